@@ -1,0 +1,38 @@
+"""What crosses from training to serving: tensors, prototypes, the manifest and the resize arithmetic. No torch."""
+
+from model.contract.geometry import resize_image, resize_mask, upsample_logits
+from model.contract.graphs import ENCODER, GRAPHS, HEAD, PROTOTYPE, GraphSpec, TensorSpec
+from model.contract.manifest import (
+    FORMAT_VERSION,
+    MANIFEST_FILE,
+    GraphFile,
+    InvalidBundleError,
+    Manifest,
+    TrainingRecord,
+    file_sha256,
+    load_manifest,
+)
+from model.contract.prototype import HeadInputs, SupportPrototype, collate_classes
+
+__all__ = [
+    "ENCODER",
+    "FORMAT_VERSION",
+    "GRAPHS",
+    "HEAD",
+    "MANIFEST_FILE",
+    "PROTOTYPE",
+    "GraphFile",
+    "GraphSpec",
+    "HeadInputs",
+    "InvalidBundleError",
+    "Manifest",
+    "SupportPrototype",
+    "TensorSpec",
+    "TrainingRecord",
+    "collate_classes",
+    "file_sha256",
+    "load_manifest",
+    "resize_image",
+    "resize_mask",
+    "upsample_logits",
+]

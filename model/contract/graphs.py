@@ -1,0 +1,68 @@
+"""Names, axes and dtypes of every tensor that enters or leaves a bundle's graphs.
+
+Axes: B images, S input side, C reduced channels, D high-level channels, h = w feature side,
+P (image, class) pairs, K shots (padded), T foreground tokens of a shot (padded).
+Integers are fixed sizes; letters S, C, D, h are fixed by the manifest; B, P, K, T are dynamic.
+"""
+
+from typing import NamedTuple
+
+DYNAMIC_AXES = frozenset("BPKT")
+
+
+class TensorSpec(NamedTuple):
+    """A tensor of a graph: its name, axes and NumPy dtype."""
+
+    name: str
+    axes: tuple[str | int, ...]
+    dtype: str = "float32"
+
+
+class GraphSpec(NamedTuple):
+    """A graph of a bundle: its name, inputs and outputs, in order."""
+
+    name: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+_SUPPORT_FEATURE = TensorSpec("support_feature", ("B", "C", "h", "h"))
+_QUERY_FEATURE = TensorSpec("query_feature", ("B", "C", "h", "h"))
+_HIGH_FEATURE = TensorSpec("high_feature", ("B", "D", "h", "h"))
+_MASK = TensorSpec("mask", ("B", "S", "S"))
+
+ENCODER = GraphSpec(
+    "encoder",
+    # Pixels as decoded, 0-255; normalisation is inside. Mask: share of object, ones for queries.
+    inputs=(TensorSpec("image", ("B", "S", "S", 3), "uint8"), _MASK),
+    outputs=(_SUPPORT_FEATURE, _QUERY_FEATURE, _HIGH_FEATURE),
+)
+PROTOTYPE = GraphSpec(
+    "prototype",
+    inputs=(_SUPPORT_FEATURE, _HIGH_FEATURE, _MASK),
+    outputs=(
+        TensorSpec("affinity", ("B", "C")),
+        TensorSpec("guided", ("B", "C")),
+        TensorSpec("gate", ("B", "C")),
+        # Every position's L2-normalised high-level feature, and which of them are foreground.
+        TensorSpec("tokens", ("B", "hh", "D")),
+        TensorSpec("foreground", ("B", "hh"), "bool"),
+    ),
+)
+HEAD = GraphSpec(
+    "head",
+    inputs=(
+        _QUERY_FEATURE,
+        _HIGH_FEATURE,
+        # Which image each pair asks about, so that an image is encoded once for all its classes.
+        TensorSpec("image_index", ("P",), "int64"),
+        TensorSpec("affinity", ("P", "C")),
+        TensorSpec("guided", ("P", "C")),
+        TensorSpec("gate", ("P", "C")),
+        TensorSpec("tokens", ("P", "K", "T", "D")),
+        TensorSpec("token_valid", ("P", "K", "T"), "bool"),
+    ),
+    # Foreground logit minus background logit at feature resolution; sigmoid gives the probability.
+    outputs=(TensorSpec("logits", ("P", "h", "h")),),
+)
+GRAPHS = (ENCODER, PROTOTYPE, HEAD)

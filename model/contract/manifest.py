@@ -1,0 +1,92 @@
+"""The manifest of a bundle: everything serving must know about a trained network."""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+MANIFEST_FILE = "manifest.json"
+FORMAT_VERSION = 1
+
+Channel = tuple[float, float, float]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class InvalidBundleError(ValueError):
+    """A bundle directory is incomplete, altered or of another format version."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GraphFile(_Record):
+    """One ONNX file of the bundle, relative to the manifest."""
+
+    file: Annotated[str, Field(pattern=r"^[a-z0-9_.]+\.onnx$")]
+    sha256: Sha256
+    size_bytes: Annotated[int, Field(gt=0)]
+
+
+class TrainingRecord(_Record):
+    """How the weights came about; `curves` maps a name to [episodes seen, value] points."""
+
+    data: tuple[str, ...]
+    excluded_classes: tuple[str, ...]
+    seed: int
+    minutes: float
+    episodes: int
+    config: dict[str, Any]
+    curves: dict[str, list[tuple[float, float]]]
+
+
+class Manifest(_Record):
+    """Sizes, numbers and provenance of a bundle. Sides are pixels or cells, square."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    revision: str
+    preset: str
+    input_side: Annotated[int, Field(ge=32, le=2048)]
+    feature_side: Annotated[int, Field(ge=4, le=512)]
+    channels: Annotated[int, Field(ge=1)]
+    high_channels: Annotated[int, Field(ge=1)]
+    mean: Channel
+    std: Channel
+    threshold: Annotated[float, Field(gt=0, lt=1)]
+    opset: int
+    graphs: dict[Literal["encoder", "prototype", "head"], GraphFile]
+    metrics: dict[str, float]
+    training: TrainingRecord | None = None
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_manifest(bundle: Path) -> Manifest:
+    """Read and verify a bundle directory: manifest, presence and hash of every graph.
+
+    Raises:
+        InvalidBundleError: something is missing, malformed or does not match its hash.
+    """
+    path = bundle / MANIFEST_FILE
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as exc:
+        raise InvalidBundleError(f"no bundle at {bundle}: {MANIFEST_FILE} is not readable") from exc
+    except ValidationError as exc:
+        raise InvalidBundleError(f"{path} is not a manifest of format {FORMAT_VERSION}") from exc
+    missing = {"encoder", "prototype", "head"} - set(manifest.graphs)
+    if missing:
+        raise InvalidBundleError(f"{path} lists no graph for {', '.join(sorted(missing))}")
+    for name, graph in manifest.graphs.items():
+        graph_path = bundle / graph.file
+        if not graph_path.is_file():
+            raise InvalidBundleError(f"graph {name} is missing: {graph_path}")
+        if file_sha256(graph_path) != graph.sha256:
+            raise InvalidBundleError(f"graph {name} does not match the hash in {path}")
+    return manifest

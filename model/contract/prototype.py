@@ -1,0 +1,68 @@
+"""What a support image leaves behind, and how a batch of classes is laid out for the head."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class SupportPrototype(NamedTuple):
+    """One shot of one class, all that a query needs of it (DESIGN: the serving cut).
+
+    affinity: (C,) masked average of the support feature, what SAAM compares with.
+    guided: (C,) masked average of the reweighted support feature, SDPM's p_s.
+    gate: (C,) SSE gate in (0, 1).
+    tokens: (T, D) L2-normalised foreground high-level features for the prior; float16, T >= 1.
+    """
+
+    affinity: NDArray[np.float32]
+    guided: NDArray[np.float32]
+    gate: NDArray[np.float32]
+    tokens: NDArray[np.float16]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the arrays occupy."""
+        return sum(array.nbytes for array in self)
+
+
+class HeadInputs(NamedTuple):
+    """The class side of the head graph for P pairs; names and axes as in `graphs.HEAD`."""
+
+    affinity: NDArray[np.float32]  # (P, C)
+    guided: NDArray[np.float32]  # (P, C)
+    gate: NDArray[np.float32]  # (P, C)
+    tokens: NDArray[np.float32]  # (P, K, T, D)
+    token_valid: NDArray[np.bool_]  # (P, K, T)
+
+
+def collate_classes(classes: Sequence[Sequence[SupportPrototype]]) -> HeadInputs:
+    """Lay out P classes, each of one or more shots, for the head.
+
+    Vectors are averaged over the shots in float64, so the order of the shots leaves no trace;
+    tokens stay apart, since the prior is normalised for each shot, and are padded to the longest.
+
+    Raises:
+        ValueError: no class, or a class without shots.
+    """
+    if not classes or not all(classes):
+        raise ValueError("every class needs at least one shot")
+    most_shots = max(len(shots) for shots in classes)
+    most_tokens = max(len(shot.tokens) for shots in classes for shot in shots)
+    depth = classes[0][0].tokens.shape[1]
+    tokens = np.zeros((len(classes), most_shots, most_tokens, depth), np.float32)
+    token_valid = np.zeros((len(classes), most_shots, most_tokens), np.bool_)
+    for p, shots in enumerate(classes):
+        for k, shot in enumerate(shots):
+            tokens[p, k, : len(shot.tokens)] = shot.tokens
+            token_valid[p, k, : len(shot.tokens)] = True
+
+    def mean(field: str) -> NDArray[np.float32]:
+        rows = [
+            np.mean([getattr(shot, field) for shot in shots], axis=0, dtype=np.float64)
+            for shots in classes
+        ]
+        return np.stack(rows).astype(np.float32)  # (P, C)
+
+    return HeadInputs(mean("affinity"), mean("guided"), mean("gate"), tokens, token_valid)

@@ -1,0 +1,109 @@
+"""A loaded bundle: encode images, make prototypes, run the head."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from model.contract import (
+    GRAPHS,
+    HeadInputs,
+    Manifest,
+    SupportPrototype,
+    load_manifest,
+)
+
+Float = NDArray[np.float32]
+
+
+class Encoded(NamedTuple):
+    """Encoder outputs for B images (axes as in `model.contract.graphs.ENCODER`)."""
+
+    support_feature: Float  # (B, C, h, h)
+    query_feature: Float  # (B, C, h, h)
+    high_feature: Float  # (B, D, h, h)
+
+    @classmethod
+    def stack(cls, parts: Sequence["Encoded"]) -> Self:
+        """Join along the image axis."""
+        return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def image(self, index: int) -> "Encoded":
+        """The encoding of one image, batch axis kept."""
+        return Encoded(*(array[index : index + 1] for array in self))
+
+
+class BundleRuntime:
+    """The three graphs of a bundle in onnxruntime sessions.
+
+    Calls are synchronous, hold no state and may come from several threads.
+
+    Args:
+        bundle: directory with `manifest.json` and the graphs.
+        providers: onnxruntime execution providers, best first.
+        intra_op_threads: threads of one graph; 0 lets onnxruntime choose.
+
+    Raises:
+        model.contract.InvalidBundleError: the directory is not an intact bundle.
+    """
+
+    def __init__(
+        self,
+        bundle: Path,
+        *,
+        providers: Sequence[str] = ("CPUExecutionProvider",),
+        intra_op_threads: int = 0,
+    ) -> None:
+        self.manifest: Manifest = load_manifest(bundle)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = intra_op_threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._sessions = {
+            graph.name: ort.InferenceSession(
+                bundle / self.manifest.graphs[graph.name].file,  # type: ignore[index]
+                sess_options=options,
+                providers=list(providers),
+            )
+            for graph in GRAPHS
+        }
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        """The execution providers in actual use, which may be fewer than asked for."""
+        return tuple(self._sessions["encoder"].get_providers())
+
+    def encode(self, images: NDArray[np.uint8], masks: Float | None = None) -> Encoded:
+        """Encode images (B, S, S, 3); masks (B, S, S) in [0, 1] for supports, none for queries."""
+        if masks is None:
+            masks = np.ones(images.shape[:3], np.float32)
+        return Encoded(*self._sessions["encoder"].run(None, {"image": images, "mask": masks}))
+
+    def prototypes(self, encoded: Encoded, masks: Float) -> list[SupportPrototype]:
+        """One prototype for each of B encoded supports and its mask (B, S, S)."""
+        outputs = self._sessions["prototype"].run(
+            None,
+            {
+                "support_feature": encoded.support_feature,
+                "high_feature": encoded.high_feature,
+                "mask": masks,
+            },
+        )
+        return [
+            SupportPrototype(affinity, guided, gate, tokens[foreground].astype(np.float16))
+            for affinity, guided, gate, tokens, foreground in zip(*outputs, strict=True)
+        ]
+
+    def head(self, encoded: Encoded, image_index: NDArray[np.int64], classes: HeadInputs) -> Float:
+        """Logits (P, h, h) for P pairs of an encoded image and a class."""
+        feeds = {
+            "query_feature": encoded.query_feature,
+            "high_feature": encoded.high_feature,
+            "image_index": image_index,
+            **classes._asdict(),
+        }
+        (logits,) = self._sessions["head"].run(None, feeds)
+        return np.asarray(logits)
