@@ -1,0 +1,1 @@
+"""Few-shot segmentation over HTTP: register supports once, segment many images."""

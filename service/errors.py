@@ -1,0 +1,222 @@
+"""The one tree of errors a request can meet; status, code and title live on the class.
+
+The message of an instance is its detail: it goes on the wire, so it speaks of the request and
+never of the machine. Codes are stable; clients may switch on them.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar, Self
+
+
+class ServiceError(Exception):
+    """Base of every error the service answers on purpose.
+
+    Args:
+        detail: what is wrong with this request, for a person to read; the title when left out.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str | None = None) -> None:
+        self.detail = detail if detail is not None else self.title
+        self.location: str | None = None
+        super().__init__(self.detail)
+
+    def at(self, location: str) -> Self:
+        """Name the part of the request at fault, such as `masks[2]`; returns the error to raise."""
+        self.location = location
+        return self
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Response headers that belong to the error."""
+        return {}
+
+
+class RetryableError(ServiceError):
+    """The same request may succeed later."""
+
+    status = 503
+    code = "unavailable"
+    title = "Temporarily unavailable"
+    retry_after_s: ClassVar[int] = 1
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """`Retry-After` in whole seconds."""
+        return {"Retry-After": str(self.retry_after_s)}
+
+
+class InvalidRequestError(ServiceError):
+    """A field is missing, malformed or out of bounds."""
+
+    status = 422
+    code = "invalid_request"
+    title = "The request is not valid"
+
+
+class MalformedBodyError(ServiceError):
+    """The body is not what its content type says."""
+
+    status = 400
+    code = "malformed_body"
+    title = "The body could not be parsed"
+
+
+class UnsupportedMediaTypeError(ServiceError):
+    """The body is not multipart/form-data."""
+
+    status = 415
+    code = "unsupported_media_type"
+    title = "The body must be multipart/form-data"
+
+
+class NotAcceptableError(ServiceError):
+    """The answer cannot be given in the media type asked for."""
+
+    status = 406
+    code = "not_acceptable"
+    title = "No acceptable representation"
+
+
+class BodyTooLargeError(ServiceError):
+    """The body exceeds the byte limit."""
+
+    status = 413
+    code = "body_too_large"
+    title = "The body is too large"
+
+
+class TooManyFilesError(ServiceError):
+    """More files than one request may carry."""
+
+    status = 413
+    code = "too_many_files"
+    title = "Too many files"
+
+
+class CountMismatchError(ServiceError):
+    """Images and masks do not pair up."""
+
+    status = 422
+    code = "count_mismatch"
+    title = "Every image needs one mask"
+
+
+class UnsupportedImageError(ServiceError):
+    """The file is not of a supported image type."""
+
+    status = 415
+    code = "unsupported_image"
+    title = "Unsupported image type"
+
+
+class CorruptImageError(ServiceError):
+    """The file starts as an image and cannot be read to its end."""
+
+    status = 422
+    code = "corrupt_image"
+    title = "The image is broken or truncated"
+
+
+class ImageTooLargeError(ServiceError):
+    """The header announces more pixels than allowed."""
+
+    status = 413
+    code = "image_too_large"
+    title = "The image has too many pixels"
+
+
+class MaskSizeMismatchError(ServiceError):
+    """A mask and its image differ in size."""
+
+    status = 422
+    code = "mask_size_mismatch"
+    title = "A mask must have the size of its image"
+
+
+class EmptyMaskError(ServiceError):
+    """A mask marks no pixel."""
+
+    status = 422
+    code = "empty_mask"
+    title = "The mask is empty"
+
+
+class FullMaskError(ServiceError):
+    """A mask marks every pixel."""
+
+    status = 422
+    code = "full_mask"
+    title = "The mask covers the whole image"
+
+
+class LimitExceededError(ServiceError):
+    """A session would hold more than it may."""
+
+    status = 422
+    code = "limit_exceeded"
+    title = "A limit of the session is reached"
+
+
+class SessionNotFoundError(ServiceError):
+    """The session is unknown or has expired; the two are not told apart."""
+
+    status = 404
+    code = "session_not_found"
+    title = "Unknown or expired session"
+
+
+class ClassNotFoundError(ServiceError):
+    """The session holds no class of that name."""
+
+    status = 404
+    code = "class_not_found"
+    title = "Unknown class"
+
+
+class EmptySessionError(ServiceError):
+    """The session holds no class to segment."""
+
+    status = 409
+    code = "empty_session"
+    title = "The session has no classes"
+
+
+class QueueFullError(RetryableError):
+    """The engine already has as much work waiting as it may hold."""
+
+    code = "queue_full"
+    title = "The service is busy"
+
+
+class NotReadyError(RetryableError):
+    """The engine has not finished its first inference, or is stopping."""
+
+    code = "not_ready"
+    title = "The service is not ready"
+
+
+class StoreFullError(RetryableError):
+    """The session store cannot hold one more entry of this size."""
+
+    code = "store_full"
+    title = "The session store is full"
+
+
+class DeadlineExceededError(ServiceError):
+    """The request was not finished within its deadline."""
+
+    status = 504
+    code = "deadline_exceeded"
+    title = "The deadline has passed"
+
+
+class InferenceError(ServiceError):
+    """The engine failed on this item; the cause is in the log alone."""
+
+    status = 500
+    code = "inference_failed"
+    title = "Inference failed"
