@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.procedural.camera import expose, illuminate
-from model.data.procedural.defects import KINDS, DefectKind, Painted
-from model.data.procedural.noise import Field, Image, log_uniform, uniform
-from model.data.procedural.textures import lay_surface
+from model.data.procedural.defects import KINDS, DefectKind
+from model.data.procedural.noise import Field, Image, Painted, log_uniform, uniform
+from model.data.procedural.surface import lay_surface
 
 __all__ = ["DEFECT_CLASSES", "render_defect"]
 

@@ -1,4 +1,7 @@
-"""Random fields that textures and defects are made of. All are float32 (side, side)."""
+"""Random fields that textures and defects are made of. Fields are float32 (side, side).
+
+Images are float32 (side, side, 3) in about [0, 1]; a painted defect is an image and its coverage.
+"""
 
 import math
 
@@ -8,6 +11,7 @@ from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
 Image = NDArray[np.float32]
+Painted = tuple[Image, Field]
 
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:

@@ -1,4 +1,4 @@
-"""Thirteen families of surfaces, each an image float32 (side, side, 3) in about [0, 1]."""
+"""Hard and plain materials, each an image float32 (side, side, 3) in about [0, 1]."""
 
 import colorsys
 import math
@@ -33,12 +33,13 @@ def random_colour(
     return np.array(colorsys.hsv_to_rgb(rng.random(), dull, uniform(rng, *value)), np.float32)
 
 
-def _tint(luma: Field, colour: NDArray[np.float32], contrast: float) -> Image:
+def tint(luma: Field, colour: NDArray[np.float32], contrast: float) -> Image:
+    """Colour a brightness field; `contrast` scales it in natural logarithms."""
     gain = np.exp(luma * np.float32(contrast), dtype=np.float32)
     return np.asarray(colour * gain[..., None], np.float32)
 
 
-def _phases(rng: np.random.Generator, side: int, wobble: float) -> tuple[Field, Field]:
+def phases(rng: np.random.Generator, side: int, wobble: float) -> tuple[Field, Field]:
     """Coordinates (y, x) in pixels, wandering as hand-laid rows do."""
     axis = np.arange(side, dtype=np.float32)
     y = axis[:, None] + smooth_noise(rng, side, side / 4) * np.float32(wobble)
@@ -52,42 +53,14 @@ def brushed_metal(rng: np.random.Generator, side: int) -> Image:
     luma = (
         fine * 0.6 + streaks(rng, side, side, 2.0) * 0.5 + smooth_noise(rng, side, side / 2) * 0.8
     )
-    return _tint(luma, random_colour(rng, (0.0, 0.15), (0.35, 0.75)), uniform(rng, 0.06, 0.2))
+    return tint(luma, random_colour(rng, (0.0, 0.15), (0.35, 0.75)), uniform(rng, 0.06, 0.2))
 
 
 def cast_metal(rng: np.random.Generator, side: int) -> Image:
     """A rough granular skin, lit from one side."""
     height = fractal_noise(rng, side, uniform(rng, 8, 24), 4, 0.7)
     luma = relief(height, uniform(rng, 0, 6.3)) * 4 + grain(rng, side) * 0.3
-    return _tint(luma, random_colour(rng, (0.0, 0.2), (0.2, 0.6)), uniform(rng, 0.15, 0.35))
-
-
-def woven(rng: np.random.Generator, side: int) -> Image:
-    """Plain weave or twill of two yarns."""
-    pitch = uniform(rng, 5, 16)
-    y, x = _phases(rng, side, pitch * 0.25)
-    row, column = np.floor(y / pitch), np.floor(x / pitch)
-    step = int(rng.integers(2, 5))
-    over = ((row + column) % step) < step // 2
-    weft = np.abs(np.sin(y * np.float32(np.pi / pitch)))
-    warp = np.abs(np.sin(x * np.float32(np.pi / pitch)))
-    along_x, along_y = weft * (0.7 + 0.3 * warp), warp * (0.7 + 0.3 * weft)
-    luma = np.where(over, along_x, along_y).astype(np.float32) * 2 - 1.2
-    yarn = random_colour(rng, (0.0, 0.7), (0.3, 0.95))
-    other = yarn if rng.random() < 0.6 else random_colour(rng, (0.0, 0.7), (0.3, 0.95))
-    colour = np.where(over[..., None], yarn, other).astype(np.float32)
-    return _tint(luma + grain(rng, side, 0.7) * 0.25, colour, uniform(rng, 0.2, 0.6))
-
-
-def knitted(rng: np.random.Generator, side: int) -> Image:
-    """Columns of V-shaped stitches."""
-    pitch = uniform(rng, 9, 22)
-    y, x = _phases(rng, side, pitch * 0.2)
-    across = np.abs(x / pitch - np.floor(x / pitch) - 0.5)
-    stitch = np.cos(2 * np.pi * (y / (pitch * 0.8) + across * 1.2))
-    luma = np.asarray(stitch * 0.6 - np.exp(-((across / 0.08) ** 2)) * 0.8, np.float32)
-    fuzz = grain(rng, side, 0.8) * 0.3
-    return _tint(luma + fuzz, random_colour(rng, (0.1, 0.8), (0.3, 0.9)), uniform(rng, 0.2, 0.5))
+    return tint(luma, random_colour(rng, (0.0, 0.2), (0.2, 0.6)), uniform(rng, 0.15, 0.35))
 
 
 def wood(rng: np.random.Generator, side: int) -> Image:
@@ -98,20 +71,7 @@ def wood(rng: np.random.Generator, side: int) -> Image:
     luma = rings * 0.5 + streaks(rng, side, side * 0.15) * 0.4 + streaks(rng, side, side, 3) * 0.3
     hue = uniform(rng, 0.05, 0.11)
     colour = colorsys.hsv_to_rgb(hue, uniform(rng, 0.2, 0.7), uniform(rng, 0.35, 0.85))
-    return _tint(luma.astype(np.float32), np.array(colour, np.float32), uniform(rng, 0.08, 0.22))
-
-
-def leather(rng: np.random.Generator, side: int) -> Image:
-    """Pebbled cells parted by creases."""
-    cell = uniform(rng, 6, 18)
-    seeds = np.full((side, side), 255, np.uint8)
-    count = int((side / cell) ** 2)
-    seeds[rng.integers(0, side, count), rng.integers(0, side, count)] = 0
-    distance = cv2.distanceTransform(seeds, cv2.DIST_L2, 3) / cell
-    dome = -np.square(np.asarray(distance, np.float32))
-    height = np.asarray(cv2.GaussianBlur(dome, (0, 0), 1.0), np.float32)
-    luma = relief(height, uniform(rng, 0, 6.3)) * 7 + height * 1.2 + grain(rng, side, 0.6) * 0.1
-    return _tint(luma, random_colour(rng, (0.1, 0.7), (0.15, 0.7)), uniform(rng, 0.3, 0.6))
+    return tint(luma.astype(np.float32), np.array(colour, np.float32), uniform(rng, 0.08, 0.22))
 
 
 def concrete(rng: np.random.Generator, side: int) -> Image:
@@ -119,13 +79,13 @@ def concrete(rng: np.random.Generator, side: int) -> Image:
     clouds = fractal_noise(rng, side, side / 4, 5, 0.65)
     pores = np.minimum(grain(rng, side, uniform(rng, 0.8, 1.6)) + 2.6, 0) * 2
     luma = clouds * 0.7 + grain(rng, side) * 0.4 + pores
-    return _tint(luma, random_colour(rng, (0.0, 0.2), (0.4, 0.8)), uniform(rng, 0.08, 0.2))
+    return tint(luma, random_colour(rng, (0.0, 0.2), (0.4, 0.8)), uniform(rng, 0.08, 0.2))
 
 
 def tile(rng: np.random.Generator, side: int) -> Image:
     """Tiles of slightly different tone in grout."""
     pitch, joint = side * uniform(rng, 0.14, 0.5), uniform(rng, 2, 6)
-    y, x = _phases(rng, side, 0.3)
+    y, x = phases(rng, side, 0.3)
     row = (y / pitch).astype(np.int32)
     shift = pitch * 0.5 * (row & 1).astype(np.float32) if rng.random() < 0.4 else 0.0
     across = (x + shift) / pitch
@@ -134,7 +94,7 @@ def tile(rng: np.random.Generator, side: int) -> Image:
     edge = np.minimum(y - row * pitch, (across - column) * pitch)
     grout = np.clip(joint - edge, 0, 1).astype(np.float32)[..., None]
     glaze = tone * 0.5 + fractal_noise(rng, side, side / 6, 3) * 0.5
-    face = _tint(glaze, random_colour(rng, (0.0, 0.5), (0.35, 0.95)), uniform(rng, 0.03, 0.15))
+    face = tint(glaze, random_colour(rng, (0.0, 0.5), (0.35, 0.95)), uniform(rng, 0.03, 0.15))
     filler = random_colour(rng, (0.0, 0.15), (0.2, 0.8)) * (1 + grain(rng, side)[..., None] * 0.06)
     return np.asarray(face * (1 - grout) + filler * grout, np.float32)
 
@@ -156,13 +116,6 @@ def printed_board(rng: np.random.Generator, side: int) -> Image:
     return np.asarray(board * (1 + grain(rng, side, 0.6)[..., None] * 0.03), np.float32)
 
 
-def carpet(rng: np.random.Generator, side: int) -> Image:
-    """Tufts of pile of mixed tone."""
-    pile = grain(rng, side, uniform(rng, 1.0, 2.2))
-    tufts = relief(pile, uniform(rng, 0, 6.3)) * 2 + pile * 0.5 + smooth_noise(rng, side, 60) * 0.3
-    return _tint(tufts, random_colour(rng, (0.1, 0.7), (0.2, 0.75)), uniform(rng, 0.2, 0.45))
-
-
 def glass(rng: np.random.Generator, side: int) -> Image:
     """A clear pane: a gradient between two tones and faint reflections."""
     angle, axis = uniform(rng, 0, 6.3), np.linspace(-0.5, 0.5, side, dtype=np.float32)
@@ -177,7 +130,7 @@ def powder(rng: np.random.Generator, side: int) -> Image:
     """Loose grains of several tones."""
     grains = grain(rng, side, uniform(rng, 0.6, 1.5)) * 0.8 + fractal_noise(rng, side, 30, 3) * 0.4
     luma = grains + relief(grains, uniform(rng, 0, 6.3)) * 1.5
-    return _tint(luma, random_colour(rng, (0.0, 0.6), (0.4, 0.9)), uniform(rng, 0.08, 0.25))
+    return tint(luma, random_colour(rng, (0.0, 0.6), (0.4, 0.9)), uniform(rng, 0.08, 0.25))
 
 
 def paper(rng: np.random.Generator, side: int) -> Image:
@@ -185,39 +138,4 @@ def paper(rng: np.random.Generator, side: int) -> Image:
     fibres = displace(streaks(rng, side, 20), *(smooth_noise(rng, side, 30) * 12 for _ in range(2)))
     crumple = relief(fractal_noise(rng, side, side / 3, 3), uniform(rng, 0, 6.3)) * 12
     luma = fibres * 0.4 + crumple * uniform(rng, 0, 1) + grain(rng, side) * 0.2
-    return _tint(luma, random_colour(rng, (0.0, 0.25), (0.6, 0.98)), log_uniform(rng, 0.02, 0.08))
-
-
-TEXTURES: tuple[Texture, ...] = (
-    brushed_metal,
-    cast_metal,
-    woven,
-    knitted,
-    wood,
-    leather,
-    concrete,
-    tile,
-    printed_board,
-    carpet,
-    glass,
-    powder,
-    paper,
-)
-TEXTILES: tuple[Texture, ...] = (woven, knitted, carpet)
-
-
-def lay_surface(rng: np.random.Generator, side: int, families: tuple[Texture, ...]) -> Image:
-    """A surface of a random family, turned and tilted before the camera, (side, side, 3)."""
-    wide = int(side * 1.25)
-    sheet = families[int(rng.integers(len(families)))](rng, wide)
-    angle = np.pi / 2 * rng.integers(4) + rng.normal(0, 0.25)
-    half = side * uniform(rng, 0.38, 0.5)
-    square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) * half
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    corners = square @ turn.T + wide / 2 + rng.normal(0, side * 0.03, (4, 2))
-    target = np.array([[0, 0], [side, 0], [side, side], [0, side]], np.float32)
-    camera = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
-    view = cv2.warpPerspective(
-        sheet, camera, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-    )
-    return np.asarray(view, np.float32)
+    return tint(luma, random_colour(rng, (0.0, 0.25), (0.6, 0.98)), log_uniform(rng, 0.02, 0.08))
