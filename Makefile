@@ -1,0 +1,51 @@
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+VENV := .venv
+SERVE_VENV := .venv-serve
+INSTALL := -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
+LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-hashes \
+	--no-emit-index-url --no-header --no-config --only-binary :all: \
+	--python-version 3.11 --python-platform x86_64-manylinux_2_28
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo run test check lock clean
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
+
+demo: $(SERVE_VENV)/.stamp ## Register two classes, segment the samples, write out/demo
+	$(SERVE_VENV)/bin/python -m service.demo
+
+run: $(SERVE_VENV)/.stamp ## Serve in the foreground on HOST and PORT
+	$(SERVE_VENV)/bin/python -m service --host $(HOST) --port $(PORT)
+
+test: $(VENV)/.stamp ## Run the test suite
+	$(VENV)/bin/python -m pytest
+
+check: $(VENV)/.stamp ## Check format, lint, types and who imports whom
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+# onnxruntime and onnxruntime-gpu are the same module: no file may hold both.
+lock: $(VENV)/.stamp ## Pin all requirements anew
+	$(LOCK) --extra cpu --output-file requirements-cpu.txt
+	$(LOCK) --extra gpu --output-file requirements-gpu.txt
+	$(LOCK) --extra cpu --extra train --extra dev --output-file requirements-dev.txt
+
+clean: ## Remove what commands wrote, but not the environments
+	rm -rf build dist out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	find model export service tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment that is already there is brought up to date, never made anew.
+$(VENV)/.stamp: requirements-dev.txt
+$(SERVE_VENV)/.stamp: requirements-cpu.txt
+%/.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
+	test -x $*/bin/python || $(PYTHON) -m venv $*
+	$*/bin/python $(INSTALL) --requirement $<
+	@touch $@
