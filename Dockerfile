@@ -9,6 +9,8 @@ RUN python -m venv /opt/venv \
 FROM python:3.11.14-slim-bookworm
 
 ENV PATH=/opt/venv/bin:$PATH \
+    FSS_HOST=0.0.0.0 \
+    FSS_PORT=8000 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 
@@ -27,4 +29,4 @@ USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
-CMD ["python", "-m", "service", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["python", "-m", "service"]

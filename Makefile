@@ -20,7 +20,7 @@ demo: $(SERVE_VENV)/.stamp ## Register two classes, segment the samples, write o
 	$(SERVE_VENV)/bin/python -m service.demo
 
 run: $(SERVE_VENV)/.stamp ## Serve in the foreground on HOST and PORT
-	$(SERVE_VENV)/bin/python -m service --host $(HOST) --port $(PORT)
+	FSS_HOST=$(HOST) FSS_PORT=$(PORT) $(SERVE_VENV)/bin/python -m service
 
 test: $(VENV)/.stamp ## Run the test suite
 	$(VENV)/bin/python -m pytest

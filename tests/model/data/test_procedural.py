@@ -29,7 +29,8 @@ def test_defect_covers_a_tenth_of_a_percent_to_fifteen_percent(class_index: int)
         render_defect(class_index, np.random.default_rng((3, seed)), 129)[1].mean()
         for seed in range(12)
     ]
-    assert 0.001 <= min(shares) and max(shares) <= 0.15
+    assert min(shares) >= 0.001
+    assert max(shares) <= 0.15
     assert max(shares) > 1.3 * min(shares)
 
 

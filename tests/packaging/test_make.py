@@ -1,0 +1,54 @@
+"""The targets of the Makefile and what they would run."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+def would_run(root: Path, target: str) -> str:
+    """The commands of a target, not executed."""
+    command = ["make", "--no-print-directory", "--always-make", "--dry-run", target]
+    run = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True, timeout=60)
+    return run.stdout
+
+
+@pytest.mark.parametrize(
+    ("target", "requirements", "command"),
+    [
+        ("demo", "requirements-cpu.txt", "-m service.demo"),
+        ("run", "requirements-cpu.txt", "-m service"),
+        ("test", "requirements-dev.txt", "-m pytest"),
+        ("check", "requirements-dev.txt", "lint-imports"),
+    ],
+)
+def test_a_target_makes_its_environment_and_then_runs(
+    root: Path, target: str, requirements: str, command: str
+) -> None:
+    lines = would_run(root, target).splitlines()
+    install = next(line for line in lines if "pip install" in line)
+    assert requirements in install
+    assert "--require-hashes" in install
+    assert command in lines[-1]
+
+
+def test_help_names_every_target(root: Path) -> None:
+    run = subprocess.run(
+        ["make", "--no-print-directory", "help"],
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    listed = {line.split()[0] for line in run.stdout.splitlines()}
+    declared = next(
+        line for line in (root / "Makefile").read_text().splitlines() if line.startswith(".PHONY")
+    )
+    assert listed == set(declared.split()[1:])
+
+
+def test_continuous_integration_runs_check_and_test(root: Path) -> None:
+    lines = (root / ".ci" / "run").read_text().splitlines()
+    assert "set -euo pipefail" in lines
+    assert lines[-2:] == ["make check", "make test"]

@@ -1,0 +1,67 @@
+"""The pinned requirements say what pyproject.toml asks for, and nothing about where it lies."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+EXTRAS = {"cpu": ["cpu"], "gpu": ["gpu"], "dev": ["cpu", "train", "dev"]}
+PIN = re.compile(
+    r"^(?P<name>[a-z0-9._-]+)==(?P<version>\S+)(?P<rest>(?: \\\n    --hash=\S+)+)$", re.M
+)
+
+
+def pins(root: Path, environment: str) -> dict[str, Version]:
+    """Name to pinned version of a requirements file."""
+    text = (root / f"requirements-{environment}.txt").read_text()
+    return {match["name"]: Version(match["version"]) for match in PIN.finditer(text)}
+
+
+def wanted(root: Path, environment: str) -> list[Requirement]:
+    """What pyproject.toml asks of an environment."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    lines = project["dependencies"] + [
+        line for extra in EXTRAS[environment] for line in extras[extra]
+    ]
+    return [Requirement(line) for line in lines]
+
+
+@pytest.mark.parametrize("environment", EXTRAS)
+def test_every_dependency_is_pinned_within_its_bounds(root: Path, environment: str) -> None:
+    found = pins(root, environment)
+    for requirement in wanted(root, environment):
+        assert found[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+@pytest.mark.parametrize("environment", EXTRAS)
+def test_every_line_is_a_hashed_stable_pin_or_a_comment(root: Path, environment: str) -> None:
+    text = (root / f"requirements-{environment}.txt").read_text()
+    rest = re.sub(r"^ *#.*$", "", PIN.sub("", text), flags=re.M)
+    assert rest.strip() == ""
+    assert not any(version.is_prerelease for version in pins(root, environment).values())
+
+
+@pytest.mark.parametrize("environment", EXTRAS)
+def test_no_address_is_written_down(root: Path, environment: str) -> None:
+    text = (root / f"requirements-{environment}.txt").read_text()
+    assert not re.search(r"://|find-links|index-url|file:", text)
+
+
+@pytest.mark.parametrize("environment", EXTRAS)
+def test_no_environment_holds_two_builds_of_onnxruntime(root: Path, environment: str) -> None:
+    assert len({"onnxruntime", "onnxruntime-gpu"} & pins(root, environment).keys()) == 1
+
+
+@pytest.mark.parametrize("environment", ["cpu", "gpu"])
+def test_serving_environments_hold_no_torch(root: Path, environment: str) -> None:
+    assert not {"torch", "torchvision", "onnx", "onnxscript"} & pins(root, environment).keys()
+
+
+def test_what_is_tested_is_what_is_served(root: Path) -> None:
+    development = pins(root, "dev")
+    assert pins(root, "cpu").items() <= development.items()
