@@ -1,0 +1,17 @@
+"""Every number of a network, and where its weights come from."""
+
+from model.build.checkpoint import CheckpointError, load_network, network_state, read_checkpoint
+from model.build.presets import PRESETS, NetworkConfig, build_network
+from model.build.pretrained import PretrainedWeightsError, load_pretrained
+
+__all__ = [
+    "PRESETS",
+    "CheckpointError",
+    "NetworkConfig",
+    "PretrainedWeightsError",
+    "build_network",
+    "load_network",
+    "load_pretrained",
+    "network_state",
+    "read_checkpoint",
+]

@@ -1,0 +1,110 @@
+"""Network presets and the builder."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from model.nets import SDAANet
+from model.nets.backbones import Backbone, MobileNetV2Backbone, ResNetBackbone, VGGBackbone
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+BackboneName = Literal["mobilenet_v2", "resnet50", "resnet101", "vgg16_bn"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig:
+    """Sizes of a network. `input_side` may differ between training and evaluation."""
+
+    preset: str
+    backbone: BackboneName
+    input_side: int
+    channels: int
+    reduction_dropout: float
+    head_dropout: float
+    gate_ratio: int = 4
+    context_bins: tuple[int, ...] = (1, 2, 3, 6)
+    mask_resize: Literal["bilinear", "area"]
+
+    def at_side(self, input_side: int) -> "NetworkConfig":
+        """The same network for another input side."""
+        return replace(self, input_side=input_side)
+
+
+def r50() -> NetworkConfig:
+    """The paper's ResNet-50 network at its evaluation size (section IV-A)."""
+    return NetworkConfig(
+        preset="r50",
+        backbone="resnet50",
+        input_side=473,
+        channels=256,
+        reduction_dropout=0.5,
+        head_dropout=0.1,
+        mask_resize="bilinear",
+    )
+
+
+def r101() -> NetworkConfig:
+    """The paper's ResNet-101 network."""
+    return replace(r50(), preset="r101", backbone="resnet101")
+
+
+def vgg16() -> NetworkConfig:
+    """The paper's VGG-16 network."""
+    return replace(r50(), preset="vgg16", backbone="vgg16_bn")
+
+
+def lite() -> NetworkConfig:
+    """MobileNetV2 at output stride 16 and half the channels, for serving on CPUs."""
+    return NetworkConfig(
+        preset="lite",
+        backbone="mobilenet_v2",
+        input_side=337,
+        channels=128,
+        reduction_dropout=0.1,
+        head_dropout=0.1,
+        mask_resize="area",
+    )
+
+
+PRESETS = {"r50": r50, "r101": r101, "vgg16": vgg16, "lite": lite}
+
+
+def build_network(config: NetworkConfig, *, mask_side: int | None = None) -> SDAANet:
+    """Build a network with random weights.
+
+    Args:
+        config: its sizes.
+        mask_side: side of incoming masks; the input side unless given.
+    """
+    backbone = _backbone(config.backbone)
+    side = backbone.feature_side(config.input_side)
+    return SDAANet(
+        backbone=backbone,
+        input_side=config.input_side,
+        channels=config.channels,
+        reduction_dropout=config.reduction_dropout,
+        head_dropout=config.head_dropout,
+        gate_ratio=config.gate_ratio,
+        context_bins=config.context_bins,
+        decoder_bins=decoder_bins(side),
+        mask_resize=config.mask_resize,
+        mask_side=mask_side or config.input_side,
+    )
+
+
+def decoder_bins(side: int) -> tuple[int, ...]:
+    """1, 1/2, 1/4 and 1/8 of the feature side, rounded up: 60, 30, 15, 8 at 473 px."""
+    return tuple(-(-side // divisor) for divisor in (1, 2, 4, 8))
+
+
+def _backbone(name: BackboneName) -> Backbone:
+    match name:
+        case "mobilenet_v2":
+            return MobileNetV2Backbone()
+        case "resnet50":
+            return ResNetBackbone(depth=50)
+        case "resnet101":
+            return ResNetBackbone(depth=101)
+        case "vgg16_bn":
+            return VGGBackbone()

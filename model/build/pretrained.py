@@ -1,0 +1,82 @@
+"""ImageNet weights for the backbones."""
+
+import zipfile
+from pathlib import Path
+from typing import cast
+from urllib.error import URLError
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.models import ResNet50_Weights, ResNet101_Weights, VGG16_BN_Weights, WeightsEnum
+
+from model.nets.backbones import Backbone, MobileNetV2Backbone, ResNetBackbone, VGGBackbone
+
+MOBILENET_FILE = "mobilenet_v2_imagenet.npz"
+
+
+class PretrainedWeightsError(RuntimeError):
+    """ImageNet weights are not to be had here; the message names the file to place."""
+
+
+def load_pretrained(backbone: Backbone, weights_dir: Path) -> None:
+    """Load ImageNet weights into a backbone, in place.
+
+    MobileNetV2 reads `mobilenet_v2_imagenet.npz` in `weights_dir`. The others use torchvision's
+    weights enum, which looks in torch's hub cache and downloads what is not there.
+
+    Raises:
+        PretrainedWeightsError: the file is missing, damaged, or cannot be downloaded.
+    """
+    if isinstance(backbone, MobileNetV2Backbone):
+        _load_mobilenet(backbone, weights_dir / MOBILENET_FILE)
+    elif isinstance(backbone, ResNetBackbone):
+        enum = ResNet50_Weights if len(backbone.net.layer3) == 6 else ResNet101_Weights
+        state = _torchvision_state(enum.IMAGENET1K_V1)
+        backbone.net.load_state_dict(
+            {key: value for key, value in state.items() if not key.startswith("fc.")}
+        )
+    elif isinstance(backbone, VGGBackbone):
+        _load_vgg(backbone, _torchvision_state(VGG16_BN_Weights.IMAGENET1K_V1))
+
+
+def _load_mobilenet(backbone: MobileNetV2Backbone, path: Path) -> None:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            state = {
+                key: torch.from_numpy(arrays[key])
+                for key in arrays.files
+                if not key.startswith("last.")
+            }
+    except FileNotFoundError as exc:
+        raise PretrainedWeightsError(f"place MobileNetV2's ImageNet weights at {path}") from exc
+    except (OSError, ValueError, zipfile.BadZipFile) as exc:
+        raise PretrainedWeightsError(f"{path} is not a readable weights file") from exc
+    expected = {key for key in backbone.state_dict() if not key.endswith("num_batches_tracked")}
+    if expected != set(state):
+        raise PretrainedWeightsError(f"{path} does not hold MobileNetV2's arrays")
+    backbone.load_state_dict(state, strict=False)
+
+
+def _load_vgg(backbone: VGGBackbone, state: dict[str, Tensor]) -> None:
+    groups = [backbone.low, backbone.group3, backbone.group4, backbone.group5]
+    offset = 0
+    for group in groups:
+        own = {}
+        for key in group.state_dict():
+            index, name = key.split(".", 1)
+            own[key] = state[f"features.{int(index) + offset}.{name}"]
+        group.load_state_dict(own)
+        # The fourth pooling layer is left out before the last group.
+        offset += len(group) + (1 if group is backbone.group4 else 0)
+
+
+def _torchvision_state(weights: WeightsEnum) -> dict[str, Tensor]:
+    try:
+        return cast(dict[str, Tensor], weights.get_state_dict(progress=True, check_hash=True))
+    except (URLError, OSError, RuntimeError) as exc:
+        file = str(weights.url).rsplit("/", 1)[-1]
+        place = Path(torch.hub.get_dir()) / "checkpoints" / file
+        raise PretrainedWeightsError(
+            f"{weights} could not be downloaded; place {file} at {place}"
+        ) from exc

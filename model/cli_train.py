@@ -1,0 +1,51 @@
+"""`python -m model train`."""
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from model.build import CheckpointError, PretrainedWeightsError
+from model.data.datasets import DatasetError
+from model.training import ConfigError, Run, has_checkpoint, load_config
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("--config", type=Path, required=True, help="YAML recipe")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--out", type=Path, required=True, help="folder of log and checkpoint")
+    parser.add_argument("--weights", type=Path, help="starting weights; default DATA/../weights")
+    parser.add_argument("--cache", type=Path, help="feature cache; default OUT/cache")
+    parser.add_argument("--resume", action="store_true", help="continue where the run stopped")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Train; SIGINT and SIGTERM stop behind the current step with a checkpoint."""
+    if has_checkpoint(args.out) and not args.resume:
+        print(f"{args.out} holds a run already: --resume, or another --out", file=sys.stderr)
+        return 2
+    stopped: list[int] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        stopped.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    try:
+        run = Run(
+            load_config(args.config),
+            out=args.out,
+            data_root=args.data,
+            weights_dir=args.weights or args.data.parent / "weights",
+            cache_dir=args.cache or args.out / "cache",
+        )
+        if args.resume and has_checkpoint(args.out):
+            run.resume()
+    except (ConfigError, DatasetError, PretrainedWeightsError, CheckpointError) as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    run.train(lambda: bool(stopped))
+    print(f"step {run.step}, {run.minutes:.1f} minutes, {args.out}")
+    return 0

@@ -1,0 +1,1 @@
+"""Sets of labelled images, folds, episodes, augmentation and the feature cache."""

@@ -1,0 +1,139 @@
+"""Frozen features of every training image, computed once: views of it through `Backbone.shallow`."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from model.data.augment import View, plain_view, random_view
+from model.data.datasets import LabelledImages
+from model.data.mixture import SourceImage
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheConfig:
+    """Views of an image (the first is the plain one) and their sizes in pixels."""
+
+    side: int
+    label_side: int
+    views: int
+    seed: int
+
+
+class FeatureCache(NamedTuple):
+    """N images, V views each, memory-mapped.
+
+    features: (N, V, C, h, w) float16.
+    labels: (N, V, L, L) class indices of the image's own set.
+    set_index: (N,) which set an image belongs to.
+    """
+
+    features: NDArray[np.float16]
+    labels: NDArray[np.uint8]
+    set_index: NDArray[np.int64]
+
+
+class _Worker:
+    """State of a worker process: the sets and a session of the shallow graph."""
+
+    sets: Sequence[LabelledImages]
+    session: ort.InferenceSession
+    config: CacheConfig
+
+
+def _start_worker(sets: Sequence[LabelledImages], graph: bytes, config: CacheConfig) -> None:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    _Worker.session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    _Worker.sets, _Worker.config = sets, config
+
+
+def _encode_views(source: SourceImage) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
+    config = _Worker.config
+    views = [make_view(_Worker.sets, source, number, config) for number in range(config.views)]
+    (features,) = _Worker.session.run(None, {"image": np.stack([v.image for v in views])})
+    return features.astype(np.float16), np.stack([v.label for v in views])
+
+
+def make_view(
+    sets: Sequence[LabelledImages], source: SourceImage, number: int, config: CacheConfig
+) -> View:
+    """View `number` of an image, the same at every call; number 0 is the plain one."""
+    image, label = sets[source.set_index].read(source.index)
+    if number == 0:
+        return plain_view(image, label, side=config.side, label_side=config.label_side)
+    rng = np.random.default_rng((config.seed, source.set_index, source.index, number))
+    return random_view(image, label, rng, side=config.side, label_side=config.label_side)
+
+
+def build_cache(
+    folder: Path,
+    sets: Sequence[LabelledImages],
+    images: Sequence[SourceImage],
+    shallow_graph: bytes,
+    config: CacheConfig,
+    *,
+    weights_key: str,
+    workers: int,
+) -> FeatureCache:
+    """Encode every view of every image, or open what an identical call has left in `folder`.
+
+    Args:
+        folder: where the arrays live.
+        sets: the sets that `images` points into.
+        images: what to encode.
+        shallow_graph: ONNX of `image` (V, S, S, 3) uint8 → (V, C, h, w).
+        config: views and sizes.
+        weights_key: identifies the graph's weights; another key makes the cache anew.
+        workers: processes.
+    """
+    described = [(sets[i.set_index].name, i.index) for i in images]
+    identity = json.dumps([described, repr(config), weights_key])
+    digest = hashlib.sha256(identity.encode()).hexdigest()
+    stamp = folder / "complete"
+    if not (stamp.is_file() and stamp.read_text() == digest):
+        folder.mkdir(parents=True, exist_ok=True)
+        stamp.unlink(missing_ok=True)
+        _write(folder, sets, images, shallow_graph, config, workers)
+        stamp.write_text(digest)
+    return FeatureCache(
+        np.load(folder / "features.npy", mmap_mode="r"),
+        np.load(folder / "labels.npy", mmap_mode="r"),
+        np.asarray([image.set_index for image in images], dtype=np.int64),
+    )
+
+
+def _write(
+    folder: Path,
+    sets: Sequence[LabelledImages],
+    images: Sequence[SourceImage],
+    graph: bytes,
+    config: CacheConfig,
+    workers: int,
+) -> None:
+    features = labels = None
+    with ProcessPoolExecutor(
+        workers, get_context("spawn"), _start_worker, (sets, graph, config)
+    ) as pool:
+        encoded = pool.map(_encode_views, images, chunksize=16)
+        for row, (feature, label) in enumerate(tqdm(encoded, "features", len(images))):
+            if features is None or labels is None:
+                features = _array(folder / "features.npy", len(images), feature)
+                labels = _array(folder / "labels.npy", len(images), label)
+            features[row], labels[row] = feature, label
+    if features is not None and labels is not None:
+        features.flush()
+        labels.flush()
+
+
+def _array(path: Path, rows: int, example: NDArray) -> np.memmap:
+    return np.lib.format.open_memmap(path, "w+", example.dtype, (rows, *example.shape))

@@ -1,0 +1,71 @@
+"""Episodes as data: episode i is a pure function of (seed, i)."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.datasets import BACKGROUND, IGNORE, DatasetError, LabelledImages
+
+# PFENet's rule: a class counts in an image from two 32x32 patches on, at the image's own size.
+MIN_AREA = 2 * 32 * 32
+
+
+class Episode(NamedTuple):
+    """Indices into a set: K supports and a query that hold the class."""
+
+    class_index: int
+    query: int
+    supports: tuple[int, ...]
+
+
+class ClassIndex(NamedTuple):
+    """Which images hold a class: class index → sorted image indices."""
+
+    images: Mapping[int, NDArray[np.int64]]
+
+    def with_at_least(self, count: int) -> "ClassIndex":
+        """Only classes that `count` images hold."""
+        return ClassIndex({c: rows for c, rows in self.images.items() if len(rows) >= count})
+
+
+def index_classes(
+    dataset: LabelledImages, classes: tuple[int, ...], min_area: int = MIN_AREA
+) -> ClassIndex:
+    """Find the images that hold each class with at least `min_area` pixels."""
+    found: dict[int, list[int]] = {c: [] for c in classes}
+    for i in range(len(dataset)):
+        counts = np.bincount(dataset.label(i).ravel(), minlength=256)
+        for c in classes:
+            if counts[c] >= min_area:
+                found[c].append(i)
+    return ClassIndex({c: np.asarray(rows, dtype=np.int64) for c, rows in found.items()})
+
+
+def draw_episode(classes: ClassIndex, *, shots: int, seed: int, number: int) -> Episode:
+    """Episode `number` of a list: a class uniformly, then distinct images uniformly.
+
+    Raises:
+        DatasetError: no class has enough images.
+    """
+    eligible = classes.with_at_least(shots + 1).images
+    if not eligible:
+        raise DatasetError(f"no class has the {shots + 1} images that a {shots}-shot episode needs")
+    rng = np.random.default_rng((seed, number))
+    names = sorted(eligible)
+    class_index = names[int(rng.integers(len(names)))]
+    query, *supports = rng.choice(eligible[class_index], size=shots + 1, replace=False)
+    return Episode(class_index, int(query), tuple(int(i) for i in supports))
+
+
+def binary_labels(label: NDArray[np.uint8], class_index: int) -> NDArray[np.uint8]:
+    """A label map for one class: 1 the class, 0 anything else, 255 ignored."""
+    binary = (label == class_index).astype(np.uint8)
+    binary[label == IGNORE] = IGNORE
+    return binary
+
+
+def present_classes(label: NDArray[np.uint8]) -> tuple[int, ...]:
+    """Class indices in a label map."""
+    return tuple(int(c) for c in np.unique(label) if c not in (BACKGROUND, IGNORE))

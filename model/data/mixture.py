@@ -1,0 +1,71 @@
+"""The sets a network trains on: which images, how often, and which classes stay unseen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from model.data.datasets import FolderDataset, LabelledImages, ProceduralDefects
+from model.data.episodes import present_classes
+
+PROCEDURAL = "procedural_defects"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetConfig:
+    """One set of a mixture.
+
+    Attributes:
+        name: folder under the data root, or `procedural_defects`.
+        weight: share of episodes, relative to the other sets.
+        keep: residues and modulus of the sorted images in use; the rest stays for evaluation.
+        min_share: smallest share of the image that a class must cover to be asked for.
+        per_class: rendered images of each class (procedural only).
+    """
+
+    name: str
+    weight: float
+    keep: tuple[tuple[int, ...], int] = ((0,), 1)
+    min_share: float = 0.005
+    per_class: int = 120
+
+
+class SourceImage(NamedTuple):
+    """An image of the mixture: which set, and its index there."""
+
+    set_index: int
+    index: int
+
+
+def open_set(config: SetConfig, data_root: Path, side: int) -> LabelledImages:
+    """The set a config names."""
+    if config.name == PROCEDURAL:
+        return ProceduralDefects(per_class=config.per_class, side=side)
+    return FolderDataset(data_root / config.name, keep=config.keep)
+
+
+def allowed_images(sets: Sequence[LabelledImages], excluded: frozenset[str]) -> list[SourceImage]:
+    """Every image of the sets in which no excluded class is labelled."""
+    images = []
+    for set_index, dataset in enumerate(sets):
+        barred = {c for c, name in dataset.class_names.items() if name in excluded}
+        for index in range(len(dataset)):
+            if not barred or barred.isdisjoint(present_classes(dataset.label(index))):
+                images.append(SourceImage(set_index, index))
+    return images
+
+
+def class_table(
+    labels: np.ndarray, set_index: np.ndarray, set_number: int, min_share: float
+) -> dict[int, np.ndarray]:
+    """Class index → rows (row, view) of cached label maps (N, V, L, L) of one set that hold it."""
+    rows: dict[int, list[tuple[int, int]]] = {}
+    for row in np.nonzero(set_index == set_number)[0]:
+        for view, label in enumerate(labels[row]):
+            counts = np.bincount(label.ravel(), minlength=256)
+            for c in np.nonzero(counts >= min_share * label.size)[0]:
+                if c not in (0, 255):
+                    rows.setdefault(int(c), []).append((int(row), view))
+    return {c: np.asarray(found, dtype=np.int64) for c, found in rows.items()}

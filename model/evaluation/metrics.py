@@ -1,0 +1,81 @@
+"""Intersection over union as the field reports it: totals over episodes, then means."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+IGNORE = 255
+
+
+@dataclass
+class IoUTotals:
+    """Pixel totals for each class.
+
+    `mean_iou` is the mean over classes of total intersection over total union (PASCAL-5i);
+    `fb_iou` the mean of foreground and background IoU with classes ignored.
+    """
+
+    intersection: dict[int, int] = field(default_factory=dict)
+    union: dict[int, int] = field(default_factory=dict)
+    background_intersection: int = 0
+    background_union: int = 0
+
+    def update(
+        self, class_index: int, prediction: NDArray[np.bool_], label: NDArray[np.uint8]
+    ) -> None:
+        """Add one query.
+
+        Args:
+            class_index: its class.
+            prediction: foreground (H, W).
+            label: 1 foreground, 0 background, 255 left out of both sides (H, W).
+
+        Raises:
+            ValueError: shapes differ, or the label holds another value.
+        """
+        if prediction.shape != label.shape:
+            raise ValueError(f"prediction {prediction.shape} and label {label.shape} differ")
+        if not np.isin(label, (0, 1, IGNORE)).all():
+            raise ValueError("a label holds only 0, 1 and 255")
+        counted = label != IGNORE
+        predicted, actual = prediction & counted, label == 1
+        both = int(np.count_nonzero(predicted & actual))
+        either = int(np.count_nonzero(predicted | actual))
+        self.intersection[class_index] = self.intersection.get(class_index, 0) + both
+        self.union[class_index] = self.union.get(class_index, 0) + either
+        total = int(np.count_nonzero(counted))
+        self.background_intersection += total - either
+        self.background_union += total - both
+
+    def class_iou(self) -> dict[int, float]:
+        """IoU of each class in [0, 1]; 0 for a class with an empty union."""
+        return {
+            c: self.intersection[c] / self.union[c] if self.union[c] else 0.0
+            for c in sorted(self.union)
+        }
+
+    def mean_iou(self) -> float:
+        """Mean over classes.
+
+        Raises:
+            ValueError: nothing was added.
+        """
+        if not self.union:
+            raise ValueError("no episode was added")
+        return float(np.mean(list(self.class_iou().values())))
+
+    def fb_iou(self) -> float:
+        """Mean of foreground and background IoU.
+
+        Raises:
+            ValueError: nothing was added.
+        """
+        if not self.union:
+            raise ValueError("no episode was added")
+        union = sum(self.union.values())
+        foreground = sum(self.intersection.values()) / union if union else 0.0
+        background = (
+            self.background_intersection / self.background_union if self.background_union else 0.0
+        )
+        return (foreground + background) / 2

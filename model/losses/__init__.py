@@ -1,0 +1,111 @@
+"""The four loss terms of SD-AANet (section III-E; DESIGN: the model)."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from model.nets import SDAANetOutput
+from model.nets.pooling import MaskResize, masked_average
+from model.nets.sdpm import reweight_prototype
+
+IGNORE = 255
+Strategy = Literal["integral", "separate"]
+
+
+class LossWeights(NamedTuple):
+    """Weights of the terms; temperature T and the factor of T² belong to the distillation."""
+
+    auxiliary: float = 1.0
+    distillation: float = 50.0
+    support: float = 0.5
+    temperature: float = 5.0
+    temperature_factor: float = 0.9
+
+
+class LossTerms(NamedTuple):
+    """Unweighted terms and their weighted sum, scalars."""
+
+    total: Tensor
+    main: Tensor
+    auxiliary: Tensor
+    distillation: Tensor
+    support: Tensor
+
+
+def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy of logits (B, 2, h, w), brought to the labels (B, H, W) bilinearly; 255 ignored.
+
+    Zero, not NaN, when every pixel is ignored.
+    """
+    full = F.interpolate(logits, size=labels.shape[1:], mode="bilinear", align_corners=False)
+    total = F.cross_entropy(full, labels.long(), ignore_index=IGNORE, reduction="sum")
+    return total / (labels != IGNORE).sum().clamp_min(1)
+
+
+def distillation_loss(
+    guided_shots: Tensor, query_prototype: Tensor, *, strategy: Strategy, weights: LossWeights
+) -> Tensor:
+    """KL from the teacher to the support prototypes (SDPM).
+
+    Args:
+        guided_shots: p_s of each shot (B, K, C).
+        query_prototype: p_q from the query's own ground truth (B, C).
+        strategy: `integral` distils the mean of the shots, `separate` each shot with a teacher
+            of its own.
+    """
+    student = guided_shots
+    if strategy == "integral":
+        student = guided_shots.mean(dim=1, keepdim=True)
+    teacher = ((student + query_prototype.unsqueeze(1)) / 2).detach()
+    temperature = weights.temperature
+    divergence = F.kl_div(
+        (student / temperature).log_softmax(dim=-1),
+        (teacher / temperature).softmax(dim=-1),
+        reduction="none",
+    ).sum(dim=-1)  # (B, K)
+    return divergence.mean() * weights.temperature_factor * temperature**2
+
+
+def episode_loss(
+    output: SDAANetOutput,
+    *,
+    query_labels: Tensor,
+    support_labels: Tensor,
+    resize_mask: MaskResize,
+    strategy: Strategy,
+    weights: LossWeights,
+) -> LossTerms:
+    """All terms for a batch of episodes.
+
+    Args:
+        output: of `SDAANet.forward`.
+        query_labels: (B, H, W) 0, 1 or 255.
+        support_labels: (B, K, H, W) 0, 1 or 255.
+        resize_mask: the network's own mask resize.
+    """
+    main = segmentation_loss(output.logits, query_labels)
+    auxiliary = torch.stack(
+        [segmentation_loss(logits, query_labels) for logits in output.auxiliary_logits]
+    ).mean()
+    support = segmentation_loss(output.support_logits, support_labels.flatten(0, 1))
+    foreground = resize_mask((query_labels == 1).to(output.query_feature.dtype))
+    query_prototype = reweight_prototype(
+        masked_average(output.query_feature, foreground), output.gate
+    )
+    # A query without the class has no prototype to learn from.
+    holds = (query_labels == 1).flatten(1).any(dim=1)
+    if holds.any():
+        distillation = distillation_loss(
+            output.guided_shots[holds], query_prototype[holds], strategy=strategy, weights=weights
+        )
+    else:
+        distillation = main.new_zeros(())
+    total = (
+        main
+        + weights.auxiliary * auxiliary
+        + weights.distillation * distillation
+        + weights.support * support
+    )
+    return LossTerms(total, main, auxiliary, distillation, support)

@@ -1,0 +1,14 @@
+"""Convolutional backbones behind one feature contract."""
+
+from model.nets.backbones.base import Backbone, BackboneFeatures
+from model.nets.backbones.mobilenet import MobileNetV2Backbone
+from model.nets.backbones.resnet import ResNetBackbone
+from model.nets.backbones.vgg import VGGBackbone
+
+__all__ = [
+    "Backbone",
+    "BackboneFeatures",
+    "MobileNetV2Backbone",
+    "ResNetBackbone",
+    "VGGBackbone",
+]

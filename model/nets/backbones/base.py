@@ -1,0 +1,52 @@
+"""The contract between a backbone and everything behind it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+
+class BackboneFeatures(NamedTuple):
+    """What the head sees of an image.
+
+    mid: (B, mid_channels, h, w) mid-level feature, the paper's concat(stage 2, stage 3).
+    stage3: (B, C3, h, w) what `Backbone.high` continues from.
+    """
+
+    mid: Tensor
+    stage3: Tensor
+
+
+class Backbone(nn.Module, ABC):
+    """A feature extractor in two parts: `shallow` can be frozen and cached, `deep` follows it.
+
+    Attributes:
+        mid_channels: channels of `BackboneFeatures.mid`.
+        high_channels: channels D of the high-level feature.
+        stride: input pixels for each feature cell.
+    """
+
+    mid_channels: int
+    high_channels: int
+    stride: int
+
+    @abstractmethod
+    def shallow(self, image: Tensor) -> Tensor:
+        """Normalised images (B, 3, S, S) → the feature `deep` starts from."""
+
+    @abstractmethod
+    def deep(self, shallow: Tensor) -> BackboneFeatures:
+        """Output of `shallow` → mid-level and stage-3 features."""
+
+    @abstractmethod
+    def high(self, stage3: Tensor) -> Tensor:
+        """Stage-3 feature, masked for supports → high-level feature (B, D, h, w)."""
+
+    @abstractmethod
+    def deep_parameters(self) -> Iterator[nn.Parameter]:
+        """Parameters behind `shallow`."""
+
+    @abstractmethod
+    def feature_side(self, input_side: int) -> int:
+        """Side h of the feature map for a square input of `input_side` pixels."""

@@ -1,0 +1,50 @@
+"""The training-free prior map (PFENet; DESIGN: the model)."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def prior_map(high_feature: Tensor, tokens: Tensor, token_valid: Tensor) -> Tensor:
+    """Likeness of each query position to the supports' foreground.
+
+    For each shot: the largest cosine similarity to any of its foreground positions, min-max
+    normalised over the map; then the mean over the shots.
+
+    Args:
+        high_feature: query high-level feature (P, D, h, w).
+        tokens: L2-normalised foreground features (P, K, T, D), padded.
+        token_valid: which tokens are real (P, K, T); a shot without any is padding.
+
+    Returns:
+        Prior (P, 1, h, w) in [0, 1].
+    """
+    pairs, shots, length, depth = tokens.shape
+    height, width = high_feature.shape[2:]
+    query = F.normalize(high_feature.flatten(2), dim=1)  # (P, D, N)
+    similarity = tokens.reshape(pairs, shots * length, depth) @ query  # (P, K*T, N)
+    similarity = similarity.reshape(pairs, shots, length, height * width)
+    similarity = similarity.masked_fill(~token_valid.unsqueeze(-1), -1.0)
+    best = similarity.amax(dim=2)  # (P, K, N)
+    low, high = best.amin(dim=2, keepdim=True), best.amax(dim=2, keepdim=True)
+    normalised = (best - low) / (high - low + 1e-7)
+    shot_valid = token_valid.any(dim=2).to(best.dtype).unsqueeze(-1)  # (P, K, 1)
+    mean = (normalised * shot_valid).sum(dim=1) / shot_valid.sum(dim=1).clamp_min(1.0)
+    return mean.reshape(pairs, 1, height, width)
+
+
+def foreground_tokens(high_feature: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The support side of the prior.
+
+    Args:
+        high_feature: support high-level feature (B, D, h, w).
+        mask: object share of each cell (B, 1, h, w).
+
+    Returns:
+        L2-normalised features (B, N, D) of every position, and which are foreground (B, N): cells
+        at least half covered, or the most covered ones where the object is smaller than that.
+    """
+    tokens = F.normalize(high_feature.flatten(2), dim=1).transpose(1, 2)  # (B, N, D)
+    share = mask.flatten(1)  # (B, N)
+    enough = share.amax(dim=1, keepdim=True).clamp_max(0.5)
+    return tokens, (share >= enough) & (share > 0)

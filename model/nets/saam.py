@@ -1,0 +1,92 @@
+"""Supervised affinity attention module (section III-D)."""
+
+import torch
+from torch import Tensor, nn
+
+from model.nets.pooling import AdaptiveAveragePool, upsample
+
+
+class ExpandedPrototypeConv(nn.Module):
+    """A zero-padded 3x3 convolution of a prototype expanded to (side, side), in 9 positions.
+
+    Of a constant map only the border differs, by which kernel taps fall outside; a 3x3 map holds
+    every case (corners, edges, interior), and its rows and columns are then repeated.
+    """
+
+    repeat: Tensor
+
+    def __init__(self, inputs: int, outputs: int, *, side: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        repeat = torch.ones(side, dtype=torch.int64)
+        repeat[0], repeat[-1] = 0, 2
+        self.register_buffer("repeat", repeat, persistent=False)
+
+    def forward(self, prototype: Tensor) -> Tensor:
+        """Prototype (B, C) → (B, outputs, side, side)."""
+        cases = self.conv(prototype[:, :, None, None].expand(-1, -1, 3, 3))
+        rows: Tensor = cases.index_select(2, self.repeat)
+        return rows.index_select(3, self.repeat)
+
+
+class PyramidPooling(nn.Module):
+    """Context at several bins beside the feature itself, then a 3x3 bottleneck (PSPNet)."""
+
+    def __init__(self, inputs: int, outputs: int, *, side: int, bins: tuple[int, ...]) -> None:
+        super().__init__()
+        self.side = side
+        self.branches = nn.ModuleList(
+            nn.Sequential(
+                AdaptiveAveragePool(side=side, bins=size), nn.Conv2d(inputs, outputs, 1), nn.ReLU()
+            )
+            for size in bins
+        )
+        self.bottleneck = nn.Conv2d(inputs + outputs * len(bins), outputs, 3, padding=1)
+        self.relu = nn.ReLU()
+
+    def forward(self, feature: Tensor) -> Tensor:
+        context = [upsample(branch(feature), self.side) for branch in self.branches]
+        out: Tensor = self.relu(self.bottleneck(torch.cat([feature, *context], dim=1)))
+        return out
+
+
+class SAAM(nn.Module):
+    """Compares a prototype with a feature map; supervised on the support, attending on the query.
+
+    The first convolution over concat(feature, prototype) is kept as its two halves, which is
+    the same function: the feature's half does not depend on the class and runs once an image.
+
+    Args:
+        channels: C; the trunk is 4C wide.
+        side: feature side h.
+        bins: pyramid pooling bins.
+    """
+
+    def __init__(self, *, channels: int, side: int, bins: tuple[int, ...]) -> None:
+        super().__init__()
+        wide = 4 * channels
+        self.feature_conv = nn.Conv2d(channels, wide, 3, padding=1)
+        self.prototype_conv = ExpandedPrototypeConv(channels, wide, side=side)
+        self.relu = nn.ReLU()
+        self.pyramid = PyramidPooling(wide, channels, side=side, bins=bins)
+        self.support_head = nn.Conv2d(channels, 2, 1)
+        self.attention_head = nn.Conv2d(channels, 1, 1)
+
+    def embed(self, feature: Tensor) -> Tensor:
+        """The class-independent half of the first convolution, (B, C, h, w) → (B, 4C, h, w)."""
+        out: Tensor = self.feature_conv(feature)
+        return out
+
+    def _trunk(self, embedded: Tensor, prototype: Tensor) -> Tensor:
+        out: Tensor = self.pyramid(self.relu(embedded + self.prototype_conv(prototype)))
+        return out
+
+    def support_logits(self, embedded: Tensor, prototype: Tensor) -> Tensor:
+        """Background and foreground of the support itself, (B, 2, h, w): the supervision."""
+        out: Tensor = self.support_head(self._trunk(embedded, prototype))
+        return out
+
+    def attention(self, embedded: Tensor, prototype: Tensor) -> Tensor:
+        """Query attention map (B, 1, h, w) in (0, 1)."""
+        out: Tensor = self.attention_head(self._trunk(embedded, prototype)).sigmoid()
+        return out

@@ -1,0 +1,183 @@
+"""SD-AANet: encoder, SDPM, SAAM, prior and decoder put together (arXiv 2108.06600, figure 2)."""
+
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+
+from model.nets.backbones import Backbone
+from model.nets.decoder import DecoderOutput, PyramidDecoder
+from model.nets.pooling import MaskResize, masked_average
+from model.nets.prior import foreground_tokens, prior_map
+from model.nets.saam import SAAM
+from model.nets.sdpm import SSEBlock, reweight_feature, reweight_prototype
+
+
+class EncodedImages(NamedTuple):
+    """An image on both sides of the comparison, as in `contract.graphs.ENCODER`."""
+
+    support_feature: Tensor  # (B, C, h, w)
+    query_feature: Tensor  # (B, C, h, w)
+    high_feature: Tensor  # (B, D, h, w)
+
+
+class Prototypes(NamedTuple):
+    """One shot each, as in `contract.graphs.PROTOTYPE`."""
+
+    affinity: Tensor  # (B, C)
+    guided: Tensor  # (B, C)
+    gate: Tensor  # (B, C)
+    tokens: Tensor  # (B, N, D)
+    foreground: Tensor  # (B, N) bool
+
+
+class SDAANetOutput(NamedTuple):
+    """Everything the losses need; at inference only `logits` matters."""
+
+    logits: Tensor  # (B, 2, h, w)
+    auxiliary_logits: tuple[Tensor, ...]  # (B, 2, bin, bin) each
+    support_logits: Tensor  # (B * K, 2, h, w)
+    guided_shots: Tensor  # (B, K, C) p_s of each shot
+    gate: Tensor  # (B, C) mean over the shots
+    query_feature: Tensor  # (B, C, h, w) before reweighting
+
+
+class SDAANet(nn.Module):
+    """Few-shot segmentation network.
+
+    Args:
+        backbone: encoder; see `nets.backbones.Backbone`.
+        input_side: S, pixels.
+        channels: C of the reduced features.
+        reduction_dropout: dropout behind the 1x1 reductions.
+        head_dropout: dropout in the decoder's heads.
+        gate_ratio: squeeze ratio of the SSE block.
+        context_bins: pyramid pooling bins of SAAM.
+        decoder_bins: decoder scales; the first is the feature side.
+        mask_resize: `bilinear` or `area`, see `MaskResize`.
+        mask_side: side of the masks that come in.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: Backbone,
+        input_side: int,
+        channels: int,
+        reduction_dropout: float,
+        head_dropout: float,
+        gate_ratio: int,
+        context_bins: tuple[int, ...],
+        decoder_bins: tuple[int, ...],
+        mask_resize: str,
+        mask_side: int,
+    ) -> None:
+        super().__init__()
+        side = backbone.feature_side(input_side)
+        if decoder_bins[0] != side:
+            raise ValueError(f"the first decoder bin must be the feature side {side}")
+        self.input_side = input_side
+        self.feature_side = side
+        self.backbone = backbone
+        self.resize_mask = MaskResize(side=side, mode=mask_resize, source_side=mask_side)
+        self.reduce_support = _reduction(backbone.mid_channels, channels, reduction_dropout)
+        self.reduce_query = _reduction(backbone.mid_channels, channels, reduction_dropout)
+        self.sse = SSEBlock(channels=channels, ratio=gate_ratio)
+        self.saam = SAAM(channels=channels, side=side, bins=context_bins)
+        self.decoder = PyramidDecoder(
+            inputs=2 * channels + 2,
+            channels=channels,
+            side=side,
+            bins=decoder_bins,
+            dropout=head_dropout,
+        )
+
+    def train_mode(self) -> Self:
+        """Train the head; batch norms of the backbone keep their ImageNet statistics."""
+        self.train()
+        self.backbone.eval()
+        return self
+
+    def encode(self, image: Tensor, mask: Tensor) -> EncodedImages:
+        """Normalised images (B, 3, S, S) and object shares (B, S, S), ones for queries."""
+        return self.encode_deep(self.backbone.shallow(image), mask)
+
+    def encode_deep(self, shallow: Tensor, mask: Tensor) -> EncodedImages:
+        """The same from the output of `backbone.shallow`."""
+        features = self.backbone.deep(shallow)
+        high = self.backbone.high(features.stage3 * self.resize_mask(mask))
+        return EncodedImages(
+            self.reduce_support(features.mid), self.reduce_query(features.mid), high
+        )
+
+    def prototype(self, support_feature: Tensor, high_feature: Tensor, mask: Tensor) -> Prototypes:
+        """What each support leaves behind; mask (B, S, S) is its object share."""
+        share = self.resize_mask(mask)  # (B, 1, h, w)
+        affinity = masked_average(support_feature, share)
+        gate = self.sse(affinity)
+        guided = reweight_prototype(affinity, gate)
+        return Prototypes(affinity, guided, gate, *foreground_tokens(high_feature, share))
+
+    def match(
+        self,
+        query: EncodedImages,
+        image_index: Tensor,
+        affinity: Tensor,
+        guided: Tensor,
+        gate: Tensor,
+        tokens: Tensor,
+        token_valid: Tensor,
+    ) -> DecoderOutput:
+        """Mark P classes in B encoded images; arguments as in `contract.graphs.HEAD`."""
+        embedded = self.saam.embed(query.query_feature)[image_index]
+        attention = self.saam.attention(embedded, affinity)
+        prior = prior_map(query.high_feature[image_index], tokens, token_valid)
+        feature = reweight_feature(query.query_feature[image_index], gate)
+        expanded = guided[:, :, None, None].expand_as(feature)
+        fused = torch.cat([expanded, feature, prior, attention], dim=1)
+        out: DecoderOutput = self.decoder(fused)
+        return out
+
+    def forward(self, query: Tensor, supports: Tensor, masks: Tensor) -> SDAANetOutput:
+        """One episode a batch item, from pixels.
+
+        Args:
+            query: normalised (B, 3, S, S).
+            supports: normalised (B, K, 3, S, S).
+            masks: object shares (B, K, S, S).
+        """
+        shallow = self.backbone.shallow(supports.flatten(0, 1))
+        return self.forward_shallow(self.backbone.shallow(query), shallow, masks)
+
+    def forward_shallow(
+        self, query_shallow: Tensor, support_shallow: Tensor, masks: Tensor
+    ) -> SDAANetOutput:
+        """The same from outputs of `backbone.shallow`, of B queries and B * K supports."""
+        batch, shots = masks.shape[:2]
+        flat_masks = masks.flatten(0, 1)
+        support = self.encode_deep(support_shallow, flat_masks)
+        query = self.encode_deep(query_shallow, torch.ones_like(masks[:, 0]))
+        shot = self.prototype(support.support_feature, support.high_feature, flat_masks)
+
+        def per_class(flat: Tensor) -> Tensor:
+            return flat.unflatten(0, (batch, shots))
+
+        gate = per_class(shot.gate).mean(dim=1)
+        guided_shots = per_class(shot.guided)  # (B, K, C)
+        decoded = self.match(
+            query,
+            torch.arange(batch, device=masks.device),
+            affinity=per_class(shot.affinity).mean(dim=1),
+            guided=guided_shots.mean(dim=1),
+            gate=gate,
+            tokens=per_class(shot.tokens),
+            token_valid=per_class(shot.foreground),
+        )
+        support_logits = self.saam.support_logits(
+            self.saam.embed(support.support_feature), shot.affinity
+        )
+        return SDAANetOutput(*decoded, support_logits, guided_shots, gate, query.query_feature)
+
+
+def _reduction(inputs: int, outputs: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.ReLU(), nn.Dropout2d(dropout))

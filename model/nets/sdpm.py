@@ -1,0 +1,37 @@
+"""Self-distillation guided prototype module and its squeeze-and-excitation block (section III-C)."""
+
+from torch import Tensor, nn
+
+
+class SSEBlock(nn.Module):
+    """Support-guided squeeze and excitation: a channel gate made from the support prototype alone.
+
+    Args:
+        channels: C.
+        ratio: C over the hidden width.
+    """
+
+    def __init__(self, *, channels: int, ratio: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, channels // ratio)
+        self.excite = nn.Linear(channels // ratio, channels)
+        self.relu = nn.ReLU()
+
+    def forward(self, prototype: Tensor) -> Tensor:
+        """Prototype (B, C) → gate (B, C) in (0, 1)."""
+        gate: Tensor = self.excite(self.relu(self.squeeze(prototype))).sigmoid()
+        return gate
+
+
+def reweight_prototype(prototype: Tensor, gate: Tensor) -> Tensor:
+    """Mean of the gated and the original, F * (1 + a) / 2, for prototypes (..., C).
+
+    The gate is constant over positions, so gating commutes with masked averaging: the prototype
+    of the reweighted feature is the reweighted prototype.
+    """
+    return prototype * (1 + gate) / 2
+
+
+def reweight_feature(feature: Tensor, gate: Tensor) -> Tensor:
+    """The same for a feature map (B, C, h, w) and its gate (B, C)."""
+    return feature * ((1 + gate) / 2)[:, :, None, None]

@@ -1,0 +1,50 @@
+"""Training checkpoints: everything that an exact resume needs."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from model.build import NetworkConfig, network_state, read_checkpoint
+from model.nets import SDAANet
+
+CHECKPOINT_FILE = "checkpoint.pt"
+
+
+def save_checkpoint(
+    folder: Path,
+    *,
+    network: SDAANet,
+    average: SDAANet,
+    config: NetworkConfig,
+    optimizer: dict[str, Any] | None,
+    progress: dict[str, Any],
+) -> None:
+    """Write atomically: a reader finds the old file or the new one, never half of one.
+
+    The entry `network` is the averaged one, which is what evaluation and export use.
+    """
+    state = {
+        **network_state(average, config),
+        "live": network.state_dict(),
+        "optimizer": optimizer,
+        "rng": torch.get_rng_state(),
+        "progress": progress,
+    }
+    temporary = folder / f"{CHECKPOINT_FILE}.partial"
+    torch.save(state, temporary)
+    os.replace(temporary, folder / CHECKPOINT_FILE)
+
+
+def restore_checkpoint(folder: Path, *, network: SDAANet, average: SDAANet) -> dict[str, Any]:
+    """Load networks and the random state in place; returns the whole checkpoint.
+
+    Raises:
+        model.build.CheckpointError: none there, or damaged.
+    """
+    checkpoint = read_checkpoint(folder / CHECKPOINT_FILE)
+    network.load_state_dict(checkpoint["live"])
+    average.load_state_dict(checkpoint["network"])
+    torch.set_rng_state(checkpoint["rng"])
+    return checkpoint

@@ -1,0 +1,103 @@
+"""Training configuration: a YAML file, checked before anything runs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model.data.mixture import SetConfig
+from model.losses import LossWeights
+
+
+class ConfigError(ValueError):
+    """A training config is unreadable or wrong; the message says where."""
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SetEntry(_Config):
+    """One set of the mixture, see `model.data.mixture.SetConfig`."""
+
+    name: str
+    weight: Annotated[float, Field(ge=0)]
+    keep: tuple[tuple[int, ...], int] = ((0,), 1)
+    min_share: Annotated[float, Field(gt=0, lt=1)] = 0.005
+    per_class: Annotated[int, Field(ge=2)] = 120
+
+    def as_set(self) -> SetConfig:
+        """The data room's form of it."""
+        return SetConfig(**self.model_dump())
+
+
+class CacheEntry(_Config):
+    """Views cached for each image and their sizes in pixels."""
+
+    views: Annotated[int, Field(ge=1, le=64)] = 4
+    label_side: Annotated[int, Field(ge=16)] = 169
+    workers: Annotated[int, Field(ge=1)] = 2
+
+
+class EpisodeMix(_Config):
+    """Chances of the less usual episodes and augmentations."""
+
+    absent: Annotated[float, Field(ge=0, lt=1)] = 0.05  # the query lacks the class
+    same_image: Annotated[float, Field(ge=0, lt=1)] = 0.08  # two views of one image
+    class_power: Annotated[float, Field(ge=0, le=1)] = 0.5  # 0 classes alike, 1 images alike
+
+
+class Stage(_Config):
+    """A stretch of training with one set of trainable parts and a poly schedule of its own.
+
+    `backbone` names what is trained besides the head: `none`, or `deep` (the part behind the
+    cached features), or `all` (from pixels; nothing is cached).
+    """
+
+    steps: Annotated[int, Field(gt=0)]
+    backbone: Literal["none", "deep", "all"]
+    lr: Annotated[float, Field(gt=0)]
+    backbone_lr: Annotated[float, Field(ge=0)] = 0.0
+    batch: Annotated[int, Field(ge=1)]
+
+
+class TrainConfig(_Config):
+    """Everything that decides a training run."""
+
+    preset: str
+    input_side: Annotated[int, Field(ge=65)]
+    exclude_pascal_fold: Literal[0, 1, 2, 3] | None
+    sets: tuple[SetEntry, ...]
+    cache: CacheEntry = CacheEntry()
+    episodes: EpisodeMix = EpisodeMix()
+    shots: Annotated[int, Field(ge=1, le=10)] = 1
+    strategy: Literal["integral", "separate"] = "separate"
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    power: Annotated[float, Field(gt=0)] = 0.9
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
+    gradient_clip: Annotated[float, Field(gt=0)] = 5.0
+    distillation_weight: Annotated[float, Field(ge=0)] = 50.0
+    seed: int = 0
+    checkpoint_steps: Annotated[int, Field(gt=0)] = 200
+    stages: tuple[Stage, ...]
+
+    @property
+    def loss_weights(self) -> LossWeights:
+        """Loss weights with the config's distillation weight."""
+        return LossWeights(distillation=self.distillation_weight)
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read a YAML config.
+
+    Raises:
+        ConfigError: unreadable or not valid.
+    """
+    try:
+        return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError) as exc:
+        raise ConfigError(f"cannot read {path}: {exc}") from exc
+    except ValidationError as exc:
+        raise ConfigError(f"{path}: {exc}") from exc

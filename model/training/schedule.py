@@ -1,0 +1,62 @@
+"""Which parts train, at which rate, at a step."""
+
+from typing import NamedTuple
+
+import torch
+
+from model.nets import SDAANet
+from model.training.config import Stage, TrainConfig
+
+
+class Position(NamedTuple):
+    """A step inside the stages of a run."""
+
+    stage: int
+    step: int  # within the stage
+
+
+def locate(config: TrainConfig, step: int) -> Position:
+    """Stage and step inside it for a global step; past the end, the stage is out of range."""
+    for index, stage in enumerate(config.stages):
+        if step < stage.steps:
+            return Position(index, step)
+        step -= stage.steps
+    return Position(len(config.stages), step)
+
+
+def poly(progress: float, power: float) -> float:
+    """The paper's decay, (1 - progress) ** power."""
+    return float((1 - progress) ** power)
+
+
+def make_optimizer(
+    network: SDAANet, stage: Stage, config: TrainConfig
+) -> torch.optim.AdamW | torch.optim.SGD:
+    """Freeze and unfreeze as the stage says, and group parameters by their rate."""
+    backbone = [] if stage.backbone == "none" else _backbone_parameters(network, stage)
+    for parameter in network.backbone.parameters():
+        parameter.requires_grad_(False)
+    for parameter in backbone:
+        parameter.requires_grad_(True)
+    inside = {id(p) for p in network.backbone.parameters()}
+    head = [p for p in network.parameters() if id(p) not in inside]
+    groups = [{"params": head, "peak": stage.lr}]
+    if backbone:
+        groups.append({"params": backbone, "peak": stage.backbone_lr})
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            groups, lr=stage.lr, momentum=0.9, weight_decay=config.weight_decay
+        )
+    return torch.optim.AdamW(groups, lr=stage.lr, weight_decay=config.weight_decay)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, stage: Stage, step: int, power: float) -> None:
+    """Poly decay from each group's peak over the stage."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * poly(step / stage.steps, power)
+
+
+def _backbone_parameters(network: SDAANet, stage: Stage) -> list[torch.nn.Parameter]:
+    if stage.backbone == "all":
+        return list(network.backbone.parameters())
+    return list(network.backbone.deep_parameters())

@@ -1,0 +1,51 @@
+"""The frozen part of a backbone as an ONNX graph, several times faster on CPUs than eager."""
+
+import hashlib
+import io
+import logging
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.nets.backbones import Backbone
+from model.nets.preprocess import Normalise
+
+
+class _Shallow(nn.Module):
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self.backbone = backbone
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.backbone.shallow(self.normalise(image))
+
+
+def shallow_graph(backbone: Backbone, side: int) -> bytes:
+    """ONNX of `backbone.shallow`: `image` (B, side, side, 3) uint8 → features (B, C, h, w)."""
+    logging.getLogger("onnxscript").setLevel(logging.WARNING)
+    example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program = torch.onnx.export(
+            _Shallow(backbone).eval(),
+            (example,),
+            dynamo=True,
+            input_names=["image"],
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=1024)},),
+            verbose=False,
+        )
+    buffer = io.BytesIO()
+    assert program is not None  # noqa: S101  (None only without dynamo)
+    program.save(buffer)
+    return buffer.getvalue()
+
+
+def weights_key(backbone: Backbone) -> str:
+    """Hex digest over a backbone's tensors."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(backbone.state_dict().items()):
+        digest.update(name.encode() + tensor.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
