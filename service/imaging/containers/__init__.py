@@ -1,0 +1,11 @@
+"""Image files as bytes: the kind, what the header says, and the little a decoder may see.
+
+Each module reads one format far enough to know size and orientation, and rewrites the file
+without metadata. Profiles, comments, thumbnails, animation and all but the first page never
+reach Pillow, whose cost on them an attacker can choose.
+"""
+
+from service.imaging.containers.formats import Format, identify
+from service.imaging.containers.source import Source
+
+__all__ = ["Format", "Source", "identify"]

@@ -1,0 +1,82 @@
+"""Untrusted bytes to arrays. Whatever comes in, only errors of the service come out.
+
+Pure functions without global state, safe in a pool of threads; Pillow releases the GIL while
+it decodes. All pages but the first of an animation or a multi-page file are ignored.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from service.errors import CorruptImageError, ImageTooLargeError, ServiceError
+from service.imaging.containers import Source, identify
+from service.imaging.orientation import to_displayed_frame
+from service.imaging.pixels import object_pixels, rgb_pixels
+
+
+class _Decoded(NamedTuple):
+    image: Image.Image
+    source: Source
+
+
+def decode_image(data: bytes, *, max_pixels: int) -> NDArray[np.uint8]:
+    """Decode JPEG, PNG, WebP, BMP or TIFF to RGB (H, W, 3) in the displayed frame.
+
+    Raises:
+        UnsupportedImageError: another type of file.
+        CorruptImageError: broken or truncated.
+        ImageTooLargeError: the header announces more than `max_pixels`; nothing was decoded.
+    """
+    decoded = _decode(data, max_pixels)
+    with _corrupt_on_failure():
+        pixels = rgb_pixels(decoded.image)
+    return to_displayed_frame(pixels, decoded.source.orientation)
+
+
+def decode_mask(data: bytes, *, max_pixels: int) -> NDArray[np.bool_]:
+    """Decode a mask to True where the object is (H, W), in the displayed frame.
+
+    What counts as object is written in `service.imaging.pixels`. Errors as for `decode_image`.
+    """
+    decoded = _decode(data, max_pixels)
+    with _corrupt_on_failure():
+        objects = object_pixels(decoded.image, lossy=decoded.source.lossy)
+    return to_displayed_frame(objects.view(np.uint8), decoded.source.orientation).view(np.bool_)
+
+
+def _decode(data: bytes, max_pixels: int) -> _Decoded:
+    container = identify(data)
+    source = container.read(data)
+    _check_size(source, max_pixels)
+    with _corrupt_on_failure():
+        image = container.open(BytesIO(source.body))
+        if image.size != (source.width, source.height):
+            # The limit was checked on our reading of the header, so Pillow's must be the same.
+            raise CorruptImageError("the file contradicts itself about its size")
+        image.load()
+    return _Decoded(image, source)
+
+
+def _check_size(source: Source, max_pixels: int) -> None:
+    if source.height < 1 or source.width < 1:
+        raise CorruptImageError("the image has no pixels")
+    if source.height * source.width > max_pixels:
+        raise ImageTooLargeError(
+            f"the image has {source.height} x {source.width} pixels, more than {max_pixels} in all"
+        )
+
+
+@contextmanager
+def _corrupt_on_failure() -> Iterator[None]:
+    """Answer for whatever Pillow raises on hostile bytes, which it does not enumerate."""
+    try:
+        yield
+    except ServiceError:
+        raise
+    except Exception as exc:
+        raise CorruptImageError("the image data is broken or truncated") from exc

@@ -1,0 +1,19 @@
+"""EXIF orientation: from the frame pixels are stored in to the frame people see."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_TRANSPOSED = frozenset({5, 6, 7, 8})
+# What remains to be flipped after the transposition, in OpenCV's code: 0 rows, 1 columns, -1 both.
+_FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
+
+
+def to_displayed_frame(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turn stored pixels (H, W[, 3]) upright; orientations 5 to 8 exchange height and width."""
+    upright = pixels
+    if orientation in _TRANSPOSED:
+        upright = np.asarray(cv2.transpose(upright), np.uint8)
+    if orientation in _FLIPS:
+        upright = np.asarray(cv2.flip(upright, _FLIPS[orientation]), np.uint8)
+    return upright

@@ -1,0 +1,74 @@
+"""From any Pillow mode to 8-bit RGB, or to object and background.
+
+Decisions, for images:
+- 16-bit grey is divided by its full range, 65535. A 12-bit picture stored in 16 bits therefore
+  comes out dark: the file does not tell its depth, and guessing would make two pictures of one
+  camera differ.
+- 32-bit integers within 0..65535 are read the same way, floats within 0..1 as intensities.
+  Wider ones have no known white and are stretched from their least to their greatest value.
+- Transparency is laid over white, as viewers show it. Colour profiles are ignored.
+
+Decisions, for masks:
+- A palette mask is read by index, so a black object with index 1 is an object.
+- A pixel is object where any colour channel and, if there is one, alpha are nonzero.
+- Lossy codings blur the edge and ring around it: there, object is a channel of at least 128.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+# Halfway between the 0 and 255 a lossy mask was drawn with, where its edge was.
+LOSSY_OBJECT_LEVEL = 128
+
+_WIDE_WHITES = {"I;16": 65535.0, "I;16L": 65535.0, "I;16B": 65535.0, "I": 65535.0, "F": 1.0}
+_ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "La", "RGBa"})
+_PALETTE_MODES = frozenset({"P", "PA"})
+_CHANNEL_MODES = frozenset({"1", "L", "LA", "RGB", "RGBA"})
+
+
+def rgb_pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """The picture as 8-bit RGB (H, W, 3).
+
+    Raises:
+        ValueError: a mode Pillow cannot convert, such as LAB.
+    """
+    if image.mode in _WIDE_WHITES:
+        grey = _to_u8(np.asarray(image), _WIDE_WHITES[image.mode])  # (H, W)
+        return np.repeat(grey[:, :, None], 3, axis=2)
+    if image.mode in _ALPHA_MODES or "transparency" in image.info:
+        image = _over_white(image)
+    return np.asarray(image.convert("RGB"))
+
+
+def object_pixels(image: Image.Image, *, lossy: bool) -> NDArray[np.bool_]:
+    """Where the mask has its object (H, W).
+
+    Raises:
+        ValueError: a mode Pillow cannot convert, such as LAB.
+    """
+    if image.mode in _WIDE_WHITES:
+        return np.asarray(np.nan_to_num(np.asarray(image)) != 0)
+    if image.mode not in _CHANNEL_MODES | _PALETTE_MODES:
+        image = image.convert("RGBA" if image.mode in _ALPHA_MODES else "RGB")
+    values = np.asarray(image)
+    marked = values >= LOSSY_OBJECT_LEVEL if lossy and image.mode != "1" else values != 0
+    if image.mode in _ALPHA_MODES:
+        return np.asarray(marked[:, :, :-1].any(axis=2) & (values[:, :, -1] != 0))
+    return np.asarray(marked.any(axis=2) if marked.ndim == 3 else marked, np.bool_)
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    colours = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours)
+
+
+def _to_u8(values: NDArray[np.generic], white: float) -> NDArray[np.uint8]:
+    """Scale grey values to 0..255 by their white, or by their own extent when they exceed it."""
+    # Infinities would take the whole scale; float64 holds every 32-bit integer exactly.
+    grey = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    black, brightest = float(grey.min()), float(grey.max())
+    if black >= 0 and brightest <= white:
+        black, brightest = 0.0, white
+    # A flat picture has no extent; divided by one it is black.
+    return np.rint((grey - black) * (255.0 / ((brightest - black) or 1.0))).astype(np.uint8)
