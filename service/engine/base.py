@@ -1,0 +1,68 @@
+"""What the service asks of an engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.contract import Manifest, SupportPrototype
+
+ImageU8 = NDArray[np.uint8]  # (S, S, 3) RGB
+Coverage = NDArray[np.float32]  # (S, S) share of each pixel that is object, in [0, 1]
+ClassShots = Sequence[SupportPrototype]  # the shots of one class, at least one
+
+
+@dataclass
+class EngineCounters:
+    """Work done since start, warm-up not counted."""
+
+    encoder_runs: int = 0
+    encoder_images: int = 0
+    head_runs: int = 0
+    head_pairs: int = 0
+
+
+class Engine(Protocol):
+    """Turns supports into prototypes and query images into logits; never blocks the event loop."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Sizes and provenance of the loaded network, known before `start`."""
+
+    @property
+    def counters(self) -> EngineCounters:
+        """Work done so far."""
+
+    @property
+    def ready(self) -> bool:
+        """A real inference has succeeded and the engine is running."""
+
+    @property
+    def failure(self) -> str | None:
+        """Why the engine can never become ready, if so; for logs and probes, not for clients."""
+
+    async def start(self) -> None:
+        """Load, warm up, and become ready; on failure `failure` says why."""
+
+    async def stop(self) -> None:
+        """Answer what is still queued with an error and free the device."""
+
+    async def register(
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage]
+    ) -> list[SupportPrototype]:
+        """One prototype for each support image and its mask, in order.
+
+        Raises:
+            NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.
+        """
+
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[ClassShots]
+    ) -> NDArray[np.float32]:
+        """Logits (N, P, h, h) of N images for P classes.
+
+        Raises:
+            NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.
+        """

@@ -1,0 +1,65 @@
+"""Every number and switch of the service, read once from `FSS_*` in the entry point."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SHIPPED_BUNDLE = Path(__file__).resolve().parent.parent / "model" / "bundles" / "lite"
+MIB = 1024 * 1024
+
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
+
+
+class Settings(BaseSettings):
+    """Frozen configuration; a value out of bounds stops the start with its name."""
+
+    model_config = SettingsConfigDict(env_prefix="FSS_", frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    engine: Literal["onnx", "fake"] = "onnx"
+    bundle: Path = SHIPPED_BUNDLE
+    device: Literal["cpu", "cuda"] = "cpu"
+    threshold: Probability | None = None
+    """Overrides the bundle's own threshold."""
+
+    intra_op_threads: Annotated[int, Field(ge=0, le=256)] = 0
+    """Threads of one graph; 0: as many as this process may use."""
+    codec_threads: Annotated[int, Field(ge=0, le=256)] = 0
+    """Threads that decode images and encode masks; 0: as many as this process may use."""
+    max_batch_images: Annotated[int, Field(ge=1, le=256)] = 8
+    max_batch_pairs: Annotated[int, Field(ge=1, le=4096)] = 32
+    max_batch_shots: Annotated[int, Field(ge=1, le=65536)] = 64
+    """Shots of all pairs of one head call after padding; bounds the memory of their tokens."""
+    batch_wait_s: Annotated[float, Field(ge=0, le=1)] = 0.002
+    max_queued_images: Annotated[int, Field(ge=16, le=65536)] = 256
+    """At least one full request of 16 images."""
+
+    max_requests: Annotated[int, Field(ge=1, le=65536)] = 64
+    """Uploads held in memory at the same time."""
+    deadline_s: Seconds = 60.0
+    drain_s: Annotated[int, Field(ge=0, le=3600)] = 30
+    """How long open requests may finish after SIGTERM."""
+    max_body_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 64 * MIB
+    max_files: Annotated[int, Field(ge=1, le=16)] = 16
+    max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000_000
+
+    store_url: Annotated[str, Field(pattern=r"^memory://$")] = "memory://"
+    ttl_s: Seconds = 3600.0
+    max_sessions: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    max_classes: Annotated[int, Field(ge=1, le=255)] = 64
+    """Of one session; a label map has room for 255."""
+    max_shots: Annotated[int, Field(ge=1, le=1024)] = 64
+    """Of one class."""
+    max_store_bytes: Annotated[int, Field(ge=MIB)] = 1024 * MIB
+
+    @model_validator(mode="after")
+    def _one_class_fits_a_head_call(self) -> Self:
+        if self.max_batch_shots < self.max_shots:
+            raise ValueError("max_batch_shots must be at least max_shots")
+        return self
