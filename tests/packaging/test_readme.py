@@ -1,0 +1,160 @@
+"""Every command of the README is run; those that train are checked against their command line."""
+
+import json
+import os
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.data.procedural import DEFECT_CLASSES, render_defect
+from model.training import load_config
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+README_ADDRESS = "http://127.0.0.1:8000"
+START_TIMEOUT_S = 60
+
+
+def blocks(language: str) -> list[str]:
+    """The README's fenced blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.M | re.S)
+
+
+def commands() -> list[str]:
+    """The README's shell commands, continued lines joined, comments removed."""
+    lines = "".join(blocks("bash")).replace("\\\n", " ").splitlines()
+    return [command for line in lines if (command := line.split(" # ")[0].strip())]
+
+
+MAKE = [command.split()[1] for command in commands() if command.startswith("make ")]
+CURL = [block for block in blocks("bash") if "curl" in block]
+PYTHON = [command for command in commands() if command.startswith(".venv/bin/python ")]
+
+
+def test_every_command_is_of_a_kind_that_is_tested() -> None:
+    tested = len(MAKE) + len(PYTHON) + sum(block.count("curl ") for block in CURL)
+    assert len(commands()) == tested
+
+
+def test_the_two_commands_come_first() -> None:
+    assert MAKE[:2] == ["demo", "test"]
+
+
+@pytest.mark.parametrize("target", sorted(set(MAKE)))
+def test_make_knows_the_target(root: Path, target: str) -> None:
+    subprocess.run(
+        ["make", "--dry-run", target], cwd=root, check=True, capture_output=True, timeout=60
+    )
+
+
+def test_demo_succeeds_and_writes_its_pictures(root: Path) -> None:
+    started = time.time()
+    run = subprocess.run(
+        ["make", "demo"], cwd=root, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    written = [
+        path for path in (root / "out" / "demo").rglob("*.png") if path.stat().st_mtime >= started
+    ]
+    assert len(written) >= 6
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{address}/readyz", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError(f"the service was not ready within {START_TIMEOUT_S} s")
+
+
+@pytest.fixture(scope="module")
+def address(root: Path) -> Iterator[str]:
+    """A service as `make run` starts it, on a free port."""
+    port = _free_port()
+    environment = os.environ | {"FSS_PORT": str(port), "FSS_LOG_LEVEL": "error"}
+    process = subprocess.Popen([sys.executable, "-m", "service"], cwd=root, env=environment)
+    try:
+        _wait_until_ready(f"http://127.0.0.1:{port}", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """A folder with the files that the curl examples name."""
+    for seed, name in enumerate(["hole_1", "hole_2", "part"]):
+        rng = np.random.default_rng(seed)
+        image, mask = render_defect(DEFECT_CLASSES.index("hole"), rng, 337)
+        Image.fromarray(image).save(tmp_path / f"{name}.jpg", quality=95)
+        Image.fromarray(mask * np.uint8(255)).save(tmp_path / f"{name}_mask.png")
+    return tmp_path
+
+
+def test_curl_examples_register_and_segment(photographs: Path, address: str) -> None:
+    script = "set -euo pipefail\n" + "\n".join(CURL).replace(README_ADDRESS, address)
+    run = subprocess.run(
+        ["bash", "-c", script],
+        cwd=photographs,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    (result,) = json.loads(run.stdout)["results"]
+    (answer,) = result["classes"]
+    assert answer["class_name"] == "hole"
+    with Image.open(photographs / "label_map.png") as image:
+        assert image.size == (result["width"], result["height"])
+        assert set(np.unique(np.asarray(image))) <= {0, 1}
+
+
+@pytest.mark.parametrize("command", PYTHON)
+def test_training_commands_use_options_that_exist(root: Path, command: str) -> None:
+    words = shlex.split(command)[1:]
+    first_option = next(i for i, word in enumerate(words) if word.startswith("--"))
+    run = subprocess.run(
+        [sys.executable, *words[:first_option], "--help"],
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    options = {word for word in words if word.startswith("--")}
+    assert options <= set(re.findall(r"--[a-z-]+", run.stdout))
+
+
+def test_the_recipe_is_valid(tmp_path: Path) -> None:
+    (recipe,) = blocks("yaml")
+    path = tmp_path / "parts.yaml"
+    path.write_text(recipe)
+    assert [entry.name for entry in load_config(path).sets] == ["parts", "procedural_defects"]
+
+
+def test_every_linked_file_exists(root: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert links
+    assert not [link for link in links if not (root / link).exists()]
