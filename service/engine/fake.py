@@ -1,0 +1,104 @@
+"""An engine without a network: a pixel belongs to a class when its colour does.
+
+Deterministic and instant, with masks that mean something. It lets the HTTP surface be tested and
+clients be developed without a bundle.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.contract import Manifest, SupportPrototype, collate_classes
+from service.engine.base import ClassShots, Coverage, EngineCounters, ImageU8
+from service.errors import NotReadyError
+
+_SIDE = 64
+_CELLS = 32
+_STEEPNESS = 20.0
+
+FAKE_MANIFEST = Manifest(
+    name="fake",
+    revision="1",
+    preset="colour",
+    input_side=_SIDE,
+    feature_side=_CELLS,
+    channels=3,
+    high_channels=3,
+    mean=(0.0, 0.0, 0.0),
+    std=(1.0, 1.0, 1.0),
+    threshold=0.5,
+    opset=1,
+    graphs={},
+    metrics={},
+)
+
+
+class FakeEngine:
+    """Compares mean colours: affinity holds the object's, guided the background's."""
+
+    def __init__(self) -> None:
+        self.manifest = FAKE_MANIFEST
+        self.counters = EngineCounters()
+        self.ready = False
+        self.failure: str | None = None
+
+    async def start(self) -> None:
+        """Become ready."""
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Cease to be ready."""
+        self.ready = False
+
+    async def register(
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage]
+    ) -> list[SupportPrototype]:
+        """One prototype for each support; see `Engine.register`."""
+        features = self._encode(images)
+        return [_prototype(f, m) for f, m in zip(features, masks, strict=True)]
+
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[ClassShots]
+    ) -> NDArray[np.float32]:
+        """Logits (N, P, h, h); see `Engine.segment`."""
+        features = self._encode(images)[:, None]  # (N, 1, h, h, 3)
+        inputs = collate_classes(classes)
+        self.counters.head_runs += 1
+        self.counters.head_pairs += len(images) * len(classes)
+
+        def distance(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+            difference = features - colours[None, :, None, None]  # (N, P, h, h, 3)
+            return np.linalg.norm(difference, axis=-1)
+
+        return _STEEPNESS * (distance(inputs.guided) - distance(inputs.affinity))
+
+    def _encode(self, images: Sequence[ImageU8]) -> NDArray[np.float32]:
+        """Colours in [0, 1] on the feature grid, (B, h, h, 3)."""
+        if not self.ready:
+            raise NotReadyError
+        self.counters.encoder_runs += 1
+        self.counters.encoder_images += len(images)
+        return np.stack([_shrink(image) for image in images]) / np.float32(255)
+
+
+def _shrink(pixels: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    cells = cv2.resize(pixels, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)
+    return np.asarray(cells, np.float32)
+
+
+def _prototype(feature: NDArray[np.float32], mask: Coverage) -> SupportPrototype:
+    share = _shrink(mask)[..., None]  # (h, h, 1)
+    inside = _weighted_mean(feature, share)
+    outside = _weighted_mean(feature, 1 - share)
+    length = max(float(np.linalg.norm(inside)), 1e-6)
+    token = (inside / length).astype(np.float16)[None]
+    return SupportPrototype(inside, outside, np.full(3, 0.5, np.float32), token)
+
+
+def _weighted_mean(
+    feature: NDArray[np.float32], weight: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    total = (feature * weight).sum(axis=(0, 1)) / max(float(weight.sum()), 1e-6)
+    return np.asarray(total, np.float32)  # (3,)

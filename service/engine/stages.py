@@ -1,0 +1,115 @@
+"""The three stages of the network as batch functions over a loaded bundle."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.contract import SupportPrototype, collate_classes
+from model.runtime import BundleRuntime, Encoded
+from service.engine.base import ClassShots, Coverage, EngineCounters, ImageU8
+
+
+class EncodeJob(NamedTuple):
+    """An image to encode; a support brings its mask, a query none."""
+
+    image: ImageU8
+    mask: Coverage | None = None
+
+
+class PrototypeJob(NamedTuple):
+    """An encoded support and its mask."""
+
+    encoded: Encoded
+    mask: Coverage
+
+
+class HeadJob(NamedTuple):
+    """An encoded query image and the P classes to find in it."""
+
+    encoded: Encoded
+    classes: tuple[ClassShots, ...]
+
+
+class Stages:
+    """Encoder, prototype and head over one runtime; every call is one batch.
+
+    Args:
+        runtime: the loaded bundle.
+        counters: raised with every run.
+        max_pairs: (image, class) pairs of one head call.
+        max_padded_shots: pairs times the most shots of any, of one head call. Tokens are padded
+            to that product, so it bounds their memory.
+    """
+
+    def __init__(
+        self,
+        runtime: BundleRuntime,
+        counters: EngineCounters,
+        *,
+        max_pairs: int,
+        max_padded_shots: int,
+    ) -> None:
+        self._runtime = runtime
+        self._counters = counters
+        self._max_pairs = max_pairs
+        self._max_padded_shots = max_padded_shots
+
+    def encode(self, jobs: Sequence[EncodeJob]) -> list[Encoded]:
+        """Encode supports and queries together; one encoding, batch axis kept, for each job."""
+        images = np.stack([job.image for job in jobs])  # (B, S, S, 3)
+        everywhere = np.ones(images.shape[1:3], np.float32)
+        masks = np.stack([everywhere if job.mask is None else job.mask for job in jobs])
+        encoded = self._runtime.encode(images, masks)
+        self._counters.encoder_runs += 1
+        self._counters.encoder_images += len(jobs)
+        return [encoded.image(i) for i in range(len(jobs))]
+
+    def prototypes(self, jobs: Sequence[PrototypeJob]) -> list[SupportPrototype]:
+        """One prototype for each job.
+
+        Raises:
+            FloatingPointError: a prototype is not finite; stored, it would spoil its class for good.
+        """
+        encoded = Encoded.stack([job.encoded for job in jobs])
+        prototypes = self._runtime.prototypes(encoded, np.stack([job.mask for job in jobs]))
+        if not all(np.isfinite(array).all() for shot in prototypes for array in shot):
+            raise FloatingPointError("a prototype is not finite")
+        return prototypes
+
+    def head(self, jobs: Sequence[HeadJob]) -> list[NDArray[np.float32]]:
+        """Logits (P, h, h) for each job; pairs of several jobs share a call."""
+        pairs = [(i, shots) for i, job in enumerate(jobs) for shots in job.classes]
+        logits = np.concatenate([self._head_call(jobs, chunk) for chunk in self._chunks(pairs)])
+        if not np.isfinite(logits).all():
+            raise FloatingPointError("logits are not finite")
+        ends = np.cumsum([len(job.classes) for job in jobs])
+        return np.split(logits, ends[:-1])
+
+    def _head_call(
+        self, jobs: Sequence[HeadJob], pairs: Sequence[tuple[int, ClassShots]]
+    ) -> NDArray[np.float32]:
+        used = sorted({job for job, _ in pairs})
+        image_index = np.array([used.index(job) for job, _ in pairs], np.int64)
+        encoded = Encoded.stack([jobs[job].encoded for job in used])
+        logits = self._runtime.head(
+            encoded, image_index, collate_classes([shots for _, shots in pairs])
+        )
+        self._counters.head_runs += 1
+        self._counters.head_pairs += len(pairs)
+        return logits  # (P, h, h)
+
+    def _chunks(
+        self, pairs: Sequence[tuple[int, ClassShots]]
+    ) -> Iterator[Sequence[tuple[int, ClassShots]]]:
+        """Consecutive pairs within both bounds of a call, at least one."""
+        start, most_shots = 0, 0
+        for end, (_, shots) in enumerate(pairs):
+            most_shots = max(most_shots, len(shots))
+            count = end - start + 1
+            too_many = count > self._max_pairs or count * most_shots > self._max_padded_shots
+            if too_many and count > 1:
+                yield pairs[start:end]
+                start, most_shots = end, len(shots)
+        yield pairs[start:]

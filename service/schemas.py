@@ -1,0 +1,194 @@
+"""What goes over the wire: the fields of requests and the bodies of answers."""
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MAX_FILES = 16
+_CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+def _printable(name: str) -> str:
+    """Compose the name (NFC), so that one spelling is one class, and refuse control characters."""
+    composed = unicodedata.normalize("NFC", name)
+    if any(unicodedata.category(character) in _CONTROL_CATEGORIES for character in composed):
+        raise ValueError("must not contain control characters")
+    if composed != composed.strip():
+        raise ValueError("must not begin or end with a space")
+    return composed
+
+
+ClassName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+Files = Annotated[list[bytes], Field(min_length=1, max_length=MAX_FILES)]
+Output = Literal["rle", "png", "polygon"]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SupportForm(_Form):
+    """Fields of `POST /support`."""
+
+    class_name: ClassName
+    images: Annotated[Files, Field(description="JPEG, PNG, WebP, BMP or TIFF.")]
+    masks: Annotated[
+        Files,
+        Field(
+            description="One for each image, in the same order: nonzero is object. Same size as "
+            "the image as displayed, that is after its EXIF orientation."
+        ),
+    ]
+    session_id: Annotated[
+        str | None, Field(description="An existing session; none: a new one is made.")
+    ] = None
+    mode: Annotated[
+        Literal["append", "replace"],
+        Field(description="Add to the shots the class already has, or replace them."),
+    ] = "append"
+
+
+class SegmentForm(_Form):
+    """Fields of `POST /segment`."""
+
+    images: Annotated[Files, Field(description="JPEG, PNG, WebP, BMP or TIFF.")]
+    session_id: Annotated[
+        str | None, Field(description="Needed here or in the header `X-Session-ID`.")
+    ] = None
+    classes: Annotated[
+        list[ClassName], Field(description="Repeat for several; none: all of the session.")
+    ] = []
+    threshold: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            allow_inf_nan=False,
+            description="Least probability of a foreground pixel; none: the model's own.",
+        ),
+    ] = None
+    output: Annotated[Output, Field(description="How masks are encoded.")] = "rle"
+
+
+class SupportResponse(BaseModel):
+    """A class as it stands after registration."""
+
+    session_id: str
+    class_name: str
+    shots: Annotated[int, Field(description="Shots the class has now.")]
+    created: Annotated[datetime, Field(description="When the session was made.")]
+    expires_at: Annotated[datetime, Field(description="Moves on with every use of the session.")]
+    model: str
+    warnings: list[str]
+
+
+class RleMask(BaseModel):
+    """COCO compressed run-length encoding."""
+
+    size: Annotated[tuple[int, int], Field(description="Height and width.")]
+    counts: str
+
+
+class ClassResult(BaseModel):
+    """Where one class was found in one image."""
+
+    class_name: str
+    score: Annotated[
+        float,
+        Field(ge=0, le=1, description="Mean probability over the mask's pixels; 0 if it is empty."),
+    ]
+    area: Annotated[int, Field(ge=0, description="Pixels of the mask.")]
+    bbox: Annotated[
+        tuple[int, int, int, int] | None,
+        Field(description="x, y, width, height in pixels; null if the mask is empty."),
+    ]
+    mask: Annotated[
+        RleMask | str | list[list[float]],
+        Field(
+            description="`rle`: COCO RLE; `png`: base64 of an 8-bit PNG, 255 on the object; "
+            "`polygon`: COCO polygons, each x, y, x, y, …"
+        ),
+    ]
+
+
+class ImageResult(BaseModel):
+    """Masks of one image, at its own displayed size, in the session's order of classes."""
+
+    height: int
+    width: int
+    classes: list[ClassResult]
+
+
+class SegmentResponse(BaseModel):
+    """One result for each image, in order."""
+
+    session_id: str
+    model: str
+    results: list[ImageResult]
+
+
+class ClassSummary(BaseModel):
+    """A class of a session."""
+
+    class_name: str
+    shots: int
+
+
+class SessionResponse(BaseModel):
+    """A session, its classes in order of registration."""
+
+    session_id: str
+    model: str
+    created: datetime
+    expires_at: datetime
+    classes: list[ClassSummary]
+
+
+class ModelSummary(BaseModel):
+    """A network the service runs."""
+
+    model: Annotated[str, Field(description="Name and revision, as in every other answer.")]
+    name: str
+    revision: str
+    preset: str
+    input_side: Annotated[int, Field(description="Pixels; images are resized to this square.")]
+    threshold: Annotated[float, Field(description="Used when a request gives none.")]
+    metrics: dict[str, float]
+
+
+class ModelsResponse(BaseModel):
+    """The networks the service runs."""
+
+    models: list[ModelSummary]
+
+
+class StatusResponse(BaseModel):
+    """The answer of a probe."""
+
+    status: Literal["ok", "ready"]
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field."""
+
+    location: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error, as `application/problem+json` (RFC 9457)."""
+
+    type: Annotated[str, Field(description="`urn:fss:problem:` and the code.")]
+    title: str
+    status: int
+    detail: str
+    code: Annotated[str, Field(description="Stable; the same as at the end of `type`.")]
+    location: Annotated[
+        str | None, Field(description="The part of the request at fault, such as `masks[2]`.")
+    ] = None
+    errors: Annotated[
+        list[FieldProblem] | None, Field(description="Every field at fault, when several may be.")
+    ] = None
+    request_id: str | None = None

@@ -1,0 +1,75 @@
+"""What the service asks of a session store."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
+
+from model.contract import SupportPrototype
+
+Mode = Literal["append", "replace"]
+
+
+class Session(NamedTuple):
+    """A snapshot of a session; instants in seconds since the epoch.
+
+    classes: shots by class name, in order of registration. They never change under the reader.
+    """
+
+    session_id: str
+    model: str
+    created: float
+    expires_at: float
+    classes: Mapping[str, tuple[SupportPrototype, ...]]
+
+
+class SessionLimits(NamedTuple):
+    """What a session may hold and how long it lives after its last use."""
+
+    ttl_s: float = 3600.0
+    max_classes: int = 64
+    max_shots: int = 64
+
+
+class SessionStore(Protocol):
+    """Sessions by id. Every successful call on a session starts its time to live anew.
+
+    Calls are atomic: of concurrent appends to one class none is lost.
+    """
+
+    async def create(
+        self, session_id: str, model: str, class_name: str, shots: Sequence[SupportPrototype]
+    ) -> Session:
+        """Make a session with its first class; `session_id` is fresh and unguessable.
+
+        Raises:
+            LimitExceededError, StoreFullError.
+        """
+
+    async def put(
+        self, session_id: str, class_name: str, shots: Sequence[SupportPrototype], mode: Mode
+    ) -> Session:
+        """Add shots to a class, or put them in the place of those it has; makes the class if new.
+
+        Raises:
+            SessionNotFoundError, LimitExceededError, StoreFullError.
+        """
+
+    async def get(self, session_id: str) -> Session:
+        """The session as it is now.
+
+        Raises:
+            SessionNotFoundError: unknown or expired.
+        """
+
+    async def delete(self, session_id: str) -> None:
+        """Forget a session.
+
+        Raises:
+            SessionNotFoundError: unknown or expired.
+        """
+
+    async def delete_class(self, session_id: str, class_name: str) -> None:
+        """Forget one class of a session; the session stays, even without any class.
+
+        Raises:
+            SessionNotFoundError, ClassNotFoundError.
+        """

@@ -1,0 +1,133 @@
+"""Sessions in the memory of this process."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+
+from model.contract import SupportPrototype
+from service.errors import (
+    ClassNotFoundError,
+    LimitExceededError,
+    SessionNotFoundError,
+    StoreFullError,
+)
+from service.stores.base import Mode, Session, SessionLimits
+
+Classes = Mapping[str, tuple[SupportPrototype, ...]]
+
+
+class MemoryStore:
+    """A bounded store; when full, the session that was longest unused makes room.
+
+    No method awaits between reading and writing, so on one event loop each is atomic. Snapshots
+    are never changed, only exchanged for new ones.
+
+    Args:
+        limits: of one session.
+        max_sessions: of the store.
+        max_bytes: of the arrays of all prototypes.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        limits: SessionLimits,
+        *,
+        max_sessions: int,
+        max_bytes: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._limits = limits
+        self._max_sessions = max_sessions
+        self._max_bytes = max_bytes
+        self._clock = clock
+        # Least recently used first; every use extends the TTL alike, so also first to expire.
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._nbytes: dict[str, int] = {}
+        self._total_bytes = 0
+
+    async def create(
+        self, session_id: str, model: str, class_name: str, shots: Sequence[SupportPrototype]
+    ) -> Session:
+        """See `SessionStore.create`."""
+        now = self._clock()
+        session = Session(session_id, model, now, now, {class_name: tuple(shots)})
+        return self._write(session)
+
+    async def put(
+        self, session_id: str, class_name: str, shots: Sequence[SupportPrototype], mode: Mode
+    ) -> Session:
+        """See `SessionStore.put`."""
+        session = self._living(session_id)
+        kept = session.classes.get(class_name, ()) if mode == "append" else ()
+        classes = {**session.classes, class_name: (*kept, *shots)}
+        return self._write(session._replace(classes=classes))
+
+    async def get(self, session_id: str) -> Session:
+        """See `SessionStore.get`."""
+        return self._touch(self._living(session_id))
+
+    async def delete(self, session_id: str) -> None:
+        """See `SessionStore.delete`."""
+        self._living(session_id)
+        self._forget(session_id)
+
+    async def delete_class(self, session_id: str, class_name: str) -> None:
+        """See `SessionStore.delete_class`."""
+        session = self._living(session_id)
+        if class_name not in session.classes:
+            raise ClassNotFoundError(f"the session has no class {class_name!r}")
+        classes = {k: v for k, v in session.classes.items() if k != class_name}
+        self._write(session._replace(classes=classes))
+
+    def _living(self, session_id: str) -> Session:
+        self._expire()
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise SessionNotFoundError
+        return session
+
+    def _write(self, session: Session) -> Session:
+        """Check the limits, make room, and take the session in; unchanged when refused."""
+        self._check(session.classes)
+        nbytes = _nbytes(session.classes)
+        if nbytes > self._max_bytes:
+            raise StoreFullError("the session is larger than the whole store")
+        self._expire()
+        self._forget(session.session_id)
+        while self._sessions and (
+            len(self._sessions) >= self._max_sessions
+            or self._total_bytes + nbytes > self._max_bytes
+        ):
+            self._forget(next(iter(self._sessions)))
+        self._nbytes[session.session_id] = nbytes
+        self._total_bytes += nbytes
+        return self._touch(session)
+
+    def _touch(self, session: Session) -> Session:
+        session = session._replace(expires_at=self._clock() + self._limits.ttl_s)
+        self._sessions[session.session_id] = session
+        self._sessions.move_to_end(session.session_id)
+        return session
+
+    def _check(self, classes: Classes) -> None:
+        if len(classes) > self._limits.max_classes:
+            raise LimitExceededError(f"a session holds at most {self._limits.max_classes} classes")
+        if any(len(shots) > self._limits.max_shots for shots in classes.values()):
+            raise LimitExceededError(f"a class holds at most {self._limits.max_shots} shots")
+
+    def _expire(self) -> None:
+        now = self._clock()
+        while self._sessions:
+            oldest = next(iter(self._sessions.values()))
+            if oldest.expires_at > now:
+                return
+            self._forget(oldest.session_id)
+
+    def _forget(self, session_id: str) -> None:
+        self._sessions.pop(session_id, None)
+        self._total_bytes -= self._nbytes.pop(session_id, 0)
+
+
+def _nbytes(classes: Classes) -> int:
+    return sum(shot.nbytes for shots in classes.values() for shot in shots)
