@@ -31,7 +31,7 @@ def rgb_pixels(image: Image.Image) -> NDArray[np.uint8]:
     """The picture as 8-bit RGB (H, W, 3).
 
     Raises:
-        ValueError: a mode Pillow cannot convert, such as LAB.
+        ValueError: a mode Pillow cannot convert.
     """
     if image.mode in _WIDE_WHITES:
         grey = _to_u8(np.asarray(image), _WIDE_WHITES[image.mode])  # (H, W)
@@ -45,7 +45,7 @@ def object_pixels(image: Image.Image, *, lossy: bool) -> NDArray[np.bool_]:
     """Where the mask has its object (H, W).
 
     Raises:
-        ValueError: a mode Pillow cannot convert, such as LAB.
+        ValueError: a mode Pillow cannot convert.
     """
     if image.mode in _WIDE_WHITES:
         return np.asarray(np.nan_to_num(np.asarray(image)) != 0)
