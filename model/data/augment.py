@@ -33,12 +33,15 @@ def random_view(
     label_side: int,
     min_scale: float = 0.35,
 ) -> View:
-    """A random crop that keeps some label, rotated up to 10 degrees, colours and sharpness varied."""
+    """A random crop that keeps some label, rotated up to 10 degrees, recoloured and blurred."""
     rotated_image, rotated_label = _rotate(image, label, float(rng.uniform(-10, 10)))
     rows, columns = _crop(rotated_label, rng, min_scale)
     cropped = np.ascontiguousarray(rotated_image[rows, columns])
     view = plain_view(
-        cropped, np.ascontiguousarray(rotated_label[rows, columns]), side=side, label_side=label_side
+        cropped,
+        np.ascontiguousarray(rotated_label[rows, columns]),
+        side=side,
+        label_side=label_side,
     )
     return View(_colour(view.image, rng), view.label)
 
@@ -93,4 +96,4 @@ def _colour(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
         pixels = cv2.GaussianBlur(pixels, (0, 0), float(rng.uniform(0.4, 1.4)))
     if rng.random() < 0.25:
         pixels = pixels + rng.normal(0, rng.uniform(2, 8), pixels.shape).astype(np.float32)
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels, 0, 255), dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Frozen features of every training image, computed once: views of it through `Backbone.shallow`."""
+"""Frozen features of every training image, computed once, through `Backbone.shallow`."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
@@ -68,10 +68,10 @@ def make_view(
     sets: Sequence[LabelledImages], source: SourceImage, number: int, config: CacheConfig
 ) -> View:
     """View `number` of an image, the same at every call; number 0 is the plain one."""
-    image, label = sets[source.set_index].read(source.index)
+    image, label = sets[source.set_index].read(source.image_index)
     if number == 0:
         return plain_view(image, label, side=config.side, label_side=config.label_side)
-    rng = np.random.default_rng((config.seed, source.set_index, source.index, number))
+    rng = np.random.default_rng((config.seed, source.set_index, source.image_index, number))
     return random_view(image, label, rng, side=config.side, label_side=config.label_side)
 
 
@@ -96,7 +96,7 @@ def build_cache(
         weights_key: identifies the graph's weights; another key makes the cache anew.
         workers: processes.
     """
-    described = [(sets[i.set_index].name, i.index) for i in images]
+    described = [(sets[i.set_index].name, i.image_index) for i in images]
     identity = json.dumps([described, repr(config), weights_key])
     digest = hashlib.sha256(identity.encode()).hexdigest()
     stamp = folder / "complete"
@@ -135,5 +135,5 @@ def _write(
         labels.flush()
 
 
-def _array(path: Path, rows: int, example: NDArray) -> np.memmap:
+def _array(path: Path, rows: int, example: NDArray[Any]) -> "np.memmap[Any, Any]":
     return np.lib.format.open_memmap(path, "w+", example.dtype, (rows, *example.shape))

@@ -61,7 +61,7 @@ def draw_episode(classes: ClassIndex, *, shots: int, seed: int, number: int) -> 
 
 def binary_labels(label: NDArray[np.uint8], class_index: int) -> NDArray[np.uint8]:
     """A label map for one class: 1 the class, 0 anything else, 255 ignored."""
-    binary = (label == class_index).astype(np.uint8)
+    binary = np.asarray(label == class_index, dtype=np.uint8)
     binary[label == IGNORE] = IGNORE
     return binary
 

@@ -36,7 +36,7 @@ class SourceImage(NamedTuple):
     """An image of the mixture: which set, and its index there."""
 
     set_index: int
-    index: int
+    image_index: int
 
 
 def open_set(config: SetConfig, data_root: Path, side: int) -> LabelledImages:

@@ -75,7 +75,10 @@ class EpisodeSampler:
             for table in self._tables
         ]
         weights = np.asarray(
-            [config.weight if table else 0.0 for config, table in zip(sets, self._tables, strict=True)]
+            [
+                config.weight if table else 0.0
+                for config, table in zip(sets, self._tables, strict=True)
+            ]
         )
         self._set_chance = weights / weights.sum()
         self._class_chance = []
@@ -107,7 +110,7 @@ class EpisodeSampler:
         """An image of the same set in which no view shows the class; any query if there is none."""
         members = np.setdiff1d(np.nonzero(self._cache.set_index == number)[0], rows[:, 0])
         if not len(members):
-            return rows[rng.integers(len(rows))]
+            return np.asarray(rows[rng.integers(len(rows))])
         return np.asarray([members[rng.integers(len(members))], 0])
 
     def batch_views(self, number: int, size: int) -> ViewBatch:
@@ -124,9 +127,7 @@ class EpisodeSampler:
             ]
         )
         shape = labels.shape[1:]
-        return ViewBatch(
-            images, labels[:size], labels[size:].reshape(size, self._shots, *shape)
-        )
+        return ViewBatch(images, labels[:size], labels[size:].reshape(size, self._shots, *shape))
 
     def batch(self, number: int, size: int) -> CachedBatch:
         """The same with the views' cached features."""

@@ -35,7 +35,7 @@ class LossTerms(NamedTuple):
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy of logits (B, 2, h, w), brought to the labels (B, H, W) bilinearly; 255 ignored.
+    """Cross entropy of logits (B, 2, h, w), brought to labels (B, H, W) bilinearly; 255 ignored.
 
     Zero, not NaN, when every pixel is ignored.
     """

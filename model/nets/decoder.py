@@ -1,5 +1,6 @@
 """Pyramid decoder with top-down merging and a supervised head at each scale (PFENet's FEM)."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -78,8 +79,7 @@ class PyramidDecoder(nn.Module):
             nn.Sequential(nn.Conv2d(inputs, channels, 1), nn.ReLU()) for _ in bins
         )
         self.merges = nn.ModuleList(
-            TopDownMerge(channels, side=larger, bins=size)
-            for larger, size in zip(bins, bins[1:], strict=False)
+            TopDownMerge(channels, side=larger, bins=size) for larger, size in pairwise(bins)
         )
         self.refine = nn.ModuleList(ResidualPair(channels) for _ in bins)
         self.auxiliary_heads = nn.ModuleList(classifier(channels, dropout) for _ in bins)

@@ -1,6 +1,5 @@
 """The training-free prior map (PFENet; DESIGN: the model)."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 

@@ -160,7 +160,7 @@ class SDAANet(nn.Module):
         shot = self.prototype(support.support_feature, support.high_feature, flat_masks)
 
         def per_class(flat: Tensor) -> Tensor:
-            return flat.unflatten(0, (batch, shots))
+            return flat.reshape(batch, shots, *flat.shape[1:])
 
         gate = per_class(shot.gate).mean(dim=1)
         guided_shots = per_class(shot.guided)  # (B, K, C)

@@ -1,4 +1,4 @@
-"""Self-distillation guided prototype module and its squeeze-and-excitation block (section III-C)."""
+"""Self-distillation guided prototype module and its squeeze and excitation (section III-C)."""
 
 from torch import Tensor, nn
 

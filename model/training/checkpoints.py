@@ -1,6 +1,5 @@
 """Training checkpoints: everything that an exact resume needs."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ def save_checkpoint(
     }
     temporary = folder / f"{CHECKPOINT_FILE}.partial"
     torch.save(state, temporary)
-    os.replace(temporary, folder / CHECKPOINT_FILE)
+    temporary.replace(folder / CHECKPOINT_FILE)
 
 
 def restore_checkpoint(folder: Path, *, network: SDAANet, average: SDAANet) -> dict[str, Any]:

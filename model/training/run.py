@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -93,17 +93,15 @@ class Run:
         self.network = build_network(self.network_config, mask_side=config.cache.label_side)
         load_pretrained(self.network.backbone, weights_dir)
         self.prepared = prepare(config, self.network, data_root, cache_dir)
-        self.average = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=False
-        )
+        update = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(self.network, multi_avg_fn=update, use_buffers=False)
+        self.averaged = cast(SDAANet, self.average.module)
         self.step, self.minutes, self.curve = 0, 0.0, list[dict[str, float]]()
         self._optimizer_state: dict[str, Any] | None = None
 
     def resume(self) -> None:
         """Continue from the checkpoint in the run's folder."""
-        checkpoint = restore_checkpoint(
-            self.out, network=self.network, average=self.average.module
-        )
+        checkpoint = restore_checkpoint(self.out, network=self.network, average=self.averaged)
         progress = checkpoint["progress"]
         self.step, self.minutes = progress["step"], progress["minutes"]
         self.curve = progress["curve"]
@@ -185,7 +183,7 @@ class Run:
         save_checkpoint(
             self.out,
             network=self.network,
-            average=self.average.module,
+            average=self.averaged,
             config=self.network_config,
             optimizer=None if optimizer is None else optimizer.state_dict(),
             progress={

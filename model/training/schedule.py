@@ -44,9 +44,7 @@ def make_optimizer(
     if backbone:
         groups.append({"params": backbone, "peak": stage.backbone_lr})
     if config.optimizer == "sgd":
-        return torch.optim.SGD(
-            groups, lr=stage.lr, momentum=0.9, weight_decay=config.weight_decay
-        )
+        return torch.optim.SGD(groups, lr=stage.lr, momentum=0.9, weight_decay=config.weight_decay)
     return torch.optim.AdamW(groups, lr=stage.lr, weight_decay=config.weight_decay)
 
 

@@ -43,7 +43,9 @@ class ConvBN(nn.Module):
 class InvertedResidual(nn.Module):
     """Expand 1x1, depthwise 3x3, project 1x1 without activation; residual where shapes agree."""
 
-    def __init__(self, inputs: int, outputs: int, *, expansion: int, stride: int, dilation: int):
+    def __init__(
+        self, inputs: int, outputs: int, *, expansion: int, stride: int, dilation: int
+    ) -> None:
         super().__init__()
         hidden = inputs * expansion
         self.expand = ConvBN(inputs, hidden)

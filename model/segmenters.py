@@ -1,4 +1,4 @@
-"""Segmenters to evaluate: a bundle as it is served, and the eager network."""
+"""Segmenters for the episode loop: a bundle as it is served, and the eager network."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
@@ -17,23 +17,25 @@ from model.runtime import BundleRuntime, Encoded
 
 T = TypeVar("T")
 
-_KEPT = 512
+_KEPT_BYTES = 1 << 30
 
 
 class _Recent(Generic[T]):
-    """The latest computed values by key."""
+    """The latest computed tuples of arrays by key, up to a total size."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, size: Callable[[T], int], limit_bytes: int = _KEPT_BYTES) -> None:
+        self._size, self._left = size, limit_bytes
         self._values: OrderedDict[Hashable, T] = OrderedDict()
 
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
-        if key not in self._values:
-            self._values[key] = compute()
-            if len(self._values) > self._limit:
-                self._values.popitem(last=False)
-        self._values.move_to_end(key)
-        return self._values[key]
+        if key in self._values:
+            self._values.move_to_end(key)
+            return self._values[key]
+        value = self._values[key] = compute()
+        self._left -= self._size(value)
+        while self._left < 0 and len(self._values) > 1:
+            self._left += self._size(self._values.popitem(last=False)[1])
+        return value
 
 
 class BundleSegmenter:
@@ -42,7 +44,7 @@ class BundleSegmenter:
     def __init__(self, runtime: BundleRuntime) -> None:
         self._runtime = runtime
         self._side = runtime.manifest.input_side
-        self._queries: _Recent[Encoded] = _Recent(_KEPT)
+        self._queries: _Recent[Encoded] = _Recent(lambda e: sum(a.nbytes for a in e))
 
     def add_support(
         self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
@@ -60,7 +62,8 @@ class BundleSegmenter:
             key, lambda: self._runtime.encode(resize_image(image, self._side)[None])
         )
         classes = collate_classes([cast(Sequence[SupportPrototype], supports)])
-        return self._runtime.head(encoded, np.zeros(1, np.int64), classes)[0]
+        logits: NDArray[np.float32] = self._runtime.head(encoded, np.zeros(1, np.int64), classes)[0]
+        return logits
 
 
 class EagerSegmenter:
@@ -69,7 +72,7 @@ class EagerSegmenter:
     def __init__(self, network: SDAANet) -> None:
         self._network = network.eval()
         self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
-        self._shallow: _Recent[Tensor] = _Recent(_KEPT)
+        self._shallow: _Recent[Tensor] = _Recent(lambda t: t.nbytes)
 
     def _encode(self, key: Hashable, image: NDArray[np.uint8], mask: Tensor) -> EncodedImages:
         side = self._network.input_side

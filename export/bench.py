@@ -1,0 +1,196 @@
+"""`python -m export.bench`: time of a query, eager PyTorch from pixels beside the served bundle.
+
+The eager side works as the authors' code does: for every query and class it encodes the supports
+anew. The engine made its prototypes when the supports were registered; a query costs it one
+encoding and one head run over all classes. The sides take turns, so that a slow spell of the
+machine falls on both. Weights are random, since time does not depend on them.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from export.bench_sides import EagerSide, EngineSide, both_sides, make_episode
+from model.build import PRESETS, NetworkConfig
+
+TOLERANCE = 1e-3
+# A long case repeats itself less: r50 with 25 supports takes a minute a query on two cores.
+_LONG_S = 30.0
+_FEWEST_REPEATS = 2
+
+T = TypeVar("T")
+
+
+class Case(NamedTuple):
+    """What a query asks: so many classes, each with so many shots."""
+
+    name: str
+    classes: int
+    shots: int
+
+
+CASES = (Case("1-shot", 1, 1), Case("5-shot", 1, 5), Case("5 classes x 5 shots", 5, 5))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One case's figures: milliseconds a query, medians over the repeats.
+
+    `registration_ms` is the engine's single pass over all supports. `ratio` is that of the
+    medians, its bounds those of single repeats. `max_difference` is the largest between the
+    sides' logits (foreground minus background).
+    """
+
+    preset: str
+    case: str
+    input_side: int
+    threads: int
+    repeats: int
+    eager_ms: float
+    engine_ms: float
+    registration_ms: float
+    ratio: float
+    ratio_min: float
+    ratio_max: float
+    max_difference: float
+
+
+def bench_preset(config: NetworkConfig, *, repeats: int, threads: int) -> list[Row]:
+    """Export a random network and time every case.
+
+    Args:
+        config: the network.
+        repeats: of a case, each one query on both sides; long cases stop at two.
+        threads: of torch and of onnxruntime alike.
+    """
+    _progress(f"{config.preset}: export at {config.input_side} px")
+    with both_sides(config, threads=threads) as (eager, engine):
+        _warm_up(eager, engine, config.input_side)
+        return [
+            _bench_case(config, case, eager, engine, repeats=repeats, threads=threads)
+            for case in CASES
+        ]
+
+
+def _warm_up(eager: EagerSide, engine: EngineSide, side: int) -> None:
+    episode = make_episode(classes=1, shots=1, side=side)
+    eager.segment(episode)
+    engine.segment(episode.query, engine.register(episode))
+
+
+def _bench_case(
+    config: NetworkConfig,
+    case: Case,
+    eager: EagerSide,
+    engine: EngineSide,
+    *,
+    repeats: int,
+    threads: int,
+) -> Row:
+    episode = make_episode(classes=case.classes, shots=case.shots, side=config.input_side)
+    prototypes, registration_s = _timed(lambda: engine.register(episode))
+    engine.segment(episode.query, prototypes)  # onnxruntime plans its memory for new shapes
+    eager_s: list[float] = []
+    engine_s: list[float] = []
+    difference = 0.0
+    while len(eager_s) < (_FEWEST_REPEATS if max(eager_s, default=0) > _LONG_S else repeats):
+        _progress(f"{config.preset} {case.name}: repeat {len(eager_s) + 1} of {repeats}")
+        expected, seconds = _timed(lambda: eager.segment(episode))
+        eager_s.append(seconds)
+        actual, seconds = _timed(lambda: engine.segment(episode.query, prototypes))
+        engine_s.append(seconds)
+        difference = max(difference, float(np.abs(actual - expected).max()))
+    ratios = [slow / fast for slow, fast in zip(eager_s, engine_s, strict=True)]
+    return Row(
+        preset=config.preset,
+        case=case.name,
+        input_side=config.input_side,
+        threads=threads,
+        repeats=len(ratios),
+        eager_ms=1000 * median(eager_s),
+        engine_ms=1000 * median(engine_s),
+        registration_ms=1000 * registration_s,
+        ratio=median(eager_s) / median(engine_s),
+        ratio_min=min(ratios),
+        ratio_max=max(ratios),
+        max_difference=difference,
+    )
+
+
+def _timed(run: Callable[[], T]) -> tuple[T, float]:
+    """What `run` returns, and the seconds it took."""
+    started = time.perf_counter()
+    value = run()
+    return value, time.perf_counter() - started
+
+
+def _progress(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def as_table(rows: Sequence[Row]) -> str:
+    """Rows as aligned text."""
+    lines = [
+        f"{'preset':<7} {'case':<20} {'side':>5} {'eager ms':>10} {'engine ms':>10} "
+        f"{'ratio':>7} {'min-max':>13} {'register ms':>12} {'difference':>11}"
+    ]
+    lines += [
+        f"{row.preset:<7} {row.case:<20} {row.input_side:>5} {row.eager_ms:>10.1f} "
+        f"{row.engine_ms:>10.1f} {row.ratio:>6.1f}x "
+        f"{f'{row.ratio_min:.1f}-{row.ratio_max:.1f}':>13} {row.registration_ms:>12.1f} "
+        f"{row.max_difference:>11.1e}"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and measure; 0 on success, 1 when the sides disagree."""
+    parser = argparse.ArgumentParser(prog="python -m export.bench", description=__doc__)
+    parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=["lite", "r50"])
+    parser.add_argument("--repeats", type=_positive, default=3)
+    parser.add_argument("--threads", type=_positive, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--side", type=_positive, help="input pixels; default the preset's own")
+    parser.add_argument("--json", type=Path, help="write the rows here")
+    args = parser.parse_args(arguments)
+    rows: list[Row] = []
+    for name in args.presets:
+        config = PRESETS[name]()
+        config = config.at_side(args.side or config.input_side)
+        rows += bench_preset(config, repeats=args.repeats, threads=args.threads)
+    print(as_table(rows))
+    if args.json is not None:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    return report_disagreement(rows)
+
+
+def report_disagreement(rows: Sequence[Row]) -> int:
+    """1 when the sides of any row are not the same function, which is printed; else 0."""
+    wrong = [row for row in rows if not row.max_difference < TOLERANCE]
+    for row in wrong:
+        _progress(
+            f"{row.preset} {row.case}: logits differ by {row.max_difference:.2g}, "
+            f"allowed {TOLERANCE:g}"
+        )
+    return 1 if wrong else 0
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

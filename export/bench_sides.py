@@ -1,0 +1,129 @@
+"""What the benchmark compares: one network, from pixels in eager PyTorch and as a served bundle."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from export.bundle import ExportOptions, export_bundle
+from model.build import NetworkConfig, build_network, load_network, network_state
+from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.contract import SupportPrototype, collate_classes
+from model.nets import SDAANet
+from model.nets.preprocess import Normalise
+from model.runtime import BundleRuntime
+
+Float = NDArray[np.float32]
+
+OBJECT_SHARE = 0.15
+_SEED = 0
+
+
+class Episode(NamedTuple):
+    """A query and N classes of K supports at the input side S."""
+
+    query: NDArray[np.uint8]  # (S, S, 3)
+    supports: NDArray[np.uint8]  # (N, K, S, S, 3)
+    masks: Float  # (N, K, S, S) in {0, 1}
+
+
+class EagerSide:
+    """The network called as the authors call theirs: each class encodes everything anew."""
+
+    def __init__(self, network: SDAANet) -> None:
+        self._network = network.eval()
+        self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+    @torch.inference_mode()
+    def segment(self, episode: Episode) -> Float:
+        """Logits (N, h, h), foreground minus background."""
+        logits = []
+        for supports, masks in zip(episode.supports, episode.masks, strict=True):
+            output = self._network(
+                self._normalise(torch.from_numpy(episode.query[None])),
+                self._normalise(torch.from_numpy(supports))[None],
+                torch.from_numpy(masks[None]),
+            )
+            background, foreground = output.logits[0]
+            logits.append((foreground - background).numpy())
+        return np.stack(logits)
+
+
+class EngineSide:
+    """The bundle called as the service calls it: prototypes once, then one encoding a query."""
+
+    def __init__(self, runtime: BundleRuntime) -> None:
+        self._runtime = runtime
+
+    def register(self, episode: Episode) -> list[list[SupportPrototype]]:
+        """Prototypes of every class, one support at a time."""
+        return [
+            [self._prototype(image, mask) for image, mask in zip(images, masks, strict=True)]
+            for images, masks in zip(episode.supports, episode.masks, strict=True)
+        ]
+
+    def _prototype(self, image: NDArray[np.uint8], mask: Float) -> SupportPrototype:
+        encoded = self._runtime.encode(image[None], mask[None])
+        return self._runtime.prototypes(encoded, mask[None])[0]
+
+    def segment(
+        self, query: NDArray[np.uint8], classes: Sequence[Sequence[SupportPrototype]]
+    ) -> Float:
+        """Logits (N, h, h); laying the stored prototypes out belongs to every query."""
+        inputs = collate_classes(classes)
+        encoded = self._runtime.encode(query[None])
+        return self._runtime.head(encoded, np.zeros(len(classes), np.int64), inputs)
+
+
+@contextmanager
+def both_sides(config: NetworkConfig, *, threads: int) -> Iterator[tuple[EagerSide, EngineSide]]:
+    """A network of random weights on both sides; torch keeps `threads` afterwards.
+
+    Raises:
+        export.parity.ParityError: the bundle does not pass its own gate.
+    """
+    torch.set_num_threads(threads)
+    torch.manual_seed(_SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint, bundle = Path(folder, "random.pt"), Path(folder, "bundle")
+        torch.save(network_state(build_network(config), config), checkpoint)
+        export_bundle(
+            ExportOptions(checkpoint=checkpoint, out=bundle, name=config.preset, revision="random")
+        )
+        network, _ = load_network(checkpoint)
+        yield EagerSide(network), EngineSide(BundleRuntime(bundle, intra_op_threads=threads))
+
+
+def make_episode(*, classes: int, shots: int, side: int) -> Episode:
+    """Soft random colours with an elliptic object on `OBJECT_SHARE` of every support."""
+    rng = np.random.default_rng(_SEED)
+    pairs = [[_support(rng, side) for _ in range(shots)] for _ in range(classes)]
+    return Episode(
+        query=_support(rng, side)[0],
+        supports=np.array([[image for image, _ in row] for row in pairs]),
+        masks=np.array([[mask for _, mask in row] for row in pairs]),
+    )
+
+
+def _support(rng: np.random.Generator, side: int) -> tuple[NDArray[np.uint8], Float]:
+    ground, texture = (_soft_noise(rng, side, cells) for cells in (4, 24))
+    flatness = rng.uniform(0.6, 1.0)
+    semi_axis = side * np.sqrt(OBJECT_SHARE / (np.pi * flatness))
+    centre = rng.uniform(0.4, 0.6, 2) * side
+    y, x = np.mgrid[:side, :side]
+    distance = np.hypot((y - centre[0]) / flatness, x - centre[1])
+    mask = (distance <= semi_axis).astype(np.float32)
+    image = np.where(mask[:, :, None] > 0, texture, ground)
+    return image.astype(np.uint8), mask
+
+
+def _soft_noise(rng: np.random.Generator, side: int, cells: int) -> Float:
+    coarse = rng.uniform(0, 255, (cells, cells, 3)).astype(np.float32)
+    resized = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized, np.float32)

@@ -1,0 +1,187 @@
+"""A checkpoint made into a bundle, which exists only if it passed every gate."""
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from export.convert import OPSET, convert
+from export.graphs import example_inputs, wrap
+from export.parity import ParityError, TensorParity, as_json, compare
+from model.build import NetworkConfig, load_network, read_checkpoint
+from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.contract import (
+    GRAPHS,
+    MANIFEST_FILE,
+    GraphFile,
+    Manifest,
+    TrainingRecord,
+    file_sha256,
+)
+from model.data.datasets import FolderDataset
+from model.data.episodes import index_classes
+from model.data.folds import fold_classes
+from model.evaluation import evaluate_episodes
+from model.segmenters import BundleSegmenter, EagerSegmenter
+from model.nets import SDAANet
+from model.runtime import BundleRuntime
+
+PARITY_FILE = "parity.json"
+MIOU_TOLERANCE = 0.1
+_CURVE_POINTS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """What to export.
+
+    Attributes:
+        checkpoint: of `model train`.
+        out: bundle directory, replaced when it exists.
+        name: of the bundle.
+        revision: of the weights.
+        threshold: default foreground probability.
+        input_side: another side than in training.
+        parity_data: PASCAL-5i folder for the mIoU gate; without it only tensors are compared.
+        parity_episodes: of the mIoU gate.
+    """
+
+    checkpoint: Path
+    out: Path
+    name: str
+    revision: str
+    threshold: float = 0.5
+    input_side: int | None = None
+    parity_data: Path | None = None
+    parity_episodes: int = 50
+
+
+def export_bundle(options: ExportOptions) -> Manifest:
+    """Write the bundle.
+
+    Raises:
+        ParityError: ONNX and eager part; nothing is left at `out`, or what was there before.
+        model.build.CheckpointError: the checkpoint is not one.
+    """
+    network, config = load_network(options.checkpoint, input_side=options.input_side)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=options.out.parent) as folder:
+        staging = Path(folder) / "bundle"
+        staging.mkdir()
+        report = _write_graphs(network, staging)
+        manifest = _manifest(options, config, network, staging)
+        _write_json(staging / MANIFEST_FILE, manifest.model_dump(mode="json"))
+        parity: dict[str, Any] = {"tensors": as_json(report)}
+        if options.parity_data is not None:
+            parity["miou"] = _miou_gate(options, network, staging)
+        _write_json(staging / PARITY_FILE, parity)
+        if options.out.exists():
+            shutil.rmtree(options.out)
+        staging.rename(options.out)
+    return manifest
+
+
+def _write_graphs(network: SDAANet, folder: Path) -> list[TensorParity]:
+    example = example_inputs(network, images=2, pairs=3, shots=2, tokens=5, seed=0)
+    single = example_inputs(network, images=1, pairs=1, shots=1, tokens=1, seed=1)
+    many = example_inputs(network, images=3, pairs=4, shots=5, tokens=40, seed=2)
+    report = []
+    for spec in GRAPHS:
+        graph = wrap(network)[spec.name].eval()
+        path = folder / f"{spec.name}.onnx"
+        convert(graph, spec, example[spec.name], path)
+        cases = {"example": example, "single": single, "many": many}
+        report += compare(path, spec, graph, {c: v[spec.name] for c, v in cases.items()})
+    return report
+
+
+def _manifest(
+    options: ExportOptions, config: NetworkConfig, network: SDAANet, folder: Path
+) -> Manifest:
+    files = {}
+    for spec in GRAPHS:
+        path = folder / f"{spec.name}.onnx"
+        files[spec.name] = GraphFile(
+            file=path.name, sha256=file_sha256(path), size_bytes=path.stat().st_size
+        )
+    return Manifest(
+        name=options.name,
+        revision=options.revision,
+        preset=config.preset,
+        input_side=config.input_side,
+        feature_side=network.feature_side,
+        channels=config.channels,
+        high_channels=network.backbone.high_channels,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        threshold=options.threshold,
+        opset=OPSET,
+        graphs=files,
+        metrics={},
+        training=_training_record(options.checkpoint),
+    )
+
+
+def _training_record(checkpoint: Path) -> TrainingRecord | None:
+    progress = read_checkpoint(checkpoint).get("progress")
+    if progress is None:
+        return None
+    training = json.loads(progress["training"])
+    curve = progress["curve"]
+    stride = max(1, len(curve) // _CURVE_POINTS)
+    episodes, left = 0, progress["step"]
+    for stage in training["stages"]:
+        episodes += min(left, stage["steps"]) * stage["batch"]
+        left = max(0, left - stage["steps"])
+    return TrainingRecord(
+        data=tuple(progress["data"]),
+        excluded_classes=tuple(progress["excluded"]),
+        seed=training["seed"],
+        minutes=round(progress["minutes"], 1),
+        episodes=episodes,
+        config=training,
+        curves={
+            f"{name} loss by step": [
+                (point["step"], round(float(np.mean([p[name] for p in curve[i : i + stride]])), 4))
+                for i, point in enumerate(curve)
+                if i % stride == 0
+            ]
+            for name in ("main", "auxiliary", "support", "distillation")
+        },
+    )
+
+
+def _miou_gate(options: ExportOptions, network: SDAANet, bundle: Path) -> dict[str, float]:
+    """Compare the mIoU of both sides on the same real episodes."""
+    assert options.parity_data is not None  # noqa: S101  (the caller's condition)
+    dataset = FolderDataset(options.parity_data)
+    by_name = {name: index for index, name in dataset.class_names.items()}
+    classes = index_classes(dataset, tuple(by_name[name] for name in fold_classes(0)))
+    torch.manual_seed(0)
+    eager, onnx = (
+        evaluate_episodes(
+            segmenter,
+            dataset,
+            classes,
+            shots=1,
+            episodes=options.parity_episodes,
+            seed=0,
+            threshold=options.threshold,
+        ).mean_iou
+        for segmenter in (EagerSegmenter(network), BundleSegmenter(BundleRuntime(bundle)))
+    )
+    if abs(eager - onnx) > MIOU_TOLERANCE:
+        raise ParityError(
+            f"mIoU over {options.parity_episodes} episodes: eager {eager:.2f}, ONNX {onnx:.2f}, "
+            f"allowed difference {MIOU_TOLERANCE}"
+        )
+    return {"episodes": options.parity_episodes, "eager": eager, "onnx": onnx}
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,131 @@
+"""The network cut into the bundle's three graphs (DESIGN: the serving cut)."""
+
+import torch
+from torch import Tensor, nn
+
+from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.nets import EncodedImages, SDAANet
+from model.nets.preprocess import Normalise
+
+
+class EncoderGraph(nn.Module):
+    """Images to features, supports and queries alike.
+
+    Inputs: image (B, S, S, 3) uint8; mask (B, S, S) object share, ones for queries.
+    Outputs (named): support_feature (B, C, h, h), query_feature (B, C, h, h),
+        high_feature (B, D, h, h).
+    """
+
+    def __init__(self, network: SDAANet) -> None:
+        super().__init__()
+        self.normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self.network = network
+
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.network.encode(self.normalise(image), mask)
+
+
+class PrototypeGraph(nn.Module):
+    """What each of B supports leaves behind.
+
+    Inputs: support_feature (B, C, h, h), high_feature (B, D, h, h), mask (B, S, S).
+    Outputs (named): affinity (B, C), guided (B, C), gate (B, C), tokens (B, h*h, D),
+        foreground (B, h*h) bool.
+    """
+
+    def __init__(self, network: SDAANet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, support_feature: Tensor, high_feature: Tensor, mask: Tensor
+    ) -> tuple[Tensor, ...]:
+        return self.network.prototype(support_feature, high_feature, mask)
+
+
+class HeadGraph(nn.Module):
+    """P (image, class) pairs to logits; an image's own half of SAAM runs once for all classes.
+
+    Inputs: query_feature (B, C, h, h), high_feature (B, D, h, h), image_index (P,) int64,
+        affinity, guided, gate (P, C), tokens (P, K, T, D), token_valid (P, K, T) bool.
+    Outputs (named): logits (P, h, h), foreground minus background.
+    """
+
+    def __init__(self, network: SDAANet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self,
+        query_feature: Tensor,
+        high_feature: Tensor,
+        image_index: Tensor,
+        affinity: Tensor,
+        guided: Tensor,
+        gate: Tensor,
+        tokens: Tensor,
+        token_valid: Tensor,
+    ) -> Tensor:
+        # The support side of the encoding plays no part in a query.
+        query = EncodedImages(query_feature, query_feature, high_feature)
+        decoded = self.network.match(
+            query,
+            image_index,
+            affinity=affinity,
+            guided=guided,
+            gate=gate,
+            tokens=tokens,
+            token_valid=token_valid,
+        )
+        return decoded.logits[:, 1] - decoded.logits[:, 0]
+
+
+def wrap(network: SDAANet) -> dict[str, nn.Module]:
+    """The three graphs by the names of `model.contract.GRAPHS`."""
+    return {
+        "encoder": EncoderGraph(network),
+        "prototype": PrototypeGraph(network),
+        "head": HeadGraph(network),
+    }
+
+
+def example_inputs(
+    network: SDAANet, *, images: int, pairs: int, shots: int, tokens: int, seed: int
+) -> dict[str, tuple[Tensor, ...]]:
+    """Random inputs of each graph: consistent ones, made by running the graphs before.
+
+    Args:
+        network: in eval mode.
+        images: B.
+        pairs: P.
+        shots: K.
+        tokens: T.
+        seed: of everything random.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    side = network.input_side
+    image = torch.randint(0, 256, (images, side, side, 3), generator=generator, dtype=torch.uint8)
+    coarse = (torch.rand(images, 1, 6, 6, generator=generator) > 0.6).float()
+    mask = nn.functional.interpolate(coarse, size=(side, side))[:, 0]
+    graphs = wrap(network)
+    with torch.inference_mode():
+        support, query, high = graphs["encoder"](image, mask)
+        affinity, guided, gate, dense, _ = graphs["prototype"](support, high, mask)
+    rows = torch.randint(0, images, (pairs,), generator=generator)
+    picked = torch.randint(0, dense.shape[1], (pairs, shots, tokens), generator=generator)
+    valid = torch.rand(pairs, shots, tokens, generator=generator) > 0.3
+    valid[:, 0, 0] = True  # every class has at least one real token
+    return {
+        "encoder": (image, mask),
+        "prototype": (support.clone(), high.clone(), mask),
+        "head": (
+            query.clone(),
+            high.clone(),
+            rows,
+            affinity[rows].clone(),
+            guided[rows].clone(),
+            gate[rows].clone(),
+            dense[rows[:, None, None], picked].clone(),
+            valid,
+        ),
+    }

@@ -1,0 +1,87 @@
+"""Parity as a gate: every output of every graph, ONNX against eager."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from model.contract import GraphSpec
+
+TOLERANCE = 1e-4
+
+
+class ParityError(RuntimeError):
+    """ONNX and eager part; the message names the tensor and the figure."""
+
+
+@dataclass(frozen=True)
+class TensorParity:
+    """Largest difference of an output, relative to its largest value where that exceeds 1."""
+
+    graph: str
+    tensor: str
+    case: str
+    shape: tuple[int, ...]
+    max_error: float
+
+
+def check_names(session: ort.InferenceSession, spec: GraphSpec) -> None:
+    """Raise `ParityError` unless the graph's inputs and outputs are the contract's, in order."""
+    for kind, found, wanted in (
+        ("inputs", session.get_inputs(), spec.inputs),
+        ("outputs", session.get_outputs(), spec.outputs),
+    ):
+        names, expected = [t.name for t in found], [t.name for t in wanted]
+        if names != expected:
+            raise ParityError(f"{spec.name}: {kind} are {names}, expected {expected}")
+
+
+def compare(
+    path: Path, spec: GraphSpec, graph: nn.Module, cases: dict[str, tuple[Tensor, ...]]
+) -> list[TensorParity]:
+    """Run each case through both sides.
+
+    Args:
+        path: the ONNX file.
+        spec: its contract.
+        graph: the eager side.
+        cases: inputs by a name that goes into the report.
+
+    Raises:
+        ParityError: a name, a shape, a dtype or a value differs.
+    """
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    check_names(session, spec)
+    report = []
+    for case, inputs in cases.items():
+        feeds = {t.name: v.numpy() for t, v in zip(spec.inputs, inputs, strict=True)}
+        with torch.inference_mode():
+            eager = graph(*inputs)
+        expected = (eager,) if isinstance(eager, Tensor) else eager
+        for tensor, actual, wanted in zip(
+            spec.outputs, session.run(None, feeds), expected, strict=True
+        ):
+            error = _error(f"{spec.name}.{tensor.name} ({case})", actual, wanted.numpy())
+            report.append(TensorParity(spec.name, tensor.name, case, actual.shape, error))
+    return report
+
+
+def _error(what: str, actual: NDArray[np.generic], expected: NDArray[np.generic]) -> float:
+    if actual.shape != expected.shape or actual.dtype != expected.dtype:
+        raise ParityError(
+            f"{what}: {actual.dtype} {actual.shape}, expected {expected.dtype} {expected.shape}"
+        )
+    scale = max(1.0, float(np.abs(expected.astype(np.float64)).max()))
+    error = float(np.abs(actual.astype(np.float64) - expected.astype(np.float64)).max()) / scale
+    if not error <= TOLERANCE:
+        raise ParityError(f"{what}: differs by {error:.3g}, allowed {TOLERANCE:g}")
+    return error
+
+
+def as_json(report: list[TensorParity]) -> list[dict[str, object]]:
+    """Plain values for `parity.json`."""
+    return [asdict(row) for row in report]
