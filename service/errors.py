@@ -4,7 +4,7 @@ The message of an instance is its detail: it goes on the wire, so it speaks of t
 never of the machine. Codes are stable; clients may switch on them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Self
 
 
@@ -55,6 +55,18 @@ class InvalidRequestError(ServiceError):
     status = 422
     code = "invalid_request"
     title = "The request is not valid"
+
+
+class InvalidFieldsError(InvalidRequestError):
+    """Several fields may be at fault; each is named.
+
+    Args:
+        problems: (location, message) pairs, at least one.
+    """
+
+    def __init__(self, problems: Iterable[tuple[str, str]]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{location}: {message}" for location, message in self.problems))
 
 
 class MalformedBodyError(ServiceError):
@@ -220,3 +232,11 @@ class InferenceError(ServiceError):
     status = 500
     code = "inference_failed"
     title = "Inference failed"
+
+
+class EngineFailedError(ServiceError):
+    """The engine could not start and will not without a restart."""
+
+    status = 500
+    code = "engine_failed"
+    title = "The engine failed to start"

@@ -70,7 +70,7 @@ class FakeEngine:
 
         def distance(colours: NDArray[np.float32]) -> NDArray[np.float32]:
             difference = features - colours[None, :, None, None]  # (N, P, h, h, 3)
-            return np.linalg.norm(difference, axis=-1)
+            return np.asarray(np.linalg.norm(difference, axis=-1), np.float32)
 
         return _STEEPNESS * (distance(inputs.guided) - distance(inputs.affinity))
 

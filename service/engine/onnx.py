@@ -25,7 +25,7 @@ _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class EngineOptions(NamedTuple):
-    """Bounds and resources of an `OnnxEngine`; see `service.settings.Settings` for their meaning."""
+    """Bounds and resources of an `OnnxEngine`; `service.settings` says what each means."""
 
     device: Literal["cpu", "cuda"] = "cpu"
     intra_op_threads: int = 1
@@ -74,7 +74,7 @@ class OnnxEngine:
         """Load the graphs, run all three once, and take work; errors end up in `failure`."""
         try:
             stages = await asyncio.to_thread(self._load)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - a probe reports it, the log tells it
             self.failure = f"{type(exc).__name__}: {exc}"
             _log.exception("engine failed to start")
             return
@@ -113,7 +113,8 @@ class OnnxEngine:
                 encoded = await _run(pipeline.worker, pipeline.encode, encode_jobs, deadline)
             with stage("head"):
                 jobs = [HeadJob(e, tuple(classes)) for e in encoded]
-                return np.stack(await _run(pipeline.worker, pipeline.head, jobs, deadline))
+                logits = await _run(pipeline.worker, pipeline.head, jobs, deadline)
+        return np.stack(logits)
 
     def _running(self) -> "_Pipeline":
         if self._pipeline is None:
@@ -137,9 +138,7 @@ class OnnxEngine:
 class _Pipeline:
     """The worker of a loaded bundle and its lanes, in the order work passes through them."""
 
-    def __init__(
-        self, stages: Stages, options: EngineOptions, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, stages: Stages, options: EngineOptions, clock: Callable[[], float]) -> None:
         self.encode = Lane("encode", stages.encode, options.max_batch_images, options.batch_wait_s)
         self.prototype = Lane("prototype", stages.prototypes, options.max_batch_images)
         self.head = Lane(

@@ -70,7 +70,7 @@ class Stages:
         """One prototype for each job.
 
         Raises:
-            FloatingPointError: a prototype is not finite; stored, it would spoil its class for good.
+            FloatingPointError: a prototype is not finite; stored, it would spoil its class.
         """
         encoded = Encoded.stack([job.encoded for job in jobs])
         prototypes = self._runtime.prototypes(encoded, np.stack([job.mask for job in jobs]))

@@ -60,9 +60,7 @@ class Lane(Generic[Payload, Result]):
             raise RuntimeError(f"{len(results)} results for {len(jobs)} jobs")
         return results
 
-    def _answer_failed_batch(
-        self, jobs: Sequence[Job[Payload, Result]], cause: Exception
-    ) -> None:
+    def _answer_failed_batch(self, jobs: Sequence[Job[Payload, Result]], cause: Exception) -> None:
         _log.error("batch failed", exc_info=cause, extra={"lane": self.name, "jobs": len(jobs)})
         if len(jobs) > 1:
             for job in jobs:
@@ -165,6 +163,8 @@ class Worker:
         lane.queue[:] = [job for i, job in enumerate(lane.queue) if i not in gone]
         for job in expired:
             if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(DeadlineExceededError("the engine did not come to it in time"))
+                job.future.set_exception(
+                    DeadlineExceededError("the engine did not come to it in time")
+                )
         # A submitter that gave up has cancelled its future; nobody waits for that result.
         return [j for j in batch if j.future.set_running_or_notify_cancel()], collation.wake_at

@@ -1,6 +1,18 @@
 """Use cases; the only place where engine, stores and imaging meet."""
 
+from service.sessions.inspection import describe_model, describe_session
 from service.sessions.pool import CodecPool
-from service.sessions.service import LabelMap, SessionService
+from service.sessions.registration import register
+from service.sessions.resources import Resources
+from service.sessions.segmentation import LabelMap, segment, segment_to_label_map
 
-__all__ = ["CodecPool", "LabelMap", "SessionService"]
+__all__ = [
+    "CodecPool",
+    "LabelMap",
+    "Resources",
+    "describe_model",
+    "describe_session",
+    "register",
+    "segment",
+    "segment_to_label_map",
+]

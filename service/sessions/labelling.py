@@ -1,4 +1,4 @@
-"""Logits of one image to one label a pixel, and the figures of each class; runs on codec threads."""
+"""Logits of one image to one label a pixel, and the figures of each class."""
 
 import base64
 import math
@@ -18,17 +18,15 @@ MaskValue = RleMask | str | list[list[float]]
 class Labels(NamedTuple):
     """What every pixel of an image is.
 
-    index: (H, W) 0 for background, i for the i-th class, counted from 1.
+    class_index: (H, W) 0 for background, i for the i-th class, counted from 1.
     logit: (H, W) of the best class, background pixels included.
     """
 
-    index: NDArray[np.uint8]
+    class_index: NDArray[np.uint8]
     logit: NDArray[np.float32]
 
 
-def label_pixels(
-    logits: NDArray[np.float32], height: int, width: int, threshold: float
-) -> Labels:
+def label_pixels(logits: NDArray[np.float32], height: int, width: int, threshold: float) -> Labels:
     """Give each pixel to its best class, or to the background below the threshold.
 
     Args:
@@ -51,7 +49,7 @@ def label_pixels(
 
 def describe_classes(labels: Labels, names: Sequence[str], output: Output) -> ImageResult:
     """The result of one image, its classes in the order of `names`."""
-    height, width = labels.index.shape
+    height, width = labels.class_index.shape
     return ImageResult(
         height=height,
         width=width,
@@ -65,7 +63,7 @@ def describe_classes(labels: Labels, names: Sequence[str], output: Output) -> Im
 def _describe(
     name: str, labels: Labels, number: int, encode: Callable[[NDArray[np.bool_]], MaskValue]
 ) -> ClassResult:
-    mask = labels.index == number
+    mask = labels.class_index == number
     inside = labels.logit[mask]
     return ClassResult(
         class_name=name,

@@ -12,7 +12,13 @@ from typing import Any
 from service.telemetry.request_id import current_request_id
 
 # What every LogRecord carries; anything else came in through `extra=`.
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# `color_message` is uvicorn's: its message again, with terminal escapes.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
+    "asctime",
+    "color_message",
+    "message",
+    "taskName",
+}
 
 
 class JsonFormatter(logging.Formatter):

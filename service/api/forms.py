@@ -1,0 +1,53 @@
+"""From the fields of a body to a validated form."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from service.api.multipart import FormFields
+from service.errors import InvalidFieldsError, InvalidRequestError
+
+Form = TypeVar("Form", bound=BaseModel)
+
+SESSION_HEADER = "X-Session-ID"
+
+
+def validate_form(
+    form: type[Form], fields: FormFields, *, session_header: str | None, repeated: frozenset[str]
+) -> Form:
+    """Build `form` from text fields, files and the session header.
+
+    Args:
+        form: the model; its file fields are lists of bytes.
+        fields: what the body held.
+        session_header: the other place a session may be named in.
+        repeated: text fields that may come more than once.
+
+    Raises:
+        InvalidRequestError: a field is missing, unknown, repeated, of the wrong kind or not valid.
+    """
+    values: dict[str, Any] = dict(fields.files)
+    for name, texts in fields.texts.items():
+        if name in fields.files:
+            raise InvalidRequestError("both a file and a text").at(name)
+        if name not in repeated and len(texts) > 1:
+            raise InvalidRequestError("the field may be given only once").at(name)
+        values[name] = texts if name in repeated else texts[0]
+    try:
+        return form.model_validate(_with_session(values, session_header))
+    except ValidationError as exc:
+        raise InvalidFieldsError(
+            (".".join(map(str, error["loc"])) or "body", error["msg"])
+            for error in exc.errors(include_url=False, include_context=False, include_input=False)
+        ) from exc
+
+
+def _with_session(values: Mapping[str, Any], header: str | None) -> Mapping[str, Any]:
+    if header is None:
+        return values
+    if values.get("session_id", header) != header:
+        raise InvalidRequestError(f"the field differs from the header {SESSION_HEADER}").at(
+            "session_id"
+        )
+    return {**values, "session_id": header}

@@ -1,0 +1,75 @@
+"""Every error as `application/problem+json` (RFC 9457), by one handler."""
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from service.errors import InvalidFieldsError, ServiceError
+from service.schemas import FieldProblem, Problem
+from service.telemetry import current_request_id
+
+_log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def install_error_handler(app: FastAPI) -> None:
+    """Answer the service's errors, FastAPI's and Starlette's with problems."""
+    for kind in (ServiceError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _handle)
+
+
+async def _handle(_: Request, exc: Exception) -> Response:
+    return problem_response(exc)
+
+
+def problem_response(exc: Exception) -> Response:
+    """The answer to an exception; what is not an expected error becomes a bare 500."""
+    problem, headers = _describe(exc)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.error("request failed", exc_info=exc, extra={"code": problem.code})
+    return Response(
+        problem.model_dump_json(exclude_none=True),
+        status_code=problem.status,
+        headers=headers,
+        media_type=MEDIA_TYPE,
+    )
+
+
+def _describe(exc: Exception) -> tuple[Problem, dict[str, str]]:
+    if isinstance(exc, RequestValidationError):
+        exc = InvalidFieldsError((".".join(map(str, e["loc"])), e["msg"]) for e in exc.errors())
+    if isinstance(exc, HTTPException):
+        return _http_problem(exc), dict(exc.headers or {})
+    if not isinstance(exc, ServiceError):
+        exc = ServiceError()
+    problems = exc.problems if isinstance(exc, InvalidFieldsError) else ()
+    problem = Problem(
+        type=f"urn:fss:problem:{exc.code}",
+        title=exc.title,
+        status=exc.status,
+        detail=exc.detail,
+        code=exc.code,
+        location=exc.location,
+        errors=[FieldProblem(location=place, message=text) for place, text in problems] or None,
+        request_id=current_request_id(),
+    )
+    return problem, dict(exc.headers)
+
+
+def _http_problem(exc: HTTPException) -> Problem:
+    """Errors of the router: no such path, no such method."""
+    status = HTTPStatus(exc.status_code)
+    code = status.name.lower()
+    return Problem(
+        type=f"urn:fss:problem:{code}",
+        title=status.phrase,
+        status=status,
+        detail=status.description or status.phrase,
+        code=code,
+        request_id=current_request_id(),
+    )

@@ -1,0 +1,37 @@
+"""Use cases that only look: at a session, at the networks."""
+
+from service.schemas import ClassSummary, ModelSummary, SessionResponse
+from service.sessions.resources import Resources, to_datetime
+
+
+async def describe_session(resources: Resources, session_id: str) -> SessionResponse:
+    """What a session holds; counts as a use of it.
+
+    Raises:
+        SessionNotFoundError: unknown or expired.
+    """
+    session = await resources.store.get(session_id)
+    return SessionResponse(
+        session_id=session.session_id,
+        model=session.model,
+        created=to_datetime(session.created),
+        expires_at=to_datetime(session.expires_at),
+        classes=[
+            ClassSummary(class_name=name, shots=len(shots))
+            for name, shots in session.classes.items()
+        ],
+    )
+
+
+def describe_model(resources: Resources) -> ModelSummary:
+    """The network that runs here."""
+    manifest = resources.engine.manifest
+    return ModelSummary(
+        model=resources.model,
+        name=manifest.name,
+        revision=manifest.revision,
+        preset=manifest.preset,
+        input_side=manifest.input_side,
+        threshold=resources.threshold,
+        metrics=manifest.metrics,
+    )

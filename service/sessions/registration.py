@@ -1,0 +1,63 @@
+"""Use case: learn a class from supports."""
+
+import secrets
+from collections.abc import Sequence
+from functools import partial
+
+from model.contract import SupportPrototype
+from service.errors import CountMismatchError
+from service.schemas import SupportForm, SupportResponse
+from service.sessions.resources import Resources, to_datetime
+from service.sessions.uploads import Support, read_support
+from service.stores import Session
+from service.telemetry import stage
+
+_SESSION_ID_BYTES = 24
+
+
+async def register(resources: Resources, form: SupportForm) -> SupportResponse:
+    """Compute the prototypes of a class and keep them; nothing changes when any support fails.
+
+    Raises:
+        ServiceError: see `service.errors`; the file at fault is its location.
+    """
+    if len(form.images) != len(form.masks):
+        raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
+    if form.session_id is not None:
+        await resources.store.get(form.session_id)  # fails before the work, not after
+    supports = await _read(resources, form)
+    shots = await resources.engine.register(
+        [support.pixels for support in supports], [support.mask for support in supports]
+    )
+    session = await _keep(resources, form, shots)
+    return SupportResponse(
+        session_id=session.session_id,
+        class_name=form.class_name,
+        shots=len(session.classes[form.class_name]),
+        created=to_datetime(session.created),
+        expires_at=to_datetime(session.expires_at),
+        model=session.model,
+        warnings=[warning for support in supports for warning in support.warnings],
+    )
+
+
+async def _read(resources: Resources, form: SupportForm) -> list[Support]:
+    read = partial(
+        read_support,
+        side=resources.engine.manifest.input_side,
+        max_pixels=resources.max_pixels,
+    )
+    with stage("decode"):
+        return await resources.pool.gather(
+            partial(read, image, mask, position)
+            for position, (image, mask) in enumerate(zip(form.images, form.masks, strict=True))
+        )
+
+
+async def _keep(
+    resources: Resources, form: SupportForm, shots: Sequence[SupportPrototype]
+) -> Session:
+    if form.session_id is not None:
+        return await resources.store.put(form.session_id, form.class_name, shots, form.mode)
+    session_id = secrets.token_urlsafe(_SESSION_ID_BYTES)
+    return await resources.store.create(session_id, resources.model, form.class_name, shots)

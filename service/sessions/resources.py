@@ -1,0 +1,43 @@
+"""What every use case works with."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from service.engine import Engine
+from service.sessions.pool import CodecPool
+from service.stores import SessionStore
+
+
+@dataclass(frozen=True)
+class Resources:
+    """The siblings that the use cases bring together, and the numbers that bound them.
+
+    engine: computes prototypes and logits.
+    store: keeps prototypes.
+    pool: threads for pixels.
+    max_pixels: of one uploaded image or mask.
+    threshold_override: takes the place of the model's own threshold.
+    """
+
+    engine: Engine
+    store: SessionStore
+    pool: CodecPool
+    max_pixels: int
+    threshold_override: float | None = None
+
+    @property
+    def model(self) -> str:
+        """Name and revision of the network, as answers give it."""
+        return f"{self.engine.manifest.name}@{self.engine.manifest.revision}"
+
+    @property
+    def threshold(self) -> float:
+        """The probability a foreground pixel needs unless a request says otherwise."""
+        if self.threshold_override is None:
+            return self.engine.manifest.threshold
+        return self.threshold_override
+
+
+def to_datetime(instant: float) -> datetime:
+    """Seconds since the epoch as a UTC time."""
+    return datetime.fromtimestamp(instant, UTC)
