@@ -38,7 +38,8 @@ def rgb_pixels(image: Image.Image) -> NDArray[np.uint8]:
         return np.repeat(grey[:, :, None], 3, axis=2)
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         image = _over_white(image)
-    return np.asarray(image.convert("RGB"))
+    # Converting to the mode it already has would copy the whole picture.
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def object_pixels(image: Image.Image, *, lossy: bool) -> NDArray[np.bool_]:
