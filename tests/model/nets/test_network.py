@@ -1,0 +1,136 @@
+"""The whole network: shots, batches, frozen parts and presets."""
+
+import inspect
+
+import pytest
+import torch
+from torch import Tensor
+
+from model.build import PRESETS, build_network
+from model.build.presets import decoder_bins
+from model.nets import SDAANet
+
+SIDE = 65
+
+
+def _episode(batch: int, shots: int) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(batch * 100 + shots)
+    query = torch.randn(batch, 3, SIDE, SIDE, generator=generator)
+    supports = torch.randn(batch, shots, 3, SIDE, SIDE, generator=generator)
+    coarse = torch.rand(batch * shots, 1, 5, 5, generator=generator) > 0.5
+    masks = torch.nn.functional.interpolate(coarse.float(), size=(SIDE, SIDE))
+    return query, supports, masks.reshape(batch, shots, SIDE, SIDE)
+
+
+@pytest.mark.parametrize("shots", [1, 3])
+def test_the_same_weights_serve_any_number_of_shots(network: SDAANet, shots: int) -> None:
+    with torch.inference_mode():
+        output = network(*_episode(1, shots))
+    assert output.logits.shape == (1, 2, 5, 5)
+    assert [tuple(a.shape) for a in output.auxiliary_logits] == [
+        (1, 2, side, side) for side in (5, 3, 2, 1)
+    ]
+    assert output.support_logits.shape == (shots, 2, 5, 5)
+    assert output.guided_shots.shape == (1, shots, 128)
+
+
+def test_the_order_of_the_shots_leaves_no_trace(network: SDAANet) -> None:
+    query, supports, masks = _episode(1, 3)
+    order = [2, 0, 1]
+    with torch.inference_mode():
+        straight = network(query, supports, masks).logits
+        shuffled = network(query, supports[:, order], masks[:, order]).logits
+    torch.testing.assert_close(straight, shuffled, atol=1e-6, rtol=0)
+
+
+def test_the_support_decides_the_answer(network: SDAANet) -> None:
+    query, supports, masks = _episode(1, 1)
+    with torch.inference_mode():
+        straight = network(query, supports, masks).logits
+        inverted = network(query, supports, 1 - masks).logits
+    assert not torch.allclose(straight, inverted, atol=1e-6)
+
+
+def test_a_batch_equals_its_items_alone(network: SDAANet) -> None:
+    episode = _episode(2, 2)
+    with torch.inference_mode():
+        together = network(*episode).logits
+        alone = [network(*(part[i : i + 1] for part in episode)).logits for i in range(2)]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=0)
+
+
+def test_inference_takes_no_query_label() -> None:
+    assert list(inspect.signature(SDAANet.forward).parameters) == [
+        "self", "query", "supports", "masks",
+    ]  # fmt: skip
+
+
+def test_a_training_step_leaves_the_frozen_statistics_alone(network: SDAANet) -> None:
+    network.train_mode()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    before = {name: b.clone() for name, b in network.backbone.named_buffers()}
+    head = network.decoder.head[3].weight.detach().clone()
+    network(*_episode(2, 1)).logits.square().mean().backward()
+    optimizer.step()
+    assert network.decoder.training
+    assert not torch.equal(head, network.decoder.head[3].weight)
+    assert any(name.endswith("running_mean") for name in before)
+    for name, buffer in network.backbone.named_buffers():
+        assert torch.equal(buffer, before[name]), name
+
+
+def test_decoder_bins_must_begin_with_the_feature_side(network: SDAANet) -> None:
+    with pytest.raises(ValueError, match="feature side 5"):
+        SDAANet(
+            backbone=network.backbone,
+            input_side=SIDE,
+            channels=8,
+            reduction_dropout=0.1,
+            head_dropout=0.1,
+            gate_ratio=4,
+            context_bins=(1, 2),
+            decoder_bins=(6, 3),
+            mask_resize="area",
+            mask_side=SIDE,
+        )
+
+
+@pytest.mark.parametrize(
+    ("preset", "channels", "mid", "high", "side"),
+    [
+        ("r50", 256, 1536, 2048, 60),
+        ("r101", 256, 1536, 2048, 60),
+        ("vgg16", 256, 768, 512, 59),
+        ("lite", 128, 416, 320, 22),
+    ],
+)
+def test_presets_have_the_numbers_of_the_paper(
+    preset: str, channels: int, mid: int, high: int, side: int
+) -> None:
+    config = PRESETS[preset]()
+    with torch.device("meta"):  # shapes without memory
+        built = build_network(config)
+    assert config.preset == preset
+    assert built.reduce_query[0].weight.shape == (channels, mid, 1, 1)
+    assert built.backbone.high_channels == high
+    assert built.feature_side == side
+    assert built.sse.squeeze.weight.shape == (channels // 4, channels)
+    assert built.saam.feature_conv.weight.shape == (4 * channels, channels, 3, 3)
+    assert built.decoder.enter[0][0].weight.shape == (channels, 2 * channels + 2, 1, 1)
+    assert config.context_bins == (1, 2, 3, 6)
+
+
+def test_the_paper_sizes_its_decoder_60_30_15_8() -> None:
+    assert decoder_bins(60) == (60, 30, 15, 8)
+    with torch.device("meta"):
+        built = build_network(PRESETS["r50"]())
+    assert [pool.matrix.shape[0] for pool in built.decoder.pools] == [60, 30, 15, 8]
+
+
+def test_r50_runs() -> None:
+    torch.manual_seed(0)
+    built = build_network(PRESETS["r50"]().at_side(SIDE)).eval()
+    with torch.inference_mode():
+        logits = built(*_episode(1, 1)).logits
+    assert logits.shape == (1, 2, 9, 9)
+    assert logits.isfinite().all()

@@ -1,0 +1,48 @@
+"""The affinity module's shortcuts are the functions they stand for."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from model.nets.saam import SAAM, ExpandedPrototypeConv
+
+
+@pytest.mark.parametrize("side", [3, 4, 7])
+def test_prototype_conv_is_a_padded_conv_of_the_expanded_map(side: int) -> None:
+    torch.manual_seed(side)
+    short = ExpandedPrototypeConv(4, 6, side=side)
+    prototype = torch.randn(2, 4)
+    expanded = prototype[:, :, None, None].expand(-1, -1, side, side)
+    torch.testing.assert_close(short(prototype), short.conv(expanded), atol=1e-6, rtol=0)
+
+
+def test_the_border_of_the_expanded_map_differs_from_its_interior() -> None:
+    torch.manual_seed(0)
+    conved = ExpandedPrototypeConv(4, 6, side=5)(torch.randn(1, 4))
+    assert not torch.allclose(conved[..., 0, 0], conved[..., 2, 2])
+    assert not torch.allclose(conved[..., 0, 2], conved[..., 2, 2])
+    torch.testing.assert_close(conved[..., 1, 3], conved[..., 2, 2])
+
+
+def test_the_split_first_conv_is_one_conv_over_the_concatenation() -> None:
+    torch.manual_seed(0)
+    saam = SAAM(channels=4, side=6, bins=(1, 2, 3, 6))
+    feature, prototype = torch.randn(2, 4, 6, 6), torch.randn(2, 4)
+    split = saam.embed(feature) + saam.prototype_conv(prototype)
+    whole = F.conv2d(
+        torch.cat([feature, prototype[:, :, None, None].expand_as(feature)], dim=1),
+        torch.cat([saam.feature_conv.weight, saam.prototype_conv.conv.weight], dim=1),
+        saam.feature_conv.bias,
+        padding=1,
+    )
+    torch.testing.assert_close(split, whole, atol=1e-6, rtol=0)
+
+
+def test_shapes_and_range() -> None:
+    torch.manual_seed(0)
+    saam = SAAM(channels=4, side=6, bins=(1, 2, 3, 6))
+    embedded, prototype = saam.embed(torch.randn(2, 4, 6, 6)), torch.randn(2, 4)
+    attention = saam.attention(embedded, prototype)
+    assert attention.shape == (2, 1, 6, 6)
+    assert 0 < attention.min() < attention.max() < 1
+    assert saam.support_logits(embedded, prototype).shape == (2, 2, 6, 6)

@@ -1,0 +1,31 @@
+"""The support-guided gate."""
+
+import torch
+
+from model.nets.pooling import masked_average
+from model.nets.sdpm import SSEBlock, reweight_feature, reweight_prototype
+
+
+def test_gate_lies_between_0_and_1_and_depends_on_the_prototype() -> None:
+    torch.manual_seed(0)
+    gate = SSEBlock(channels=8, ratio=4)(torch.randn(3, 8) * 5)
+    assert gate.shape == (3, 8)
+    assert 0 < gate.min() < gate.max() < 1
+    assert not torch.allclose(gate[0], gate[1])
+
+
+def test_hidden_width_is_the_channels_over_the_ratio() -> None:
+    assert SSEBlock(channels=8, ratio=4).squeeze.weight.shape == (2, 8)
+
+
+def test_reweighting_is_the_mean_of_gated_and_original() -> None:
+    prototype, gate = torch.tensor([[2.0, 4.0]]), torch.tensor([[0.5, 0.0]])
+    torch.testing.assert_close(reweight_prototype(prototype, gate), torch.tensor([[1.5, 2.0]]))
+
+
+def test_reweighting_commutes_with_the_masked_average() -> None:
+    torch.manual_seed(0)
+    feature, mask, gate = torch.randn(2, 8, 5, 5), torch.rand(2, 1, 5, 5), torch.rand(2, 8)
+    before = masked_average(reweight_feature(feature, gate), mask)
+    after = reweight_prototype(masked_average(feature, mask), gate)
+    torch.testing.assert_close(before, after, atol=1e-6, rtol=0)
