@@ -27,9 +27,9 @@ from model.data.datasets import FolderDataset
 from model.data.episodes import index_classes
 from model.data.folds import fold_classes
 from model.evaluation import evaluate_episodes
-from model.segmenters import BundleSegmenter, EagerSegmenter
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
+from model.segmenters import BundleSegmenter, EagerSegmenter
 
 PARITY_FILE = "parity.json"
 MIOU_TOLERANCE = 0.1

@@ -14,8 +14,8 @@ from model.data.datasets import DatasetError, FolderDataset
 from model.data.episodes import MIN_AREA, index_classes
 from model.data.folds import fold_classes
 from model.evaluation import Segmenter, evaluate_episodes
-from model.segmenters import BundleSegmenter, EagerSegmenter
 from model.runtime import BundleRuntime
+from model.segmenters import BundleSegmenter, EagerSegmenter
 
 DEFAULT_THRESHOLD = 0.5
 
