@@ -48,3 +48,5 @@ def configure_logging(level: str) -> None:
     root.setLevel(level.upper())
     # Its access lines hold raw paths, and with them session ids; the service writes its own.
     logging.getLogger("uvicorn.access").disabled = True
+    # Quotes bytes of malformed bodies; the client is told, and nobody else needs them.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)

@@ -1,0 +1,215 @@
+"""Bad input gets a clear problem, and a session that was there is still there afterwards."""
+
+from collections.abc import AsyncIterator
+from io import BytesIO
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.app import create_app
+from service.engine import FakeEngine
+from service.settings import Settings
+from tests.service.http_api import (
+    assert_problem,
+    files,
+    new_session,
+    post_segment,
+    post_support,
+    running,
+)
+from tests.service.pictures import Picture, picture, png
+
+GOOD = picture()
+FULL = Picture(GOOD.image, np.ones_like(GOOD.mask))
+EMPTY = Picture(GOOD.image, np.zeros_like(GOOD.mask))
+SMALL_MASK = Picture(GOOD.image, GOOD.mask[:, 1:])
+
+
+@pytest.fixture
+async def session_id(client: httpx.AsyncClient) -> AsyncIterator[str]:
+    """A session that every test must leave as it was."""
+    session_id = await new_session(client, [GOOD])
+    yield session_id
+    session = (await client.get(f"/sessions/{session_id}")).json()
+    assert session["classes"] == [{"class_name": "thing", "shots": 1}]
+
+
+def gif() -> bytes:
+    buffer = BytesIO()
+    Image.fromarray(GOOD.image).save(buffer, "GIF")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"", 415, "unsupported_image"),
+        (b"%PDF-1.7 not an image", 415, "unsupported_image"),
+        (gif(), 415, "unsupported_image"),
+        (GOOD.image_png[: len(GOOD.image_png) // 2], 422, "corrupt_image"),
+        (GOOD.image_png[:20], 422, "corrupt_image"),
+    ],
+)
+@pytest.mark.parametrize("field", ["images", "masks"])
+async def test_bad_file_is_named(
+    client: httpx.AsyncClient, session_id: str, field: str, content: bytes, status: int, code: str
+) -> None:
+    contents = {"images": [GOOD.image_png] * 3, "masks": [GOOD.mask_png] * 3}
+    contents[field][1] = content
+    response = await client.post(
+        "/support",
+        data={"class_name": "thing", "session_id": session_id},
+        files=files("images", contents["images"]) + files("masks", contents["masks"]),
+    )
+    assert assert_problem(response, status, code)["location"] == f"{field}[1]"
+
+
+async def test_bad_query_image_is_named(client: httpx.AsyncClient, session_id: str) -> None:
+    response = await client.post(
+        "/segment",
+        data={"session_id": session_id},
+        files=files("images", [GOOD.image_png, b"nonsense"]),
+    )
+    assert assert_problem(response, 415, "unsupported_image")["location"] == "images[1]"
+
+
+@pytest.mark.parametrize(
+    ("bad", "code"),
+    [(SMALL_MASK, "mask_size_mismatch"), (EMPTY, "empty_mask"), (FULL, "full_mask")],
+)
+async def test_bad_mask_is_named(
+    client: httpx.AsyncClient, session_id: str, bad: Picture, code: str
+) -> None:
+    response = await post_support(client, [GOOD, bad], session_id=session_id)
+    assert assert_problem(response, 422, code)["location"] == "masks[1]"
+
+
+async def test_counts_must_match(client: httpx.AsyncClient, session_id: str) -> None:
+    response = await client.post(
+        "/support",
+        data={"class_name": "thing", "session_id": session_id},
+        files=files("images", [GOOD.image_png] * 2) + files("masks", [GOOD.mask_png]),
+    )
+    assert "2 images, but 1 masks" in assert_problem(response, 422, "count_mismatch")["detail"]
+
+
+async def test_mask_follows_the_displayed_frame(client: httpx.AsyncClient) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # displayed a quarter turn clockwise
+    buffer = BytesIO()
+    Image.fromarray(GOOD.image).save(buffer, "JPEG", exif=exif, quality=95)
+    turned = np.rot90(GOOD.mask, -1)
+
+    async def register(mask: bytes) -> httpx.Response:
+        return await client.post(
+            "/support",
+            data={"class_name": "thing"},
+            files=files("images", [buffer.getvalue()]) + files("masks", [mask]),
+        )
+
+    assert_problem(await register(GOOD.mask_png), 422, "mask_size_mismatch")
+    assert (await register(png(turned.astype(np.uint8)))).status_code == 201
+
+
+async def test_bomb_is_refused_by_its_header(
+    settings: Settings, fake_engine: FakeEngine
+) -> None:
+    # Announces a gigapixel in a file of a few bytes: decoding it would fail with another code.
+    header = png(np.zeros((1, 1), np.uint8))
+    bomb = header[:16] + (40_000).to_bytes(4, "big") * 2 + header[24:]
+    async with running(create_app(settings, engine=fake_engine)) as client:
+        session_id = await new_session(client, [GOOD])
+        response = await client.post(
+            "/segment", data={"session_id": session_id}, files=files("images", [bomb])
+        )
+        assert response.status_code in {413, 422}
+        assert response.json()["code"] in {"image_too_large", "corrupt_image"}
+
+
+async def test_pixel_limit(settings: Settings, fake_engine: FakeEngine) -> None:
+    bounded = settings.model_copy(update={"max_pixels": 120 * 160})
+    async with running(create_app(bounded, engine=fake_engine)) as client:
+        session_id = await new_session(client, [GOOD])
+        response = await post_segment(client, session_id, [GOOD, picture(height=121)])
+        assert assert_problem(response, 413, "image_too_large")["location"] == "images[1]"
+
+
+async def test_very_wide_image_is_segmented(client: httpx.AsyncClient, session_id: str) -> None:
+    wide = picture(height=40, width=20_000, box=(0, 0, 40, 9_000))
+    result = (await post_segment(client, session_id, [wide])).json()["results"][0]
+    assert (result["height"], result["width"]) == (40, 20_000)
+    assert result["classes"][0]["area"] == pytest.approx(40 * 9_000, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("", "at least 1 character"),
+        ("x" * 65, "at most 64 characters"),
+        ("line\nbreak", "control characters"),
+        ("nul\0", "control characters"),
+        (" padded", "space"),
+    ],
+)
+async def test_bad_class_name(client: httpx.AsyncClient, name: str, words: str) -> None:
+    problem = assert_problem(await post_support(client, [GOOD], name), 422, "invalid_request")
+    (error,) = problem["errors"]
+    assert error["location"] == "class_name"
+    assert words in error["message"]
+
+
+@pytest.mark.parametrize("threshold", ["nan", "inf", "-0.1", "1.1", "", "half"])
+async def test_bad_threshold(client: httpx.AsyncClient, session_id: str, threshold: str) -> None:
+    response = await post_segment(client, session_id, [GOOD], threshold=threshold)
+    (error,) = assert_problem(response, 422, "invalid_request")["errors"]
+    assert error["location"] == "threshold"
+
+
+@pytest.mark.parametrize(
+    ("fields", "location"),
+    [({"output": "jpeg"}, "output"), ({"colour": "red"}, "colour"), ({"mode": "append"}, "mode")],
+)
+async def test_unknown_field_or_value(
+    client: httpx.AsyncClient, session_id: str, fields: dict[str, str], location: str
+) -> None:
+    response = await post_segment(client, session_id, [GOOD], **fields)
+    (error,) = assert_problem(response, 422, "invalid_request")["errors"]
+    assert error["location"] == location
+
+
+async def test_single_field_given_twice(client: httpx.AsyncClient, session_id: str) -> None:
+    response = await post_segment(client, session_id, [GOOD], threshold=["0.1", "0.9"])
+    assert assert_problem(response, 422, "invalid_request")["location"] == "threshold"
+
+
+async def test_every_missing_field_is_named(client: httpx.AsyncClient) -> None:
+    response = await client.post("/support", files=files("masks", [GOOD.mask_png]))
+    errors = assert_problem(response, 422, "invalid_request")["errors"]
+    assert {error["location"] for error in errors} == {"class_name", "images"}
+
+
+async def test_text_in_place_of_a_file(client: httpx.AsyncClient) -> None:
+    response = await client.post(
+        "/support",
+        data={"class_name": "thing", "images": "hello"},
+        files=files("masks", [GOOD.mask_png]),
+    )
+    errors = assert_problem(response, 422, "invalid_request")["errors"]
+    assert {error["location"] for error in errors} == {"images"}
+
+
+@pytest.mark.parametrize("path", ["/support", "/segment"])
+async def test_other_content_types(client: httpx.AsyncClient, path: str) -> None:
+    as_json = await client.post(path, json={"class_name": "thing"})
+    assert_problem(as_json, 415, "unsupported_media_type")
+    assert_problem(await client.post(path), 415, "unsupported_media_type")
+    urlencoded = await client.post(path, data={"class_name": "thing"})
+    assert_problem(urlencoded, 415, "unsupported_media_type")
+    compressed = await client.post(
+        path,
+        files=files("images", [GOOD.image_png]),
+        headers={"Content-Encoding": "gzip"},
+    )
+    assert_problem(compressed, 415, "unsupported_media_type")

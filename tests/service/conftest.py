@@ -1,0 +1,53 @@
+"""Bundles, engines and applications for the service's tests."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.app import create_app
+from service.engine import FakeEngine, OnnxEngine
+from service.settings import SHIPPED_BUNDLE, Settings
+from tests.service.http_api import running
+from tests.service.tiny_bundle import write_tiny_bundle
+
+_BUNDLES = ["tiny", *(["shipped"] if (SHIPPED_BUNDLE / "manifest.json").exists() else [])]
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(params=_BUNDLES)
+def bundle(request: pytest.FixtureRequest, tiny_bundle: Path) -> Path:
+    """Every bundle there is."""
+    return tiny_bundle if request.param == "tiny" else SHIPPED_BUNDLE
+
+
+@pytest.fixture
+def settings(tiny_bundle: Path) -> Settings:
+    return Settings(bundle=tiny_bundle, intra_op_threads=1, codec_threads=2)
+
+
+@pytest.fixture
+async def engine(tiny_bundle: Path) -> AsyncIterator[OnnxEngine]:
+    """A running engine over the tiny bundle."""
+    engine = OnnxEngine(tiny_bundle)
+    await engine.start()
+    assert engine.failure is None
+    yield engine
+    await engine.stop()
+
+
+@pytest.fixture
+def fake_engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+async def client(settings: Settings, fake_engine: FakeEngine) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the whole application over the fake engine."""
+    async with running(create_app(settings, engine=fake_engine)) as client:
+        yield client

@@ -1,0 +1,76 @@
+"""The service's two endpoints as short calls on an httpx client."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from tests.service.pictures import Picture
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application whose lifespan runs and whose engine has finished starting."""
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            while (await client.get("/readyz")).status_code != 200:
+                assert (await client.get("/healthz")).status_code == 200
+            yield client
+
+
+def files(field: str, contents: Sequence[bytes]) -> list[tuple[str, tuple[str, bytes]]]:
+    """Multipart files of one field."""
+    return [(field, (f"{field}-{i}", content)) for i, content in enumerate(contents)]
+
+
+async def post_support(
+    client: httpx.AsyncClient, pictures: Sequence[Picture], class_name: str = "thing", **fields: Any
+) -> httpx.Response:
+    """`POST /support` with pictures and their masks."""
+    return await client.post(
+        "/support",
+        data={"class_name": class_name, **fields},
+        files=files("images", [p.image_png for p in pictures])
+        + files("masks", [p.mask_png for p in pictures]),
+    )
+
+
+async def new_session(
+    client: httpx.AsyncClient, pictures: Sequence[Picture], class_name: str = "thing"
+) -> str:
+    """The id of a new session that knows one class."""
+    response = await post_support(client, pictures, class_name)
+    assert response.status_code == 201, response.text
+    return str(response.json()["session_id"])
+
+
+async def post_segment(
+    client: httpx.AsyncClient,
+    session_id: str,
+    pictures: Sequence[Picture],
+    *,
+    accept: str = "*/*",
+    **fields: Any,
+) -> httpx.Response:
+    """`POST /segment` with pictures, their masks kept back."""
+    return await client.post(
+        "/segment",
+        data={"session_id": session_id, **fields},
+        files=files("images", [p.image_png for p in pictures]),
+        headers={"Accept": accept},
+    )
+
+
+def assert_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The body of a well-formed problem of that status and code."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    problem: dict[str, Any] = response.json()
+    assert (response.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert problem["type"] == f"urn:fss:problem:{code}"
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["request_id"] == response.headers["x-request-id"]
+    return problem
