@@ -1,0 +1,137 @@
+"""Episodes are data: lists, folds and the errors of sets."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.data.datasets import DatasetError, FolderDataset, ProceduralDefects
+from model.data.episodes import ClassIndex, binary_labels, draw_episode, index_classes
+from model.data.folds import PASCAL_CLASSES, excluded_names, fold_classes
+from model.data.mixture import allowed_images
+
+CLASSES = ClassIndex({3: np.arange(8), 5: np.arange(20, 24), 9: np.arange(40, 42)})
+
+
+def test_an_episode_does_not_depend_on_those_drawn_before() -> None:
+    in_order = [draw_episode(CLASSES, shots=2, seed=4, number=i) for i in range(30)]
+    backwards = [draw_episode(CLASSES, shots=2, seed=4, number=i) for i in reversed(range(30))]
+    assert in_order == backwards[::-1]
+    assert len(set(in_order)) > 20
+    assert in_order != [draw_episode(CLASSES, shots=2, seed=5, number=i) for i in range(30)]
+
+
+@pytest.mark.parametrize("shots", [1, 3])
+def test_query_and_supports_are_distinct_images_of_the_class(shots: int) -> None:
+    for number in range(100):
+        episode = draw_episode(CLASSES, shots=shots, seed=0, number=number)
+        images = {episode.query, *episode.supports}
+        assert len(images) == shots + 1
+        assert images <= set(CLASSES.images[episode.class_index].tolist())
+
+
+def test_a_class_with_too_few_images_is_left_out() -> None:
+    drawn = {draw_episode(CLASSES, shots=3, seed=0, number=i).class_index for i in range(50)}
+    assert drawn == {3, 5}
+
+
+def test_too_few_images_for_any_class_is_an_error() -> None:
+    with pytest.raises(DatasetError, match="9 images that a 8-shot"):
+        draw_episode(CLASSES, shots=8, seed=0, number=0)
+
+
+def test_binary_labels_keep_the_ignored_border() -> None:
+    label = np.array([[0, 7, 3, 255]], np.uint8)
+    assert binary_labels(label, 7).tolist() == [[0, 1, 0, 255]]
+
+
+def test_folds_are_the_pascal_classes_in_voc_order() -> None:
+    assert fold_classes(0) == ("aeroplane", "bicycle", "bird", "boat", "bottle")
+    assert fold_classes(3) == ("pottedplant", "sheep", "sofa", "train", "tvmonitor")
+    assert sum((fold_classes(fold) for fold in range(4)), ()) == PASCAL_CLASSES
+
+
+def test_an_unknown_fold_is_an_error() -> None:
+    with pytest.raises(ValueError, match="not 4"):
+        fold_classes(4)
+
+
+def test_excluded_names_hold_other_sets_words_for_a_class() -> None:
+    assert excluded_names(fold_classes(0)) == {*fold_classes(0), "bicyclist"}
+    assert {"person", "pedestrian", "face"} <= excluded_names(["person"])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four images; class 1 `boat` in images 0 and 1, class 2 `sheep` in 1, 2 and 3."""
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "classes.csv").write_text(
+        "index,name\n0,background\n1,boat\n2,sheep\n255,border\n", encoding="utf-8"
+    )
+    for i, classes in enumerate([(1,), (1, 2), (2,), (2,)]):
+        label = np.zeros((20, 30), np.uint8)
+        for c in classes:
+            label[:, 10 * c - 10 : 10 * c] = c
+        Image.fromarray(np.full((20, 30, 3), 60 * i, np.uint8)).save(
+            tmp_path / "images" / f"{i}.jpg"
+        )
+        Image.fromarray(label).save(tmp_path / "labels" / f"{i}.png")
+    return tmp_path
+
+
+def test_a_folder_is_read(folder: Path) -> None:
+    dataset = FolderDataset(folder)
+    assert dataset.class_names == {1: "boat", 2: "sheep"}
+    image, label = dataset.read(1)
+    assert (len(dataset), image.shape, label.shape) == (4, (20, 30, 3), (20, 30))
+    assert set(np.unique(label)) == {0, 1, 2}
+
+
+def test_keep_takes_residues_of_the_sorted_images(folder: Path) -> None:
+    assert FolderDataset(folder, keep=((0,), 2)).ids == ("0", "2")
+    assert FolderDataset(folder, keep=((1, 2), 3)).ids == ("1", "2")
+
+
+def test_classes_are_indexed_from_a_smallest_area_on(folder: Path) -> None:
+    dataset = FolderDataset(folder)
+    found = index_classes(dataset, (1, 2), min_area=200).images
+    assert {c: rows.tolist() for c, rows in found.items()} == {1: [0, 1], 2: [1, 2, 3]}
+    assert not len(index_classes(dataset, (1,), min_area=201).images[1])
+
+
+def test_images_with_an_excluded_class_are_left_out(folder: Path) -> None:
+    images = allowed_images([FolderDataset(folder)], frozenset({"boat"}))
+    assert [image.image_index for image in images] == [2, 3]
+
+
+def test_a_folder_without_images_names_them(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"images/<id>\.jpg"):
+        len(FolderDataset(tmp_path))
+
+
+def test_a_folder_without_class_names_names_the_file(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"classes\.csv with columns index,name"):
+        _ = FolderDataset(tmp_path).class_names
+
+
+def test_a_missing_label_map_is_named(folder: Path) -> None:
+    (folder / "labels" / "2.png").unlink()
+    with pytest.raises(DatasetError, match=r"labels/2\.png"):
+        FolderDataset(folder).read(2)
+
+
+def test_a_label_map_of_another_size_is_told(folder: Path) -> None:
+    Image.fromarray(np.zeros((20, 31), np.uint8)).save(folder / "labels" / "2.png")
+    with pytest.raises(DatasetError, match="differ in size"):
+        FolderDataset(folder).read(2)
+
+
+def test_procedural_defects_repeat() -> None:
+    defects = ProceduralDefects(per_class=2, side=64)
+    image, label = defects.read(3)
+    again, _ = defects.read(3)
+    assert np.array_equal(image, again)
+    assert set(np.unique(label)) == {0, 4}
+    assert not np.array_equal(image, ProceduralDefects(per_class=2, side=64, seed=1).read(3)[0])
