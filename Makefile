@@ -11,7 +11,7 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check lock clean
+.PHONY: help demo run test check bench lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -30,6 +30,9 @@ check: $(VENV)/.stamp ## Check format, lint, types and who imports whom
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.stamp ## Time eager PyTorch beside the engine, write out/bench.json
+	$(VENV)/bin/python -m export.bench --json out/bench.json
 
 # onnxruntime and onnxruntime-gpu are the same module: no file may hold both.
 lock: $(VENV)/.stamp ## Pin all requirements anew
