@@ -1,0 +1,51 @@
+"""Layout of classes for the head, and the resize arithmetic."""
+
+import numpy as np
+import pytest
+
+from model.contract import SupportPrototype, collate_classes, resize_mask, upsample_logits
+
+
+def _shot(value: float, tokens: int) -> SupportPrototype:
+    vector = np.full(2, value, np.float32)
+    return SupportPrototype(
+        vector, vector + 1, vector / 10, np.full((tokens, 3), value, np.float16)
+    )
+
+
+def test_vectors_are_averaged_and_tokens_padded() -> None:
+    inputs = collate_classes([[_shot(1, 2), _shot(3, 1)], [_shot(5, 3)]])
+    assert inputs.affinity.tolist() == [[2, 2], [5, 5]]
+    assert inputs.guided.tolist() == [[3, 3], [6, 6]]
+    np.testing.assert_allclose(inputs.gate, [[0.2, 0.2], [0.5, 0.5]], atol=1e-7)
+    assert inputs.tokens[..., 0].tolist() == [[[1, 1, 0], [3, 0, 0]], [[5, 5, 5], [0, 0, 0]]]
+    assert inputs.token_valid.tolist() == [
+        [[True, True, False], [True, False, False]],
+        [[True, True, True], [False, False, False]],
+    ]
+
+
+def test_no_class_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one shot"):
+        collate_classes([])
+
+
+def test_a_class_without_shots_is_an_error() -> None:
+    with pytest.raises(ValueError, match="at least one shot"):
+        collate_classes([[_shot(1, 1)], []])
+
+
+def test_a_single_pixel_of_a_large_mask_survives() -> None:
+    mask = np.zeros((3000, 4000), np.bool_)
+    mask[1717, 2323] = True
+    share = resize_mask(mask, 97)
+    assert share.shape == (97, 97)
+    assert 0 < share.max() <= 1
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 5), (7, 20_000)])
+def test_logits_reach_extreme_sizes(height: int, width: int) -> None:
+    logits = np.linspace(-1, 1, 49, dtype=np.float32).reshape(7, 7)
+    full = upsample_logits(logits, height, width)
+    assert full.shape == (height, width)
+    assert -1 <= full.min() < full.max() <= 1
