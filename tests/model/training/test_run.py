@@ -1,0 +1,157 @@
+"""Training on a tiny folder: three stages, an exact resume, and errors of the command line."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from model.__main__ import main
+from model.build import read_checkpoint
+from model.build.pretrained import MOBILENET_FILE
+from model.nets.backbones import MobileNetV2Backbone
+from model.training import Run, TrainConfig
+from model.training import run as run_module
+from model.training.shallow_graph import shallow_graph
+
+RECIPE = {
+    "preset": "lite",
+    "input_side": 65,
+    "exclude_pascal_fold": 0,
+    "sets": [{"name": "tiny", "weight": 1.0}],
+    "cache": {"views": 2, "label_side": 33, "workers": 1},
+    "stages": [
+        {"steps": 2, "backbone": "none", "lr": 1e-3, "batch": 1},
+        {"steps": 2, "backbone": "deep", "lr": 1e-3, "backbone_lr": 1e-4, "batch": 1},
+        {"steps": 2, "backbone": "all", "lr": 1e-3, "backbone_lr": 1e-4, "batch": 1},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`data/tiny` with 8 images of 2 classes, and `weights`."""
+    root = tmp_path_factory.mktemp("training")
+    tiny, weights = root / "data" / "tiny", root / "weights"
+    for folder in (tiny / "images", tiny / "labels", weights):
+        folder.mkdir(parents=True)
+    (tiny / "classes.csv").write_text("index,name\n1,cup\n2,key\n", encoding="utf-8")
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        label = np.zeros((65, 65), np.uint8)
+        label[10 + i : 40, 15:50] = 1 + i % 2
+        pixels = rng.integers(0, 256, (65, 65, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tiny / "images" / f"{i}.jpg")
+        Image.fromarray(label).save(tiny / "labels" / f"{i}.png")
+    torch.manual_seed(0)
+    state = MobileNetV2Backbone().state_dict()
+    arrays = {k: v.numpy() for k, v in state.items() if not k.endswith("num_batches_tracked")}
+    np.savez(weights / MOBILENET_FILE, **arrays)
+    return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_graph() -> Iterator[None]:
+    """Export the shallow graph, which takes seconds, once for all runs of this module."""
+    made: list[bytes] = []
+
+    def once(backbone: MobileNetV2Backbone, side: int) -> bytes:
+        if not made:
+            made.append(shallow_graph(backbone, side))
+        return made[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "shallow_graph", once)
+        yield
+
+
+def _run(root: Path, out: str) -> Run:
+    return Run(
+        TrainConfig.model_validate(RECIPE),
+        out=root / out,
+        data_root=root / "data",
+        weights_dir=root / "weights",
+        cache_dir=root / "cache",
+    )
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(root: Path) -> None:
+    whole = _run(root, "whole")
+    start = {k: v.clone() for k, v in whole.network.state_dict().items()}
+    whole.train(lambda: False)
+    assert whole.step == 6
+    for stop_at in (1, 3, 6):
+        part = _run(root, "parts")
+        if stop_at > 1:
+            part.resume()
+        part.train(lambda part=part, stop_at=stop_at: part.step >= stop_at)
+        assert part.step == stop_at
+    expected = read_checkpoint(root / "whole" / "checkpoint.pt")
+    found = read_checkpoint(root / "parts" / "checkpoint.pt")
+    for entry in ("network", "live"):
+        for name, tensor in expected[entry].items():
+            assert torch.equal(tensor, found[entry][name]), f"{entry}: {name}"
+    assert torch.equal(expected["rng"], found["rng"])
+    for trained in ("decoder.head.3.weight", "backbone.blocks.16.project.conv.weight",
+                    "backbone.stem.conv.weight"):  # fmt: skip
+        assert not torch.equal(start[trained], expected["live"][trained]), trained
+    assert expected["progress"]["data"] == ["tiny: 8 images"]
+    assert set(expected["progress"]["excluded"]) >= {"aeroplane", "bottle"}
+
+
+@pytest.fixture
+def _signals() -> Iterator[None]:
+    """The command installs handlers for the rest of its process."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def _command(
+    monkeypatch: pytest.MonkeyPatch, root: Path, out: Path, recipe: dict[str, object], weights: str
+) -> int:
+    out.mkdir(exist_ok=True)
+    config = out / "recipe.yaml"
+    config.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    options = {
+        "--config": config,
+        "--data": root / "data",
+        "--out": out,
+        "--weights": root / weights,
+    }
+    flat = [str(part) for option in options.items() for part in option]
+    monkeypatch.setattr(sys, "argv", ["model", "train", *flat])
+    return main()
+
+
+@pytest.mark.usefixtures("_signals")
+def test_missing_weights_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+) -> None:
+    assert _command(monkeypatch, root, tmp_path, RECIPE, "nowhere") == 2
+    assert str(root / "nowhere" / MOBILENET_FILE) in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_signals")
+def test_a_wrong_config_key_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+) -> None:
+    assert _command(monkeypatch, root, tmp_path, {**RECIPE, "learning": 1}, "weights") == 2
+    assert "learning" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_signals")
+def test_an_existing_run_is_not_overwritten(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"kept")
+    assert _command(monkeypatch, root, tmp_path, RECIPE, "weights") == 2
+    assert "--resume" in capsys.readouterr().err
+    assert (tmp_path / "checkpoint.pt").read_bytes() == b"kept"
