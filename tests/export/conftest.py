@@ -1,0 +1,48 @@
+"""One small bundle, exported once for every test of the room."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+
+from export.bundle import ExportOptions, export_bundle
+from model.build import PRESETS, build_network, network_state
+from model.contract import Manifest
+from model.data.folds import excluded_names, fold_classes
+from model.nets import SDAANet
+
+
+class Exported(NamedTuple):
+    """A network with random weights and what export made of it."""
+
+    network: SDAANet
+    manifest: Manifest
+    bundle: Path
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Lite at 97 pixels, with a training record that leaves out fold 0."""
+    folder = tmp_path_factory.mktemp("export")
+    torch.manual_seed(0)
+    config = PRESETS["lite"]().at_side(97)
+    network = build_network(config).eval()
+    training = {"seed": 3, "stages": [{"steps": 4, "batch": 2}, {"steps": 4, "batch": 8}]}
+    point = {"step": 2.0, "main": 0.5, "auxiliary": 0.4, "support": 0.3, "distillation": 0.1}
+    progress = {
+        "step": 6,
+        "minutes": 1.5,
+        "data": ["tiny: 8 images"],
+        "excluded": sorted(excluded_names(fold_classes(0))),
+        "curve": [point],
+        "training": json.dumps(training),
+    }
+    torch.save({**network_state(network, config), "progress": progress}, folder / "checkpoint.pt")
+    manifest = export_bundle(
+        ExportOptions(
+            checkpoint=folder / "checkpoint.pt", out=folder / "tiny", name="tiny", revision="1"
+        )
+    )
+    return Exported(network, manifest, folder / "tiny")

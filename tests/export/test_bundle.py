@@ -1,0 +1,124 @@
+"""A bundle equals the network it came from, and altered ones are refused."""
+
+import copy
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+
+from export.graphs import example_inputs, wrap
+from export.parity import TOLERANCE, ParityError, compare
+from model.contract import (
+    GRAPHS,
+    PROTOTYPE,
+    InvalidBundleError,
+    collate_classes,
+    file_sha256,
+    load_manifest,
+)
+from model.data.folds import fold_classes
+from model.runtime import BundleRuntime
+from model.segmenters import BundleSegmenter, EagerSegmenter
+
+if TYPE_CHECKING:
+    from tests.export.conftest import Exported
+
+SHIPPED = Path(__file__).parents[2] / "model" / "bundles" / "lite"
+
+
+def test_parity_covers_every_output(exported: "Exported") -> None:
+    rows = json.loads((exported.bundle / "parity.json").read_text())["tensors"]
+    found = {(row["graph"], row["tensor"]) for row in rows}
+    assert found == {(graph.name, t.name) for graph in GRAPHS for t in graph.outputs}
+    assert max(row["max_error"] for row in rows) <= TOLERANCE
+
+
+def test_a_difference_names_tensor_and_figure(exported: "Exported") -> None:
+    altered = copy.deepcopy(exported.network)
+    with torch.no_grad():
+        altered.sse.excite.bias[0] += 0.5
+    cases = example_inputs(exported.network, images=2, pairs=2, shots=1, tokens=2, seed=0)
+    path = exported.bundle / exported.manifest.graphs["prototype"].file
+    compare(path, PROTOTYPE, wrap(exported.network)["prototype"], {"same": cases["prototype"]})
+    with pytest.raises(ParityError, match=r"prototype\.g\w+ \(altered\): differs by 0\.\d+"):
+        compare(path, PROTOTYPE, wrap(altered)["prototype"], {"altered": cases["prototype"]})
+
+
+def test_the_manifest_hashes_its_graphs(exported: "Exported") -> None:
+    manifest = load_manifest(exported.bundle)
+    assert manifest == exported.manifest
+    for graph in manifest.graphs.values():
+        assert graph.sha256 == file_sha256(exported.bundle / graph.file)
+        assert graph.size_bytes == (exported.bundle / graph.file).stat().st_size
+    assert manifest.training is not None
+    assert manifest.training.episodes == 4 * 2 + 2 * 8
+
+
+def test_an_altered_graph_is_refused(exported: "Exported", tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(exported.bundle, tmp_path / "altered"))
+    with (bundle / exported.manifest.graphs["head"].file).open("ab") as file:
+        file.write(b"\0")
+    with pytest.raises(InvalidBundleError, match="head does not match the hash"):
+        BundleRuntime(bundle)
+
+
+def test_the_runtime_equals_the_network_at_any_size(exported: "Exported") -> None:
+    network, runtime = exported.network, BundleRuntime(exported.bundle, intra_op_threads=1)
+    rng = np.random.default_rng(0)
+    for images, classes in ((1, ((1,),)), (3, ((2, 5), (1,), (3, 3, 1)))):
+        side = runtime.manifest.input_side
+        pixels = rng.integers(0, 256, (images, side, side, 3), dtype=np.uint8)
+        masks = np.zeros((images, side, side), np.float32)
+        masks[:, 20:70, 10:60] = 1
+        shots = runtime.prototypes(runtime.encode(pixels, masks), masks)
+        laid_out = collate_classes(
+            [
+                [shots[0]._replace(tokens=shots[0].tokens[:count]) for count in counts]
+                for counts in classes
+            ]
+        )
+        index = np.arange(len(classes), dtype=np.int64) % images
+        logits = runtime.head(runtime.encode(pixels), index, laid_out)
+        graphs = wrap(network)
+        with torch.inference_mode():
+            _, query, high = graphs["encoder"](
+                torch.from_numpy(pixels), torch.ones(images, side, side)
+            )
+            eager = graphs["head"](
+                query, high, torch.from_numpy(index), *map(torch.from_numpy, laid_out)
+            )
+        np.testing.assert_allclose(logits, eager.numpy(), atol=1e-4)
+
+
+def test_eager_and_bundle_segmenters_agree(exported: "Exported") -> None:
+    rng = np.random.default_rng(1)
+    support, query = rng.integers(0, 256, (2, 80, 120, 3), dtype=np.uint8)
+    mask = np.zeros((80, 120), np.bool_)
+    mask[20:60, 30:90] = True
+    answers = []
+    for segmenter in (
+        EagerSegmenter(exported.network),
+        BundleSegmenter(BundleRuntime(exported.bundle, intra_op_threads=1)),
+    ):
+        shot = segmenter.add_support("support", support, mask)
+        answers.append(segmenter.logits("query", query, [shot]))
+    # Tokens are stored in half precision on the bundle's side.
+    np.testing.assert_allclose(answers[0], answers[1], atol=2e-3)
+
+
+def test_the_shipped_bundle_is_small_and_has_seen_no_test_class(
+    request: pytest.FixtureRequest,
+) -> None:
+    bundle = SHIPPED
+    if not (SHIPPED / "manifest.json").is_file():
+        bundle = request.getfixturevalue("exported").bundle
+    manifest = load_manifest(bundle)
+    assert sum(path.stat().st_size for path in bundle.iterdir()) <= 40e6
+    assert manifest.training is not None
+    assert set(fold_classes(0)) <= set(manifest.training.excluded_classes)
+    sets = {line.split(":")[0] for line in manifest.training.data}
+    assert sets.isdisjoint({*fold_classes(0), "blood_cells"})
