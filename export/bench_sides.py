@@ -45,12 +45,11 @@ class EagerSide:
         """Logits (N, h, h), foreground minus background."""
         logits = []
         for supports, masks in zip(episode.supports, episode.masks, strict=True):
-            output = self._network(
+            ((background, foreground),) = self._network(
                 self._normalise(torch.from_numpy(episode.query[None])),
                 self._normalise(torch.from_numpy(supports))[None],
                 torch.from_numpy(masks[None]),
             )
-            background, foreground = output.logits[0]
             logits.append((foreground - background).numpy())
         return np.stack(logits)
 

@@ -1,4 +1,4 @@
-"""What crosses from training to serving: tensors, prototypes, the manifest and the resize arithmetic. No torch."""
+"""What crosses from training to serving: tensors, prototypes, manifest, resizing. No torch."""
 
 from model.contract.geometry import resize_image, resize_mask, upsample_logits
 from model.contract.graphs import ENCODER, GRAPHS, HEAD, PROTOTYPE, GraphSpec, TensorSpec

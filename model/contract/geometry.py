@@ -14,7 +14,7 @@ def resize_image(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     if (height, width) == (side, side):
         return image
-    # A side that shrinks needs averaging, or thin structures alias away; each axis decides for itself.
+    # A side that shrinks needs averaging, or thin structures alias away; each axis by itself.
     shrunk = cv2.resize(image, (min(width, side), min(height, side)), interpolation=cv2.INTER_AREA)
     resized = cv2.resize(shrunk, (side, side), interpolation=cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)
@@ -38,6 +38,6 @@ def resize_mask(mask: NDArray[np.bool_], side: int) -> NDArray[np.float32]:
 
 
 def upsample_logits(logits: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Bring a logit map (h, w) to an image's own size (height, width), bilinear on half-pixel centres."""
+    """Bring logits (h, w) to an image's own size (height, width), bilinear, half-pixel centres."""
     resized = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.float32)

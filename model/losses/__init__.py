@@ -80,7 +80,7 @@ def episode_loss(
     """All terms for a batch of episodes.
 
     Args:
-        output: of `SDAANet.forward`.
+        output: of `SDAANet.forward_training`.
         query_labels: (B, H, W) 0, 1 or 255.
         support_labels: (B, K, H, W) 0, 1 or 255.
         resize_mask: the network's own mask resize.

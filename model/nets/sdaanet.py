@@ -32,7 +32,7 @@ class Prototypes(NamedTuple):
 
 
 class SDAANetOutput(NamedTuple):
-    """Everything the losses need; at inference only `logits` matters."""
+    """Everything the losses need."""
 
     logits: Tensor  # (B, 2, h, w)
     auxiliary_logits: tuple[Tensor, ...]  # (B, 2, bin, bin) each
@@ -138,45 +138,67 @@ class SDAANet(nn.Module):
         out: DecoderOutput = self.decoder(fused)
         return out
 
-    def forward(self, query: Tensor, supports: Tensor, masks: Tensor) -> SDAANetOutput:
-        """One episode a batch item, from pixels.
+    def forward(self, query: Tensor, supports: Tensor, masks: Tensor) -> Tensor:
+        """Mark each query from pixels, encoding its supports anew; nothing supervised is computed.
 
         Args:
             query: normalised (B, 3, S, S).
             supports: normalised (B, K, 3, S, S).
             masks: object shares (B, K, S, S).
+
+        Returns:
+            Background and foreground logits (B, 2, h, w).
         """
         shallow = self.backbone.shallow(supports.flatten(0, 1))
-        return self.forward_shallow(self.backbone.shallow(query), shallow, masks)
+        support = self.encode_deep(shallow, masks.flatten(0, 1))
+        encoded = self.encode(query, torch.ones_like(masks[:, 0]))
+        shots = self.prototype(support.support_feature, support.high_feature, masks.flatten(0, 1))
+        return self._match_shots(encoded, shots, masks.shape[1]).logits
 
-    def forward_shallow(
+    def forward_training(
         self, query_shallow: Tensor, support_shallow: Tensor, masks: Tensor
     ) -> SDAANetOutput:
-        """The same from outputs of `backbone.shallow`, of B queries and B * K supports."""
-        batch, shots = masks.shape[:2]
+        """Everything the losses need, from outputs of `backbone.shallow`.
+
+        Args:
+            query_shallow: of B queries.
+            support_shallow: of B * K supports.
+            masks: object shares (B, K, S, S) of the supports.
+        """
         flat_masks = masks.flatten(0, 1)
         support = self.encode_deep(support_shallow, flat_masks)
         query = self.encode_deep(query_shallow, torch.ones_like(masks[:, 0]))
-        shot = self.prototype(support.support_feature, support.high_feature, flat_masks)
+        shots = self.prototype(support.support_feature, support.high_feature, flat_masks)
+        count = masks.shape[1]
+        decoded = self._match_shots(query, shots, count)
+        embedded = self.saam.embed(support.support_feature)
+        return SDAANetOutput(
+            *decoded,
+            support_logits=self.saam.support_logits(embedded, shots.affinity),
+            guided_shots=_by_class(shots.guided, count),
+            gate=_by_class(shots.gate, count).mean(dim=1),
+            query_feature=query.query_feature,
+        )
 
-        def per_class(flat: Tensor) -> Tensor:
-            return flat.reshape(batch, shots, *flat.shape[1:])
-
-        gate = per_class(shot.gate).mean(dim=1)
-        guided_shots = per_class(shot.guided)  # (B, K, C)
-        decoded = self.match(
+    def _match_shots(
+        self, query: EncodedImages, shots: Prototypes, shots_per_class: int
+    ) -> DecoderOutput:
+        """One class of K shots for each of B queries, vectors averaged over the shots."""
+        by_class = Prototypes(*(_by_class(flat, shots_per_class) for flat in shots))
+        return self.match(
             query,
-            torch.arange(batch, device=masks.device),
-            affinity=per_class(shot.affinity).mean(dim=1),
-            guided=guided_shots.mean(dim=1),
-            gate=gate,
-            tokens=per_class(shot.tokens),
-            token_valid=per_class(shot.foreground),
+            torch.arange(len(query.query_feature), device=shots.gate.device),
+            affinity=by_class.affinity.mean(dim=1),
+            guided=by_class.guided.mean(dim=1),
+            gate=by_class.gate.mean(dim=1),
+            tokens=by_class.tokens,
+            token_valid=by_class.foreground,
         )
-        support_logits = self.saam.support_logits(
-            self.saam.embed(support.support_feature), shot.affinity
-        )
-        return SDAANetOutput(*decoded, support_logits, guided_shots, gate, query.query_feature)
+
+
+def _by_class(flat: Tensor, shots: int) -> Tensor:
+    """(B * K, ...) → (B, K, ...)."""
+    return flat.reshape(-1, shots, *flat.shape[1:])
 
 
 def _reduction(inputs: int, outputs: int, dropout: float) -> nn.Sequential:

@@ -152,7 +152,7 @@ class Run:
 
     def _update(self, optimizer: torch.optim.Optimizer, batch: TrainingBatch) -> LossTerms:
         masks: Tensor = (batch.support_labels == 1).float()
-        output = self.network.forward_shallow(batch.query, batch.support, masks)
+        output = self.network.forward_training(batch.query, batch.support, masks)
         terms = episode_loss(
             output,
             query_labels=batch.query_labels,
