@@ -136,6 +136,6 @@ def test_r50_runs() -> None:
     torch.manual_seed(0)
     built = build_network(PRESETS["r50"]().at_side(SIDE)).eval()
     with torch.inference_mode():
-        logits = built(*_episode(1, 1)
+        logits = built(*_episode(1, 1))
     assert logits.shape == (1, 2, 9, 9)
     assert logits.isfinite().all()
