@@ -1,6 +1,5 @@
 """The parts of the OpenAPI document that FastAPI cannot see: multipart forms and problems."""
 
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,7 +21,7 @@ def problems(*statuses: int) -> dict[int | str, Json]:
     schema = {"$ref": _REF.format(model=Problem.__name__)}
     return {
         status: {
-            "description": HTTPStatus(status).phrase,
+            "description": "A problem; its code tells which.",
             "content": {MEDIA_TYPE: {"schema": schema}},
         }
         for status in statuses

@@ -130,7 +130,9 @@ def _head(graph: _Graph) -> None:
         "Sub", _distance(graph, query, "guided"), _distance(graph, query, "affinity")
     )
     scaled = graph.node("Mul", nearer, graph.constant(30.0))
-    graph.node("Add", scaled, graph.node("Mul", _prior(graph), graph.constant(0.1)), output="logits")
+    graph.node(
+        "Add", scaled, graph.node("Mul", _prior(graph), graph.constant(0.1)), output="logits"
+    )
 
 
 _BUILDERS = {"encoder": _encoder, "prototype": _prototype, "head": _head}

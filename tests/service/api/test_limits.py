@@ -1,0 +1,128 @@
+"""Limits on bodies, files, requests in progress and time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.app import create_app
+from service.engine import ClassShots, FakeEngine, ImageU8
+from service.settings import Settings
+from tests.service.http_api import assert_problem, files, new_session, post_segment, running
+from tests.service.pictures import picture
+
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
+START = b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
+
+
+class StuckEngine(FakeEngine):
+    """Segments only once released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[ClassShots]
+    ) -> NDArray[np.float32]:
+        self.entered.set()
+        await self.release.wait()
+        return await super().segment(images, classes)
+
+
+@pytest.mark.parametrize("path", ["/support", "/segment"])
+async def test_announced_body_is_refused_unread(
+    settings: Settings, fake_engine: FakeEngine, path: str
+) -> None:
+    async def unreadable() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was read")
+        yield b""
+
+    bounded = settings.model_copy(update={"max_body_bytes": 1024})
+    async with running(create_app(bounded, engine=fake_engine)) as client:
+        response = await client.post(
+            path, content=unreadable(), headers=MULTIPART | {"Content-Length": "1025"}
+        )
+        assert_problem(response, 413, "body_too_large")
+
+
+async def test_streamed_body_is_cut_off_at_the_limit(
+    settings: Settings, fake_engine: FakeEngine
+) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield START
+        while True:
+            sent += 1024
+            yield bytes(1024)
+
+    bounded = settings.model_copy(update={"max_body_bytes": 64 * 1024})
+    async with running(create_app(bounded, engine=fake_engine)) as client:
+        response = await client.post("/segment", content=endless(), headers=MULTIPART)
+        assert_problem(response, 413, "body_too_large")
+    assert sent <= 65 * 1024
+
+
+async def test_body_at_the_limit_is_taken(settings: Settings, fake_engine: FakeEngine) -> None:
+    request = httpx.Request("POST", "http://service/segment", files=files("images", [bytes(2000)]))
+    exact = settings.model_copy(update={"max_body_bytes": len(request.read())})
+    async with running(create_app(exact, engine=fake_engine)) as client:
+        response = await client.send(request)
+        assert_problem(response, 422, "invalid_request")  # read to its end: no session given
+
+
+@pytest.mark.parametrize("field", ["images", "masks"])
+async def test_too_many_files(client: httpx.AsyncClient, field: str) -> None:
+    contents = {"images": [picture().image_png], "masks": [picture().mask_png]}
+    contents[field] *= 17
+    response = await client.post(
+        "/support",
+        data={"class_name": "thing"},
+        files=files("images", contents["images"]) + files("masks", contents["masks"]),
+    )
+    assert assert_problem(response, 413, "too_many_files")["location"] == field
+
+
+async def test_requests_beyond_the_limit_are_sent_away(settings: Settings) -> None:
+    engine = StuckEngine()
+    bounded = settings.model_copy(update={"max_requests": 2})
+    async with running(create_app(bounded, engine=engine)) as client:
+        session_id = await new_session(client, [picture()])
+        inside = [
+            asyncio.create_task(post_segment(client, session_id, [picture()])) for _ in range(2)
+        ]
+        await engine.entered.wait()
+        refused = await post_segment(client, session_id, [picture()])
+        assert_problem(refused, 503, "queue_full")
+        assert int(refused.headers["retry-after"]) >= 1
+        engine.release.set()
+        assert [(await task).status_code for task in inside] == [200, 200]
+        assert (await post_segment(client, session_id, [picture()])).status_code == 200
+
+
+async def test_deadline_ends_a_request_and_frees_its_place(settings: Settings) -> None:
+    engine = StuckEngine()
+    hasty = settings.model_copy(update={"deadline_s": 0.5, "max_requests": 1})
+    async with running(create_app(hasty, engine=engine)) as client:
+        session_id = await new_session(client, [picture()])
+        late = await post_segment(client, session_id, [picture()])
+        assert_problem(late, 504, "deadline_exceeded")
+        engine.release.set()
+        assert (await post_segment(client, session_id, [picture()])).status_code == 200
+
+
+async def test_slow_upload_meets_the_deadline(settings: Settings, fake_engine: FakeEngine) -> None:
+    async def stalled() -> AsyncIterator[bytes]:
+        yield START
+        await asyncio.Event().wait()
+
+    hasty = settings.model_copy(update={"deadline_s": 0.1})
+    async with running(create_app(hasty, engine=fake_engine)) as client:
+        response = await client.post("/segment", content=stalled(), headers=MULTIPART)
+        assert_problem(response, 504, "deadline_exceeded")

@@ -1,0 +1,41 @@
+"""Collation as tables: queue and time in, positions out."""
+
+import math
+
+import pytest
+
+from service.engine.collation import Collation, Waiting, collate
+
+
+def queue(*jobs: tuple[float, float, int]) -> list[Waiting]:
+    return [Waiting(*job) for job in jobs]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "now", "expected"),
+    [
+        ([], 0.0, Collation((), (), None)),
+        # Young and not full: wait until the oldest has waited enough.
+        ([(0.0, 9.0, 1), (0.5, 9.0, 1)], 0.9, Collation((), (), 1.0)),
+        ([(0.0, 9.0, 1), (0.5, 9.0, 1)], 1.0, Collation((), (0, 1), None)),
+        # Full: at once, in order of arrival, the rest stays.
+        ([(0.0, 9.0, 1)] * 4, 0.0, Collation((), (0, 1, 2, 3), None)),
+        ([(0.0, 9.0, 1)] * 6, 0.0, Collation((), (0, 1, 2, 3), None)),
+        # The next does not fit: what is there runs without it.
+        ([(0.0, 9.0, 3), (0.0, 9.0, 2)], 0.0, Collation((), (0,), None)),
+        # Heavier than any batch: alone.
+        ([(0.0, 9.0, 7), (0.0, 9.0, 1)], 0.0, Collation((), (0,), None)),
+        ([(0.0, 9.0, 7)], 0.0, Collation((), (0,), None)),
+        # Too late: never run, and the others do not wait for them.
+        ([(0.0, 1.0, 1), (0.5, 9.0, 1)], 1.0, Collation((0,), (), 1.5)),
+        ([(0.0, 1.0, 4), (0.0, 9.0, 4)], 2.0, Collation((0,), (1,), None)),
+        ([(0.0, 1.0, 1)], 1.0, Collation((0,), (), None)),
+    ],
+)
+def test_collate(jobs: list[tuple[float, float, int]], now: float, expected: Collation) -> None:
+    assert collate(queue(*jobs), now=now, max_weight=4, max_wait_s=1.0) == expected
+
+
+def test_no_wait_runs_what_is_there() -> None:
+    jobs = queue((5.0, math.inf, 1))
+    assert collate(jobs, now=5.0, max_weight=4, max_wait_s=0.0).batch == (0,)

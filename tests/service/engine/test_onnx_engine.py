@@ -1,0 +1,270 @@
+"""The engine over real graphs in onnxruntime: values, batches, failures, bounds."""
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model.contract import InvalidBundleError, SupportPrototype, resize_image, resize_mask
+from model.runtime import BundleRuntime, Encoded
+from service.engine import EngineOptions, OnnxEngine
+from service.errors import DeadlineExceededError, InferenceError, NotReadyError, QueueFullError
+from tests.service.pictures import BLUE, RED, Picture, picture
+
+TIMEOUT_S = 20
+
+
+@asynccontextmanager
+async def started(bundle: Path, **options: Any) -> AsyncIterator[OnnxEngine]:
+    engine = OnnxEngine(bundle, EngineOptions(**options))
+    await engine.start()
+    assert engine.failure is None
+    try:
+        yield engine
+    finally:
+        await engine.stop()
+
+
+def pixels(scene: Picture, engine: OnnxEngine) -> NDArray[np.uint8]:
+    return resize_image(scene.image, engine.manifest.input_side)
+
+
+async def learn(engine: OnnxEngine, *scenes: Picture) -> list[SupportPrototype]:
+    masks = [resize_mask(scene.mask, engine.manifest.input_side) for scene in scenes]
+    return await engine.register([pixels(scene, engine) for scene in scenes], masks)
+
+
+class Held:
+    """Holds the encoder until told, on the worker's own thread."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.entered, self.release = Event(), Event()
+        encode = BundleRuntime.encode
+
+        def held(runtime: BundleRuntime, *arguments: Any) -> Encoded:
+            self.entered.set()
+            assert self.release.wait(TIMEOUT_S)
+            return encode(runtime, *arguments)
+
+        monkeypatch.setattr(BundleRuntime, "encode", held)
+
+    async def until_entered(self) -> None:
+        assert await asyncio.to_thread(self.entered.wait, TIMEOUT_S)
+
+
+async def test_shapes_and_kinds_of_every_bundle(bundle: Path) -> None:
+    async with started(bundle) as engine:
+        manifest = engine.manifest
+        shots = await learn(engine, picture(RED), picture(RED, seed=1))
+        assert len(shots) == 2
+        for shot in shots:
+            assert shot.affinity.shape == shot.guided.shape == (manifest.channels,)
+            assert shot.tokens.shape[1] == manifest.high_channels
+            assert len(shot.tokens) >= 1
+        images = [pixels(picture(RED), engine)] * 3
+        logits = await engine.segment(images, [shots, shots[:1]])
+        side = manifest.feature_side
+        assert logits.shape == (3, 2, side, side)
+        assert np.isfinite(logits).all()
+
+
+async def test_object_scores_above_its_background(engine: OnnxEngine) -> None:
+    red, blue = await learn(engine, picture(RED)), await learn(engine, picture(BLUE))
+    logits = await engine.segment([pixels(picture(RED), engine)], [red, blue])
+    inside = resize_mask(picture().mask, engine.manifest.feature_side) > 0.9
+    outside = resize_mask(picture().mask, engine.manifest.feature_side) == 0
+    assert logits[0, 0][inside].min() > 0 > logits[0, 0][outside].max()
+    assert logits[0, 0][inside].mean() > logits[0, 1][inside].mean()
+
+
+async def test_order_of_shots_does_not_matter(bundle: Path) -> None:
+    async with started(bundle) as engine:
+        shots = await learn(engine, picture(RED), picture(RED, seed=1), picture(BLUE))
+        image = [pixels(picture(RED), engine)]
+        forward = await engine.segment(image, [shots])
+        np.testing.assert_allclose(
+            await engine.segment(image, [shots[::-1]]), forward, rtol=0, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    "bounds", [{"max_batch_pairs": 1}, {"max_batch_pairs": 2}, {"max_batch_shots": 4}]
+)
+async def test_chunks_of_the_head_change_nothing(
+    tiny_bundle: Path, engine: OnnxEngine, bounds: dict[str, int]
+) -> None:
+    shots = await learn(engine, picture(RED), picture(RED, seed=1), picture(BLUE))
+    classes = [shots, shots[:1], shots[1:], shots[2:]]
+    images = [pixels(picture(RED), engine), pixels(picture(BLUE), engine)]
+    whole = await engine.segment(images, classes)
+    async with started(tiny_bundle, **bounds) as chunked:
+        np.testing.assert_allclose(await chunked.segment(images, classes), whole, rtol=0, atol=1e-5)
+        assert chunked.counters.head_runs > 1
+
+
+async def test_queries_never_encode_supports_again(engine: OnnxEngine) -> None:
+    shots = await learn(engine, *(picture(RED, seed=seed) for seed in range(5)))
+    assert engine.counters.encoder_images == 5
+    for _ in range(3):
+        await engine.segment([pixels(picture(), engine)] * 2, [shots, shots[:1]])
+    assert engine.counters.encoder_images == 5 + 3 * 2
+    assert engine.counters.head_pairs == 3 * 2 * 2
+
+
+async def test_warm_up_is_not_counted(engine: OnnxEngine) -> None:
+    assert engine.ready
+    assert engine.counters.encoder_runs == 0
+    assert engine.counters.head_runs == 0
+
+
+async def test_requests_share_batches(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with started(tiny_bundle) as engine:
+        shots = await learn(engine, picture(RED))
+        held = Held(monkeypatch)
+        runs = engine.counters.encoder_runs
+        image = pixels(picture(), engine)
+        first = asyncio.create_task(engine.segment([image], [shots]))
+        await held.until_entered()
+        others = [asyncio.create_task(engine.segment([image], [shots])) for _ in range(4)]
+        others.append(asyncio.create_task(_discard(learn(engine, picture(BLUE)))))
+        await asyncio.sleep(0)
+        held.release.set()
+        await asyncio.gather(first, *others)
+        assert engine.counters.encoder_runs == runs + 2
+        assert engine.counters.encoder_images == 1 + 1 + 5
+
+
+async def _discard(learning: Any) -> NDArray[np.float32]:
+    await learning
+    return np.zeros(0, np.float32)
+
+
+async def test_bad_class_fails_its_own_request_only(engine: OnnxEngine) -> None:
+    good = await learn(engine, picture(RED))
+    bad = [good[0]._replace(affinity=np.full_like(good[0].affinity, np.nan))]
+    image = [pixels(picture(), engine)]
+    results = await asyncio.gather(
+        engine.segment(image, [good]),
+        engine.segment(image, [bad]),
+        engine.segment(image, [good]),
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], InferenceError)
+    assert isinstance(results[0], np.ndarray)
+    np.testing.assert_allclose(results[0], results[2], atol=1e-5)
+    assert engine.ready
+
+
+async def test_prototype_that_is_not_finite_is_refused(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(tiny_bundle) as engine:
+        prototypes = BundleRuntime.prototypes
+
+        def poisoned(*arguments: Any) -> list[SupportPrototype]:
+            return [
+                shot._replace(gate=shot.gate * np.float32("nan")) for shot in prototypes(*arguments)
+            ]
+
+        monkeypatch.setattr(BundleRuntime, "prototypes", poisoned)
+        with pytest.raises(InferenceError):
+            await learn(engine, picture(RED))
+
+
+async def test_full_queue_refuses_and_recovers(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(tiny_bundle, max_queued_images=4) as engine:
+        shots = await learn(engine, picture(RED))
+        held = Held(monkeypatch)
+        image = pixels(picture(), engine)
+        inside = asyncio.create_task(engine.segment([image] * 3, [shots]))
+        await held.until_entered()
+        with pytest.raises(QueueFullError):
+            await engine.segment([image] * 2, [shots])
+        held.release.set()
+        assert (await inside).shape[0] == 3
+        assert (await engine.segment([image] * 4, [shots])).shape[0] == 4
+
+
+async def test_deadline_is_checked_when_a_job_is_taken(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    engine = OnnxEngine(tiny_bundle, EngineOptions(deadline_s=10), clock=lambda: now[0])
+    await engine.start()
+    shots = await learn(engine, picture(RED))
+    held = Held(monkeypatch)
+    image = [pixels(picture(), engine)]
+    first = asyncio.create_task(engine.segment(image, [shots]))
+    await held.until_entered()
+    second = asyncio.create_task(engine.segment(image, [shots]))
+    await asyncio.sleep(0)
+    now[0] = 11.0
+    held.release.set()
+    for late in (first, second):  # the first is too late for the head, the second for the encoder
+        with pytest.raises(DeadlineExceededError):
+            await late
+    assert (await engine.segment(image, [shots])).shape[0] == 1
+    await engine.stop()
+
+
+async def test_stopped_engine_refuses(tiny_bundle: Path) -> None:
+    engine = OnnxEngine(tiny_bundle)
+    with pytest.raises(NotReadyError):
+        await engine.segment([], [])
+    await engine.start()
+    image = pixels(picture(), engine)
+    shots = await learn(engine, picture(RED))
+    await engine.stop()
+    assert not engine.ready
+    with pytest.raises(NotReadyError):
+        await engine.segment([image], [shots])
+
+
+def _raise(*_: Any) -> Any:
+    raise RuntimeError("no memory")
+
+
+@pytest.mark.parametrize("broken", ["encode", "prototypes", "head"])
+async def test_not_ready_unless_all_graphs_have_run(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    fail: Callable[..., Any] = _raise
+    monkeypatch.setattr(BundleRuntime, broken, fail)
+    engine = OnnxEngine(tiny_bundle)
+    await engine.start()
+    assert not engine.ready
+    assert engine.failure == "RuntimeError: no memory"
+    await engine.stop()
+
+
+async def test_missing_device_is_a_failure(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BundleRuntime, "providers", ("CPUExecutionProvider",))
+    engine = OnnxEngine(tiny_bundle, EngineOptions(device="cuda"))
+    # Silent about the fallback on machines without the device's provider, as onnxruntime itself.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        await engine.start()
+    assert not engine.ready
+    assert engine.failure is not None
+    assert "CUDAExecutionProvider" in engine.failure
+    await engine.stop()
+
+
+def test_altered_bundle_is_refused_at_once(tmp_path: Path, tiny_bundle: Path) -> None:
+    for file in tiny_bundle.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    with (tmp_path / "head.onnx").open("ab") as head:
+        head.write(b"\0")
+    with pytest.raises(InvalidBundleError, match="head"):
+        OnnxEngine(tmp_path)

@@ -1,0 +1,176 @@
+"""The contract of every session store, and the bounds of the one in memory."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from model.contract import SupportPrototype
+from service.errors import (
+    ClassNotFoundError,
+    LimitExceededError,
+    SessionNotFoundError,
+    StoreFullError,
+)
+from service.stores import MemoryStore, Mode, SessionLimits, SessionStore
+
+TTL_S = 100.0
+
+
+def shot(value: float = 0.0, tokens: int = 4) -> SupportPrototype:
+    vector = np.full(8, value, np.float32)
+    return SupportPrototype(vector, vector, vector, np.ones((tokens, 8), np.float16))
+
+
+SHOT_BYTES = shot().nbytes
+
+
+class Clock:
+    """A clock that stands still until told."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def memory(clock: Clock, *, sessions: int = 3, max_bytes: int = 100 * SHOT_BYTES) -> MemoryStore:
+    limits = SessionLimits(ttl_s=TTL_S, max_classes=2, max_shots=30)
+    return MemoryStore(limits, max_sessions=sessions, max_bytes=max_bytes, clock=clock)
+
+
+@pytest.fixture
+def store(clock: Clock) -> SessionStore:
+    return memory(clock)
+
+
+async def test_created_session_is_found(store: SessionStore, clock: Clock) -> None:
+    created = await store.create("s", "m@1", "cat", [shot(1), shot(2)])
+    assert created == await store.get("s")
+    assert (created.session_id, created.model) == ("s", "m@1")
+    assert (created.created, created.expires_at) == (1_000.0, 1_100.0)
+    np.testing.assert_array_equal(created.classes["cat"][1].affinity, shot(2).affinity)
+
+
+@pytest.mark.parametrize(("mode", "values"), [("append", [1, 2]), ("replace", [2])])
+async def test_put_by_mode(store: SessionStore, mode: Mode, values: list[float]) -> None:
+    await store.create("s", "m", "cat", [shot(1)])
+    session = await store.put("s", "cat", [shot(2)], mode)
+    assert [kept.gate[0] for kept in session.classes["cat"]] == values
+
+
+async def test_classes_keep_the_order_of_registration(store: SessionStore) -> None:
+    await store.create("s", "m", "zebra", [shot()])
+    await store.put("s", "ant", [shot()], "append")
+    session = await store.put("s", "zebra", [shot()], "replace")
+    assert list(session.classes) == ["zebra", "ant"]
+
+
+async def test_snapshot_never_changes(store: SessionStore) -> None:
+    before = await store.create("s", "m", "cat", [shot()])
+    await store.put("s", "cat", [shot()], "append")
+    await store.put("s", "dog", [shot()], "append")
+    assert {name: len(shots) for name, shots in before.classes.items()} == {"cat": 1}
+
+
+async def test_concurrent_appends_lose_nothing(store: SessionStore) -> None:
+    await store.create("s", "m", "cat", [shot(0)])
+    await asyncio.gather(*(store.put("s", "cat", [shot(i)], "append") for i in range(1, 30)))
+    values = {float(kept.gate[0]) for kept in (await store.get("s")).classes["cat"]}
+    assert values == set(map(float, range(30)))
+
+
+async def test_every_use_extends_the_life(store: SessionStore, clock: Clock) -> None:
+    await store.create("s", "m", "cat", [shot()])
+    clock.now += 99
+    assert (await store.get("s")).expires_at == clock.now + TTL_S
+    clock.now += 99
+    await store.put("s", "cat", [shot()], "append")
+    clock.now += 99
+    session = await store.get("s")
+    assert session.created == 1_000.0
+
+
+async def test_expired_session_is_unknown_to_every_call(store: SessionStore, clock: Clock) -> None:
+    await store.create("s", "m", "cat", [shot()])
+    clock.now += TTL_S
+    for call in (
+        store.get("s"),
+        store.put("s", "cat", [shot()], "append"),
+        store.delete("s"),
+        store.delete_class("s", "cat"),
+    ):
+        with pytest.raises(SessionNotFoundError):
+            await call
+
+
+async def test_deletion(store: SessionStore) -> None:
+    await store.create("s", "m", "cat", [shot()])
+    await store.delete_class("s", "cat")
+    assert (await store.get("s")).classes == {}
+    with pytest.raises(ClassNotFoundError):
+        await store.delete_class("s", "cat")
+    await store.delete("s")
+    with pytest.raises(SessionNotFoundError):
+        await store.get("s")
+
+
+async def test_refused_put_changes_nothing(store: SessionStore) -> None:
+    await store.create("s", "m", "cat", [shot()] * 20)
+    await store.put("s", "dog", [shot()], "append")
+    with pytest.raises(LimitExceededError, match="30 shots"):
+        await store.put("s", "cat", [shot()] * 11, "append")
+    with pytest.raises(LimitExceededError, match="2 classes"):
+        await store.put("s", "cow", [shot()], "append")
+    with pytest.raises(LimitExceededError):
+        await store.create("t", "m", "cat", [shot()] * 31)
+    session = await store.get("s")
+    assert {name: len(shots) for name, shots in session.classes.items()} == {"cat": 20, "dog": 1}
+
+
+async def test_least_recently_used_makes_room_for_a_session(clock: Clock) -> None:
+    store = memory(clock, sessions=2)
+    await store.create("a", "m", "cat", [shot()])
+    await store.create("b", "m", "cat", [shot()])
+    await store.get("a")
+    await store.create("c", "m", "cat", [shot()])
+    with pytest.raises(SessionNotFoundError):
+        await store.get("b")
+    assert (await store.get("a")).session_id == "a"
+
+
+async def test_least_recently_used_makes_room_for_bytes(clock: Clock) -> None:
+    store = memory(clock, max_bytes=10 * SHOT_BYTES)
+    await store.create("a", "m", "cat", [shot()] * 4)
+    await store.create("b", "m", "cat", [shot()] * 4)
+    await store.put("a", "cat", [shot()] * 2, "append")  # 10 of 10: both stay
+    assert len((await store.get("b")).classes["cat"]) == 4
+    await store.put("b", "cat", [shot()], "append")
+    with pytest.raises(SessionNotFoundError):
+        await store.get("a")
+    assert len((await store.get("b")).classes["cat"]) == 5
+
+
+async def test_session_larger_than_the_store_is_refused_and_evicts_nobody(clock: Clock) -> None:
+    store = memory(clock, max_bytes=10 * SHOT_BYTES)
+    await store.create("a", "m", "cat", [shot()] * 4)
+    await store.create("b", "m", "cat", [shot()] * 4)
+    with pytest.raises(StoreFullError):
+        await store.put("b", "cat", [shot()] * 7, "append")
+    assert [len((await store.get(name)).classes["cat"]) for name in "ab"] == [4, 4]
+
+
+async def test_deleted_bytes_are_free_again(clock: Clock) -> None:
+    store = memory(clock, max_bytes=10 * SHOT_BYTES)
+    for _ in range(5):
+        await store.create("a", "m", "cat", [shot()] * 9)
+        await store.delete("a")
+    await store.create("b", "m", "cat", [shot()] * 5)
+    await store.create("c", "m", "cat", [shot()] * 5)
+    assert len((await store.get("b")).classes["cat"]) == 5

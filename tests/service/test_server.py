@@ -1,0 +1,125 @@
+"""The service as a process on a real socket."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+from tests.service.http_api import assert_problem
+from tests.service.pictures import iou, picture
+
+START_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 60
+MAX_BODY_BYTES = 1_000_000
+
+
+class Server(NamedTuple):
+    """A running service."""
+
+    process: subprocess.Popen[str]
+    client: httpx.Client
+    log: Path
+
+
+@pytest.fixture(scope="module")
+def server(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`python -m service serve` over the tiny bundle, on a port of the system's choice."""
+    log = tmp_path_factory.mktemp("server") / "log"
+    environment = os.environ | {
+        "FSS_BUNDLE": str(tiny_bundle),
+        "FSS_PORT": "0",
+        "FSS_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
+    }
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service", "serve"],
+            stderr=stderr,
+            env=environment,
+            cwd=Path(__file__).parents[2],
+            text=True,
+        )
+    try:
+        address = _address(log, process)
+        with httpx.Client(base_url=address, timeout=60) as client:
+            while client.get("/readyz").status_code != 200:
+                time.sleep(0.05)
+            yield Server(process, client, log)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _address(log: Path, process: subprocess.Popen[str]) -> str:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        for line in log.read_text().splitlines():
+            _, found, rest = line.partition("running on ")
+            if found:
+                return rest.split()[0]
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+def register(client: httpx.Client) -> str:
+    scene = picture()
+    response = client.post(
+        "/support",
+        data={"class_name": "thing"},
+        files={"images": scene.image_png, "masks": scene.mask_png},
+    )
+    assert response.status_code == 201, response.text
+    return str(response.json()["session_id"])
+
+
+def test_both_endpoints(server: Server) -> None:
+    session_id = register(server.client)
+    response = server.client.post(
+        "/segment",
+        data={"session_id": session_id},
+        files={"images": picture(seed=5).image_png},
+    )
+    assert response.status_code == 200
+    (entry,) = response.json()["results"][0]["classes"]
+    x, y, width, height = entry["bbox"]
+    box = picture(box=(y, x, height, width)).mask
+    assert iou(box, picture().mask) > 0.8
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_large_body_gets_its_answer_over_the_wire(server: Server, announced: bool) -> None:
+    def body() -> Iterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
+        for _ in range(40):
+            yield bytes(MAX_BODY_BYTES // 10)
+
+    content = b"".join(body()) if announced else body()
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    response = server.client.post("/segment", content=content, headers=headers)
+    assert_problem(response, 413, "body_too_large")
+    assert server.client.get("/healthz").status_code == 200
+
+
+def test_log_is_json_without_session_ids(server: Server) -> None:
+    session_id = register(server.client)
+    server.client.get(f"/sessions/{session_id}", headers={"X-Request-ID": "look-for-me"})
+    text = server.log.read_text()
+    entries = [json.loads(line) for line in text.splitlines()]
+    assert any(entry.get("request_id") == "look-for-me" for entry in entries)
+    assert session_id not in text
+
+
+def test_term_signal_ends_the_process_cleanly(server: Server) -> None:
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(STOP_TIMEOUT_S)
+    # uvicorn drains, then raises the signal again, so that the parent sees what ended it.
+    assert server.process.returncode in {0, -signal.SIGTERM}
+    assert "Application shutdown complete" in server.log.read_text()
+    assert "Traceback" not in server.log.read_text()
