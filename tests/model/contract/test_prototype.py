@@ -9,7 +9,10 @@ from model.contract import SupportPrototype, collate_classes, resize_mask, upsam
 def _shot(value: float, tokens: int) -> SupportPrototype:
     vector = np.full(2, value, np.float32)
     return SupportPrototype(
-        vector, vector + 1, vector / 10, np.full((tokens, 3), value, np.float16)
+        vector,
+        vector + 1,
+        (vector / 10).astype(np.float32),
+        np.full((tokens, 3), value, np.float16),
     )
 
 

@@ -39,7 +39,7 @@ def test_a_batch_depends_on_its_number_alone() -> None:
     first, second = _sampler(), _sampler()
     second.batch(0, 3)
     for one, other in zip(first.batch(7, 3), second.batch(7, 3), strict=True):
-        assert np.array_equal(one, other)
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
     assert not np.array_equal(first.batch(7, 8).query, first.batch(8, 8).query)
     assert not np.array_equal(first.batch(7, 8).query, _sampler(seed=1).batch(7, 8).query)
 

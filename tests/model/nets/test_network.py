@@ -74,11 +74,12 @@ def test_a_training_step_leaves_the_frozen_statistics_alone(network: SDAANet) ->
     network.train_mode()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     before = {name: b.clone() for name, b in network.backbone.named_buffers()}
-    head = network.decoder.head[3].weight.detach().clone()
+    head = network.get_parameter("decoder.head.3.weight")
+    head_before = head.detach().clone()
     network(*_episode(2, 1)).square().mean().backward()
     optimizer.step()
     assert network.decoder.training
-    assert not torch.equal(head, network.decoder.head[3].weight)
+    assert not torch.equal(head, head_before)
     assert any(name.endswith("running_mean") for name in before)
     for name, buffer in network.backbone.named_buffers():
         assert torch.equal(buffer, before[name]), name
@@ -121,7 +122,12 @@ def test_presets_have_the_numbers_of_the_paper(
     assert built.feature_side == side
     assert built.sse.squeeze.weight.shape == (channels // 4, channels)
     assert built.saam.feature_conv.weight.shape == (4 * channels, channels, 3, 3)
-    assert built.decoder.enter[0][0].weight.shape == (channels, 2 * channels + 2, 1, 1)
+    assert built.get_parameter("decoder.enter.0.0.weight").shape == (
+        channels,
+        2 * channels + 2,
+        1,
+        1,
+    )
     assert config.context_bins == (1, 2, 3, 6)
 
 
@@ -129,7 +135,12 @@ def test_the_paper_sizes_its_decoder_60_30_15_8() -> None:
     assert decoder_bins(60) == (60, 30, 15, 8)
     with torch.device("meta"):
         built = build_network(PRESETS["r50"]())
-    assert [pool.matrix.shape[0] for pool in built.decoder.pools] == [60, 30, 15, 8]
+    assert [built.get_buffer(f"decoder.pools.{i}.matrix").shape[0] for i in range(4)] == [
+        60,
+        30,
+        15,
+        8,
+    ]
 
 
 def test_r50_runs() -> None:

@@ -80,6 +80,10 @@ def _run(root: Path, out: str) -> Run:
     )
 
 
+def _train_until(run: Run, step: int) -> None:
+    run.train(lambda: run.step >= step)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(root: Path) -> None:
     whole = _run(root, "whole")
@@ -90,7 +94,7 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(root: Path) -> No
         part = _run(root, "parts")
         if stop_at > 1:
             part.resume()
-        part.train(lambda part=part, stop_at=stop_at: part.step >= stop_at)
+        _train_until(part, stop_at)
         assert part.step == stop_at
     expected = read_checkpoint(root / "whole" / "checkpoint.pt")
     found = read_checkpoint(root / "parts" / "checkpoint.pt")
