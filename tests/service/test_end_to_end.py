@@ -3,16 +3,16 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from typing import Any
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import service.sessions.uploads as uploads
 from service.app import create_app
-from service.engine import OnnxEngine
+from service.engine import EngineOptions, OnnxEngine
+from service.imaging import decode_image
 from service.settings import Settings
 from tests.service.http_api import new_session, post_segment, post_support, running
 from tests.service.pictures import BLUE, RED, picture
@@ -21,69 +21,47 @@ TIMEOUT_S = 20
 
 
 @pytest.fixture
-async def real_client(settings: Settings, engine: OnnxEngine) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the whole service over `engine`, which runs already."""
-    async with running(create_app(settings, engine=_AlreadyStarted(engine))) as client:
+def real_engine(tiny_bundle: Path) -> OnnxEngine:
+    """An engine for `real_client` to start and stop."""
+    return OnnxEngine(tiny_bundle)
+
+
+@pytest.fixture
+async def real_client(
+    settings: Settings, real_engine: OnnxEngine
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the whole service over `real_engine`."""
+    async with running(create_app(settings, engine=real_engine)) as client:
         yield client
 
 
-class _AlreadyStarted:
-    """Leaves starting and stopping an engine to its fixture."""
-
-    def __init__(self, engine: OnnxEngine) -> None:
-        self.manifest = engine.manifest
-        self.counters = engine.counters
-        self.ready = True
-        self.failure: str | None = None
-        self.register = engine.register
-        self.segment = engine.segment
-
-    async def start(self) -> None:
-        """Nothing to do."""
-
-    async def stop(self) -> None:
-        """Nothing to do."""
-
-
 async def test_supports_are_encoded_once(
-    real_client: httpx.AsyncClient, engine: OnnxEngine
+    real_client: httpx.AsyncClient, real_engine: OnnxEngine
 ) -> None:
     session_id = await new_session(real_client, [picture(RED, seed=i) for i in range(5)], "red")
     await post_support(real_client, [picture(BLUE)], "blue", session_id=session_id)
-    assert engine.counters.encoder_images == 6
+    assert real_engine.counters.encoder_images == 6
     for count in (1, 3, 16):
-        before = engine.counters.encoder_images
+        before = real_engine.counters.encoder_images
         response = await post_segment(real_client, session_id, [picture(RED)] * count)
         assert response.status_code == 200
-        assert engine.counters.encoder_images - before == count
+        assert real_engine.counters.encoder_images - before == count
 
 
 async def test_queries_of_different_sessions_share_a_batch(
-    real_client: httpx.AsyncClient, engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, tiny_bundle: Path
 ) -> None:
-    sessions = [await new_session(real_client, [picture(RED)]) for _ in range(4)]
-    release = threading.Event()
-    stages_encode = engine._pipeline.encode.run  # type: ignore[union-attr]
-    entered = threading.Event()
-
-    def held(jobs: Any) -> Any:
-        entered.set()
-        assert release.wait(TIMEOUT_S)
-        return stages_encode(jobs)
-
-    monkeypatch.setattr(engine._pipeline.encode, "run", held)  # type: ignore[union-attr]
-    runs = engine.counters.encoder_runs
-    requests = [asyncio.create_task(post_segment(real_client, sessions[0], [picture()]))]
-    assert await asyncio.to_thread(entered.wait, TIMEOUT_S)
-    requests += [
-        asyncio.create_task(post_segment(real_client, session, [picture()]))
-        for session in sessions[1:]
-    ]
-    while len(engine._pipeline.encode.queue) < 3:  # type: ignore[union-attr]
-        await asyncio.sleep(0.01)
-    release.set()
-    assert [(await request).status_code for request in requests] == [200] * 4
-    assert engine.counters.encoder_runs - runs == 2
+    # Waits for a full batch, so that four requests of one image each can only end together.
+    engine = OnnxEngine(tiny_bundle, EngineOptions(max_batch_images=4, batch_wait_s=30))
+    async with running(create_app(settings, engine=engine)) as client:
+        sessions = await asyncio.gather(*(new_session(client, [picture()]) for _ in range(4)))
+        assert len(set(sessions)) == 4
+        assert (engine.counters.encoder_runs, engine.counters.encoder_images) == (1, 4)
+        answers = await asyncio.gather(
+            *(post_segment(client, session, [picture()]) for session in sessions)
+        )
+        assert [answer.status_code for answer in answers] == [200] * 4
+        assert (engine.counters.encoder_runs, engine.counters.encoder_images) == (2, 8)
 
 
 async def test_order_of_shots_does_not_matter(real_client: httpx.AsyncClient) -> None:
@@ -112,14 +90,13 @@ async def test_event_loop_is_free_while_pixels_are_decoded(
 ) -> None:
     session_id = await new_session(real_client, [picture()])
     entered, release = threading.Event(), threading.Event()
-    decode = uploads.decode_image
 
     def slow(data: bytes, *, max_pixels: int) -> NDArray[np.uint8]:
         entered.set()
         assert release.wait(TIMEOUT_S)
-        return decode(data, max_pixels=max_pixels)
+        return decode_image(data, max_pixels=max_pixels)
 
-    monkeypatch.setattr(uploads, "decode_image", slow)
+    monkeypatch.setattr("service.sessions.uploads.decode_image", slow)
     segmenting = asyncio.create_task(post_segment(real_client, session_id, [picture()]))
     assert await asyncio.to_thread(entered.wait, TIMEOUT_S)
     assert (await real_client.get("/healthz")).status_code == 200

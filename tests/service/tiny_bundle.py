@@ -6,6 +6,7 @@ position is foreground when it is nearer to the class's mean feature than to its
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -45,7 +46,7 @@ class _Graph:
     def axes(self, *values: int) -> str:
         return self.constant(values, np.int64)
 
-    def node(self, kind: str, *inputs: str, output: str | None = None, **attributes: object) -> str:
+    def node(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         name = output or f"{kind}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
@@ -79,8 +80,8 @@ def _encoder(graph: _Graph) -> None:
     pixels = graph.node("Div", pixels, graph.constant(255.0))
     pixels = graph.node("Transpose", pixels, perm=[0, 3, 1, 2])
     pooled = graph.node("AveragePool", pixels, kernel_shape=[_POOL] * 2, strides=[_POOL] * 2)
-    mixing = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, -0.5, 0.5]]
-    kernel = graph.constant(np.reshape(mixing, (CHANNELS, 3, 1, 1)))
+    mixing = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.5, -0.5, 0.5]])
+    kernel = graph.constant(mixing.reshape(CHANNELS, 3, 1, 1))
     graph.node("Conv", pooled, kernel, output="support_feature")
     graph.node("Conv", pooled, kernel, output="query_feature")
     graph.node("Mul", pooled, _pooled_mask(graph), output="high_feature")

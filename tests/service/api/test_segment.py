@@ -24,7 +24,7 @@ SIZES = [(120, 160), (61, 47), (1, 1), (1, 300), (3, 2000), (700, 500)]
 def decoded(mask: Any, height: int, width: int) -> NDArray[np.bool_]:
     """A mask of any encoding as an array."""
     if isinstance(mask, str):
-        return np.asarray(Image.open(BytesIO(base64.b64decode(mask)))) == 255
+        return np.asarray(np.asarray(Image.open(BytesIO(base64.b64decode(mask)))) == 255)
     if isinstance(mask, list):
         if not mask:
             return np.zeros((height, width), np.bool_)
