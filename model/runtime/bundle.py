@@ -93,7 +93,10 @@ class BundleRuntime:
             },
         )
         return [
-            SupportPrototype(affinity, guided, gate, tokens[foreground].astype(np.float16))
+            # Copies: a view would keep the whole batch alive for as long as one shot is stored.
+            SupportPrototype(
+                affinity.copy(), guided.copy(), gate.copy(), tokens[foreground].astype(np.float16)
+            )
             for affinity, guided, gate, tokens, foreground in zip(*outputs, strict=True)
         ]
 
