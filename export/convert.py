@@ -4,6 +4,7 @@ import logging
 import warnings
 from pathlib import Path
 
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -42,3 +43,16 @@ def convert(graph: nn.Module, spec: GraphSpec, example: tuple[Tensor, ...], path
             external_data=False,
             verbose=False,
         )
+    _forget_origin(path)
+
+
+def _forget_origin(path: Path) -> None:
+    """Drop the exporter's notes on every node, which hold the source paths of this machine."""
+    model = onnx.load(path)
+    graph = model.graph
+    tensors = (*graph.input, *graph.output, *graph.initializer, *graph.value_info)
+    for part in (model, graph, *graph.node, *tensors):
+        part.ClearField("metadata_props")
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    onnx.save(model, path)

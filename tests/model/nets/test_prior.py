@@ -29,7 +29,8 @@ def _reference(query: Tensor, tokens: Tensor, valid: Tensor) -> NDArray[np.float
                     cosine = token @ position / np.linalg.norm(position)
                     best[y, x] = max(best[y, x], cosine)
         maps.append((best - best.min()) / (best.max() - best.min()))
-    return np.stack(maps).mean(axis=0, dtype=np.float64)
+    mean: NDArray[np.float64] = np.mean(maps, axis=0)
+    return mean
 
 
 def test_prior_equals_the_loops() -> None:
