@@ -1,6 +1,6 @@
 """Take the sample photographs: `python -m service.demo.render --out DIR`.
 
-Deterministic for a seed. About a minute of processor time a picture.
+Deterministic for a seed. One to two minutes of processor time a picture; see `--jobs`.
 """
 
 import argparse
