@@ -12,6 +12,7 @@ from torch import Tensor
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.contract import SupportPrototype, collate_classes, resize_image, resize_mask
 from model.nets import EncodedImages, Prototypes, SDAANet
+from model.nets.backbones import BackboneFeatures
 from model.nets.preprocess import Normalise
 from model.runtime import BundleRuntime, Encoded
 
@@ -72,17 +73,17 @@ class EagerSegmenter:
     def __init__(self, network: SDAANet) -> None:
         self._network = network.eval()
         self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
-        self._shallow: _Recent[Tensor] = _Recent(lambda t: t.nbytes)
+        self._features: _Recent[BackboneFeatures] = _Recent(lambda f: sum(t.nbytes for t in f))
 
     def _encode(self, key: Hashable, image: NDArray[np.uint8], mask: Tensor) -> EncodedImages:
         side = self._network.input_side
-        shallow = self._shallow.get(
+        features = self._features.get(
             key,
-            lambda: self._network.backbone.shallow(
+            lambda: self._network.backbone.features(
                 self._normalise(torch.from_numpy(resize_image(image, side)[None]))
             ),
         )
-        return self._network.encode_deep(shallow, mask)
+        return self._network.encode_features(features, mask)
 
     @torch.inference_mode()
     def add_support(

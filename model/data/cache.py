@@ -1,4 +1,4 @@
-"""Frozen features of every training image, computed once, through `Backbone.shallow`."""
+"""Frozen backbone features of every training image, computed once."""
 
 import hashlib
 import json
@@ -18,6 +18,8 @@ from model.data.augment import View, plain_view, random_view
 from model.data.datasets import LabelledImages
 from model.data.mixture import SourceImage
 
+_FILES = ("shallow.npy", "stage3.npy", "labels.npy")
+
 
 @dataclass(frozen=True, kw_only=True)
 class CacheConfig:
@@ -32,18 +34,20 @@ class CacheConfig:
 class FeatureCache(NamedTuple):
     """N images, V views each, memory-mapped.
 
-    features: (N, V, C, h, w) float16.
+    shallow: (N, V, C2, h, w) float16 of `Backbone.shallow`.
+    stage3: (N, V, C3, h, w) float16 of `Backbone.deep`.
     labels: (N, V, L, L) class indices of the image's own set.
     set_index: (N,) which set an image belongs to.
     """
 
-    features: NDArray[np.float16]
+    shallow: NDArray[np.float16]
+    stage3: NDArray[np.float16]
     labels: NDArray[np.uint8]
     set_index: NDArray[np.int64]
 
 
 class _Worker:
-    """State of a worker process: the sets and a session of the shallow graph."""
+    """State of a worker process: the sets and a session of the feature graph."""
 
     sets: Sequence[LabelledImages]
     session: ort.InferenceSession
@@ -57,11 +61,13 @@ def _start_worker(sets: Sequence[LabelledImages], graph: bytes, config: CacheCon
     _Worker.sets, _Worker.config = sets, config
 
 
-def _encode_views(source: SourceImage) -> tuple[NDArray[np.float16], NDArray[np.uint8]]:
+def _encode_views(source: SourceImage) -> tuple[NDArray[Any], ...]:
+    """Shallow features, stage-3 features and labels of one image's views."""
     config = _Worker.config
     views = [make_view(_Worker.sets, source, number, config) for number in range(config.views)]
-    (features,) = _Worker.session.run(None, {"image": np.stack([v.image for v in views])})
-    return features.astype(np.float16), np.stack([v.label for v in views])
+    features = _Worker.session.run(None, {"image": np.stack([v.image for v in views])})
+    labels = np.stack([v.label for v in views])
+    return (*(feature.astype(np.float16) for feature in features), labels)
 
 
 def make_view(
@@ -79,7 +85,7 @@ def build_cache(
     folder: Path,
     sets: Sequence[LabelledImages],
     images: Sequence[SourceImage],
-    shallow_graph: bytes,
+    feature_graph: bytes,
     config: CacheConfig,
     *,
     weights_key: str,
@@ -91,7 +97,7 @@ def build_cache(
         folder: where the arrays live.
         sets: the sets that `images` points into.
         images: what to encode.
-        shallow_graph: ONNX of `image` (V, S, S, 3) uint8 → (V, C, h, w).
+        feature_graph: ONNX of `image` (V, S, S, 3) uint8 → shallow and stage-3 features.
         config: views and sizes.
         weights_key: identifies the graph's weights; another key makes the cache anew.
         workers: processes.
@@ -103,13 +109,11 @@ def build_cache(
     if not (stamp.is_file() and stamp.read_text() == digest):
         folder.mkdir(parents=True, exist_ok=True)
         stamp.unlink(missing_ok=True)
-        _write(folder, sets, images, shallow_graph, config, workers)
+        _write(folder, sets, images, feature_graph, config, workers)
         stamp.write_text(digest)
-    return FeatureCache(
-        np.load(folder / "features.npy", mmap_mode="r"),
-        np.load(folder / "labels.npy", mmap_mode="r"),
-        np.asarray([image.set_index for image in images], dtype=np.int64),
-    )
+    shallow, stage3, labels = (np.load(folder / name, mmap_mode="r") for name in _FILES)
+    set_index = np.asarray([image.set_index for image in images], dtype=np.int64)
+    return FeatureCache(shallow, stage3, labels, set_index)
 
 
 def _write(
@@ -120,20 +124,20 @@ def _write(
     config: CacheConfig,
     workers: int,
 ) -> None:
-    features = labels = None
+    arrays: list[np.memmap[Any, Any]] = []
     with ProcessPoolExecutor(
         workers, get_context("spawn"), _start_worker, (sets, graph, config)
     ) as pool:
         encoded = pool.map(_encode_views, images, chunksize=16)
-        for row, (feature, label) in enumerate(tqdm(encoded, "features", len(images))):
-            if features is None or labels is None:
-                features = _array(folder / "features.npy", len(images), feature)
-                labels = _array(folder / "labels.npy", len(images), label)
-            features[row], labels[row] = feature, label
-    if features is not None and labels is not None:
-        features.flush()
-        labels.flush()
-
-
-def _array(path: Path, rows: int, example: NDArray[Any]) -> "np.memmap[Any, Any]":
-    return np.lib.format.open_memmap(path, "w+", example.dtype, (rows, *example.shape))
+        for row, parts in enumerate(tqdm(encoded, "features", len(images))):
+            if not arrays:
+                arrays = [
+                    np.lib.format.open_memmap(
+                        folder / name, "w+", part.dtype, (len(images), *part.shape)
+                    )
+                    for name, part in zip(_FILES, parts, strict=True)
+                ]
+            for array, part in zip(arrays, parts, strict=True):
+                array[row] = part
+    for array in arrays:
+        array.flush()

@@ -10,21 +10,12 @@ from model.data.cache import FeatureCache
 from model.data.mixture import SetConfig, class_table
 
 
-class CachedBatch(NamedTuple):
-    """B episodes of K shots from a feature cache.
+class ViewBatch(NamedTuple):
+    """B episodes of K shots as views of images.
 
-    query: (B, C, h, w) float32, support: (B * K, C, h, w) float32.
+    images: (row, view, flip step 1 or -1) of each, the B queries first, then the B * K supports.
     query_labels: (B, L, L), support_labels: (B, K, L, L); 1 class, 0 other, 255 ignore.
     """
-
-    query: NDArray[np.float32]
-    support: NDArray[np.float32]
-    query_labels: NDArray[np.uint8]
-    support_labels: NDArray[np.uint8]
-
-
-class ViewBatch(NamedTuple):
-    """The same episodes as views to be made: (row, view, flip step 1 or -1), queries first."""
 
     images: tuple[tuple[int, int, int], ...]
     query_labels: NDArray[np.uint8]
@@ -113,7 +104,7 @@ class EpisodeSampler:
             return np.asarray(rows[rng.integers(len(rows))])
         return np.asarray([members[rng.integers(len(members))], 0])
 
-    def batch_views(self, number: int, size: int) -> ViewBatch:
+    def batch(self, number: int, size: int) -> ViewBatch:
         """Batch `number`: `size` episodes, each side flipped at random."""
         rng = np.random.default_rng((self._seed, number))
         picks = [self.pick(rng) for _ in range(size)]
@@ -129,18 +120,16 @@ class EpisodeSampler:
         shape = labels.shape[1:]
         return ViewBatch(images, labels[:size], labels[size:].reshape(size, self._shots, *shape))
 
-    def batch(self, number: int, size: int) -> CachedBatch:
-        """The same with the views' cached features."""
-        views = self.batch_views(number, size)
-        features = np.stack(
-            [
-                self._cache.features[row, view][:, :, ::flip].astype(np.float32)
-                for row, view, flip in views.images
-            ]
+    def features(self, views: ViewBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Cached features of a batch's images: shallow (M, C2, h, w) and stage 3 (M, C3, h, w)."""
+        shallow, stage3 = (
+            np.stack(
+                [features[row, view][:, :, ::flip] for row, view, flip in views.images],
+                dtype=np.float32,
+            )
+            for features in (self._cache.shallow, self._cache.stage3)
         )
-        return CachedBatch(
-            features[:size], features[size:], views.query_labels, views.support_labels
-        )
+        return shallow, stage3
 
     def _label(self, row: int, view: int, class_index: int) -> NDArray[np.uint8]:
         label = self._cache.labels[row, view]

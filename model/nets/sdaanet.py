@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from model.nets.backbones import Backbone
+from model.nets.backbones import Backbone, BackboneFeatures
 from model.nets.decoder import DecoderOutput, PyramidDecoder
 from model.nets.pooling import MaskResize, masked_average
 from model.nets.prior import foreground_tokens, prior_map
@@ -40,6 +40,18 @@ class SDAANetOutput(NamedTuple):
     guided_shots: Tensor  # (B, K, C) p_s of each shot
     gate: Tensor  # (B, C) mean over the shots
     query_feature: Tensor  # (B, C, h, w) before reweighting
+
+    def float(self) -> Self:
+        """In float32, for losses after a forward in mixed precision."""
+        auxiliary = tuple(logits.float() for logits in self.auxiliary_logits)
+        return type(self)(
+            self.logits.float(),
+            auxiliary,
+            self.support_logits.float(),
+            self.guided_shots.float(),
+            self.gate.float(),
+            self.query_feature.float(),
+        )
 
 
 class SDAANet(nn.Module):
@@ -100,15 +112,13 @@ class SDAANet(nn.Module):
 
     def encode(self, image: Tensor, mask: Tensor) -> EncodedImages:
         """Normalised images (B, 3, S, S) and object shares (B, S, S), ones for queries."""
-        return self.encode_deep(self.backbone.shallow(image), mask)
+        return self.encode_features(self.backbone.features(image), mask)
 
-    def encode_deep(self, shallow: Tensor, mask: Tensor) -> EncodedImages:
-        """The same from the output of `backbone.shallow`."""
-        features = self.backbone.deep(shallow)
+    def encode_features(self, features: BackboneFeatures, mask: Tensor) -> EncodedImages:
+        """The same from the backbone's features."""
+        mid = features.mid
         high = self.backbone.high(features.stage3 * self.resize_mask(mask))
-        return EncodedImages(
-            self.reduce_support(features.mid), self.reduce_query(features.mid), high
-        )
+        return EncodedImages(self.reduce_support(mid), self.reduce_query(mid), high)
 
     def prototype(self, support_feature: Tensor, high_feature: Tensor, mask: Tensor) -> Prototypes:
         """What each support leaves behind; mask (B, S, S) is its object share."""
@@ -149,25 +159,24 @@ class SDAANet(nn.Module):
         Returns:
             Background and foreground logits (B, 2, h, w).
         """
-        shallow = self.backbone.shallow(supports.flatten(0, 1))
-        support = self.encode_deep(shallow, masks.flatten(0, 1))
+        support = self.encode(supports.flatten(0, 1), masks.flatten(0, 1))
         encoded = self.encode(query, torch.ones_like(masks[:, 0]))
         shots = self.prototype(support.support_feature, support.high_feature, masks.flatten(0, 1))
         return self._match_shots(encoded, shots, masks.shape[1]).logits
 
     def forward_training(
-        self, query_shallow: Tensor, support_shallow: Tensor, masks: Tensor
+        self, queries: BackboneFeatures, supports: BackboneFeatures, masks: Tensor
     ) -> SDAANetOutput:
-        """Everything the losses need, from outputs of `backbone.shallow`.
+        """Everything the losses need, from the backbone's features.
 
         Args:
-            query_shallow: of B queries.
-            support_shallow: of B * K supports.
+            queries: of B queries.
+            supports: of B * K supports.
             masks: object shares (B, K, S, S) of the supports.
         """
         flat_masks = masks.flatten(0, 1)
-        support = self.encode_deep(support_shallow, flat_masks)
-        query = self.encode_deep(query_shallow, torch.ones_like(masks[:, 0]))
+        support = self.encode_features(supports, flat_masks)
+        query = self.encode_features(queries, torch.ones_like(masks[:, 0]))
         shots = self.prototype(support.support_feature, support.high_feature, flat_masks)
         count = masks.shape[1]
         decoded = self._match_shots(query, shots, count)

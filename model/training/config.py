@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model.data.mixture import SetConfig
 from model.losses import LossWeights
+from model.training.source import Trained
 
 
 class ConfigError(ValueError):
@@ -56,7 +57,7 @@ class Stage(_Config):
     """
 
     steps: Annotated[int, Field(gt=0)]
-    backbone: Literal["none", "deep", "all"]
+    backbone: Trained
     lr: Annotated[float, Field(gt=0)]
     backbone_lr: Annotated[float, Field(ge=0)] = 0.0
     batch: Annotated[int, Field(ge=1)]
@@ -76,6 +77,7 @@ class TrainConfig(_Config):
     optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     power: Annotated[float, Field(gt=0)] = 0.9
+    precision: Literal["fp32", "bf16"] = "fp32"  # of the forward; losses and updates are fp32
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
     gradient_clip: Annotated[float, Field(gt=0)] = 5.0
     distillation_weight: Annotated[float, Field(ge=0)] = 50.0

@@ -19,10 +19,10 @@ from model.data.sampler import EpisodeSampler
 from model.losses import LossTerms, episode_loss
 from model.nets import SDAANet
 from model.training.checkpoints import CHECKPOINT_FILE, restore_checkpoint, save_checkpoint
-from model.training.config import TrainConfig
+from model.training.config import Stage, TrainConfig
+from model.training.feature_graph import feature_graph, weights_key
 from model.training.schedule import locate, make_optimizer, set_rate
-from model.training.shallow_graph import shallow_graph, weights_key
-from model.training.source import BatchSource, TrainingBatch
+from model.training.source import BatchSource
 
 LOG_FILE = "log.jsonl"
 _LOG_STEPS = 20
@@ -49,7 +49,7 @@ def prepare(config: TrainConfig, network: SDAANet, data_root: Path, cache_dir: P
         views=config.cache.views,
         seed=config.seed,
     )
-    graph = shallow_graph(network.backbone.eval(), config.input_side)
+    graph = feature_graph(network.backbone.eval(), config.input_side)
     cache: FeatureCache = build_cache(
         cache_dir,
         sets,
@@ -128,8 +128,7 @@ class Run:
         for step in range(at.step, stage.steps):
             started = time.monotonic()
             set_rate(optimizer, stage, step, self.config.power)
-            batch = self._batch(stage.backbone == "all", stage.batch)
-            window.append(self._update(optimizer, batch))
+            window.append(self._update(optimizer, stage))
             self.step += 1
             self.minutes += (time.monotonic() - started) / 60
             bar.update()
@@ -145,16 +144,14 @@ class Run:
             if should_stop():
                 return
 
-    def _batch(self, from_pixels: bool, size: int) -> TrainingBatch:
-        if from_pixels:
-            return self.prepared.source.from_pixels(self.step, size, self.network)
-        return self.prepared.source.cached(self.step, size)
-
-    def _update(self, optimizer: torch.optim.Optimizer, batch: TrainingBatch) -> LossTerms:
-        masks: Tensor = (batch.support_labels == 1).float()
-        output = self.network.forward_training(batch.query, batch.support, masks)
+    def _update(self, optimizer: torch.optim.Optimizer, stage: Stage) -> LossTerms:
+        backbone = self.network.backbone
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bf16"):
+            batch = self.prepared.source.batch(self.step, stage.batch, backbone, stage.backbone)
+            masks: Tensor = (batch.support_labels == 1).float()
+            output = self.network.forward_training(batch.queries, batch.supports, masks)
         terms = episode_loss(
-            output,
+            output.float(),
             query_labels=batch.query_labels,
             support_labels=batch.support_labels,
             resize_mask=self.network.resize_mask,

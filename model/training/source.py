@@ -1,7 +1,7 @@
-"""Training batches as tensors: cached features, or the same views from pixels."""
+"""Training batches as tensors: cached features, or the same views through the backbone."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -11,16 +11,21 @@ from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.data.cache import CacheConfig, make_view
 from model.data.datasets import LabelledImages
 from model.data.mixture import SourceImage
-from model.data.sampler import EpisodeSampler
-from model.nets import SDAANet
+from model.data.sampler import EpisodeSampler, ViewBatch
+from model.nets.backbones import Backbone, BackboneFeatures
 from model.nets.preprocess import Normalise
+
+Trained = Literal["none", "deep", "all"]
 
 
 class TrainingBatch(NamedTuple):
-    """Outputs of `backbone.shallow` and labels; shapes as in `data.sampler.CachedBatch`."""
+    """Backbone features of B queries and B * K supports, and their labels.
 
-    query: Tensor
-    support: Tensor
+    query_labels: (B, L, L), support_labels: (B, K, L, L); 1 class, 0 other, 255 ignore.
+    """
+
+    queries: BackboneFeatures
+    supports: BackboneFeatures
     query_labels: Tensor
     support_labels: Tensor
 
@@ -45,23 +50,29 @@ class BatchSource:
         self._sampler, self._sets, self._images, self._views = sampler, sets, images, views
         self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
-    def cached(self, number: int, size: int) -> TrainingBatch:
-        """From the feature cache."""
-        return TrainingBatch(*(torch.from_numpy(a) for a in self._sampler.batch(number, size)))
-
-    def from_pixels(self, number: int, size: int, network: SDAANet) -> TrainingBatch:
-        """The same views through the network's own shallow part, with gradients."""
-        batch = self._sampler.batch_views(number, size)
-        pixels = np.stack(
-            [
-                make_view(self._sets, self._images[row], view, self._views).image[:, ::flip]
-                for row, view, flip in batch.images
-            ]
-        )
-        shallow = network.backbone.shallow(self._normalise(torch.from_numpy(pixels)))
+    def batch(self, number: int, size: int, backbone: Backbone, trained: Trained) -> TrainingBatch:
+        """Batch `number` of `size` episodes; features carry gradients of the trained part."""
+        views = self._sampler.batch(number, size)
+        if trained == "all":
+            features = backbone.features(self._normalise(self._pixels(views)))
+        else:
+            shallow, stage3 = (torch.from_numpy(a) for a in self._sampler.features(views))
+            if trained == "deep":
+                stage3 = backbone.deep(shallow)
+            features = BackboneFeatures(shallow, stage3)
         return TrainingBatch(
-            shallow[:size],
-            shallow[size:],
-            torch.from_numpy(batch.query_labels),
-            torch.from_numpy(batch.support_labels),
+            BackboneFeatures(*(feature[:size] for feature in features)),
+            BackboneFeatures(*(feature[size:] for feature in features)),
+            torch.from_numpy(views.query_labels),
+            torch.from_numpy(views.support_labels),
+        )
+
+    def _pixels(self, views: ViewBatch) -> Tensor:
+        return torch.from_numpy(
+            np.stack(
+                [
+                    make_view(self._sets, self._images[row], view, self._views).image[:, ::flip]
+                    for row, view, flip in views.images
+                ]
+            )
         )

@@ -18,6 +18,7 @@ from tests.service.pictures import iou, picture
 
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 60
+LOG_TIMEOUT_S = 10
 MAX_BODY_BYTES = 1_000_000
 
 
@@ -110,10 +111,18 @@ def test_large_body_gets_its_answer_over_the_wire(server: Server, announced: boo
 def test_log_is_json_without_session_ids(server: Server) -> None:
     session_id = register(server.client)
     server.client.get(f"/sessions/{session_id}", headers={"X-Request-ID": "look-for-me"})
-    text = server.log.read_text()
+    text = _log_with(server, "look-for-me")
     entries = [json.loads(line) for line in text.splitlines()]
     assert any(entry.get("request_id") == "look-for-me" for entry in entries)
     assert session_id not in text
+
+
+def _log_with(server: Server, wanted: str) -> str:
+    """The log once it holds `wanted`: a request's line is written behind its response."""
+    deadline = time.monotonic() + LOG_TIMEOUT_S
+    while wanted not in (text := server.log.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return text
 
 
 def test_term_signal_ends_the_process_cleanly(server: Server) -> None:

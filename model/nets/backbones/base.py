@@ -4,18 +4,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 
 class BackboneFeatures(NamedTuple):
     """What the head sees of an image.
 
-    mid: (B, mid_channels, h, w) mid-level feature, the paper's concat(stage 2, stage 3).
-    stage3: (B, C3, h, w) what `Backbone.high` continues from.
+    shallow: (B, C2, h, w) of `Backbone.shallow`, the paper's stage 2.
+    stage3: (B, C3, h, w) of `Backbone.deep`; what `Backbone.high` continues from.
     """
 
-    mid: Tensor
+    shallow: Tensor
     stage3: Tensor
+
+    @property
+    def mid(self) -> Tensor:
+        """The mid-level feature, concat(stage 2, stage 3), (B, mid_channels, h, w)."""
+        return torch.cat([self.shallow, self.stage3], dim=1)
 
 
 class Backbone(nn.Module, ABC):
@@ -36,8 +42,13 @@ class Backbone(nn.Module, ABC):
         """Normalised images (B, 3, S, S) → the feature `deep` starts from."""
 
     @abstractmethod
-    def deep(self, shallow: Tensor) -> BackboneFeatures:
-        """Output of `shallow` → mid-level and stage-3 features."""
+    def deep(self, shallow: Tensor) -> Tensor:
+        """Output of `shallow` → stage-3 feature."""
+
+    def features(self, image: Tensor) -> BackboneFeatures:
+        """Normalised images (B, 3, S, S) → both features."""
+        shallow = self.shallow(image)
+        return BackboneFeatures(shallow, self.deep(shallow))
 
     @abstractmethod
     def high(self, stage3: Tensor) -> Tensor:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor, nn
 
-from model.nets.backbones.base import Backbone, BackboneFeatures
+from model.nets.backbones.base import Backbone
 
 _CHANNELS = (16, 24, 24, 32, 32, 32, 64, 64, 64, 64, 96, 96, 96, 160, 160, 160, 320)
 _STRIDED = frozenset({1, 3, 10})  # block 13 keeps its stride 1 here and dilates those after it
@@ -95,11 +94,11 @@ class MobileNetV2Backbone(Backbone):
             x = block(x)
         return x  # (B, 96, h, w)
 
-    def deep(self, shallow: Tensor) -> BackboneFeatures:
+    def deep(self, shallow: Tensor) -> Tensor:
         x = shallow
         for block in self.blocks[_LAST_SHALLOW + 1 :]:
             x = block(x)
-        return BackboneFeatures(mid=torch.cat([shallow, x], dim=1), stage3=x)
+        return x  # (B, 320, h, w)
 
     def high(self, stage3: Tensor) -> Tensor:
         return stage3

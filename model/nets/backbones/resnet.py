@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from itertools import chain
 
-import torch
 from torch import Tensor, nn
 from torchvision.models import resnet50, resnet101
 
-from model.nets.backbones.base import Backbone, BackboneFeatures
+from model.nets.backbones.base import Backbone
 
 _DEPTHS = {50: resnet50, 101: resnet101}
 
@@ -35,9 +34,9 @@ class ResNetBackbone(Backbone):
         out: Tensor = net.layer2(net.layer1(x))  # (B, 512, h, w)
         return out
 
-    def deep(self, shallow: Tensor) -> BackboneFeatures:
-        stage3 = self.net.layer3(shallow)  # (B, 1024, h, w)
-        return BackboneFeatures(mid=torch.cat([shallow, stage3], dim=1), stage3=stage3)
+    def deep(self, shallow: Tensor) -> Tensor:
+        out: Tensor = self.net.layer3(shallow)  # (B, 1024, h, w)
+        return out
 
     def high(self, stage3: Tensor) -> Tensor:
         out: Tensor = self.net.layer4(stage3)  # (B, 2048, h, w)

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from itertools import chain
 
-import torch
 from torch import Tensor, nn
 from torchvision.models import vgg16_bn
 
-from model.nets.backbones.base import Backbone, BackboneFeatures
+from model.nets.backbones.base import Backbone
 
 # Indices into torchvision's `features`: where the 3rd, 4th and 5th groups of convolutions begin
 # behind their pooling layers.
@@ -37,9 +36,9 @@ class VGGBackbone(Backbone):
         out: Tensor = self.group3(self.low(image))  # (B, 256, h, w)
         return out
 
-    def deep(self, shallow: Tensor) -> BackboneFeatures:
-        group4 = self.group4(shallow)  # (B, 512, h, w)
-        return BackboneFeatures(mid=torch.cat([shallow, group4], dim=1), stage3=group4)
+    def deep(self, shallow: Tensor) -> Tensor:
+        out: Tensor = self.group4(shallow)  # (B, 512, h, w)
+        return out
 
     def high(self, stage3: Tensor) -> Tensor:
         out: Tensor = self.group5(stage3)  # (B, 512, h, w)

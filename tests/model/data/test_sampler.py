@@ -11,14 +11,14 @@ ROWS, VIEWS, SIDE = 8, 2, 6
 
 def _cache() -> FeatureCache:
     """Rows 0-3 hold class 1, rows 4-7 class 2, each on the left half of its label map."""
-    features = np.zeros((ROWS, VIEWS, 1, 1, 2), np.float16)
+    shallow = np.zeros((ROWS, VIEWS, 1, 1, 2), np.float16)
     labels = np.zeros((ROWS, VIEWS, SIDE, SIDE), np.uint8)
     for row in range(ROWS):
         for view in range(VIEWS):
-            features[row, view] = 10 * row + view
+            shallow[row, view] = 10 * row + view
         labels[row, :, :, :3] = 1 + row // 4
         labels[row, :, 0] = 255
-    return FeatureCache(features, labels, np.zeros(ROWS, np.int64))
+    return FeatureCache(shallow, -shallow, labels, np.zeros(ROWS, np.int64))
 
 
 def _sampler(
@@ -40,17 +40,20 @@ def test_a_batch_depends_on_its_number_alone() -> None:
     second.batch(0, 3)
     for one, other in zip(first.batch(7, 3), second.batch(7, 3), strict=True):
         np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
-    assert not np.array_equal(first.batch(7, 8).query, first.batch(8, 8).query)
-    assert not np.array_equal(first.batch(7, 8).query, _sampler(seed=1).batch(7, 8).query)
+    assert first.batch(7, 8).images != first.batch(8, 8).images
+    assert first.batch(7, 8).images != _sampler(seed=1).batch(7, 8).images
 
 
 def test_shapes() -> None:
-    batch = _sampler().batch(0, 3)
-    assert batch.query.shape == (3, 1, 1, 2)
-    assert batch.support.shape == (6, 1, 1, 2)
+    sampler = _sampler()
+    batch = sampler.batch(0, 3)
+    shallow, stage3 = sampler.features(batch)
+    assert shallow.shape == stage3.shape == (9, 1, 1, 2)
     assert batch.query_labels.shape == (3, SIDE, SIDE)
     assert batch.support_labels.shape == (3, 2, SIDE, SIDE)
-    assert batch.query.dtype == np.float32
+    assert shallow.dtype == stage3.dtype == np.float32
+    np.testing.assert_array_equal(stage3, -shallow)
+    assert shallow[:, 0, 0, 0].tolist() == [10 * row + view for row, view, _ in batch.images]
     assert set(np.unique(batch.query_labels)) == {0, 1, 255}
 
 
@@ -77,7 +80,7 @@ def test_query_and_supports_are_sometimes_one_image() -> None:
 
 
 def test_flips_turn_features_and_labels_alike() -> None:
-    views = _sampler().batch_views(0, 8)
+    views = _sampler().batch(0, 8)
     steps = [flip for _, _, flip in views.images[:8]]
     assert set(steps) == {1, -1}
     for flip, label in zip(steps, views.query_labels, strict=True):

@@ -27,7 +27,7 @@ def test_the_same_weights_serve_any_number_of_shots(network: SDAANet, shots: int
     query, supports, masks = _episode(1, shots)
     with torch.inference_mode():
         output = network.forward_training(
-            network.backbone.shallow(query), network.backbone.shallow(supports[0]), masks
+            network.backbone.features(query), network.backbone.features(supports[0]), masks
         )
         logits = network(query, supports, masks)
     assert logits.shape == (1, 2, 5, 5)

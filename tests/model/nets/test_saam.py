@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from model.nets.saam import SAAM, ExpandedPrototypeConv
+from model.nets.pooling import upsample
+from model.nets.saam import SAAM, ExpandedPrototypeConv, PyramidPooling, UpsampledConv
 
 
 @pytest.mark.parametrize("side", [3, 4, 7])
@@ -36,6 +37,30 @@ def test_the_split_first_conv_is_one_conv_over_the_concatenation() -> None:
         padding=1,
     )
     torch.testing.assert_close(split, whole, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("side", "bins"), [(5, 1), (7, 2), (22, 6), (6, 6)])
+def test_upsampled_conv_is_a_padded_conv_of_the_upsampled_map(side: int, bins: int) -> None:
+    torch.manual_seed(side)
+    short = UpsampledConv(4, 6, side=side, bins=bins)
+    small = torch.randn(2, 4, bins, bins)
+    whole = short.conv(upsample(small, side))
+    torch.testing.assert_close(short(small), whole, atol=1e-6, rtol=0)
+
+
+def test_the_split_bottleneck_is_one_conv_over_the_concatenation() -> None:
+    torch.manual_seed(0)
+    pyramid = PyramidPooling(8, 4, side=6, bins=(1, 2, 3))
+    feature = torch.randn(2, 8, 6, 6)
+    contexts = [upsample(branch[:3](feature), 6) for branch in pyramid.branches]
+    weights = [pyramid.feature_conv.weight, *(b[3].conv.weight for b in pyramid.branches)]
+    whole = F.conv2d(
+        torch.cat([feature, *contexts], dim=1),
+        torch.cat(weights, dim=1),
+        pyramid.feature_conv.bias,
+        padding=1,
+    ).relu()
+    torch.testing.assert_close(pyramid(feature), whole, atol=1e-6, rtol=0)
 
 
 def test_shapes_and_range() -> None:

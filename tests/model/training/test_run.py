@@ -17,7 +17,7 @@ from model.build.pretrained import MOBILENET_FILE
 from model.nets.backbones import MobileNetV2Backbone
 from model.training import Run, TrainConfig
 from model.training import run as run_module
-from model.training.shallow_graph import shallow_graph
+from model.training.feature_graph import feature_graph
 
 RECIPE = {
     "preset": "lite",
@@ -62,11 +62,11 @@ def _one_graph() -> Iterator[None]:
 
     def once(backbone: MobileNetV2Backbone, side: int) -> bytes:
         if not made:
-            made.append(shallow_graph(backbone, side))
+            made.append(feature_graph(backbone, side))
         return made[0]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "shallow_graph", once)
+        patch.setattr(run_module, "feature_graph", once)
         yield
 
 

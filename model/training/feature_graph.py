@@ -1,4 +1,4 @@
-"""The frozen part of a backbone as an ONNX graph, several times faster on CPUs than eager."""
+"""A frozen backbone as an ONNX graph, several times faster on CPUs than eager."""
 
 import hashlib
 import logging
@@ -12,24 +12,24 @@ from model.nets.backbones import Backbone
 from model.nets.preprocess import Normalise
 
 
-class _Shallow(nn.Module):
+class _Features(nn.Module):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
         self.normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
         self.backbone = backbone
 
-    def forward(self, image: Tensor) -> Tensor:
-        return self.backbone.shallow(self.normalise(image))
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        return self.backbone.features(self.normalise(image))
 
 
-def shallow_graph(backbone: Backbone, side: int) -> bytes:
-    """ONNX of `backbone.shallow`: `image` (B, side, side, 3) uint8 → features (B, C, h, w)."""
+def feature_graph(backbone: Backbone, side: int) -> bytes:
+    """ONNX of `backbone.features`: `image` (B, side, side, 3) uint8 → shallow and stage 3."""
     logging.getLogger("onnxscript").setLevel(logging.WARNING)
     example = torch.zeros(2, side, side, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own deprecations
         program = torch.onnx.export(
-            _Shallow(backbone).eval(),
+            _Features(backbone).eval(),
             (example,),
             dynamo=True,
             input_names=["image"],
