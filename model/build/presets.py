@@ -4,12 +4,18 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from model.nets import SDAANet
-from model.nets.backbones import Backbone, MobileNetV2Backbone, ResNetBackbone, VGGBackbone
+from model.nets.backbones import (
+    Backbone,
+    MobileNetV2Backbone,
+    PreActResNet50Backbone,
+    ResNetBackbone,
+    VGGBackbone,
+)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-BackboneName = Literal["mobilenet_v2", "resnet50", "resnet101", "vgg16_bn"]
+BackboneName = Literal["mobilenet_v2", "preact_resnet50", "resnet50", "resnet101", "vgg16_bn"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +73,12 @@ def lite() -> NetworkConfig:
     )
 
 
-PRESETS = {"r50": r50, "r101": r101, "vgg16": vgg16, "lite": lite}
+def base() -> NetworkConfig:
+    """A pre-activation ResNet-50 trunk at output stride 8; the prior comes from stage 3."""
+    return replace(lite(), preset="base", backbone="preact_resnet50")
+
+
+PRESETS = {"r50": r50, "r101": r101, "vgg16": vgg16, "lite": lite, "base": base}
 
 
 def build_network(config: NetworkConfig, *, mask_side: int | None = None) -> SDAANet:
@@ -102,6 +113,8 @@ def _backbone(name: BackboneName) -> Backbone:
     match name:
         case "mobilenet_v2":
             return MobileNetV2Backbone()
+        case "preact_resnet50":
+            return PreActResNet50Backbone()
         case "resnet50":
             return ResNetBackbone(depth=50)
         case "resnet101":

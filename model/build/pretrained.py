@@ -10,9 +10,16 @@ import torch
 from torch import Tensor
 from torchvision.models import ResNet50_Weights, ResNet101_Weights, VGG16_BN_Weights, WeightsEnum
 
-from model.nets.backbones import Backbone, MobileNetV2Backbone, ResNetBackbone, VGGBackbone
+from model.nets.backbones import (
+    Backbone,
+    MobileNetV2Backbone,
+    PreActResNet50Backbone,
+    ResNetBackbone,
+    VGGBackbone,
+)
 
 MOBILENET_FILE = "mobilenet_v2_imagenet.npz"
+PREACT_RESNET_FILE = "resnet50_v2_imagenet_stages123.npz"
 
 
 class PretrainedWeightsError(RuntimeError):
@@ -22,14 +29,17 @@ class PretrainedWeightsError(RuntimeError):
 def load_pretrained(backbone: Backbone, weights_dir: Path) -> None:
     """Load ImageNet weights into a backbone, in place.
 
-    MobileNetV2 reads `mobilenet_v2_imagenet.npz` in `weights_dir`. The others use torchvision's
-    weights enum, which looks in torch's hub cache and downloads what is not there.
+    MobileNetV2 and the pre-activation ResNet read `MOBILENET_FILE` and `PREACT_RESNET_FILE` in
+    `weights_dir`. The others use torchvision's weights enum, which looks in torch's hub cache and
+    downloads what is not there.
 
     Raises:
         PretrainedWeightsError: the file is missing, damaged, or cannot be downloaded.
     """
     if isinstance(backbone, MobileNetV2Backbone):
-        _load_mobilenet(backbone, weights_dir / MOBILENET_FILE)
+        _load_arrays(backbone, weights_dir / MOBILENET_FILE)
+    elif isinstance(backbone, PreActResNet50Backbone):
+        _load_arrays(backbone, weights_dir / PREACT_RESNET_FILE)
     elif isinstance(backbone, ResNetBackbone):
         enum = ResNet50_Weights if len(backbone.net.layer3) == 6 else ResNet101_Weights
         state = _torchvision_state(enum.IMAGENET1K_V1)
@@ -40,21 +50,22 @@ def load_pretrained(backbone: Backbone, weights_dir: Path) -> None:
         _load_vgg(backbone, _torchvision_state(VGG16_BN_Weights.IMAGENET1K_V1))
 
 
-def _load_mobilenet(backbone: MobileNetV2Backbone, path: Path) -> None:
+def _load_arrays(backbone: Backbone, path: Path) -> None:
+    """Arrays by the names of the backbone's own state; float16 ones are widened."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             state = {
-                key: torch.from_numpy(arrays[key])
+                key: torch.from_numpy(arrays[key]).float()
                 for key in arrays.files
-                if not key.startswith("last.")
+                if not key.startswith("last.")  # MobileNetV2's layer behind the last block
             }
     except FileNotFoundError as exc:
-        raise PretrainedWeightsError(f"place MobileNetV2's ImageNet weights at {path}") from exc
+        raise PretrainedWeightsError(f"place the backbone's ImageNet weights at {path}") from exc
     except (OSError, ValueError, zipfile.BadZipFile) as exc:
         raise PretrainedWeightsError(f"{path} is not a readable weights file") from exc
     expected = {key for key in backbone.state_dict() if not key.endswith("num_batches_tracked")}
     if expected != set(state):
-        raise PretrainedWeightsError(f"{path} does not hold MobileNetV2's arrays")
+        raise PretrainedWeightsError(f"{path} does not hold the backbone's arrays")
     backbone.load_state_dict(state, strict=False)
 
 

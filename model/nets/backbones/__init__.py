@@ -2,6 +2,7 @@
 
 from model.nets.backbones.base import Backbone, BackboneFeatures
 from model.nets.backbones.mobilenet import MobileNetV2Backbone
+from model.nets.backbones.preact_resnet import PreActResNet50Backbone
 from model.nets.backbones.resnet import ResNetBackbone
 from model.nets.backbones.vgg import VGGBackbone
 
@@ -9,6 +10,7 @@ __all__ = [
     "Backbone",
     "BackboneFeatures",
     "MobileNetV2Backbone",
+    "PreActResNet50Backbone",
     "ResNetBackbone",
     "VGGBackbone",
 ]
