@@ -1,46 +1,69 @@
 """`python -m export`: write a bundle from a checkpoint."""
 
 import argparse
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from export.bundle import ExportOptions, export_bundle
+from export.bundle import ExportOptions, OutputError, export_bundle
 from export.parity import ParityError
 from model.build import CheckpointError
+from model.contract.manifest import NAME_PATTERN
 from model.data.datasets import DatasetError
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and export; 0 on success, 1 when parity fails, 2 on bad input."""
-    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="bundle directory")
-    parser.add_argument("--name", help="default: the directory's name")
-    parser.add_argument("--revision", default="1")
-    parser.add_argument("--threshold", type=float, default=0.5)
-    parser.add_argument("--input-side", type=int, help="pixels; default as trained")
-    parser.add_argument("--data", type=Path, help="PASCAL-5i folder for the mIoU gate")
-    args = parser.parse_args()
-    options = ExportOptions(
-        checkpoint=args.checkpoint,
-        out=args.out,
-        name=args.name or args.out.name,
-        revision=args.revision,
-        threshold=args.threshold,
-        input_side=args.input_side,
-        parity_data=args.data,
-    )
+    args = _parse(arguments)
     try:
-        manifest = export_bundle(options)
+        manifest = export_bundle(
+            ExportOptions(
+                checkpoint=args.checkpoint,
+                out=args.out,
+                name=args.name or _name(args.out.name),
+                revision=args.revision,
+                threshold=args.threshold,
+                input_side=args.input_side,
+                parity_data=args.data,
+            )
+        )
     except ParityError as exc:
         print(exc, file=sys.stderr)
         return 1
-    except (CheckpointError, DatasetError) as exc:
+    except (argparse.ArgumentTypeError, CheckpointError, DatasetError, OutputError) as exc:
         print(exc, file=sys.stderr)
         return 2
     size = sum(graph.size_bytes for graph in manifest.graphs.values())
     print(f"{args.out}: {size / 1e6:.1f} MB, input {manifest.input_side} px")
     return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="bundle directory")
+    parser.add_argument("--name", type=_name, help="default: the directory's name")
+    parser.add_argument("--revision", default="1")
+    parser.add_argument("--threshold", type=_probability, default=0.5)
+    parser.add_argument("--input-side", type=int, help="pixels; default as trained")
+    parser.add_argument(
+        "--data", type=Path, help="labelled set for the mIoU gate; default: rendered defects"
+    )
+    return parser.parse_args(arguments)
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name for a bundle: {NAME_PATTERN}")
+    return text
+
+
+def _probability(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
 
 
 if __name__ == "__main__":

@@ -93,7 +93,13 @@ def both_sides(config: NetworkConfig, *, threads: int) -> Iterator[tuple[EagerSi
         checkpoint, bundle = Path(folder, "random.pt"), Path(folder, "bundle")
         torch.save(network_state(build_network(config), config), checkpoint)
         export_bundle(
-            ExportOptions(checkpoint=checkpoint, out=bundle, name=config.preset, revision="random")
+            ExportOptions(
+                checkpoint=checkpoint,
+                out=bundle,
+                name=config.preset,
+                revision="random",
+                parity_episodes=0,  # the sides compare every answer they time
+            )
         )
         network, _ = load_network(checkpoint)
         yield EagerSide(network), EngineSide(BundleRuntime(bundle, intra_op_threads=threads))

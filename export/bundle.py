@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from export.convert import OPSET, convert
 from export.graphs import example_inputs, wrap
@@ -23,9 +22,8 @@ from model.contract import (
     TrainingRecord,
     file_sha256,
 )
-from model.data.datasets import FolderDataset
-from model.data.episodes import index_classes
-from model.data.folds import fold_classes
+from model.data.datasets import FolderDataset, LabelledImages, ProceduralDefects
+from model.data.episodes import MIN_AREA, index_classes
 from model.evaluation import evaluate_episodes
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
@@ -34,6 +32,7 @@ from model.segmenters import BundleSegmenter, EagerSegmenter
 PARITY_FILE = "parity.json"
 MIOU_TOLERANCE = 0.1
 _CURVE_POINTS = 60
+_RENDERED_PER_CLASS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +46,8 @@ class ExportOptions:
         revision: of the weights.
         threshold: default foreground probability.
         input_side: another side than in training.
-        parity_data: PASCAL-5i folder for the mIoU gate; without it only tensors are compared.
-        parity_episodes: of the mIoU gate.
+        parity_data: labelled folder for the mIoU gate; without it, rendered surface defects.
+        parity_episodes: of the mIoU gate; 0 compares tensors alone.
     """
 
     checkpoint: Path
@@ -61,13 +60,20 @@ class ExportOptions:
     parity_episodes: int = 50
 
 
+class OutputError(ValueError):
+    """The output directory holds something that an export must not replace."""
+
+
 def export_bundle(options: ExportOptions) -> Manifest:
     """Write the bundle.
 
     Raises:
         ParityError: ONNX and eager part; nothing is left at `out`, or what was there before.
+        OutputError: `out` exists and is no bundle.
         model.build.CheckpointError: the checkpoint is not one.
+        model.data.datasets.DatasetError: the folder for the mIoU gate is not one.
     """
+    _refuse_other_folders(options.out)
     network, config = load_network(options.checkpoint, input_side=options.input_side)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.out.parent) as folder:
@@ -77,13 +83,21 @@ def export_bundle(options: ExportOptions) -> Manifest:
         manifest = _manifest(options, config, network, staging)
         _write_json(staging / MANIFEST_FILE, manifest.model_dump(mode="json"))
         parity: dict[str, Any] = {"tensors": as_json(report)}
-        if options.parity_data is not None:
+        if options.parity_episodes:
             parity["miou"] = _miou_gate(options, network, staging)
         _write_json(staging / PARITY_FILE, parity)
         if options.out.exists():
             shutil.rmtree(options.out)
         staging.rename(options.out)
     return manifest
+
+
+def _refuse_other_folders(out: Path) -> None:
+    """An earlier bundle may be replaced, and an empty folder filled; nothing else is deleted."""
+    if out.exists() and not (
+        out.is_dir() and ((out / MANIFEST_FILE).is_file() or not any(out.iterdir()))
+    ):
+        raise OutputError(f"{out} exists and is no bundle; choose another directory")
 
 
 def _write_graphs(network: SDAANet, folder: Path) -> list[TensorParity]:
@@ -156,13 +170,15 @@ def _training_record(checkpoint: Path) -> TrainingRecord | None:
     )
 
 
-def _miou_gate(options: ExportOptions, network: SDAANet, bundle: Path) -> dict[str, float]:
-    """Compare the mIoU of both sides on the same real episodes."""
-    assert options.parity_data is not None  # noqa: S101  (the caller's condition)
-    dataset = FolderDataset(options.parity_data)
-    by_name = {name: index for index, name in dataset.class_names.items()}
-    classes = index_classes(dataset, tuple(by_name[name] for name in fold_classes(0)))
-    torch.manual_seed(0)
+def _miou_gate(options: ExportOptions, network: SDAANet, bundle: Path) -> dict[str, Any]:
+    """Compare the mIoU of both sides on the same episodes, over every class of the set."""
+    dataset: LabelledImages
+    if options.parity_data is None:
+        dataset = ProceduralDefects(per_class=_RENDERED_PER_CLASS, side=network.input_side)
+        least_pixels = 1
+    else:
+        dataset, least_pixels = FolderDataset(options.parity_data), MIN_AREA
+    classes = index_classes(dataset, tuple(dataset.class_names), least_pixels)
     eager, onnx = (
         evaluate_episodes(
             segmenter,
@@ -180,7 +196,12 @@ def _miou_gate(options: ExportOptions, network: SDAANet, bundle: Path) -> dict[s
             f"mIoU over {options.parity_episodes} episodes: eager {eager:.2f}, ONNX {onnx:.2f}, "
             f"allowed difference {MIOU_TOLERANCE}"
         )
-    return {"episodes": options.parity_episodes, "eager": eager, "onnx": onnx}
+    return {
+        "set": dataset.name,
+        "episodes": options.parity_episodes,
+        "eager": eager,
+        "onnx": onnx,
+    }
 
 
 def _write_json(path: Path, value: object) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MANIFEST_FILE = "manifest.json"
 FORMAT_VERSION: Literal[1] = 1
+NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 Channel = tuple[float, float, float]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -30,7 +31,7 @@ class GraphFile(_Record):
 
 
 class TrainingRecord(_Record):
-    """How the weights came about; `curves` maps a name to [episodes seen, value] points."""
+    """How the weights came about; `curves` maps a name to [step, value] points."""
 
     data: tuple[str, ...]
     excluded_classes: tuple[str, ...]
@@ -45,7 +46,7 @@ class Manifest(_Record):
     """Sizes, numbers and provenance of a bundle. Sides are pixels or cells, square."""
 
     format_version: Literal[1] = FORMAT_VERSION
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
     revision: str
     preset: str
     input_side: Annotated[int, Field(ge=32, le=2048)]

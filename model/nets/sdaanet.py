@@ -117,7 +117,8 @@ class SDAANet(nn.Module):
     def encode_features(self, features: BackboneFeatures, mask: Tensor) -> EncodedImages:
         """The same from the backbone's features."""
         mid = features.mid
-        high = self.backbone.high(features.stage3 * self.resize_mask(mask))
+        # The prior is training-free: nothing is learned through it (PFENet).
+        high = self.backbone.high(features.stage3 * self.resize_mask(mask)).detach()
         return EncodedImages(self.reduce_support(mid), self.reduce_query(mid), high)
 
     def prototype(self, support_feature: Tensor, high_feature: Tensor, mask: Tensor) -> Prototypes:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from model.build import PRESETS, NetworkConfig, build_network, load_pretrained
@@ -21,7 +21,7 @@ from model.nets import SDAANet
 from model.training.checkpoints import CHECKPOINT_FILE, restore_checkpoint, save_checkpoint
 from model.training.config import Stage, TrainConfig
 from model.training.feature_graph import feature_graph, weights_key
-from model.training.schedule import locate, make_optimizer, set_rate
+from model.training.schedule import locate, make_optimizer, moving_average, set_rate
 from model.training.source import BatchSource
 
 LOG_FILE = "log.jsonl"
@@ -93,7 +93,7 @@ class Run:
         self.network = build_network(self.network_config, mask_side=config.cache.label_side)
         load_pretrained(self.network.backbone, weights_dir)
         self.prepared = prepare(config, self.network, data_root, cache_dir)
-        update = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
+        update = moving_average(config.ema)
         self.average = AveragedModel(self.network, multi_avg_fn=update, use_buffers=False)
         self.averaged = cast(SDAANet, self.average.module)
         self.step, self.minutes, self.curve = 0, 0.0, list[dict[str, float]]()
@@ -137,7 +137,8 @@ class Run:
                 self._log(window, bar)
                 window = []
             if last:
-                # The next stage has other parameter groups and starts its own optimizer.
+                # The next stage has other parameter groups, an optimizer and an average of its own.
+                self.average.n_averaged.zero_()
                 self._save(None)
             elif should_stop() or self.step % self.config.checkpoint_steps == 0:
                 self._save(optimizer)
@@ -158,7 +159,8 @@ class Run:
             strategy=self.config.strategy,
             weights=self.config.loss_weights,
         )
-        optimizer.zero_grad(set_to_none=True)
+        # Also of parameters that an earlier stage trained, or they would count in the clipping.
+        self.network.zero_grad(set_to_none=True)
         terms.total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
         optimizer.step()

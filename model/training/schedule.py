@@ -1,8 +1,10 @@
 """Which parts train, at which rate, at a step."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from model.nets import SDAANet
 from model.training.config import Stage, TrainConfig
@@ -52,6 +54,23 @@ def set_rate(optimizer: torch.optim.Optimizer, stage: Stage, step: int, power: f
     """Poly decay from each group's peak over the stage."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * poly(step / stage.steps, power)
+
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+
+def moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """An update for `AveragedModel`: exponential, faster at first so that short stages count.
+
+    The n-th update of an average keeps min(decay, (1 + n) / (10 + n)) of it.
+    """
+
+    def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
+        number = int(count)
+        kept = min(decay, (1 + number) / (10 + number))
+        torch._foreach_lerp_(averaged, current, 1 - kept)
+
+    return update
 
 
 def _backbone_parameters(network: SDAANet, stage: Stage) -> list[torch.nn.Parameter]:

@@ -20,6 +20,7 @@ class Exported(NamedTuple):
     network: SDAANet
     manifest: Manifest
     bundle: Path
+    checkpoint: Path
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +43,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     torch.save({**network_state(network, config), "progress": progress}, folder / "checkpoint.pt")
     manifest = export_bundle(
         ExportOptions(
-            checkpoint=folder / "checkpoint.pt", out=folder / "tiny", name="tiny", revision="1"
+            checkpoint=folder / "checkpoint.pt",
+            out=folder / "tiny",
+            name="tiny",
+            revision="1",
+            parity_episodes=4,
         )
     )
-    return Exported(network, manifest, folder / "tiny")
+    return Exported(network, manifest, folder / "tiny", folder / "checkpoint.pt")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from export.bundle import MIOU_TOLERANCE
 from export.graphs import example_inputs, wrap
 from export.parity import TOLERANCE, ParityError, compare
 from model.contract import (
@@ -46,6 +47,13 @@ def test_a_difference_names_tensor_and_figure(exported: "Exported") -> None:
     compare(path, PROTOTYPE, wrap(exported.network)["prototype"], {"same": cases["prototype"]})
     with pytest.raises(ParityError, match=r"prototype\.g\w+ \(altered\): differs by 0\.\d+"):
         compare(path, PROTOTYPE, wrap(altered)["prototype"], {"altered": cases["prototype"]})
+
+
+def test_the_gate_compares_miou_and_records_it(exported: "Exported") -> None:
+    miou = json.loads((exported.bundle / "parity.json").read_text())["miou"]
+    assert (miou["set"], miou["episodes"]) == ("procedural_defects", 4)
+    assert 0 < miou["eager"] < 100
+    assert abs(miou["eager"] - miou["onnx"]) <= MIOU_TOLERANCE
 
 
 def test_the_manifest_hashes_its_graphs(exported: "Exported") -> None:
@@ -117,6 +125,12 @@ def test_the_shipped_bundle_is_small_and_has_seen_no_test_class() -> None:
     assert set(fold_classes(0)) <= set(manifest.training.excluded_classes)
     sets = {line.split(":")[0] for line in manifest.training.data}
     assert "blood_cells" not in sets
+
+
+def test_the_shipped_bundle_passed_its_gate_on_real_photographs() -> None:
+    miou = json.loads((SHIPPED / "parity.json").read_text())["miou"]
+    assert (miou["set"], miou["episodes"]) == ("pascal5i_val", 50)
+    assert abs(miou["eager"] - miou["onnx"]) <= MIOU_TOLERANCE
 
 
 def test_graphs_hold_no_source_path_of_the_exporting_machine(exported: "Exported") -> None:

@@ -60,7 +60,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2Backbone(Backbone):
-    """Blocks 12 and 16 are the mid-level feature (96 + 320), the last 1x1 layer the high-level.
+    """Blocks 12 and 16 are the mid-level feature (96 + 320), block 16 the high-level one too.
 
     The layout follows the ImageNet weights it starts from: block 0 expands too (32 → 32), and the
     strides are at the stem and blocks 1, 3, 10 and 13, of which 13 is dilated away.

@@ -16,8 +16,8 @@ _GROUP3, _GROUP4, _GROUP5 = 14, 24, 34
 class VGGBackbone(Backbone):
     """Mid-level feature: concat(group 3, group 4) = 768 channels; high-level: group 5, 512.
 
-    The fourth pooling layer is left out so that everything stays at stride 8, and group 5
-    follows it without dilation, as pre-trained.
+    The fourth pooling layer is left out so that everything stays at stride 8; group 5 was trained
+    behind it and is not dilated in return.
     """
 
     mid_channels = 256 + 512

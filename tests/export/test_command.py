@@ -1,0 +1,77 @@
+"""`python -m export`: what ends it, with which status, and what it leaves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from export import bundle as bundle_module
+from export.__main__ import main
+from model.segmenters import BundleSegmenter
+
+if TYPE_CHECKING:
+    from tests.export.conftest import Exported
+
+Capture = pytest.CaptureFixture[str]
+
+
+class _Inverted(BundleSegmenter):
+    """A bundle whose answers are not those of the network."""
+
+    def logits(
+        self, key: object, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> NDArray[np.float32]:
+        return np.asarray(-super().logits(key, image, supports))
+
+
+def test_masks_that_differ_fail_the_export(
+    exported: "Exported", tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_module, "BundleSegmenter", _Inverted)
+    out = tmp_path / "bundle"
+    assert main(["--checkpoint", str(exported.checkpoint), "--out", str(out)]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("mIoU over 50 episodes: eager ")
+    assert "ONNX" in message
+    assert not out.exists()
+
+
+def test_a_folder_that_is_no_bundle_is_kept(
+    exported: "Exported", tmp_path: Path, capsys: Capture
+) -> None:
+    kept = tmp_path / "notes.txt"
+    kept.write_text("mine")
+    assert main(["--checkpoint", str(exported.checkpoint), "--out", str(tmp_path)]) == 2
+    assert "no bundle" in capsys.readouterr().err
+    assert kept.read_text() == "mine"
+
+
+def test_a_file_that_is_no_checkpoint_is_told(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(b"nothing")
+    assert main(["--checkpoint", str(path), "--out", str(tmp_path / "bundle")]) == 2
+    assert "not a readable checkpoint" in capsys.readouterr().err
+
+
+def test_a_set_that_is_missing_is_told(
+    exported: "Exported", tmp_path: Path, capsys: Capture
+) -> None:
+    options = ["--checkpoint", str(exported.checkpoint), "--out", str(tmp_path / "bundle")]
+    assert main([*options, "--data", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--threshold", "0"), ("--threshold", "1.5"), ("--name", "No Name")]
+)
+def test_bad_options_are_refused_before_any_work(
+    tmp_path: Path, capsys: Capture, option: str, value: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--checkpoint", "none", "--out", str(tmp_path / "bundle"), option, value])
+    assert ended.value.code == 2
+    assert value in capsys.readouterr().err
