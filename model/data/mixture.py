@@ -7,8 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.data.datasets import FolderDataset, LabelledImages, ProceduralDefects
-from model.data.episodes import present_classes
+from model.data.datasets import (
+    KEEP_ALL,
+    FolderDataset,
+    Keep,
+    LabelledImages,
+    ProceduralDefects,
+    Subset,
+    class_areas,
+)
 
 PROCEDURAL = "procedural_defects"
 
@@ -20,14 +27,14 @@ class SetConfig:
     Attributes:
         name: folder under the data root, or `procedural_defects`.
         weight: share of episodes, relative to the other sets.
-        keep: residues and modulus of the sorted images in use; the rest stays for evaluation.
+        keep: residues and modulus of the images in use; the rest stays for evaluation.
         min_share: smallest share of the image that a class must cover to be asked for.
         per_class: rendered images of each class (procedural only).
     """
 
     name: str
     weight: float
-    keep: tuple[tuple[int, ...], int] = ((0,), 1)
+    keep: Keep = KEEP_ALL
     min_share: float = 0.005
     per_class: int = 120
 
@@ -43,16 +50,17 @@ def open_set(config: SetConfig, data_root: Path, side: int) -> LabelledImages:
     """The set a config names."""
     if config.name == PROCEDURAL:
         return ProceduralDefects(per_class=config.per_class, side=side)
-    return FolderDataset(data_root / config.name, keep=config.keep)
+    dataset: LabelledImages = FolderDataset(data_root / config.name)
+    return dataset if config.keep == KEEP_ALL else Subset(dataset, config.keep)
 
 
 def allowed_images(sets: Sequence[LabelledImages], excluded: frozenset[str]) -> list[SourceImage]:
-    """Every image of the sets in which no excluded class is labelled."""
+    """Every image of the sets that shows no excluded class, under whatever name."""
     images = []
     for set_index, dataset in enumerate(sets):
         barred = {c for c, name in dataset.class_names.items() if name in excluded}
         for index in range(len(dataset)):
-            if not barred or barred.isdisjoint(present_classes(dataset.label(index))):
+            if not barred or barred.isdisjoint(class_areas(dataset, index)):
                 images.append(SourceImage(set_index, index))
     return images
 

@@ -1,0 +1,27 @@
+"""Sets of labelled images in their formats, and procedural defects."""
+
+from model.data.datasets.base import (
+    BACKGROUND,
+    IGNORE,
+    DatasetError,
+    KnownAreas,
+    LabelledImages,
+    class_areas,
+)
+from model.data.datasets.defects import ProceduralDefects
+from model.data.datasets.folder import FolderDataset
+from model.data.datasets.subset import KEEP_ALL, Keep, Subset
+
+__all__ = [
+    "BACKGROUND",
+    "IGNORE",
+    "KEEP_ALL",
+    "DatasetError",
+    "FolderDataset",
+    "Keep",
+    "KnownAreas",
+    "LabelledImages",
+    "ProceduralDefects",
+    "Subset",
+    "class_areas",
+]
