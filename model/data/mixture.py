@@ -16,6 +16,7 @@ from model.data.datasets import (
     Subset,
     class_areas,
 )
+from model.data.folds import barred_classes
 
 PROCEDURAL = "procedural_defects"
 
@@ -58,7 +59,7 @@ def allowed_images(sets: Sequence[LabelledImages], excluded: frozenset[str]) -> 
     """Every image of the sets that shows no excluded class, under whatever name."""
     images = []
     for set_index, dataset in enumerate(sets):
-        barred = {c for c, name in dataset.class_names.items() if name in excluded}
+        barred = barred_classes(dataset.class_names, excluded)
         for index in range(len(dataset)):
             if not barred or barred.isdisjoint(class_areas(dataset, index)):
                 images.append(SourceImage(set_index, index))
