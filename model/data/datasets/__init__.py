@@ -10,6 +10,7 @@ from model.data.datasets.base import (
 )
 from model.data.datasets.defects import ProceduralDefects
 from model.data.datasets.folder import FolderDataset
+from model.data.datasets.pascal import PascalDataset
 from model.data.datasets.subset import KEEP_ALL, Keep, Subset
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Keep",
     "KnownAreas",
     "LabelledImages",
+    "PascalDataset",
     "ProceduralDefects",
     "Subset",
     "class_areas",
