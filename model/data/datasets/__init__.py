@@ -8,6 +8,7 @@ from model.data.datasets.base import (
     LabelledImages,
     class_areas,
 )
+from model.data.datasets.coco import CocoDataset
 from model.data.datasets.defects import ProceduralDefects
 from model.data.datasets.folder import FolderDataset
 from model.data.datasets.pascal import PascalDataset
@@ -17,6 +18,7 @@ __all__ = [
     "BACKGROUND",
     "IGNORE",
     "KEEP_ALL",
+    "CocoDataset",
     "DatasetError",
     "FolderDataset",
     "Keep",
