@@ -11,6 +11,7 @@ from model.data.datasets.base import (
 from model.data.datasets.coco import CocoDataset
 from model.data.datasets.defects import ProceduralDefects
 from model.data.datasets.folder import FolderDataset
+from model.data.datasets.fss import FssDataset
 from model.data.datasets.pascal import PascalDataset
 from model.data.datasets.subset import KEEP_ALL, Keep, Subset
 
@@ -21,6 +22,7 @@ __all__ = [
     "CocoDataset",
     "DatasetError",
     "FolderDataset",
+    "FssDataset",
     "Keep",
     "KnownAreas",
     "LabelledImages",
