@@ -9,12 +9,12 @@ import numpy as np
 
 from model.data.datasets import (
     KEEP_ALL,
-    FolderDataset,
     Keep,
     LabelledImages,
     ProceduralDefects,
     Subset,
     class_areas,
+    open_dataset,
 )
 from model.data.folds import barred_classes
 
@@ -26,7 +26,8 @@ class SetConfig:
     """One set of a mixture.
 
     Attributes:
-        name: folder under the data root, or `procedural_defects`.
+        name: folder under the data root, with `@SPLIT` behind it for another split than
+            `train`, or `procedural_defects`.
         weight: share of episodes, relative to the other sets.
         keep: residues and modulus of the images in use; the rest stays for evaluation.
         min_share: smallest share of the image that a class must cover to be asked for.
@@ -51,7 +52,7 @@ def open_set(config: SetConfig, data_root: Path, side: int) -> LabelledImages:
     """The set a config names."""
     if config.name == PROCEDURAL:
         return ProceduralDefects(per_class=config.per_class, side=side)
-    dataset: LabelledImages = FolderDataset(data_root / config.name)
+    dataset = open_dataset(data_root / config.name, split="train")
     return dataset if config.keep == KEEP_ALL else Subset(dataset, config.keep)
 
 

@@ -12,6 +12,7 @@ from model.data.datasets.coco import CocoDataset
 from model.data.datasets.defects import ProceduralDefects
 from model.data.datasets.folder import FolderDataset
 from model.data.datasets.fss import FssDataset
+from model.data.datasets.opening import open_dataset
 from model.data.datasets.pascal import PascalDataset
 from model.data.datasets.subset import KEEP_ALL, Keep, Subset
 
@@ -30,4 +31,5 @@ __all__ = [
     "ProceduralDefects",
     "Subset",
     "class_areas",
+    "open_dataset",
 ]
