@@ -10,7 +10,7 @@ from typing import Any
 
 from model.build import CheckpointError, load_network
 from model.contract import InvalidBundleError
-from model.data.datasets import DatasetError, FolderDataset
+from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, index_classes
 from model.data.folds import fold_classes
 from model.evaluation import Segmenter, evaluate_episodes
@@ -70,7 +70,7 @@ def _open(args: argparse.Namespace) -> tuple[Segmenter, float]:
 def _evaluate(
     args: argparse.Namespace, segmenter: Segmenter, threshold: float
 ) -> list[dict[str, Any]]:
-    dataset = FolderDataset(args.data)
+    dataset = open_dataset(args.data)
     by_name = {name: index for index, name in dataset.class_names.items()}
     reports = []
     for fold in args.folds if args.folds is not None else [None]:

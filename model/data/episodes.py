@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.datasets import BACKGROUND, IGNORE, DatasetError, LabelledImages
+from model.data.datasets import IGNORE, DatasetError, LabelledImages, class_areas
 
 # PFENet's rule: a class counts in an image from two 32x32 patches on, at the image's own size.
 MIN_AREA = 2 * 32 * 32
@@ -36,9 +36,8 @@ def index_classes(
     """Find the images that hold each class with at least `min_area` pixels."""
     found: dict[int, list[int]] = {c: [] for c in classes}
     for i in range(len(dataset)):
-        counts = np.bincount(dataset.label(i).ravel(), minlength=256)
-        for c in classes:
-            if counts[c] >= min_area:
+        for c, area in class_areas(dataset, i).items():
+            if c in found and area >= max(min_area, 1):
                 found[c].append(i)
     return ClassIndex({c: np.asarray(rows, dtype=np.int64) for c, rows in found.items()})
 
@@ -64,8 +63,3 @@ def binary_labels(label: NDArray[np.uint8], class_index: int) -> NDArray[np.uint
     binary = np.asarray(label == class_index, dtype=np.uint8)
     binary[label == IGNORE] = IGNORE
     return binary
-
-
-def present_classes(label: NDArray[np.uint8]) -> tuple[int, ...]:
-    """Class indices in a label map."""
-    return tuple(int(c) for c in np.unique(label) if c not in (BACKGROUND, IGNORE))

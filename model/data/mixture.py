@@ -7,8 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.data.datasets import FolderDataset, LabelledImages, ProceduralDefects
-from model.data.episodes import present_classes
+from model.data.datasets import (
+    KEEP_ALL,
+    Keep,
+    LabelledImages,
+    ProceduralDefects,
+    Subset,
+    class_areas,
+    open_dataset,
+)
+from model.data.folds import barred_classes
 
 PROCEDURAL = "procedural_defects"
 
@@ -18,16 +26,17 @@ class SetConfig:
     """One set of a mixture.
 
     Attributes:
-        name: folder under the data root, or `procedural_defects`.
+        name: folder under the data root, with `@SPLIT` behind it for another split than
+            `train`, or `procedural_defects`.
         weight: share of episodes, relative to the other sets.
-        keep: residues and modulus of the sorted images in use; the rest stays for evaluation.
+        keep: residues and modulus of the images in use; the rest stays for evaluation.
         min_share: smallest share of the image that a class must cover to be asked for.
         per_class: rendered images of each class (procedural only).
     """
 
     name: str
     weight: float
-    keep: tuple[tuple[int, ...], int] = ((0,), 1)
+    keep: Keep = KEEP_ALL
     min_share: float = 0.005
     per_class: int = 120
 
@@ -43,16 +52,17 @@ def open_set(config: SetConfig, data_root: Path, side: int) -> LabelledImages:
     """The set a config names."""
     if config.name == PROCEDURAL:
         return ProceduralDefects(per_class=config.per_class, side=side)
-    return FolderDataset(data_root / config.name, keep=config.keep)
+    dataset = open_dataset(data_root / config.name, split="train")
+    return dataset if config.keep == KEEP_ALL else Subset(dataset, config.keep)
 
 
 def allowed_images(sets: Sequence[LabelledImages], excluded: frozenset[str]) -> list[SourceImage]:
-    """Every image of the sets in which no excluded class is labelled."""
+    """Every image of the sets that shows no excluded class, under whatever name."""
     images = []
     for set_index, dataset in enumerate(sets):
-        barred = {c for c, name in dataset.class_names.items() if name in excluded}
+        barred = barred_classes(dataset.class_names, excluded)
         for index in range(len(dataset)):
-            if not barred or barred.isdisjoint(present_classes(dataset.label(index))):
+            if not barred or barred.isdisjoint(class_areas(dataset, index)):
                 images.append(SourceImage(set_index, index))
     return images
 

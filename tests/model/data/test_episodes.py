@@ -1,4 +1,4 @@
-"""Episodes are data: lists, folds and the errors of sets."""
+"""Episodes are data: their lists, and sets in the project's own format."""
 
 from pathlib import Path
 
@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.data.datasets import DatasetError, FolderDataset, ProceduralDefects
+from model.data.datasets import (
+    DatasetError,
+    FolderDataset,
+    ProceduralDefects,
+    Subset,
+    class_areas,
+)
 from model.data.episodes import ClassIndex, binary_labels, draw_episode, index_classes
-from model.data.folds import PASCAL_CLASSES, excluded_names, fold_classes
 from model.data.mixture import allowed_images
 
 CLASSES = ClassIndex({3: np.arange(8), 5: np.arange(20, 24), 9: np.arange(40, 42)})
@@ -46,22 +51,6 @@ def test_binary_labels_keep_the_ignored_border() -> None:
     assert binary_labels(label, 7).tolist() == [[0, 1, 0, 255]]
 
 
-def test_folds_are_the_pascal_classes_in_voc_order() -> None:
-    assert fold_classes(0) == ("aeroplane", "bicycle", "bird", "boat", "bottle")
-    assert fold_classes(3) == ("pottedplant", "sheep", "sofa", "train", "tvmonitor")
-    assert sum((fold_classes(fold) for fold in range(4)), ()) == PASCAL_CLASSES
-
-
-def test_an_unknown_fold_is_an_error() -> None:
-    with pytest.raises(ValueError, match="not 4"):
-        fold_classes(4)
-
-
-def test_excluded_names_hold_other_sets_words_for_a_class() -> None:
-    assert excluded_names(fold_classes(0)) == {*fold_classes(0), "bicyclist"}
-    assert {"person", "pedestrian", "face"} <= excluded_names(["person"])
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Four images; class 1 `boat` in images 0 and 1, class 2 `sheep` in 1, 2 and 3."""
@@ -90,8 +79,15 @@ def test_a_folder_is_read(folder: Path) -> None:
 
 
 def test_keep_takes_residues_of_the_sorted_images(folder: Path) -> None:
-    assert FolderDataset(folder, keep=((0,), 2)).ids == ("0", "2")
-    assert FolderDataset(folder, keep=((1, 2), 3)).ids == ("1", "2")
+    whole = FolderDataset(folder)
+    assert Subset(whole, ((0,), 2)).positions == (0, 2)
+    rest = Subset(whole, ((1, 2), 3))
+    assert (len(rest), rest.class_names) == (2, whole.class_names)
+    assert rest.name == f"{whole.name}[1,2/3]"
+    for part, all_of_it in zip(rest.read(1), whole.read(2), strict=True):
+        assert np.array_equal(part, all_of_it)
+    assert np.array_equal(rest.label(1), whole.label(2))
+    assert class_areas(rest, 0) == class_areas(whole, 1) == {1: 200, 2: 200}
 
 
 def test_classes_are_indexed_from_a_smallest_area_on(folder: Path) -> None:
@@ -99,6 +95,7 @@ def test_classes_are_indexed_from_a_smallest_area_on(folder: Path) -> None:
     found = index_classes(dataset, (1, 2), min_area=200).images
     assert {c: rows.tolist() for c, rows in found.items()} == {1: [0, 1], 2: [1, 2, 3]}
     assert not len(index_classes(dataset, (1,), min_area=201).images[1])
+    assert index_classes(dataset, (1,), min_area=0).images[1].tolist() == [0, 1]
 
 
 def test_images_with_an_excluded_class_are_left_out(folder: Path) -> None:
@@ -119,6 +116,18 @@ def test_a_folder_without_class_names_names_the_file(tmp_path: Path) -> None:
 def test_a_missing_label_map_is_named(folder: Path) -> None:
     (folder / "labels" / "2.png").unlink()
     with pytest.raises(DatasetError, match=r"labels/2\.png"):
+        FolderDataset(folder).read(2)
+
+
+def test_a_label_map_in_colours_is_told(folder: Path) -> None:
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(folder / "labels" / "2.png")
+    with pytest.raises(DatasetError, match="not colours"):
+        FolderDataset(folder).label(2)
+
+
+def test_a_damaged_image_is_told(folder: Path) -> None:
+    (folder / "images" / "2.jpg").write_bytes(b"no picture")
+    with pytest.raises(DatasetError, match=r"expected an image at .*images/2\.jpg"):
         FolderDataset(folder).read(2)
 
 

@@ -1,0 +1,112 @@
+"""What a set of labelled images is, and how its files are read."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+BACKGROUND, IGNORE = 0, 255
+MOST_CLASSES = IGNORE - 1  # what a label map of bytes has room for
+
+
+class DatasetError(ValueError):
+    """A set is missing or malformed; the message names the expected files."""
+
+
+class LabelledImages(Protocol):
+    """A set: RGB images with label maps of class indices (0 background, 255 ignore)."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def class_names(self) -> dict[int, str]: ...
+
+    def __len__(self) -> int: ...
+
+    def label(self, index: int) -> NDArray[np.uint8]:
+        """Label map (H, W)."""
+        ...
+
+    def read(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Image (H, W, 3) and its label map (H, W)."""
+        ...
+
+
+@runtime_checkable
+class KnownAreas(Protocol):
+    """A set that can tell what an image shows without making its label map."""
+
+    def class_areas(self, index: int) -> Mapping[int, int]:
+        """As the function `class_areas`."""
+        ...
+
+
+def class_areas(dataset: LabelledImages, index: int) -> Mapping[int, int]:
+    """Class index → pixels of it in an image, at the image's own size.
+
+    Only classes that the image shows are in it; one that is shown, but ignored throughout, has
+    area 0. A set that is no `KnownAreas` is counted from its label map.
+    """
+    if isinstance(dataset, KnownAreas):
+        return dataset.class_areas(index)
+    counts = np.bincount(dataset.label(index).ravel(), minlength=256)
+    return {int(c): int(counts[c]) for c in np.nonzero(counts)[0] if c not in (BACKGROUND, IGNORE)}
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """RGB (H, W, 3) of an image file.
+
+    Raises:
+        DatasetError: missing or damaged.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"), dtype=np.uint8)
+    except OSError as exc:
+        raise DatasetError(f"expected an image at {path}") from exc
+
+
+def read_label_map(path: Path) -> NDArray[np.uint8]:
+    """Class indices (H, W) of a palette or grey PNG.
+
+    Raises:
+        DatasetError: missing, damaged, or in colours.
+    """
+    try:
+        with Image.open(path) as image:
+            label = np.asarray(image, dtype=np.uint8)
+    except OSError as exc:
+        raise DatasetError(f"expected a label map at {path}") from exc
+    if label.ndim != 2:
+        raise DatasetError(f"expected class indices (a palette or grey PNG), not colours: {path}")
+    return label
+
+
+def read_pair(
+    image_path: Path, label: NDArray[np.uint8]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """An image file beside its label map.
+
+    Raises:
+        DatasetError: the image is missing, damaged, or of another size than the label map.
+    """
+    pixels = read_image(image_path)
+    if label.shape != pixels.shape[:2]:
+        raise DatasetError(f"label map and image differ in size: {image_path}")
+    return pixels, label
+
+
+def read_lines(path: Path) -> tuple[str, ...]:
+    """The words of a list file, one a line.
+
+    Raises:
+        DatasetError: missing.
+    """
+    try:
+        return tuple(path.read_text(encoding="utf-8").split())
+    except OSError as exc:
+        raise DatasetError(f"expected a list at {path}") from exc
