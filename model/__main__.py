@@ -1,9 +1,9 @@
-"""Command line of the model: train and evaluate."""
+"""Command line of the model: train, evaluate, and report results."""
 
 import argparse
 import sys
 
-from model import cli_evaluate, cli_train
+from model import cli_evaluate, cli_results, cli_train
 
 
 def main() -> int:
@@ -16,6 +16,9 @@ def main() -> int:
     evaluate = commands.add_parser("evaluate", help=cli_evaluate.__doc__)
     cli_evaluate.add_arguments(evaluate)
     evaluate.set_defaults(run=cli_evaluate.main)
+    results = commands.add_parser("results", help=cli_results.__doc__)
+    cli_results.add_arguments(results)
+    results.set_defaults(run=cli_results.main)
     args = parser.parse_args()
     status: int = args.run(args)
     return status

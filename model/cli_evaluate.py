@@ -1,27 +1,27 @@
 """`python -m model evaluate`."""
 
 import argparse
-import json
+import os
+import shlex
 import sys
-import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from model.build import CheckpointError, load_network
+from model.build import CheckpointError
 from model.contract import InvalidBundleError
-from model.data.datasets import DatasetError, open_dataset
-from model.data.episodes import MIN_AREA, index_classes
-from model.data.folds import fold_classes
-from model.evaluation import Segmenter, evaluate_episodes
-from model.runtime import BundleRuntime
-from model.segmenters import BundleSegmenter, EagerSegmenter
-
-DEFAULT_THRESHOLD = 0.5
+from model.data.datasets import DatasetError, LabelledImages, open_dataset
+from model.data.episodes import MIN_AREA
+from model.evaluation.plan import Mode, Plan, PlannedRun
+from model.evaluation.records import Evaluation, Protocol, Result, write_evaluation
+from model.evaluation.summary import summary
+from model.subject import Opened, open_bundle, open_checkpoint
 
 
-def _integers(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,65 +29,133 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--checkpoint", type=Path, help="evaluate the eager network")
     what.add_argument("--bundle", type=Path, help="evaluate an exported bundle")
+    parser.add_argument("--name", help="row of the results page; default: bundle or run folder")
     parser.add_argument("--data", type=Path, required=True, help="folder of one set")
     parser.add_argument("--folds", type=_integers, help="PASCAL-5i folds; none: every class")
-    parser.add_argument("--shots", type=_integers, default=[1])
-    parser.add_argument("--episodes", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--shots", type=_integers, default=(1,), help="such as 1,5,10")
+    parser.add_argument("--seeds", type=_integers, default=(0,), help="of the lists: 0,1,2")
+    parser.add_argument("--episodes", type=int, default=1000, help="of each list")
     parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
-    parser.add_argument("--input-side", type=int, help="another side (checkpoint only)")
     parser.add_argument("--threshold", type=float, help="default: the manifest's, or 0.5")
-    parser.add_argument("--json", type=Path, help="write the reports here")
+    parser.add_argument(
+        "--labels",
+        choices=("original", "scaled"),
+        default="original",
+        help="compare at the images' own size, or at the network's input side (the paper's †)",
+    )
+    parser.add_argument(
+        "--scales",
+        type=_numbers,
+        default=(1.0,),
+        help="average over input sides, such as 0.8,1.0,1.2 (checkpoint only)",
+    )
+    parser.add_argument("--flip", action="store_true", help="average over the mirrored query too")
+    parser.add_argument("--input-side", type=int, help="another side (checkpoint only)")
+    parser.add_argument("--device", default="cpu", help="of the checkpoint, such as cuda")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument(
+        "--absent", type=float, help="share of queries that lack the class: judge presence"
+    )
+    mode.add_argument(
+        "--generalised",
+        action="store_true",
+        help="label whole images with base and novel classes; --episodes counts images",
+    )
+    parser.add_argument(
+        "--calibrate-folds",
+        type=_integers,
+        default=(),
+        help="with --absent: folds whose classes choose the presence threshold",
+    )
+    parser.add_argument("--json", type=Path, help="record the evaluation here, list by list")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Evaluate every fold and number of shots, print and optionally write the figures."""
+    """Run every list, record it as it ends, print the figures; returns the exit status."""
     try:
-        segmenter, threshold = _open(args)
-        reports = _evaluate(args, segmenter, threshold)
+        evaluation = _evaluate(args)
     except (CheckpointError, InvalidBundleError, DatasetError, ValueError) as exc:
         print(exc, file=sys.stderr)
         return 2
-    for report in reports:
-        classes = "  ".join(f"{name} {iou:.1f}" for name, iou in report["class_iou"].items())
-        print(
-            f"fold {report['fold']}  {report['shots']}-shot  mIoU {report['mean_iou']:.2f}  "
-            f"FB-IoU {report['fb_iou']:.2f}  ({classes})  {report['seconds']:.0f} s"
-        )
-    if args.json:
-        args.json.write_text(json.dumps(reports, indent=2) + "\n", encoding="utf-8")
+    print(summary(evaluation))
     return 0
 
 
-def _open(args: argparse.Namespace) -> tuple[Segmenter, float]:
-    if args.bundle:
-        runtime = BundleRuntime(args.bundle)
-        return BundleSegmenter(runtime), args.threshold or runtime.manifest.threshold
-    network, _ = load_network(args.checkpoint, input_side=args.input_side)
-    return EagerSegmenter(network), args.threshold or DEFAULT_THRESHOLD
-
-
-def _evaluate(
-    args: argparse.Namespace, segmenter: Segmenter, threshold: float
-) -> list[dict[str, Any]]:
+def _evaluate(args: argparse.Namespace) -> Evaluation:
+    opened = _open(args)
     dataset = open_dataset(args.data)
-    by_name = {name: index for index, name in dataset.class_names.items()}
-    reports = []
-    for fold in args.folds if args.folds is not None else [None]:
-        names = tuple(by_name) if fold is None else fold_classes(fold)
-        classes = index_classes(dataset, tuple(by_name[name] for name in names), args.min_area)
-        for shots in args.shots:
-            started = time.monotonic()
-            report = evaluate_episodes(
-                segmenter,
-                dataset,
-                classes,
-                shots=shots,
-                episodes=args.episodes,
-                seed=args.seed,
-                threshold=threshold,
-                progress=True,
-            )
-            seconds = time.monotonic() - started
-            reports.append({"fold": fold, **asdict(report), "seconds": round(seconds, 1)})
-    return reports
+    plan = _plan(args, opened)
+    run = PlannedRun(
+        plan,
+        opened.segmenter(flip=args.flip, label_side=plan.label_side),
+        opened.subject,
+        dataset,
+        progress=True,
+    )
+    evaluation = Evaluation(
+        command=_command(sys.argv[1:]),
+        subject=opened.subject,
+        protocol=_protocol(args, plan, dataset),
+        results=(),
+    )
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+    results: list[Result] = []
+    for result in run.results():
+        results.append(result)
+        evaluation = evaluation.model_copy(update={"results": tuple(results)})
+        if args.json:
+            write_evaluation(args.json, evaluation)
+    return evaluation
+
+
+def _open(args: argparse.Namespace) -> Opened:
+    opener, path = (open_bundle, args.bundle) if args.bundle else (open_checkpoint, args.checkpoint)
+    return opener(
+        path,
+        name=args.name,
+        scales=args.scales,
+        input_side=args.input_side,
+        device=args.device,
+    )
+
+
+def _plan(args: argparse.Namespace, opened: Opened) -> Plan:
+    return Plan(
+        mode=_mode(args),
+        folds=args.folds or (None,),
+        shots=args.shots,
+        seeds=args.seeds,
+        episodes=args.episodes,
+        min_area=args.min_area,
+        threshold=opened.threshold if args.threshold is None else args.threshold,
+        label_side=opened.subject.input_side if args.labels == "scaled" else None,
+        absent=0.5 if args.absent is None else args.absent,
+        calibrate_folds=args.calibrate_folds,
+    )
+
+
+def _mode(args: argparse.Namespace) -> Mode:
+    if args.generalised:
+        return "generalised"
+    return "episodes" if args.absent is None else "absence"
+
+
+def _protocol(args: argparse.Namespace, plan: Plan, dataset: LabelledImages) -> Protocol:
+    return Protocol(
+        data=dataset.name,
+        images=len(dataset),
+        episodes=plan.episodes,
+        min_area=plan.min_area,
+        labels=args.labels,
+        scales=args.scales,
+        flip=args.flip,
+        threshold=plan.threshold,
+        calibrate_folds=plan.calibrate_folds,
+    )
+
+
+def _command(words: list[str]) -> str:
+    """The command as one may repeat it in the project's folder: paths are relative to it."""
+    relative = [os.path.relpath(word) if Path(word).is_absolute() else word for word in words]
+    return "python -m model " + shlex.join(relative)

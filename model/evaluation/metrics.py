@@ -1,5 +1,6 @@
 """Intersection over union as the field reports it: totals over episodes, then means."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,6 +56,10 @@ class IoUTotals:
             for c in sorted(self.union)
         }
 
+    def named_percent(self, names: Mapping[int, str]) -> dict[str, float]:
+        """`class_iou` in percent, by name."""
+        return {names[c]: 100 * iou for c, iou in self.class_iou().items()}
+
     def mean_iou(self) -> float:
         """Mean over classes.
 
@@ -79,3 +84,33 @@ class IoUTotals:
             self.background_intersection / self.background_union if self.background_union else 0.0
         )
         return (foreground + background) / 2
+
+
+class LabelMapTotals:
+    """Pixel totals of whole label maps, in which every pixel has one class or is background."""
+
+    def __init__(self) -> None:
+        # Rows are labels and columns predictions; a label map holds bytes.
+        self._counts = np.zeros((IGNORE, IGNORE), np.int64)
+
+    def update(self, prediction: NDArray[np.int64], label: NDArray[np.uint8]) -> None:
+        """Add one image.
+
+        Args:
+            prediction: class indices (H, W), 0 background.
+            label: class indices (H, W), 255 left out of both sides.
+
+        Raises:
+            ValueError: shapes differ.
+        """
+        if prediction.shape != label.shape:
+            raise ValueError(f"prediction {prediction.shape} and label {label.shape} differ")
+        counted = label != IGNORE
+        pairs = label[counted].astype(np.int64) * IGNORE + prediction[counted]
+        self._counts += np.bincount(pairs, minlength=IGNORE**2).reshape(IGNORE, IGNORE)
+
+    def class_iou(self) -> dict[int, float]:
+        """IoU in [0, 1] of the background and of each class that was labelled or predicted."""
+        both = np.diag(self._counts)
+        either = self._counts.sum(axis=0) + self._counts.sum(axis=1) - both
+        return {int(c): float(both[c] / either[c]) for c in np.nonzero(either)[0]}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.evaluation import IoUTotals
+from model.evaluation import IoUTotals, LabelMapTotals
 
 I = 255  # noqa: E741  (reads as a cell of the tables below)
 
@@ -61,3 +61,20 @@ def test_mean_iou_of_nothing_is_an_error() -> None:
 def test_fb_iou_of_nothing_is_an_error() -> None:
     with pytest.raises(ValueError, match="no episode"):
         IoUTotals().fb_iou()
+
+
+def test_label_maps_count_each_class_and_the_background() -> None:
+    totals = LabelMapTotals()
+    totals.update(np.array([[0, 1, 2, 2]]), np.array([[0, 1, 1, I]], np.uint8))
+    totals.update(np.array([[1, 0, 7, 7]]), np.array([[1, 0, 7, 0]], np.uint8))
+    assert totals.class_iou() == {
+        0: pytest.approx(2 / 3),
+        1: pytest.approx(2 / 3),
+        2: pytest.approx(0),
+        7: pytest.approx(1 / 2),
+    }
+
+
+def test_label_maps_of_other_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(2, 2\).*\(2, 3\)"):
+        LabelMapTotals().update(np.zeros((2, 2), np.int64), np.zeros((2, 3), np.uint8))

@@ -1,0 +1,36 @@
+"""`python -m model results`."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from model.evaluation.page import results_page
+from model.evaluation.records import RecordError, read_evaluations
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        required=True,
+        help="folder of what `evaluate --json` recorded",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the page, such as docs/RESULTS.md")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Write the page; returns the exit status."""
+    words = ["--from", args.source.as_posix(), "--out", args.out.as_posix()]
+    try:
+        evaluations = read_evaluations(args.source)
+        page = results_page(evaluations, f"python -m model results {shlex.join(words)}")
+    except RecordError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(page, encoding="utf-8")
+    print(f"{args.out}: {len(evaluations)} evaluations")
+    return 0

@@ -1,0 +1,182 @@
+"""Episodes of which a share asks for a class that the query lacks."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from model.contract import upsample_logits
+from model.data.datasets import DatasetError, LabelledImages
+from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode, index_classes
+from model.evaluation.metrics import IoUTotals
+from model.evaluation.presence import calibrated_threshold, presence_auroc, presence_score
+from model.evaluation.segmenter import Segmenter, answer, label_at, logit_cut
+
+
+class AbsenceList(NamedTuple):
+    """A list of episodes: episode i is a pure function of the list and i.
+
+    absent: class index → images that lack the class altogether and hold another labelled one.
+    share: chance that the query is such an image.
+    """
+
+    classes: ClassIndex
+    absent: Mapping[int, NDArray[np.int64]]
+    share: float
+    shots: int
+    episodes: int
+    seed: int
+
+    def draw(self, number: int) -> tuple[Episode, bool]:
+        """Episode `number`, and whether its query holds the class.
+
+        A present query is that of the plain list of the same seed, so both lists can be compared.
+
+        Raises:
+            DatasetError: no image lacks the class.
+        """
+        episode = draw_episode(self.classes, shots=self.shots, seed=self.seed, number=number)
+        rng = np.random.default_rng((self.seed, number, 1))
+        if rng.random() >= self.share:
+            return episode, True
+        images = self.absent[episode.class_index]
+        if not len(images):
+            raise DatasetError(
+                f"every image with a label holds class {episode.class_index}: absence cannot be "
+                "judged on this set"
+            )
+        return episode._replace(query=int(rng.choice(images))), False
+
+
+@dataclass(frozen=True)
+class AbsenceReport:
+    """Result of such a list; everything in percent but `auroc` and the threshold, in [0, 1].
+
+    The gate empties an answer whose presence score is below `presence_threshold`; without a
+    threshold there is no gate, and what depends on it is None. Absent queries count into the IoU:
+    all that is marked in them is union.
+    """
+
+    episodes: int
+    shots: int
+    seed: int
+    absent: float
+    auroc: float
+    mean_iou: float
+    fb_iou: float
+    class_iou: dict[str, float]
+    presence_threshold: float | None = None
+    gated_mean_iou: float | None = None
+    gated_fb_iou: float | None = None
+    present_kept: float | None = None
+    absent_emptied: float | None = None
+    kind: Literal["absence"] = "absence"
+
+
+class _Case(NamedTuple):
+    class_index: int
+    present: bool
+    score: float
+    prediction: NDArray[np.bool_]
+    label: NDArray[np.uint8]
+
+
+def absent_queries(dataset: LabelledImages, classes: ClassIndex) -> dict[int, NDArray[np.int64]]:
+    """For each class: the images without a pixel of it that hold another class of the set."""
+    shown = index_classes(dataset, tuple(dataset.class_names), 1).images
+    labelled = np.unique(np.concatenate(list(shown.values())))
+    return {c: np.setdiff1d(labelled, shown[c]) for c in classes.images}
+
+
+def calibrate_presence(
+    segmenter: Segmenter, dataset: LabelledImages, episodes: AbsenceList, *, progress: bool = False
+) -> float:
+    """The presence threshold that suits a list of episodes; not to be judged on the same classes.
+
+    Raises:
+        ValueError: see `calibrated_threshold`.
+    """
+    bar = tqdm(range(episodes.episodes), "calibration", disable=not progress)
+    present, scores = [], []
+    for number in bar:
+        episode, holds = episodes.draw(number)
+        logits, _ = answer(segmenter, dataset, episode)
+        present.append(holds)
+        scores.append(presence_score(logits))
+    return calibrated_threshold(present, scores)
+
+
+def evaluate_absence(
+    segmenter: Segmenter,
+    dataset: LabelledImages,
+    episodes: AbsenceList,
+    *,
+    threshold: float,
+    presence_threshold: float | None,
+    label_side: int | None = None,
+    progress: bool = False,
+) -> AbsenceReport:
+    """Run a list and judge the presence score, and the gate if there is a threshold for it.
+
+    Args:
+        segmenter: what is judged.
+        dataset: images and labels.
+        episodes: the list.
+        threshold: foreground probability from which a pixel is marked.
+        presence_threshold: presence score below which an answer is emptied.
+        label_side: compare at this square side instead of the images' own size.
+        progress: show a bar.
+
+    Raises:
+        ValueError: see `presence_auroc`.
+    """
+    totals, gated = IoUTotals(), IoUTotals()
+    gate = -np.inf if presence_threshold is None else presence_threshold
+    present, scores = [], []
+    for case in _cases(segmenter, dataset, episodes, logit_cut(threshold), label_side, progress):
+        totals.update(case.class_index, case.prediction, case.label)
+        gated.update(case.class_index, case.prediction & (case.score >= gate), case.label)
+        present.append(case.present)
+        scores.append(case.score)
+    auroc = presence_auroc(present, scores)
+    report = AbsenceReport(
+        episodes=episodes.episodes,
+        shots=episodes.shots,
+        seed=episodes.seed,
+        absent=100 * (1 - float(np.mean(present))),
+        auroc=auroc,
+        mean_iou=100 * totals.mean_iou(),
+        fb_iou=100 * totals.fb_iou(),
+        class_iou=totals.named_percent(dataset.class_names),
+    )
+    if presence_threshold is None:
+        return report
+    holds, kept = np.asarray(present), np.asarray(scores) >= presence_threshold
+    return replace(
+        report,
+        presence_threshold=presence_threshold,
+        gated_mean_iou=100 * gated.mean_iou(),
+        gated_fb_iou=100 * gated.fb_iou(),
+        present_kept=100 * float(kept[holds].mean()),
+        absent_emptied=100 * float((~kept[~holds]).mean()),
+    )
+
+
+def _cases(
+    segmenter: Segmenter,
+    dataset: LabelledImages,
+    episodes: AbsenceList,
+    cut: float,
+    label_side: int | None,
+    progress: bool,
+) -> Iterator[_Case]:
+    description = f"{episodes.shots}-shot, seed {episodes.seed}, absent {episodes.share:g}"
+    for number in tqdm(range(episodes.episodes), description, disable=not progress):
+        episode, holds = episodes.draw(number)
+        logits, label = answer(segmenter, dataset, episode)
+        label = binary_labels(label_at(label, label_side), episode.class_index)
+        prediction = upsample_logits(logits, *label.shape) >= cut
+        yield _Case(episode.class_index, holds, presence_score(logits), prediction, label)

@@ -1,0 +1,204 @@
+"""Which lists an evaluation runs: folds, shots and seeds, in one of three modes."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.datasets import DatasetError, LabelledImages
+from model.data.episodes import ClassIndex, index_classes
+from model.data.folds import fold_classes
+from model.evaluation.absence import (
+    AbsenceList,
+    absent_queries,
+    calibrate_presence,
+    evaluate_absence,
+)
+from model.evaluation.episodes import evaluate_episodes
+from model.evaluation.generalised import evaluate_generalised
+from model.evaluation.images import RecentImages
+from model.evaluation.records import Report, Result, Subject
+from model.evaluation.segmenter import Segmenter
+
+Mode = Literal["episodes", "absence", "generalised"]
+
+
+class PlanError(ValueError):
+    """Options of an evaluation contradict each other; the message says what to change."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to run.
+
+    Attributes:
+        mode: plain episodes, episodes of which a share lacks the class, or whole label maps.
+        folds: test classes of each; (None,) for every class of the set.
+        shots: numbers K.
+        seeds: of the lists.
+        episodes: of each list.
+        min_area: pixels from which a class counts in an image.
+        threshold: foreground probability from which a pixel is marked.
+        label_side: compare at this square side; None for the images' own size.
+        absent: share of queries that lack the class.
+        calibrate_folds: whose classes choose the presence threshold; none: no gate.
+
+    Raises:
+        PlanError: the options contradict each other.
+    """
+
+    mode: Mode
+    folds: tuple[int | None, ...]
+    shots: tuple[int, ...]
+    seeds: tuple[int, ...]
+    episodes: int
+    min_area: int
+    threshold: float
+    label_side: int | None = None
+    absent: float = 0.5
+    calibrate_folds: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise PlanError(f"--threshold is a probability between 0 and 1, not {self.threshold:g}")
+        if not 0 < self.absent < 1:
+            raise PlanError(f"--absent is a share between 0 and 1, not {self.absent:g}")
+        if min(self.episodes, *self.shots) < 1:
+            raise PlanError("--episodes and --shots are at least 1")
+        if self.mode == "generalised" and None in self.folds:
+            raise PlanError("--generalised needs --folds, whose classes are the novel ones")
+        if self.calibrate_folds and self.mode != "absence":
+            raise PlanError("--calibrate-folds goes with --absent")
+        shared = set(self.calibrate_folds) & set(self.folds)
+        if shared or (self.calibrate_folds and None in self.folds):
+            raise PlanError(
+                "a presence threshold is chosen on other classes than the tested ones: "
+                "--folds and --calibrate-folds must not overlap"
+            )
+
+
+class PlannedRun:
+    """A plan on a set; `results` runs it.
+
+    Args:
+        plan: what to run.
+        segmenter: what is judged.
+        subject: its record.
+        dataset: images and labels.
+        progress: show bars.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        segmenter: Segmenter,
+        subject: Subject,
+        dataset: LabelledImages,
+        *,
+        progress: bool,
+    ) -> None:
+        self._plan, self._segmenter, self._subject = plan, segmenter, subject
+        self._dataset, self._progress = dataset, progress
+        self._recent = RecentImages(dataset)
+
+    @cached_property
+    def _by_name(self) -> dict[str, int]:
+        return {name: index for index, name in self._dataset.class_names.items()}
+
+    @cached_property
+    def _every_class(self) -> ClassIndex:
+        return index_classes(self._dataset, tuple(self._by_name.values()), self._plan.min_area)
+
+    def _class_names(self, fold: int | None) -> tuple[str, ...]:
+        names = tuple(self._by_name) if fold is None else fold_classes(fold)
+        missing = [name for name in names if name not in self._by_name]
+        if missing:
+            raise DatasetError(
+                f"{self._dataset.name} has no class {', '.join(missing)}: fold {fold} is one of "
+                "PASCAL-5i; without --folds every class is tested"
+            )
+        return names
+
+    def _classes(self, *folds: int | None) -> ClassIndex:
+        indices = [self._by_name[name] for fold in folds for name in self._class_names(fold)]
+        return ClassIndex({c: self._every_class.images[c] for c in indices})
+
+    def results(self) -> Iterator[Result]:
+        """Run list after list, by shots, fold and seed.
+
+        Raises:
+            DatasetError: the set lacks what the plan asks for.
+            ValueError: a list is too short to be judged.
+        """
+        for shots in self._plan.shots:
+            presence_threshold = self._calibrated(shots)
+            for fold in self._plan.folds:
+                names = self._class_names(fold)
+                for seed in self._plan.seeds:
+                    started = time.monotonic()
+                    report = self._report(fold, shots, seed, presence_threshold)
+                    yield Result(
+                        fold=fold,
+                        seen=self._subject.has_seen(self._dataset.name, names, fold=fold),
+                        seconds=round(time.monotonic() - started, 1),
+                        report=report,
+                    )
+
+    @cached_property
+    def _absent_queries(self) -> dict[int, NDArray[np.int64]]:
+        return absent_queries(self._dataset, self._every_class)
+
+    def _absence_list(self, classes: ClassIndex, shots: int, seed: int) -> AbsenceList:
+        return AbsenceList(
+            classes, self._absent_queries, self._plan.absent, shots, self._plan.episodes, seed
+        )
+
+    def _calibrated(self, shots: int) -> float | None:
+        if not self._plan.calibrate_folds:
+            return None
+        classes = self._classes(*self._plan.calibrate_folds)
+        episodes = self._absence_list(classes, shots, self._plan.seeds[0])
+        return calibrate_presence(self._segmenter, self._recent, episodes, progress=self._progress)
+
+    def _report(
+        self, fold: int | None, shots: int, seed: int, presence_threshold: float | None
+    ) -> Report:
+        plan, classes = self._plan, self._classes(fold)
+        if plan.mode == "absence":
+            return evaluate_absence(
+                self._segmenter,
+                self._recent,
+                self._absence_list(classes, shots, seed),
+                threshold=plan.threshold,
+                presence_threshold=presence_threshold,
+                label_side=plan.label_side,
+                progress=self._progress,
+            )
+        if plan.mode == "generalised":
+            return evaluate_generalised(
+                self._segmenter,
+                self._recent,
+                self._every_class,
+                tuple(classes.images),
+                shots=shots,
+                images=plan.episodes,
+                seed=seed,
+                threshold=plan.threshold,
+                label_side=plan.label_side,
+                progress=self._progress,
+            )
+        return evaluate_episodes(
+            self._segmenter,
+            self._recent,
+            classes,
+            shots=shots,
+            episodes=plan.episodes,
+            seed=seed,
+            threshold=plan.threshold,
+            label_side=plan.label_side,
+            progress=self._progress,
+        )

@@ -1,0 +1,63 @@
+"""Does an image hold the class at all? A score from the network's own answer, and its threshold."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score, roc_curve
+
+TOP_SHARE = 0.01
+
+
+def presence_score(logits: NDArray[np.float32]) -> float:
+    """Mean foreground probability of the surest hundredth of an answer, in [0, 1].
+
+    A hundredth is about the smallest object that an episode counts as present (2,048 pixels of a
+    500 x 375 photograph): a smaller share would let a single cell decide, which is what a
+    stray response to an absent class looks like; a larger one would dilute the smallest objects.
+    Probabilities and not logits are averaged, so one extreme cell cannot outvote the others.
+
+    Args:
+        logits: foreground logits (h, w) as the network gives them, at feature resolution.
+    """
+    cells = logits.ravel()
+    count = max(1, round(TOP_SHARE * cells.size))
+    surest = np.partition(cells, cells.size - count)[cells.size - count :]
+    return float(expit(surest.astype(np.float64)).mean())
+
+
+def presence_auroc(present: Sequence[bool], scores: Sequence[float]) -> float:
+    """Chance that an image with the class scores above one without it.
+
+    Raises:
+        ValueError: all images hold the class, or none does.
+    """
+    _need_both(present)
+    return float(roc_auc_score(present, scores))
+
+
+def calibrated_threshold(present: Sequence[bool], scores: Sequence[float]) -> float:
+    """The score from which a class counts as present: where the gate is right most often.
+
+    Youden's choice, the largest sum of the share of present images kept and of absent ones emptied;
+    it does not depend on how many of the images lack the class. Between two scores that it parts,
+    the threshold lies in the middle: other classes' scores are never quite the same.
+
+    Raises:
+        ValueError: all images hold the class, or none does.
+    """
+    _need_both(present)
+    absent_kept, present_kept, thresholds = roc_curve(present, scores)
+    # The first threshold is infinity and keeps nothing.
+    lowest_kept = float(thresholds[1:][np.argmax((present_kept - absent_kept)[1:])])
+    emptied = [score for score in scores if score < lowest_kept]
+    return (lowest_kept + max(emptied)) / 2 if emptied else lowest_kept
+
+
+def _need_both(present: Sequence[bool]) -> None:
+    if len(set(present)) < 2:
+        raise ValueError(
+            "presence is judged on images with and without the class, and there is one kind "
+            "only: take more episodes, or another --absent share"
+        )

@@ -1,0 +1,119 @@
+"""A recorded evaluation: what was evaluated, how, by which command, and the figures."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model.evaluation.absence import AbsenceReport
+from model.evaluation.episodes import EpisodeReport
+from model.evaluation.generalised import GeneralisedReport
+
+Report = Annotated[EpisodeReport | AbsenceReport | GeneralisedReport, Field(discriminator="kind")]
+
+
+class RecordError(ValueError):
+    """A file is no recorded evaluation, or records do not fit together."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Subject(_Record):
+    """What was evaluated.
+
+    sha256: of each graph of a bundle, or of the checkpoint's file.
+    trained_on: the sets, each with its number of images; empty when that is not recorded.
+    excluded_classes: names left out of every one of them.
+    """
+
+    kind: Literal["bundle", "checkpoint"]
+    name: str
+    preset: str
+    input_side: int
+    sha256: dict[str, str]
+    trained_on: tuple[str, ...]
+    excluded_classes: tuple[str, ...]
+
+    def has_seen(self, data: str, classes: tuple[str, ...], *, fold: int | None) -> bool:
+        """Whether training may have seen these classes: it did not leave them out by name.
+
+        Without a fold, every class of a set is asked for, and it is the set that counts: the
+        folds' class names occur in several sets, those of other sets in their own.
+        """
+        if not self.trained_on or set(classes) <= set(self.excluded_classes):
+            return False
+        return fold is not None or data in {line.split(":")[0] for line in self.trained_on}
+
+
+class Protocol(_Record):
+    """How it was evaluated; `episodes` are query images for the generalised kind."""
+
+    data: str
+    images: int
+    episodes: int
+    min_area: int
+    labels: Literal["original", "scaled"]
+    scales: tuple[float, ...]
+    flip: bool
+    threshold: float
+    calibrate_folds: tuple[int, ...]
+
+    @property
+    def settings(self) -> str:
+        """What departs from the plain test, in words."""
+        parts = []
+        if self.labels == "scaled":
+            parts.append("scaled labels †")
+        if self.scales != (1.0,):
+            parts.append("scales " + ", ".join(f"{scale:g}" for scale in self.scales))
+        if self.flip:
+            parts.append("mirrored too")
+        return "; ".join(parts)
+
+
+class Result(_Record):
+    """One list: a fold (None: every class of the set), and its report.
+
+    seen: training did not leave the tested classes out, see `Subject.has_seen`.
+    """
+
+    fold: int | None
+    seen: bool
+    seconds: float
+    report: Report
+
+
+class Evaluation(_Record):
+    """One run of `python -m model evaluate`."""
+
+    format_version: Literal[1] = 1
+    command: str
+    subject: Subject
+    protocol: Protocol
+    results: tuple[Result, ...]
+
+
+def write_evaluation(path: Path, evaluation: Evaluation) -> None:
+    """Write a record as JSON, replacing what was there."""
+    path.write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_evaluations(folder: Path) -> dict[str, Evaluation]:
+    """All records under a folder, by path inside it, in the order of the paths.
+
+    Raises:
+        RecordError: there is none, or a JSON file is something else.
+    """
+    paths = sorted(folder.rglob("*.json"))
+    if not paths:
+        raise RecordError(f"no recorded evaluation in {folder}: `model evaluate --json` writes one")
+    found = {}
+    for path in paths:
+        try:
+            evaluation = Evaluation.model_validate_json(path.read_bytes())
+        except ValidationError as exc:
+            raise RecordError(f"{path} was not written by `model evaluate --json`: {exc}") from exc
+        found[path.relative_to(folder).as_posix()] = evaluation
+    return found

@@ -1,0 +1,66 @@
+"""What the episode loops ask of whatever they judge, and where an answer is compared."""
+
+from collections.abc import Hashable, Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data.datasets import LabelledImages
+from model.data.episodes import Episode
+
+
+class Segmenter(Protocol):
+    """Anything that can be shown supports and asked about a query.
+
+    Keys identify images, so that an implementation may keep what it computed for one.
+    """
+
+    def add_support(
+        self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
+    ) -> object:
+        """Whatever the implementation keeps of a support: RGB (H, W, 3) and its mask (H, W)."""
+        ...
+
+    def logits(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> NDArray[np.float32]:
+        """Foreground logits (h, w) of a query, at any size that covers the whole image."""
+        ...
+
+
+def show_support(
+    segmenter: Segmenter, dataset: LabelledImages, class_index: int, index: int
+) -> object:
+    """Show one image's object of a class; returns what the segmenter keeps of it."""
+    image, label = dataset.read(index)
+    return segmenter.add_support((dataset.name, index), image, label == class_index)
+
+
+def answer(
+    segmenter: Segmenter, dataset: LabelledImages, episode: Episode
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Foreground logits (h, w) for the query of an episode, and its label map (H, W)."""
+    supports = [
+        show_support(segmenter, dataset, episode.class_index, index) for index in episode.supports
+    ]
+    image, label = dataset.read(episode.query)
+    return segmenter.logits((dataset.name, episode.query), image, supports), label
+
+
+def label_at(label: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:
+    """A label map where it is compared: at its own size, or squashed to (side, side).
+
+    Squashed labels are the paper's results marked with a dagger (section IV-B): they are easier,
+    since no border is finer than the network's input.
+    """
+    if side is None:
+        return label
+    squashed = cv2.resize(label, (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(squashed, dtype=np.uint8)
+
+
+def logit_cut(threshold: float) -> float:
+    """The logit from which a foreground probability reaches the threshold."""
+    return float(np.log(threshold / (1 - threshold)))

@@ -1,0 +1,160 @@
+"""Recorded evaluations as Markdown tables, the same on the terminal and on the results page."""
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean, stdev
+
+from model.evaluation.absence import AbsenceReport
+from model.evaluation.entries import Entry, by_network, by_network_and_fold, by_set
+from model.evaluation.episodes import EpisodeReport
+from model.evaluation.generalised import GeneralisedReport
+
+FOLDS = (0, 1, 2, 3)
+NONE = "-"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown, padded so that its source reads as a table too."""
+    lines = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    padded = [
+        "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"
+        for line in lines
+    ]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([padded[0], rule, *padded[1:]])
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Mean, and from two values on ± their sample standard deviation."""
+    mean = f"{fmean(values):.{digits}f}"
+    return mean if len(values) < 2 else f"{mean} ± {stdev(values):.{digits}f}"
+
+
+def fold_table(
+    entries: Sequence[Entry], shots: int, published: Iterable[Sequence[str]] = ()
+) -> str:
+    """The mIoU of each fold and their mean, a row for each network, then published rows."""
+    rows = [
+        _fold_row(network, found) for network, found in by_network(entries, shots=shots).items()
+    ]
+    header = ["network", *(f"fold {fold}" for fold in FOLDS), "mean", "FB-IoU"]
+    return markdown_table(header, [*rows, *published])
+
+
+def _fold_row(network: str, entries: Sequence[Entry]) -> list[str]:
+    by_fold: dict[int | None, dict[int, EpisodeReport]] = {}
+    for entry in entries:
+        report = entry.result.report
+        assert isinstance(report, EpisodeReport)  # noqa: S101  (the caller's choice of entries)
+        by_fold.setdefault(entry.result.fold, {})[report.seed] = report
+    cells = [
+        _marked([report.mean_iou for report in by_fold[fold].values()], entries, fold)
+        if fold in by_fold
+        else NONE
+        for fold in FOLDS
+    ]
+    lists = [by_fold[fold] for fold in FOLDS if fold in by_fold]
+    seeds = sorted(set(lists[0]).intersection(*lists))  # a mean needs the seed in every fold
+    means = [fmean(reports[seed].mean_iou for reports in lists) for seed in seeds]
+    fb_means = [fmean(reports[seed].fb_iou for reports in lists) for seed in seeds]
+    mean = spread(means) if seeds and len(lists) == len(FOLDS) else NONE
+    return [network, *cells, mean, spread(fb_means) if seeds else NONE]
+
+
+def set_table(entries: Sequence[Entry]) -> str:
+    """The mIoU and FB-IoU of lists over every class of a set."""
+    rows = []
+    for (data, shots), found in by_set(entries):
+        for network, same in by_network(found).items():
+            reports = [e.result.report for e in same if isinstance(e.result.report, EpisodeReport)]
+            rows.append(
+                [
+                    data,
+                    network,
+                    str(len(reports[0].class_iou)),
+                    str(shots),
+                    _marked([report.mean_iou for report in reports], same, None),
+                    spread([report.fb_iou for report in reports]),
+                ]
+            )
+    return markdown_table(["set", "network", "classes", "shots", "mIoU", "FB-IoU"], rows)
+
+
+def class_table(entries: Sequence[Entry]) -> str:
+    """IoU of each class, a column for each network and number of shots."""
+    columns: dict[str, dict[str, list[float]]] = {}
+    for entry in entries:
+        report = entry.result.report
+        column = columns.setdefault(f"{entry.network}: {report.shots}-shot", {})
+        for name, iou in report.class_iou.items():
+            column.setdefault(name, []).append(iou)
+    names = dict.fromkeys(name for column in columns.values() for name in column)
+    rows = [
+        [name, *(spread(column[name]) if name in column else NONE for column in columns.values())]
+        for name in names
+    ]
+    return markdown_table(["class", *columns], rows)
+
+
+def absence_table(entries: Sequence[Entry]) -> str:
+    """AUROC of the presence score, and mIoU without and with the gate."""
+    rows = []
+    for (data, shots), found in by_set(entries):
+        for (network, fold), same in by_network_and_fold(found):
+            reports = [e.result.report for e in same if isinstance(e.result.report, AbsenceReport)]
+            rows.append(
+                [
+                    _place(data, fold),
+                    network,
+                    str(shots),
+                    spread([report.absent for report in reports]),
+                    _marked([report.auroc for report in reports], same, fold, digits=3),
+                    spread([report.mean_iou for report in reports]),
+                    _optional([report.gated_mean_iou for report in reports]),
+                    _optional([report.present_kept for report in reports]),
+                    _optional([report.absent_emptied for report in reports]),
+                    _optional([report.presence_threshold for report in reports], digits=3),
+                ]
+            )
+    header = ["tested on", "network", "shots", "absent, %", "AUROC", "mIoU", "mIoU gated"]
+    return markdown_table([*header, "present kept, %", "absent emptied, %", "threshold"], rows)
+
+
+def generalised_table(entries: Sequence[Entry]) -> str:
+    """Base, novel and harmonic mIoU of whole label maps."""
+    rows = []
+    for (data, shots), found in by_set(entries):
+        for (network, fold), same in by_network_and_fold(found):
+            reports = [
+                e.result.report for e in same if isinstance(e.result.report, GeneralisedReport)
+            ]
+            rows.append(
+                [
+                    _place(data, fold),
+                    network,
+                    str(shots),
+                    spread([report.base_iou for report in reports]),
+                    _marked([report.novel_iou for report in reports], same, fold),
+                    spread([report.harmonic_iou for report in reports]),
+                    spread([report.background_iou for report in reports]),
+                ]
+            )
+    header = ["tested on", "network", "shots", "base", "novel", "harmonic", "background"]
+    return markdown_table(header, rows)
+
+
+def _marked(
+    values: Sequence[float], entries: Sequence[Entry], fold: int | None, digits: int = 1
+) -> str:
+    """A figure, with a star if any of its lists asks for classes seen in training."""
+    seen = any(entry.result.seen for entry in entries if entry.result.fold == fold)
+    return spread(values, digits) + ("*" if seen else "")
+
+
+def _optional(values: Sequence[float | None], digits: int = 1) -> str:
+    given = [value for value in values if value is not None]
+    return spread(given, digits) if given else NONE
+
+
+def _place(data: str, fold: int | None) -> str:
+    return data if fold is None else f"{data}, fold {fold}"

@@ -1,0 +1,110 @@
+"""Opens what an evaluation is about, a bundle or a checkpoint, with its record."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from model.build import load_network, read_checkpoint
+from model.contract import file_sha256
+from model.evaluation.averaged import AveragedSegmenter, side_at_scale
+from model.evaluation.records import Subject
+from model.evaluation.segmenter import Segmenter
+from model.nets import SDAANet
+from model.recent import KEPT_BYTES
+from model.runtime import BundleRuntime
+from model.segmenters import BundleSegmenter, EagerSegmenter
+
+DEFAULT_THRESHOLD = 0.5
+
+
+class SubjectError(ValueError):
+    """What was asked of a bundle or checkpoint is not to be had from it."""
+
+
+class Opened(NamedTuple):
+    """Something to evaluate; `members` has one segmenter for each scale."""
+
+    members: tuple[Segmenter, ...]
+    subject: Subject
+    threshold: float
+
+    def segmenter(self, *, flip: bool, label_side: int | None) -> Segmenter:
+        """The segmenter to judge, averaging if there is something to average."""
+        if len(self.members) == 1 and not flip:
+            return self.members[0]
+        return AveragedSegmenter(self.members, flip=flip, side=label_side)
+
+
+def open_bundle(
+    path: Path,
+    *,
+    name: str | None,
+    scales: Sequence[float],
+    input_side: int | None,
+    device: str,
+) -> Opened:
+    """A bundle, as it is served on a CPU.
+
+    Raises:
+        SubjectError: another size than the bundle's own was asked for, or another device.
+        model.contract.InvalidBundleError: not an intact bundle.
+    """
+    runtime = BundleRuntime(path)
+    manifest = runtime.manifest
+    if tuple(scales) != (1.0,) or input_side not in (None, manifest.input_side):
+        raise SubjectError(
+            f"the graphs of {path} are fixed to {manifest.input_side} pixels: --scales and "
+            "--input-side need the --checkpoint they were exported from"
+        )
+    if device != "cpu":
+        raise SubjectError("a bundle is evaluated on the CPU: --device goes with --checkpoint")
+    training = manifest.training
+    subject = Subject(
+        kind="bundle",
+        name=name or manifest.name,
+        preset=manifest.preset,
+        input_side=manifest.input_side,
+        sha256={graph: file.sha256 for graph, file in manifest.graphs.items()},
+        trained_on=training.data if training else (),
+        excluded_classes=training.excluded_classes if training else (),
+    )
+    return Opened((BundleSegmenter(runtime),), subject, manifest.threshold)
+
+
+def open_checkpoint(
+    path: Path,
+    *,
+    name: str | None,
+    scales: Sequence[float],
+    input_side: int | None,
+    device: str,
+) -> Opened:
+    """The eager network of a checkpoint, once for each scale.
+
+    Raises:
+        SubjectError: no such device.
+        model.build.CheckpointError: not a checkpoint.
+    """
+    network, config = load_network(path, input_side=input_side)
+    sides = [side_at_scale(config.input_side, scale, network.backbone.stride) for scale in scales]
+    networks = [load_network(path, input_side=side)[0] for side in sides]
+    limit_bytes = KEPT_BYTES // len(networks)
+    members = [EagerSegmenter(_moved(n, device), limit_bytes=limit_bytes) for n in networks]
+    progress = read_checkpoint(path).get("progress", {})
+    subject = Subject(
+        kind="checkpoint",
+        name=name or path.resolve().parent.name,
+        preset=config.preset,
+        input_side=config.input_side,
+        sha256={"checkpoint": file_sha256(path)},
+        trained_on=tuple(progress.get("data", ())),
+        excluded_classes=tuple(progress.get("excluded", ())),
+    )
+    return Opened(tuple(members), subject, DEFAULT_THRESHOLD)
+
+
+def _moved(network: SDAANet, device: str) -> SDAANet:
+    try:
+        return network.to(device)
+    except (RuntimeError, AssertionError) as exc:
+        raise SubjectError(f"--device {device} is not to be had here: {exc}") from exc

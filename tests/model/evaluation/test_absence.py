@@ -1,0 +1,73 @@
+"""Episodes whose query lacks the class."""
+
+import numpy as np
+import pytest
+
+from model.data.datasets import DatasetError
+from model.data.episodes import ClassIndex, draw_episode, index_classes
+from model.evaluation.absence import (
+    AbsenceList,
+    absent_queries,
+    calibrate_presence,
+    evaluate_absence,
+)
+from tests.model.evaluation.squares import ColourSegmenter, Squares
+
+DATASET = Squares()
+CLASSES = index_classes(DATASET, (1, 2), min_area=10)
+
+
+def _list(share: float = 0.5, episodes: int = 40) -> AbsenceList:
+    return AbsenceList(CLASSES, absent_queries(DATASET, CLASSES), share, 1, episodes, seed=3)
+
+
+def test_absent_queries_lack_the_class_and_hold_another() -> None:
+    found = absent_queries(DATASET, CLASSES)
+    assert {c: rows.tolist() for c, rows in found.items()} == {1: [1, 3, 5], 2: [0, 2, 4]}
+
+
+def test_a_share_of_the_queries_lacks_the_class_and_the_others_are_those_of_the_plain_list() -> (
+    None
+):
+    episodes = _list(share=0.3, episodes=400)
+    drawn = [episodes.draw(number) for number in range(400)]
+    absent = [episode for episode, present in drawn if not present]
+    assert 90 <= len(absent) <= 150
+    assert all(episode.query in episodes.absent[episode.class_index] for episode in absent)
+    for number, (episode, present) in enumerate(drawn):
+        plain = draw_episode(CLASSES, shots=1, seed=3, number=number)
+        assert episode.supports == plain.supports
+        assert (episode == plain) == present
+    assert drawn == [_list(share=0.3).draw(number) for number in range(400)]
+
+
+def test_a_class_that_is_everywhere_cannot_be_absent() -> None:
+    everywhere = ClassIndex({1: np.arange(6)})
+    episodes = AbsenceList(everywhere, {1: np.array([], np.int64)}, 0.99, 1, 1, seed=0)
+    with pytest.raises(DatasetError, match="every image with a label holds class 1"):
+        episodes.draw(0)
+
+
+def test_the_gate_empties_what_is_painted_into_absent_queries() -> None:
+    segmenter = ColourSegmenter(painted=2)
+    episodes = _list()
+    threshold = calibrate_presence(segmenter, DATASET, episodes)
+    report = evaluate_absence(
+        segmenter, DATASET, episodes, threshold=0.5, presence_threshold=threshold
+    )
+    assert report.auroc == 1
+    assert report.gated_mean_iou is not None
+    assert report.gated_fb_iou is not None
+    assert report.mean_iou < report.gated_mean_iou < 100  # rows painted into present queries stay
+    assert report.fb_iou < report.gated_fb_iou < 100
+    assert (report.present_kept, report.absent_emptied) == (100, 100)
+    assert 30 < report.absent < 70
+
+
+def test_without_a_threshold_there_is_no_gate() -> None:
+    report = evaluate_absence(
+        ColourSegmenter(), DATASET, _list(), threshold=0.5, presence_threshold=None
+    )
+    assert (report.mean_iou, report.auroc) == (100, 1)
+    assert report.gated_mean_iou is None
+    assert report.present_kept is None

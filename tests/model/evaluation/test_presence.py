@@ -1,0 +1,53 @@
+"""The presence score, its AUROC and its threshold."""
+
+import numpy as np
+import pytest
+
+from model.evaluation.presence import calibrated_threshold, presence_auroc, presence_score
+
+
+def _answer(sure_cells: int, sure: float, elsewhere: float = -9.0) -> np.ndarray:
+    logits = np.full((20, 20), elsewhere, np.float32)
+    logits.ravel()[:sure_cells] = sure
+    return logits
+
+
+def test_the_score_is_the_mean_probability_of_the_surest_hundredth() -> None:
+    assert presence_score(_answer(4, 0.0)) == pytest.approx(0.5)
+    assert presence_score(_answer(400, 0.0)) == pytest.approx(0.5)
+    assert presence_score(_answer(2, 40.0)) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_one_stray_cell_scores_below_an_object_of_four() -> None:
+    assert presence_score(_answer(1, 30.0)) < 0.3 < presence_score(_answer(4, 2.0))
+
+
+def test_an_answer_smaller_than_a_hundred_cells_is_scored_by_its_best() -> None:
+    assert presence_score(np.array([[-3.0, 0.0]], np.float32)) == pytest.approx(0.5)
+
+
+def test_auroc_is_the_chance_of_a_right_order() -> None:
+    assert presence_auroc([True, True, False, False], [0.9, 0.4, 0.6, 0.1]) == pytest.approx(0.75)
+
+
+def test_the_threshold_lies_between_what_can_be_parted() -> None:
+    assert calibrated_threshold([True, True, False, False], [0.9, 0.7, 0.2, 0.1]) == pytest.approx(
+        0.45
+    )
+
+
+def test_the_threshold_is_right_most_often_for_both_kinds() -> None:
+    present = [True, True, True, True, False, False]
+    # 0.8 would keep half of the present, 0.5 three quarters, 0.3 all but one absent image too.
+    assert calibrated_threshold(present, [0.9, 0.8, 0.5, 0.2, 0.3, 0.1]) == pytest.approx(0.4)
+
+
+def test_a_useless_score_still_gives_a_finite_threshold() -> None:
+    assert np.isfinite(calibrated_threshold([True, False], [0.2, 0.7]))
+
+
+@pytest.mark.parametrize("judge", [presence_auroc, calibrated_threshold])
+def test_both_kinds_of_image_are_needed(judge: object) -> None:
+    assert callable(judge)
+    with pytest.raises(ValueError, match="with and without the class"):
+        judge([True, True], [0.1, 0.2])

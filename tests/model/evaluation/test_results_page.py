@@ -1,0 +1,184 @@
+"""The results page is made of records alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from model.evaluation.absence import AbsenceReport
+from model.evaluation.episodes import EpisodeReport
+from model.evaluation.generalised import GeneralisedReport
+from model.evaluation.page import results_page
+from model.evaluation.records import (
+    Evaluation,
+    Protocol,
+    RecordError,
+    Report,
+    Result,
+    Subject,
+    read_evaluations,
+    write_evaluation,
+)
+from model.evaluation.tables import spread
+
+SUBJECT = Subject(
+    kind="bundle",
+    name="tiny",
+    preset="lite",
+    input_side=337,
+    sha256={"encoder": "ab" * 32},
+    trained_on=("msrc: 458 images",),
+    excluded_classes=("bird",),
+)
+PROTOCOL = Protocol(
+    data="pascal5i_val",
+    images=1449,
+    episodes=1000,
+    min_area=2048,
+    labels="original",
+    scales=(1.0,),
+    flip=False,
+    threshold=0.5,
+    calibrate_folds=(),
+)
+
+
+def _episodes(mean_iou: float, seed: int = 0, shots: int = 1) -> EpisodeReport:
+    return EpisodeReport(1000, shots, seed, mean_iou, 70.0, {"bird": mean_iou})
+
+
+def _record(
+    *reports: tuple[int | None, Report], seen: bool = False, protocol: Protocol = PROTOCOL
+) -> Evaluation:
+    return Evaluation(
+        command="python -m model evaluate --bundle bundles/tiny",
+        subject=SUBJECT,
+        protocol=protocol,
+        results=tuple(Result(fold=f, seen=seen, seconds=1, report=r) for f, r in reports),
+    )
+
+
+def _cells(page: str, beginning: str) -> list[str]:
+    (line,) = [line for line in page.splitlines() if line.startswith(f"| {beginning}")]
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_folds_and_seeds_are_averaged_beside_published_figures() -> None:
+    first = _record(*((f, _episodes(40 + f + s, s)) for f in (0, 1) for s in (0, 2)))
+    second = _record(*((f, _episodes(40 + f + s, s)) for f in (2, 3) for s in (0, 2)))
+    page = results_page({"a.json": first, "b.json": second}, "make-it")
+    ours = _cells(page, "tiny, 337 px [1, 2]")
+    assert ours[1:5] == [f"{41 + fold}.0 ± 1.4" for fold in range(4)]
+    assert ours[5] == "42.5 ± 1.4"
+    assert _cells(page, "SD-AANet, paper")[5] == "62.9"
+    assert _cells(page, "no training")[1:6] == ["33.3", "39.3", "39.8", "32.9", "36.3"]
+    assert "Written by `make-it`" in page
+    assert page.count("python -m model evaluate --bundle bundles/tiny") == 2
+    assert "encoder `abababababab`" in page
+    assert "Trained on: msrc: 458 images. Classes left out of all of them: bird." in page
+
+
+def test_a_mean_over_folds_needs_all_four() -> None:
+    page = results_page({"a.json": _record((0, _episodes(40)), (1, _episodes(50)))}, "c")
+    assert _cells(page, "tiny")[1:] == ["40.0", "50.0", "-", "-", "-", "70.0"]
+
+
+def test_five_shot_has_a_table_of_its_own() -> None:
+    page = results_page({"a.json": _record((0, _episodes(40, shots=5)))}, "c")
+    assert "### 5-shot" in page
+    assert "### 1-shot" not in page
+    assert _cells(page, "PFENet, paper")[5] == "61.9"
+
+
+def test_another_protocol_is_another_row_that_says_so() -> None:
+    scaled = PROTOCOL.model_copy(
+        update={"labels": "scaled", "scales": (0.8, 1.0), "episodes": 50, "threshold": 0.4}
+    )
+    evaluations = {
+        "a.json": _record((0, _episodes(40))),
+        "b.json": _record((0, _episodes(42)), protocol=scaled),
+    }
+    page = results_page(evaluations, "c")
+    assert _cells(page, "tiny, 337 px [1]")[1] == "40.0"
+    row = "tiny, 337 px; scaled labels †; scales 0.8, 1; 50 episodes; threshold 0.4 [2]"
+    assert _cells(page, row)[1] == "42.0"
+
+
+def test_classes_that_training_did_not_leave_out_are_marked() -> None:
+    page = results_page({"a.json": _record((0, _episodes(40)), seen=True)}, "c")
+    assert _cells(page, "tiny")[1] == "40.0*"
+
+
+def test_other_sets_absence_and_generalised_have_their_tables() -> None:
+    absence = AbsenceReport(1000, 1, 0, 50.0, 0.91, 30.0, 60.0, {"bird": 30.0}, 0.62, 38.0, 65.0)
+    generalised = GeneralisedReport(100, 5, 0, 40.0, 20.0, 26.7, 80.0, {"bird": 20.0})
+    other = PROTOCOL.model_copy(update={"data": "blood_cells"})
+    evaluations = {
+        "a.json": _record((None, _episodes(55.5)), protocol=other),
+        "b.json": _record((0, absence)),
+        "c.json": _record((0, generalised)),
+    }
+    page = results_page(evaluations, "c")
+    assert _cells(page, "blood_cells")[1:] == ["tiny, 337 px [1]", "1", "1", "55.5", "70.0"]
+    of_absence, of_generalised = (
+        [cell.strip() for cell in line.strip("|").split("|")][1:]
+        for line in page.splitlines()
+        if line.startswith("| pascal5i_val, fold 0")
+    )
+    assert of_absence == [
+        "tiny, 337 px [2]", "1", "50.0", "0.910", "30.0", "38.0", "-", "-", "0.620"
+    ]  # fmt: skip
+    assert of_generalised == ["tiny, 337 px [3]", "5", "40.0", "20.0", "26.7", "80.0"]
+    assert "SD-AANet, paper" not in page  # published figures stand beside episodes of folds alone
+
+
+def test_the_same_list_recorded_twice_is_an_error() -> None:
+    record = _record((0, _episodes(40)))
+    with pytest.raises(RecordError, match=r"a\.json and b\.json both record tiny.*seed 0"):
+        results_page({"a.json": record, "b.json": record}, "c")
+
+
+def test_a_record_without_results_is_named() -> None:
+    with pytest.raises(RecordError, match=r"a\.json has no result yet"):
+        results_page({"a.json": _record()}, "c")
+
+
+def test_records_are_read_back_as_they_were(tmp_path: Path) -> None:
+    absence = AbsenceReport(1000, 1, 0, 50.0, 0.91, 30.0, 60.0, {"bird": 30.0})
+    record = _record((0, _episodes(40)), (None, absence))
+    (tmp_path / "deep").mkdir()
+    write_evaluation(tmp_path / "deep" / "a.json", record)
+    assert read_evaluations(tmp_path) == {"deep/a.json": record}
+
+
+def test_a_folder_without_records_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="evaluate --json"):
+        read_evaluations(tmp_path)
+
+
+def test_another_json_file_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text(json.dumps({"loss": 1}))
+    with pytest.raises(RecordError, match=r"other\.json was not written by"):
+        read_evaluations(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "classes", "fold", "seen"),
+    [
+        ("pascal5i_val", ("bird",), 0, False),
+        ("pascal5i_val", ("bird", "bus"), 0, True),
+        ("msrc", ("grass",), None, True),
+        ("blood_cells", ("nucleus",), None, False),
+    ],
+)
+def test_classes_are_unseen_by_name_or_by_set(
+    data: str, classes: tuple[str, ...], fold: int | None, seen: bool
+) -> None:
+    assert SUBJECT.has_seen(data, classes, fold=fold) == seen
+
+
+@pytest.mark.parametrize(
+    ("values", "text"), [([1.25], "1.2"), ([1, 3], "2.0 ± 1.4"), ([2, 2, 2], "2.0 ± 0.0")]
+)
+def test_a_spread_is_the_sample_standard_deviation(values: list[float], text: str) -> None:
+    assert spread(values) == text

@@ -1,0 +1,180 @@
+"""`model evaluate` and `model results` as they are typed."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from model.__main__ import main
+from model.build import PRESETS, build_network, network_state
+from model.data.folds import PASCAL_CLASSES
+from model.evaluation.records import Evaluation
+from tests.service.tiny_bundle import write_tiny_bundle
+
+COLOURS = (
+    (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255),
+    (255, 255, 0), (0, 255, 255), (255, 0, 255), (255, 128, 0), (0, 90, 60),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three images of each of ten colours, which are the classes of PASCAL's folds 0 and 1."""
+    root = tmp_path_factory.mktemp("data") / "colours"
+    for name in ("images", "labels"):
+        (root / name).mkdir(parents=True)
+    rows = [f"{i},{name}" for i, name in enumerate(PASCAL_CLASSES[:10], start=1)]
+    (root / "classes.csv").write_text("\n".join(["index,name", "0,background", *rows]) + "\n")
+    for number in range(3):
+        for c, colour in enumerate(COLOURS, start=1):
+            label = np.zeros((40, 48), np.uint8)
+            label[4 : 24 + number, 8:32] = c
+            pixels = np.where(label[..., None] > 0, np.array(colour, np.uint8), np.uint8(128))
+            Image.fromarray(pixels).save(root / "images" / f"{c}{number}.jpg", quality=95)
+            Image.fromarray(label).save(root / "labels" / f"{c}{number}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network with random weights at 65 pixels."""
+    torch.manual_seed(0)
+    config = PRESETS["lite"]().at_side(65)
+    path = tmp_path_factory.mktemp("runs") / "checkpoint.pt"
+    torch.save(network_state(build_network(config), config), path)
+    return path
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["model", *map(str, words)])
+    return main()
+
+
+def test_episodes_are_recorded_and_made_into_a_page(
+    data: Path,
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--bundle", bundle, "--data", data, "--folds", "0,1", "--shots", "1,2"]
+    record = tmp_path / "results" / "tiny.json"
+    status = _run(
+        monkeypatch, "evaluate", *words, "--seeds", "0,1", "--episodes", "12",
+        "--min-area", "100", "--json", record,
+    )  # fmt: skip
+    assert status == 0
+    printed = capsys.readouterr().out
+    assert "1-shot mIoU" in printed
+    assert "aeroplane" in printed
+    evaluation = Evaluation.model_validate_json(record.read_text())
+    lists = [(r.report.shots, r.fold, r.report.seed) for r in evaluation.results]
+    assert lists == [(k, fold, seed) for k in (1, 2) for fold in (0, 1) for seed in (0, 1)]
+    assert all(r.report.class_iou for r in evaluation.results)
+    assert evaluation.subject.sha256.keys() == {"encoder", "prototype", "head"}
+    assert evaluation.protocol.images == 30
+    assert str(tmp_path) not in evaluation.command  # paths are those of the working folder
+    assert "--json results/tiny.json" in evaluation.command
+
+    assert _run(monkeypatch, "results", "--from", "results", "--out", "docs/RESULTS.md") == 0
+    page = (tmp_path / "docs" / "RESULTS.md").read_text()
+    assert "## colours" in page
+    assert evaluation.command in page
+
+
+def test_a_bundle_is_judged_on_absence(
+    data: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = tmp_path / "absence.json"
+    status = _run(
+        monkeypatch, "evaluate", "--bundle", bundle, "--data", data, "--folds", "0",
+        "--absent", "0.5", "--calibrate-folds", "1", "--episodes", "16", "--min-area", "100",
+        "--flip", "--json", record,
+    )  # fmt: skip
+    assert status == 0
+    (result,) = json.loads(record.read_text())["results"]
+    # Colours on grey are easily told apart, but the threshold comes from other colours.
+    assert result["report"]["auroc"] > 0.9
+    assert 0 < result["report"]["presence_threshold"] < 1
+    assert result["report"]["gated_mean_iou"] >= result["report"]["mean_iou"]
+
+
+def test_base_and_novel_classes_share_a_label_map(
+    data: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = tmp_path / "generalised.json"
+    status = _run(
+        monkeypatch, "evaluate", "--bundle", bundle, "--data", data, "--folds", "0",
+        "--generalised", "--min-area", "100", "--json", record,
+    )  # fmt: skip
+    assert status == 0
+    (result,) = json.loads(record.read_text())["results"]
+    assert result["report"]["images"] == 20  # ten of the thirty are supports
+    assert len(result["report"]["class_iou"]) == 10
+    assert min(result["report"]["base_iou"], result["report"]["novel_iou"]) > 50
+
+
+def test_a_checkpoint_is_averaged_over_scales_at_scaled_labels(
+    data: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = tmp_path / "scales.json"
+    status = _run(
+        monkeypatch, "evaluate", "--checkpoint", checkpoint, "--data", data, "--folds", "1",
+        "--labels", "scaled", "--scales", "1.0,1.5", "--flip", "--episodes", "2",
+        "--min-area", "100", "--name", "random", "--json", record,
+    )  # fmt: skip
+    assert status == 0
+    evaluation = Evaluation.model_validate_json(record.read_text())
+    assert (evaluation.subject.name, evaluation.subject.input_side) == ("random", 65)
+    assert evaluation.protocol.settings == "scaled labels †; scales 1, 1.5; mirrored too"
+    assert evaluation.subject.sha256.keys() == {"checkpoint"}
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--scales", "0.8,1"], "fixed to 32 pixels"),
+        (["--input-side", "64"], "fixed to 32 pixels"),
+        (["--device", "cuda"], "evaluated on the CPU"),
+        (["--folds", "2", "--absent", "0.5", "--calibrate-folds", "1,2"], "must not overlap"),
+        (["--absent", "0.5", "--calibrate-folds", "1"], "must not overlap"),
+        (["--folds", "0", "--calibrate-folds", "1"], "goes with --absent"),
+        (["--absent", "1"], "share between 0 and 1"),
+        (["--threshold", "0"], "probability between 0 and 1"),
+        (["--generalised"], "needs --folds"),
+        (["--shots", "0"], "at least 1"),
+        (["--folds", "4"], "not 4"),
+        (["--folds", "3"], "has no class pottedplant"),
+        (["--folds", "0", "--min-area", "1000"], "no class has the 2 images"),
+        (["--folds", "0", "--generalised"], "class 1 has 0 images, 1 supports are needed"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    data: Path,
+    bundle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    problem: str,
+) -> None:
+    assert _run(monkeypatch, "evaluate", "--bundle", bundle, "--data", data, *options) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_results_of_nothing_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    assert _run(monkeypatch, "results", "--from", tmp_path, "--out", page) == 2
+    assert "evaluate --json" in capsys.readouterr().err
+    assert not page.exists()

@@ -1,0 +1,78 @@
+"""What segmenters keep of images changes no answer."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from model.build import PRESETS, build_network
+from model.evaluation import Segmenter
+from model.runtime import BundleRuntime
+from model.segmenters import BundleSegmenter, EagerSegmenter
+from tests.service.tiny_bundle import write_tiny_bundle
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 40, 48, 3), dtype=np.uint8)
+
+
+def _masks() -> list[NDArray[np.bool_]]:
+    """Objects of different sizes, so that shots differ in their number of tokens."""
+    masks = [np.zeros((40, 48), np.bool_) for _ in range(2)]
+    masks[0][4:30, 5:40] = True
+    masks[1][10:20, 10:25] = True
+    return masks
+
+
+def _answers(segmenter: Segmenter) -> list[NDArray[np.float32]]:
+    """Each query asked with one shot, with the same image's other mask, and with both shots."""
+    first, second = _masks()
+    answers = []
+    for query in (2, 0):
+        shots = [
+            segmenter.add_support(0, IMAGES[0], first),
+            segmenter.add_support(0, IMAGES[0], second),
+            segmenter.add_support(1, IMAGES[1], second),
+        ]
+        sets = ([shots[0]], [shots[1]], [shots[0], shots[2]])
+        answers += [segmenter.logits(query, IMAGES[query], chosen) for chosen in sets]
+    return answers
+
+
+def _count(monkeypatch: pytest.MonkeyPatch, owner: Any, method: str) -> list[None]:
+    """A list that grows by one with every call of a method."""
+    calls: list[None] = []
+    original = getattr(owner, method)
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls.append(None)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(owner, method, counted)
+    return calls
+
+
+def test_a_bundle_encodes_each_query_and_each_masked_support_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = BundleRuntime(write_tiny_bundle(tmp_path / "tiny"), intra_op_threads=1)
+    forgetful = _answers(BundleSegmenter(runtime, limit_bytes=1))
+    calls = _count(monkeypatch, runtime, "encode")
+    kept = _answers(BundleSegmenter(runtime))
+    assert len(calls) == 3 + 2
+    for answer, anew in zip(kept, forgetful, strict=True):
+        np.testing.assert_array_equal(answer, anew)
+    assert not np.array_equal(kept[0], kept[1])  # another mask is another support
+
+
+def test_the_eager_network_runs_its_backbone_once_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = build_network(PRESETS["lite"]().at_side(65))
+    forgetful = _answers(EagerSegmenter(network, limit_bytes=1))
+    calls = _count(monkeypatch, network.backbone, "features")
+    kept = _answers(EagerSegmenter(network))
+    assert len(calls) == 3
+    for answer, anew in zip(kept, forgetful, strict=True):
+        np.testing.assert_allclose(answer, anew, atol=1e-6)
+    assert not np.allclose(kept[0], kept[1], atol=1e-6)
