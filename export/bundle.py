@@ -13,7 +13,7 @@ import torch
 from export.convert import OPSET, convert
 from export.graphs import example_inputs, wrap
 from export.parity import ParityError, TensorParity, as_json, compare
-from model.build import NetworkConfig, load_network, read_checkpoint
+from model.build import CheckpointError, NetworkConfig, load_network, read_checkpoint
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.contract import (
     GRAPHS,
@@ -69,6 +69,8 @@ def export_bundle(options: ExportOptions) -> Manifest:
         model.build.CheckpointError: the checkpoint is not one.
     """
     network, config = load_network(options.checkpoint, input_side=options.input_side)
+    if not (config.use_saam and config.use_sdpm and config.use_prior):
+        raise CheckpointError(f"{options.checkpoint} lacks parts of the network: it is an ablation")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.out.parent) as folder:
         staging = Path(folder) / "bundle"

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.contract import SupportPrototype, collate_classes, resize_image, resize_mask
-from model.nets import EncodedImages, Prototypes, SDAANet
+from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
 from model.nets.preprocess import Normalise
 from model.runtime import BundleRuntime, Encoded
@@ -94,15 +94,23 @@ class EagerSegmenter:
         encoded = self._encode(key, image, share)
         return self._network.prototype(encoded.support_feature, encoded.high_feature, share)
 
-    @torch.inference_mode()
     def logits(
         self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
     ) -> NDArray[np.float32]:
         """See `Segmenter`."""
+        background, foreground = self.match(key, image, supports).logits[0]
+        logits: NDArray[np.float32] = (foreground - background).numpy()
+        return logits
+
+    @torch.inference_mode()
+    def match(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> MatchOutput:
+        """What `logits` answers, with attention and prior, for one pair."""
         side = self._network.input_side
         encoded = self._encode(key, image, torch.ones(1, side, side))
         shots = cast(Sequence[Prototypes], supports)
-        decoded = self._network.match(
+        return self._network.match(
             encoded,
             torch.zeros(1, dtype=torch.int64),
             affinity=torch.stack([shot.affinity for shot in shots]).mean(dim=0),
@@ -111,6 +119,3 @@ class EagerSegmenter:
             tokens=torch.stack([shot.tokens[0] for shot in shots])[None],
             token_valid=torch.stack([shot.foreground[0] for shot in shots])[None],
         )
-        background, foreground = decoded.logits[0]
-        logits: NDArray[np.float32] = (foreground - background).numpy()
-        return logits

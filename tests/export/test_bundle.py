@@ -40,7 +40,7 @@ def test_parity_covers_every_output(exported: "Exported") -> None:
 def test_a_difference_names_tensor_and_figure(exported: "Exported") -> None:
     altered = copy.deepcopy(exported.network)
     with torch.no_grad():
-        altered.sse.excite.bias[0] += 0.5
+        altered.get_parameter("sse.excite.bias")[0] += 0.5
     cases = example_inputs(exported.network, images=2, pairs=2, shots=1, tokens=2, seed=0)
     path = exported.bundle / exported.manifest.graphs["prototype"].file
     compare(path, PROTOTYPE, wrap(exported.network)["prototype"], {"same": cases["prototype"]})
