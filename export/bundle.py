@@ -66,7 +66,7 @@ def export_bundle(options: ExportOptions) -> Manifest:
 
     Raises:
         ParityError: ONNX and eager part; nothing is left at `out`, or what was there before.
-        model.build.CheckpointError: the checkpoint is not one.
+        model.build.CheckpointError: the checkpoint is not one, or lacks a part of the network.
     """
     network, config = load_network(options.checkpoint, input_side=options.input_side)
     if not (config.use_saam and config.use_sdpm and config.use_prior):

@@ -255,7 +255,8 @@ class SDAANet(nn.Module):
 
 def _by_class(flat: Tensor, shots: int) -> Tensor:
     """(B * K, ...) → (B, K, ...)."""
-    return flat.reshape(-1, shots, *flat.shape[1:])
+    by_class: Tensor = flat.unflatten(0, (-1, shots))  # type: ignore[no-untyped-call]
+    return by_class
 
 
 def _reduction(inputs: int, outputs: int, dropout: float) -> nn.Sequential:

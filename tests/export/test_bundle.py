@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from export.bundle import ExportOptions, export_bundle
 from export.graphs import example_inputs, wrap
 from export.parity import TOLERANCE, ParityError, compare
+from model.build import PRESETS, CheckpointError, build_network, network_state
 from model.contract import (
     GRAPHS,
     PROTOTYPE,
@@ -46,6 +49,16 @@ def test_a_difference_names_tensor_and_figure(exported: "Exported") -> None:
     compare(path, PROTOTYPE, wrap(exported.network)["prototype"], {"same": cases["prototype"]})
     with pytest.raises(ParityError, match=r"prototype\.g\w+ \(altered\): differs by 0\.\d+"):
         compare(path, PROTOTYPE, wrap(altered)["prototype"], {"altered": cases["prototype"]})
+
+
+def test_an_ablation_is_not_exported(tmp_path: Path) -> None:
+    config = replace(PRESETS["lite"]().at_side(97), use_prior=False)
+    torch.save(network_state(build_network(config), config), tmp_path / "ablation.pt")
+    options = ExportOptions(
+        checkpoint=tmp_path / "ablation.pt", out=tmp_path / "b", name="b", revision="1"
+    )
+    with pytest.raises(CheckpointError, match="is an ablation"):
+        export_bundle(options)
 
 
 def test_the_manifest_hashes_its_graphs(exported: "Exported") -> None:

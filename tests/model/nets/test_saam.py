@@ -1,7 +1,10 @@
 """The affinity module's shortcuts are the functions they stand for."""
 
+from typing import cast
+
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from model.nets.pooling import upsample
@@ -52,8 +55,10 @@ def test_the_split_bottleneck_is_one_conv_over_the_concatenation() -> None:
     torch.manual_seed(0)
     pyramid = PyramidPooling(8, 4, side=6, bins=(1, 2, 3))
     feature = torch.randn(2, 8, 6, 6)
-    contexts = [upsample(branch[:3](feature), 6) for branch in pyramid.branches]
-    weights = [pyramid.feature_conv.weight, *(b[3].conv.weight for b in pyramid.branches)]
+    branches = [cast(nn.Sequential, branch) for branch in pyramid.branches]
+    contexts = [upsample(branch[:3](feature), 6) for branch in branches]
+    kernels = [cast(UpsampledConv, branch[3]).conv.weight for branch in branches]
+    weights = [pyramid.feature_conv.weight, *kernels]
     whole = F.conv2d(
         torch.cat([feature, *contexts], dim=1),
         torch.cat(weights, dim=1),
