@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
@@ -60,16 +61,23 @@ def draw_maps(
     figure.savefig(path, dpi=130)
 
 
+def _colours(count: int) -> Colormap:
+    """Colours by integers below `count`: distinct ones up to 20, then a continuous wheel."""
+    for name, size in (("tab10", 10), ("tab20", 20)):
+        if count <= size:
+            return mpl.colormaps[name]
+    return mpl.colormaps["hsv"].resampled(count)
+
+
 def _scatter(
     axis: Axes, mapped: PrototypeMap, classes: NDArray[np.int64], names: Mapping[int, str]
 ) -> None:
     present = np.unique(classes)
-    # Twenty classes have a colour each; beyond that colours come from a continuous wheel.
-    colours = mpl.colormaps["tab20" if len(present) <= 20 else "hsv"].resampled(len(present))
+    colours = _colours(len(present))
     for place, c in enumerate(present):
         points = mapped.points[classes == c]
         axis.scatter(
-            points[:, 0], points[:, 1], s=13, color=colours(place), label=names[int(c)],
+            points[:, 0], points[:, 1], s=18, color=colours(place), label=names[int(c)],
             alpha=0.85, linewidths=0,
         )  # fmt: skip
     axis.set_title(f"{mapped.title}\nsilhouette {mapped.silhouette:.3f}")
