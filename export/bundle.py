@@ -12,7 +12,7 @@ import numpy as np
 from export.convert import OPSET, convert
 from export.graphs import example_inputs, wrap
 from export.parity import ParityError, TensorParity, as_json, compare
-from model.build import NetworkConfig, load_network, read_checkpoint
+from model.build import CheckpointError, NetworkConfig, load_network, read_checkpoint
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.contract import (
     GRAPHS,
@@ -70,11 +70,13 @@ def export_bundle(options: ExportOptions) -> Manifest:
     Raises:
         ParityError: ONNX and eager part; nothing is left at `out`, or what was there before.
         OutputError: `out` exists and is no bundle.
-        model.build.CheckpointError: the checkpoint is not one.
+        model.build.CheckpointError: the checkpoint is not one, or lacks a part of the network.
         model.data.datasets.DatasetError: the folder for the mIoU gate is not one.
     """
     _refuse_other_folders(options.out)
     network, config = load_network(options.checkpoint, input_side=options.input_side)
+    if not (config.use_saam and config.use_sdpm and config.use_prior):
+        raise CheckpointError(f"{options.checkpoint} lacks parts of the network: it is an ablation")
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.out.parent) as folder:
         staging = Path(folder) / "bundle"

@@ -1,24 +1,28 @@
-"""Command line of the model: train, evaluate, and report results."""
+"""Command line of the model: train, evaluate, report results, and the paper's experiments."""
 
 import argparse
 import sys
 
-from model import cli_evaluate, cli_results, cli_train
+from model import cli_ablate, cli_evaluate, cli_pictures, cli_prototypes, cli_results, cli_train
+
+COMMANDS = {
+    "train": cli_train,
+    "evaluate": cli_evaluate,
+    "results": cli_results,
+    "pictures": cli_pictures,
+    "prototypes": cli_prototypes,
+    "ablate": cli_ablate,
+}
 
 
 def main() -> int:
     """Parse the command line and run the command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help=cli_train.__doc__)
-    cli_train.add_arguments(train)
-    train.set_defaults(run=cli_train.main)
-    evaluate = commands.add_parser("evaluate", help=cli_evaluate.__doc__)
-    cli_evaluate.add_arguments(evaluate)
-    evaluate.set_defaults(run=cli_evaluate.main)
-    results = commands.add_parser("results", help=cli_results.__doc__)
-    cli_results.add_arguments(results)
-    results.set_defaults(run=cli_results.main)
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(name, help=module.__doc__, description=module.__doc__)
+        module.add_arguments(command)
+        command.set_defaults(run=module.main)
     args = parser.parse_args()
     status: int = args.run(args)
     return status

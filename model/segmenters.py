@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.contract import SupportPrototype, collate_classes, resize_image, resize_mask
-from model.nets import EncodedImages, Prototypes, SDAANet
+from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
 from model.nets.preprocess import Normalise
 from model.recent import KEPT_BYTES, Recent
@@ -113,15 +113,23 @@ class EagerSegmenter:
         tokens = shot.tokens[shot.foreground]  # (T, D)
         return shot._replace(tokens=tokens[None], foreground=shot.foreground[shot.foreground][None])
 
-    @torch.inference_mode()
     def logits(
         self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
     ) -> NDArray[np.float32]:
         """See `Segmenter`."""
+        background, foreground = self.match(key, image, supports).logits[0]
+        logits: NDArray[np.float32] = (foreground - background).cpu().numpy()
+        return logits
+
+    @torch.inference_mode()
+    def match(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> MatchOutput:
+        """What `logits` answers, with attention and prior, for one pair."""
         side = self._network.input_side
         encoded = self._encode(key, image, torch.ones(1, side, side, device=self._device))
         shots = cast(Sequence[Prototypes], supports)
-        decoded = self._network.match(
+        return self._network.match(
             encoded,
             torch.zeros(1, dtype=torch.int64, device=self._device),
             affinity=torch.stack([shot.affinity for shot in shots]).mean(dim=0),
@@ -132,9 +140,6 @@ class EagerSegmenter:
                 None
             ],
         )
-        background, foreground = decoded.logits[0]
-        logits: NDArray[np.float32] = (foreground - background).cpu().numpy()
-        return logits
 
 
 def _tensor_bytes(tensors: BackboneFeatures | Prototypes) -> int:

@@ -20,7 +20,10 @@ BackboneName = Literal["mobilenet_v2", "preact_resnet50", "resnet50", "resnet101
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """Sizes of a network. `input_side` may differ between training and evaluation."""
+    """Sizes and parts of a network. `input_side` may differ between training and evaluation.
+
+    The parts are switched off for ablations alone; what is served has all of them.
+    """
 
     preset: str
     backbone: BackboneName
@@ -31,6 +34,9 @@ class NetworkConfig:
     gate_ratio: int = 4
     context_bins: tuple[int, ...] = (1, 2, 3, 6)
     mask_resize: Literal["bilinear", "area"]
+    use_saam: bool = True
+    use_sdpm: bool = True
+    use_prior: bool = True
 
     def at_side(self, input_side: int) -> "NetworkConfig":
         """The same network for another input side."""
@@ -101,6 +107,9 @@ def build_network(config: NetworkConfig, *, mask_side: int | None = None) -> SDA
         decoder_bins=decoder_bins(side),
         mask_resize=config.mask_resize,
         mask_side=mask_side or config.input_side,
+        use_saam=config.use_saam,
+        use_sdpm=config.use_sdpm,
+        use_prior=config.use_prior,
     )
 
 

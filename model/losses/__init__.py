@@ -77,7 +77,7 @@ def episode_loss(
     strategy: Strategy,
     weights: LossWeights,
 ) -> LossTerms:
-    """All terms for a batch of episodes.
+    """All terms for a batch of episodes; the term of a part that the network lacks is 0.
 
     Args:
         output: of `SDAANet.forward_training`.
@@ -89,19 +89,18 @@ def episode_loss(
     auxiliary = torch.stack(
         [segmentation_loss(logits, query_labels) for logits in output.auxiliary_logits]
     ).mean()
-    support = segmentation_loss(output.support_logits, support_labels.flatten(0, 1))
-    foreground = resize_mask((query_labels == 1).to(output.query_feature.dtype))
-    query_prototype = reweight_prototype(
-        masked_average(output.query_feature, foreground), output.gate
-    )
+    support = distillation = main.new_zeros(())
+    if output.support_logits is not None:
+        support = segmentation_loss(output.support_logits, support_labels.flatten(0, 1))
     # A query without the class has no prototype to learn from.
     holds = (query_labels == 1).flatten(1).any(dim=1)
-    if holds.any():
+    if output.guided_shots is not None and holds.any():
         distillation = distillation_loss(
-            output.guided_shots[holds], query_prototype[holds], strategy=strategy, weights=weights
+            output.guided_shots[holds],
+            _query_prototype(output, query_labels, resize_mask)[holds],
+            strategy=strategy,
+            weights=weights,
         )
-    else:
-        distillation = main.new_zeros(())
     total = (
         main
         + weights.auxiliary * auxiliary
@@ -109,3 +108,9 @@ def episode_loss(
         + weights.support * support
     )
     return LossTerms(total, main, auxiliary, distillation, support)
+
+
+def _query_prototype(output: SDAANetOutput, labels: Tensor, resize_mask: MaskResize) -> Tensor:
+    """p_q (B, C) of SDPM, from the queries' own ground truth (B, H, W)."""
+    foreground = resize_mask((labels == 1).to(output.query_feature.dtype))
+    return reweight_prototype(masked_average(output.query_feature, foreground), output.gate)

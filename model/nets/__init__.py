@@ -1,5 +1,19 @@
 """Networks only: no losses, no files, no devices."""
 
-from model.nets.sdaanet import EncodedImages, Prototypes, SDAANet, SDAANetOutput
+from model.nets.sdaanet import (
+    EncodedImages,
+    MatchOutput,
+    Prototypes,
+    SDAANet,
+    SDAANetOutput,
+    SupportVectors,
+)
 
-__all__ = ["EncodedImages", "Prototypes", "SDAANet", "SDAANetOutput"]
+__all__ = [
+    "EncodedImages",
+    "MatchOutput",
+    "Prototypes",
+    "SDAANet",
+    "SDAANetOutput",
+    "SupportVectors",
+]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from model.nets.backbones import Backbone, BackboneFeatures
-from model.nets.decoder import DecoderOutput, PyramidDecoder
+from model.nets.decoder import PyramidDecoder
 from model.nets.pooling import MaskResize, masked_average
 from model.nets.prior import foreground_tokens, prior_map
 from model.nets.saam import SAAM
@@ -18,17 +18,34 @@ class EncodedImages(NamedTuple):
 
     support_feature: Tensor  # (B, C, h, w)
     query_feature: Tensor  # (B, C, h, w)
-    high_feature: Tensor  # (B, D, h, w)
+    high_feature: Tensor  # (B, D, h, w); D = 0 without the prior
 
 
-class Prototypes(NamedTuple):
-    """One shot each, as in `contract.graphs.PROTOTYPE`."""
+class SupportVectors(NamedTuple):
+    """The vectors of one shot each; without SDPM guided is affinity and the gate is empty."""
 
     affinity: Tensor  # (B, C)
     guided: Tensor  # (B, C)
-    gate: Tensor  # (B, C)
+    gate: Tensor  # (B, C), or (B, 0)
+
+
+class Prototypes(NamedTuple):
+    """One shot each, as in `contract.graphs.PROTOTYPE`; N = 0 without the prior."""
+
+    affinity: Tensor  # (B, C)
+    guided: Tensor  # (B, C)
+    gate: Tensor  # (B, C), or (B, 0) without SDPM
     tokens: Tensor  # (B, N, D)
     foreground: Tensor  # (B, N) bool
+
+
+class MatchOutput(NamedTuple):
+    """The answer for P pairs, and the maps that led to it; a part that is off has no map."""
+
+    logits: Tensor  # (P, 2, h, w)
+    auxiliary: tuple[Tensor, ...]  # (P, 2, bin, bin) each
+    attention: Tensor | None  # (P, 1, h, w) in (0, 1), of SAAM
+    prior: Tensor | None  # (P, 1, h, w) in [0, 1]
 
 
 class SDAANetOutput(NamedTuple):
@@ -36,9 +53,9 @@ class SDAANetOutput(NamedTuple):
 
     logits: Tensor  # (B, 2, h, w)
     auxiliary_logits: tuple[Tensor, ...]  # (B, 2, bin, bin) each
-    support_logits: Tensor  # (B * K, 2, h, w)
-    guided_shots: Tensor  # (B, K, C) p_s of each shot
-    gate: Tensor  # (B, C) mean over the shots
+    support_logits: Tensor | None  # (B * K, 2, h, w); none without SAAM
+    guided_shots: Tensor | None  # (B, K, C) p_s of each shot; none without SDPM
+    gate: Tensor  # (B, C) mean over the shots; (B, 0) without SDPM
     query_feature: Tensor  # (B, C, h, w) before reweighting
 
     def float(self) -> Self:
@@ -47,8 +64,8 @@ class SDAANetOutput(NamedTuple):
         return type(self)(
             self.logits.float(),
             auxiliary,
-            self.support_logits.float(),
-            self.guided_shots.float(),
+            None if self.support_logits is None else self.support_logits.float(),
+            None if self.guided_shots is None else self.guided_shots.float(),
             self.gate.float(),
             self.query_feature.float(),
         )
@@ -56,6 +73,9 @@ class SDAANetOutput(NamedTuple):
 
 class SDAANet(nn.Module):
     """Few-shot segmentation network.
+
+    SAAM, SDPM and the prior can be left out, for ablations; without all three it is the paper's
+    baseline, a masked-average prototype and the decoder.
 
     Args:
         backbone: encoder; see `nets.backbones.Backbone`.
@@ -68,6 +88,9 @@ class SDAANet(nn.Module):
         decoder_bins: decoder scales; the first is the feature side.
         mask_resize: `bilinear` or `area`, see `MaskResize`.
         mask_side: side of the masks that come in.
+        use_saam: attend with SAAM.
+        use_sdpm: reweight by SDPM's gate.
+        use_prior: give the decoder the prior map.
     """
 
     def __init__(
@@ -83,6 +106,9 @@ class SDAANet(nn.Module):
         decoder_bins: tuple[int, ...],
         mask_resize: str,
         mask_side: int,
+        use_saam: bool,
+        use_sdpm: bool,
+        use_prior: bool,
     ) -> None:
         super().__init__()
         side = backbone.feature_side(input_side)
@@ -94,10 +120,11 @@ class SDAANet(nn.Module):
         self.resize_mask = MaskResize(side=side, mode=mask_resize, source_side=mask_side)
         self.reduce_support = _reduction(backbone.mid_channels, channels, reduction_dropout)
         self.reduce_query = _reduction(backbone.mid_channels, channels, reduction_dropout)
-        self.sse = SSEBlock(channels=channels, ratio=gate_ratio)
-        self.saam = SAAM(channels=channels, side=side, bins=context_bins)
+        self.sse = SSEBlock(channels=channels, ratio=gate_ratio) if use_sdpm else None
+        self.saam = SAAM(channels=channels, side=side, bins=context_bins) if use_saam else None
+        self.use_prior = use_prior
         self.decoder = PyramidDecoder(
-            inputs=2 * channels + 2,
+            inputs=2 * channels + use_prior + use_saam,
             channels=channels,
             side=side,
             bins=decoder_bins,
@@ -117,17 +144,29 @@ class SDAANet(nn.Module):
     def encode_features(self, features: BackboneFeatures, mask: Tensor) -> EncodedImages:
         """The same from the backbone's features."""
         mid = features.mid
-        # The prior is training-free: nothing is learned through it (PFENet).
-        high = self.backbone.high(features.stage3 * self.resize_mask(mask)).detach()
+        if self.use_prior:
+            # The prior is training-free: nothing is learned through it (PFENet).
+            high = self.backbone.high(features.stage3 * self.resize_mask(mask)).detach()
+        else:
+            high = mid[:, :0]
         return EncodedImages(self.reduce_support(mid), self.reduce_query(mid), high)
+
+    def support_vectors(self, support_feature: Tensor, share: Tensor) -> SupportVectors:
+        """Prototype before and behind SDPM, of features under shares (B, 1, h, w) of objects."""
+        affinity = masked_average(support_feature, share)
+        if self.sse is None:
+            return SupportVectors(affinity, affinity, affinity[:, :0])
+        gate = self.sse(affinity)
+        return SupportVectors(affinity, reweight_prototype(affinity, gate), gate)
 
     def prototype(self, support_feature: Tensor, high_feature: Tensor, mask: Tensor) -> Prototypes:
         """What each support leaves behind; mask (B, S, S) is its object share."""
         share = self.resize_mask(mask)  # (B, 1, h, w)
-        affinity = masked_average(support_feature, share)
-        gate = self.sse(affinity)
-        guided = reweight_prototype(affinity, gate)
-        return Prototypes(affinity, guided, gate, *foreground_tokens(high_feature, share))
+        vectors = self.support_vectors(support_feature, share)
+        if not self.use_prior:
+            no_tokens = high_feature.flatten(2).transpose(1, 2)[:, :0]
+            return Prototypes(*vectors, no_tokens, share.flatten(1)[:, :0] > 0)
+        return Prototypes(*vectors, *foreground_tokens(high_feature, share))
 
     def match(
         self,
@@ -138,16 +177,21 @@ class SDAANet(nn.Module):
         gate: Tensor,
         tokens: Tensor,
         token_valid: Tensor,
-    ) -> DecoderOutput:
+    ) -> MatchOutput:
         """Mark P classes in B encoded images; arguments as in `contract.graphs.HEAD`."""
-        embedded = self.saam.embed(query.query_feature)[image_index]
-        attention = self.saam.attention(embedded, affinity)
-        prior = prior_map(query.high_feature[image_index], tokens, token_valid)
-        feature = reweight_feature(query.query_feature[image_index], gate)
+        attention = prior = None
+        if self.saam is not None:
+            embedded = self.saam.embed(query.query_feature)[image_index]
+            attention = self.saam.attention(embedded, affinity)
+        if self.use_prior:
+            prior = prior_map(query.high_feature[image_index], tokens, token_valid)
+        feature = query.query_feature[image_index]
+        if self.sse is not None:
+            feature = reweight_feature(feature, gate)
         expanded = guided[:, :, None, None].expand_as(feature)
-        fused = torch.cat([expanded, feature, prior, attention], dim=1)
-        out: DecoderOutput = self.decoder(fused)
-        return out
+        maps = [part for part in (prior, attention) if part is not None]
+        decoded = self.decoder(torch.cat([expanded, feature, *maps], dim=1))
+        return MatchOutput(decoded.logits, decoded.auxiliary, attention, prior)
 
     def forward(self, query: Tensor, supports: Tensor, masks: Tensor) -> Tensor:
         """Mark each query from pixels, encoding its supports anew; nothing supervised is computed.
@@ -180,19 +224,23 @@ class SDAANet(nn.Module):
         query = self.encode_features(queries, torch.ones_like(masks[:, 0]))
         shots = self.prototype(support.support_feature, support.high_feature, flat_masks)
         count = masks.shape[1]
-        decoded = self._match_shots(query, shots, count)
-        embedded = self.saam.embed(support.support_feature)
+        matched = self._match_shots(query, shots, count)
+        support_logits = None
+        if self.saam is not None:
+            embedded = self.saam.embed(support.support_feature)
+            support_logits = self.saam.support_logits(embedded, shots.affinity)
         return SDAANetOutput(
-            *decoded,
-            support_logits=self.saam.support_logits(embedded, shots.affinity),
-            guided_shots=_by_class(shots.guided, count),
+            matched.logits,
+            matched.auxiliary,
+            support_logits=support_logits,
+            guided_shots=None if self.sse is None else _by_class(shots.guided, count),
             gate=_by_class(shots.gate, count).mean(dim=1),
             query_feature=query.query_feature,
         )
 
     def _match_shots(
         self, query: EncodedImages, shots: Prototypes, shots_per_class: int
-    ) -> DecoderOutput:
+    ) -> MatchOutput:
         """One class of K shots for each of B queries, vectors averaged over the shots."""
         by_class = Prototypes(*(_by_class(flat, shots_per_class) for flat in shots))
         return self.match(
@@ -208,7 +256,8 @@ class SDAANet(nn.Module):
 
 def _by_class(flat: Tensor, shots: int) -> Tensor:
     """(B * K, ...) → (B, K, ...)."""
-    return flat.reshape(-1, shots, *flat.shape[1:])
+    by_class: Tensor = flat.unflatten(0, (-1, shots))  # type: ignore[no-untyped-call]
+    return by_class
 
 
 def _reduction(inputs: int, outputs: int, dropout: float) -> nn.Sequential:

@@ -1,6 +1,15 @@
 """Training: config, stages, checkpoints and the run itself."""
 
-from model.training.config import ConfigError, TrainConfig, load_config
+from model.training.checkpoints import CHECKPOINT_FILE
+from model.training.config import ConfigError, Parts, TrainConfig, load_config
 from model.training.run import Run, has_checkpoint
 
-__all__ = ["ConfigError", "Run", "TrainConfig", "has_checkpoint", "load_config"]
+__all__ = [
+    "CHECKPOINT_FILE",
+    "ConfigError",
+    "Parts",
+    "Run",
+    "TrainConfig",
+    "has_checkpoint",
+    "load_config",
+]

@@ -1,11 +1,13 @@
 """Training configuration: a YAML file, checked before anything runs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from model.build import PRESETS, NetworkConfig
 from model.data.mixture import SetConfig
 from model.losses import LossWeights
 from model.training.source import Trained
@@ -34,8 +36,12 @@ class SetEntry(_Config):
 
 
 class CacheEntry(_Config):
-    """Views cached for each image and their sizes in pixels."""
+    """Views cached for each image and their sizes in pixels.
 
+    The views have a seed of their own, so that runs of several seeds share one cache.
+    """
+
+    seed: int = 0
     views: Annotated[int, Field(ge=1, le=64)] = 4
     label_side: Annotated[int, Field(ge=16)] = 169
     workers: Annotated[int, Field(ge=1)] = 2
@@ -47,6 +53,14 @@ class EpisodeMix(_Config):
     absent: Annotated[float, Field(ge=0, lt=1)] = 0.05  # the query lacks the class
     same_image: Annotated[float, Field(ge=0, lt=1)] = 0.08  # two views of one image
     class_power: Annotated[float, Field(ge=0, le=1)] = 0.5  # 0 classes alike, 1 images alike
+
+
+class Parts(_Config):
+    """Parts of the network; switched off for ablations alone."""
+
+    saam: bool = True
+    sdpm: bool = True
+    prior: bool = True
 
 
 class Stage(_Config):
@@ -67,6 +81,7 @@ class TrainConfig(_Config):
     """Everything that decides a training run."""
 
     preset: str
+    parts: Parts = Parts()
     input_side: Annotated[int, Field(ge=65)]
     exclude_pascal_fold: Literal[0, 1, 2, 3] | None
     sets: tuple[SetEntry, ...]
@@ -84,6 +99,16 @@ class TrainConfig(_Config):
     seed: int = 0
     checkpoint_steps: Annotated[int, Field(gt=0)] = 200
     stages: tuple[Stage, ...]
+
+    @property
+    def network(self) -> NetworkConfig:
+        """The preset at the config's side, with the config's parts."""
+        return replace(
+            PRESETS[self.preset]().at_side(self.input_side),
+            use_saam=self.parts.saam,
+            use_sdpm=self.parts.sdpm,
+            use_prior=self.parts.prior,
+        )
 
     @property
     def loss_weights(self) -> LossWeights:

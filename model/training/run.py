@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from model.build import PRESETS, NetworkConfig, build_network, load_pretrained
+from model.build import build_network, load_pretrained
 from model.data.cache import CacheConfig, FeatureCache, build_cache
 from model.data.folds import excluded_names, fold_classes
 from model.data.mixture import allowed_images, open_set
@@ -47,7 +47,7 @@ def prepare(config: TrainConfig, network: SDAANet, data_root: Path, cache_dir: P
         side=config.input_side,
         label_side=config.cache.label_side,
         views=config.cache.views,
-        seed=config.seed,
+        seed=config.cache.seed,
     )
     graph = feature_graph(network.backbone.eval(), config.input_side)
     cache: FeatureCache = build_cache(
@@ -88,7 +88,7 @@ class Run:
         self, config: TrainConfig, *, out: Path, data_root: Path, weights_dir: Path, cache_dir: Path
     ) -> None:
         self.config, self.out = config, out
-        self.network_config: NetworkConfig = PRESETS[config.preset]().at_side(config.input_side)
+        self.network_config = config.network
         torch.manual_seed(config.seed)
         self.network = build_network(self.network_config, mask_side=config.cache.label_side)
         load_pretrained(self.network.backbone, weights_dir)

@@ -3,6 +3,7 @@
 import copy
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from export.bundle import MIOU_TOLERANCE
+from export.bundle import MIOU_TOLERANCE, ExportOptions, export_bundle
 from export.graphs import example_inputs, wrap
 from export.parity import TOLERANCE, ParityError, compare
+from model.build import PRESETS, CheckpointError, build_network, network_state
 from model.contract import (
     GRAPHS,
     PROTOTYPE,
@@ -41,7 +43,7 @@ def test_parity_covers_every_output(exported: "Exported") -> None:
 def test_a_difference_names_tensor_and_figure(exported: "Exported") -> None:
     altered = copy.deepcopy(exported.network)
     with torch.no_grad():
-        altered.sse.excite.bias[0] += 0.5
+        altered.get_parameter("sse.excite.bias")[0] += 0.5
     cases = example_inputs(exported.network, images=2, pairs=2, shots=1, tokens=2, seed=0)
     path = exported.bundle / exported.manifest.graphs["prototype"].file
     compare(path, PROTOTYPE, wrap(exported.network)["prototype"], {"same": cases["prototype"]})
@@ -54,6 +56,16 @@ def test_the_gate_compares_miou_and_records_it(exported: "Exported") -> None:
     assert (miou["set"], miou["episodes"]) == ("procedural_defects", 4)
     assert 0 < miou["eager"] < 100
     assert abs(miou["eager"] - miou["onnx"]) <= MIOU_TOLERANCE
+
+
+def test_an_ablation_is_not_exported(tmp_path: Path) -> None:
+    config = replace(PRESETS["lite"]().at_side(97), use_prior=False)
+    torch.save(network_state(build_network(config), config), tmp_path / "ablation.pt")
+    options = ExportOptions(
+        checkpoint=tmp_path / "ablation.pt", out=tmp_path / "b", name="b", revision="1"
+    )
+    with pytest.raises(CheckpointError, match="is an ablation"):
+        export_bundle(options)
 
 
 def test_the_manifest_hashes_its_graphs(exported: "Exported") -> None:

@@ -111,11 +111,16 @@ def _output(batch: int) -> SDAANetOutput:
     )
 
 
-def _terms(batch: int, query_labels: Tensor, weights: LossWeights = WEIGHTS) -> dict[str, float]:
+def _terms(
+    batch: int,
+    query_labels: Tensor,
+    weights: LossWeights = WEIGHTS,
+    output: SDAANetOutput | None = None,
+) -> dict[str, float]:
     labels = torch.zeros(batch, 1, 8, 8, dtype=torch.uint8)
     labels[:, :, :4] = 1
     terms = episode_loss(
-        _output(batch),
+        output or _output(batch),
         query_labels=query_labels,
         support_labels=labels,
         resize_mask=MaskResize(side=4, mode="area", source_side=8),
@@ -155,6 +160,13 @@ def test_a_query_without_the_class_distils_nothing() -> None:
 
 def test_a_batch_in_which_every_query_lacks_the_class_distils_0() -> None:
     assert _terms(2, torch.zeros(2, 8, 8, dtype=torch.uint8))["distillation"] == 0
+
+
+def test_a_part_that_the_network_lacks_has_no_loss() -> None:
+    bare = _output(2)._replace(support_logits=None, guided_shots=None)
+    terms = _terms(2, _half_foreground(2), output=bare)
+    assert terms["support"] == terms["distillation"] == 0
+    assert terms["total"] == pytest.approx(terms["main"] + terms["auxiliary"], rel=1e-6)
 
 
 def test_an_episode_of_ignored_queries_is_finite() -> None:

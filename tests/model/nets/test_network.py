@@ -35,7 +35,9 @@ def test_the_same_weights_serve_any_number_of_shots(network: SDAANet, shots: int
     assert [tuple(a.shape) for a in output.auxiliary_logits] == [
         (1, 2, side, side) for side in (5, 3, 2, 1)
     ]
+    assert output.support_logits is not None
     assert output.support_logits.shape == (shots, 2, 5, 5)
+    assert output.guided_shots is not None
     assert output.guided_shots.shape == (1, shots, 128)
 
 
@@ -98,6 +100,9 @@ def test_decoder_bins_must_begin_with_the_feature_side(network: SDAANet) -> None
             decoder_bins=(6, 3),
             mask_resize="area",
             mask_side=SIDE,
+            use_saam=True,
+            use_sdpm=True,
+            use_prior=True,
         )
 
 
@@ -121,8 +126,9 @@ def test_presets_have_the_numbers_of_the_paper(
     assert built.reduce_query[0].weight.shape == (channels, mid, 1, 1)
     assert built.backbone.high_channels == high
     assert built.feature_side == side
-    assert built.sse.squeeze.weight.shape == (channels // 4, channels)
-    assert built.saam.feature_conv.weight.shape == (4 * channels, channels, 3, 3)
+    assert built.get_parameter("sse.squeeze.weight").shape == (channels // 4, channels)
+    saam = built.get_parameter("saam.feature_conv.weight")
+    assert saam.shape == (4 * channels, channels, 3, 3)
     assert built.get_parameter("decoder.enter.0.0.weight").shape == (
         channels,
         2 * channels + 2,

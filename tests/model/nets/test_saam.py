@@ -1,5 +1,6 @@
 """The affinity module's shortcuts are the functions they stand for."""
 
+
 import pytest
 import torch
 from torch import nn

@@ -1,0 +1,116 @@
+"""`python -m model ablate`: what SAAM, SDPM, the prior and the teachers are worth."""
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from types import FrameType
+
+from model.build import CheckpointError, PretrainedWeightsError
+from model.data.datasets import DatasetError
+from model.data.episodes import MIN_AREA
+from model.experiments.ablation import RowResult, Trial, run_ablation
+from model.experiments.ablation_table import as_json, markdown
+from model.experiments.variants import AblationError, Comparison, Variant, comparisons
+from model.training import ConfigError, load_config
+
+_ERRORS = (AblationError, CheckpointError, ConfigError, DatasetError, PretrainedWeightsError)
+TABLE_FILE, FIGURES_FILE = "ablation.md", "ablation.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("--config", type=Path, required=True, help="recipe; its first stage trains")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
+    parser.add_argument("--out", type=Path, default=Path("out/ablation"), help="folder to write")
+    parser.add_argument("--weights", type=Path, help="starting weights; default DATA/../weights")
+    parser.add_argument("--cache", type=Path, help="feature cache; default OUT/cache")
+    parser.add_argument("--steps", type=int, default=2000, help="of every row (2000)")
+    parser.add_argument("--seeds", type=_integers, default=[0, 1, 2], help="of training (0,1,2)")
+    parser.add_argument("--rows", type=_names, help="only these rows, by name; default all")
+    parser.add_argument("--shots", type=int, default=5, help="of integral against separate (5)")
+    parser.add_argument("--test", default="pascal5i_val", help="set to judge on (pascal5i_val)")
+    parser.add_argument("--episodes", type=int, default=1000, help="of the test list (1000)")
+    parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a test class")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Train, judge and write the table; SIGINT and SIGTERM leave the finished rows in it."""
+    try:
+        groups = comparisons(args.shots)
+        variants = _chosen(groups, args.rows)
+        results = run_ablation(_trial(args), variants, args.seeds, _until_signalled())
+    except _ERRORS as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    table = _write(args, groups, results)
+    print(table)
+    missing = len(variants) * len(args.seeds) - len(results)
+    if missing:
+        print(f"stopped with {missing} rows to go: the same command goes on", file=sys.stderr)
+    return 1 if missing else 0
+
+
+def _integers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _chosen(groups: tuple[Comparison, ...], names: list[str] | None) -> list[Variant]:
+    """The named variants, or all, each once."""
+    every = {variant.name: variant for group in groups for variant in group.rows}
+    unknown = set(names or ()) - set(every)
+    if unknown:
+        raise AblationError(f"no row {', '.join(sorted(unknown))}: there are {', '.join(every)}")
+    return list(every.values()) if names is None else [every[name] for name in names]
+
+
+def _trial(args: argparse.Namespace) -> Trial:
+    return Trial(
+        base=load_config(args.config),
+        steps=args.steps,
+        data_root=args.data,
+        weights_dir=args.weights or args.data.parent / "weights",
+        cache_dir=args.cache or args.out / "cache",
+        out=args.out,
+        test_set=args.test,
+        episodes=args.episodes,
+        min_area=args.min_area,
+    )
+
+
+def _until_signalled() -> Callable[[], bool]:
+    stopped: list[int] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        stopped.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return lambda: bool(stopped)
+
+
+def _write(
+    args: argparse.Namespace, groups: tuple[Comparison, ...], results: list[RowResult]
+) -> str:
+    """The table as Markdown, which is returned, and all figures as JSON."""
+    about = (
+        f"{args.config.name}: every row trains the first stage for {args.steps} steps and is "
+        f"judged on the same {args.episodes} episodes of {args.test}; "
+        f"seeds {', '.join(map(str, args.seeds))}."
+    )
+    table = markdown(groups, results, about)
+    figures = {
+        "about": about,
+        "comparisons": as_json(groups, results),
+        "results": [asdict(result) for result in results],
+    }
+    (args.out / TABLE_FILE).write_text(table, encoding="utf-8")
+    (args.out / FIGURES_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return table

@@ -1,0 +1,77 @@
+"""`python -m model pictures`: episodes as pictures, with attention, prior and answer."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from model.build import CheckpointError, load_network
+from model.contract import InvalidBundleError
+from model.data.datasets import DatasetError, FolderDataset
+from model.data.episodes import MIN_AREA
+from model.evaluation import Segmenter
+from model.experiments.contact_sheet import write_contact_sheet
+from model.experiments.episodes import asked_classes
+from model.experiments.pictures import picture_episodes
+from model.runtime import BundleRuntime
+from model.segmenters import BundleSegmenter, EagerSegmenter
+
+_THRESHOLD = 0.5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--checkpoint", type=Path, help="the eager network, with its maps")
+    what.add_argument("--bundle", type=Path, help="an exported bundle; shows no maps")
+    parser.add_argument("--data", type=Path, required=True, help="folder of one set")
+    parser.add_argument("--folds", type=_folds, help="PASCAL-5i folds; none: every class")
+    parser.add_argument("--shots", type=int, default=1, help="supports of an episode (1)")
+    parser.add_argument("--count", type=int, default=12, help="episodes to picture (12)")
+    parser.add_argument("--seed", type=int, default=0, help="of the episode list (0)")
+    parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
+    parser.add_argument("--threshold", type=float, help="default: the manifest's, or 0.5")
+    parser.add_argument("--out", type=Path, default=Path("out/pictures"), help="folder to write")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Write a PNG for each episode and the contact sheet."""
+    try:
+        segmenter, threshold = _open(args)
+        dataset = FolderDataset(args.data)
+        pictures = list(
+            picture_episodes(
+                segmenter,
+                dataset,
+                asked_classes(dataset, args.folds, args.min_area),
+                shots=args.shots,
+                count=args.count,
+                seed=args.seed,
+                threshold=threshold,
+                out=args.out,
+            )
+        )
+        page = args.out / "index.html"
+        source = args.checkpoint or args.bundle
+        write_contact_sheet(
+            page,
+            pictures,
+            title=f"{dataset.name}, {args.shots}-shot",
+            about=f"{source.name}, episode seed {args.seed}, threshold {threshold:g}",
+        )
+    except (CheckpointError, InvalidBundleError, DatasetError, ValueError) as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    print(f"{len(pictures)} episodes: {page}")
+    return 0
+
+
+def _folds(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _open(args: argparse.Namespace) -> tuple[Segmenter, float]:
+    if args.bundle:
+        runtime = BundleRuntime(args.bundle)
+        return BundleSegmenter(runtime), args.threshold or runtime.manifest.threshold
+    network, _ = load_network(args.checkpoint)
+    return EagerSegmenter(network), args.threshold or _THRESHOLD

@@ -1,0 +1,95 @@
+"""The ablation's results as a table: means, spread over seeds, and paired gains."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from model.experiments.ablation import RowResult
+from model.experiments.variants import Comparison, Variant
+
+_COLUMNS = ("row", "SAAM", "SDPM", "prior", "teachers", "shots", "head", "mIoU", "FB-IoU", "gain")
+
+
+class Spread(NamedTuple):
+    """Mean and sample deviation over seeds; one seed has no deviation."""
+
+    mean: float
+    deviation: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Of one value or more."""
+        deviation = statistics.stdev(values) if len(values) > 1 else None
+        return cls(statistics.fmean(values), deviation)
+
+    def text(self, sign: str = "") -> str:
+        """Two digits, deviation behind it."""
+        spread = "" if self.deviation is None else f" ± {self.deviation:.2f}"
+        return f"{self.mean:{sign}.2f}{spread}"
+
+
+def gain(results: Sequence[RowResult], row: str, reference: str) -> Spread | None:
+    """Gain in mIoU of a row over its reference, seed by seed; none without a seed of both."""
+    own = {r.seed: r.mean_iou for r in results if r.variant == row}
+    base = {r.seed: r.mean_iou for r in results if r.variant == reference}
+    shared = sorted(own.keys() & base.keys())
+    return Spread.of([own[seed] - base[seed] for seed in shared]) if shared else None
+
+
+def markdown(groups: Sequence[Comparison], results: Sequence[RowResult], about: str) -> str:
+    """One table for each comparison that has a result."""
+    parts = ["# Ablation", about]
+    for group in groups:
+        rows = [_row(variant, group.rows[0], results) for variant in group.rows]
+        shown = [row for row in rows if row is not None]
+        if shown:
+            head = [" | ".join(_COLUMNS), " | ".join("---" for _ in _COLUMNS)]
+            lines = "\n".join(f"| {line} |" for line in (*head, *shown))
+            parts += [f"## {group.title}", lines]
+    parts.append(
+        "mIoU and FB-IoU in percent, mean ± sample deviation over the seeds. Gain: mIoU over the "
+        "table's first row, seed by seed. Head: million parameters behind the backbone."
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(groups: Sequence[Comparison], results: Sequence[RowResult]) -> list[dict[str, Any]]:
+    """The same comparisons as plain values, gains with their spread."""
+    return [
+        {
+            "title": group.title,
+            "rows": [
+                {
+                    "variant": variant.name,
+                    **variant.parts.model_dump(),
+                    "strategy": variant.strategy,
+                    "shots": variant.shots,
+                    "mean_iou": Spread.of([r.mean_iou for r in own])._asdict(),
+                    "gain": None if over is None else over._asdict(),
+                }
+                for variant in group.rows
+                if (own := [r for r in results if r.variant == variant.name])
+                for over in [gain(results, variant.name, group.rows[0].name)]
+            ],
+        }
+        for group in groups
+    ]
+
+
+def _row(variant: Variant, reference: Variant, results: Sequence[RowResult]) -> str | None:
+    own = [r for r in results if r.variant == variant.name]
+    if not own:
+        return None
+    over = gain(results, variant.name, reference.name) if variant != reference else None
+    parts = variant.parts
+    cells = (
+        variant.name,
+        *("yes" if on else "" for on in (parts.saam, parts.sdpm, parts.prior)),
+        variant.strategy if parts.sdpm and variant.shots > 1 else "",
+        str(variant.shots),
+        f"{own[0].parameters / 1e6:.2f}",
+        Spread.of([r.mean_iou for r in own]).text(),
+        Spread.of([r.fb_iou for r in own]).text(),
+        "" if over is None else over.text("+"),
+    )
+    return " | ".join(cells)

@@ -1,0 +1,42 @@
+"""What a segmenter lets one see of its answer."""
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.evaluation import Segmenter
+from model.segmenters import EagerSegmenter
+
+
+class Observation(NamedTuple):
+    """An answer at feature resolution; maps are absent where there is no such part to look into.
+
+    logits: foreground (h, w).
+    attention: SAAM's query attention (h, w) in (0, 1).
+    prior: the training-free prior (h, w) in [0, 1].
+    """
+
+    logits: NDArray[np.float32]
+    attention: NDArray[np.float32] | None
+    prior: NDArray[np.float32] | None
+
+
+def observe(
+    segmenter: Segmenter, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+) -> Observation:
+    """Ask about a query; a bundle answers with logits alone."""
+    if not isinstance(segmenter, EagerSegmenter):
+        return Observation(segmenter.logits(key, image, supports), None, None)
+    matched = segmenter.match(key, image, supports)
+    background, foreground = matched.logits[0]
+    return Observation(
+        (foreground - background).numpy(), _plane(matched.attention), _plane(matched.prior)
+    )
+
+
+def _plane(part: Tensor | None) -> NDArray[np.float32] | None:
+    """Of (1, 1, h, w), the map itself."""
+    return None if part is None else np.asarray(part[0, 0].numpy(), dtype=np.float32)

@@ -1,0 +1,220 @@
+"""The ablation: its variants, a real run of every row on a tiny folder, and its table."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from model.build import load_network, read_checkpoint
+from model.experiments.ablation import RowResult, Trial, run_ablation
+from model.experiments.ablation_table import Spread, gain, markdown
+from model.experiments.variants import AblationError, Comparison, Variant, comparisons
+from model.nets.backbones import MobileNetV2Backbone
+from model.training import TrainConfig
+from model.training import run as run_module
+from model.training.feature_graph import feature_graph
+from tests.model.experiments.command import run_command
+
+RECIPE = {
+    "preset": "lite",
+    "input_side": 65,
+    "exclude_pascal_fold": None,
+    "sets": [{"name": "tiny", "weight": 1.0}],
+    "cache": {"views": 1, "label_side": 33, "workers": 1},
+    "stages": [{"steps": 900, "backbone": "none", "lr": 1e-3, "batch": 1}],
+}
+GROUPS = comparisons(2)
+VARIANTS = {variant.name: variant for group in GROUPS for variant in group.rows}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_graph() -> Iterator[None]:
+    """Export the feature graph, which takes seconds, once for all rows."""
+    made: list[bytes] = []
+
+    def once(backbone: MobileNetV2Backbone, side: int) -> bytes:
+        if not made:
+            made.append(feature_graph(backbone, side))
+        return made[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "feature_graph", once)
+        yield
+
+
+@pytest.fixture(scope="module")
+def trial(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    """Two steps a row, judged on one episode."""
+    return Trial(
+        base=TrainConfig.model_validate(RECIPE),
+        steps=2,
+        data_root=root / "data",
+        weights_dir=root / "weights",
+        cache_dir=root / "cache",
+        out=tmp_path_factory.mktemp("rows"),
+        test_set="tiny",
+        episodes=1,
+        min_area=64,
+    )
+
+
+@pytest.fixture(scope="module")
+def results(trial: Trial) -> dict[str, RowResult]:
+    """Every row, trained with seed 0."""
+    found = run_ablation(trial, list(VARIANTS.values()), [0], lambda: False)
+    return {result.variant: result for result in found}
+
+
+def _modules(trial: Trial, name: str) -> set[str]:
+    """Parts of a trained row's network that hold parameters, without the backbone."""
+    network, _ = load_network(trial.out / f"{name}-seed0" / "checkpoint.pt")
+    return {part for part, _ in (n.split(".", 1) for n, _ in network.named_parameters())} - {
+        "backbone"
+    }
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_rows_differ_in_exactly_the_parts_they_name(
+    trial: Trial, results: dict[str, RowResult]
+) -> None:
+    base = {"reduce_support", "reduce_query", "decoder"}
+    assert _modules(trial, "baseline") == base
+    assert _modules(trial, "saam") == base | {"saam"}
+    assert _modules(trial, "sdpm") == base | {"sse"}
+    for name in ("both", "no-prior", "integral", "separate"):
+        assert _modules(trial, name) == base | {"saam", "sse"}, name
+    fused = {
+        name: read_checkpoint(trial.out / f"{name}-seed0" / "checkpoint.pt")["network"][
+            "decoder.enter.0.0.weight"
+        ].shape[1]
+        for name in VARIANTS
+    }
+    assert fused == {
+        "baseline": 257, "saam": 258, "sdpm": 257, "both": 258, "no-prior": 257,
+        "integral": 258, "separate": 258,
+    }  # fmt: skip
+    assert results["baseline"].parameters < results["saam"].parameters
+    assert results["both"].parameters == results["separate"].parameters
+
+
+def test_recipes_differ_in_what_the_rows_are_about_alone(trial: Trial) -> None:
+    base = trial.base.model_dump()
+    for variant in VARIANTS.values():
+        recipe = variant.recipe(trial.base, steps=2, seed=4)
+        changed = {key for key, value in recipe.model_dump().items() if value != base[key]}
+        assert changed <= {"parts", "strategy", "shots", "seed", "stages"}
+        assert (recipe.parts, recipe.shots) == (variant.parts, variant.shots)
+        (stage,) = recipe.stages
+        assert stage == trial.base.stages[0].model_copy(update={"steps": 2})
+
+
+def test_finished_rows_are_kept_and_another_setup_is_refused(
+    trial: Trial, results: dict[str, RowResult]
+) -> None:
+    again = run_ablation(trial, [VARIANTS["baseline"]], [0], lambda: True)
+    assert again == [results["baseline"]]
+    with pytest.raises(AblationError, match="another setup"):
+        run_ablation(replace(trial, steps=3), [VARIANTS["baseline"]], [0], lambda: False)
+
+
+def test_a_stopped_row_goes_on_to_the_end(trial: Trial, results: dict[str, RowResult]) -> None:
+    polled: list[int] = []
+
+    def after_the_first_step() -> bool:
+        polled.append(0)
+        return len(polled) > 2
+
+    apart = replace(trial, out=trial.out / "apart")
+    assert run_ablation(apart, [VARIANTS["saam"]], [0], after_the_first_step) == []
+    (found,) = run_ablation(apart, [VARIANTS["saam"]], [0], lambda: False)
+    assert found.class_iou == results["saam"].class_iou
+
+
+@pytest.mark.usefixtures("_signals")
+def test_the_command_writes_the_table(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    root: Path,
+    tmp_path: Path,
+    trial: Trial,
+) -> None:
+    config = tmp_path / "tiny.yaml"
+    config.write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
+    status = run_command(
+        monkeypatch, "ablate", config=config, data=root / "data", cache=trial.cache_dir,
+        out=tmp_path, steps=1, seeds="0,1", rows="no-prior,both", test="tiny", episodes=1,
+        min_area=64,
+    )  # fmt: skip
+    assert status == 0
+    table = (tmp_path / "ablation.md").read_text(encoding="utf-8")
+    assert table.strip() == capsys.readouterr().out.strip()
+    figures = json.loads((tmp_path / "ablation.json").read_text())
+    assert [(r["variant"], r["seed"]) for r in figures["results"]] == [
+        ("no-prior", 0), ("both", 0), ("no-prior", 1), ("both", 1),
+    ]  # fmt: skip
+    assert "## The prior" in table
+    assert "Distillation" not in table
+
+
+@pytest.mark.usefixtures("_signals")
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"rows": "both,none"}, "no row none"),
+        ({"shots": 1}, "2 shots"),
+        ({"test": "x"}, "classes.csv"),
+        ({"shots": 9, "min_area": 64}, "10 images"),
+    ],
+)
+def test_wrong_options_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    root: Path,
+    tmp_path: Path,
+    options: dict[str, object],
+    told: str,
+) -> None:
+    config = tmp_path / "tiny.yaml"
+    config.write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
+    usual = {"config": config, "data": root / "data", "out": tmp_path, "test": "tiny"}
+    assert run_command(monkeypatch, "ablate", **{**usual, **options}) == 2
+    assert told in capsys.readouterr().err
+
+
+def _result(variant: str, seed: int, mean_iou: float) -> RowResult:
+    return RowResult(variant, seed, 1_500_000, 1.0, mean_iou, 60.0, {})
+
+
+def test_a_gain_is_paired_by_seed() -> None:
+    rows = [
+        _result("a", 0, 40), _result("b", 0, 42), _result("a", 1, 50), _result("b", 1, 51),
+        _result("b", 2, 99),
+    ]  # fmt: skip
+    assert gain(rows, "b", "a") == pytest.approx((1.5, 0.5**0.5))
+    assert gain(rows, "b", "c") is None
+
+
+def test_the_table_tells_spread_and_gain() -> None:
+    rows = [_result("baseline", 0, 40), _result("baseline", 1, 42)]
+    rows += [_result("saam", 0, 41.5), _result("saam", 1, 43.5)]
+    table = markdown(GROUPS, rows, "About.")
+    assert "| baseline |  |  | yes |  | 1 | 1.50 | 41.00 ± 1.41 | 60.00 ± 0.00 |  |" in table
+    assert "| saam | yes |  | yes |  | 1 | 1.50 | 42.50 ± 1.41 | 60.00 ± 0.00 | +1.50 ± 0.00 |" in (
+        table
+    )
+    assert "sdpm" not in table
+
+
+def test_one_seed_has_no_spread() -> None:
+    assert Spread.of([3.0]).text("+") == "+3.00"
+
+
+def test_strategies_are_compared_at_the_same_shots() -> None:
+    (group,) = [g for g in comparisons(5) if len({v.strategy for v in g.rows}) > 1]
+    assert isinstance(group, Comparison)
+    assert {variant.shots for variant in group.rows} == {5}
+    first, second = group.rows
+    assert first == Variant("integral", second.parts, "integral", 5)

@@ -1,0 +1,119 @@
+"""The pictures command: what is drawn, the page, and its errors."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.build import load_network
+from model.data.datasets import FolderDataset
+from model.evaluation import evaluate_episodes
+from model.experiments.contact_sheet import write_contact_sheet
+from model.experiments.episodes import asked_classes
+from model.experiments.pictures import EpisodePicture, picture_episodes
+from model.runtime import BundleRuntime
+from model.segmenters import BundleSegmenter, EagerSegmenter
+from tests.model.experiments.command import run_command
+
+LITE = Path(__file__).parents[3] / "model" / "bundles" / "lite"
+
+
+def _pictures(
+    segmenter: EagerSegmenter | BundleSegmenter, root: Path, out: Path, *, shots: int = 1
+) -> list[EpisodePicture]:
+    dataset = FolderDataset(root / "data" / "tiny")
+    return list(
+        picture_episodes(
+            segmenter,
+            dataset,
+            asked_classes(dataset, None, 64),
+            shots=shots,
+            count=2,
+            seed=0,
+            threshold=0.5,
+            out=out,
+        )
+    )
+
+
+def _captions(picture: EpisodePicture) -> list[str]:
+    return [panel.caption.split(",")[0].split(" 0.")[0] for panel in picture.panels]
+
+
+def test_a_network_shows_its_maps_and_the_ious_of_evaluation(
+    root: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    segmenter = EagerSegmenter(load_network(checkpoint)[0])
+    pictures = _pictures(segmenter, root, tmp_path, shots=2)
+    assert _captions(pictures[0]) == [
+        "support 1", "support 2", "query", "attention", "prior", "probability", "prediction",
+        "ground truth",
+    ]  # fmt: skip
+    for picture in pictures:
+        with Image.open(tmp_path / picture.file_name) as written:
+            assert written.width > sum(panel.pixels.shape[1] for panel in picture.panels)
+    dataset = FolderDataset(root / "data" / "tiny")
+    report = evaluate_episodes(
+        segmenter, dataset, asked_classes(dataset, None, 64), shots=2, episodes=1, seed=0,
+        threshold=0.5,
+    )  # fmt: skip
+    assert pictures[0].iou == pytest.approx(report.mean_iou)
+    assert pictures[0].class_name in report.class_iou
+
+
+def test_a_bundle_shows_its_answer_alone(root: Path, tmp_path: Path) -> None:
+    pictures = _pictures(BundleSegmenter(BundleRuntime(LITE)), root, tmp_path)
+    assert _captions(pictures[0]) == [
+        "support", "query", "probability", "prediction", "ground truth",
+    ]  # fmt: skip
+
+
+def test_the_page_needs_nothing_beside_itself(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    pictures = _pictures(EagerSegmenter(load_network(checkpoint)[0]), root, tmp_path)
+    write_contact_sheet(tmp_path / "index.html", pictures, title="a & b", about="made here")
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    sources = re.findall(r'src="([^"]*)"', page)
+    assert len(sources) == 2 * len(pictures[0].panels)
+    assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
+    assert "http" not in page
+    assert "a &amp; b" in page
+    assert "<old>" not in page
+    assert f"IoU {np.mean([p.iou for p in pictures]):.0f} on average" in page
+
+
+def test_the_command_writes_pngs_and_a_page(
+    monkeypatch: pytest.MonkeyPatch, root: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    status = run_command(
+        monkeypatch, "pictures", checkpoint=checkpoint, data=root / "data" / "tiny", count=1,
+        min_area=64, out=tmp_path,
+    )  # fmt: skip
+    assert status == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"episode-0000.png", "index.html"}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"folds": 0}, "has no class aeroplane"),
+        ({"folds": 7}, "folds 0 to 3"),
+        ({"count": 0}, "--count"),
+        ({"shots": 9}, "10 images"),
+        ({"min_area": 10**6}, "no class"),
+    ],
+)
+def test_wrong_options_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    root: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    options: dict[str, int],
+    told: str,
+) -> None:
+    usual: dict[str, object] = {"min_area": 64, "out": tmp_path, "data": root / "data" / "tiny"}
+    status = run_command(monkeypatch, "pictures", checkpoint=checkpoint, **{**usual, **options})
+    assert status == 2
+    assert told in capsys.readouterr().err

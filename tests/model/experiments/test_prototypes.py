@@ -1,0 +1,93 @@
+"""The map of prototypes: pairs, vectors, scores, and the command."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model.build import PRESETS, build_network, load_network, network_state
+from model.data.datasets import DatasetError, FolderDataset
+from model.data.episodes import ClassIndex
+from model.experiments.separability import map_prototypes
+from model.experiments.support_prototypes import collect_prototypes, draw_pairs
+from model.segmenters import EagerSegmenter
+from tests.model.experiments.command import run_command
+
+CLASSES = ClassIndex({1: np.arange(0, 6), 2: np.arange(4, 9), 3: np.array([0])})
+
+
+def test_every_pair_counts_once_and_a_lone_image_not_at_all() -> None:
+    pairs = draw_pairs(CLASSES, limit=100, seed=0)
+    assert pairs == {
+        0: [1], 1: [1], 2: [1], 3: [1], 4: [1, 2], 5: [1, 2], 6: [2], 7: [2], 8: [2],
+    }  # fmt: skip
+
+
+def test_a_limit_draws_by_the_seed() -> None:
+    def drawn(seed: int) -> dict[int, list[int]]:
+        return draw_pairs(CLASSES, limit=5, seed=seed)
+
+    assert sum(map(len, drawn(0).values())) == 5
+    assert drawn(0) == drawn(0)
+    assert drawn(0) != drawn(1)
+
+
+def test_one_class_separates_nothing() -> None:
+    with pytest.raises(DatasetError, match="two classes"):
+        draw_pairs(ClassIndex({1: np.arange(5), 2: np.arange(1)}), limit=9, seed=0)
+
+
+def test_prototypes_are_those_of_the_episodes(root: Path, checkpoint: Path) -> None:
+    network, _ = load_network(checkpoint)
+    dataset = FolderDataset(root / "data" / "tiny")
+    found = collect_prototypes(network, dataset, {3: [2], 4: [1]})
+    assert found.classes.tolist() == [2, 1]
+    segmenter = EagerSegmenter(network)
+    for place, (index, c) in enumerate([(3, 2), (4, 1)]):
+        image, label = dataset.read(index)
+        support = segmenter.add_support(index, image, label == c)
+        np.testing.assert_allclose(found.affinity[place], support.affinity[0], atol=1e-5)
+        np.testing.assert_allclose(found.guided[place], support.guided[0], atol=1e-5)
+
+
+def test_the_score_tells_parted_classes_from_mixed_ones() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(24, 5)).astype(np.float32)
+    classes = np.repeat([1, 2], 12)
+    mixed = map_prototypes("mixed", vectors, classes, seed=1)
+    vectors[np.arange(24), classes] += 9
+    parted = map_prototypes("parted", vectors, classes, seed=1)
+    assert parted.silhouette > 0.5 > mixed.silhouette
+    assert parted.points.shape == (24, 2)
+    again = map_prototypes("again", vectors, classes, seed=1)
+    np.testing.assert_array_equal(parted.points, again.points)
+
+
+def test_the_command_writes_picture_and_figures(
+    monkeypatch: pytest.MonkeyPatch, root: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    status = run_command(
+        monkeypatch, "prototypes", checkpoint=checkpoint, data=root / "data" / "tiny", pairs=7,
+        min_area=64, out=tmp_path,
+    )  # fmt: skip
+    assert status == 0
+    figures = json.loads((tmp_path / "prototypes.json").read_text())
+    assert figures["pairs"] == figures["images"] == 7
+    assert set(figures["silhouette"]) == {"without SDPM", "with SDPM"}
+    assert (tmp_path / "prototypes.png").stat().st_size > 10_000
+
+
+def test_a_network_without_sdpm_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+) -> None:
+    config = replace(PRESETS["lite"]().at_side(65), use_sdpm=False)
+    torch.save(network_state(build_network(config), config), tmp_path / "bare.pt")
+    status = run_command(
+        monkeypatch, "prototypes", checkpoint=tmp_path / "bare.pt", data=root / "data" / "tiny",
+        min_area=64, out=tmp_path,
+    )  # fmt: skip
+    assert status == 2
+    assert "without SDPM" in capsys.readouterr().err
