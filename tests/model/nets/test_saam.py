@@ -1,6 +1,5 @@
 """The affinity module's shortcuts are the functions they stand for."""
 
-
 import pytest
 import torch
 from torch import nn

@@ -1,0 +1,77 @@
+"""`python -m export.record`: keep a bundle's measured figures in its manifest.
+
+A bundle is evaluated as it is served, after its export; its graphs stay as they were measured.
+"""
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+from model.contract import MANIFEST_FILE, InvalidBundleError, Manifest, load_manifest
+from model.evaluation.episodes import EpisodeReport
+from model.evaluation.records import Evaluation, RecordError, read_evaluations
+
+
+def record_figures(bundle: Path, records: Path) -> Manifest:
+    """Write the mean IoU over seeds of every recorded list of episodes into the manifest.
+
+    Args:
+        bundle: its directory.
+        records: folder of what `model evaluate --json` wrote; those of other graphs are left out.
+
+    Raises:
+        InvalidBundleError: the directory is no intact bundle.
+        RecordError: no record is about these graphs.
+    """
+    manifest = load_manifest(bundle)
+    hashes = {name: graph.sha256 for name, graph in manifest.graphs.items()}
+    own = [
+        evaluation
+        for evaluation in read_evaluations(records).values()
+        if evaluation.subject.sha256 == hashes
+    ]
+    figures = _figures(own)
+    if not figures:
+        raise RecordError(f"no list of episodes in {records} was run with the graphs of {bundle}")
+    recorded = manifest.model_copy(update={"metrics": figures})
+    text = json.dumps(recorded.model_dump(mode="json"), indent=1)
+    (bundle / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+    return recorded
+
+
+def _figures(evaluations: Sequence[Evaluation]) -> dict[str, float]:
+    values: defaultdict[str, list[float]] = defaultdict(list)
+    for evaluation in evaluations:
+        if evaluation.protocol.settings:
+            continue  # what is served is neither averaged over scales nor scored at another size
+        for result in evaluation.results:
+            report = result.report
+            if isinstance(report, EpisodeReport):
+                part = "" if result.fold is None else f" fold {result.fold}"
+                name = f"{evaluation.protocol.data}{part} {report.shots}-shot mIoU"
+                values[name].append(report.mean_iou)
+    return {name: round(mean(found), 2) for name, found in sorted(values.items())}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and record; 2 on bad input."""
+    parser = argparse.ArgumentParser(prog="python -m export.record", description=__doc__)
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--from", dest="records", type=Path, required=True, help="their folder")
+    args = parser.parse_args(arguments)
+    try:
+        manifest = record_figures(args.bundle, args.records)
+    except (InvalidBundleError, RecordError) as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    for name, value in manifest.metrics.items():
+        print(f"{name}: {value}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
