@@ -165,9 +165,9 @@ class Run:
             self._optimizer_state = None
         self.network.train_mode()
         window: list[LossTerms] = []
-        last = False
+        last = stop = False
         mark = self._clock()
-        while not last:
+        while not (last or stop):
             set_rate(optimizer, stage, self._schedule(self.budget).step, self.config.power)
             window.append(self._update(optimizer, stage))
             self.step += 1
@@ -179,13 +179,13 @@ class Run:
             if self.step % _LOG_STEPS == 0:
                 self._log(window, log, bar)
                 window = []
+            # Asked once: a signal that comes later waits for the next step and its checkpoint.
+            stop = should_stop()
             if last:
                 # The next stage has other parameter groups and starts its own optimizer.
                 self._save(None)
-            elif should_stop() or self.step % self.config.checkpoint_steps == 0:
+            elif stop or self.step % self.config.checkpoint_steps == 0:
                 self._save(optimizer)
-            if should_stop():
-                return
 
     def _update(self, optimizer: torch.optim.Optimizer, stage: Stage) -> LossTerms:
         source, backbone = self.prepared.source, self.network.backbone
