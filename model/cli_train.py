@@ -18,6 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of log and checkpoint")
     parser.add_argument("--weights", type=Path, help="starting weights; default DATA/../weights")
     parser.add_argument("--cache", type=Path, help="feature cache; default OUT/cache")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="end after so many minutes of training, with the schedule scaled to them",
+    )
     parser.add_argument("--resume", action="store_true", help="continue where the run stopped")
 
 
@@ -25,6 +30,9 @@ def main(args: argparse.Namespace) -> int:
     """Train; SIGINT and SIGTERM stop behind the current step with a checkpoint."""
     if has_checkpoint(args.out) and not args.resume:
         print(f"{args.out} holds a run already: --resume, or another --out", file=sys.stderr)
+        return 2
+    if args.minutes is not None and not args.minutes > 0:
+        print("--minutes must be above 0", file=sys.stderr)
         return 2
     stopped: list[int] = []
 
@@ -40,6 +48,7 @@ def main(args: argparse.Namespace) -> int:
             data_root=args.data,
             weights_dir=args.weights or args.data.parent / "weights",
             cache_dir=args.cache or args.out / "cache",
+            budget=args.minutes,
         )
         if args.resume and has_checkpoint(args.out):
             run.resume()
@@ -47,5 +56,8 @@ def main(args: argparse.Namespace) -> int:
         print(exc, file=sys.stderr)
         return 2
     run.train(lambda: bool(stopped))
-    print(f"step {run.step}, {run.minutes:.1f} minutes, {args.out}")
+    print(
+        f"step {run.step}, {run.minutes:.1f} minutes, "
+        f"{run.wait_share:.1%} of them waiting for data, {args.out}"
+    )
     return 0

@@ -75,6 +75,7 @@ class Stage(_Config):
     lr: Annotated[float, Field(gt=0)]
     backbone_lr: Annotated[float, Field(ge=0)] = 0.0
     batch: Annotated[int, Field(ge=1)]
+    warmup: Annotated[int, Field(ge=0)] = 0  # steps of a linear rise of the rate
 
 
 class TrainConfig(_Config):

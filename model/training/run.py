@@ -1,6 +1,5 @@
 """A training run: data, network, stages, log, checkpoints, resume."""
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,11 +20,20 @@ from model.nets import SDAANet
 from model.training.checkpoints import CHECKPOINT_FILE, restore_checkpoint, save_checkpoint
 from model.training.config import Stage, TrainConfig
 from model.training.feature_graph import feature_graph, weights_key
-from model.training.schedule import locate, make_optimizer, moving_average, set_rate
+from model.training.log import RunLog
+from model.training.schedule import (
+    Position,
+    locate,
+    make_optimizer,
+    moving_average,
+    schedule_step,
+    set_rate,
+    total_steps,
+)
 from model.training.source import BatchSource
 
-LOG_FILE = "log.jsonl"
 _LOG_STEPS = 20
+_BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 class Prepared(NamedTuple):
@@ -82,12 +90,22 @@ class Run:
         data_root: folder of the sets.
         weights_dir: folder of the starting weights.
         cache_dir: folder of the feature cache.
+        budget: minutes of training, the cache's filling aside, that the schedule is scaled to.
+        clock: seconds.
     """
 
     def __init__(
-        self, config: TrainConfig, *, out: Path, data_root: Path, weights_dir: Path, cache_dir: Path
+        self,
+        config: TrainConfig,
+        *,
+        out: Path,
+        data_root: Path,
+        weights_dir: Path,
+        cache_dir: Path,
+        budget: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.config, self.out = config, out
+        self.config, self.out, self.budget, self._clock = config, out, budget, clock
         self.network_config = config.network
         torch.manual_seed(config.seed)
         self.network = build_network(self.network_config, mask_side=config.cache.label_side)
@@ -96,59 +114,88 @@ class Run:
         update = moving_average(config.ema)
         self.average = AveragedModel(self.network, multi_avg_fn=update, use_buffers=False)
         self.averaged = cast(SDAANet, self.average.module)
-        self.step, self.minutes, self.curve = 0, 0.0, list[dict[str, float]]()
-        self._optimizer_state: dict[str, Any] | None = None
+        self.step, self.minutes, self.waited = 0, 0.0, 0.0
+        self.curve = list[dict[str, float]]()
+        self._optimizer_state: tuple[int, dict[str, Any]] | None = None
 
     def resume(self) -> None:
-        """Continue from the checkpoint in the run's folder."""
+        """Continue from the folder's checkpoint, to its time budget unless there is a new one."""
         checkpoint = restore_checkpoint(self.out, network=self.network, average=self.averaged)
         progress = checkpoint["progress"]
         self.step, self.minutes = progress["step"], progress["minutes"]
         self.curve = progress["curve"]
         self.average.n_averaged.fill_(progress["averaged"])
-        self._optimizer_state = checkpoint["optimizer"]
+        self.waited = progress.get("waited", 0.0)
+        stopped_at = self._schedule(progress.get("budget")).stage
+        if self.budget is None:
+            self.budget = progress.get("budget")
+        if checkpoint["optimizer"] is not None:
+            self._optimizer_state = stopped_at, checkpoint["optimizer"]
+
+    @property
+    def wait_share(self) -> float:
+        """Share of the training time spent waiting for data."""
+        return self.waited / self.minutes if self.minutes else 0.0
+
+    def _schedule_step(self) -> float:
+        return schedule_step(self.config, self.step, self.minutes, self.budget)
+
+    def _schedule(self, budget: float | None) -> Position:
+        return locate(self.config, schedule_step(self.config, self.step, self.minutes, budget))
 
     def train(self, should_stop: Callable[[], bool]) -> None:
         """Run to the end of the stages, or until `should_stop`; leaves a checkpoint either way."""
         self.out.mkdir(parents=True, exist_ok=True)
-        total = sum(stage.steps for stage in self.config.stages)
-        with tqdm(total=total, initial=self.step, desc="train") as bar:
-            while self.step < total and not should_stop():
-                self._stage(bar, should_stop)
+        total = total_steps(self.config)
+        start = min(self._schedule_step(), total)
+        with (
+            RunLog(self.out, self.step) as log,
+            tqdm(total=total, initial=start, desc="train", bar_format=_BAR) as bar,
+        ):
+            while self._schedule_step() < total and not should_stop():
+                self._stage(log, bar, should_stop)
 
-    def _stage(self, bar: "tqdm[Any]", should_stop: Callable[[], bool]) -> None:
-        at = locate(self.config, self.step)
+    def _stage(self, log: RunLog, bar: "tqdm[Any]", should_stop: Callable[[], bool]) -> None:
+        at = self._schedule(self.budget)
         stage = self.config.stages[at.stage]
         optimizer = make_optimizer(self.network, stage, self.config)
         if self._optimizer_state is not None:
-            optimizer.load_state_dict(self._optimizer_state)
+            # Another budget may have moved the run to a stage with other parameter groups.
+            if self._optimizer_state[0] == at.stage:
+                optimizer.load_state_dict(self._optimizer_state[1])
             self._optimizer_state = None
         self.network.train_mode()
         window: list[LossTerms] = []
-        for step in range(at.step, stage.steps):
-            started = time.monotonic()
-            set_rate(optimizer, stage, step, self.config.power)
+        last = stop = False
+        mark = self._clock()
+        while not (last or stop):
+            set_rate(optimizer, stage, self._schedule(self.budget).step, self.config.power)
             window.append(self._update(optimizer, stage))
             self.step += 1
-            self.minutes += (time.monotonic() - started) / 60
-            bar.update()
-            last = step + 1 == stage.steps
+            # From mark to mark, so that writing logs and checkpoints counts as well.
+            mark, before = self._clock(), mark
+            self.minutes += (mark - before) / 60
+            bar.update(min(self._schedule_step(), total_steps(self.config)) - bar.n)
+            last = self._schedule(self.budget).stage != at.stage
             if self.step % _LOG_STEPS == 0:
-                self._log(window, bar)
+                self._log(window, log, bar)
                 window = []
+            # Asked once: a signal that comes later waits for the next step and its checkpoint.
+            stop = should_stop()
             if last:
                 # The next stage has other parameter groups, an optimizer and an average of its own.
                 self.average.n_averaged.zero_()
                 self._save(None)
-            elif should_stop() or self.step % self.config.checkpoint_steps == 0:
+            elif stop or self.step % self.config.checkpoint_steps == 0:
                 self._save(optimizer)
-            if should_stop():
-                return
 
     def _update(self, optimizer: torch.optim.Optimizer, stage: Stage) -> LossTerms:
-        backbone = self.network.backbone
+        source, backbone = self.prepared.source, self.network.backbone
+        asked = self._clock()
+        loaded = source.load(self.step, stage.batch, stage.backbone)
+        self.waited += (self._clock() - asked) / 60
         with torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bf16"):
-            batch = self.prepared.source.batch(self.step, stage.batch, backbone, stage.backbone)
+            batch = source.encode(loaded, backbone)
             masks: Tensor = (batch.support_labels == 1).float()
             output = self.network.forward_training(batch.queries, batch.supports, masks)
         terms = episode_loss(
@@ -167,16 +214,18 @@ class Run:
         self.average.update_parameters(self.network)
         return LossTerms(*(term.detach() for term in terms))
 
-    def _log(self, window: list[LossTerms], bar: "tqdm[Any]") -> None:
+    def _log(self, window: list[LossTerms], log: RunLog, bar: "tqdm[Any]") -> None:
         means = {
             name: float(torch.stack([getattr(terms, name) for terms in window]).mean())
             for name in LossTerms._fields
         }
         entry = {"step": float(self.step), "minutes": round(self.minutes, 3), **means}
+        entry["data_wait"] = round(self.wait_share, 4)
         self.curve.append(entry)
-        bar.set_postfix(loss=f"{means['main']:.3f}")
-        with (self.out / LOG_FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        bar.set_postfix(
+            step=self.step, loss=f"{means['main']:.3f}", data_wait=f"{self.wait_share:.0%}"
+        )
+        log.write(entry)
 
     def _save(self, optimizer: torch.optim.Optimizer | None) -> None:
         save_checkpoint(
@@ -188,6 +237,8 @@ class Run:
             progress={
                 "step": self.step,
                 "minutes": self.minutes,
+                "budget": self.budget,
+                "waited": self.waited,
                 "averaged": int(self.average.n_averaged),
                 "curve": self.curve,
                 "training": self.config.model_dump_json(),

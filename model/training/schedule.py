@@ -11,14 +11,31 @@ from model.training.config import Stage, TrainConfig
 
 
 class Position(NamedTuple):
-    """A step inside the stages of a run."""
+    """A place inside the stages of a run."""
 
     stage: int
-    step: int  # within the stage
+    step: float  # within the stage
 
 
-def locate(config: TrainConfig, step: int) -> Position:
-    """Stage and step inside it for a global step; past the end, the stage is out of range."""
+def schedule_step(config: TrainConfig, step: int, minutes: float, budget: float | None) -> float:
+    """Where on the schedule a run stands, in steps: a pure function of what it has recorded.
+
+    Without a time budget that is the step itself. With one, whichever of the two shares is larger
+    counts, that of the steps or that of the minutes, so that the rate falls to its end and every
+    stage has its share when the time is over, however slow the steps are.
+    """
+    if budget is None:
+        return step
+    return max(step, minutes / budget * total_steps(config))
+
+
+def total_steps(config: TrainConfig) -> int:
+    """Steps of all stages."""
+    return sum(stage.steps for stage in config.stages)
+
+
+def locate(config: TrainConfig, step: float) -> Position:
+    """Stage and step inside it of a schedule step; past the end, the stage is out of range."""
     for index, stage in enumerate(config.stages):
         if step < stage.steps:
             return Position(index, step)
@@ -50,10 +67,11 @@ def make_optimizer(
     return torch.optim.AdamW(groups, lr=stage.lr, weight_decay=config.weight_decay)
 
 
-def set_rate(optimizer: torch.optim.Optimizer, stage: Stage, step: int, power: float) -> None:
-    """Poly decay from each group's peak over the stage."""
+def set_rate(optimizer: torch.optim.Optimizer, stage: Stage, step: float, power: float) -> None:
+    """Poly decay from each group's peak over the stage, behind a linear rise from near zero."""
+    risen = min(1.0, (step + 1) / (stage.warmup + 1))
     for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * poly(step / stage.steps, power)
+        group["lr"] = group["peak"] * risen * poly(step / stage.steps, power)
 
 
 Tensors = tuple[Tensor, ...] | list[Tensor]

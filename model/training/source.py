@@ -30,6 +30,17 @@ class TrainingBatch(NamedTuple):
     support_labels: Tensor
 
 
+class LoadedBatch(NamedTuple):
+    """What batch i needs from memory or disk, before the network sees it.
+
+    inputs: the shallow and stage-3 features, or the one array of pixels.
+    """
+
+    views: ViewBatch
+    trained: Trained
+    inputs: tuple[Tensor, ...]
+
+
 class BatchSource:
     """Makes batch i for the stage at hand.
 
@@ -50,14 +61,22 @@ class BatchSource:
         self._sampler, self._sets, self._images, self._views = sampler, sets, images, views
         self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
-    def batch(self, number: int, size: int, backbone: Backbone, trained: Trained) -> TrainingBatch:
-        """Batch `number` of `size` episodes; features carry gradients of the trained part."""
+    def load(self, number: int, size: int, trained: Trained) -> LoadedBatch:
+        """Read batch `number` of `size` episodes."""
         views = self._sampler.batch(number, size)
         if trained == "all":
-            features = backbone.features(self._normalise(self._pixels(views)))
+            return LoadedBatch(views, trained, (self._pixels(views),))
+        features = self._sampler.features(views)
+        return LoadedBatch(views, trained, tuple(torch.from_numpy(part) for part in features))
+
+    def encode(self, loaded: LoadedBatch, backbone: Backbone) -> TrainingBatch:
+        """The batch for the network; features carry gradients of the trained part."""
+        views, size = loaded.views, len(loaded.views.query_labels)
+        if loaded.trained == "all":
+            features = backbone.features(self._normalise(loaded.inputs[0]))
         else:
-            shallow, stage3 = (torch.from_numpy(a) for a in self._sampler.features(views))
-            if trained == "deep":
+            shallow, stage3 = loaded.inputs
+            if loaded.trained == "deep":
                 stage3 = backbone.deep(shallow)
             features = BackboneFeatures(shallow, stage3)
         return TrainingBatch(

@@ -1,8 +1,12 @@
 """Training on a tiny folder: three stages, an exact resume, and errors of the command line."""
 
+import json
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +14,9 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
+    EventAccumulator,
+)
 
 from model.__main__ import main
 from model.build import read_checkpoint
@@ -18,6 +25,7 @@ from model.nets.backbones import MobileNetV2Backbone
 from model.training import Run, TrainConfig
 from model.training import run as run_module
 from model.training.feature_graph import feature_graph
+from model.training.log import RunLog
 
 RECIPE = {
     "preset": "lite",
@@ -70,14 +78,27 @@ def _one_graph() -> Iterator[None]:
         yield
 
 
-def _run(root: Path, out: str) -> Run:
+def _run(
+    root: Path,
+    out: str,
+    *,
+    budget: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Run:
     return Run(
         TrainConfig.model_validate(RECIPE),
         out=root / out,
         data_root=root / "data",
         weights_dir=root / "weights",
         cache_dir=root / "cache",
+        budget=budget,
+        clock=clock,
     )
+
+
+def _ticking() -> Callable[[], float]:
+    """A clock that moves a minute at each reading."""
+    return partial(next, count(0.0, 60.0))
 
 
 def _train_until(run: Run, step: int) -> None:
@@ -109,6 +130,58 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(root: Path) -> No
     assert set(expected["progress"]["excluded"]) >= {"aeroplane", "bottle"}
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_time_budget_ends_the_run_behind_every_stage_and_survives_a_resume(root: Path) -> None:
+    whole = _run(root, "short", budget=9.0, clock=_ticking())
+    whole.train(lambda: False)
+    # Three readings of the clock make a step three minutes long, one of them for its data.
+    assert (whole.step, whole.minutes) == (3, 9.0)
+    assert whole.wait_share == pytest.approx(1 / 3)
+    part = _run(root, "short_parts", budget=9.0, clock=_ticking())
+    _train_until(part, 1)
+    part = _run(root, "short_parts", clock=_ticking())
+    part.resume()
+    part.train(lambda: False)
+    assert (part.step, part.minutes) == (3, 9.0)
+    expected = read_checkpoint(root / "short" / "checkpoint.pt")
+    found = read_checkpoint(root / "short_parts" / "checkpoint.pt")
+    for name, tensor in expected["live"].items():
+        assert torch.equal(tensor, found["live"][name]), name
+    # The last stage alone trains the stem.
+    assert not torch.equal(
+        expected["live"]["backbone.stem.conv.weight"],
+        torch.as_tensor(np.load(root / "weights" / MOBILENET_FILE)["stem.conv.weight"]),
+    )
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_checkpoint_from_before_time_budgets_resumes(root: Path) -> None:
+    _train_until(_run(root, "old"), 1)
+    file = root / "old" / "checkpoint.pt"
+    checkpoint = read_checkpoint(file)
+    del checkpoint["progress"]["budget"], checkpoint["progress"]["waited"]
+    torch.save(checkpoint, file)
+    run = _run(root, "old")
+    run.resume()
+    run.train(lambda: False)
+    whole = _run(root, "not_old")
+    whole.train(lambda: False)
+    expected = read_checkpoint(root / "not_old" / "checkpoint.pt")["live"]
+    for name, tensor in read_checkpoint(file)["live"].items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+def test_the_log_is_written_as_lines_and_for_tensorboard(tmp_path: Path) -> None:
+    with RunLog(tmp_path, 0) as log:
+        log.write({"step": 20.0, "main": 0.5})
+        log.write({"step": 40.0, "main": 0.25})
+    lines = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["main"] for line in lines] == [0.5, 0.25]
+    events = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    scalars = events.Scalars("train/main")
+    assert [(s.step, s.value) for s in scalars] == [(20, 0.5), (40, 0.25)]
+
+
 @pytest.fixture
 def _signals() -> Iterator[None]:
     """The command installs handlers for the rest of its process."""
@@ -119,7 +192,12 @@ def _signals() -> Iterator[None]:
 
 
 def _command(
-    monkeypatch: pytest.MonkeyPatch, root: Path, out: Path, recipe: dict[str, object], weights: str
+    monkeypatch: pytest.MonkeyPatch,
+    root: Path,
+    out: Path,
+    recipe: dict[str, object],
+    weights: str,
+    *more: str,
 ) -> int:
     out.mkdir(exist_ok=True)
     config = out / "recipe.yaml"
@@ -131,7 +209,7 @@ def _command(
         "--weights": root / weights,
     }
     flat = [str(part) for option in options.items() for part in option]
-    monkeypatch.setattr(sys, "argv", ["model", "train", *flat])
+    monkeypatch.setattr(sys, "argv", ["model", "train", *flat, *more])
     return main()
 
 
@@ -141,6 +219,14 @@ def test_missing_weights_are_named(
 ) -> None:
     assert _command(monkeypatch, root, tmp_path, RECIPE, "nowhere") == 2
     assert str(root / "nowhere" / MOBILENET_FILE) in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_signals")
+def test_a_time_budget_of_nothing_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+) -> None:
+    assert _command(monkeypatch, root, tmp_path, RECIPE, "weights", "--minutes", "0") == 2
+    assert "--minutes" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_signals")
