@@ -150,16 +150,12 @@ def _training_record(checkpoint: Path) -> TrainingRecord | None:
     training = json.loads(progress["training"])
     curve = progress["curve"]
     stride = max(1, len(curve) // _CURVE_POINTS)
-    episodes, left = 0, progress["step"]
-    for stage in training["stages"]:
-        episodes += min(left, stage["steps"]) * stage["batch"]
-        left = max(0, left - stage["steps"])
     return TrainingRecord(
         data=tuple(progress["data"]),
         excluded_classes=tuple(progress["excluded"]),
         seed=training["seed"],
         minutes=round(progress["minutes"], 1),
-        episodes=episodes,
+        episodes=progress["episodes"],
         config=training,
         curves={
             f"{name} loss by step": [

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from model.build import NetworkConfig, network_state, read_checkpoint
+from model.build import CheckpointError, NetworkConfig, network_state, read_checkpoint
 from model.nets import SDAANet
 
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -36,14 +36,22 @@ def save_checkpoint(
     temporary.replace(folder / CHECKPOINT_FILE)
 
 
-def restore_checkpoint(folder: Path, *, network: SDAANet, average: SDAANet) -> dict[str, Any]:
-    """Load networks and the random state in place; returns the whole checkpoint.
+def read_run(folder: Path) -> dict[str, Any]:
+    """The checkpoint of a run.
 
     Raises:
-        model.build.CheckpointError: none there, or damaged.
+        model.build.CheckpointError: none there, damaged, or of a network without a run.
     """
-    checkpoint = read_checkpoint(folder / CHECKPOINT_FILE)
+    path = folder / CHECKPOINT_FILE
+    checkpoint = read_checkpoint(path)
+    missing = {"live", "optimizer", "rng", "progress"} - set(checkpoint)
+    if missing:
+        raise CheckpointError(f"{path} holds a network, but no run to resume")
+    return checkpoint
+
+
+def restore_checkpoint(checkpoint: dict[str, Any], *, network: SDAANet, average: SDAANet) -> None:
+    """Load networks and the random state in place."""
     network.load_state_dict(checkpoint["live"])
     average.load_state_dict(checkpoint["network"])
     torch.set_rng_state(checkpoint["rng"])
-    return checkpoint

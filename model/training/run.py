@@ -1,5 +1,6 @@
 """A training run: data, network, stages, log, checkpoints, resume."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +11,19 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from model.build import build_network, load_pretrained
+from model.build import CheckpointError, build_network, load_pretrained
 from model.data.cache import CacheConfig, FeatureCache, build_cache
 from model.data.folds import excluded_names, fold_classes
 from model.data.mixture import allowed_images, open_set
 from model.data.sampler import EpisodeSampler
 from model.losses import LossTerms, episode_loss
 from model.nets import SDAANet
-from model.training.checkpoints import CHECKPOINT_FILE, restore_checkpoint, save_checkpoint
+from model.training.checkpoints import (
+    CHECKPOINT_FILE,
+    read_run,
+    restore_checkpoint,
+    save_checkpoint,
+)
 from model.training.config import Stage, TrainConfig
 from model.training.feature_graph import feature_graph, weights_key
 from model.training.log import RunLog
@@ -114,23 +120,41 @@ class Run:
         update = moving_average(config.ema)
         self.average = AveragedModel(self.network, multi_avg_fn=update, use_buffers=False)
         self.averaged = cast(SDAANet, self.average.module)
-        self.step, self.minutes, self.waited = 0, 0.0, 0.0
+        self.step, self.episodes, self.minutes, self.waited = 0, 0, 0.0, 0.0
         self.curve = list[dict[str, float]]()
         self._optimizer_state: tuple[int, dict[str, Any]] | None = None
 
     def resume(self) -> None:
-        """Continue from the folder's checkpoint, to its time budget unless there is a new one."""
-        checkpoint = restore_checkpoint(self.out, network=self.network, average=self.averaged)
+        """Continue from the folder's checkpoint, to its time budget unless there is a new one.
+
+        Raises:
+            model.build.CheckpointError: none there, damaged, or made by another recipe, whose data
+                and unseen classes the record would then not tell.
+        """
+        checkpoint = read_run(self.out)
+        self._refuse_other_recipe(checkpoint)
+        restore_checkpoint(checkpoint, network=self.network, average=self.averaged)
         progress = checkpoint["progress"]
         self.step, self.minutes = progress["step"], progress["minutes"]
+        self.episodes = progress["episodes"]
         self.curve = progress["curve"]
         self.average.n_averaged.fill_(progress["averaged"])
-        self.waited = progress.get("waited", 0.0)
-        stopped_at = self._schedule(progress.get("budget")).stage
+        self.waited = progress["waited"]
+        stopped_at = self._schedule(progress["budget"]).stage
         if self.budget is None:
-            self.budget = progress.get("budget")
+            self.budget = progress["budget"]
         if checkpoint["optimizer"] is not None:
             self._optimizer_state = stopped_at, checkpoint["optimizer"]
+
+    def _refuse_other_recipe(self, checkpoint: dict[str, Any]) -> None:
+        made_by = json.loads(checkpoint["progress"]["training"])
+        now = self.config.model_dump(mode="json")
+        other = sorted(key for key in now if now[key] != made_by.get(key))
+        if other:
+            raise CheckpointError(
+                f"the run in {self.out} has another recipe: {', '.join(other)} differ; "
+                "resume with the same, or start in another --out"
+            )
 
     @property
     def wait_share(self) -> float:
@@ -172,6 +196,7 @@ class Run:
             set_rate(optimizer, stage, self._schedule(self.budget).step, self.config.power)
             window.append(self._update(optimizer, stage))
             self.step += 1
+            self.episodes += stage.batch
             # From mark to mark, so that writing logs and checkpoints counts as well.
             mark, before = self._clock(), mark
             self.minutes += (mark - before) / 60
@@ -236,6 +261,7 @@ class Run:
             optimizer=None if optimizer is None else optimizer.state_dict(),
             progress={
                 "step": self.step,
+                "episodes": self.episodes,
                 "minutes": self.minutes,
                 "budget": self.budget,
                 "waited": self.waited,

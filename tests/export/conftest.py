@@ -34,6 +34,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     point = {"step": 2.0, "main": 0.5, "auxiliary": 0.4, "support": 0.3, "distillation": 0.1}
     progress = {
         "step": 6,
+        "episodes": 24,
         "minutes": 1.5,
         "data": ["tiny: 8 images"],
         "excluded": sorted(excluded_names(fold_classes(0))),

@@ -75,7 +75,7 @@ def test_the_manifest_hashes_its_graphs(exported: "Exported") -> None:
         assert graph.sha256 == file_sha256(exported.bundle / graph.file)
         assert graph.size_bytes == (exported.bundle / graph.file).stat().st_size
     assert manifest.training is not None
-    assert manifest.training.episodes == 4 * 2 + 2 * 8
+    assert manifest.training.episodes == 24
 
 
 def test_an_altered_graph_is_refused(exported: "Exported", tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 )
 
 from model.__main__ import main
-from model.build import read_checkpoint
+from model.build import CheckpointError, network_state, read_checkpoint
 from model.build.pretrained import MOBILENET_FILE
 from model.nets.backbones import MobileNetV2Backbone
-from model.training import Run, TrainConfig
+from model.training import CHECKPOINT_FILE, Run, TrainConfig
 from model.training import run as run_module
 from model.training.feature_graph import feature_graph
 from model.training.log import RunLog
@@ -155,20 +155,22 @@ def test_a_time_budget_ends_the_run_behind_every_stage_and_survives_a_resume(roo
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_checkpoint_from_before_time_budgets_resumes(root: Path) -> None:
-    _train_until(_run(root, "old"), 1)
-    file = root / "old" / "checkpoint.pt"
-    checkpoint = read_checkpoint(file)
-    del checkpoint["progress"]["budget"], checkpoint["progress"]["waited"]
-    torch.save(checkpoint, file)
-    run = _run(root, "old")
-    run.resume()
-    run.train(lambda: False)
-    whole = _run(root, "not_old")
-    whole.train(lambda: False)
-    expected = read_checkpoint(root / "not_old" / "checkpoint.pt")["live"]
-    for name, tensor in read_checkpoint(file)["live"].items():
-        assert torch.equal(tensor, expected[name]), name
+def test_a_run_is_not_resumed_by_another_recipe(root: Path) -> None:
+    _train_until(_run(root, "recipe"), 1)
+    other = TrainConfig.model_validate({**RECIPE, "exclude_pascal_fold": 1, "seed": 4})
+    run = _run(root, "recipe")
+    run.config = other
+    with pytest.raises(CheckpointError, match="exclude_pascal_fold, seed differ"):
+        run.resume()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_network_without_a_run_is_not_resumed(root: Path, tmp_path: Path) -> None:
+    run = _run(root, "bare")
+    run.out = tmp_path
+    torch.save(network_state(run.network, run.network_config), tmp_path / CHECKPOINT_FILE)
+    with pytest.raises(CheckpointError, match="no run to resume"):
+        run.resume()
 
 
 def test_the_log_is_written_as_lines_and_for_tensorboard(tmp_path: Path) -> None:
