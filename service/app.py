@@ -54,6 +54,8 @@ def create_app(
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        # Without its class, the path of a class is that of the session with a slash behind it.
+        redirect_slashes=False,
     )
     app.state.context = ApiContext(
         resources=resources,

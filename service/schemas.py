@@ -1,5 +1,6 @@
 """What goes over the wire: the fields of requests and the bodies of answers."""
 
+import re
 import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal
@@ -8,6 +9,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MAX_FILES = 16
 _CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# A name is the end of a path. Clients resolve dot segments before they send one, browsers take a
+# backslash for a slash, and what is left of the path would then name the whole session.
+_SLASHES = re.compile(r"[/\\]")
+_DOT_SEGMENTS = frozenset({".", ".."})
 
 
 def _printable(name: str) -> str:
@@ -17,6 +22,8 @@ def _printable(name: str) -> str:
         raise ValueError("must not contain control characters")
     if composed != composed.strip():
         raise ValueError("must not begin or end with a space")
+    if _DOT_SEGMENTS.intersection(_SLASHES.split(composed)):
+        raise ValueError("must not be or hold the path segments '.' and '..'")
     return composed
 
 

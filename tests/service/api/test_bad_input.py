@@ -157,6 +157,11 @@ async def test_very_wide_image_is_segmented(client: httpx.AsyncClient, session_i
         ("line\nbreak", "control characters"),
         ("nul\0", "control characters"),
         (" padded", "space"),
+        ("..", "path segments"),
+        (".", "path segments"),
+        ("a/../b", "path segments"),
+        ("a/.", "path segments"),
+        ("..\\a", "path segments"),
     ],
 )
 async def test_bad_class_name(client: httpx.AsyncClient, name: str, words: str) -> None:
