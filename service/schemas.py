@@ -5,7 +5,7 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_FILES = 16
 _CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -15,19 +15,28 @@ _SLASHES = re.compile(r"[/\\]")
 _DOT_SEGMENTS = frozenset({".", ".."})
 
 
+def _composed(name: object) -> object:
+    """The name in NFC, so that one spelling is one class; composing can also make it longer."""
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
+
+
 def _printable(name: str) -> str:
-    """Compose the name (NFC), so that one spelling is one class, and refuse control characters."""
-    composed = unicodedata.normalize("NFC", name)
-    if any(unicodedata.category(character) in _CONTROL_CATEGORIES for character in composed):
+    """Refuse what cannot be shown on one line, or not be the end of a path."""
+    if any(unicodedata.category(character) in _CONTROL_CATEGORIES for character in name):
         raise ValueError("must not contain control characters")
-    if composed != composed.strip():
+    if name != name.strip():
         raise ValueError("must not begin or end with a space")
-    if _DOT_SEGMENTS.intersection(_SLASHES.split(composed)):
+    if _DOT_SEGMENTS.intersection(_SLASHES.split(name)):
         raise ValueError("must not be or hold the path segments '.' and '..'")
-    return composed
+    return name
 
 
-ClassName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+ClassName = Annotated[
+    str,
+    Field(min_length=1, max_length=64),
+    BeforeValidator(_composed),
+    AfterValidator(_printable),
+]
 Files = Annotated[list[bytes], Field(min_length=1, max_length=MAX_FILES)]
 Output = Literal["rle", "png", "polygon"]
 

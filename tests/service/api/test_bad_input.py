@@ -154,6 +154,7 @@ async def test_very_wide_image_is_segmented(client: httpx.AsyncClient, session_i
     [
         ("", "at least 1 character"),
         ("x" * 65, "at most 64 characters"),
+        ("\u0958" * 64, "at most 64 characters"),  # two characters each, once composed
         ("line\nbreak", "control characters"),
         ("nul\0", "control characters"),
         (" padded", "space"),

@@ -56,6 +56,12 @@ async def test_class_of_any_name_is_deleted(client: httpx.AsyncClient, name: str
     assert_problem(await client.delete(path), 404, "class_not_found")
 
 
+async def test_class_is_deleted_by_any_spelling(client: httpx.AsyncClient) -> None:
+    session_id = await new_session(client, [picture()], "caf\u00e9")
+    path = f"/sessions/{session_id}/classes/cafe\u0301"
+    assert (await client.delete(path)).status_code == 204
+
+
 @pytest.mark.parametrize("tail", ["classes/..", "classes/a/../..", "classes/.", "classes/", ""])
 async def test_what_clients_make_of_dots_deletes_nothing(
     client: httpx.AsyncClient, tail: str
