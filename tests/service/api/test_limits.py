@@ -106,13 +106,17 @@ async def test_requests_beyond_the_limit_are_sent_away(settings: Settings) -> No
         assert (await post_segment(client, session_id, [picture()])).status_code == 200
 
 
-async def test_deadline_ends_a_request_and_frees_its_place(settings: Settings) -> None:
+async def test_deadline_ends_a_request_and_frees_its_place(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     engine = StuckEngine()
     hasty = settings.model_copy(update={"deadline_s": 0.5, "max_requests": 1})
     async with running(create_app(hasty, engine=engine)) as client:
         session_id = await new_session(client, [picture()])
         late = await post_segment(client, session_id, [picture()])
         assert_problem(late, 504, "deadline_exceeded")
+        (line,) = [record for record in caplog.records if record.name == "service.api.problems"]
+        assert (line.levelname, line.exc_info) == ("WARNING", None)
         engine.release.set()
         assert (await post_segment(client, session_id, [picture()])).status_code == 200
 
