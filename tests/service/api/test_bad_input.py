@@ -149,6 +149,20 @@ async def test_very_wide_image_is_segmented(client: httpx.AsyncClient, session_i
     assert result["classes"][0]["area"] == pytest.approx(40 * 9_000, rel=0.1)
 
 
+@pytest.mark.parametrize("tall", [False, True])
+@pytest.mark.parametrize("output", ["rle", "png", "polygon", "label map"])
+async def test_a_line_of_a_million_pixels_is_segmented(
+    client: httpx.AsyncClient, session_id: str, output: str, tall: bool
+) -> None:
+    height, width = (1_000_001, 1) if tall else (1, 1_000_001)
+    line = picture(height=height, width=width, box=(0, 0, height, width))
+    if output == "label map":
+        response = await post_segment(client, session_id, [line], accept="image/png")
+    else:
+        response = await post_segment(client, session_id, [line], output=output)
+    assert response.status_code == 200, response.text
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
