@@ -61,6 +61,7 @@ def create_app(
         resources=resources,
         admission=Admission(settings.max_requests, "requests"),
         body_limits=BodyLimits(settings.max_body_bytes, settings.max_files),
+        upload_s=settings.upload_s,
         deadline_s=settings.deadline_s,
     )
     app.add_middleware(RequestContext)

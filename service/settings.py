@@ -41,8 +41,11 @@ class Settings(BaseSettings):
     """At least one full request of 16 images."""
 
     max_requests: Annotated[int, Field(ge=1, le=65536)] = 64
-    """Uploads held in memory at the same time."""
+    """Requests in progress at the same time, once their bodies have arrived."""
+    upload_s: Seconds = 30.0
+    """For the body of a request to arrive."""
     deadline_s: Seconds = 60.0
+    """For the answer, once the body has arrived."""
     drain_s: Annotated[int, Field(ge=0, le=3600)] = 30
     """How long open requests may finish after SIGTERM."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 64 * MIB

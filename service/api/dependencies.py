@@ -20,31 +20,43 @@ class ApiContext:
     """What the application hands its routes.
 
     resources: for the use cases.
-    admission: of requests that carry a body.
+    admission: of requests whose body has arrived.
     body_limits: of one body.
-    deadline_s: of one upload, from its first byte to its answer.
+    upload_s: for one body to arrive.
+    deadline_s: of one request, from the end of its body to its answer.
     """
 
     resources: Resources
     admission: Admission
     body_limits: BodyLimits
+    upload_s: float
     deadline_s: float
 
     @asynccontextmanager
-    async def upload(self) -> AsyncIterator[None]:
-        """Hold a place among the requests in progress, and end when the deadline passes.
+    async def upload(
+        self, request: Request, form: type[Form], *, repeated: frozenset[str] = frozenset()
+    ) -> AsyncIterator[Form]:
+        """The form of a request; the block holds a place among the requests in progress.
+
+        The place is taken once the body is there: a client that stalls takes none from others.
 
         Raises:
-            QueueFullError, DeadlineExceededError.
+            QueueFullError, DeadlineExceededError, ServiceError: see `read_form`, `validate_form`.
         """
+        async with _within(self.upload_s, "the body took longer than {:g} s to arrive"):
+            upload = await _read_upload(request, self.body_limits, form, repeated=repeated)
         with self.admission.admit():
-            try:
-                async with asyncio.timeout(self.deadline_s):
-                    yield
-            except TimeoutError as exc:
-                raise DeadlineExceededError(
-                    f"the request took longer than {self.deadline_s:g} s"
-                ) from exc
+            async with _within(self.deadline_s, "the request took longer than {:g} s"):
+                yield upload
+
+
+@asynccontextmanager
+async def _within(seconds: float, message: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as exc:
+        raise DeadlineExceededError(message.format(seconds)) from exc
 
 
 def api_context(request: Request) -> ApiContext:
@@ -64,14 +76,9 @@ Context = Annotated[ApiContext, Depends(api_context)]
 UseCaseResources = Annotated[Resources, Depends(resources)]
 
 
-async def read_upload(
+async def _read_upload(
     request: Request, limits: BodyLimits, form: type[Form], *, repeated: frozenset[str]
 ) -> Form:
-    """The validated form of a request's body.
-
-    Raises:
-        ServiceError: see `read_form` and `validate_form`.
-    """
     headers = request.headers
     if headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMediaTypeError("compressed bodies are not supported")

@@ -121,12 +121,33 @@ async def test_deadline_ends_a_request_and_frees_its_place(
         assert (await post_segment(client, session_id, [picture()])).status_code == 200
 
 
-async def test_slow_upload_meets_the_deadline(settings: Settings, fake_engine: FakeEngine) -> None:
-    async def stalled() -> AsyncIterator[bytes]:
-        yield START
-        await asyncio.Event().wait()
+async def stalled() -> AsyncIterator[bytes]:
+    """A body that begins and never ends."""
+    yield START
+    await asyncio.Event().wait()
 
-    hasty = settings.model_copy(update={"deadline_s": 0.1})
+
+async def test_slow_upload_meets_its_deadline(settings: Settings, fake_engine: FakeEngine) -> None:
+    hasty = settings.model_copy(update={"upload_s": 0.1})
     async with running(create_app(hasty, engine=fake_engine)) as client:
         response = await client.post("/segment", content=stalled(), headers=MULTIPART)
-        assert_problem(response, 504, "deadline_exceeded")
+        problem = assert_problem(response, 504, "deadline_exceeded")
+        assert problem["detail"] == "the body took longer than 0.1 s to arrive"
+
+
+async def test_stalled_uploads_do_not_keep_a_good_one_out(
+    settings: Settings, fake_engine: FakeEngine
+) -> None:
+    bounded = settings.model_copy(update={"max_requests": 1})
+    async with running(create_app(bounded, engine=fake_engine)) as client:
+        stuck = [
+            asyncio.create_task(client.post("/segment", content=stalled(), headers=MULTIPART))
+            for _ in range(5)
+        ]
+        await asyncio.sleep(0.05)
+        session_id = await new_session(client, [picture()])
+        assert (await post_segment(client, session_id, [picture()])).status_code == 200
+        assert not any(task.done() for task in stuck)
+        for task in stuck:
+            task.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
