@@ -60,6 +60,7 @@ def create_app(
     app.state.context = ApiContext(
         resources=resources,
         admission=Admission(settings.max_requests, "requests"),
+        body_bytes=Admission(settings.max_upload_bytes, "bytes of uploads"),
         body_limits=BodyLimits(settings.max_body_bytes, settings.max_files),
         upload_s=settings.upload_s,
         deadline_s=settings.deadline_s,

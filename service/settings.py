@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     drain_s: Annotated[int, Field(ge=0, le=3600)] = 30
     """How long open requests may finish after SIGTERM."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 64 * MIB
+    max_upload_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * MIB)] = 512 * MIB
+    """Of the bodies of all requests together; at least one full body."""
     max_files: Annotated[int, Field(ge=1, le=16)] = 16
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000_000
 
@@ -60,6 +62,12 @@ class Settings(BaseSettings):
     max_shots: Annotated[int, Field(ge=1, le=1024)] = 64
     """Of one class."""
     max_store_bytes: Annotated[int, Field(ge=MIB)] = 1024 * MIB
+
+    @model_validator(mode="after")
+    def _one_body_fits_the_uploads(self) -> Self:
+        if self.max_upload_bytes < self.max_body_bytes:
+            raise ValueError("max_upload_bytes must be at least max_body_bytes")
+        return self
 
     @model_validator(mode="after")
     def _one_class_fits_a_head_call(self) -> Self:

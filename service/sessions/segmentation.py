@@ -17,7 +17,7 @@ from service.imaging import encode_label_map
 from service.schemas import ImageResult, SegmentForm, SegmentResponse
 from service.sessions.labelling import Labels, describe_classes, label_pixels
 from service.sessions.resources import Resources
-from service.sessions.uploads import QueryImage, read_query
+from service.sessions.uploads import QueryImage, drained, read_query
 from service.stores import Session
 from service.telemetry import stage
 
@@ -122,5 +122,5 @@ async def _read(resources: Resources, form: SegmentForm) -> list[QueryImage]:
     )
     with stage("decode"):
         return await resources.pool.gather(
-            partial(read, data, position) for position, data in enumerate(form.images)
+            partial(read, data, position) for position, data in enumerate(drained(form.images))
         )

@@ -4,6 +4,7 @@ Full-size pixels are dropped as soon as they are resized, so what a request hold
 for the engine does not grow with the size of its images.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,13 @@ class Support(NamedTuple):
     pixels: NDArray[np.uint8]  # (S, S, 3)
     mask: NDArray[np.float32]  # (S, S) share of object
     warnings: tuple[str, ...]
+
+
+def drained(files: list[bytes]) -> Iterator[bytes]:
+    """Hand out the files in order and keep none, so that each is freed once it is decoded."""
+    files.reverse()
+    while files:
+        yield files.pop()
 
 
 def read_query(data: bytes, position: int, *, side: int, max_pixels: int) -> QueryImage:

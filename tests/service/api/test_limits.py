@@ -135,6 +135,31 @@ async def test_slow_upload_meets_its_deadline(settings: Settings, fake_engine: F
         assert problem["detail"] == "the body took longer than 0.1 s to arrive"
 
 
+async def test_bodies_together_are_bounded(settings: Settings, fake_engine: FakeEngine) -> None:
+    async def half_then_stalled() -> AsyncIterator[bytes]:
+        yield START + bytes(50_000)
+        await asyncio.Event().wait()
+
+    limits = {"max_body_bytes": 100_000, "max_upload_bytes": 100_000}
+    bounded = settings.model_copy(update=limits)
+    request = httpx.Request(
+        "POST", "http://service/segment", files=files("images", [bytes(60_000)])
+    )
+    request.read()
+    async with running(create_app(bounded, engine=fake_engine)) as client:
+        holding = asyncio.create_task(
+            client.post("/segment", content=half_then_stalled(), headers=MULTIPART)
+        )
+        await asyncio.sleep(0.05)
+        refused = await client.send(request)
+        assert_problem(refused, 503, "queue_full")
+        assert int(refused.headers["retry-after"]) >= 1
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+        # Now there is room: read to its end, and refused for naming no session.
+        assert_problem(await client.send(request), 422, "invalid_request")
+
+
 async def test_stalled_uploads_do_not_keep_a_good_one_out(
     settings: Settings, fake_engine: FakeEngine
 ) -> None:
