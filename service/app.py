@@ -22,7 +22,7 @@ from service.engine import (
     OnnxEngine,
     available_cpus,
 )
-from service.sessions import CodecPool, Resources
+from service.sessions import CodecPool, PixelGate, Resources
 from service.settings import Settings
 from service.stores import MemoryStore, SessionLimits, SessionStore
 
@@ -44,6 +44,7 @@ def create_app(
         engine=engine or create_engine(settings),
         store=store or create_store(settings),
         pool=CodecPool(settings.codec_threads or available_cpus()),
+        gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
         max_pixels=settings.max_pixels,
         threshold_override=settings.threshold,
     )

@@ -25,7 +25,7 @@ class ServiceError(Exception):
         super().__init__(self.detail)
 
     def at(self, location: str) -> Self:
-        """Name the part of the request at fault, such as `masks[2]`; returns the error to raise."""
+        """Name the part of the request at fault, such as `masks[2]`; returns the error itself."""
         self.location = location
         return self
 

@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     """Of the bodies of all requests together; at least one full body."""
     max_files: Annotated[int, Field(ge=1, le=16)] = 16
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000_000
+    """Of one image or mask."""
+    max_pixels_in_flight: Annotated[int, Field(ge=0, le=100_000_000_000)] = 0
+    """Of all images that are decoded or answered at one moment; 0: twice max_pixels."""
 
     store_url: Annotated[str, Field(pattern=r"^memory://$")] = "memory://"
     ttl_s: Seconds = 3600.0

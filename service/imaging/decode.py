@@ -4,7 +4,7 @@ Pure functions without global state, safe in a pool of threads; Pillow releases 
 it decodes. All pages but the first of an animation or a multi-page file are ignored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import NamedTuple
@@ -18,41 +18,51 @@ from service.imaging.containers import Source, identify
 from service.imaging.orientation import to_displayed_frame
 from service.imaging.pixels import object_pixels, rgb_pixels
 
+OnSize = Callable[[int], None]
+
+
+def _no_wait(_: int) -> None:
+    pass
+
 
 class _Decoded(NamedTuple):
     image: Image.Image
     source: Source
 
 
-def decode_image(data: bytes, *, max_pixels: int) -> NDArray[np.uint8]:
+def decode_image(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> NDArray[np.uint8]:
     """Decode JPEG, PNG, WebP, BMP or TIFF to RGB (H, W, 3) in the displayed frame.
+
+    `on_size` is called with the number of pixels before any is decoded, and may wait for memory.
 
     Raises:
         UnsupportedImageError: another type of file.
         CorruptImageError: broken or truncated.
         ImageTooLargeError: the header announces more than `max_pixels`; nothing was decoded.
     """
-    decoded = _decode(data, max_pixels)
+    decoded = _decode(data, max_pixels, on_size)
     with _corrupt_on_failure():
         pixels = rgb_pixels(decoded.image)
     return to_displayed_frame(pixels, decoded.source.orientation)
 
 
-def decode_mask(data: bytes, *, max_pixels: int) -> NDArray[np.bool_]:
+def decode_mask(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> NDArray[np.bool_]:
     """Decode a mask to True where the object is (H, W), in the displayed frame.
 
-    What counts as object is written in `service.imaging.pixels`. Errors as for `decode_image`.
+    What counts as object is written in `service.imaging.pixels`. `on_size` and errors as for
+    `decode_image`.
     """
-    decoded = _decode(data, max_pixels)
+    decoded = _decode(data, max_pixels, on_size)
     with _corrupt_on_failure():
         objects = object_pixels(decoded.image, lossy=decoded.source.lossy)
     return to_displayed_frame(objects.view(np.uint8), decoded.source.orientation).view(np.bool_)
 
 
-def _decode(data: bytes, max_pixels: int) -> _Decoded:
+def _decode(data: bytes, max_pixels: int, on_size: OnSize) -> _Decoded:
     container = identify(data)
     source = container.read(data)
     _check_size(source, max_pixels)
+    on_size(source.height * source.width)
     with _corrupt_on_failure():
         image = container.open(BytesIO(source.body))
         if image.size != (source.width, source.height):

@@ -46,6 +46,7 @@ async def _read(resources: Resources, form: SupportForm) -> list[Support]:
         read_support,
         side=resources.engine.manifest.input_side,
         max_pixels=resources.max_pixels,
+        gate=resources.gate,
     )
     with stage("decode"):
         return await resources.pool.gather(

@@ -107,7 +107,9 @@ async def _label(
     threshold = resources.threshold if form.threshold is None else form.threshold
 
     def answer(query: QueryImage, image_logits: NDArray[np.float32]) -> Answer:
-        return finish(label_pixels(image_logits, query.height, query.width, threshold))
+        with resources.gate.entry() as enter:
+            enter(query.height * query.width)
+            return finish(label_pixels(image_logits, query.height, query.width, threshold))
 
     with stage("mask"):
         return await resources.pool.gather(
@@ -118,7 +120,10 @@ async def _label(
 
 async def _read(resources: Resources, form: SegmentForm) -> list[QueryImage]:
     read = partial(
-        read_query, side=resources.engine.manifest.input_side, max_pixels=resources.max_pixels
+        read_query,
+        side=resources.engine.manifest.input_side,
+        max_pixels=resources.max_pixels,
+        gate=resources.gate,
     )
     with stage("decode"):
         return await resources.pool.gather(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.contract import SupportPrototype
 from service.engine import ClassShots, Coverage, FakeEngine, ImageU8
 from service.schemas import SegmentForm, SupportForm
-from service.sessions import CodecPool, Resources, register, segment
+from service.sessions import CodecPool, PixelGate, Resources, register, segment
 from service.stores import MemoryStore, SessionLimits
 from tests.service.pictures import picture
 
@@ -44,7 +44,7 @@ def engine() -> WatchingEngine:
 
 async def test_no_file_waits_for_the_engine(engine: WatchingEngine) -> None:
     store = MemoryStore(SessionLimits(), max_sessions=9, max_bytes=10**6)
-    resources = Resources(engine, store, CodecPool(2), max_pixels=10**6)
+    resources = Resources(engine, store, CodecPool(2), PixelGate(10**6), max_pixels=10**6)
     scenes = [picture(seed=seed) for seed in range(3)]
     support = SupportForm(
         class_name="thing",
