@@ -64,6 +64,7 @@ def _decode(data: bytes, max_pixels: int, on_size: OnSize) -> _Decoded:
     _check_size(source, max_pixels)
     on_size(source.height * source.width)
     with _corrupt_on_failure():
+        container.check(source)
         image = container.open(BytesIO(source.body))
         if image.size != (source.width, source.height):
             # The limit was checked on our reading of the header, so Pillow's must be the same.

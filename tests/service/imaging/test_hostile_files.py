@@ -125,6 +125,22 @@ def test_a_png_with_a_flipped_bit_fails_its_checksum() -> None:
     refuse(bytes(data), CorruptImageError)
 
 
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("depth", [1, 8, 16])
+def test_a_png_whose_pixels_end_early_is_corrupt(interlaced: bool, depth: int) -> None:
+    # 5 x 3 pixels. Interlaced, the passes hold rows of 1, 1, 1, 3, twice 2, and 5 pixels.
+    row_lengths = [1, 1, 1, 3, 2, 2, 5] if interlaced else [5, 5, 5]
+    rows = b"".join(bytes(1 + (length * depth + 7) // 8) for length in row_lengths)
+    header = struct.pack(">IIBBBBB", 5, 3, depth, 0, 0, 0, interlaced)
+
+    def file(pixels: bytes) -> bytes:
+        chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(pixels))
+        return b"\x89PNG\r\n\x1a\n" + chunks + png_chunk(b"IEND", b"")
+
+    assert decode_image(file(rows), max_pixels=15).shape == (3, 5, 3)
+    refuse(file(rows[:-1]), CorruptImageError)
+
+
 def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
     data = FILES["jpeg-progressive"]
     last_scan = data[data.rindex(b"\xff\xda") : -2]
