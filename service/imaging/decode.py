@@ -13,10 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.errors import CorruptImageError, ImageTooLargeError, ServiceError
+from service.errors import (
+    CorruptImageError,
+    ImageTooLargeError,
+    ServiceError,
+    UnsupportedImageError,
+)
 from service.imaging.containers import Source, identify
 from service.imaging.orientation import to_displayed_frame
 from service.imaging.pixels import object_pixels, rgb_pixels
+
+_BYTE_MODES = frozenset({"LA", "RGB", "RGBA"})
 
 OnSize = Callable[[int], None]
 
@@ -26,8 +33,11 @@ def _no_wait(_: int) -> None:
 
 
 class _Decoded(NamedTuple):
+    """A picture and its file; `reduced`: Pillow kept the high byte alone of 16-bit channels."""
+
     image: Image.Image
     source: Source
+    reduced: bool
 
 
 def decode_image(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> NDArray[np.uint8]:
@@ -50,9 +60,13 @@ def decode_mask(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> 
     """Decode a mask to True where the object is (H, W), in the displayed frame.
 
     What counts as object is written in `service.imaging.pixels`. `on_size` and errors as for
-    `decode_image`.
+    `decode_image`; colour or alpha of 16 bits is unsupported too, because small values are lost.
     """
     decoded = _decode(data, max_pixels, on_size)
+    if decoded.reduced:
+        raise UnsupportedImageError(
+            "a mask of 16 bits a channel must be grey, without colour and alpha"
+        )
     with _corrupt_on_failure():
         objects = object_pixels(decoded.image, lossy=decoded.source.lossy)
     return to_displayed_frame(objects.view(np.uint8), decoded.source.orientation).view(np.bool_)
@@ -69,8 +83,10 @@ def _decode(data: bytes, max_pixels: int, on_size: OnSize) -> _Decoded:
         if image.size != (source.width, source.height):
             # The limit was checked on our reading of the header, so Pillow's must be the same.
             raise CorruptImageError("the file contradicts itself about its size")
+        # The raw modes of several 16-bit channels; grey of 16 bits keeps them all.
+        reduced = image.mode in _BYTE_MODES and ";16" in str(image.tile)
         image.load()
-    return _Decoded(image, source)
+    return _Decoded(image, source, reduced)
 
 
 def _check_size(source: Source, max_pixels: int) -> None:
