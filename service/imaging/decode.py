@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from service.errors import (
     CorruptImageError,
@@ -19,11 +20,13 @@ from service.errors import (
     ServiceError,
     UnsupportedImageError,
 )
-from service.imaging.containers import Source, identify
+from service.imaging.containers import Format, Source, identify
 from service.imaging.orientation import to_displayed_frame
 from service.imaging.pixels import object_pixels, rgb_pixels
 
 _BYTE_MODES = frozenset({"LA", "RGB", "RGBA"})
+
+_UNKNOWN_MODE = "unknown pixel mode"
 
 OnSize = Callable[[int], None]
 
@@ -79,7 +82,7 @@ def _decode(data: bytes, max_pixels: int, on_size: OnSize) -> _Decoded:
     on_size(source.height * source.width)
     with _corrupt_on_failure():
         container.check(source)
-        image = container.open(BytesIO(source.body))
+        image = _open(container, source)
         if image.size != (source.width, source.height):
             # The limit was checked on our reading of the header, so Pillow's must be the same.
             raise CorruptImageError("the file contradicts itself about its size")
@@ -87,6 +90,18 @@ def _decode(data: bytes, max_pixels: int, on_size: OnSize) -> _Decoded:
         reduced = image.mode in _BYTE_MODES and ";16" in str(image.tile)
         image.load()
     return _Decoded(image, source, reduced)
+
+
+def _open(container: Format, source: Source) -> ImageFile:
+    try:
+        return container.open(BytesIO(source.body))
+    except SyntaxError as exc:
+        # Nothing else tells a whole file of another kind, such as five bands, from a torn one.
+        if str(exc) == _UNKNOWN_MODE:
+            raise UnsupportedImageError(
+                f"{container.name} of these channels, bits or number format is not supported"
+            ) from exc
+        raise
 
 
 def _check_size(source: Source, max_pixels: int) -> None:

@@ -169,7 +169,6 @@ def grey(changes: Fields) -> bytes:
         grey({256: (3, [4, 4])}),
         grey({259: (11, [1])}),
         grey({259: (3, [9999])}),
-        grey({258: (3, [77])}),
         grey({273: (4, [4_000_000_000])}),
         grey({273: (4, list(range(70_000)))}),
         grey({277: (3, [60_000])}),
@@ -182,6 +181,20 @@ def grey(changes: Fields) -> bytes:
 )
 def test_an_absurd_tiff_is_corrupt(data: bytes) -> None:
     refuse(data, CorruptImageError)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        grey({258: (3, [77])}),
+        grey_tiff(np.zeros((4, 4), np.float64)),
+        grey({258: (3, [8] * 5), 277: (3, [5]), 279: (4, [80]), 339: (3, [1] * 5)}),
+        grey({258: (3, [32] * 3), 262: (3, [2]), 277: (3, [3]), 339: (3, [3] * 3)}),
+    ],
+    ids=["77 bits", "float64", "five bands", "float RGB"],
+)
+def test_a_tiff_of_unknown_pixels_is_unsupported_and_not_broken(data: bytes) -> None:
+    refuse(data, UnsupportedImageError)
 
 
 def test_pages_that_form_a_loop_are_never_followed() -> None:
