@@ -211,13 +211,6 @@ class NotReadyError(RetryableError):
     title = "The service is not ready"
 
 
-class StoreFullError(RetryableError):
-    """The session store cannot hold one more entry of this size."""
-
-    code = "store_full"
-    title = "The session store is full"
-
-
 class DeadlineExceededError(ServiceError):
     """The request was not finished within its deadline."""
 
