@@ -43,7 +43,9 @@ def validate_form(
         ) from exc
 
 
-def _with_session(values: Mapping[str, Any], header: str | None) -> Mapping[str, Any]:
+def _with_session(values: dict[str, Any], header: str | None) -> Mapping[str, Any]:
+    if values.get("session_id") == "":
+        del values["session_id"]  # what an HTML form sends for a field left empty
     if header is None:
         return values
     if values.get("session_id", header) != header:

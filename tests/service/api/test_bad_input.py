@@ -205,6 +205,25 @@ async def test_unknown_field_or_value(
     assert error["location"] == location
 
 
+async def test_empty_session_is_none(client: httpx.AsyncClient, session_id: str) -> None:
+    new = await post_support(client, [GOOD], session_id="")
+    assert new.status_code == 201
+    assert new.json()["session_id"] not in {"", session_id}
+    unnamed = await post_segment(client, "", [GOOD])
+    assert assert_problem(unnamed, 422, "invalid_request")["location"] == "session_id"
+
+
+async def test_identity_is_an_encoding_in_any_case(client: httpx.AsyncClient) -> None:
+    request = files("images", [GOOD.image_png]) + files("masks", [GOOD.mask_png])
+    response = await client.post(
+        "/support",
+        data={"class_name": "thing"},
+        files=request,
+        headers={"Content-Encoding": "Identity"},
+    )
+    assert response.status_code == 201
+
+
 async def test_single_field_given_twice(client: httpx.AsyncClient, session_id: str) -> None:
     response = await post_segment(client, session_id, [GOOD], threshold=["0.1", "0.9"])
     assert assert_problem(response, 422, "invalid_request")["location"] == "threshold"
