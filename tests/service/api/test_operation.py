@@ -63,6 +63,11 @@ async def test_ready_only_after_the_engine(settings: Settings) -> None:
         assert (await client.get("/readyz")).json() == {"status": "ready"}
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_probes_answer_head(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.head(path)).status_code == 200
+
+
 async def test_engine_that_failed_is_unhealthy(settings: Settings) -> None:
     engine = FakeEngine()
     engine.failure = "no such device"
