@@ -242,7 +242,9 @@ async def test_text_in_place_of_a_file(client: httpx.AsyncClient) -> None:
         files=files("masks", [GOOD.mask_png]),
     )
     errors = assert_problem(response, 422, "invalid_request")["errors"]
-    assert {error["location"] for error in errors} == {"images"}
+    assert errors == [
+        {"location": "images", "message": "must be a file: its part needs a filename"}
+    ]
 
 
 @pytest.mark.parametrize("path", ["/support", "/segment"])
