@@ -88,7 +88,11 @@ def _decode(data: bytes, max_pixels: int, on_size: OnSize) -> _Decoded:
             raise CorruptImageError("the file contradicts itself about its size")
         # The raw modes of several 16-bit channels; grey of 16 bits keeps them all.
         reduced = image.mode in _BYTE_MODES and ";16" in str(image.tile)
+        unsigned = image.mode == "I" and "S'" not in str(image.tile)
         image.load()
+        if unsigned and np.min(image.getextrema()) < 0:
+            # Pillow keeps 32 bits as signed, so the brightest pixels would be the darkest.
+            raise UnsupportedImageError("unsigned values of 2^31 and more are not supported")
     return _Decoded(image, source, reduced)
 
 

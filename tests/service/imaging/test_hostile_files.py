@@ -188,13 +188,22 @@ def test_an_absurd_tiff_is_corrupt(data: bytes) -> None:
     [
         grey({258: (3, [77])}),
         grey_tiff(np.zeros((4, 4), np.float64)),
+        grey_tiff(np.full((4, 4), 1 << 31, np.uint32)),
+        grey_tiff(np.full((4, 4), 1 << 31, np.uint32), order=">"),
         grey({258: (3, [8] * 5), 277: (3, [5]), 279: (4, [80]), 339: (3, [1] * 5)}),
         grey({258: (3, [32] * 3), 262: (3, [2]), 277: (3, [3]), 339: (3, [3] * 3)}),
     ],
-    ids=["77 bits", "float64", "five bands", "float RGB"],
+    ids=["77 bits", "float64", "uint32", "uint32 big", "five bands", "float RGB"],
 )
 def test_a_tiff_of_unknown_pixels_is_unsupported_and_not_broken(data: bytes) -> None:
     refuse(data, UnsupportedImageError)
+
+
+def test_signed_values_below_zero_are_taken() -> None:
+    values = np.array([[-5, 0], [5, 250]], np.int32)
+    for order in ("<", ">"):
+        pixels = decode_image(grey_tiff(values, order=order), max_pixels=4)
+        assert pixels[:, :, 0].tolist() == [[0, 5], [10, 255]]
 
 
 def test_pages_that_form_a_loop_are_never_followed() -> None:
