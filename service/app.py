@@ -22,7 +22,7 @@ from service.engine import (
     OnnxEngine,
     available_cpus,
 )
-from service.sessions import CodecPool, Resources
+from service.sessions import CodecPool, PixelGate, Resources
 from service.settings import Settings
 from service.stores import MemoryStore, SessionLimits, SessionStore
 
@@ -44,6 +44,7 @@ def create_app(
         engine=engine or create_engine(settings),
         store=store or create_store(settings),
         pool=CodecPool(settings.codec_threads or available_cpus()),
+        gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
         max_pixels=settings.max_pixels,
         threshold_override=settings.threshold,
     )
@@ -54,11 +55,15 @@ def create_app(
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        # Without its class, the path of a class is that of the session with a slash behind it.
+        redirect_slashes=False,
     )
     app.state.context = ApiContext(
         resources=resources,
         admission=Admission(settings.max_requests, "requests"),
+        body_bytes=Admission(settings.max_upload_bytes, "bytes of uploads"),
         body_limits=BodyLimits(settings.max_body_bytes, settings.max_files),
+        upload_s=settings.upload_s,
         deadline_s=settings.deadline_s,
     )
     app.add_middleware(RequestContext)

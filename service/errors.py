@@ -25,7 +25,7 @@ class ServiceError(Exception):
         super().__init__(self.detail)
 
     def at(self, location: str) -> Self:
-        """Name the part of the request at fault, such as `masks[2]`; returns the error to raise."""
+        """Name the part of the request at fault, such as `masks[2]`; returns the error itself."""
         self.location = location
         return self
 
@@ -209,13 +209,6 @@ class NotReadyError(RetryableError):
 
     code = "not_ready"
     title = "The service is not ready"
-
-
-class StoreFullError(RetryableError):
-    """The session store cannot hold one more entry of this size."""
-
-    code = "store_full"
-    title = "The session store is full"
 
 
 class DeadlineExceededError(ServiceError):

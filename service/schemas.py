@@ -1,26 +1,42 @@
 """What goes over the wire: the fields of requests and the bodies of answers."""
 
+import re
 import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_FILES = 16
 _CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# A name is the end of a path. Clients resolve dot segments before they send one, browsers take a
+# backslash for a slash, and what is left of the path would then name the whole session.
+_SLASHES = re.compile(r"[/\\]")
+_DOT_SEGMENTS = frozenset({".", ".."})
+
+
+def _composed(name: object) -> object:
+    """The name in NFC, so that one spelling is one class; composing can also make it longer."""
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
 
 
 def _printable(name: str) -> str:
-    """Compose the name (NFC), so that one spelling is one class, and refuse control characters."""
-    composed = unicodedata.normalize("NFC", name)
-    if any(unicodedata.category(character) in _CONTROL_CATEGORIES for character in composed):
+    """Refuse what cannot be shown on one line, or not be the end of a path."""
+    if any(unicodedata.category(character) in _CONTROL_CATEGORIES for character in name):
         raise ValueError("must not contain control characters")
-    if composed != composed.strip():
+    if name != name.strip():
         raise ValueError("must not begin or end with a space")
-    return composed
+    if _DOT_SEGMENTS.intersection(_SLASHES.split(name)):
+        raise ValueError("must not be or hold the path segments '.' and '..'")
+    return name
 
 
-ClassName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+ClassName = Annotated[
+    str,
+    Field(min_length=1, max_length=64),
+    BeforeValidator(_composed),
+    AfterValidator(_printable),
+]
 Files = Annotated[list[bytes], Field(min_length=1, max_length=MAX_FILES)]
 Output = Literal["rle", "png", "polygon"]
 
@@ -37,8 +53,10 @@ class SupportForm(_Form):
     masks: Annotated[
         Files,
         Field(
-            description="One for each image, in the same order: nonzero is object. Same size as "
-            "the image as displayed, that is after its EXIF orientation."
+            description="One for each image, in the same order: nonzero is object, a palette is "
+            "read by index, and where there is alpha it must be nonzero too. In a lossy file "
+            "(JPEG, lossy WebP) object is 128 and more. 16 bits a channel only in grey. Same size "
+            "as the image as displayed, that is after its EXIF orientation."
         ),
     ]
     session_id: Annotated[

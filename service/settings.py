@@ -41,13 +41,21 @@ class Settings(BaseSettings):
     """At least one full request of 16 images."""
 
     max_requests: Annotated[int, Field(ge=1, le=65536)] = 64
-    """Uploads held in memory at the same time."""
+    """Requests in progress at the same time, once their bodies have arrived."""
+    upload_s: Seconds = 30.0
+    """For the body of a request to arrive."""
     deadline_s: Seconds = 60.0
+    """For the answer, once the body has arrived."""
     drain_s: Annotated[int, Field(ge=0, le=3600)] = 30
     """How long open requests may finish after SIGTERM."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 64 * MIB
+    max_upload_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * MIB)] = 512 * MIB
+    """Of the bodies of all requests together; at least one full body."""
     max_files: Annotated[int, Field(ge=1, le=16)] = 16
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000_000
+    """Of one image or mask."""
+    max_pixels_in_flight: Annotated[int, Field(ge=0, le=100_000_000_000)] = 0
+    """Of all images that are decoded or answered at one moment; 0: twice max_pixels."""
 
     store_url: Annotated[str, Field(pattern=r"^memory://$")] = "memory://"
     ttl_s: Seconds = 3600.0
@@ -57,6 +65,12 @@ class Settings(BaseSettings):
     max_shots: Annotated[int, Field(ge=1, le=1024)] = 64
     """Of one class."""
     max_store_bytes: Annotated[int, Field(ge=MIB)] = 1024 * MIB
+
+    @model_validator(mode="after")
+    def _one_body_fits_the_uploads(self) -> Self:
+        if self.max_upload_bytes < self.max_body_bytes:
+            raise ValueError("max_upload_bytes must be at least max_body_bytes")
+        return self
 
     @model_validator(mode="after")
     def _one_class_fits_a_head_call(self) -> Self:

@@ -1,15 +1,16 @@
 """What routes are given: the use cases' resources and validated forms."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from starlette.datastructures import Headers
 
 from service.api.forms import SESSION_HEADER, Form, validate_form
-from service.api.multipart import BodyLimits, read_form
+from service.api.multipart import BodyLimits, FormFields, read_form
 from service.engine import Admission
 from service.errors import BodyTooLargeError, DeadlineExceededError, UnsupportedMediaTypeError
 from service.sessions import Resources
@@ -20,31 +21,59 @@ class ApiContext:
     """What the application hands its routes.
 
     resources: for the use cases.
-    admission: of requests that carry a body.
+    admission: of requests whose body has arrived.
+    body_bytes: of all bodies that arrive or are worked on.
     body_limits: of one body.
-    deadline_s: of one upload, from its first byte to its answer.
+    upload_s: for one body to arrive.
+    deadline_s: of one request, from the end of its body to its answer.
     """
 
     resources: Resources
     admission: Admission
+    body_bytes: Admission
     body_limits: BodyLimits
+    upload_s: float
     deadline_s: float
 
     @asynccontextmanager
-    async def upload(self) -> AsyncIterator[None]:
-        """Hold a place among the requests in progress, and end when the deadline passes.
+    async def upload(
+        self, request: Request, form: type[Form], *, repeated: frozenset[str] = frozenset()
+    ) -> AsyncIterator[Form]:
+        """The form of a request; the block holds a place among the requests in progress.
+
+        The place is taken once the body is there: a client that stalls takes none from others.
+        Bytes are counted as they arrive: announcing a large body keeps nobody out.
 
         Raises:
-            QueueFullError, DeadlineExceededError.
+            QueueFullError, DeadlineExceededError, ServiceError: see `read_form`, `validate_form`.
         """
-        with self.admission.admit():
-            try:
-                async with asyncio.timeout(self.deadline_s):
-                    yield
-            except TimeoutError as exc:
-                raise DeadlineExceededError(
-                    f"the request took longer than {self.deadline_s:g} s"
-                ) from exc
+        with self.body_bytes.admit(0) as take_bytes:
+            body = _counted(request.stream(), take_bytes)
+            async with _within(self.upload_s, "the body took longer than {:g} s to arrive"):
+                fields = await _read_fields(request.headers, body, self.body_limits)
+            session_header = request.headers.get(SESSION_HEADER)
+            upload = validate_form(form, fields, session_header=session_header, repeated=repeated)
+            del fields  # the form alone holds the files, and its reader empties it
+            with self.admission.admit():
+                async with _within(self.deadline_s, "the request took longer than {:g} s"):
+                    yield upload
+
+
+async def _counted(
+    stream: AsyncIterator[bytes], take_bytes: Callable[[int], None]
+) -> AsyncIterator[bytes]:
+    async for chunk in stream:
+        take_bytes(len(chunk))
+        yield chunk
+
+
+@asynccontextmanager
+async def _within(seconds: float, message: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as exc:
+        raise DeadlineExceededError(message.format(seconds)) from exc
 
 
 def api_context(request: Request) -> ApiContext:
@@ -64,21 +93,12 @@ Context = Annotated[ApiContext, Depends(api_context)]
 UseCaseResources = Annotated[Resources, Depends(resources)]
 
 
-async def read_upload(
-    request: Request, limits: BodyLimits, form: type[Form], *, repeated: frozenset[str]
-) -> Form:
-    """The validated form of a request's body.
-
-    Raises:
-        ServiceError: see `read_form` and `validate_form`.
-    """
-    headers = request.headers
-    if headers.get("content-encoding", "identity") != "identity":
+async def _read_fields(
+    headers: Headers, body: AsyncIterator[bytes], limits: BodyLimits
+) -> FormFields:
+    if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaTypeError("compressed bodies are not supported")
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limits.max_bytes:
         raise BodyTooLargeError(f"the body exceeds {limits.max_bytes} bytes")
-    fields = await read_form(request.stream(), headers.get("content-type", ""), limits)
-    return validate_form(
-        form, fields, session_header=headers.get(SESSION_HEADER), repeated=repeated
-    )
+    return await read_form(body, headers.get("content-type", ""), limits)

@@ -10,6 +10,7 @@ from service.errors import InvalidFieldsError, InvalidRequestError
 
 Form = TypeVar("Form", bound=BaseModel)
 
+_FILE_FIELDS = frozenset({"images", "masks"})
 SESSION_HEADER = "X-Session-ID"
 
 
@@ -31,6 +32,8 @@ def validate_form(
     for name, texts in fields.texts.items():
         if name in fields.files:
             raise InvalidRequestError("both a file and a text").at(name)
+        if name in _FILE_FIELDS:
+            raise InvalidFieldsError([(name, "must be a file: its part needs a filename")])
         if name not in repeated and len(texts) > 1:
             raise InvalidRequestError("the field may be given only once").at(name)
         values[name] = texts if name in repeated else texts[0]
@@ -43,7 +46,9 @@ def validate_form(
         ) from exc
 
 
-def _with_session(values: Mapping[str, Any], header: str | None) -> Mapping[str, Any]:
+def _with_session(values: dict[str, Any], header: str | None) -> Mapping[str, Any]:
+    if values.get("session_id") == "":
+        del values["session_id"]  # what an HTML form sends for a field left empty
     if header is None:
         return values
     if values.get("session_id", header) != header:

@@ -4,6 +4,7 @@ import logging
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import problem_response
@@ -13,6 +14,8 @@ _log = logging.getLogger("service.access")
 
 REQUEST_ID_HEADER = "X-Request-ID"
 SERVER_TIMING_HEADER = "Server-Timing"
+# Not a registered status: what proxies log for a client that left before its answer.
+CLIENT_CLOSED_REQUEST = 499
 
 
 class RequestContext:
@@ -34,6 +37,8 @@ class RequestContext:
             response = _Response(send, request_id, stages)
             try:
                 await self._app(scope, receive, response.send)
+            except ClientDisconnect:
+                response.status = CLIENT_CLOSED_REQUEST  # nobody is left to send it to
             except Exception as exc:
                 if response.status is not None:
                     raise  # too late for another answer; the server closes the connection

@@ -11,6 +11,8 @@ from service.sessions import describe_model
 router = APIRouter(tags=["operation"])
 
 
+# HEAD too, which load balancers like to ask with.
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", responses=problems(500))
 async def get_health(resources: UseCaseResources) -> StatusResponse:
     """Whether a restart would be pointless: the process serves and its engine has not failed."""
@@ -19,6 +21,7 @@ async def get_health(resources: UseCaseResources) -> StatusResponse:
     return StatusResponse(status="ok")
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problems(503))
 async def get_readiness(resources: UseCaseResources) -> StatusResponse:
     """Whether a real inference has succeeded, so that traffic may come."""

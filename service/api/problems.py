@@ -30,8 +30,11 @@ async def _handle(_: Request, exc: Exception) -> Response:
 def problem_response(exc: Exception) -> Response:
     """The answer to an exception; what is not an expected error becomes a bare 500."""
     problem, headers = _describe(exc)
-    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request failed", exc_info=exc, extra={"code": problem.code})
+    elif problem.status > HTTPStatus.INTERNAL_SERVER_ERROR:
+        # Busy, loading or late: expected under load, and the traceback would tell nothing.
+        _log.warning("request refused", extra={"code": problem.code})
     return Response(
         problem.model_dump_json(exclude_none=True),
         status_code=problem.status,

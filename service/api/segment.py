@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from service.api.dependencies import Context, read_upload
+from service.api.dependencies import Context
 from service.api.forms import SESSION_HEADER
 from service.api.negotiation import JSON, PNG, prefers_png
 from service.api.openapi import problems, upload
@@ -48,8 +48,7 @@ async def post_segment(request: Request, context: Context) -> Response:
     0 for background and i for the i-th class of `X-Class-Names`.
     """
     as_png = prefers_png(request.headers.get("accept"))
-    async with context.upload():
-        form = await read_upload(request, context.body_limits, SegmentForm, repeated=_REPEATED)
+    async with context.upload(request, SegmentForm, repeated=_REPEATED) as form:
         if as_png:
             return _png_response(await segment_to_label_map(context.resources, form))
         return Response(await segment(context.resources, form), media_type=JSON)

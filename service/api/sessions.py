@@ -4,7 +4,7 @@ from fastapi import APIRouter, status
 
 from service.api.dependencies import UseCaseResources
 from service.api.openapi import problems
-from service.schemas import SessionResponse
+from service.schemas import ClassName, SessionResponse
 from service.sessions import describe_session
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=problems(404, 422, 500))
@@ -27,6 +27,6 @@ async def delete_session(session_id: str, resources: UseCaseResources) -> None:
     "/{session_id}/classes/{name:path}",
     status_code=status.HTTP_204_NO_CONTENT,
 )
-async def delete_class(session_id: str, name: str, resources: UseCaseResources) -> None:
+async def delete_class(session_id: str, name: ClassName, resources: UseCaseResources) -> None:
     """Forget one class of a session."""
     await resources.store.delete_class(session_id, name)

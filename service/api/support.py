@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, status
 
-from service.api.dependencies import Context, read_upload
+from service.api.dependencies import Context
 from service.api.openapi import problems, upload
 from service.schemas import SupportForm, SupportResponse
 from service.sessions import register
@@ -18,6 +18,5 @@ router = APIRouter(tags=["support"])
 )
 async def post_support(request: Request, context: Context) -> SupportResponse:
     """Register a class: a name, one or more images, and a mask for each."""
-    async with context.upload():
-        form = await read_upload(request, context.body_limits, SupportForm, repeated=frozenset())
+    async with context.upload(request, SupportForm) as form:
         return await register(context.resources, form)

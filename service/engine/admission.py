@@ -1,6 +1,6 @@
 """A bound on work inside, whatever stage it is in."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from service.errors import QueueFullError
@@ -20,16 +20,29 @@ class Admission:
         self._inside = 0
 
     @contextmanager
-    def admit(self, amount: int = 1) -> Iterator[None]:
+    def admit(self, amount: int = 1) -> Iterator[Callable[[int], None]]:
         """Hold room for the block; the room is freed however the block ends.
+
+        Yields:
+            What asks for more room within the block, as its size becomes known.
 
         Raises:
             QueueFullError: there is not enough room right now.
         """
+        held = 0
+
+        def take(more: int) -> None:
+            nonlocal held
+            self._take(more)
+            held += more
+
+        try:
+            take(amount)
+            yield take
+        finally:
+            self._inside -= held
+
+    def _take(self, amount: int) -> None:
         if self._inside + amount > self._capacity:
             raise QueueFullError(f"more than {self._capacity} {self._unit} are already in progress")
         self._inside += amount
-        try:
-            yield
-        finally:
-            self._inside -= amount

@@ -4,7 +4,7 @@ Pure functions without global state, safe in a pool of threads; Pillow releases 
 it decodes. All pages but the first of an animation or a multi-page file are ignored.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import NamedTuple
@@ -12,54 +12,100 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
-from service.errors import CorruptImageError, ImageTooLargeError, ServiceError
-from service.imaging.containers import Source, identify
+from service.errors import (
+    CorruptImageError,
+    ImageTooLargeError,
+    ServiceError,
+    UnsupportedImageError,
+)
+from service.imaging.containers import Format, Source, identify
 from service.imaging.orientation import to_displayed_frame
 from service.imaging.pixels import object_pixels, rgb_pixels
 
+_BYTE_MODES = frozenset({"LA", "RGB", "RGBA"})
+
+_UNKNOWN_MODE = "unknown pixel mode"
+
+OnSize = Callable[[int], None]
+
+
+def _no_wait(_: int) -> None:
+    pass
+
 
 class _Decoded(NamedTuple):
+    """A picture and its file; `reduced`: Pillow kept the high byte alone of 16-bit channels."""
+
     image: Image.Image
     source: Source
+    reduced: bool
 
 
-def decode_image(data: bytes, *, max_pixels: int) -> NDArray[np.uint8]:
+def decode_image(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> NDArray[np.uint8]:
     """Decode JPEG, PNG, WebP, BMP or TIFF to RGB (H, W, 3) in the displayed frame.
+
+    `on_size` is called with the number of pixels before any is decoded, and may wait for memory.
 
     Raises:
         UnsupportedImageError: another type of file.
         CorruptImageError: broken or truncated.
         ImageTooLargeError: the header announces more than `max_pixels`; nothing was decoded.
     """
-    decoded = _decode(data, max_pixels)
+    decoded = _decode(data, max_pixels, on_size)
     with _corrupt_on_failure():
         pixels = rgb_pixels(decoded.image)
     return to_displayed_frame(pixels, decoded.source.orientation)
 
 
-def decode_mask(data: bytes, *, max_pixels: int) -> NDArray[np.bool_]:
+def decode_mask(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> NDArray[np.bool_]:
     """Decode a mask to True where the object is (H, W), in the displayed frame.
 
-    What counts as object is written in `service.imaging.pixels`. Errors as for `decode_image`.
+    What counts as object is written in `service.imaging.pixels`. `on_size` and errors as for
+    `decode_image`; colour or alpha of 16 bits is unsupported too, because small values are lost.
     """
-    decoded = _decode(data, max_pixels)
+    decoded = _decode(data, max_pixels, on_size)
+    if decoded.reduced:
+        raise UnsupportedImageError(
+            "a mask of 16 bits a channel must be grey, without colour and alpha"
+        )
     with _corrupt_on_failure():
         objects = object_pixels(decoded.image, lossy=decoded.source.lossy)
     return to_displayed_frame(objects.view(np.uint8), decoded.source.orientation).view(np.bool_)
 
 
-def _decode(data: bytes, max_pixels: int) -> _Decoded:
+def _decode(data: bytes, max_pixels: int, on_size: OnSize) -> _Decoded:
     container = identify(data)
     source = container.read(data)
     _check_size(source, max_pixels)
+    on_size(source.height * source.width)
     with _corrupt_on_failure():
-        image = container.open(BytesIO(source.body))
+        container.check(source)
+        image = _open(container, source)
         if image.size != (source.width, source.height):
             # The limit was checked on our reading of the header, so Pillow's must be the same.
             raise CorruptImageError("the file contradicts itself about its size")
+        # The raw modes of several 16-bit channels; grey of 16 bits keeps them all.
+        reduced = image.mode in _BYTE_MODES and ";16" in str(image.tile)
+        unsigned = image.mode == "I" and "S'" not in str(image.tile)
         image.load()
-    return _Decoded(image, source)
+        if unsigned and np.min(image.getextrema()) < 0:
+            # Pillow keeps 32 bits as signed, so the brightest pixels would be the darkest.
+            raise UnsupportedImageError("unsigned values of 2^31 and more are not supported")
+    return _Decoded(image, source, reduced)
+
+
+def _open(container: Format, source: Source) -> ImageFile:
+    try:
+        return container.open(BytesIO(source.body))
+    except SyntaxError as exc:
+        # Nothing else tells a whole file of another kind, such as five bands, from a torn one.
+        if str(exc) == _UNKNOWN_MODE:
+            raise UnsupportedImageError(
+                f"{container.name} of these channels, bits or number format is not supported"
+            ) from exc
+        raise
 
 
 def _check_size(source: Source, max_pixels: int) -> None:

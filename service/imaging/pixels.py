@@ -20,6 +20,7 @@ from PIL import Image
 
 # Halfway between the 0 and 255 a lossy mask was drawn with, where its edge was.
 LOSSY_OBJECT_LEVEL = 128
+_BAND_PIXELS = 1 << 16
 
 _WIDE_WHITES = {"I;16": 65535.0, "I;16L": 65535.0, "I;16B": 65535.0, "I": 65535.0, "F": 1.0}
 _ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "La", "RGBa"})
@@ -60,16 +61,38 @@ def object_pixels(image: Image.Image, *, lossy: bool) -> NDArray[np.bool_]:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
-    colours = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", colours.size, "white"), colours)
+    flat = Image.new("RGB", image.size)
+    rows = max(1, _BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        box = (0, top, image.width, min(top + rows, image.height))
+        colours = image.crop(box).convert("RGBA")
+        white = Image.new("RGBA", colours.size, "white")
+        flat.paste(Image.alpha_composite(white, colours).convert("RGB"), box)
+    return flat
 
 
 def _to_u8(values: NDArray[np.generic], white: float) -> NDArray[np.uint8]:
     """Scale grey values to 0..255 by their white, or by their own extent when they exceed it."""
-    # Infinities would take the whole scale; float64 holds every 32-bit integer exactly.
-    grey = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    black, brightest = float(grey.min()), float(grey.max())
+    bands = _bands(values)
+    black = min(float(_finite(values[band]).min()) for band in bands)
+    brightest = max(float(_finite(values[band]).max()) for band in bands)
     if black >= 0 and brightest <= white:
         black, brightest = 0.0, white
     # A flat picture has no extent; divided by one it is black.
-    return np.rint((grey - black) * (255.0 / ((brightest - black) or 1.0))).astype(np.uint8)
+    scale = 255.0 / ((brightest - black) or 1.0)
+    grey = np.empty(values.shape, np.uint8)
+    for band in bands:
+        grey[band] = np.rint((_finite(values[band]) - black) * scale)
+    return grey
+
+
+def _bands(values: NDArray[np.generic]) -> list[slice]:
+    """Rows a few at a time, so that wide numbers of the whole picture never exist at once."""
+    height, width = values.shape
+    rows = max(1, _BAND_PIXELS // width)
+    return [slice(top, top + rows) for top in range(0, height, rows)]
+
+
+def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    # Infinities would take the whole scale; float64 holds every 32-bit integer exactly.
+    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)

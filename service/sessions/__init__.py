@@ -1,6 +1,7 @@
 """Use cases; the only place where engine, stores and imaging meet."""
 
 from service.sessions.inspection import describe_model, describe_session
+from service.sessions.pixel_gate import PixelGate
 from service.sessions.pool import CodecPool
 from service.sessions.registration import register
 from service.sessions.resources import Resources
@@ -9,6 +10,7 @@ from service.sessions.segmentation import LabelMap, segment, segment_to_label_ma
 __all__ = [
     "CodecPool",
     "LabelMap",
+    "PixelGate",
     "Resources",
     "describe_model",
     "describe_session",

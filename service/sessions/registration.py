@@ -8,7 +8,7 @@ from model.contract import SupportPrototype
 from service.errors import CountMismatchError
 from service.schemas import SupportForm, SupportResponse
 from service.sessions.resources import Resources, to_datetime
-from service.sessions.uploads import Support, read_support
+from service.sessions.uploads import Support, drained, read_support
 from service.stores import Session
 from service.telemetry import stage
 
@@ -46,11 +46,14 @@ async def _read(resources: Resources, form: SupportForm) -> list[Support]:
         read_support,
         side=resources.engine.manifest.input_side,
         max_pixels=resources.max_pixels,
+        gate=resources.gate,
     )
     with stage("decode"):
         return await resources.pool.gather(
             partial(read, image, mask, position)
-            for position, (image, mask) in enumerate(zip(form.images, form.masks, strict=True))
+            for position, (image, mask) in enumerate(
+                zip(drained(form.images), drained(form.masks), strict=True)
+            )
         )
 
 

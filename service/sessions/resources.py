@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from service.engine import Engine
+from service.sessions.pixel_gate import PixelGate
 from service.sessions.pool import CodecPool
 from service.stores import SessionStore
 
@@ -15,6 +16,7 @@ class Resources:
     engine: computes prototypes and logits.
     store: keeps prototypes.
     pool: threads for pixels.
+    gate: bounds the pixels that those threads hold together.
     max_pixels: of one uploaded image or mask.
     threshold_override: takes the place of the model's own threshold.
     """
@@ -22,6 +24,7 @@ class Resources:
     engine: Engine
     store: SessionStore
     pool: CodecPool
+    gate: PixelGate
     max_pixels: int
     threshold_override: float | None = None
 

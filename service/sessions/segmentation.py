@@ -17,7 +17,7 @@ from service.imaging import encode_label_map
 from service.schemas import ImageResult, SegmentForm, SegmentResponse
 from service.sessions.labelling import Labels, describe_classes, label_pixels
 from service.sessions.resources import Resources
-from service.sessions.uploads import QueryImage, read_query
+from service.sessions.uploads import QueryImage, drained, read_query
 from service.stores import Session
 from service.telemetry import stage
 
@@ -107,7 +107,9 @@ async def _label(
     threshold = resources.threshold if form.threshold is None else form.threshold
 
     def answer(query: QueryImage, image_logits: NDArray[np.float32]) -> Answer:
-        return finish(label_pixels(image_logits, query.height, query.width, threshold))
+        with resources.gate.entry() as enter:
+            enter(query.height * query.width)
+            return finish(label_pixels(image_logits, query.height, query.width, threshold))
 
     with stage("mask"):
         return await resources.pool.gather(
@@ -118,9 +120,12 @@ async def _label(
 
 async def _read(resources: Resources, form: SegmentForm) -> list[QueryImage]:
     read = partial(
-        read_query, side=resources.engine.manifest.input_side, max_pixels=resources.max_pixels
+        read_query,
+        side=resources.engine.manifest.input_side,
+        max_pixels=resources.max_pixels,
+        gate=resources.gate,
     )
     with stage("decode"):
         return await resources.pool.gather(
-            partial(read, data, position) for position, data in enumerate(form.images)
+            partial(read, data, position) for position, data in enumerate(drained(form.images))
         )

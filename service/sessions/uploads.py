@@ -4,6 +4,8 @@ Full-size pixels are dropped as soon as they are resized, so what a request hold
 for the engine does not grow with the size of its images.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from model.contract import resize_image, resize_mask
 from service.errors import EmptyMaskError, FullMaskError, MaskSizeMismatchError, ServiceError
 from service.imaging import decode_image, decode_mask
+from service.sessions.pixel_gate import PixelGate
 
 _TINY_SHARE = 0.001
 _HUGE_SHARE = 0.9
@@ -33,42 +36,57 @@ class Support(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def read_query(data: bytes, position: int, *, side: int, max_pixels: int) -> QueryImage:
+def drained(files: list[bytes]) -> Iterator[bytes]:
+    """Hand out the files in order and keep none, so that each is freed once it is decoded."""
+    files.reverse()
+    while files:
+        yield files.pop()
+
+
+def read_query(
+    data: bytes, position: int, *, side: int, max_pixels: int, gate: PixelGate
+) -> QueryImage:
     """Decode and resize `images[position]`.
 
     Raises:
         ServiceError: of `service.imaging`, located at the file.
     """
-    image = _located_image(data, position, max_pixels)
-    height, width = image.shape[:2]
-    return QueryImage(resize_image(image, side), height, width)
+    with gate.entry() as enter, _located(f"images[{position}]"):
+        image = decode_image(data, max_pixels=max_pixels, on_size=enter)
+        height, width = image.shape[:2]
+        return QueryImage(resize_image(image, side), height, width)
 
 
 def read_support(
-    image_data: bytes, mask_data: bytes, position: int, *, side: int, max_pixels: int
+    image_data: bytes,
+    mask_data: bytes,
+    position: int,
+    *,
+    side: int,
+    max_pixels: int,
+    gate: PixelGate,
 ) -> Support:
     """Decode, compare and resize `images[position]` and `masks[position]`.
 
     Raises:
         ServiceError: of `service.imaging`, or the mask is of another size, empty or full.
     """
-    image = _located_image(image_data, position, max_pixels)
-    height, width = image.shape[:2]
-    pixels = resize_image(image, side)
-    del image  # the mask's full size comes next, and both at once would double the peak
-    try:
-        mask = decode_mask(mask_data, max_pixels=max_pixels)
-        share = _object_share(mask, height, width)
-    except ServiceError as exc:
-        raise exc.at(f"masks[{position}]") from exc
-    return Support(pixels, resize_mask(mask, side), _warnings(share, position))
+    # The image at full size is gone before the mask comes: both at once would double the peak.
+    query = read_query(image_data, position, side=side, max_pixels=max_pixels, gate=gate)
+    with gate.entry() as enter, _located(f"masks[{position}]"):
+        mask = decode_mask(mask_data, max_pixels=max_pixels, on_size=enter)
+        share = _object_share(mask, query.height, query.width)
+        return Support(query.pixels, resize_mask(mask, side), _warnings(share, position))
 
 
-def _located_image(data: bytes, position: int, max_pixels: int) -> NDArray[np.uint8]:
+@contextmanager
+def _located(location: str) -> Iterator[None]:
+    """Name the file at fault in what is raised about it."""
     try:
-        return decode_image(data, max_pixels=max_pixels)
+        yield
     except ServiceError as exc:
-        raise exc.at(f"images[{position}]") from exc
+        exc.at(location)
+        raise
 
 
 def _object_share(mask: NDArray[np.bool_], height: int, width: int) -> float:

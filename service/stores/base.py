@@ -41,7 +41,7 @@ class SessionStore(Protocol):
         """Make a session with its first class; `session_id` is fresh and unguessable.
 
         Raises:
-            LimitExceededError, StoreFullError.
+            LimitExceededError.
         """
 
     async def put(
@@ -50,7 +50,7 @@ class SessionStore(Protocol):
         """Add shots to a class, or put them in the place of those it has; makes the class if new.
 
         Raises:
-            SessionNotFoundError, LimitExceededError, StoreFullError.
+            SessionNotFoundError, LimitExceededError.
         """
 
     async def get(self, session_id: str) -> Session:

@@ -9,7 +9,6 @@ from service.errors import (
     ClassNotFoundError,
     LimitExceededError,
     SessionNotFoundError,
-    StoreFullError,
 )
 from service.stores.base import Mode, Session, SessionLimits
 
@@ -92,7 +91,7 @@ class MemoryStore:
         self._check(session.classes)
         nbytes = _nbytes(session.classes)
         if nbytes > self._max_bytes:
-            raise StoreFullError("the session is larger than the whole store")
+            raise LimitExceededError("the session is larger than the whole store")
         self._expire()
         self._forget(session.session_id)
         while self._sessions and (

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
@@ -91,10 +91,10 @@ async def test_event_loop_is_free_while_pixels_are_decoded(
     session_id = await new_session(real_client, [picture()])
     entered, release = threading.Event(), threading.Event()
 
-    def slow(data: bytes, *, max_pixels: int) -> NDArray[np.uint8]:
+    def slow(data: bytes, *, max_pixels: int, on_size: Callable[[int], None]) -> NDArray[np.uint8]:
         entered.set()
         assert release.wait(TIMEOUT_S)
-        return decode_image(data, max_pixels=max_pixels)
+        return decode_image(data, max_pixels=max_pixels, on_size=on_size)
 
     monkeypatch.setattr("service.sessions.uploads.decode_image", slow)
     segmenting = asyncio.create_task(post_segment(real_client, session_id, [picture()]))

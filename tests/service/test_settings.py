@@ -25,6 +25,8 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ttl_s", "0"),
         ("ttl_s", "inf"),
         ("max_files", "17"),
+        ("upload_s", "0"),
+        ("max_upload_bytes", "1000000"),
         ("max_classes", "256"),
         ("max_queued_images", "15"),
         ("store_url", "redis://elsewhere"),

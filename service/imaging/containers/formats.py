@@ -18,8 +18,15 @@ from service.imaging.containers.source import Source
 _TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
+def _trusted(_: Source) -> None:
+    """Leave it to Pillow, which notices missing pixels.
+
+    Except in a JPEG whose cut scan is closed by an end marker: libjpeg conceals it, in grey.
+    """
+
+
 class Format(NamedTuple):
-    """One file format: how to recognise it, reduce it, and open the reduced file in Pillow.
+    """One file format: how to recognise it, reduce it, open it in Pillow, and check it before.
 
     Pillow's plugin is called directly: `Image.open` would consult every plugin it knows and
     a pixel limit that is global to the process.
@@ -29,11 +36,12 @@ class Format(NamedTuple):
     matches: Callable[[bytes], bool]
     read: Callable[[bytes], Source]
     open: Callable[[BytesIO], ImageFile]
+    check: Callable[[Source], None] = _trusted
 
 
 FORMATS = (
     Format("JPEG", lambda data: data.startswith(jpeg.MAGIC), jpeg.read, JpegImageFile),
-    Format("PNG", lambda data: data.startswith(png.MAGIC), png.read, PngImageFile),
+    Format("PNG", lambda data: data.startswith(png.MAGIC), png.read, PngImageFile, png.check_rows),
     Format("WebP", webp.matches, webp.read, WebPImageFile),
     Format("BMP", lambda data: data.startswith(bmp.MAGIC), bmp.read, BmpImageFile),
     Format("TIFF", lambda data: data.startswith(_TIFF_MAGICS), tiff.read, TiffImageFile),

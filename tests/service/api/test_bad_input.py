@@ -149,14 +149,34 @@ async def test_very_wide_image_is_segmented(client: httpx.AsyncClient, session_i
     assert result["classes"][0]["area"] == pytest.approx(40 * 9_000, rel=0.1)
 
 
+@pytest.mark.parametrize("tall", [False, True])
+@pytest.mark.parametrize("output", ["rle", "png", "polygon", "label map"])
+async def test_a_line_of_a_million_pixels_is_segmented(
+    client: httpx.AsyncClient, session_id: str, output: str, tall: bool
+) -> None:
+    height, width = (1_000_001, 1) if tall else (1, 1_000_001)
+    line = picture(height=height, width=width, box=(0, 0, height, width))
+    if output == "label map":
+        response = await post_segment(client, session_id, [line], accept="image/png")
+    else:
+        response = await post_segment(client, session_id, [line], output=output)
+    assert response.status_code == 200, response.text
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
         ("", "at least 1 character"),
         ("x" * 65, "at most 64 characters"),
+        ("\u0958" * 64, "at most 64 characters"),  # two characters each, once composed
         ("line\nbreak", "control characters"),
         ("nul\0", "control characters"),
         (" padded", "space"),
+        ("..", "path segments"),
+        (".", "path segments"),
+        ("a/../b", "path segments"),
+        ("a/.", "path segments"),
+        ("..\\a", "path segments"),
     ],
 )
 async def test_bad_class_name(client: httpx.AsyncClient, name: str, words: str) -> None:
@@ -185,6 +205,25 @@ async def test_unknown_field_or_value(
     assert error["location"] == location
 
 
+async def test_empty_session_is_none(client: httpx.AsyncClient, session_id: str) -> None:
+    new = await post_support(client, [GOOD], session_id="")
+    assert new.status_code == 201
+    assert new.json()["session_id"] not in {"", session_id}
+    unnamed = await post_segment(client, "", [GOOD])
+    assert assert_problem(unnamed, 422, "invalid_request")["location"] == "session_id"
+
+
+async def test_identity_is_an_encoding_in_any_case(client: httpx.AsyncClient) -> None:
+    request = files("images", [GOOD.image_png]) + files("masks", [GOOD.mask_png])
+    response = await client.post(
+        "/support",
+        data={"class_name": "thing"},
+        files=request,
+        headers={"Content-Encoding": "Identity"},
+    )
+    assert response.status_code == 201
+
+
 async def test_single_field_given_twice(client: httpx.AsyncClient, session_id: str) -> None:
     response = await post_segment(client, session_id, [GOOD], threshold=["0.1", "0.9"])
     assert assert_problem(response, 422, "invalid_request")["location"] == "threshold"
@@ -203,7 +242,9 @@ async def test_text_in_place_of_a_file(client: httpx.AsyncClient) -> None:
         files=files("masks", [GOOD.mask_png]),
     )
     errors = assert_problem(response, 422, "invalid_request")["errors"]
-    assert {error["location"] for error in errors} == {"images"}
+    assert errors == [
+        {"location": "images", "message": "must be a file: its part needs a filename"}
+    ]
 
 
 @pytest.mark.parametrize("path", ["/support", "/segment"])

@@ -106,23 +106,73 @@ async def test_requests_beyond_the_limit_are_sent_away(settings: Settings) -> No
         assert (await post_segment(client, session_id, [picture()])).status_code == 200
 
 
-async def test_deadline_ends_a_request_and_frees_its_place(settings: Settings) -> None:
+async def test_deadline_ends_a_request_and_frees_its_place(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     engine = StuckEngine()
     hasty = settings.model_copy(update={"deadline_s": 0.5, "max_requests": 1})
     async with running(create_app(hasty, engine=engine)) as client:
         session_id = await new_session(client, [picture()])
         late = await post_segment(client, session_id, [picture()])
         assert_problem(late, 504, "deadline_exceeded")
+        (line,) = [record for record in caplog.records if record.name == "service.api.problems"]
+        assert (line.levelname, line.exc_info) == ("WARNING", None)
         engine.release.set()
         assert (await post_segment(client, session_id, [picture()])).status_code == 200
 
 
-async def test_slow_upload_meets_the_deadline(settings: Settings, fake_engine: FakeEngine) -> None:
-    async def stalled() -> AsyncIterator[bytes]:
-        yield START
-        await asyncio.Event().wait()
+async def stalled() -> AsyncIterator[bytes]:
+    """A body that begins and never ends."""
+    yield START
+    await asyncio.Event().wait()
 
-    hasty = settings.model_copy(update={"deadline_s": 0.1})
+
+async def test_slow_upload_meets_its_deadline(settings: Settings, fake_engine: FakeEngine) -> None:
+    hasty = settings.model_copy(update={"upload_s": 0.1})
     async with running(create_app(hasty, engine=fake_engine)) as client:
         response = await client.post("/segment", content=stalled(), headers=MULTIPART)
-        assert_problem(response, 504, "deadline_exceeded")
+        problem = assert_problem(response, 504, "deadline_exceeded")
+        assert problem["detail"] == "the body took longer than 0.1 s to arrive"
+
+
+async def test_bodies_together_are_bounded(settings: Settings, fake_engine: FakeEngine) -> None:
+    async def half_then_stalled() -> AsyncIterator[bytes]:
+        yield START + bytes(50_000)
+        await asyncio.Event().wait()
+
+    limits = {"max_body_bytes": 100_000, "max_upload_bytes": 100_000}
+    bounded = settings.model_copy(update=limits)
+    request = httpx.Request(
+        "POST", "http://service/segment", files=files("images", [bytes(60_000)])
+    )
+    request.read()
+    async with running(create_app(bounded, engine=fake_engine)) as client:
+        holding = asyncio.create_task(
+            client.post("/segment", content=half_then_stalled(), headers=MULTIPART)
+        )
+        await asyncio.sleep(0.05)
+        refused = await client.send(request)
+        assert_problem(refused, 503, "queue_full")
+        assert int(refused.headers["retry-after"]) >= 1
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+        # Now there is room: read to its end, and refused for naming no session.
+        assert_problem(await client.send(request), 422, "invalid_request")
+
+
+async def test_stalled_uploads_do_not_keep_a_good_one_out(
+    settings: Settings, fake_engine: FakeEngine
+) -> None:
+    bounded = settings.model_copy(update={"max_requests": 1})
+    async with running(create_app(bounded, engine=fake_engine)) as client:
+        stuck = [
+            asyncio.create_task(client.post("/segment", content=stalled(), headers=MULTIPART))
+            for _ in range(5)
+        ]
+        await asyncio.sleep(0.05)
+        session_id = await new_session(client, [picture()])
+        assert (await post_segment(client, session_id, [picture()])).status_code == 200
+        assert not any(task.done() for task in stuck)
+        for task in stuck:
+            task.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)

@@ -9,6 +9,7 @@ import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from starlette.types import Message
 
 from service.app import create_app
 from service.engine import ClassShots, FakeEngine, ImageU8
@@ -60,6 +61,11 @@ async def test_ready_only_after_the_engine(settings: Settings) -> None:
         engine.loaded.set()
         await asyncio.sleep(0)
         assert (await client.get("/readyz")).json() == {"status": "ready"}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_probes_answer_head(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.head(path)).status_code == 200
 
 
 async def test_engine_that_failed_is_unhealthy(settings: Settings) -> None:
@@ -158,6 +164,37 @@ async def test_log_holds_no_session_and_no_names(
         "/sessions/{session_id}/classes/{name:path}",
     ]
     assert not any(session_id in line or "patient-name" in line for line in lines)
+
+
+async def test_upload_that_breaks_off_is_no_error_of_the_service(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    app = create_app(settings, engine=FakeEngine())
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/segment",
+        "query_string": b"",
+        "headers": [(b"content-type", b"multipart/form-data; boundary=b")],
+    }
+    received: list[Message] = [
+        {"type": "http.request", "body": b"--b\r\n", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return received.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    assert sent == []
+    (line,) = [record for record in caplog.records if record.name.startswith("service")]
+    assert (line.name, line.levelname) == ("service.access", "INFO")
+    assert vars(line)["status"] == 499
 
 
 async def test_no_cross_origin_access(client: httpx.AsyncClient) -> None:

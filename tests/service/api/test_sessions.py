@@ -1,6 +1,7 @@
 """`/sessions`: look, forget, expire."""
 
 from datetime import datetime
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -53,6 +54,26 @@ async def test_class_of_any_name_is_deleted(client: httpx.AsyncClient, name: str
     assert (await client.delete(path)).status_code == 204
     assert (await client.get(f"/sessions/{session_id}")).json()["classes"] == []
     assert_problem(await client.delete(path), 404, "class_not_found")
+
+
+async def test_class_is_deleted_by_any_spelling(client: httpx.AsyncClient) -> None:
+    session_id = await new_session(client, [picture()], "caf\u00e9")
+    path = f"/sessions/{session_id}/classes/cafe\u0301"
+    assert (await client.delete(path)).status_code == 204
+
+
+@pytest.mark.parametrize("tail", ["classes/..", "classes/a/../..", "classes/.", "classes/", ""])
+async def test_what_clients_make_of_dots_deletes_nothing(
+    client: httpx.AsyncClient, tail: str
+) -> None:
+    session_id = await new_session(client, [picture()])
+    base = f"http://service/sessions/{session_id}/"
+    squashed = await client.delete(urljoin(base, tail), follow_redirects=True)
+    assert squashed.status_code in {404, 422}
+    sent_as_it_is = await client.delete(base + _quoted(tail).replace("%2F", "/"))
+    assert sent_as_it_is.status_code in {404, 422}
+    session = (await client.get(f"/sessions/{session_id}")).json()
+    assert session["classes"] == [{"class_name": "thing", "shots": 1}]
 
 
 def _quoted(name: str) -> str:

@@ -1,5 +1,6 @@
 """Every format and pixel mode comes out as the RGB picture people see."""
 
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -258,3 +259,24 @@ def test_lab_becomes_the_colours_it_describes() -> None:
     # L* of 50 % is a grey of 119 in sRGB.
     data = encode(Image.new("LAB", (1, 1), (128, 128, 128)), "TIFF")
     assert error(decoded(data), np.full((1, 1, 3), 119, np.uint8)) < 2
+
+
+def test_sixteen_bits_cost_few_bytes_a_pixel() -> None:
+    values = (np.arange(1000 * 1000) % 65536).astype(np.uint16).reshape(1000, 1000)
+    data = encode(Image.fromarray(values), "PNG")
+    tracemalloc.start()
+    try:
+        pixels = decoded(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Pillow's copies of 2 bytes, one grey and three colours; in float64 it would be over 20.
+    assert peak < 12 * values.size
+    np.testing.assert_array_equal(pixels[:, :, 1], np.rint(values / 257))
+
+
+def test_transparency_is_laid_over_white_in_every_row() -> None:
+    rgba = np.zeros((700, 500, 4), np.uint8)
+    rgba[:, :, 3] = np.arange(700)[:, None] % 256
+    pixels = decoded(encode(Image.fromarray(rgba), "PNG"))
+    assert np.abs(pixels[:, 0, 0].astype(int) - (255 - np.arange(700) % 256)).max() <= 1

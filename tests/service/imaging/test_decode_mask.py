@@ -1,12 +1,23 @@
 """What counts as object in a mask of every kind."""
 
+import zlib
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from service.errors import UnsupportedImageError
 from service.imaging import decode_image, decode_mask
-from tests.service.imaging.samples import MAX_PIXELS, blob, encode, exif, grey_tiff
+from tests.service.imaging.samples import (
+    MAX_PIXELS,
+    blob,
+    encode,
+    exif,
+    grey_tiff,
+    png,
+    png_chunk,
+)
 
 
 def decoded(data: bytes) -> NDArray[np.bool_]:
@@ -117,3 +128,18 @@ def test_a_mask_turns_with_its_image(orientation: int) -> None:
     shown = decode_image(data, max_pixels=MAX_PIXELS)[:, :, 0] == 255
     np.testing.assert_array_equal(decoded(data), shown)
     assert decoded(data).shape == ((64, 48) if orientation > 4 else (48, 64))
+
+
+@pytest.mark.parametrize("colour", [2, 4, 6])
+def test_faint_colours_of_sixteen_bits_are_refused_and_not_lost(colour: int) -> None:
+    channels = {2: 3, 4: 2, 6: 4}[colour]
+    rows = b"\0" + b"\0\1" * channels * 4
+    data = png(4, 1, png_chunk(b"IDAT", zlib.compress(rows)), depth=16, colour=colour)
+    assert decode_image(data, max_pixels=4).shape == (1, 4, 3)
+    with pytest.raises(UnsupportedImageError, match="16 bits"):
+        decode_mask(data, max_pixels=4)
+
+
+def test_faint_grey_of_sixteen_bits_is_an_object() -> None:
+    data = png(4, 1, png_chunk(b"IDAT", zlib.compress(b"\0" + b"\0\1" * 4)), depth=16)
+    assert decode_mask(data, max_pixels=4).all()

@@ -125,6 +125,22 @@ def test_a_png_with_a_flipped_bit_fails_its_checksum() -> None:
     refuse(bytes(data), CorruptImageError)
 
 
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("depth", [1, 8, 16])
+def test_a_png_whose_pixels_end_early_is_corrupt(interlaced: bool, depth: int) -> None:
+    # 5 x 3 pixels. Interlaced, the passes hold rows of 1, 1, 1, 3, twice 2, and 5 pixels.
+    row_lengths = [1, 1, 1, 3, 2, 2, 5] if interlaced else [5, 5, 5]
+    rows = b"".join(bytes(1 + (length * depth + 7) // 8) for length in row_lengths)
+    header = struct.pack(">IIBBBBB", 5, 3, depth, 0, 0, 0, interlaced)
+
+    def file(pixels: bytes) -> bytes:
+        chunks = png_chunk(b"IHDR", header) + png_chunk(b"IDAT", zlib.compress(pixels))
+        return b"\x89PNG\r\n\x1a\n" + chunks + png_chunk(b"IEND", b"")
+
+    assert decode_image(file(rows), max_pixels=15).shape == (3, 5, 3)
+    refuse(file(rows[:-1]), CorruptImageError)
+
+
 def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
     data = FILES["jpeg-progressive"]
     last_scan = data[data.rindex(b"\xff\xda") : -2]
@@ -153,7 +169,6 @@ def grey(changes: Fields) -> bytes:
         grey({256: (3, [4, 4])}),
         grey({259: (11, [1])}),
         grey({259: (3, [9999])}),
-        grey({258: (3, [77])}),
         grey({273: (4, [4_000_000_000])}),
         grey({273: (4, list(range(70_000)))}),
         grey({277: (3, [60_000])}),
@@ -166,6 +181,29 @@ def grey(changes: Fields) -> bytes:
 )
 def test_an_absurd_tiff_is_corrupt(data: bytes) -> None:
     refuse(data, CorruptImageError)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        grey({258: (3, [77])}),
+        grey_tiff(np.zeros((4, 4), np.float64)),
+        grey_tiff(np.full((4, 4), 1 << 31, np.uint32)),
+        grey_tiff(np.full((4, 4), 1 << 31, np.uint32), order=">"),
+        grey({258: (3, [8] * 5), 277: (3, [5]), 279: (4, [80]), 339: (3, [1] * 5)}),
+        grey({258: (3, [32] * 3), 262: (3, [2]), 277: (3, [3]), 339: (3, [3] * 3)}),
+    ],
+    ids=["77 bits", "float64", "uint32", "uint32 big", "five bands", "float RGB"],
+)
+def test_a_tiff_of_unknown_pixels_is_unsupported_and_not_broken(data: bytes) -> None:
+    refuse(data, UnsupportedImageError)
+
+
+def test_signed_values_below_zero_are_taken() -> None:
+    values = np.array([[-5, 0], [5, 250]], np.int32)
+    for order in ("<", ">"):
+        pixels = decode_image(grey_tiff(values, order=order), max_pixels=4)
+        assert pixels[:, :, 0].tolist() == [[0, 5], [10, 255]]
 
 
 def test_pages_that_form_a_loop_are_never_followed() -> None:

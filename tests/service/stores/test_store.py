@@ -10,7 +10,6 @@ from service.errors import (
     ClassNotFoundError,
     LimitExceededError,
     SessionNotFoundError,
-    StoreFullError,
 )
 from service.stores import MemoryStore, Mode, SessionLimits, SessionStore
 
@@ -161,7 +160,7 @@ async def test_session_larger_than_the_store_is_refused_and_evicts_nobody(clock:
     store = memory(clock, max_bytes=10 * SHOT_BYTES)
     await store.create("a", "m", "cat", [shot()] * 4)
     await store.create("b", "m", "cat", [shot()] * 4)
-    with pytest.raises(StoreFullError):
+    with pytest.raises(LimitExceededError):
         await store.put("b", "cat", [shot()] * 7, "append")
     assert [len((await store.get(name)).classes["cat"]) for name in "ab"] == [4, 4]
 

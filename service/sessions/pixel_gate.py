@@ -1,0 +1,48 @@
+"""A bound on the pixels that codec threads work on at the same time."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class PixelGate:
+    """Lets images in as long as their pixels together fit; a larger one than fits runs alone.
+
+    A file of a few bytes can announce millions of pixels, so the number of threads alone does not
+    bound memory. Used from codec threads, which it blocks; never from the event loop's thread.
+
+    Args:
+        capacity: pixels inside at once.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._free = capacity
+        self._turn = threading.Lock()
+        self._freed = threading.Condition()
+
+    @contextmanager
+    def entry(self) -> Iterator[Callable[[int], None]]:
+        """A block whose pixels leave with it.
+
+        Yields:
+            What waits for room for a number of pixels; called at most once in the block, because
+            who waits while holding room could wait for ever.
+        """
+        held = 0
+
+        def enter(pixels: int) -> None:
+            nonlocal held
+            weight = min(pixels, self._capacity)
+            # One at a time waits for room, or small images would pass a large one for ever.
+            with self._turn, self._freed:
+                self._freed.wait_for(lambda: self._free >= weight)
+                self._free -= weight
+            held = weight
+
+        try:
+            yield enter
+        finally:
+            with self._freed:
+                self._free += held
+                self._freed.notify_all()

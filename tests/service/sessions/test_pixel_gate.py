@@ -1,0 +1,70 @@
+"""The pixels inside the gate stay within its capacity, and everyone gets in."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from service.sessions import PixelGate
+from service.sessions.uploads import read_support
+from tests.service.pictures import picture
+
+TIMEOUT_S = 20
+
+
+def test_pixels_inside_never_exceed_the_capacity() -> None:
+    gate = PixelGate(100)
+    lock = threading.Lock()
+    inside, most = 0, 0
+
+    def work(pixels: int) -> None:
+        nonlocal inside, most
+        with gate.entry() as enter:
+            enter(pixels)
+            with lock:
+                inside += pixels
+                most = max(most, inside)
+            with lock:
+                inside -= pixels
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, [60, 50, 40, 30, 20, 10] * 50, timeout=TIMEOUT_S))
+    assert 0 < most <= 100
+
+
+def test_an_image_larger_than_the_capacity_runs_alone() -> None:
+    gate = PixelGate(100)
+    entered = threading.Event()
+
+    def enter_small() -> None:
+        with gate.entry() as enter:
+            enter(1)
+            entered.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with gate.entry() as enter:
+            enter(5000)
+            waiting = pool.submit(enter_small)
+            assert not entered.wait(0.1)
+        waiting.result(TIMEOUT_S)
+    assert entered.is_set()
+
+
+def test_a_file_waits_by_the_pixels_its_header_announces() -> None:
+    scene = picture(height=100, width=100, box=(10, 10, 50, 50))
+    gate = PixelGate(10_000)
+    with ThreadPoolExecutor(1) as pool:
+        with gate.entry() as enter:
+            enter(1)
+            waiting = pool.submit(
+                read_support,
+                scene.image_png,
+                scene.mask_png,
+                0,
+                side=32,
+                max_pixels=10_000,
+                gate=gate,
+            )
+            with pytest.raises(TimeoutError):
+                waiting.result(0.2)
+        assert waiting.result(TIMEOUT_S).pixels.shape == (32, 32, 3)

@@ -1,0 +1,60 @@
+"""Uploaded files are kept no longer than until they are decoded."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model.contract import SupportPrototype
+from service.engine import ClassShots, Coverage, FakeEngine, ImageU8
+from service.schemas import SegmentForm, SupportForm
+from service.sessions import CodecPool, PixelGate, Resources, register, segment
+from service.stores import MemoryStore, SessionLimits
+from tests.service.pictures import picture
+
+
+class WatchingEngine(FakeEngine):
+    """Notes how many files a form still holds when its pixels reach the engine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watched: list[list[bytes]] = []
+        self.seen: list[int] = []
+
+    async def register(
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage]
+    ) -> list[SupportPrototype]:
+        self.seen += [len(files) for files in self.watched]
+        return await super().register(images, masks)
+
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[ClassShots]
+    ) -> NDArray[np.float32]:
+        self.seen += [len(files) for files in self.watched]
+        return await super().segment(images, classes)
+
+
+@pytest.fixture
+def engine() -> WatchingEngine:
+    engine = WatchingEngine()
+    engine.ready = True
+    return engine
+
+
+async def test_no_file_waits_for_the_engine(engine: WatchingEngine) -> None:
+    store = MemoryStore(SessionLimits(), max_sessions=9, max_bytes=10**6)
+    resources = Resources(engine, store, CodecPool(2), PixelGate(10**6), max_pixels=10**6)
+    scenes = [picture(seed=seed) for seed in range(3)]
+    support = SupportForm(
+        class_name="thing",
+        images=[scene.image_png for scene in scenes],
+        masks=[scene.mask_png for scene in scenes],
+    )
+    engine.watched = [support.images, support.masks]
+    session = await register(resources, support)
+    query = SegmentForm(images=[scenes[0].image_png], session_id=session.session_id)
+    engine.watched = [query.images]
+    await segment(resources, query)
+    assert engine.seen == [0, 0, 0]
+    await resources.pool.close()
