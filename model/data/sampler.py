@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.cache import FeatureCache
+from model.data.datasets import DatasetError
 from model.data.mixture import SetConfig, class_table
 
 
@@ -41,6 +42,9 @@ class EpisodeSampler:
         absent: chance that the query lacks the class.
         same_image: chance that query and supports are views of one image.
         class_power: a class is drawn in proportion to its images to this power.
+
+    Raises:
+        DatasetError: no set that has a weight holds a class with enough images.
     """
 
     def __init__(
@@ -71,6 +75,12 @@ class EpisodeSampler:
                 for config, table in zip(sets, self._tables, strict=True)
             ]
         )
+        if not weights.any():
+            raise DatasetError(
+                f"no class of {', '.join(config.name for config in sets)} is shown by the "
+                f"{shots + 1} images that a {shots}-shot episode needs; a smaller min_share counts "
+                "smaller objects"
+            )
         self._set_chance = weights / weights.sum()
         self._class_chance = []
         for table in self._tables:

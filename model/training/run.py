@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -12,10 +12,6 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from model.build import CheckpointError, build_network, load_pretrained
-from model.data.cache import CacheConfig, FeatureCache, build_cache
-from model.data.folds import excluded_names, fold_classes
-from model.data.mixture import allowed_images, open_set
-from model.data.sampler import EpisodeSampler
 from model.losses import LossTerms, episode_loss
 from model.nets import SDAANet
 from model.training.checkpoints import (
@@ -25,8 +21,8 @@ from model.training.checkpoints import (
     save_checkpoint,
 )
 from model.training.config import Stage, TrainConfig
-from model.training.feature_graph import feature_graph, weights_key
 from model.training.log import RunLog
+from model.training.preparation import prepare
 from model.training.schedule import (
     Position,
     locate,
@@ -36,55 +32,9 @@ from model.training.schedule import (
     set_rate,
     total_steps,
 )
-from model.training.source import BatchSource
 
 _LOG_STEPS = 20
 _BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
-
-
-class Prepared(NamedTuple):
-    """What a run trains on."""
-
-    source: BatchSource
-    excluded: tuple[str, ...]
-    data: tuple[str, ...]
-
-
-def prepare(config: TrainConfig, network: SDAANet, data_root: Path, cache_dir: Path) -> Prepared:
-    """Open the sets, leave out test classes, and fill the feature cache."""
-    entries = [entry.as_set() for entry in config.sets]
-    sets = [open_set(entry, data_root, config.input_side) for entry in entries]
-    fold = config.exclude_pascal_fold
-    excluded = excluded_names(fold_classes(fold)) if fold is not None else frozenset()
-    images = allowed_images(sets, excluded)
-    views = CacheConfig(
-        side=config.input_side,
-        label_side=config.cache.label_side,
-        views=config.cache.views,
-        seed=config.cache.seed,
-    )
-    graph = feature_graph(network.backbone.eval(), config.input_side)
-    cache: FeatureCache = build_cache(
-        cache_dir,
-        sets,
-        images,
-        graph,
-        views,
-        weights_key=weights_key(network.backbone),
-        workers=config.cache.workers,
-    )
-    sampler = EpisodeSampler(
-        cache,
-        entries,
-        shots=config.shots,
-        seed=config.seed,
-        absent=config.episodes.absent,
-        same_image=config.episodes.same_image,
-        class_power=config.episodes.class_power,
-    )
-    counts = [sum(image.set_index == i for image in images) for i in range(len(sets))]
-    described = tuple(f"{d.name}: {count} images" for d, count in zip(sets, counts, strict=True))
-    return Prepared(BatchSource(sampler, sets, images, views), tuple(sorted(excluded)), described)
 
 
 class Run:

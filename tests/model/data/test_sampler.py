@@ -1,8 +1,10 @@
 """Batches from a cache in which every feature tells its image and view."""
 
 import numpy as np
+import pytest
 
 from model.data.cache import FeatureCache
+from model.data.datasets import DatasetError
 from model.data.mixture import SetConfig
 from model.data.sampler import EpisodeSampler
 
@@ -85,3 +87,8 @@ def test_flips_turn_features_and_labels_alike() -> None:
     assert set(steps) == {1, -1}
     for flip, label in zip(steps, views.query_labels, strict=True):
         assert (label[3, 0] == 1) == (flip == 1)
+
+
+def test_a_mixture_without_an_episode_is_refused() -> None:
+    with pytest.raises(DatasetError, match="only is shown by the 5 images that a 4-shot"):
+        _sampler(shots=4)

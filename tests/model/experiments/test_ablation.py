@@ -13,8 +13,7 @@ from model.experiments.ablation import RowResult, Trial, run_ablation
 from model.experiments.ablation_table import Spread, gain, markdown
 from model.experiments.variants import AblationError, Comparison, Variant, comparisons
 from model.nets.backbones import MobileNetV2Backbone
-from model.training import TrainConfig
-from model.training import run as run_module
+from model.training import TrainConfig, preparation
 from model.training.feature_graph import feature_graph
 from tests.model.experiments.command import run_command
 
@@ -41,7 +40,7 @@ def _one_graph() -> Iterator[None]:
         return made[0]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "feature_graph", once)
+        patch.setattr(preparation, "feature_graph", once)
         yield
 
 

@@ -22,8 +22,7 @@ from model.__main__ import main
 from model.build import CheckpointError, network_state, read_checkpoint
 from model.build.pretrained import MOBILENET_FILE
 from model.nets.backbones import MobileNetV2Backbone
-from model.training import CHECKPOINT_FILE, Run, TrainConfig
-from model.training import run as run_module
+from model.training import CHECKPOINT_FILE, Run, TrainConfig, preparation
 from model.training.feature_graph import feature_graph
 from model.training.log import RunLog
 
@@ -74,7 +73,7 @@ def _one_graph() -> Iterator[None]:
         return made[0]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "feature_graph", once)
+        patch.setattr(preparation, "feature_graph", once)
         yield
 
 
