@@ -12,10 +12,9 @@ from model.build import load_network, read_checkpoint
 from model.experiments.ablation import RowResult, Trial, run_ablation
 from model.experiments.ablation_table import Spread, gain, markdown
 from model.experiments.variants import AblationError, Comparison, Variant, comparisons
-from model.nets.backbones import MobileNetV2Backbone
-from model.training import TrainConfig, preparation
-from model.training.feature_graph import feature_graph
+from model.training import TrainConfig
 from tests.model.experiments.command import run_command
+from tests.model.tiny_training import one_feature_graph
 
 RECIPE = {
     "preset": "lite",
@@ -31,16 +30,7 @@ VARIANTS = {variant.name: variant for group in GROUPS for variant in group.rows}
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_graph() -> Iterator[None]:
-    """Export the feature graph, which takes seconds, once for all rows."""
-    made: list[bytes] = []
-
-    def once(backbone: MobileNetV2Backbone, side: int) -> bytes:
-        if not made:
-            made.append(feature_graph(backbone, side))
-        return made[0]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "feature_graph", once)
+    with one_feature_graph():
         yield
 
 

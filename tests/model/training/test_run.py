@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
     EventAccumulator,
 )
@@ -21,14 +20,13 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 from model.__main__ import main
 from model.build import CheckpointError, network_state, read_checkpoint
 from model.build.pretrained import MOBILENET_FILE
-from model.nets.backbones import MobileNetV2Backbone
-from model.training import CHECKPOINT_FILE, Run, TrainConfig, preparation
-from model.training.feature_graph import feature_graph
+from model.training import CHECKPOINT_FILE, Run, TrainConfig
 from model.training.log import RunLog
+from tests.model.tiny_training import SIDE, one_feature_graph, write_training_ground
 
 RECIPE = {
     "preset": "lite",
-    "input_side": 65,
+    "input_side": SIDE,
     "exclude_pascal_fold": 0,
     "sets": [{"name": "tiny", "weight": 1.0}],
     "cache": {"views": 2, "label_side": 33, "workers": 1},
@@ -44,36 +42,13 @@ RECIPE = {
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`data/tiny` with 8 images of 2 classes, and `weights`."""
     root = tmp_path_factory.mktemp("training")
-    tiny, weights = root / "data" / "tiny", root / "weights"
-    for folder in (tiny / "images", tiny / "labels", weights):
-        folder.mkdir(parents=True)
-    (tiny / "classes.csv").write_text("index,name\n1,cup\n2,key\n", encoding="utf-8")
-    rng = np.random.default_rng(0)
-    for i in range(8):
-        label = np.zeros((65, 65), np.uint8)
-        label[10 + i : 40, 15:50] = 1 + i % 2
-        pixels = rng.integers(0, 256, (65, 65, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(tiny / "images" / f"{i}.jpg")
-        Image.fromarray(label).save(tiny / "labels" / f"{i}.png")
-    torch.manual_seed(0)
-    state = MobileNetV2Backbone().state_dict()
-    arrays = {k: v.numpy() for k, v in state.items() if not k.endswith("num_batches_tracked")}
-    np.savez(weights / MOBILENET_FILE, **arrays)
+    write_training_ground(root)
     return root
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_graph() -> Iterator[None]:
-    """Export the shallow graph, which takes seconds, once for all runs of this module."""
-    made: list[bytes] = []
-
-    def once(backbone: MobileNetV2Backbone, side: int) -> bytes:
-        if not made:
-            made.append(feature_graph(backbone, side))
-        return made[0]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "feature_graph", once)
+    with one_feature_graph():
         yield
 
 
