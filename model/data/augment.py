@@ -21,7 +21,7 @@ def plain_view(
     image: NDArray[np.uint8], label: NDArray[np.uint8], *, side: int, label_side: int
 ) -> View:
     """The whole image, squashed as in serving."""
-    return View(resize_image(image, side), _resize_label(label, label_side))
+    return View(resize_image(image, side), resize_label(label, label_side))
 
 
 def random_view(
@@ -46,7 +46,8 @@ def random_view(
     return View(_colour(view.image, rng), view.label)
 
 
-def _resize_label(label: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+def resize_label(label: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Squash a label map (H, W) of class indices to (side, side), to the nearest."""
     return np.asarray(
         cv2.resize(label, (side, side), interpolation=cv2.INTER_NEAREST_EXACT), dtype=np.uint8
     )

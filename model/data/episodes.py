@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.datasets import IGNORE, DatasetError, LabelledImages, class_areas
+from model.data.folds import fold_classes
 
 # PFENet's rule: a class counts in an image from two 32x32 patches on, at the image's own size.
 MIN_AREA = 2 * 32 * 32
@@ -40,6 +41,25 @@ def index_classes(
             if c in found and area >= max(min_area, 1):
                 found[c].append(i)
     return ClassIndex({c: np.asarray(rows, dtype=np.int64) for c, rows in found.items()})
+
+
+def tested_names(dataset: LabelledImages, fold: int | None) -> tuple[str, ...]:
+    """Names of the classes of a PASCAL-5i fold, or without a fold of every class of the set.
+
+    Raises:
+        DatasetError: the set lacks a class of the fold.
+        ValueError: no such fold.
+    """
+    names = tuple(dataset.class_names.values())
+    if fold is None:
+        return names
+    missing = [name for name in fold_classes(fold) if name not in names]
+    if missing:
+        raise DatasetError(
+            f"{dataset.name} has no class {', '.join(missing)}: fold {fold} is one of PASCAL-5i; "
+            "without --folds every class is tested"
+        )
+    return fold_classes(fold)
 
 
 def draw_episode(classes: ClassIndex, *, shots: int, seed: int, number: int) -> Episode:

@@ -9,9 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.datasets import DatasetError, LabelledImages
-from model.data.episodes import ClassIndex, index_classes
-from model.data.folds import fold_classes
+from model.data.datasets import LabelledImages
+from model.data.episodes import ClassIndex, index_classes, tested_names
 from model.evaluation.absence import (
     AbsenceList,
     absent_queries,
@@ -114,14 +113,7 @@ class PlannedRun:
         return index_classes(self._dataset, tuple(self._by_name.values()), self._plan.min_area)
 
     def _class_names(self, fold: int | None) -> tuple[str, ...]:
-        names = tuple(self._by_name) if fold is None else fold_classes(fold)
-        missing = [name for name in names if name not in self._by_name]
-        if missing:
-            raise DatasetError(
-                f"{self._dataset.name} has no class {', '.join(missing)}: fold {fold} is one of "
-                "PASCAL-5i; without --folds every class is tested"
-            )
-        return names
+        return tested_names(self._dataset, fold)
 
     def _classes(self, *folds: int | None) -> ClassIndex:
         indices = [self._by_name[name] for fold in folds for name in self._class_names(fold)]

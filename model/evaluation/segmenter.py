@@ -3,10 +3,10 @@
 from collections.abc import Hashable, Sequence
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.data.augment import resize_label
 from model.data.datasets import LabelledImages
 from model.data.episodes import Episode
 
@@ -57,8 +57,7 @@ def label_at(label: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:
     """
     if side is None:
         return label
-    squashed = cv2.resize(label, (side, side), interpolation=cv2.INTER_NEAREST_EXACT)
-    return np.asarray(squashed, dtype=np.uint8)
+    return resize_label(label, side)
 
 
 def logit_cut(threshold: float) -> float:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from model.data.datasets import DatasetError, LabelledImages
-from model.data.episodes import MIN_AREA, ClassIndex, index_classes
-from model.data.folds import fold_classes
+from model.data.datasets import LabelledImages
+from model.data.episodes import MIN_AREA, ClassIndex, index_classes, tested_names
 
 
 def asked_classes(
@@ -19,11 +18,5 @@ def asked_classes(
     by_name = {name: index for index, name in dataset.class_names.items()}
     if folds is None:
         return index_classes(dataset, tuple(by_name.values()), min_area)
-    names = [name for fold in folds for name in fold_classes(fold)]
-    missing = [name for name in names if name not in by_name]
-    if missing:
-        raise DatasetError(
-            f"{dataset.name} has no class {', '.join(missing)}: folds are for PASCAL VOC sets, "
-            "leave them out to ask for every class"
-        )
+    names = [name for fold in folds for name in tested_names(dataset, fold)]
     return index_classes(dataset, tuple(by_name[name] for name in names), min_area)
