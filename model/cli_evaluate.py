@@ -5,11 +5,13 @@ import os
 import shlex
 import sys
 from pathlib import Path
+from typing import get_args
 
 from model.build import CheckpointError
 from model.contract import InvalidBundleError
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA
+from model.data.folds import FoldScheme
 from model.evaluation.plan import Mode, Plan, PlannedRun
 from model.evaluation.records import Evaluation, Protocol, Result, write_evaluation
 from model.evaluation.summary import summary
@@ -31,7 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--bundle", type=Path, help="evaluate an exported bundle")
     parser.add_argument("--name", help="row of the results page; default: bundle or run folder")
     parser.add_argument("--data", type=Path, required=True, help="folder of one set")
-    parser.add_argument("--folds", type=_integers, help="PASCAL-5i folds; none: every class")
+    parser.add_argument("--folds", type=_integers, help="such as 0,1; none: every class")
+    parser.add_argument(
+        "--fold-scheme",
+        choices=get_args(FoldScheme),
+        default="pascal",
+        help="PASCAL-5i, or COCO-20i with every fourth class or with twenty in a row",
+    )
     parser.add_argument("--shots", type=_integers, default=(1,), help="such as 1,5,10")
     parser.add_argument("--seeds", type=_integers, default=(0,), help="of the lists: 0,1,2")
     parser.add_argument("--episodes", type=int, default=1000, help="of each list")
@@ -132,6 +140,7 @@ def _plan(args: argparse.Namespace, opened: Opened) -> Plan:
         label_side=opened.subject.input_side if args.labels == "scaled" else None,
         absent=0.5 if args.absent is None else args.absent,
         calibrate_folds=args.calibrate_folds,
+        scheme=args.fold_scheme,
     )
 
 
@@ -152,6 +161,7 @@ def _protocol(args: argparse.Namespace, plan: Plan, dataset: LabelledImages) -> 
         flip=args.flip,
         threshold=plan.threshold,
         calibrate_folds=plan.calibrate_folds,
+        scheme=plan.scheme,
     )
 
 

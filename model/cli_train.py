@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of log and checkpoint")
     parser.add_argument("--weights", type=Path, help="starting weights; default DATA/../weights")
     parser.add_argument("--cache", type=Path, help="feature cache; default OUT/cache")
+    parser.add_argument("--fold", type=int, help="leave out this fold instead of the recipe's")
     parser.add_argument(
         "--minutes",
         type=float,
@@ -42,8 +43,9 @@ def main(args: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     try:
+        config = load_config(args.config)
         run = Run(
-            load_config(args.config),
+            config if args.fold is None else config.for_fold(args.fold),
             out=args.out,
             data_root=args.data,
             weights_dir=args.weights or args.data.parent / "weights",

@@ -37,7 +37,7 @@ class FeatureCache(NamedTuple):
     shallow: (N, V, C2, h, w) float16 of `Backbone.shallow`.
     stage3: (N, V, C3, h, w) float16 of `Backbone.deep`.
     labels: (N, V, L, L) class indices of the image's own set.
-    set_index: (N,) which set an image belongs to.
+    set_index: (N,) which set an image belongs to; -1 for an image that a run leaves out.
     """
 
     shallow: NDArray[np.float16]

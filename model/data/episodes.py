@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.datasets import IGNORE, DatasetError, LabelledImages, class_areas
-from model.data.folds import fold_classes
+from model.data.folds import FoldScheme, fold_classes
 
 # PFENet's rule: a class counts in an image from two 32x32 patches on, at the image's own size.
 MIN_AREA = 2 * 32 * 32
@@ -43,8 +43,10 @@ def index_classes(
     return ClassIndex({c: np.asarray(rows, dtype=np.int64) for c, rows in found.items()})
 
 
-def tested_names(dataset: LabelledImages, fold: int | None) -> tuple[str, ...]:
-    """Names of the classes of a PASCAL-5i fold, or without a fold of every class of the set.
+def tested_names(
+    dataset: LabelledImages, fold: int | None, scheme: FoldScheme = "pascal"
+) -> tuple[str, ...]:
+    """Names of the classes of a fold, or without a fold of every class of the set.
 
     Raises:
         DatasetError: the set lacks a class of the fold.
@@ -53,13 +55,14 @@ def tested_names(dataset: LabelledImages, fold: int | None) -> tuple[str, ...]:
     names = tuple(dataset.class_names.values())
     if fold is None:
         return names
-    missing = [name for name in fold_classes(fold) if name not in names]
+    tested = fold_classes(fold, scheme)
+    missing = [name for name in tested if name not in names]
     if missing:
         raise DatasetError(
-            f"{dataset.name} has no class {', '.join(missing)}: fold {fold} is one of PASCAL-5i; "
+            f"{dataset.name} has no class {', '.join(missing)} of fold {fold} ({scheme}); "
             "without --folds every class is tested"
         )
-    return fold_classes(fold)
+    return tested
 
 
 def draw_episode(classes: ClassIndex, *, shots: int, seed: int, number: int) -> Episode:

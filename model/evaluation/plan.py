@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from model.data.datasets import LabelledImages
 from model.data.episodes import ClassIndex, index_classes, tested_names
+from model.data.folds import FoldScheme
 from model.evaluation.absence import (
     AbsenceList,
     absent_queries,
@@ -37,6 +38,7 @@ class Plan:
     Attributes:
         mode: plain episodes, episodes of which a share lacks the class, or whole label maps.
         folds: test classes of each; (None,) for every class of the set.
+        scheme: whose folds they are.
         shots: numbers K.
         seeds: of the lists.
         episodes: of each list.
@@ -60,6 +62,7 @@ class Plan:
     label_side: int | None = None
     absent: float = 0.5
     calibrate_folds: tuple[int, ...] = ()
+    scheme: FoldScheme = "pascal"
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
@@ -113,7 +116,7 @@ class PlannedRun:
         return index_classes(self._dataset, tuple(self._by_name.values()), self._plan.min_area)
 
     def _class_names(self, fold: int | None) -> tuple[str, ...]:
-        return tested_names(self._dataset, fold)
+        return tested_names(self._dataset, fold, self._plan.scheme)
 
     def _classes(self, *folds: int | None) -> ClassIndex:
         indices = [self._by_name[name] for fold in folds for name in self._class_names(fold)]

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from model.data.folds import FoldScheme
 from model.evaluation.absence import AbsenceReport
 from model.evaluation.episodes import EpisodeReport
 from model.evaluation.generalised import GeneralisedReport
@@ -59,11 +60,14 @@ class Protocol(_Record):
     flip: bool
     threshold: float
     calibrate_folds: tuple[int, ...]
+    scheme: FoldScheme = "pascal"
 
     @property
     def settings(self) -> str:
         """What departs from the plain test, in words."""
         parts = []
+        if self.scheme == "coco-contiguous":
+            parts.append("contiguous folds")
         if self.labels == "scaled":
             parts.append("scaled labels †")
         if self.scales != (1.0,):

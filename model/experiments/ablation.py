@@ -52,9 +52,10 @@ class Trial:
     def test(self) -> tuple[FolderDataset, ClassIndex]:
         """The test set, and in it the fold that the recipe leaves unseen, or all classes."""
         dataset = FolderDataset(self.data_root / self.test_set)
-        fold = self.base.exclude_pascal_fold
-        folds = None if fold is None else [fold]
-        return dataset, asked_classes(dataset, folds, self.min_area)
+        unseen = self.base.unseen
+        if unseen is None:
+            return dataset, asked_classes(dataset, None, self.min_area)
+        return dataset, asked_classes(dataset, [unseen.fold], self.min_area, unseen.scheme)
 
 
 @dataclass(frozen=True)

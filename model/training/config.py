@@ -8,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model.build import PRESETS, NetworkConfig
+from model.data.folds import FOLDS, FoldScheme, excluded_names, fold_classes
 from model.data.mixture import SetConfig
 from model.losses import LossWeights
 from model.training.source import Trained
@@ -55,6 +56,13 @@ class EpisodeMix(_Config):
     class_power: Annotated[float, Field(ge=0, le=1)] = 0.5  # 0 classes alike, 1 images alike
 
 
+class UnseenFold(_Config):
+    """The test classes that a run leaves out of every set, under whatever name."""
+
+    scheme: FoldScheme = "pascal"
+    fold: Annotated[int, Field(ge=0, lt=FOLDS)]
+
+
 class Parts(_Config):
     """Parts of the network; switched off for ablations alone."""
 
@@ -84,7 +92,7 @@ class TrainConfig(_Config):
     preset: str
     parts: Parts = Parts()
     input_side: Annotated[int, Field(ge=65)]
-    exclude_pascal_fold: Literal[0, 1, 2, 3] | None
+    unseen: UnseenFold | None
     sets: tuple[SetEntry, ...]
     cache: CacheEntry = CacheEntry()
     episodes: EpisodeMix = EpisodeMix()
@@ -110,6 +118,27 @@ class TrainConfig(_Config):
             use_sdpm=self.parts.sdpm,
             use_prior=self.parts.prior,
         )
+
+    @property
+    def excluded_names(self) -> frozenset[str]:
+        """Names of the classes that no image of the run may show."""
+        if self.unseen is None:
+            return frozenset()
+        return excluded_names(fold_classes(self.unseen.fold, self.unseen.scheme))
+
+    def for_fold(self, fold: int) -> "TrainConfig":
+        """The same recipe with another fold of its scheme unseen.
+
+        Raises:
+            ConfigError: the recipe leaves no fold out, or there is no such fold.
+        """
+        if self.unseen is None:
+            raise ConfigError("a recipe with `unseen: null` has no folds")
+        try:
+            unseen = UnseenFold(scheme=self.unseen.scheme, fold=fold)
+        except ValidationError as exc:
+            raise ConfigError(f"no fold {fold}: there are 0 to {FOLDS - 1}") from exc
+        return self.model_copy(update={"unseen": unseen})
 
     @property
     def loss_weights(self) -> LossWeights:

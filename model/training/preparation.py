@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from model.data.cache import CacheConfig, build_cache
-from model.data.folds import excluded_names, fold_classes
 from model.data.mixture import allowed_images, open_set
 from model.data.sampler import EpisodeSampler
 from model.nets import SDAANet
@@ -25,9 +26,7 @@ def prepare(config: TrainConfig, network: SDAANet, data_root: Path, cache_dir: P
     """Open the sets, leave out test classes, and fill the feature cache."""
     entries = [entry.as_set() for entry in config.sets]
     sets = [open_set(entry, data_root, config.input_side) for entry in entries]
-    fold = config.exclude_pascal_fold
-    excluded = excluded_names(fold_classes(fold)) if fold is not None else frozenset()
-    images = allowed_images(sets, excluded)
+    images = allowed_images(sets, frozenset())
     views = CacheConfig(
         side=config.input_side,
         label_side=config.cache.label_side,
@@ -44,8 +43,12 @@ def prepare(config: TrainConfig, network: SDAANet, data_root: Path, cache_dir: P
         weights_key=weights_key(network.backbone),
         workers=config.cache.workers,
     )
+    # One cache serves the runs of every fold: the images of a run's own test classes stand in it
+    # and belong to no set.
+    allowed = set(allowed_images(sets, config.excluded_names))
+    set_index = np.asarray([i.set_index if i in allowed else -1 for i in images], dtype=np.int64)
     sampler = EpisodeSampler(
-        cache,
+        cache._replace(set_index=set_index),
         entries,
         shots=config.shots,
         seed=config.seed,
@@ -53,6 +56,7 @@ def prepare(config: TrainConfig, network: SDAANet, data_root: Path, cache_dir: P
         same_image=config.episodes.same_image,
         class_power=config.episodes.class_power,
     )
-    counts = [sum(image.set_index == i for image in images) for i in range(len(sets))]
+    counts = np.bincount(set_index[set_index >= 0], minlength=len(sets))
     described = tuple(f"{d.name}: {count} images" for d, count in zip(sets, counts, strict=True))
-    return Prepared(BatchSource(sampler, sets, images, views), tuple(sorted(excluded)), described)
+    source = BatchSource(sampler, sets, images, views)
+    return Prepared(source, tuple(sorted(config.excluded_names)), described)

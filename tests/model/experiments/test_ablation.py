@@ -19,7 +19,7 @@ from tests.model.tiny_training import one_feature_graph
 RECIPE = {
     "preset": "lite",
     "input_side": 65,
-    "exclude_pascal_fold": None,
+    "unseen": None,
     "sets": [{"name": "tiny", "weight": 1.0}],
     "cache": {"views": 1, "label_side": 33, "workers": 1},
     "stages": [{"steps": 900, "backbone": "none", "lr": 1e-3, "batch": 1}],

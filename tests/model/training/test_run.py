@@ -27,7 +27,7 @@ from tests.model.tiny_training import SIDE, one_feature_graph, write_training_gr
 RECIPE = {
     "preset": "lite",
     "input_side": SIDE,
-    "exclude_pascal_fold": 0,
+    "unseen": {"fold": 0},
     "sets": [{"name": "tiny", "weight": 1.0}],
     "cache": {"views": 2, "label_side": 33, "workers": 1},
     "stages": [
@@ -131,10 +131,10 @@ def test_a_time_budget_ends_the_run_behind_every_stage_and_survives_a_resume(roo
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_run_is_not_resumed_by_another_recipe(root: Path) -> None:
     _train_until(_run(root, "recipe"), 1)
-    other = TrainConfig.model_validate({**RECIPE, "exclude_pascal_fold": 1, "seed": 4})
+    other = TrainConfig.model_validate({**RECIPE, "unseen": {"fold": 1}, "seed": 4})
     run = _run(root, "recipe")
     run.config = other
-    with pytest.raises(CheckpointError, match="exclude_pascal_fold, seed differ"):
+    with pytest.raises(CheckpointError, match="seed, unseen differ"):
         run.resume()
 
 

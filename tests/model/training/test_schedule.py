@@ -11,7 +11,7 @@ CONFIG = TrainConfig.model_validate(
     {
         "preset": "lite",
         "input_side": 65,
-        "exclude_pascal_fold": None,
+        "unseen": None,
         "sets": [],
         "stages": [
             {"steps": 60, "backbone": "none", "lr": 1.0, "batch": 1},
