@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from export.bundle import ExportOptions, export_bundle
 from model.build import NetworkConfig, build_network, load_network, network_state
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
-from model.contract import SupportPrototype, collate_classes
+from model.contract import SupportPrototype, SupportSet, collate_classes
 from model.nets import SDAANet
 from model.nets.preprocess import Normalise
 from model.runtime import BundleRuntime
@@ -60,10 +60,10 @@ class EngineSide:
     def __init__(self, runtime: BundleRuntime) -> None:
         self._runtime = runtime
 
-    def register(self, episode: Episode) -> list[list[SupportPrototype]]:
+    def register(self, episode: Episode) -> list[SupportSet]:
         """Prototypes of every class, one support at a time."""
         return [
-            [self._prototype(image, mask) for image, mask in zip(images, masks, strict=True)]
+            SupportSet(tuple(map(self._prototype, images, masks)))
             for images, masks in zip(episode.supports, episode.masks, strict=True)
         ]
 
@@ -72,12 +72,12 @@ class EngineSide:
         return self._runtime.prototypes(encoded, mask[None])[0]
 
     def segment(
-        self, query: NDArray[np.uint8], classes: Sequence[Sequence[SupportPrototype]]
+        self, query: NDArray[np.uint8], classes: Sequence[SupportSet]
     ) -> Float:
         """Logits (N, h, h); laying the stored prototypes out belongs to every query."""
         inputs = collate_classes(classes)
         encoded = self._runtime.encode(query[None])
-        return self._runtime.head(encoded, np.zeros(len(classes), np.int64), inputs)
+        return self._runtime.head(encoded, np.zeros(len(classes), np.int64), inputs).logits
 
 
 @contextmanager

@@ -12,7 +12,13 @@ import numpy as np
 from export.convert import OPSET, convert
 from export.graphs import example_inputs, wrap
 from export.parity import ParityError, TensorParity, as_json, compare
-from model.build import CheckpointError, NetworkConfig, load_network, read_checkpoint
+from model.build import (
+    CheckpointError,
+    NetworkConfig,
+    load_network,
+    presence_threshold,
+    read_checkpoint,
+)
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.contract import (
     GRAPHS,
@@ -136,6 +142,7 @@ def _manifest(
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         threshold=options.threshold,
+        presence_threshold=presence_threshold(options.checkpoint),
         opset=OPSET,
         graphs=files,
         metrics={},

@@ -47,13 +47,18 @@ class HeadGraph(nn.Module):
     """P (image, class) pairs to logits; an image's own half of SAAM runs once for all classes.
 
     Inputs: query_feature (B, C, h, h), high_feature (B, D, h, h), image_index (P,) int64,
-        affinity, guided, gate (P, C), tokens (P, K, T, D), token_valid (P, K, T) bool.
-    Outputs (named): logits (P, h, h), foreground minus background.
+        affinity, guided, gate (P, C), tokens (P, K, T, D), token_valid (P, K, T) bool,
+        refit (P, 2C + 2).
+    Outputs (named): logits (P, h, h), foreground minus background; presence (P,);
+        cells (P, 2C, h, h).
     """
 
     def __init__(self, network: SDAANet) -> None:
         super().__init__()
         self.network = network
+        if network.presence is None:
+            raise ValueError("a network without the prior cannot be served")
+        self.presence = network.presence
 
     def forward(
         self,
@@ -65,7 +70,8 @@ class HeadGraph(nn.Module):
         gate: Tensor,
         tokens: Tensor,
         token_valid: Tensor,
-    ) -> Tensor:
+        refit: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         # The support side of the encoding plays no part in a query.
         query = EncodedImages(query_feature, query_feature, high_feature)
         decoded = self.network.match(
@@ -77,7 +83,9 @@ class HeadGraph(nn.Module):
             tokens=tokens,
             token_valid=token_valid,
         )
-        return decoded.logits[:, 1] - decoded.logits[:, 0]
+        logits = self.network.refit_logits(decoded, refit)
+        presence = self.presence(high_feature[image_index], logits, tokens, token_valid)
+        return logits, presence, decoded.cells
 
 
 def wrap(network: SDAANet) -> dict[str, nn.Module]:
@@ -127,5 +135,6 @@ def example_inputs(
             gate[rows].clone(),
             dense[rows[:, None, None], picked].clone(),
             valid,
+            torch.randn(pairs, 2 * affinity.shape[1] + 2, generator=generator) / 10,
         ),
     }

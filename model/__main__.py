@@ -1,12 +1,21 @@
-"""Command line of the model: train, evaluate, report results, and the paper's experiments."""
+"""Command line of the model: train, calibrate, evaluate, report results, and the paper's experiments."""
 
 import argparse
 import sys
 
-from model import cli_ablate, cli_evaluate, cli_pictures, cli_prototypes, cli_results, cli_train
+from model import (
+    cli_ablate,
+    cli_calibrate,
+    cli_evaluate,
+    cli_pictures,
+    cli_prototypes,
+    cli_results,
+    cli_train,
+)
 
 COMMANDS = {
     "train": cli_train,
+    "calibrate": cli_calibrate,
     "evaluate": cli_evaluate,
     "results": cli_results,
     "pictures": cli_pictures,

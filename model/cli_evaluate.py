@@ -4,6 +4,7 @@ import argparse
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -15,7 +16,7 @@ from model.data.folds import FoldScheme
 from model.evaluation.plan import Mode, Plan, PlannedRun
 from model.evaluation.records import Evaluation, Protocol, Result, write_evaluation
 from model.evaluation.summary import summary
-from model.subject import Opened, open_bundle, open_checkpoint
+from model.subject import Opened, SubjectError, open_bundle, open_checkpoint
 
 
 def _integers(text: str) -> tuple[int, ...]:
@@ -58,6 +59,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="average over input sides, such as 0.8,1.0,1.2 (checkpoint only)",
     )
     parser.add_argument("--flip", action="store_true", help="average over the mirrored query too")
+    parser.add_argument(
+        "--adapt", action="store_true", help="fit the head anew to the supports (bundle only)"
+    )
     parser.add_argument("--input-side", type=int, help="another side (checkpoint only)")
     parser.add_argument("--device", default="cpu", help="of the checkpoint, such as cuda")
     mode = parser.add_mutually_exclusive_group()
@@ -118,7 +122,12 @@ def _evaluate(args: argparse.Namespace) -> Evaluation:
 
 
 def _open(args: argparse.Namespace) -> Opened:
-    opener, path = (open_bundle, args.bundle) if args.bundle else (open_checkpoint, args.checkpoint)
+    if args.bundle:
+        opener, path = partial(open_bundle, adapt=args.adapt), args.bundle
+    elif args.adapt:
+        raise SubjectError("adaptation belongs to what is served: --adapt goes with --bundle")
+    else:
+        opener, path = partial(open_checkpoint), args.checkpoint
     return opener(
         path,
         name=args.name,
@@ -159,6 +168,7 @@ def _protocol(args: argparse.Namespace, plan: Plan, dataset: LabelledImages) -> 
         labels=args.labels,
         scales=args.scales,
         flip=args.flip,
+        adapted=args.adapt,
         threshold=plan.threshold,
         calibrate_folds=plan.calibrate_folds,
         scheme=plan.scheme,

@@ -6,7 +6,7 @@ it fits in memory. A list of 1,000 five-shot episodes draws some 400 images 6,00
 
 import hashlib
 from collections.abc import Hashable, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -15,17 +15,32 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
-from model.contract import SupportPrototype, collate_classes, resize_image, resize_mask
+from model.contract import SupportPrototype, SupportSet, collate_classes, resize_image, resize_mask
+from model.evaluation.segmenter import Marked
 from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
+from model.nets.presence import PresenceHead
 from model.nets.preprocess import Normalise
 from model.recent import KEPT_BYTES, Recent
-from model.runtime import BundleRuntime, Encoded
+from model.runtime import BundleRuntime, Encoded, fit_refit, support_cells
 
 
 def _with_mask(key: Hashable, mask: NDArray[np.bool_]) -> Hashable:
     """Key of an image together with its mask."""
     return key, hashlib.blake2b(np.packbits(mask).tobytes()).digest()
+
+
+class Shown(NamedTuple):
+    """A support as the bundle keeps it, and its input, which adaptation sees again."""
+
+    prototype: SupportPrototype
+    image: NDArray[np.uint8]  # (S, S, 3)
+    mask: NDArray[np.float32]  # (S, S)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return self.prototype.nbytes + self.image.nbytes + self.mask.nbytes
 
 
 class BundleSegmenter:
@@ -36,38 +51,49 @@ class BundleSegmenter:
 
     Args:
         runtime: the loaded bundle.
+        adapt: fit the head anew to the supports of each episode.
         limit_bytes: kept for queries, and as much again for supports.
     """
 
-    def __init__(self, runtime: BundleRuntime, *, limit_bytes: int = KEPT_BYTES) -> None:
-        self._runtime = runtime
+    def __init__(
+        self, runtime: BundleRuntime, *, adapt: bool = False, limit_bytes: int = KEPT_BYTES
+    ) -> None:
+        self._runtime, self._adapt = runtime, adapt
         self._side = runtime.manifest.input_side
         self._queries: Recent[Encoded] = Recent(
             lambda encoded: sum(array.nbytes for array in encoded), limit_bytes
         )
-        self._supports: Recent[SupportPrototype] = Recent(lambda shot: shot.nbytes, limit_bytes)
+        self._supports: Recent[Shown] = Recent(lambda shown: shown.nbytes, limit_bytes)
 
     def add_support(
         self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
-    ) -> SupportPrototype:
+    ) -> Shown:
         """See `Segmenter`."""
-        return self._supports.get(_with_mask(key, mask), lambda: self._prototype(image, mask))
+        return self._supports.get(_with_mask(key, mask), lambda: self._show(image, mask))
 
-    def _prototype(self, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> SupportPrototype:
-        masks = resize_mask(mask, self._side)[None]
-        encoded = self._runtime.encode(resize_image(image, self._side)[None], masks)
-        return self._runtime.prototypes(encoded, masks)[0]
+    def _show(self, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Shown:
+        pixels, share = resize_image(image, self._side), resize_mask(mask, self._side)
+        encoded = self._runtime.encode(pixels[None], share[None])
+        return Shown(self._runtime.prototypes(encoded, share[None])[0], pixels, share)
 
-    def logits(
+    def mark(
         self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
-    ) -> NDArray[np.float32]:
+    ) -> Marked:
         """See `Segmenter`."""
         encoded = self._queries.get(
             key, lambda: self._runtime.encode(resize_image(image, self._side)[None])
         )
-        classes = collate_classes([cast(Sequence[SupportPrototype], supports)])
-        logits: NDArray[np.float32] = self._runtime.head(encoded, np.zeros(1, np.int64), classes)[0]
-        return logits
+        classes = collate_classes([self._support_set(cast(Sequence[Shown], supports))])
+        answer = self._runtime.head(encoded, np.zeros(1, np.int64), classes)
+        return Marked(answer.logits[0], float(answer.presence[0]))
+
+    def _support_set(self, supports: Sequence[Shown]) -> SupportSet:
+        shots = tuple(shown.prototype for shown in supports)
+        if not self._adapt:
+            return SupportSet(shots)
+        images = np.stack([shown.image for shown in supports])
+        masks = np.stack([shown.mask for shown in supports])
+        return SupportSet(shots, fit_refit(*support_cells(self._runtime, images, masks, shots)))
 
 
 class EagerSegmenter:
@@ -113,33 +139,81 @@ class EagerSegmenter:
         tokens = shot.tokens[shot.foreground]  # (T, D)
         return shot._replace(tokens=tokens[None], foreground=shot.foreground[shot.foreground][None])
 
-    def logits(
+    @torch.inference_mode()
+    def mark(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> Marked:
+        """See `Segmenter`; a network without the prior cannot doubt that the class is there."""
+        logits = _foreground(self.match(key, image, supports))  # (1, h, w)
+        head, presence = self._network.presence, 1.0
+        if head is not None:
+            presence = float(head.score(self._evidence(head, key, image, supports, logits)))
+        return Marked(logits[0].cpu().numpy(), presence)
+
+    @torch.inference_mode()
+    def evidence(
         self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
     ) -> NDArray[np.float32]:
-        """See `Segmenter`."""
-        background, foreground = self.match(key, image, supports).logits[0]
-        logits: NDArray[np.float32] = (foreground - background).cpu().numpy()
-        return logits
+        """What the presence score of an answer is made of, see `nets.presence.EVIDENCE`.
+
+        Raises:
+            ValueError: the network has no prior.
+        """
+        if self._network.presence is None:
+            raise ValueError("a network without the prior has no presence score")
+        logits = _foreground(self.match(key, image, supports))
+        evidence = self._evidence(self._network.presence, key, image, supports, logits)
+        return np.asarray(evidence[0].cpu().numpy())
+
+    @torch.inference_mode()
+    def high_feature(self, key: Hashable, image: NDArray[np.uint8]) -> Tensor:
+        """High-level feature of an image (1, D, h, w)."""
+        return self._encode_query(key, image).high_feature
+
+    def _evidence(
+        self,
+        head: PresenceHead,
+        key: Hashable,
+        image: NDArray[np.uint8],
+        supports: Sequence[object],
+        logits: Tensor,
+    ) -> Tensor:
+        high = self._encode_query(key, image).high_feature
+        return head.evidence(high, logits, *_padded_tokens(supports))
 
     @torch.inference_mode()
     def match(
         self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
     ) -> MatchOutput:
-        """What `logits` answers, with attention and prior, for one pair."""
-        side = self._network.input_side
-        encoded = self._encode(key, image, torch.ones(1, side, side, device=self._device))
+        """The network's whole answer, with attention and prior, for one pair."""
         shots = cast(Sequence[Prototypes], supports)
+        tokens, token_valid = _padded_tokens(supports)
         return self._network.match(
-            encoded,
+            self._encode_query(key, image),
             torch.zeros(1, dtype=torch.int64, device=self._device),
             affinity=torch.stack([shot.affinity for shot in shots]).mean(dim=0),
             guided=torch.stack([shot.guided for shot in shots]).mean(dim=0),
             gate=torch.stack([shot.gate for shot in shots]).mean(dim=0),
-            tokens=pad_sequence([shot.tokens[0] for shot in shots], batch_first=True)[None],
-            token_valid=pad_sequence([shot.foreground[0] for shot in shots], batch_first=True)[
-                None
-            ],
+            tokens=tokens,
+            token_valid=token_valid,
         )
+
+    def _encode_query(self, key: Hashable, image: NDArray[np.uint8]) -> EncodedImages:
+        side = self._network.input_side
+        return self._encode(key, image, torch.ones(1, side, side, device=self._device))
+
+
+def _foreground(matched: MatchOutput) -> Tensor:
+    """Foreground minus background logits (P, h, w)."""
+    return matched.logits[:, 1] - matched.logits[:, 0]
+
+
+def _padded_tokens(supports: Sequence[object]) -> tuple[Tensor, Tensor]:
+    """Tokens (1, K, T, D) of one class, padded to its longest shot, and which are real."""
+    shots = cast(Sequence[Prototypes], supports)
+    tokens = pad_sequence([shot.tokens[0] for shot in shots], batch_first=True)
+    real = pad_sequence([shot.foreground[0] for shot in shots], batch_first=True)
+    return tokens[None], real[None]
 
 
 def _tensor_bytes(tensors: BackboneFeatures | Prototypes) -> int:

@@ -42,8 +42,9 @@ def open_bundle(
     scales: Sequence[float],
     input_side: int | None,
     device: str,
+    adapt: bool = False,
 ) -> Opened:
-    """A bundle, as it is served on a CPU.
+    """A bundle, as it is served on a CPU; with `adapt` fitted anew to each episode's supports.
 
     Raises:
         SubjectError: another size than the bundle's own was asked for, or another device.
@@ -68,7 +69,7 @@ def open_bundle(
         trained_on=training.data if training else (),
         excluded_classes=training.excluded_classes if training else (),
     )
-    return Opened((BundleSegmenter(runtime),), subject, manifest.threshold)
+    return Opened((BundleSegmenter(runtime, adapt=adapt),), subject, manifest.threshold)
 
 
 def open_checkpoint(

@@ -66,6 +66,14 @@ class SupportForm(_Form):
         Literal["append", "replace"],
         Field(description="Add to the shots the class already has, or replace them."),
     ] = "append"
+    adapt: Annotated[
+        bool,
+        Field(
+            description="Fit the head's last layer anew to the supports of this request, within a "
+            "second or so. Helps where images are unlike photographs: cells, surfaces, X-rays. Send "
+            "all shots together; an earlier fit of the class is replaced."
+        ),
+    ] = False
 
 
 class SegmentForm(_Form):
@@ -88,6 +96,10 @@ class SegmentForm(_Form):
         ),
     ] = None
     output: Annotated[Output, Field(description="How masks are encoded.")] = "rle"
+    absent: Annotated[
+        Literal["keep", "drop"],
+        Field(description="`drop` leaves out the classes that an image does not seem to hold."),
+    ] = "keep"
 
 
 class SupportResponse(BaseModel):
@@ -96,6 +108,7 @@ class SupportResponse(BaseModel):
     session_id: str
     class_name: str
     shots: Annotated[int, Field(description="Shots the class has now.")]
+    adapted: Annotated[bool, Field(description="Whether the head was fitted anew to the class.")]
     created: Annotated[datetime, Field(description="When the session was made.")]
     expires_at: Annotated[datetime, Field(description="Moves on with every use of the session.")]
     model: str
@@ -113,6 +126,18 @@ class ClassResult(BaseModel):
     """Where one class was found in one image."""
 
     class_name: str
+    present: Annotated[
+        bool, Field(description="Whether the image seems to hold the class at all.")
+    ]
+    presence: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="The score behind `present`, which is true from the model's "
+            "`presence_threshold` on.",
+        ),
+    ]
     score: Annotated[
         float,
         Field(ge=0, le=1, description="Mean probability over the mask's pixels; 0 if it is empty."),
@@ -152,6 +177,7 @@ class ClassSummary(BaseModel):
 
     class_name: str
     shots: int
+    adapted: bool
 
 
 class SessionResponse(BaseModel):
@@ -173,6 +199,9 @@ class ModelSummary(BaseModel):
     preset: str
     input_side: Annotated[int, Field(description="Pixels; images are resized to this square.")]
     threshold: Annotated[float, Field(description="Used when a request gives none.")]
+    presence_threshold: Annotated[
+        float, Field(description="Presence score from which a class counts as present.")
+    ]
     metrics: dict[str, float]
 
 

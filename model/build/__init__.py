@@ -1,6 +1,14 @@
 """Every number of a network, and where its weights come from."""
 
-from model.build.checkpoint import CheckpointError, load_network, network_state, read_checkpoint
+from model.build.checkpoint import (
+    CheckpointError,
+    PresenceRecord,
+    load_network,
+    network_state,
+    presence_threshold,
+    read_checkpoint,
+    write_calibrated,
+)
 from model.build.presets import PRESETS, NetworkConfig, build_network
 from model.build.pretrained import PretrainedWeightsError, load_pretrained
 
@@ -8,10 +16,13 @@ __all__ = [
     "PRESETS",
     "CheckpointError",
     "NetworkConfig",
+    "PresenceRecord",
     "PretrainedWeightsError",
     "build_network",
     "load_network",
     "load_pretrained",
     "network_state",
+    "presence_threshold",
     "read_checkpoint",
+    "write_calibrated",
 ]

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from model.build.presets import NetworkConfig, build_network
 from model.nets import SDAANet
@@ -13,6 +14,19 @@ from model.nets import SDAANet
 
 class CheckpointError(ValueError):
     """A file is not a checkpoint of this project, or does not fit its config."""
+
+
+class PresenceRecord(NamedTuple):
+    """The calibration of a network's presence score, and the score from which a class is there."""
+
+    centre: Tensor  # (D,)
+    coefficients: Tensor  # in the order of `nets.presence.EVIDENCE`
+    intercept: float
+    threshold: float
+
+
+# Before calibration the score is the answer's own probability.
+UNCALIBRATED_THRESHOLD = 0.5
 
 
 def network_state(network: SDAANet, config: NetworkConfig) -> dict[str, Any]:
@@ -53,4 +67,29 @@ def load_network(path: Path, *, input_side: int | None = None) -> tuple[SDAANet,
         network.load_state_dict(checkpoint["network"])
     except RuntimeError as exc:
         raise CheckpointError(f"{path} does not fit its own config") from exc
+    _load_presence(network, _presence_record(checkpoint))
     return network.eval(), config
+
+
+def presence_threshold(path: Path) -> float:
+    """The presence score from which a checkpoint's network takes a class to be there."""
+    record = _presence_record(read_checkpoint(path))
+    return UNCALIBRATED_THRESHOLD if record is None else record.threshold
+
+
+def write_calibrated(path: Path, out: Path, record: PresenceRecord) -> None:
+    """Write a checkpoint anew with a calibration beside its network."""
+    checkpoint = read_checkpoint(path)
+    torch.save({**checkpoint, "presence": record._asdict()}, out)
+
+
+def _presence_record(checkpoint: Mapping[str, Any]) -> PresenceRecord | None:
+    record = checkpoint.get("presence")
+    return None if record is None else PresenceRecord(**record)
+
+
+def _load_presence(network: SDAANet, record: PresenceRecord | None) -> None:
+    if record is not None and network.presence is not None:
+        network.presence.centre.copy_(record.centre)
+        network.presence.coefficients.copy_(record.coefficients)
+        network.presence.intercept.fill_(record.intercept)

@@ -12,7 +12,7 @@ from model.contract.manifest import (
     file_sha256,
     load_manifest,
 )
-from model.contract.prototype import HeadInputs, SupportPrototype, collate_classes
+from model.contract.prototype import HeadInputs, SupportPrototype, SupportSet, collate_classes
 
 __all__ = [
     "ENCODER",
@@ -27,6 +27,7 @@ __all__ = [
     "InvalidBundleError",
     "Manifest",
     "SupportPrototype",
+    "SupportSet",
     "TensorSpec",
     "TrainingRecord",
     "collate_classes",

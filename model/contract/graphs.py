@@ -1,8 +1,10 @@
 """Names, axes and dtypes of every tensor that enters or leaves a bundle's graphs.
 
 Axes: B images, S input side, C reduced channels, D high-level channels, h = w feature side,
-P (image, class) pairs, K shots (padded), T foreground tokens of a shot (padded).
-Integers are fixed sizes; letters S, C, D, h are fixed by the manifest; B, P, K, T are dynamic.
+P (image, class) pairs, K shots (padded), T foreground tokens of a shot (padded), F = 2C channels
+of a cell, R = F + 2 numbers of a refit.
+Integers are fixed sizes; letters S, C, D, h (and with them F, R) are fixed by the manifest; B, P, K, T
+are dynamic.
 """
 
 from typing import NamedTuple
@@ -61,8 +63,17 @@ HEAD = GraphSpec(
         TensorSpec("gate", ("P", "C")),
         TensorSpec("tokens", ("P", "K", "T", "D")),
         TensorSpec("token_valid", ("P", "K", "T"), "bool"),
+        # How much of the network's own logit stays, a bias, and a weight for each channel of a
+        # cell; see `model.runtime.refit`.
+        TensorSpec("refit", ("P", "R")),
     ),
     # Foreground logit minus background logit at feature resolution; sigmoid gives the probability.
-    outputs=(TensorSpec("logits", ("P", "h", "h")),),
+    outputs=(
+        TensorSpec("logits", ("P", "h", "h")),
+        # Chance that the image holds the class at all, in (0, 1).
+        TensorSpec("presence", ("P",)),
+        # What a refit is fitted on: the decoder's last feature and the query feature.
+        TensorSpec("cells", ("P", "F", "h", "h")),
+    ),
 )
 GRAPHS = (ENCODER, PROTOTYPE, HEAD)

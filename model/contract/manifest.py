@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MANIFEST_FILE = "manifest.json"
-FORMAT_VERSION: Literal[1] = 1
+FORMAT_VERSION: Literal[2] = 2
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
 Channel = tuple[float, float, float]
@@ -45,7 +45,7 @@ class TrainingRecord(_Record):
 class Manifest(_Record):
     """Sizes, numbers and provenance of a bundle. Sides are pixels or cells, square."""
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[2] = FORMAT_VERSION
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     revision: str
     preset: str
@@ -56,6 +56,7 @@ class Manifest(_Record):
     mean: Channel
     std: Channel
     threshold: Annotated[float, Field(gt=0, lt=1)]
+    presence_threshold: Annotated[float, Field(gt=0, lt=1)]
     opset: int
     graphs: dict[Literal["encoder", "prototype", "head"], GraphFile]
     metrics: dict[str, float]

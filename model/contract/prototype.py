@@ -27,6 +27,27 @@ class SupportPrototype(NamedTuple):
         return sum(array.nbytes for array in self)
 
 
+class SupportSet(NamedTuple):
+    """One class: its shots, and how the head's answer is corrected for it, if it is.
+
+    refit: (R,) as in `graphs.HEAD`; see `model.runtime.refit`.
+    """
+
+    shots: tuple[SupportPrototype, ...]
+    refit: NDArray[np.float32] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the arrays occupy."""
+        refit_bytes = 0 if self.refit is None else self.refit.nbytes
+        return refit_bytes + sum(shot.nbytes for shot in self.shots)
+
+    def extended(self, more: "SupportSet") -> "SupportSet":
+        """With further shots of the class; a refit of theirs takes the place of the one here."""
+        refit = self.refit if more.refit is None else more.refit
+        return SupportSet((*self.shots, *more.shots), refit)
+
+
 class HeadInputs(NamedTuple):
     """The class side of the head graph for P pairs; names and axes as in `graphs.HEAD`."""
 
@@ -35,9 +56,10 @@ class HeadInputs(NamedTuple):
     gate: NDArray[np.float32]  # (P, C)
     tokens: NDArray[np.float32]  # (P, K, T, D)
     token_valid: NDArray[np.bool_]  # (P, K, T)
+    refit: NDArray[np.float32]  # (P, R)
 
 
-def collate_classes(classes: Sequence[Sequence[SupportPrototype]]) -> HeadInputs:
+def collate_classes(classes: Sequence[SupportSet]) -> HeadInputs:
     """Lay out P classes, each of one or more shots, for the head.
 
     Vectors are averaged over the shots in float64, so the order of the shots leaves no trace;
@@ -46,23 +68,27 @@ def collate_classes(classes: Sequence[Sequence[SupportPrototype]]) -> HeadInputs
     Raises:
         ValueError: no class, or a class without shots.
     """
-    if not classes or not all(classes):
+    if not classes or not all(support_set.shots for support_set in classes):
         raise ValueError("every class needs at least one shot")
-    most_shots = max(len(shots) for shots in classes)
-    most_tokens = max(len(shot.tokens) for shots in classes for shot in shots)
-    depth = classes[0][0].tokens.shape[1]
+    most_shots = max(len(support_set.shots) for support_set in classes)
+    most_tokens = max(len(shot.tokens) for each in classes for shot in each.shots)
+    depth = classes[0].shots[0].tokens.shape[1]
     tokens = np.zeros((len(classes), most_shots, most_tokens, depth), np.float32)
     token_valid = np.zeros((len(classes), most_shots, most_tokens), np.bool_)
-    for p, shots in enumerate(classes):
-        for k, shot in enumerate(shots):
+    for p, support_set in enumerate(classes):
+        for k, shot in enumerate(support_set.shots):
             tokens[p, k, : len(shot.tokens)] = shot.tokens
             token_valid[p, k, : len(shot.tokens)] = True
 
     def mean(field: str) -> NDArray[np.float32]:
         rows = [
-            np.mean([getattr(shot, field) for shot in shots], axis=0, dtype=np.float64)
-            for shots in classes
+            np.mean([getattr(shot, field) for shot in each.shots], axis=0, dtype=np.float64)
+            for each in classes
         ]
         return np.stack(rows).astype(np.float32)  # (P, C)
 
-    return HeadInputs(mean("affinity"), mean("guided"), mean("gate"), tokens, token_valid)
+    affinity = mean("affinity")
+    plain = np.zeros(2 * affinity.shape[1] + 2, np.float32)
+    plain[0] = 1.0  # the network's own logit alone
+    refit = np.stack([plain if each.refit is None else each.refit for each in classes])
+    return HeadInputs(affinity, mean("guided"), mean("gate"), tokens, token_valid, refit)

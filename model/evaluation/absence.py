@@ -12,7 +12,7 @@ from model.contract import upsample_logits
 from model.data.datasets import DatasetError, LabelledImages
 from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode, index_classes
 from model.evaluation.metrics import IoUTotals
-from model.evaluation.presence import calibrated_threshold, presence_auroc, presence_score
+from model.evaluation.presence import calibrated_threshold, presence_auroc
 from model.evaluation.segmenter import Segmenter, answer, label_at, logit_cut
 
 
@@ -103,9 +103,9 @@ def calibrate_presence(
     present, scores = [], []
     for number in bar:
         episode, holds = episodes.draw(number)
-        logits, _ = answer(segmenter, dataset, episode)
+        marked, _ = answer(segmenter, dataset, episode)
         present.append(holds)
-        scores.append(presence_score(logits))
+        scores.append(marked.presence)
     return calibrated_threshold(present, scores)
 
 
@@ -176,7 +176,7 @@ def _cases(
     description = f"{episodes.shots}-shot, seed {episodes.seed}, absent {episodes.share:g}"
     for number in tqdm(range(episodes.episodes), description, disable=not progress):
         episode, holds = episodes.draw(number)
-        logits, label = answer(segmenter, dataset, episode)
+        marked, label = answer(segmenter, dataset, episode)
         label = binary_labels(label_at(label, label_side), episode.class_index)
-        prediction = upsample_logits(logits, *label.shape) >= cut
-        yield _Case(episode.class_index, holds, presence_score(logits), prediction, label)
+        prediction = upsample_logits(marked.logits, *label.shape) >= cut
+        yield _Case(episode.class_index, holds, marked.presence, prediction, label)

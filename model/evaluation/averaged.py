@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from model.contract import upsample_logits
-from model.evaluation.segmenter import Segmenter
+from model.evaluation.segmenter import Marked, Segmenter
 
 
 class AveragedSegmenter:
@@ -31,29 +31,33 @@ class AveragedSegmenter:
         """See `Segmenter`."""
         return tuple(member.add_support(key, image, mask) for member in self._members)
 
-    def logits(
+    def mark(
         self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
-    ) -> NDArray[np.float32]:
+    ) -> Marked:
         """See `Segmenter`."""
         height, width = (self._side, self._side) if self._side else image.shape[:2]
         shots = cast(Sequence[tuple[object, ...]], supports)
         # In double precision, where a probability rounds to 1 only beyond a logit of 36.
-        views = [
-            expit(upsample_logits(view, height, width).astype(np.float64))
-            for view in self._views(key, image, shots)
+        views = list(self._views(key, image, shots))
+        probabilities = [
+            expit(upsample_logits(view.logits, height, width).astype(np.float64)) for view in views
         ]
-        return np.asarray(logit(np.mean(views, axis=0)), dtype=np.float32)
+        return Marked(
+            np.asarray(logit(np.mean(probabilities, axis=0)), dtype=np.float32),
+            float(np.mean([view.presence for view in views])),
+        )
 
     def _views(
         self, key: Hashable, image: NDArray[np.uint8], shots: Sequence[tuple[object, ...]]
-    ) -> Iterator[NDArray[np.float32]]:
-        """Logits of every member, in the frame of the image as it is."""
+    ) -> Iterator[Marked]:
+        """Answers of every member, in the frame of the image as it is."""
         mirrored = np.ascontiguousarray(image[:, ::-1])
         for member, own in zip(self._members, zip(*shots, strict=True), strict=True):
-            yield member.logits(key, image, own)
+            yield member.mark(key, image, own)
             if self._flip:
-                flipped = member.logits((key, "mirrored"), mirrored, own)
-                yield np.ascontiguousarray(flipped[:, ::-1])
+                flipped = member.mark((key, "mirrored"), mirrored, own)
+                logits = np.ascontiguousarray(flipped.logits[:, ::-1])
+                yield flipped._replace(logits=logits)
 
 
 def side_at_scale(side: int, scale: float, stride: int) -> int:

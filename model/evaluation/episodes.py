@@ -54,9 +54,9 @@ def evaluate_episodes(
     cut = logit_cut(threshold)
     for number in tqdm(range(episodes), f"{shots}-shot, seed {seed}", disable=not progress):
         episode = draw_episode(classes, shots=shots, seed=seed, number=number)
-        logits, label = answer(segmenter, dataset, episode)
+        marked, label = answer(segmenter, dataset, episode)
         label = label_at(label, label_side)
-        prediction = upsample_logits(logits, *label.shape) >= cut
+        prediction = upsample_logits(marked.logits, *label.shape) >= cut
         totals.update(episode.class_index, prediction, binary_labels(label, episode.class_index))
     return EpisodeReport(
         episodes=episodes,

@@ -81,7 +81,7 @@ def evaluate_generalised(
             (
                 c,
                 upsample_logits(
-                    segmenter.logits((dataset.name, int(query)), image, s), *label.shape
+                    segmenter.mark((dataset.name, int(query)), image, s).logits, *label.shape
                 ),
             )
             for c, s in shown.items()

@@ -1,31 +1,9 @@
-"""Does an image hold the class at all? A score from the network's own answer, and its threshold."""
+"""How well a presence score tells images with the class from those without, and its threshold."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import expit
 from sklearn.metrics import roc_auc_score, roc_curve
-
-TOP_SHARE = 0.01
-
-
-def presence_score(logits: NDArray[np.float32]) -> float:
-    """Mean foreground probability of the surest hundredth of an answer, in [0, 1].
-
-    A hundredth is about the smallest object that an episode counts as present (2,048 pixels of a
-    500 x 375 photograph): a smaller share would let a single cell decide, which is what a
-    stray response to an absent class looks like; a larger one would dilute the smallest objects.
-    Probabilities and not logits are averaged, so one extreme cell cannot outvote the others.
-
-    Args:
-        logits: foreground logits (h, w) as the network gives them, at feature resolution.
-    """
-    cells = logits.ravel()
-    count = max(1, round(TOP_SHARE * cells.size))
-    surest = np.partition(cells, cells.size - count)[cells.size - count :]
-    return float(expit(surest.astype(np.float64)).mean())
-
 
 def presence_auroc(present: Sequence[bool], scores: Sequence[float]) -> float:
     """Chance that an image with the class scores above one without it.

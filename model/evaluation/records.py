@@ -58,6 +58,7 @@ class Protocol(_Record):
     labels: Literal["original", "scaled"]
     scales: tuple[float, ...]
     flip: bool
+    adapted: bool = False
     threshold: float
     calibrate_folds: tuple[int, ...]
     scheme: FoldScheme = "pascal"
@@ -74,6 +75,8 @@ class Protocol(_Record):
             parts.append("scales " + ", ".join(f"{scale:g}" for scale in self.scales))
         if self.flip:
             parts.append("mirrored too")
+        if self.adapted:
+            parts.append("adapted on the supports")
         return "; ".join(parts)
 
 

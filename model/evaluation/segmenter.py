@@ -1,7 +1,7 @@
 """What the episode loops ask of whatever they judge, and where an answer is compared."""
 
 from collections.abc import Hashable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,13 @@ from numpy.typing import NDArray
 from model.data.augment import resize_label
 from model.data.datasets import LabelledImages
 from model.data.episodes import Episode
+
+
+class Marked(NamedTuple):
+    """An answer: foreground logits (h, w), and the chance in (0, 1) that the class is there."""
+
+    logits: NDArray[np.float32]
+    presence: float
 
 
 class Segmenter(Protocol):
@@ -23,10 +30,10 @@ class Segmenter(Protocol):
         """Whatever the implementation keeps of a support: RGB (H, W, 3) and its mask (H, W)."""
         ...
 
-    def logits(
+    def mark(
         self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
-    ) -> NDArray[np.float32]:
-        """Foreground logits (h, w) of a query, at any size that covers the whole image."""
+    ) -> Marked:
+        """Find the supports' class in a query; logits at any size that covers the whole image."""
         ...
 
 
@@ -40,13 +47,13 @@ def show_support(
 
 def answer(
     segmenter: Segmenter, dataset: LabelledImages, episode: Episode
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Foreground logits (h, w) for the query of an episode, and its label map (H, W)."""
+) -> tuple[Marked, NDArray[np.uint8]]:
+    """The answer to the query of an episode, and its label map (H, W)."""
     supports = [
         show_support(segmenter, dataset, episode.class_index, index) for index in episode.supports
     ]
     image, label = dataset.read(episode.query)
-    return segmenter.logits((dataset.name, episode.query), image, supports), label
+    return segmenter.mark((dataset.name, episode.query), image, supports), label
 
 
 def label_at(label: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:

@@ -10,10 +10,14 @@ from model.nets.pooling import AdaptiveAveragePool, upsample
 
 
 class DecoderOutput(NamedTuple):
-    """logits: (B, 2, h, w). auxiliary: one (B, 2, bin, bin) for each scale, largest first."""
+    """logits: (B, 2, h, w). auxiliary: one (B, 2, bin, bin) for each scale, largest first.
+
+    feature: (B, C, h, w), what the logits are made from.
+    """
 
     logits: Tensor
     auxiliary: tuple[Tensor, ...]
+    feature: Tensor
 
 
 class ResidualPair(nn.Module):
@@ -101,4 +105,5 @@ class PyramidDecoder(nn.Module):
             head(scale) for head, scale in zip(self.auxiliary_heads, scales, strict=True)
         )
         joined = self.join(torch.cat([upsample(scale, self.side) for scale in scales], dim=1))
-        return DecoderOutput(self.head(self.residual(joined)), auxiliary)
+        feature = self.residual(joined)
+        return DecoderOutput(self.head(feature), auxiliary, feature)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from model.nets.backbones import Backbone, BackboneFeatures
 from model.nets.decoder import PyramidDecoder
 from model.nets.pooling import MaskResize, masked_average
+from model.nets.presence import PresenceHead
 from model.nets.prior import foreground_tokens, prior_map
 from model.nets.saam import SAAM
 from model.nets.sdpm import SSEBlock, reweight_feature, reweight_prototype
@@ -46,6 +47,7 @@ class MatchOutput(NamedTuple):
     auxiliary: tuple[Tensor, ...]  # (P, 2, bin, bin) each
     attention: Tensor | None  # (P, 1, h, w) in (0, 1), of SAAM
     prior: Tensor | None  # (P, 1, h, w) in [0, 1]
+    cells: Tensor  # (P, 2C, h, w) the decoder's last feature and the query's own
 
 
 class SDAANetOutput(NamedTuple):
@@ -123,6 +125,7 @@ class SDAANet(nn.Module):
         self.sse = SSEBlock(channels=channels, ratio=gate_ratio) if use_sdpm else None
         self.saam = SAAM(channels=channels, side=side, bins=context_bins) if use_saam else None
         self.use_prior = use_prior
+        self.presence = PresenceHead(depth=backbone.high_channels) if use_prior else None
         self.decoder = PyramidDecoder(
             inputs=2 * channels + use_prior + use_saam,
             channels=channels,
@@ -185,13 +188,24 @@ class SDAANet(nn.Module):
             attention = self.saam.attention(embedded, affinity)
         if self.use_prior:
             prior = prior_map(query.high_feature[image_index], tokens, token_valid)
-        feature = query.query_feature[image_index]
+        own = feature = query.query_feature[image_index]
         if self.sse is not None:
             feature = reweight_feature(feature, gate)
         expanded = guided[:, :, None, None].expand_as(feature)
         maps = [part for part in (prior, attention) if part is not None]
         decoded = self.decoder(torch.cat([expanded, feature, *maps], dim=1))
-        return MatchOutput(decoded.logits, decoded.auxiliary, attention, prior)
+        cells = torch.cat([decoded.feature, own], dim=1)
+        return MatchOutput(decoded.logits, decoded.auxiliary, attention, prior, cells)
+
+    def refit_logits(self, matched: MatchOutput, refit: Tensor) -> Tensor:
+        """Foreground minus background logits (P, h, w), corrected by refits (P, 2C + 2).
+
+        A refit is the share of the network's own logit that stays, a bias, and a weight for each
+        channel of `MatchOutput.cells`; (1, 0, …, 0) leaves the logits as they are.
+        """
+        own = matched.logits[:, 1] - matched.logits[:, 0]
+        linear = (matched.cells * refit[:, 2:, None, None]).sum(dim=1)
+        return own * refit[:, 0, None, None] + refit[:, 1, None, None] + linear
 
     def forward(self, query: Tensor, supports: Tensor, masks: Tensor) -> Tensor:
         """Mark each query from pixels, encoding its supports anew; nothing supervised is computed.

@@ -36,6 +36,13 @@ class Encoded(NamedTuple):
         return Encoded(*(array[index : index + 1] for array in self))
 
 
+class HeadOutput(NamedTuple):
+    """Answers for P pairs (axes as in `model.contract.graphs.HEAD`)."""
+
+    logits: Float  # (P, h, h)
+    presence: Float  # (P,)
+
+
 class BundleRuntime:
     """The three graphs of a bundle in onnxruntime sessions.
 
@@ -100,13 +107,32 @@ class BundleRuntime:
             for affinity, guided, gate, tokens, foreground in zip(*outputs, strict=True)
         ]
 
-    def head(self, encoded: Encoded, image_index: NDArray[np.int64], classes: HeadInputs) -> Float:
-        """Logits (P, h, h) for P pairs of an encoded image and a class."""
+    def head(
+        self, encoded: Encoded, image_index: NDArray[np.int64], classes: HeadInputs
+    ) -> HeadOutput:
+        """Answers for P pairs of an encoded image and a class."""
+        names = list(HeadOutput._fields)
+        return HeadOutput(*self._run_head(names, encoded, image_index, classes))
+
+    def cells(
+        self, encoded: Encoded, image_index: NDArray[np.int64], classes: HeadInputs
+    ) -> Float:
+        """What a refit is fitted on, (P, F, h, h), for the same pairs."""
+        (cells,) = self._run_head(["cells"], encoded, image_index, classes)
+        return np.asarray(cells)
+
+    def _run_head(
+        self,
+        outputs: list[str],
+        encoded: Encoded,
+        image_index: NDArray[np.int64],
+        classes: HeadInputs,
+    ) -> Sequence[Float]:
         feeds = {
             "query_feature": encoded.query_feature,
             "high_feature": encoded.high_feature,
             "image_index": image_index,
             **classes._asdict(),
         }
-        (logits,) = self._sessions["head"].run(None, feeds)
-        return np.asarray(logits)
+        answers: Sequence[Float] = self._sessions["head"].run(outputs, feeds)
+        return answers

@@ -2,16 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import Manifest, SupportPrototype
+from model.contract import Manifest, SupportSet
 
 ImageU8 = NDArray[np.uint8]  # (S, S, 3) RGB
 Coverage = NDArray[np.float32]  # (S, S) share of each pixel that is object, in [0, 1]
-ClassShots = Sequence[SupportPrototype]  # the shots of one class, at least one
+
+
+class Answers(NamedTuple):
+    """Of N images for P classes.
+
+    logits: (N, P, h, h) foreground.
+    presence: (N, P) chance that the image holds the class at all.
+    """
+
+    logits: NDArray[np.float32]
+    presence: NDArray[np.float32]
 
 
 @dataclass
@@ -50,18 +60,20 @@ class Engine(Protocol):
         """Answer what is still queued with an error and free the device."""
 
     async def register(
-        self, images: Sequence[ImageU8], masks: Sequence[Coverage]
-    ) -> list[SupportPrototype]:
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: bool = False
+    ) -> SupportSet:
         """One prototype for each support image and its mask, in order.
+
+        With `adapt` the head is also fitted anew to these supports (`model.runtime.refit`).
 
         Raises:
             NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.
         """
 
     async def segment(
-        self, images: Sequence[ImageU8], classes: Sequence[ClassShots]
-    ) -> NDArray[np.float32]:
-        """Logits (N, P, h, h) of N images for P classes.
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Answers:
+        """Answers for N images and P classes.
 
         Raises:
             NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.

@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import Manifest, SupportPrototype, collate_classes
-from service.engine.base import ClassShots, Coverage, EngineCounters, ImageU8
+from model.contract import Manifest, SupportPrototype, SupportSet, collate_classes
+from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
 from service.errors import NotReadyError
 
 _SIDE = 64
 _CELLS = 32
 _STEEPNESS = 20.0
+_PLAIN_REFIT = np.eye(1, 8, dtype=np.float32)[0]
 
 FAKE_MANIFEST = Manifest(
     name="fake",
@@ -29,6 +30,7 @@ FAKE_MANIFEST = Manifest(
     mean=(0.0, 0.0, 0.0),
     std=(1.0, 1.0, 1.0),
     threshold=0.5,
+    presence_threshold=0.5,
     opset=1,
     graphs={},
     metrics={},
@@ -53,16 +55,17 @@ class FakeEngine:
         self.ready = False
 
     async def register(
-        self, images: Sequence[ImageU8], masks: Sequence[Coverage]
-    ) -> list[SupportPrototype]:
-        """One prototype for each support; see `Engine.register`."""
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: bool = False
+    ) -> SupportSet:
+        """One prototype for each support; a refit is the plain one, since colours need none."""
         features = self._encode(images)
-        return [_prototype(f, m) for f, m in zip(features, masks, strict=True)]
+        shots = tuple(_prototype(f, m) for f, m in zip(features, masks, strict=True))
+        return SupportSet(shots, _PLAIN_REFIT if adapt else None)
 
     async def segment(
-        self, images: Sequence[ImageU8], classes: Sequence[ClassShots]
-    ) -> NDArray[np.float32]:
-        """Logits (N, P, h, h); see `Engine.segment`."""
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Answers:
+        """See `Engine.segment`; the surest cell tells whether a class is there."""
         features = self._encode(images)[:, None]  # (N, 1, h, h, 3)
         inputs = collate_classes(classes)
         self.counters.head_runs += 1
@@ -72,7 +75,8 @@ class FakeEngine:
             difference = features - colours[None, :, None, None]  # (N, P, h, h, 3)
             return np.asarray(np.linalg.norm(difference, axis=-1), np.float32)
 
-        return _STEEPNESS * (distance(inputs.guided) - distance(inputs.affinity))
+        logits = _STEEPNESS * (distance(inputs.guided) - distance(inputs.affinity))
+        return Answers(logits, 1 / (1 + np.exp(-logits.max(axis=(2, 3)))))
 
     def _encode(self, images: Sequence[ImageU8]) -> NDArray[np.float32]:
         """Colours in [0, 1] on the feature grid, (B, h, h, 3)."""

@@ -10,11 +10,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import Manifest, SupportPrototype, load_manifest
-from model.runtime import BundleRuntime
+from model.contract import Manifest, SupportSet, load_manifest
+from model.runtime import BundleRuntime, fit_refit
 from service.engine.admission import Admission
-from service.engine.base import ClassShots, Coverage, EngineCounters, ImageU8
-from service.engine.stages import EncodeJob, HeadJob, PrototypeJob, Stages
+from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
+from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, Stages
 from service.engine.worker import Lane, Payload, Result, Worker
 from service.errors import NotReadyError
 from service.telemetry import stage
@@ -88,9 +88,9 @@ class OnnxEngine:
             await asyncio.to_thread(self._pipeline.worker.stop)
 
     async def register(
-        self, images: Sequence[ImageU8], masks: Sequence[Coverage]
-    ) -> list[SupportPrototype]:
-        """One prototype for each support; see `Engine.register`."""
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: bool = False
+    ) -> SupportSet:
+        """One prototype for each support, and a refit; see `Engine.register`."""
         pipeline = self._running()
         deadline = self._clock() + self._options.deadline_s
         encode_jobs = [EncodeJob(i, m) for i, m in zip(images, masks, strict=True)]
@@ -99,12 +99,18 @@ class OnnxEngine:
                 encoded = await _run(pipeline.worker, pipeline.encode, encode_jobs, deadline)
             with stage("prototype"):
                 jobs = [PrototypeJob(e, m) for e, m in zip(encoded, masks, strict=True)]
-                return await _run(pipeline.worker, pipeline.prototype, jobs, deadline)
+                shots = tuple(await _run(pipeline.worker, pipeline.prototype, jobs, deadline))
+            if not adapt:
+                return SupportSet(shots)
+            with stage("adapt"):
+                cells_job = CellsJob(np.stack(images), np.stack(masks), shots)
+                (found,) = await _run(pipeline.worker, pipeline.cells, [cells_job], deadline)
+                return SupportSet(shots, await asyncio.to_thread(fit_refit, *found))
 
     async def segment(
-        self, images: Sequence[ImageU8], classes: Sequence[ClassShots]
-    ) -> NDArray[np.float32]:
-        """Logits (N, P, h, h); see `Engine.segment`."""
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Answers:
+        """See `Engine.segment`."""
         pipeline = self._running()
         deadline = self._clock() + self._options.deadline_s
         encode_jobs = [EncodeJob(image) for image in images]
@@ -113,8 +119,8 @@ class OnnxEngine:
                 encoded = await _run(pipeline.worker, pipeline.encode, encode_jobs, deadline)
             with stage("head"):
                 jobs = [HeadJob(e, tuple(classes)) for e in encoded]
-                logits = await _run(pipeline.worker, pipeline.head, jobs, deadline)
-        return np.stack(logits)
+                answers = await _run(pipeline.worker, pipeline.head, jobs, deadline)
+        return Answers(*(np.stack(parts) for parts in zip(*answers, strict=True)))
 
     def _running(self) -> "_Pipeline":
         if self._pipeline is None:
@@ -144,7 +150,9 @@ class _Pipeline:
         self.head = Lane(
             "head", stages.head, options.max_batch_pairs, weigh=lambda job: len(job.classes)
         )
-        self.worker = Worker((self.encode, self.prototype, self.head), clock=clock)
+        self.cells = Lane("cells", stages.cells, 1)
+        lanes = (self.encode, self.prototype, self.head, self.cells)
+        self.worker = Worker(lanes, clock=clock)
 
 
 async def _run(
@@ -166,4 +174,4 @@ def _warm_up(stages: Stages, side: int) -> None:
     mask[side // 4 : -(side // 4), side // 4 : -(side // 4)] = 1.0
     support, query = stages.encode([EncodeJob(image, mask), EncodeJob(image)])
     shots = stages.prototypes([PrototypeJob(support, mask)])
-    stages.head([HeadJob(query, (shots,))])
+    stages.head([HeadJob(query, (SupportSet(tuple(shots)),))])

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import SupportPrototype, collate_classes
-from model.runtime import BundleRuntime, Encoded
-from service.engine.base import ClassShots, Coverage, EngineCounters, ImageU8
+from model.contract import SupportPrototype, SupportSet, collate_classes
+from model.runtime import BundleRuntime, Encoded, HeadOutput, support_cells
+from service.engine.base import Coverage, EngineCounters, ImageU8
 
 
 class EncodeJob(NamedTuple):
@@ -29,7 +29,22 @@ class HeadJob(NamedTuple):
     """An encoded query image and the P classes to find in it."""
 
     encoded: Encoded
-    classes: tuple[ClassShots, ...]
+    classes: tuple[SupportSet, ...]
+
+
+class CellsJob(NamedTuple):
+    """The supports of one class (K, S, S, 3), their masks (K, S, S) and prototypes."""
+
+    images: NDArray[np.uint8]
+    masks: Coverage
+    shots: tuple[SupportPrototype, ...]
+
+
+class Cells(NamedTuple):
+    """What a refit is fitted on: cells (K, F, h, h) and their object shares (K, h, h)."""
+
+    cells: NDArray[np.float32]
+    shares: NDArray[np.float32]
 
 
 class Stages:
@@ -78,38 +93,48 @@ class Stages:
             raise FloatingPointError("a prototype is not finite")
         return prototypes
 
-    def head(self, jobs: Sequence[HeadJob]) -> list[NDArray[np.float32]]:
-        """Logits (P, h, h) for each job; pairs of several jobs share a call."""
-        pairs = [(i, shots) for i, job in enumerate(jobs) for shots in job.classes]
-        logits = np.concatenate([self._head_call(jobs, chunk) for chunk in self._chunks(pairs)])
-        if not np.isfinite(logits).all():
-            raise FloatingPointError("logits are not finite")
-        ends = np.cumsum([len(job.classes) for job in jobs])
-        return np.split(logits, ends[:-1])
+    def cells(self, jobs: Sequence[CellsJob]) -> list[Cells]:
+        """Each support seen as a query of the others, for the refit of its class."""
+        found = [Cells(*support_cells(self._runtime, *job)) for job in jobs]
+        self._counters.encoder_runs += len(jobs)
+        self._counters.encoder_images += sum(len(job.shots) for job in jobs)
+        return found
+
+    def head(self, jobs: Sequence[HeadJob]) -> list[HeadOutput]:
+        """Logits (P, h, h) and presence (P,) for each job; pairs of several jobs share a call."""
+        pairs = [(i, each) for i, job in enumerate(jobs) for each in job.classes]
+        calls = [self._head_call(jobs, chunk) for chunk in self._chunks(pairs)]
+        answers = HeadOutput(*(np.concatenate(parts) for parts in zip(*calls, strict=True)))
+        if not all(np.isfinite(part).all() for part in answers):
+            raise FloatingPointError("an answer is not finite")
+        ends = np.cumsum([len(job.classes) for job in jobs])[:-1]
+        split = [np.split(part, ends) for part in answers]
+        return [HeadOutput(*parts) for parts in zip(*split, strict=True)]
 
     def _head_call(
-        self, jobs: Sequence[HeadJob], pairs: Sequence[tuple[int, ClassShots]]
-    ) -> NDArray[np.float32]:
+        self, jobs: Sequence[HeadJob], pairs: Sequence[tuple[int, SupportSet]]
+    ) -> HeadOutput:
         used = sorted({job for job, _ in pairs})
         image_index = np.array([used.index(job) for job, _ in pairs], np.int64)
         encoded = Encoded.stack([jobs[job].encoded for job in used])
-        logits = self._runtime.head(
-            encoded, image_index, collate_classes([shots for _, shots in pairs])
+        answers = self._runtime.head(
+            encoded, image_index, collate_classes([each for _, each in pairs])
         )
         self._counters.head_runs += 1
         self._counters.head_pairs += len(pairs)
-        return logits  # (P, h, h)
+        return answers
 
     def _chunks(
-        self, pairs: Sequence[tuple[int, ClassShots]]
-    ) -> Iterator[Sequence[tuple[int, ClassShots]]]:
+        self, pairs: Sequence[tuple[int, SupportSet]]
+    ) -> Iterator[Sequence[tuple[int, SupportSet]]]:
         """Consecutive pairs within both bounds of a call, at least one."""
         start, most_shots = 0, 0
-        for end, (_, shots) in enumerate(pairs):
-            most_shots = max(most_shots, len(shots))
+        for end, (_, support_set) in enumerate(pairs):
+            shots = len(support_set.shots)
+            most_shots = max(most_shots, shots)
             count = end - start + 1
             too_many = count > self._max_pairs or count * most_shots > self._max_padded_shots
             if too_many and count > 1:
                 yield pairs[start:end]
-                start, most_shots = end, len(shots)
+                start, most_shots = end, shots
         yield pairs[start:]

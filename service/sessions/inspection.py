@@ -17,8 +17,8 @@ async def describe_session(resources: Resources, session_id: str) -> SessionResp
         created=to_datetime(session.created),
         expires_at=to_datetime(session.expires_at),
         classes=[
-            ClassSummary(class_name=name, shots=len(shots))
-            for name, shots in session.classes.items()
+            ClassSummary(class_name=name, shots=len(each.shots), adapted=each.refit is not None)
+            for name, each in session.classes.items()
         ],
     )
 
@@ -33,5 +33,6 @@ def describe_model(resources: Resources) -> ModelSummary:
         preset=manifest.preset,
         input_side=manifest.input_side,
         threshold=resources.threshold,
+        presence_threshold=manifest.presence_threshold,
         metrics=manifest.metrics,
     )

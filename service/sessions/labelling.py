@@ -15,10 +15,23 @@ from service.schemas import ClassResult, ImageResult, Output, RleMask
 MaskValue = RleMask | str | list[list[float]]
 
 
+class ClassAnswer(NamedTuple):
+    """A class as it is asked for in an image: its number from 1, and what the engine answers.
+
+    logits: (h, h). presence: in [0, 1]; `present`: whether that is enough.
+    """
+
+    number: int
+    name: str
+    logits: NDArray[np.float32]
+    presence: float
+    present: bool
+
+
 class Labels(NamedTuple):
     """What every pixel of an image is.
 
-    class_index: (H, W) 0 for background, i for the i-th class, counted from 1.
+    class_index: (H, W) 0 for background, the number of a class else.
     logit: (H, W) of the best class, background pixels included.
     """
 
@@ -26,47 +39,53 @@ class Labels(NamedTuple):
     logit: NDArray[np.float32]
 
 
-def label_pixels(logits: NDArray[np.float32], height: int, width: int, threshold: float) -> Labels:
+def label_pixels(
+    answers: Sequence[ClassAnswer], height: int, width: int, threshold: float
+) -> Labels:
     """Give each pixel to its best class, or to the background below the threshold.
 
     Args:
-        logits: (P, h, h) of one image, at most 255 classes.
+        answers: of one image, at most 255; of none, every pixel is background.
         height: of the image in pixels.
         width: of the image in pixels.
         threshold: least probability of a foreground pixel, in [0, 1].
     """
-    best = upsample_logits(logits[0], height, width)
-    index = np.ones((height, width), np.uint8)
+    index = np.zeros((height, width), np.uint8)
+    if not answers:
+        return Labels(index, np.full((height, width), -np.inf, np.float32))
+    best = upsample_logits(answers[0].logits, height, width)
+    index[:] = answers[0].number
     # One class at a time: all at once would take P times the image in floats.
-    for number, class_logits in enumerate(logits[1:], start=2):
-        candidate = upsample_logits(class_logits, height, width)
+    for answer in answers[1:]:
+        candidate = upsample_logits(answer.logits, height, width)
         better = candidate > best
-        index[better] = number
+        index[better] = answer.number
         np.maximum(best, candidate, out=best)
     index[best < _logit(threshold)] = 0
     return Labels(index, best)
 
 
-def describe_classes(labels: Labels, names: Sequence[str], output: Output) -> ImageResult:
-    """The result of one image, its classes in the order of `names`."""
+def describe_classes(
+    labels: Labels, answers: Sequence[ClassAnswer], output: Output
+) -> ImageResult:
+    """The result of one image, its classes in the order of `answers`."""
     height, width = labels.class_index.shape
     return ImageResult(
         height=height,
         width=width,
-        classes=[
-            _describe(name, labels, number, _ENCODERS[output])
-            for number, name in enumerate(names, start=1)
-        ],
+        classes=[_describe(answer, labels, _ENCODERS[output]) for answer in answers],
     )
 
 
 def _describe(
-    name: str, labels: Labels, number: int, encode: Callable[[NDArray[np.bool_]], MaskValue]
+    answer: ClassAnswer, labels: Labels, encode: Callable[[NDArray[np.bool_]], MaskValue]
 ) -> ClassResult:
-    mask = labels.class_index == number
+    mask = labels.class_index == answer.number
     inside = labels.logit[mask]
     return ClassResult(
-        class_name=name,
+        class_name=answer.name,
+        present=answer.present,
+        presence=answer.presence,
         score=float(_sigmoid(inside).mean(dtype=np.float64)) if inside.size else 0.0,
         area=inside.size,
         bbox=bounding_box(mask),

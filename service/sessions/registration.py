@@ -1,10 +1,9 @@
 """Use case: learn a class from supports."""
 
 import secrets
-from collections.abc import Sequence
 from functools import partial
 
-from model.contract import SupportPrototype
+from model.contract import SupportSet
 from service.errors import CountMismatchError
 from service.schemas import SupportForm, SupportResponse
 from service.sessions.resources import Resources, to_datetime
@@ -26,14 +25,18 @@ async def register(resources: Resources, form: SupportForm) -> SupportResponse:
     if form.session_id is not None:
         await resources.store.get(form.session_id)  # fails before the work, not after
     supports = await _read(resources, form)
-    shots = await resources.engine.register(
-        [support.pixels for support in supports], [support.mask for support in supports]
+    registered = await resources.engine.register(
+        [support.pixels for support in supports],
+        [support.mask for support in supports],
+        adapt=form.adapt,
     )
-    session = await _keep(resources, form, shots)
+    session = await _keep(resources, form, registered)
+    kept = session.classes[form.class_name]
     return SupportResponse(
         session_id=session.session_id,
         class_name=form.class_name,
-        shots=len(session.classes[form.class_name]),
+        shots=len(kept.shots),
+        adapted=kept.refit is not None,
         created=to_datetime(session.created),
         expires_at=to_datetime(session.expires_at),
         model=session.model,
@@ -57,10 +60,8 @@ async def _read(resources: Resources, form: SupportForm) -> list[Support]:
         )
 
 
-async def _keep(
-    resources: Resources, form: SupportForm, shots: Sequence[SupportPrototype]
-) -> Session:
+async def _keep(resources: Resources, form: SupportForm, supports: SupportSet) -> Session:
     if form.session_id is not None:
-        return await resources.store.put(form.session_id, form.class_name, shots, form.mode)
+        return await resources.store.put(form.session_id, form.class_name, supports, form.mode)
     session_id = secrets.token_urlsafe(_SESSION_ID_BYTES)
-    return await resources.store.create(session_id, resources.model, form.class_name, shots)
+    return await resources.store.create(session_id, resources.model, form.class_name, supports)

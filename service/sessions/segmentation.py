@@ -1,11 +1,8 @@
 """Use case: find a session's classes in images."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from service.errors import (
     ClassNotFoundError,
@@ -15,13 +12,13 @@ from service.errors import (
 )
 from service.imaging import encode_label_map
 from service.schemas import ImageResult, SegmentForm, SegmentResponse
-from service.sessions.labelling import Labels, describe_classes, label_pixels
+from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels
 from service.sessions.resources import Resources
 from service.sessions.uploads import QueryImage, drained, read_query
 from service.stores import Session
 from service.telemetry import stage
 
-Answer = TypeVar("Answer")
+Finished = TypeVar("Finished")
 
 
 class LabelMap(NamedTuple):
@@ -49,8 +46,8 @@ async def segment(resources: Resources, form: SegmentForm) -> bytes:
     """
     selection = await _select(resources, form)
 
-    def describe(labels: Labels) -> ImageResult:
-        return describe_classes(labels, selection.names, form.output)
+    def describe(labels: Labels, answers: Sequence[ClassAnswer]) -> ImageResult:
+        return describe_classes(labels, answers, form.output)
 
     response = SegmentResponse(
         session_id=selection.session.session_id,
@@ -70,7 +67,7 @@ async def segment_to_label_map(resources: Resources, form: SegmentForm) -> Label
         raise NotAcceptableError("image/png can hold the answer for one image only")
     selection = await _select(resources, form)
 
-    def draw(labels: Labels) -> bytes:
+    def draw(labels: Labels, _: Sequence[ClassAnswer]) -> bytes:
         return encode_label_map(labels.class_index)
 
     (png,) = await _label(resources, form, selection, draw)
@@ -96,25 +93,35 @@ async def _label(
     resources: Resources,
     form: SegmentForm,
     selection: _Selection,
-    finish: Callable[[Labels], Answer],
-) -> list[Answer]:
-    """Decode, infer and label; `finish` turns each image's labels into its answer."""
+    finish: Callable[[Labels, Sequence[ClassAnswer]], Finished],
+) -> list[Finished]:
+    """Decode, infer and label; `finish` makes what is sent of each image's labels and classes."""
     queries = await _read(resources, form)
-    logits = await resources.engine.segment(
+    found = await resources.engine.segment(
         [query.pixels for query in queries],
         [selection.session.classes[name] for name in selection.names],
-    )  # (N, P, h, h)
+    )
     threshold = resources.threshold if form.threshold is None else form.threshold
 
-    def answer(query: QueryImage, image_logits: NDArray[np.float32]) -> Answer:
+    least = resources.engine.manifest.presence_threshold
+
+    def label(query: QueryImage, number: int) -> Finished:
+        answers = [
+            ClassAnswer(position, name, logits, float(presence), bool(presence >= least))
+            for position, (name, logits, presence) in enumerate(
+                zip(selection.names, found.logits[number], found.presence[number], strict=True),
+                start=1,
+            )
+        ]
+        if form.absent == "drop":
+            answers = [answer for answer in answers if answer.present]
         with resources.gate.entry() as enter:
             enter(query.height * query.width)
-            return finish(label_pixels(image_logits, query.height, query.width, threshold))
+            return finish(label_pixels(answers, query.height, query.width, threshold), answers)
 
     with stage("mask"):
         return await resources.pool.gather(
-            partial(answer, query, image_logits)
-            for query, image_logits in zip(queries, logits, strict=True)
+            partial(label, query, number) for number, query in enumerate(queries)
         )
 
 

@@ -1,9 +1,9 @@
 """What the service asks of a session store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol
 
-from model.contract import SupportPrototype
+from model.contract import SupportSet
 
 Mode = Literal["append", "replace"]
 
@@ -11,14 +11,14 @@ Mode = Literal["append", "replace"]
 class Session(NamedTuple):
     """A snapshot of a session; instants in seconds since the epoch.
 
-    classes: shots by class name, in order of registration. They never change under the reader.
+    classes: support sets by class name, in order of registration. They never change under the reader.
     """
 
     session_id: str
     model: str
     created: float
     expires_at: float
-    classes: Mapping[str, tuple[SupportPrototype, ...]]
+    classes: Mapping[str, SupportSet]
 
 
 class SessionLimits(NamedTuple):
@@ -36,7 +36,7 @@ class SessionStore(Protocol):
     """
 
     async def create(
-        self, session_id: str, model: str, class_name: str, shots: Sequence[SupportPrototype]
+        self, session_id: str, model: str, class_name: str, supports: SupportSet
     ) -> Session:
         """Make a session with its first class; `session_id` is fresh and unguessable.
 
@@ -45,9 +45,11 @@ class SessionStore(Protocol):
         """
 
     async def put(
-        self, session_id: str, class_name: str, shots: Sequence[SupportPrototype], mode: Mode
+        self, session_id: str, class_name: str, supports: SupportSet, mode: Mode
     ) -> Session:
         """Add shots to a class, or put them in the place of those it has; makes the class if new.
+
+        Shots added without a refit leave the class the one it has; one that comes takes its place.
 
         Raises:
             SessionNotFoundError, LimitExceededError.

@@ -2,9 +2,9 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-from model.contract import SupportPrototype
+from model.contract import SupportSet
 from service.errors import (
     ClassNotFoundError,
     LimitExceededError,
@@ -12,7 +12,7 @@ from service.errors import (
 )
 from service.stores.base import Mode, Session, SessionLimits
 
-Classes = Mapping[str, tuple[SupportPrototype, ...]]
+Classes = Mapping[str, SupportSet]
 
 
 class MemoryStore:
@@ -46,20 +46,22 @@ class MemoryStore:
         self._total_bytes = 0
 
     async def create(
-        self, session_id: str, model: str, class_name: str, shots: Sequence[SupportPrototype]
+        self, session_id: str, model: str, class_name: str, supports: SupportSet
     ) -> Session:
         """See `SessionStore.create`."""
         now = self._clock()
-        session = Session(session_id, model, now, now, {class_name: tuple(shots)})
+        session = Session(session_id, model, now, now, {class_name: supports})
         return self._write(session)
 
     async def put(
-        self, session_id: str, class_name: str, shots: Sequence[SupportPrototype], mode: Mode
+        self, session_id: str, class_name: str, supports: SupportSet, mode: Mode
     ) -> Session:
         """See `SessionStore.put`."""
         session = self._living(session_id)
-        kept = session.classes.get(class_name, ()) if mode == "append" else ()
-        classes = {**session.classes, class_name: (*kept, *shots)}
+        known = session.classes.get(class_name) if mode == "append" else None
+        if known is not None:
+            supports = known.extended(supports)
+        classes = {**session.classes, class_name: supports}
         return self._write(session._replace(classes=classes))
 
     async def get(self, session_id: str) -> Session:
@@ -112,7 +114,7 @@ class MemoryStore:
     def _check(self, classes: Classes) -> None:
         if len(classes) > self._limits.max_classes:
             raise LimitExceededError(f"a session holds at most {self._limits.max_classes} classes")
-        if any(len(shots) > self._limits.max_shots for shots in classes.values()):
+        if any(len(each.shots) > self._limits.max_shots for each in classes.values()):
             raise LimitExceededError(f"a class holds at most {self._limits.max_shots} shots")
 
     def _expire(self) -> None:
@@ -129,4 +131,4 @@ class MemoryStore:
 
 
 def _nbytes(classes: Classes) -> int:
-    return sum(shot.nbytes for shots in classes.values() for shot in shots)
+    return sum(support_set.nbytes for support_set in classes.values())

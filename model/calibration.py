@@ -1,0 +1,126 @@
+"""Calibrates the presence score of a trained network on classes that it may know."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from model.build import PresenceRecord
+from model.data.datasets import LabelledImages, class_areas
+from model.data.episodes import ClassIndex
+from model.data.folds import barred_classes
+from model.evaluation.absence import AbsenceList, absent_queries
+from model.evaluation.images import RecentImages
+from model.evaluation.presence import calibrated_threshold
+from model.evaluation.segmenter import show_support
+from model.nets import SDAANet
+from model.segmenters import EagerSegmenter
+
+_CENTRE_IMAGES = 400
+
+
+class Calibration(NamedTuple):
+    """Episodes of which half lack the class, drawn from images without unseen classes."""
+
+    episodes: AbsenceList
+    images: NDArray[np.int64]
+
+
+def calibration_episodes(
+    dataset: LabelledImages,
+    classes: ClassIndex,
+    *,
+    excluded: frozenset[str],
+    shots: int,
+    episodes: int,
+    seed: int,
+) -> Calibration:
+    """What to calibrate on.
+
+    Args:
+        dataset: images and labels.
+        classes: that may be asked for.
+        excluded: names that no image may show, the checkpoint's unseen classes.
+        shots: K.
+        episodes: how many.
+        seed: of the list.
+    """
+    barred = barred_classes(dataset.class_names, excluded)
+    shown = [class_areas(dataset, index) for index in range(len(dataset))]
+    allowed = np.asarray(
+        [index for index, areas in enumerate(shown) if barred.isdisjoint(areas)], np.int64
+    )
+    kept = ClassIndex(
+        {
+            c: np.intersect1d(rows, allowed)
+            for c, rows in classes.images.items()
+            if c not in barred
+        }
+    )
+    absent = {
+        c: np.intersect1d(rows, allowed) for c, rows in absent_queries(dataset, kept).items()
+    }
+    return Calibration(AbsenceList(kept, absent, 0.5, shots, episodes, seed), allowed)
+
+
+def calibrate(
+    network: SDAANet, dataset: LabelledImages, calibration: Calibration, *, progress: bool = False
+) -> PresenceRecord:
+    """Centre, coefficients and threshold of a network's presence score.
+
+    Raises:
+        ValueError: the network has no prior, or all queries hold the class, or none does.
+    """
+    if network.presence is None:
+        raise ValueError("a network without the prior has no presence score")
+    segmenter, recent = EagerSegmenter(network), RecentImages(dataset)
+    centre = _centre(segmenter, recent, calibration.images, progress)
+    network.presence.centre.copy_(centre)
+    evidence, present = [], []
+    for number in tqdm(
+        range(calibration.episodes.episodes), "calibration", disable=not progress
+    ):
+        episode, holds = calibration.episodes.draw(number)
+        supports = [
+            show_support(segmenter, recent, episode.class_index, index)
+            for index in episode.supports
+        ]
+        key, image = (dataset.name, episode.query), recent.read(episode.query)[0]
+        evidence.append(segmenter.evidence(key, image, supports))
+        present.append(holds)
+    coefficients, intercept = _fit(np.stack(evidence), present)
+    scores = 1 / (1 + np.exp(-(np.stack(evidence) @ coefficients + intercept)))
+    return PresenceRecord(
+        centre=centre,
+        coefficients=torch.from_numpy(coefficients.astype(np.float32)),
+        intercept=intercept,
+        threshold=calibrated_threshold(present, scores.tolist()),
+    )
+
+
+def _centre(
+    segmenter: EagerSegmenter, images: RecentImages, chosen: NDArray[np.int64], progress: bool
+) -> torch.Tensor:
+    """Mean (D,) of the L2-normalised high-level features of evenly chosen images."""
+    step = max(1, len(chosen) // _CENTRE_IMAGES)
+    means = []
+    for index in tqdm(chosen[::step], "centre", disable=not progress):
+        high = segmenter.high_feature((images.name, int(index)), images.read(int(index))[0])
+        means.append(F.normalize(high.flatten(2), dim=1).mean(dim=(0, 2)).cpu())
+    return torch.stack(means).mean(dim=0)
+
+
+def _fit(
+    evidence: NDArray[np.float32], present: list[bool]
+) -> tuple[NDArray[np.float64], float]:
+    """Logistic regression on standardised evidence, as coefficients of the evidence itself."""
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(evidence, present)
+    scaler, regression = model[0], model[1]
+    coefficients = regression.coef_[0] / scaler.scale_
+    return coefficients, float(regression.intercept_[0] - coefficients @ scaler.mean_)

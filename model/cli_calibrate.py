@@ -1,0 +1,50 @@
+"""`python -m model calibrate`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from model.build import CheckpointError, load_network, read_checkpoint, write_calibrated
+from model.calibration import calibrate, calibration_episodes
+from model.data.datasets import DatasetError, open_dataset
+from model.data.episodes import MIN_AREA
+from model.experiments.episodes import asked_classes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("--checkpoint", type=Path, required=True, help="of `model train`")
+    parser.add_argument("--out", type=Path, required=True, help="the calibrated checkpoint")
+    parser.add_argument("--data", type=Path, required=True, help="folder of one set")
+    parser.add_argument("--folds", type=_folds, help="classes to ask for; none: every class")
+    parser.add_argument("--shots", type=int, default=1, help="supports of an episode (1)")
+    parser.add_argument("--episodes", type=int, default=1500, help="half lack the class (1500)")
+    parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
+    parser.add_argument("--seed", type=int, default=0, help="of the episode list (0)")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Fit the presence score on episodes without the checkpoint's unseen classes."""
+    try:
+        network, _ = load_network(args.checkpoint)
+        progress = read_checkpoint(args.checkpoint).get("progress", {})
+        dataset = open_dataset(args.data)
+        calibration = calibration_episodes(
+            dataset,
+            asked_classes(dataset, args.folds, args.min_area),
+            excluded=frozenset(progress.get("excluded", ())),
+            shots=args.shots,
+            episodes=args.episodes,
+            seed=args.seed,
+        )
+        record = calibrate(network, dataset, calibration, progress=True)
+        write_calibrated(args.checkpoint, args.out, record)
+    except (CheckpointError, DatasetError, ValueError) as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    print(f"{args.out}: a class counts as present from {record.threshold:.2f}")
+    return 0
+
+
+def _folds(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
