@@ -75,7 +75,7 @@ class EngineSide:
         self, query: NDArray[np.uint8], classes: Sequence[Sequence[SupportPrototype]]
     ) -> Float:
         """Logits (N, h, h); laying the stored prototypes out belongs to every query."""
-        inputs = collate_classes(classes)
+        inputs = collate_classes(classes, gates=self._runtime.manifest.gates)
         encoded = self._runtime.encode(query[None])
         return self._runtime.head(encoded, np.zeros(len(classes), np.int64), inputs)
 

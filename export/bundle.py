@@ -136,6 +136,7 @@ def _manifest(
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         threshold=options.threshold,
+        gates="product" if network.reference else "mean",
         opset=OPSET,
         graphs=files,
         metrics={},

@@ -48,7 +48,8 @@ class HeadGraph(nn.Module):
 
     Inputs: query_feature (B, C, h, h), high_feature (B, D, h, h), image_index (P,) int64,
         affinity, guided, gate (P, C), tokens (P, K, T, D), token_valid (P, K, T) bool.
-    Outputs (named): logits (P, h, h), foreground minus background.
+    Outputs (named): logits (P, h, h), foreground minus background; (P, S, S) of a network in the
+        reference arithmetic.
     """
 
     def __init__(self, network: SDAANet) -> None:

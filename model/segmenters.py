@@ -65,7 +65,9 @@ class BundleSegmenter:
         encoded = self._queries.get(
             key, lambda: self._runtime.encode(resize_image(image, self._side)[None])
         )
-        classes = collate_classes([cast(Sequence[SupportPrototype], supports)])
+        classes = collate_classes(
+            [cast(Sequence[SupportPrototype], supports)], gates=self._runtime.manifest.gates
+        )
         logits: NDArray[np.float32] = self._runtime.head(encoded, np.zeros(1, np.int64), classes)[0]
         return logits
 
@@ -134,7 +136,7 @@ class EagerSegmenter:
             torch.zeros(1, dtype=torch.int64, device=self._device),
             affinity=torch.stack([shot.affinity for shot in shots]).mean(dim=0),
             guided=torch.stack([shot.guided for shot in shots]).mean(dim=0),
-            gate=torch.stack([shot.gate for shot in shots]).mean(dim=0),
+            gate=self._network.fuse_gates(torch.stack([shot.gate for shot in shots], dim=1)),
             tokens=pad_sequence([shot.tokens[0] for shot in shots], batch_first=True)[None],
             token_valid=pad_sequence([shot.foreground[0] for shot in shots], batch_first=True)[
                 None

@@ -63,6 +63,7 @@ HEAD = GraphSpec(
         TensorSpec("token_valid", ("P", "K", "T"), "bool"),
     ),
     # Foreground logit minus background logit at feature resolution; sigmoid gives the probability.
+    # Of weights in the reference arithmetic (docs/adr/0009) at the input side: (P, S, S).
     outputs=(TensorSpec("logits", ("P", "h", "h")),),
 )
 GRAPHS = (ENCODER, PROTOTYPE, HEAD)

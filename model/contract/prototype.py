@@ -1,10 +1,13 @@
 """What a support image leaves behind, and how a batch of classes is laid out for the head."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+# How the gates of K shots become one: by their mean, or multiplied as in the authors' code.
+GateFusion = Literal["mean", "product"]
 
 
 class SupportPrototype(NamedTuple):
@@ -37,11 +40,17 @@ class HeadInputs(NamedTuple):
     token_valid: NDArray[np.bool_]  # (P, K, T)
 
 
-def collate_classes(classes: Sequence[Sequence[SupportPrototype]]) -> HeadInputs:
+def collate_classes(
+    classes: Sequence[Sequence[SupportPrototype]], *, gates: GateFusion = "mean"
+) -> HeadInputs:
     """Lay out P classes, each of one or more shots, for the head.
 
     Vectors are averaged over the shots in float64, so the order of the shots leaves no trace;
     tokens stay apart, since the prior is normalised for each shot, and are padded to the longest.
+
+    Args:
+        classes: shots of each.
+        gates: how the shots' gates are fused, as the bundle's manifest says.
 
     Raises:
         ValueError: no class, or a class without shots.
@@ -65,4 +74,12 @@ def collate_classes(classes: Sequence[Sequence[SupportPrototype]]) -> HeadInputs
         ]
         return np.stack(rows).astype(np.float32)  # (P, C)
 
-    return HeadInputs(mean("affinity"), mean("guided"), mean("gate"), tokens, token_valid)
+    gate = mean("gate") if gates == "mean" else np.stack([_product_gate(c) for c in classes])
+    return HeadInputs(mean("affinity"), mean("guided"), gate, tokens, token_valid)
+
+
+def _product_gate(shots: Sequence[SupportPrototype]) -> NDArray[np.float32]:
+    """The gate (C,) that stands for K gates and their mean applied in turn (docs/adr/0009)."""
+    factors = (1 + np.stack([shot.gate for shot in shots]).astype(np.float64)) / 2  # (K, C)
+    product = factors.prod(axis=0) * (1 + factors.mean(axis=0)) / 2
+    return np.asarray(2 * product - 1, np.float32)

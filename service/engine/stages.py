@@ -94,7 +94,9 @@ class Stages:
         image_index = np.array([used.index(job) for job, _ in pairs], np.int64)
         encoded = Encoded.stack([jobs[job].encoded for job in used])
         logits = self._runtime.head(
-            encoded, image_index, collate_classes([shots for _, shots in pairs])
+            encoded,
+            image_index,
+            collate_classes([shots for _, shots in pairs], gates=self._runtime.manifest.gates),
         )
         self._counters.head_runs += 1
         self._counters.head_pairs += len(pairs)
