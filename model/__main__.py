@@ -1,9 +1,17 @@
-"""Command line of the model: train, evaluate, report results, and the paper's experiments."""
+"""Command line of the model: train, evaluate, report results, the paper's experiments, imports."""
 
 import argparse
 import sys
 
-from model import cli_ablate, cli_evaluate, cli_pictures, cli_prototypes, cli_results, cli_train
+from model import (
+    cli_ablate,
+    cli_evaluate,
+    cli_import_reference,
+    cli_pictures,
+    cli_prototypes,
+    cli_results,
+    cli_train,
+)
 
 COMMANDS = {
     "train": cli_train,
@@ -12,6 +20,7 @@ COMMANDS = {
     "pictures": cli_pictures,
     "prototypes": cli_prototypes,
     "ablate": cli_ablate,
+    "import-reference": cli_import_reference,
 }
 
 
