@@ -1,6 +1,5 @@
 """Weights of the SD-AANet authors' code (github.com/cv516Buaa/SD-AANet) in networks of ours."""
 
-from model.build.reference.convert import converted_state
 from model.build.reference.layout import ReferenceStateError
 from model.build.reference.reading import (
     TrainingSet,
@@ -12,7 +11,6 @@ from model.build.reference.reading import (
 __all__ = [
     "ReferenceStateError",
     "TrainingSet",
-    "converted_state",
     "import_reference",
     "read_reference",
     "reference_config",
