@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from export.bundle import ExportOptions, export_bundle
 from model.build import NetworkConfig, build_network, load_network, network_state
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
-from model.contract import SupportPrototype, SupportSet, collate_classes
+from model.contract import SupportPrototype, SupportSet
 from model.nets import SDAANet
 from model.nets.preprocess import Normalise
 from model.runtime import BundleRuntime
@@ -71,13 +71,10 @@ class EngineSide:
         encoded = self._runtime.encode(image[None], mask[None])
         return self._runtime.prototypes(encoded, mask[None])[0]
 
-    def segment(
-        self, query: NDArray[np.uint8], classes: Sequence[SupportSet]
-    ) -> Float:
+    def segment(self, query: NDArray[np.uint8], classes: Sequence[SupportSet]) -> Float:
         """Logits (N, h, h); laying the stored prototypes out belongs to every query."""
-        inputs = collate_classes(classes)
         encoded = self._runtime.encode(query[None])
-        return self._runtime.head(encoded, np.zeros(len(classes), np.int64), inputs).logits
+        return self._runtime.head(encoded, np.zeros(len(classes), np.int64), classes).logits
 
 
 @contextmanager

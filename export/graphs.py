@@ -49,8 +49,8 @@ class HeadGraph(nn.Module):
     Inputs: query_feature (B, C, h, h), high_feature (B, D, h, h), image_index (P,) int64,
         affinity, guided, gate (P, C), tokens (P, K, T, D), token_valid (P, K, T) bool,
         refit (P, 2C + 2).
-    Outputs (named): logits (P, h, h), foreground minus background; presence (P,);
-        cells (P, 2C, h, h).
+    Outputs (named): logits (P, h, h), foreground minus background, (P, S, S) of a network in the
+        reference arithmetic; presence (P,); cells (P, 2C, h, h).
     """
 
     def __init__(self, network: SDAANet) -> None:

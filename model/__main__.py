@@ -1,4 +1,4 @@
-"""Command line of the model: train, calibrate, evaluate, report results, and the paper's experiments."""
+"""Command line of the model: train, evaluate, report, import, and the paper's experiments."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from model import (
     cli_ablate,
     cli_calibrate,
     cli_evaluate,
+    cli_import_reference,
     cli_pictures,
     cli_prototypes,
     cli_results,
@@ -21,6 +22,7 @@ COMMANDS = {
     "pictures": cli_pictures,
     "prototypes": cli_prototypes,
     "ablate": cli_ablate,
+    "import-reference": cli_import_reference,
 }
 
 

@@ -57,15 +57,9 @@ def calibration_episodes(
         [index for index, areas in enumerate(shown) if barred.isdisjoint(areas)], np.int64
     )
     kept = ClassIndex(
-        {
-            c: np.intersect1d(rows, allowed)
-            for c, rows in classes.images.items()
-            if c not in barred
-        }
+        {c: np.intersect1d(rows, allowed) for c, rows in classes.images.items() if c not in barred}
     )
-    absent = {
-        c: np.intersect1d(rows, allowed) for c, rows in absent_queries(dataset, kept).items()
-    }
+    absent = {c: np.intersect1d(rows, allowed) for c, rows in absent_queries(dataset, kept).items()}
     return Calibration(AbsenceList(kept, absent, 0.5, shots, episodes, seed), allowed)
 
 
@@ -83,9 +77,7 @@ def calibrate(
     centre = _centre(segmenter, recent, calibration.images, progress)
     network.presence.centre.copy_(centre)
     evidence, present = [], []
-    for number in tqdm(
-        range(calibration.episodes.episodes), "calibration", disable=not progress
-    ):
+    for number in tqdm(range(calibration.episodes.episodes), "calibration", disable=not progress):
         episode, holds = calibration.episodes.draw(number)
         supports = [
             show_support(segmenter, recent, episode.class_index, index)
@@ -116,9 +108,7 @@ def _centre(
     return torch.stack(means).mean(dim=0)
 
 
-def _fit(
-    evidence: NDArray[np.float32], present: list[bool]
-) -> tuple[NDArray[np.float64], float]:
+def _fit(evidence: NDArray[np.float32], present: list[bool]) -> tuple[NDArray[np.float64], float]:
     """Logistic regression on standardised evidence, as coefficients of the evidence itself."""
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(evidence, present)
     scaler, regression = model[0], model[1]

@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
-from model.contract import SupportPrototype, SupportSet, collate_classes, resize_image, resize_mask
+from model.contract import SupportPrototype, SupportSet, resize_image, resize_mask
 from model.evaluation.segmenter import Marked
 from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
-from model.nets.presence import PresenceHead
 from model.nets.preprocess import Normalise
+from model.nets.presence import PresenceHead
 from model.recent import KEPT_BYTES, Recent
 from model.runtime import BundleRuntime, Encoded, fit_refit, support_cells
 
@@ -76,15 +76,13 @@ class BundleSegmenter:
         encoded = self._runtime.encode(pixels[None], share[None])
         return Shown(self._runtime.prototypes(encoded, share[None])[0], pixels, share)
 
-    def mark(
-        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
-    ) -> Marked:
+    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
         """See `Segmenter`."""
         encoded = self._queries.get(
             key, lambda: self._runtime.encode(resize_image(image, self._side)[None])
         )
-        classes = collate_classes([self._support_set(cast(Sequence[Shown], supports))])
-        answer = self._runtime.head(encoded, np.zeros(1, np.int64), classes)
+        asked = self._support_set(cast(Sequence[Shown], supports))
+        answer = self._runtime.head(encoded, np.zeros(1, np.int64), [asked])
         return Marked(answer.logits[0], float(answer.presence[0]))
 
     def _support_set(self, supports: Sequence[Shown]) -> SupportSet:
@@ -140,9 +138,7 @@ class EagerSegmenter:
         return shot._replace(tokens=tokens[None], foreground=shot.foreground[shot.foreground][None])
 
     @torch.inference_mode()
-    def mark(
-        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
-    ) -> Marked:
+    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
         """See `Segmenter`; a network without the prior cannot doubt that the class is there."""
         logits = _foreground(self.match(key, image, supports))  # (1, h, w)
         head, presence = self._network.presence, 1.0
@@ -193,7 +189,7 @@ class EagerSegmenter:
             torch.zeros(1, dtype=torch.int64, device=self._device),
             affinity=torch.stack([shot.affinity for shot in shots]).mean(dim=0),
             guided=torch.stack([shot.guided for shot in shots]).mean(dim=0),
-            gate=torch.stack([shot.gate for shot in shots]).mean(dim=0),
+            gate=self._network.fuse_gates(torch.stack([shot.gate for shot in shots], dim=1)),
             tokens=tokens,
             token_valid=token_valid,
         )

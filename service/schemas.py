@@ -70,8 +70,8 @@ class SupportForm(_Form):
         bool,
         Field(
             description="Fit the head's last layer anew to the supports of this request, within a "
-            "second or so. Helps where images are unlike photographs: cells, surfaces, X-rays. Send "
-            "all shots together; an earlier fit of the class is replaced."
+            "second or so. Helps where images are unlike photographs: cells, surfaces, X-rays. "
+            "Send all shots together; an earlier fit of the class is replaced."
         ),
     ] = False
 
@@ -126,9 +126,7 @@ class ClassResult(BaseModel):
     """Where one class was found in one image."""
 
     class_name: str
-    present: Annotated[
-        bool, Field(description="Whether the image seems to hold the class at all.")
-    ]
+    present: Annotated[bool, Field(description="Whether the image seems to hold the class at all.")]
     presence: Annotated[
         float,
         Field(

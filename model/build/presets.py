@@ -17,12 +17,19 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 BackboneName = Literal["mobilenet_v2", "preact_resnet50", "resnet50", "resnet101", "vgg16_bn"]
 
+Arithmetic = Literal["paper", "reference"]
+Rounding = Literal["up", "down"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
     """Sizes and parts of a network. `input_side` may differ between training and evaluation.
 
     The parts are switched off for ablations alone; what is served has all of them.
+
+    `reference` arithmetic is that of the authors' code, for weights imported from it
+    (docs/adr/0009); masks are then sampled as its binary ones whatever `mask_resize` says.
+    Decoder scales are rounded up to 60, 30, 15 and 8 of 60, or down to 7 for the last.
     """
 
     preset: str
@@ -37,6 +44,8 @@ class NetworkConfig:
     use_saam: bool = True
     use_sdpm: bool = True
     use_prior: bool = True
+    arithmetic: Arithmetic = "paper"
+    decoder_rounding: Rounding = "up"
 
     def at_side(self, input_side: int) -> "NetworkConfig":
         """The same network for another input side."""
@@ -94,7 +103,8 @@ def build_network(config: NetworkConfig, *, mask_side: int | None = None) -> SDA
         config: its sizes.
         mask_side: side of incoming masks; the input side unless given.
     """
-    backbone = _backbone(config.backbone)
+    reference = config.arithmetic == "reference"
+    backbone = _backbone(config.backbone, dilated_entries=reference)
     side = backbone.feature_side(config.input_side)
     return SDAANet(
         backbone=backbone,
@@ -104,29 +114,32 @@ def build_network(config: NetworkConfig, *, mask_side: int | None = None) -> SDA
         head_dropout=config.head_dropout,
         gate_ratio=config.gate_ratio,
         context_bins=config.context_bins,
-        decoder_bins=decoder_bins(side),
-        mask_resize=config.mask_resize,
+        decoder_bins=decoder_bins(side, config.decoder_rounding),
+        mask_resize="binary" if reference else config.mask_resize,
         mask_side=mask_side or config.input_side,
         use_saam=config.use_saam,
         use_sdpm=config.use_sdpm,
         use_prior=config.use_prior,
+        reference=reference,
     )
 
 
-def decoder_bins(side: int) -> tuple[int, ...]:
+def decoder_bins(side: int, rounding: Rounding = "up") -> tuple[int, ...]:
     """1, 1/2, 1/4 and 1/8 of the feature side, rounded up: 60, 30, 15, 8 at 473 px."""
+    if rounding == "down":
+        return tuple(side // divisor for divisor in (1, 2, 4, 8))
     return tuple(-(-side // divisor) for divisor in (1, 2, 4, 8))
 
 
-def _backbone(name: BackboneName) -> Backbone:
+def _backbone(name: BackboneName, *, dilated_entries: bool) -> Backbone:
     match name:
         case "mobilenet_v2":
             return MobileNetV2Backbone()
         case "preact_resnet50":
             return PreActResNet50Backbone()
         case "resnet50":
-            return ResNetBackbone(depth=50)
+            return ResNetBackbone(depth=50, dilated_entries=dilated_entries)
         case "resnet101":
-            return ResNetBackbone(depth=101)
+            return ResNetBackbone(depth=101, dilated_entries=dilated_entries)
         case "vgg16_bn":
             return VGGBackbone()

@@ -68,6 +68,7 @@ HEAD = GraphSpec(
         TensorSpec("refit", ("P", "R")),
     ),
     # Foreground logit minus background logit at feature resolution; sigmoid gives the probability.
+    # Of weights in the reference arithmetic (docs/adr/0009) at the input side: (P, S, S).
     outputs=(
         TensorSpec("logits", ("P", "h", "h")),
         # Chance that the image holds the class at all, in (0, 1).

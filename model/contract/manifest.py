@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from model.contract.prototype import GateFusion
+
 MANIFEST_FILE = "manifest.json"
 FORMAT_VERSION: Literal[2] = 2
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
@@ -57,6 +59,7 @@ class Manifest(_Record):
     std: Channel
     threshold: Annotated[float, Field(gt=0, lt=1)]
     presence_threshold: Annotated[float, Field(gt=0, lt=1)]
+    gates: GateFusion = "mean"
     opset: int
     graphs: dict[Literal["encoder", "prototype", "head"], GraphFile]
     metrics: dict[str, float]

@@ -1,10 +1,13 @@
 """What a support image leaves behind, and how a batch of classes is laid out for the head."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+# How the gates of K shots become one: by their mean, or multiplied as in the authors' code.
+GateFusion = Literal["mean", "product"]
 
 
 class SupportPrototype(NamedTuple):
@@ -59,11 +62,15 @@ class HeadInputs(NamedTuple):
     refit: NDArray[np.float32]  # (P, R)
 
 
-def collate_classes(classes: Sequence[SupportSet]) -> HeadInputs:
+def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean") -> HeadInputs:
     """Lay out P classes, each of one or more shots, for the head.
 
     Vectors are averaged over the shots in float64, so the order of the shots leaves no trace;
     tokens stay apart, since the prior is normalised for each shot, and are padded to the longest.
+
+    Args:
+        classes: shots of each.
+        gates: how the shots' gates are fused, as the bundle's manifest says.
 
     Raises:
         ValueError: no class, or a class without shots.
@@ -91,4 +98,14 @@ def collate_classes(classes: Sequence[SupportSet]) -> HeadInputs:
     plain = np.zeros(2 * affinity.shape[1] + 2, np.float32)
     plain[0] = 1.0  # the network's own logit alone
     refit = np.stack([plain if each.refit is None else each.refit for each in classes])
-    return HeadInputs(affinity, mean("guided"), mean("gate"), tokens, token_valid, refit)
+    gate = mean("gate")
+    if gates == "product":
+        gate = np.stack([_product_gate(each.shots) for each in classes])
+    return HeadInputs(affinity, mean("guided"), gate, tokens, token_valid, refit)
+
+
+def _product_gate(shots: Sequence[SupportPrototype]) -> NDArray[np.float32]:
+    """The gate (C,) that stands for K gates and their mean applied in turn (docs/adr/0009)."""
+    factors = (1 + np.stack([shot.gate for shot in shots]).astype(np.float64)) / 2  # (K, C)
+    product = factors.prod(axis=0) * (1 + factors.mean(axis=0)) / 2
+    return np.asarray(2 * product - 1, np.float32)

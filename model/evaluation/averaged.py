@@ -31,9 +31,7 @@ class AveragedSegmenter:
         """See `Segmenter`."""
         return tuple(member.add_support(key, image, mask) for member in self._members)
 
-    def mark(
-        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
-    ) -> Marked:
+    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
         """See `Segmenter`."""
         height, width = (self._side, self._side) if self._side else image.shape[:2]
         shots = cast(Sequence[tuple[object, ...]], supports)

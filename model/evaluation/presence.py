@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
+
 def presence_auroc(present: Sequence[bool], scores: Sequence[float]) -> float:
     """Chance that an image with the class scores above one without it.
 

@@ -30,9 +30,7 @@ class Segmenter(Protocol):
         """Whatever the implementation keeps of a support: RGB (H, W, 3) and its mask (H, W)."""
         ...
 
-    def mark(
-        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
-    ) -> Marked:
+    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
         """Find the supports' class in a query; logits at any size that covers the whole image."""
         ...
 

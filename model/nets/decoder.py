@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from model.nets.pooling import AdaptiveAveragePool, upsample
+from model.nets.pooling import AdaptiveAveragePool, AlignedSampling, upsample
 
 
 class DecoderOutput(NamedTuple):
@@ -37,12 +37,33 @@ class ResidualPair(nn.Module):
         return out
 
 
+class SampledMaps(nn.Module):
+    """Averages the features of a fused input and samples the maps behind them.
+
+    Args:
+        maps: how many of the last channels are maps.
+        side: of the input.
+        bins: of the output.
+    """
+
+    def __init__(self, *, maps: int, side: int, bins: int) -> None:
+        super().__init__()
+        self.maps = maps
+        self.average = AdaptiveAveragePool(side=side, bins=bins)
+        self.sample = AlignedSampling(source=side, side=side, bins=bins)
+
+    def forward(self, fused: Tensor) -> Tensor:
+        features = fused.shape[1] - self.maps
+        averaged, sampled = self.average(fused[:, :features]), self.sample(fused[:, features:])
+        return torch.cat([averaged, sampled], dim=1)
+
+
 class TopDownMerge(nn.Module):
     """Adds what a larger scale knows to a smaller one: 1x1 of both, ReLU, residual."""
 
-    def __init__(self, channels: int, *, side: int, bins: int) -> None:
+    def __init__(self, channels: int, *, pool: nn.Module) -> None:
         super().__init__()
-        self.pool = AdaptiveAveragePool(side=side, bins=bins)
+        self.pool = pool
         self.conv = nn.Conv2d(2 * channels, channels, 1)
         self.relu = nn.ReLU()
 
@@ -71,19 +92,40 @@ class PyramidDecoder(nn.Module):
         side: feature side h.
         bins: scales, largest first, the first equal to `side` (paper: 60, 30, 15, 8).
         dropout: in the heads.
+        sampled: as in the authors' code, sample the maps behind the first 2C channels at each
+            scale, and the larger scale in a merge, instead of averaging them.
     """
 
     def __init__(
-        self, *, inputs: int, channels: int, side: int, bins: tuple[int, ...], dropout: float
+        self,
+        *,
+        inputs: int,
+        channels: int,
+        side: int,
+        bins: tuple[int, ...],
+        dropout: float,
+        sampled: bool = False,
     ) -> None:
         super().__init__()
         self.side = side
-        self.pools = nn.ModuleList(AdaptiveAveragePool(side=side, bins=size) for size in bins)
+        maps = inputs - 2 * channels
+        self.pools = nn.ModuleList(
+            SampledMaps(maps=maps, side=side, bins=size)
+            if sampled
+            else AdaptiveAveragePool(side=side, bins=size)
+            for size in bins
+        )
         self.enter = nn.ModuleList(
             nn.Sequential(nn.Conv2d(inputs, channels, 1), nn.ReLU()) for _ in bins
         )
         self.merges = nn.ModuleList(
-            TopDownMerge(channels, side=larger, bins=size) for larger, size in pairwise(bins)
+            TopDownMerge(
+                channels,
+                pool=AlignedSampling(source=larger, side=side, bins=size)
+                if sampled
+                else AdaptiveAveragePool(side=larger, bins=size),
+            )
+            for larger, size in pairwise(bins)
         )
         self.refine = nn.ModuleList(ResidualPair(channels) for _ in bins)
         self.auxiliary_heads = nn.ModuleList(classifier(channels, dropout) for _ in bins)

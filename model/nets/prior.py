@@ -32,18 +32,21 @@ def prior_map(high_feature: Tensor, tokens: Tensor, token_valid: Tensor) -> Tens
     return mean.reshape(pairs, 1, height, width)
 
 
-def foreground_tokens(high_feature: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def foreground_tokens(
+    high_feature: Tensor, mask: Tensor, *, least_share: float = 0.5
+) -> tuple[Tensor, Tensor]:
     """The support side of the prior.
 
     Args:
         high_feature: support high-level feature (B, D, h, w).
         mask: object share of each cell (B, 1, h, w).
+        least_share: of a cell that counts; at 0 every cell that the object touches.
 
     Returns:
         L2-normalised features (B, N, D) of every position, and which are foreground (B, N): cells
-        at least half covered, or the most covered ones where the object is smaller than that.
+        covered by the least share, or the most covered ones where the object is smaller than that.
     """
     tokens = F.normalize(high_feature.flatten(2), dim=1).transpose(1, 2)  # (B, N, D)
     share = mask.flatten(1)  # (B, N)
-    enough = share.amax(dim=1, keepdim=True).clamp_max(0.5)
+    enough = share.amax(dim=1, keepdim=True).clamp_max(least_share)
     return tokens, (share >= enough) & (share > 0)

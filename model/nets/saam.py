@@ -98,10 +98,14 @@ class SAAM(nn.Module):
         channels: C; the trunk is 4C wide.
         side: feature side h.
         bins: pyramid pooling bins.
+        bounded: bring the attention map into (0, 1); the authors' code leaves it as it is.
     """
 
-    def __init__(self, *, channels: int, side: int, bins: tuple[int, ...]) -> None:
+    def __init__(
+        self, *, channels: int, side: int, bins: tuple[int, ...], bounded: bool = True
+    ) -> None:
         super().__init__()
+        self.bounded = bounded
         wide = 4 * channels
         self.feature_conv = nn.Conv2d(channels, wide, 3, padding=1)
         self.prototype_conv = ExpandedPrototypeConv(channels, wide, side=side)
@@ -125,6 +129,6 @@ class SAAM(nn.Module):
         return out
 
     def attention(self, embedded: Tensor, prototype: Tensor) -> Tensor:
-        """Query attention map (B, 1, h, w) in (0, 1)."""
-        out: Tensor = self.attention_head(self._trunk(embedded, prototype)).sigmoid()
-        return out
+        """Query attention map (B, 1, h, w), in (0, 1) if it is bounded."""
+        out: Tensor = self.attention_head(self._trunk(embedded, prototype))
+        return out.sigmoid() if self.bounded else out

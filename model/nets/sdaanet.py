@@ -7,11 +7,14 @@ from torch import Tensor, nn
 
 from model.nets.backbones import Backbone, BackboneFeatures
 from model.nets.decoder import PyramidDecoder
-from model.nets.pooling import MaskResize, masked_average
+from model.nets.pooling import MaskResize, masked_average, upsample
 from model.nets.presence import PresenceHead
 from model.nets.prior import foreground_tokens, prior_map
 from model.nets.saam import SAAM
-from model.nets.sdpm import SSEBlock, reweight_feature, reweight_prototype
+from model.nets.sdpm import SSEBlock, product_gate, reweight_feature, reweight_prototype
+
+# Added to the weight of a masked average by the authors' code.
+_REFERENCE_BALLAST = 5e-4
 
 
 class EncodedImages(NamedTuple):
@@ -43,9 +46,9 @@ class Prototypes(NamedTuple):
 class MatchOutput(NamedTuple):
     """The answer for P pairs, and the maps that led to it; a part that is off has no map."""
 
-    logits: Tensor  # (P, 2, h, w)
+    logits: Tensor  # (P, 2, h, w), or (P, 2, S, S) in the reference arithmetic
     auxiliary: tuple[Tensor, ...]  # (P, 2, bin, bin) each
-    attention: Tensor | None  # (P, 1, h, w) in (0, 1), of SAAM
+    attention: Tensor | None  # (P, 1, h, w) of SAAM; in (0, 1), unbounded in the reference's
     prior: Tensor | None  # (P, 1, h, w) in [0, 1]
     cells: Tensor  # (P, 2C, h, w) the decoder's last feature and the query's own
 
@@ -93,6 +96,8 @@ class SDAANet(nn.Module):
         use_saam: attend with SAAM.
         use_sdpm: reweight by SDPM's gate.
         use_prior: give the decoder the prior map.
+        reference: compute as the authors' code does where it parts from the paper
+            (docs/adr/0009), for weights that were trained with it.
     """
 
     def __init__(
@@ -111,6 +116,7 @@ class SDAANet(nn.Module):
         use_saam: bool,
         use_sdpm: bool,
         use_prior: bool,
+        reference: bool = False,
     ) -> None:
         super().__init__()
         side = backbone.feature_side(input_side)
@@ -118,12 +124,17 @@ class SDAANet(nn.Module):
             raise ValueError(f"the first decoder bin must be the feature side {side}")
         self.input_side = input_side
         self.feature_side = side
+        self.reference = reference
         self.backbone = backbone
         self.resize_mask = MaskResize(side=side, mode=mask_resize, source_side=mask_side)
         self.reduce_support = _reduction(backbone.mid_channels, channels, reduction_dropout)
         self.reduce_query = _reduction(backbone.mid_channels, channels, reduction_dropout)
         self.sse = SSEBlock(channels=channels, ratio=gate_ratio) if use_sdpm else None
-        self.saam = SAAM(channels=channels, side=side, bins=context_bins) if use_saam else None
+        self.saam = (
+            SAAM(channels=channels, side=side, bins=context_bins, bounded=not reference)
+            if use_saam
+            else None
+        )
         self.use_prior = use_prior
         self.presence = PresenceHead(depth=backbone.high_channels) if use_prior else None
         self.decoder = PyramidDecoder(
@@ -132,6 +143,7 @@ class SDAANet(nn.Module):
             side=side,
             bins=decoder_bins,
             dropout=head_dropout,
+            sampled=reference,
         )
 
     def train_mode(self) -> Self:
@@ -156,7 +168,8 @@ class SDAANet(nn.Module):
 
     def support_vectors(self, support_feature: Tensor, share: Tensor) -> SupportVectors:
         """Prototype before and behind SDPM, of features under shares (B, 1, h, w) of objects."""
-        affinity = masked_average(support_feature, share)
+        ballast = _REFERENCE_BALLAST if self.reference else 0.0
+        affinity = masked_average(support_feature, share, ballast=ballast)
         if self.sse is None:
             return SupportVectors(affinity, affinity, affinity[:, :0])
         gate = self.sse(affinity)
@@ -169,7 +182,13 @@ class SDAANet(nn.Module):
         if not self.use_prior:
             no_tokens = high_feature.flatten(2).transpose(1, 2)[:, :0]
             return Prototypes(*vectors, no_tokens, share.flatten(1)[:, :0] > 0)
-        return Prototypes(*vectors, *foreground_tokens(high_feature, share))
+        least_share = 0.0 if self.reference else 0.5
+        tokens = foreground_tokens(high_feature, share, least_share=least_share)
+        return Prototypes(*vectors, *tokens)
+
+    def fuse_gates(self, gates: Tensor) -> Tensor:
+        """Gates of K shots (B, K, C) → what `match` takes, (B, C)."""
+        return product_gate(gates) if self.reference else gates.mean(dim=1)
 
     def match(
         self,
@@ -195,17 +214,19 @@ class SDAANet(nn.Module):
         maps = [part for part in (prior, attention) if part is not None]
         decoded = self.decoder(torch.cat([expanded, feature, *maps], dim=1))
         cells = torch.cat([decoded.feature, own], dim=1)
-        return MatchOutput(decoded.logits, decoded.auxiliary, attention, prior, cells)
+        logits = upsample(decoded.logits, self.input_side) if self.reference else decoded.logits
+        return MatchOutput(logits, decoded.auxiliary, attention, prior, cells)
 
     def refit_logits(self, matched: MatchOutput, refit: Tensor) -> Tensor:
-        """Foreground minus background logits (P, h, w), corrected by refits (P, 2C + 2).
+        """Foreground minus background logits, corrected by refits (P, 2C + 2).
 
         A refit is the share of the network's own logit that stays, a bias, and a weight for each
         channel of `MatchOutput.cells`; (1, 0, …, 0) leaves the logits as they are.
         """
         own = matched.logits[:, 1] - matched.logits[:, 0]
-        linear = (matched.cells * refit[:, 2:, None, None]).sum(dim=1)
-        return own * refit[:, 0, None, None] + refit[:, 1, None, None] + linear
+        linear = (matched.cells * refit[:, 2:, None, None]).sum(dim=1, keepdim=True)
+        fitted = upsample(linear, own.shape[-1])[:, 0]
+        return own * refit[:, 0, None, None] + refit[:, 1, None, None] + fitted
 
     def forward(self, query: Tensor, supports: Tensor, masks: Tensor) -> Tensor:
         """Mark each query from pixels, encoding its supports anew; nothing supervised is computed.
@@ -216,7 +237,8 @@ class SDAANet(nn.Module):
             masks: object shares (B, K, S, S).
 
         Returns:
-            Background and foreground logits (B, 2, h, w).
+            Background and foreground logits (B, 2, h, w), or (B, 2, S, S) in the reference
+            arithmetic.
         """
         support = self.encode(supports.flatten(0, 1), masks.flatten(0, 1))
         encoded = self.encode(query, torch.ones_like(masks[:, 0]))
@@ -262,7 +284,7 @@ class SDAANet(nn.Module):
             torch.arange(len(query.query_feature), device=shots.gate.device),
             affinity=by_class.affinity.mean(dim=1),
             guided=by_class.guided.mean(dim=1),
-            gate=by_class.gate.mean(dim=1),
+            gate=self.fuse_gates(by_class.gate),
             tokens=by_class.tokens,
             token_valid=by_class.foreground,
         )

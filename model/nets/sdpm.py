@@ -23,6 +23,18 @@ class SSEBlock(nn.Module):
         return gate
 
 
+def product_gate(gates: Tensor) -> Tensor:
+    """One gate for K shots (B, K, C) → (B, C), as the authors' code applies them.
+
+    It multiplies the query's feature by (1 + a) / 2 of every shot in turn, and once more by that
+    of the mean of those factors: K + 1 factors, two of them at one shot. The result is the gate
+    whose own (1 + a) / 2 is that product, so it may be negative.
+    """
+    factors = (1 + gates) / 2
+    product = factors.prod(dim=1) * (1 + factors.mean(dim=1)) / 2
+    return 2 * product - 1
+
+
 def reweight_prototype(prototype: Tensor, gate: Tensor) -> Tensor:
     """Mean of the gated and the original, F * (1 + a) / 2, for prototypes (..., C).
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from model.contract import (
     GRAPHS,
-    HeadInputs,
     Manifest,
     SupportPrototype,
+    SupportSet,
+    collate_classes,
     load_manifest,
 )
 
@@ -108,14 +109,14 @@ class BundleRuntime:
         ]
 
     def head(
-        self, encoded: Encoded, image_index: NDArray[np.int64], classes: HeadInputs
+        self, encoded: Encoded, image_index: NDArray[np.int64], classes: Sequence[SupportSet]
     ) -> HeadOutput:
         """Answers for P pairs of an encoded image and a class."""
         names = list(HeadOutput._fields)
         return HeadOutput(*self._run_head(names, encoded, image_index, classes))
 
     def cells(
-        self, encoded: Encoded, image_index: NDArray[np.int64], classes: HeadInputs
+        self, encoded: Encoded, image_index: NDArray[np.int64], classes: Sequence[SupportSet]
     ) -> Float:
         """What a refit is fitted on, (P, F, h, h), for the same pairs."""
         (cells,) = self._run_head(["cells"], encoded, image_index, classes)
@@ -126,13 +127,13 @@ class BundleRuntime:
         outputs: list[str],
         encoded: Encoded,
         image_index: NDArray[np.int64],
-        classes: HeadInputs,
+        classes: Sequence[SupportSet],
     ) -> Sequence[Float]:
         feeds = {
             "query_feature": encoded.query_feature,
             "high_feature": encoded.high_feature,
             "image_index": image_index,
-            **classes._asdict(),
+            **collate_classes(classes, gates=self.manifest.gates)._asdict(),
         }
         answers: Sequence[Float] = self._sessions["head"].run(outputs, feeds)
         return answers

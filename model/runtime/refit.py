@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import SupportPrototype, SupportSet, collate_classes
+from model.contract import SupportPrototype, SupportSet
 from model.runtime.bundle import BundleRuntime, Float
 
 _PENALTY = 30.0  # of a standardised weight, in cells
@@ -44,7 +44,7 @@ def support_cells(
     else:
         asked = [SupportSet((*shots[:k], *shots[k + 1 :])) for k in range(len(shots))]
     index = np.arange(len(shots), dtype=np.int64)
-    cells = runtime.cells(encoded, index, collate_classes(asked))
+    cells = runtime.cells(encoded, index, asked)
     side = cells.shape[2:]
     shares = [cv2.resize(mask, side, interpolation=cv2.INTER_AREA) for mask in masks]
     return cells, np.stack(shares).astype(np.float32)

@@ -70,9 +70,7 @@ class Engine(Protocol):
             NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.
         """
 
-    async def segment(
-        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
-    ) -> Answers:
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
         """Answers for N images and P classes.
 
         Raises:

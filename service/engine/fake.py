@@ -62,9 +62,7 @@ class FakeEngine:
         shots = tuple(_prototype(f, m) for f, m in zip(features, masks, strict=True))
         return SupportSet(shots, _PLAIN_REFIT if adapt else None)
 
-    async def segment(
-        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
-    ) -> Answers:
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
         """See `Engine.segment`; the surest cell tells whether a class is there."""
         features = self._encode(images)[:, None]  # (N, 1, h, h, 3)
         inputs = collate_classes(classes)

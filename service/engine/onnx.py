@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.contract import Manifest, SupportSet, load_manifest
 from model.runtime import BundleRuntime, fit_refit
@@ -107,9 +106,7 @@ class OnnxEngine:
                 (found,) = await _run(pipeline.worker, pipeline.cells, [cells_job], deadline)
                 return SupportSet(shots, await asyncio.to_thread(fit_refit, *found))
 
-    async def segment(
-        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
-    ) -> Answers:
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
         """See `Engine.segment`."""
         pipeline = self._running()
         deadline = self._clock() + self._options.deadline_s

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import SupportPrototype, SupportSet, collate_classes
+from model.contract import SupportPrototype, SupportSet
 from model.runtime import BundleRuntime, Encoded, HeadOutput, support_cells
 from service.engine.base import Coverage, EngineCounters, ImageU8
 
@@ -117,9 +117,7 @@ class Stages:
         used = sorted({job for job, _ in pairs})
         image_index = np.array([used.index(job) for job, _ in pairs], np.int64)
         encoded = Encoded.stack([jobs[job].encoded for job in used])
-        answers = self._runtime.head(
-            encoded, image_index, collate_classes([each for _, each in pairs])
-        )
+        answers = self._runtime.head(encoded, image_index, [each for _, each in pairs])
         self._counters.head_runs += 1
         self._counters.head_pairs += len(pairs)
         return answers

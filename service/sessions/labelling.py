@@ -65,9 +65,7 @@ def label_pixels(
     return Labels(index, best)
 
 
-def describe_classes(
-    labels: Labels, answers: Sequence[ClassAnswer], output: Output
-) -> ImageResult:
+def describe_classes(labels: Labels, answers: Sequence[ClassAnswer], output: Output) -> ImageResult:
     """The result of one image, its classes in the order of `answers`."""
     height, width = labels.class_index.shape
     return ImageResult(

@@ -11,7 +11,8 @@ Mode = Literal["append", "replace"]
 class Session(NamedTuple):
     """A snapshot of a session; instants in seconds since the epoch.
 
-    classes: support sets by class name, in order of registration. They never change under the reader.
+    classes: support sets by class name, in order of registration; they never change under the
+        reader.
     """
 
     session_id: str

@@ -130,6 +130,36 @@ def test_eager_and_bundle_segmenters_agree(exported: "Exported") -> None:
     np.testing.assert_allclose(answers[0], answers[1], atol=2e-3)
 
 
+def test_a_bundle_in_the_reference_arithmetic_answers_as_its_network(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = replace(PRESETS["lite"]().at_side(65), arithmetic="reference", channels=16)
+    network = build_network(config).eval()
+    torch.save(network_state(network, config), tmp_path / "imported.pt")
+    manifest = export_bundle(
+        ExportOptions(
+            checkpoint=tmp_path / "imported.pt",
+            out=tmp_path / "b",
+            name="b",
+            revision="1",
+            parity_episodes=0,
+        )
+    )
+    assert manifest.gates == "product"
+    rng = np.random.default_rng(2)
+    images = rng.integers(0, 256, (4, 80, 120, 3), dtype=np.uint8)
+    mask = np.zeros((80, 120), np.bool_)
+    mask[20:60, 30:90] = True
+    answers = []
+    for segmenter in (
+        EagerSegmenter(network),
+        BundleSegmenter(BundleRuntime(tmp_path / "b", intra_op_threads=1)),
+    ):
+        shots = [segmenter.add_support(i, image, mask) for i, image in enumerate(images[1:])]
+        answers.append(segmenter.logits("query", images[0], shots))
+    assert answers[0].shape == (65, 65)
+    np.testing.assert_allclose(answers[0], answers[1], atol=2e-3)
+
+
 def test_the_shipped_bundle_is_small_and_has_seen_no_test_class() -> None:
     manifest = load_manifest(SHIPPED)
     assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 40e6

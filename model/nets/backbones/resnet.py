@@ -16,16 +16,21 @@ class ResNetBackbone(Backbone):
 
     Args:
         depth: 50 or 101.
+        dilated_entries: dilate the first block of stages 3 and 4 like the others of the stage, as
+            the authors' code does; torchvision's keeps the dilation of the stage before.
     """
 
     mid_channels = 512 + 1024
     high_channels = 2048
     stride = 8
 
-    def __init__(self, *, depth: int) -> None:
+    def __init__(self, *, depth: int, dilated_entries: bool = False) -> None:
         super().__init__()
         net = _DEPTHS[depth](weights=None, replace_stride_with_dilation=[False, True, True])
         net.fc = nn.Identity()
+        if dilated_entries:
+            for stage, dilation in ((net.layer3, 2), (net.layer4, 4)):
+                stage[0].conv2.dilation = stage[0].conv2.padding = (dilation, dilation)
         self.net = net
 
     def shallow(self, image: Tensor) -> Tensor:

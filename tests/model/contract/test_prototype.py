@@ -28,6 +28,14 @@ def test_vectors_are_averaged_and_tokens_padded() -> None:
     ]
 
 
+def test_gates_can_be_multiplied_as_the_authors_do() -> None:
+    classes = [[_shot(2, 1), _shot(6, 1)], [_shot(2, 1)]]
+    inputs = collate_classes(classes, gates="product")
+    factors = (1 + inputs.gate[:, 0]) / 2
+    np.testing.assert_allclose(factors, [0.6 * 0.8 * (1 + 0.7) / 2, 0.6 * (1 + 0.6) / 2], atol=1e-6)
+    assert inputs.affinity.tolist() == [[4, 4], [2, 2]]
+
+
 def test_no_class_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one shot"):
         collate_classes([])

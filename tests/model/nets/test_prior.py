@@ -89,3 +89,9 @@ def test_a_tiny_object_keeps_its_most_covered_cell() -> None:
 def test_an_empty_mask_has_no_foreground() -> None:
     _, foreground = foreground_tokens(torch.ones(1, 6, 2, 2), torch.zeros(1, 1, 2, 2))
     assert not foreground.any()
+
+
+def test_without_a_least_share_every_touched_cell_counts() -> None:
+    mask = torch.tensor([[[[0.0, 0.001], [0.02, 1.0]]]])
+    _, foreground = foreground_tokens(torch.ones(1, 6, 2, 2), mask, least_share=0.0)
+    assert foreground.tolist() == [[False, True, True, True]]

@@ -1,0 +1,50 @@
+"""`python -m model import-reference`: weights of the SD-AANet authors' code as a checkpoint."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import get_args
+
+import torch
+
+from model.build import CheckpointError, network_state
+from model.build.reference import (
+    TrainingSet,
+    import_reference,
+    read_reference,
+    reference_config,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("file", type=Path, help="their checkpoint, such as train_epoch_*.pth")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
+    parser.add_argument(
+        "--trained-on",
+        choices=get_args(TrainingSet),
+        help="sets the decoder's smallest scale; default: pascal for ResNet-50, coco for "
+        "ResNet-101, as the authors published them",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Convert and write; returns the exit status."""
+    try:
+        state = read_reference(args.file)
+        config = reference_config(state, trained_on=args.trained_on)
+        network = import_reference(state, config)
+    except CheckpointError as exc:
+        print(f"{args.file}: {exc}", file=sys.stderr)
+        return 2
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    partial = args.out.with_name(f"{args.out.name}.partial")
+    torch.save(network_state(network, config), partial)
+    partial.replace(args.out)
+    backbone = sum(name.startswith("layer") for name in state)
+    print(
+        f"{len(state)} tensors mapped ({backbone} of the backbone, {len(state) - backbone} behind "
+        f"it) into {config.preset}, {config.channels} channels, reference arithmetic, decoder "
+        f"scales rounded {config.decoder_rounding}: {args.out}"
+    )
+    return 0
