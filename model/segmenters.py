@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.contract import SupportPrototype, SupportSet, resize_image, resize_mask
-from model.evaluation.segmenter import Marked
+from model.evaluation.marked import Marked
 from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
 from model.nets.preprocess import Normalise

@@ -43,7 +43,7 @@ def index_classes(
     return ClassIndex({c: np.asarray(rows, dtype=np.int64) for c, rows in found.items()})
 
 
-def tested_names(
+def fold_class_names(
     dataset: LabelledImages, fold: int | None, scheme: FoldScheme = "pascal"
 ) -> tuple[str, ...]:
     """Names of the classes of a fold, or without a fold of every class of the set.

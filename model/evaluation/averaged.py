@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from model.contract import upsample_logits
-from model.evaluation.segmenter import Marked, Segmenter
+from model.evaluation.marked import Marked
+from model.evaluation.segmenter import Segmenter
 
 
 class AveragedSegmenter:

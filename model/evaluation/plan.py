@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.datasets import LabelledImages
-from model.data.episodes import ClassIndex, index_classes, tested_names
+from model.data.episodes import ClassIndex, fold_class_names, index_classes
 from model.data.folds import FoldScheme
 from model.evaluation.absence import (
     AbsenceList,
@@ -116,7 +116,7 @@ class PlannedRun:
         return index_classes(self._dataset, tuple(self._by_name.values()), self._plan.min_area)
 
     def _class_names(self, fold: int | None) -> tuple[str, ...]:
-        return tested_names(self._dataset, fold, self._plan.scheme)
+        return fold_class_names(self._dataset, fold, self._plan.scheme)
 
     def _classes(self, *folds: int | None) -> ClassIndex:
         indices = [self._by_name[name] for fold in folds for name in self._class_names(fold)]

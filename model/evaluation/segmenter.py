@@ -1,7 +1,7 @@
 """What the episode loops ask of whatever they judge, and where an answer is compared."""
 
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +9,7 @@ from numpy.typing import NDArray
 from model.data.augment import resize_label
 from model.data.datasets import LabelledImages
 from model.data.episodes import Episode
-
-
-class Marked(NamedTuple):
-    """An answer: foreground logits (h, w), and the chance in (0, 1) that the class is there."""
-
-    logits: NDArray[np.float32]
-    presence: float
+from model.evaluation.marked import Marked
 
 
 class Segmenter(Protocol):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from model.data.datasets import LabelledImages
-from model.data.episodes import MIN_AREA, ClassIndex, index_classes, tested_names
+from model.data.episodes import MIN_AREA, ClassIndex, fold_class_names, index_classes
 from model.data.folds import FoldScheme
 
 
@@ -22,5 +22,5 @@ def asked_classes(
     by_name = {name: index for index, name in dataset.class_names.items()}
     if folds is None:
         return index_classes(dataset, tuple(by_name.values()), min_area)
-    names = [name for fold in folds for name in tested_names(dataset, fold, scheme)]
+    names = [name for fold in folds for name in fold_class_names(dataset, fold, scheme)]
     return index_classes(dataset, tuple(by_name[name] for name in names), min_area)

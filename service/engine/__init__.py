@@ -1,14 +1,14 @@
 """Prototypes and logits from a trained network, batched over all requests."""
 
 from service.engine.admission import Admission
-from service.engine.base import ClassShots, Coverage, Engine, EngineCounters, ImageU8
+from service.engine.base import Answers, Coverage, Engine, EngineCounters, ImageU8
 from service.engine.cpu import available_cpus
 from service.engine.fake import FakeEngine
 from service.engine.onnx import EngineOptions, OnnxEngine
 
 __all__ = [
     "Admission",
-    "ClassShots",
+    "Answers",
     "Coverage",
     "Engine",
     "EngineCounters",
