@@ -8,7 +8,15 @@ from types import FrameType
 
 from model.build import CheckpointError, PretrainedWeightsError
 from model.data.datasets import DatasetError
-from model.training import ConfigError, Run, has_checkpoint, load_config
+from model.training import (
+    ConfigError,
+    Place,
+    PlaceError,
+    Run,
+    has_checkpoint,
+    load_config,
+    take_place,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,11 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="end after so many minutes of training, with the schedule scaled to them",
     )
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="auto (CUDA where there is some), cpu, cuda or cuda:N; default auto",
+    )
     parser.add_argument("--resume", action="store_true", help="continue where the run stopped")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Train; SIGINT and SIGTERM stop behind the current step with a checkpoint."""
+    """Train; SIGINT and SIGTERM stop behind the current step with a checkpoint.
+
+    Processes that `torchrun` starts train one network together.
+    """
     if has_checkpoint(args.out) and not args.resume:
         print(f"{args.out} holds a run already: --resume, or another --out", file=sys.stderr)
         return 2
@@ -43,23 +59,37 @@ def main(args: argparse.Namespace) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     try:
-        config = load_config(args.config)
-        run = Run(
-            config if args.fold is None else config.for_fold(args.fold),
-            out=args.out,
-            data_root=args.data,
-            weights_dir=args.weights or args.data.parent / "weights",
-            cache_dir=args.cache or args.out / "cache",
-            budget=args.minutes,
-        )
-        if args.resume and has_checkpoint(args.out):
-            run.resume()
-    except (ConfigError, DatasetError, PretrainedWeightsError, CheckpointError) as exc:
+        with take_place(args.device) as place:
+            run = _start(args, place)
+            run.train(lambda: bool(stopped))
+    except (
+        ConfigError,
+        PlaceError,
+        DatasetError,
+        PretrainedWeightsError,
+        CheckpointError,
+    ) as exc:
         print(exc, file=sys.stderr)
         return 2
-    run.train(lambda: bool(stopped))
-    print(
-        f"step {run.step}, {run.minutes:.1f} minutes, "
-        f"{run.wait_share:.1%} of them waiting for data, {args.out}"
-    )
+    if place.is_first:
+        print(
+            f"step {run.step}, {run.minutes:.1f} minutes, "
+            f"{run.wait_share:.1%} of them waiting for data, {args.out}"
+        )
     return 0
+
+
+def _start(args: argparse.Namespace, place: Place) -> Run:
+    config = load_config(args.config)
+    run = Run(
+        config if args.fold is None else config.for_fold(args.fold),
+        out=args.out,
+        data_root=args.data,
+        weights_dir=args.weights or args.data.parent / "weights",
+        cache_dir=args.cache or args.out / "cache",
+        budget=args.minutes,
+        place=place,
+    )
+    if args.resume and has_checkpoint(args.out):
+        run.resume()
+    return run

@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from model.data.augment import View, plain_view, random_view
 from model.data.datasets import LabelledImages
-from model.data.mixture import SourceImage
+from model.data.mixture import SourceImage, count_classes
+from model.data.sampler import DrawnImage, episode_label
 
 _FILES = ("shallow.npy", "stage3.npy", "labels.npy")
 
@@ -37,13 +38,39 @@ class FeatureCache(NamedTuple):
     shallow: (N, V, C2, h, w) float16 of `Backbone.shallow`.
     stage3: (N, V, C3, h, w) float16 of `Backbone.deep`.
     labels: (N, V, L, L) class indices of the image's own set.
-    set_index: (N,) which set an image belongs to; -1 for an image that a run leaves out.
     """
 
     shallow: NDArray[np.float16]
     stage3: NDArray[np.float16]
     labels: NDArray[np.uint8]
-    set_index: NDArray[np.int64]
+
+    def counts(self) -> NDArray[np.int32]:
+        """(N, V, 256) pixels of every class index, for the sampler."""
+        return np.stack([[count_classes(label) for label in views] for views in self.labels])
+
+    def features(
+        self, images: Sequence[DrawnImage]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Features of M drawn images: shallow (M, C2, h, w) and stage 3 (M, C3, h, w)."""
+        shallow, stage3 = (
+            np.stack(
+                [part[image.row, image.view][:, :, :: image.flip] for image in images],
+                dtype=np.float32,
+            )
+            for part in (self.shallow, self.stage3)
+        )
+        return shallow, stage3
+
+    def episode_labels(self, images: Sequence[DrawnImage]) -> NDArray[np.uint8]:
+        """Labels (M, L, L) of M drawn images; 1 class, 0 other, 255 ignore."""
+        return np.stack(
+            [
+                episode_label(self.labels[image.row, image.view], image.class_index)[
+                    :, :: image.flip
+                ]
+                for image in images
+            ]
+        )
 
 
 class _Worker:
@@ -111,9 +138,7 @@ def build_cache(
         stamp.unlink(missing_ok=True)
         _write(folder, sets, images, feature_graph, config, workers)
         stamp.write_text(digest)
-    shallow, stage3, labels = (np.load(folder / name, mmap_mode="r") for name in _FILES)
-    set_index = np.asarray([image.set_index for image in images], dtype=np.int64)
-    return FeatureCache(shallow, stage3, labels, set_index)
+    return FeatureCache(*(np.load(folder / name, mmap_mode="r") for name in _FILES))
 
 
 def _write(

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.data.datasets import (
+    BACKGROUND,
+    IGNORE,
     KEEP_ALL,
     Keep,
     LabelledImages,
@@ -67,15 +70,22 @@ def allowed_images(sets: Sequence[LabelledImages], excluded: frozenset[str]) -> 
     return images
 
 
+def count_classes(label: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Pixels of every class index, (256,), in a label map."""
+    return np.bincount(label.ravel(), minlength=256).astype(np.int32)
+
+
 def class_table(
-    labels: np.ndarray, set_index: np.ndarray, set_number: int, min_share: float
-) -> dict[int, np.ndarray]:
-    """Class index → rows (row, view) of cached label maps (N, V, L, L) of one set that hold it."""
+    counts: NDArray[np.int32],
+    set_index: NDArray[np.int64],
+    set_number: int,
+    min_share: float,
+) -> dict[int, NDArray[np.int64]]:
+    """Class index → rows (row, view) of one set that hold it, from counts (N, V, 256)."""
     rows: dict[int, list[tuple[int, int]]] = {}
     for row in np.nonzero(set_index == set_number)[0]:
-        for view, label in enumerate(labels[row]):
-            counts = np.bincount(label.ravel(), minlength=256)
-            for c in np.nonzero(counts >= min_share * label.size)[0]:
-                if c not in (0, 255):
+        for view, shown in enumerate(counts[row]):
+            for c in np.nonzero(shown >= min_share * shown.sum())[0]:
+                if c not in (BACKGROUND, IGNORE):
                     rows.setdefault(int(c), []).append((int(row), view))
     return {c: np.asarray(found, dtype=np.int64) for c, found in rows.items()}

@@ -1,30 +1,51 @@
-"""Batches of cached episodes: batch i is a pure function of (seed, i)."""
+"""Batches of episodes: batch i is a pure function of (seed, i)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.cache import FeatureCache
-from model.data.datasets import DatasetError
+from model.data.datasets import IGNORE, DatasetError
 from model.data.mixture import SetConfig, class_table
 
 
-class ViewBatch(NamedTuple):
-    """B episodes of K shots as views of images.
+class DrawnImage(NamedTuple):
+    """One image of an episode.
 
-    images: (row, view, flip step 1 or -1) of each, the B queries first, then the B * K supports.
-    query_labels: (B, L, L), support_labels: (B, K, L, L); 1 class, 0 other, 255 ignore.
+    row, view: where the sampler's counts stand.
+    flip: step along the width, 1 or -1.
+    class_index: what the episode asks for.
+    seed: of the augmentation of this one image, where views are not made in advance.
     """
 
-    images: tuple[tuple[int, int, int], ...]
-    query_labels: NDArray[np.uint8]
-    support_labels: NDArray[np.uint8]
+    row: int
+    view: int
+    flip: int
+    class_index: int
+    seed: int
+
+
+class EpisodeBatch(NamedTuple):
+    """B episodes of K shots: B queries, and B * K supports, those of an episode together."""
+
+    queries: tuple[DrawnImage, ...]
+    supports: tuple[DrawnImage, ...]
+
+    @property
+    def images(self) -> tuple[DrawnImage, ...]:
+        """All of them, the queries first."""
+        return self.queries + self.supports
+
+    def part(self, number: int, of: int) -> Self:
+        """Part `number` of `of` equal parts, as the processes of one run share a batch."""
+        size, shots = len(self.queries) // of, len(self.supports) // len(self.queries)
+        first, last = number * size, (number + 1) * size
+        return type(self)(self.queries[first:last], self.supports[first * shots : last * shots])
 
 
 class EpisodePick(NamedTuple):
-    """Rows and views of one episode in the cache, and the class asked for."""
+    """Rows and views of one episode, and the class asked for."""
 
     class_index: int
     query: tuple[int, int]
@@ -32,11 +53,13 @@ class EpisodePick(NamedTuple):
 
 
 class EpisodeSampler:
-    """Draws episodes from a mixture of cached sets.
+    """Draws episodes from a mixture of sets.
 
     Args:
-        cache: the features.
-        sets: weights and smallest shares, in the order of `cache.set_index`.
+        counts: (N, V, 256) pixels of every class index in V views of N images, see
+            `model.data.mixture.count_classes`.
+        set_index: (N,) which set an image belongs to; -1 for one that a run leaves out.
+        sets: weights and smallest shares, in the order of `set_index`.
         shots: K.
         seed: of the whole run.
         absent: chance that the query lacks the class.
@@ -49,7 +72,8 @@ class EpisodeSampler:
 
     def __init__(
         self,
-        cache: FeatureCache,
+        counts: NDArray[np.int32],
+        set_index: NDArray[np.int64],
         sets: Sequence[SetConfig],
         *,
         shots: int,
@@ -58,11 +82,11 @@ class EpisodeSampler:
         same_image: float,
         class_power: float,
     ) -> None:
-        self._cache = cache
+        self._set_index = set_index
         self._shots, self._seed = shots, seed
         self._absent, self._same_image = absent, same_image
         self._tables = [
-            class_table(cache.labels, cache.set_index, number, config.min_share)
+            class_table(counts, set_index, number, config.min_share)
             for number, config in enumerate(sets)
         ]
         self._tables = [
@@ -109,41 +133,29 @@ class EpisodeSampler:
         self, class_index: int, number: int, rows: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """An image of the same set in which no view shows the class; any query if there is none."""
-        members = np.setdiff1d(np.nonzero(self._cache.set_index == number)[0], rows[:, 0])
+        members = np.setdiff1d(np.nonzero(self._set_index == number)[0], rows[:, 0])
         if not len(members):
             return np.asarray(rows[rng.integers(len(rows))])
         return np.asarray([members[rng.integers(len(members))], 0])
 
-    def batch(self, number: int, size: int) -> ViewBatch:
-        """Batch `number`: `size` episodes, each side flipped at random."""
+    def batch(self, number: int, size: int) -> EpisodeBatch:
+        """Batch `number`: `size` episodes, each image flipped at random."""
         rng = np.random.default_rng((self._seed, number))
         picks = [self.pick(rng) for _ in range(size)]
         sides = [(pick.query, pick.class_index) for pick in picks]
         sides += [(support, pick.class_index) for pick in picks for support in pick.supports]
-        images = tuple((*side, int(rng.choice((1, -1)))) for side, _ in sides)
-        labels = np.stack(
-            [
-                self._label(row, view, class_index)[:, ::flip]
-                for (row, view, flip), (_, class_index) in zip(images, sides, strict=True)
-            ]
+        flips = [int(rng.choice((1, -1))) for _ in sides]
+        seeds = rng.integers(2**63, size=len(sides))
+        images = tuple(
+            DrawnImage(*side, flip, class_index, int(seed))
+            for (side, class_index), flip, seed in zip(sides, flips, seeds, strict=True)
         )
-        shape = labels.shape[1:]
-        return ViewBatch(images, labels[:size], labels[size:].reshape(size, self._shots, *shape))
+        return EpisodeBatch(images[:size], images[size:])
 
-    def features(self, views: ViewBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Cached features of a batch's images: shallow (M, C2, h, w) and stage 3 (M, C3, h, w)."""
-        shallow, stage3 = (
-            np.stack(
-                [features[row, view][:, :, ::flip] for row, view, flip in views.images],
-                dtype=np.float32,
-            )
-            for features in (self._cache.shallow, self._cache.stage3)
-        )
-        return shallow, stage3
 
-    def _label(self, row: int, view: int, class_index: int) -> NDArray[np.uint8]:
-        label = self._cache.labels[row, view]
-        return np.where(label == 255, 255, label == class_index).astype(np.uint8)
+def episode_label(label: NDArray[np.uint8], class_index: int) -> NDArray[np.uint8]:
+    """A label map of class indices as an episode sees it: 1 class, 0 other, 255 ignore."""
+    return np.where(label == IGNORE, IGNORE, label == class_index).astype(np.uint8)
 
 
 def _pair(row: NDArray[np.int64]) -> tuple[int, int]:

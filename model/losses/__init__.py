@@ -34,14 +34,44 @@ class LossTerms(NamedTuple):
     support: Tensor
 
 
-def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
+class LossCounts(NamedTuple):
+    """What the terms are divided by, float scalars.
+
+    Processes that share a batch divide by the mean of their counts, so that the mean of their
+    gradients is the gradient of the whole batch.
+
+    query_pixels, support_pixels: not ignored.
+    holding: queries that show the class.
+    """
+
+    query_pixels: Tensor
+    support_pixels: Tensor
+    holding: Tensor
+
+
+def count_labels(query_labels: Tensor, support_labels: Tensor) -> LossCounts:
+    """The counts of labels (B, H, W) and (B, K, H, W)."""
+    return LossCounts(
+        (query_labels != IGNORE).sum().float(),
+        (support_labels != IGNORE).sum().float(),
+        _holding(query_labels).sum().float(),
+    )
+
+
+def segmentation_loss(logits: Tensor, labels: Tensor, pixels: Tensor | None = None) -> Tensor:
     """Cross entropy of logits (B, 2, h, w), brought to labels (B, H, W) bilinearly; 255 ignored.
 
     Zero, not NaN, when every pixel is ignored.
+
+    Args:
+        logits: at any size.
+        labels: 0, 1 or 255.
+        pixels: what the sum is divided by; the labels that are not ignored unless given.
     """
     full = F.interpolate(logits, size=labels.shape[1:], mode="bilinear", align_corners=False)
     total = F.cross_entropy(full, labels.long(), ignore_index=IGNORE, reduction="sum")
-    return total / (labels != IGNORE).sum().clamp_min(1)
+    divisor = (labels != IGNORE).sum() if pixels is None else pixels
+    return total / divisor.clamp_min(1)
 
 
 def distillation_loss(
@@ -76,6 +106,7 @@ def episode_loss(
     resize_mask: MaskResize,
     strategy: Strategy,
     weights: LossWeights,
+    counts: LossCounts | None = None,
 ) -> LossTerms:
     """All terms for a batch of episodes; the term of a part that the network lacks is 0.
 
@@ -84,23 +115,33 @@ def episode_loss(
         query_labels: (B, H, W) 0, 1 or 255.
         support_labels: (B, K, H, W) 0, 1 or 255.
         resize_mask: the network's own mask resize.
+        strategy: of the distillation.
+        weights: of the terms.
+        counts: what the terms are divided by; the batch's own unless given.
     """
-    main = segmentation_loss(output.logits, query_labels)
+    if counts is None:
+        counts = count_labels(query_labels, support_labels)
+    main = segmentation_loss(output.logits, query_labels, counts.query_pixels)
     auxiliary = torch.stack(
-        [segmentation_loss(logits, query_labels) for logits in output.auxiliary_logits]
+        [
+            segmentation_loss(logits, query_labels, counts.query_pixels)
+            for logits in output.auxiliary_logits
+        ]
     ).mean()
     support = distillation = main.new_zeros(())
     if output.support_logits is not None:
-        support = segmentation_loss(output.support_logits, support_labels.flatten(0, 1))
+        support = segmentation_loss(
+            output.support_logits, support_labels.flatten(0, 1), counts.support_pixels
+        )
     # A query without the class has no prototype to learn from.
-    holds = (query_labels == 1).flatten(1).any(dim=1)
+    holds = _holding(query_labels)
     if output.guided_shots is not None and holds.any():
         distillation = distillation_loss(
             output.guided_shots[holds],
             _query_prototype(output, query_labels, resize_mask)[holds],
             strategy=strategy,
             weights=weights,
-        )
+        ) * (holds.sum() / counts.holding)
     total = (
         main
         + weights.auxiliary * auxiliary
@@ -108,6 +149,11 @@ def episode_loss(
         + weights.support * support
     )
     return LossTerms(total, main, auxiliary, distillation, support)
+
+
+def _holding(query_labels: Tensor) -> Tensor:
+    """Which queries (B,) show the class."""
+    return (query_labels == 1).flatten(1).any(dim=1)
 
 
 def _query_prototype(output: SDAANetOutput, labels: Tensor, resize_mask: MaskResize) -> Tensor:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from model.build import CheckpointError, NetworkConfig, network_state, read_checkpoint
 from model.nets import SDAANet
@@ -18,17 +19,19 @@ def save_checkpoint(
     average: SDAANet,
     config: NetworkConfig,
     optimizer: dict[str, Any] | None,
+    generators: Tensor,
     progress: dict[str, Any],
 ) -> None:
     """Write atomically: a reader finds the old file or the new one, never half of one.
 
-    The entry `network` is the averaged one, which is what evaluation and export use.
+    The entry `network` is the averaged one, which is what evaluation and export use. `generators`
+    are those of all processes, see `model.training.place.Place.generator_states`.
     """
     state = {
         **network_state(average, config),
         "live": network.state_dict(),
         "optimizer": optimizer,
-        "rng": torch.get_rng_state(),
+        "rng": generators,
         "progress": progress,
     }
     temporary = folder / f"{CHECKPOINT_FILE}.partial"
@@ -50,8 +53,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def restore_checkpoint(checkpoint: dict[str, Any], *, network: SDAANet, average: SDAANet) -> None:
-    """Load networks and the random state in place."""
+def restore_networks(checkpoint: dict[str, Any], *, network: SDAANet, average: SDAANet) -> None:
+    """Load both networks in place."""
     network.load_state_dict(checkpoint["live"])
     average.load_state_dict(checkpoint["network"])
-    torch.set_rng_state(checkpoint["rng"])

@@ -2,15 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.build import PRESETS, NetworkConfig
 from model.data.folds import FOLDS, FoldScheme, excluded_names, fold_classes
 from model.data.mixture import SetConfig
 from model.losses import LossWeights
+from model.training.augmentation import Augmentation
 from model.training.source import Trained
 
 
@@ -48,6 +49,30 @@ class CacheEntry(_Config):
     workers: Annotated[int, Field(ge=1)] = 2
 
 
+class AugmentEntry(_Config):
+    """How images are changed on the device where nothing is cached (`cache: null`).
+
+    Views that are cached are made by `model.data.augment` instead.
+    """
+
+    rotation: Annotated[float, Field(ge=0, le=180)] = 10.0  # degrees to either side
+    blur: Annotated[float, Field(ge=0, le=1)] = 0.25  # chance
+    min_scale: Annotated[float, Field(gt=0, le=1)] = 0.35  # least share a crop keeps; 1: no crop
+    colour: Annotated[float, Field(ge=0, le=1)] = 1.0  # strength
+
+    def as_augmentation(self) -> Augmentation:
+        """The form that the device's augmentation takes."""
+        return Augmentation(**self.model_dump())
+
+
+class LoadingEntry(_Config):
+    """How batches reach the device. Nothing here changes a result: a resume may have another."""
+
+    memory_gb: Annotated[float, Field(ge=0)] | None = None  # for images; half of what is free
+    workers: Annotated[int, Field(ge=1, le=64)] = 2  # threads
+    ahead: Annotated[int, Field(ge=1, le=64)] = 4  # batches
+
+
 class EpisodeMix(_Config):
     """Chances of the less usual episodes and augmentations."""
 
@@ -74,16 +99,31 @@ class Parts(_Config):
 class Stage(_Config):
     """A stretch of training with one set of trainable parts and a poly schedule of its own.
 
-    `backbone` names what is trained besides the head: `none`, or `deep` (the part behind the
-    cached features), or `all` (from pixels; nothing is cached).
+    It lasts `steps`, or `epochs` of as many episodes as the run has images, which become steps as
+    soon as the images are counted. `backbone` names what is trained besides the head: `none`, or
+    `deep` (the part behind the cached features), or `all` (from pixels, also beside a cache).
     """
 
-    steps: Annotated[int, Field(gt=0)]
+    steps: Annotated[int, Field(ge=0)] = 0
+    epochs: Annotated[float, Field(gt=0)] | None = None
     backbone: Trained
     lr: Annotated[float, Field(gt=0)]
     backbone_lr: Annotated[float, Field(ge=0)] = 0.0
     batch: Annotated[int, Field(ge=1)]
     warmup: Annotated[int, Field(ge=0)] = 0  # steps of a linear rise of the rate
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if bool(self.steps) == (self.epochs is not None):
+            raise ValueError("a stage has either steps, above 0, or epochs")
+        return self
+
+    def in_steps(self, images: int) -> "Stage":
+        """The same stage with its length in steps, at least one."""
+        if self.epochs is None:
+            return self
+        steps = max(1, int(self.epochs * images / self.batch))
+        return self.model_copy(update={"steps": steps, "epochs": None})
 
 
 class TrainConfig(_Config):
@@ -94,7 +134,9 @@ class TrainConfig(_Config):
     input_side: Annotated[int, Field(ge=65)]
     unseen: UnseenFold | None
     sets: tuple[SetEntry, ...]
-    cache: CacheEntry = CacheEntry()
+    cache: CacheEntry | None = CacheEntry()  # null: the backbone runs in every step
+    augment: AugmentEntry = AugmentEntry()
+    loading: LoadingEntry = LoadingEntry()
     episodes: EpisodeMix = EpisodeMix()
     shots: Annotated[int, Field(ge=1, le=10)] = 1
     strategy: Literal["integral", "separate"] = "separate"
@@ -103,7 +145,7 @@ class TrainConfig(_Config):
     power: Annotated[float, Field(gt=0)] = 0.9
     precision: Literal["fp32", "bf16"] = "fp32"  # of the forward; losses and updates are fp32
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
-    gradient_clip: Annotated[float, Field(gt=0)] = 5.0
+    gradient_clip: Annotated[float, Field(gt=0)] | None = 5.0
     distillation_weight: Annotated[float, Field(ge=0)] = 50.0
     seed: int = 0
     checkpoint_steps: Annotated[int, Field(gt=0)] = 200
@@ -118,6 +160,28 @@ class TrainConfig(_Config):
             use_sdpm=self.parts.sdpm,
             use_prior=self.parts.prior,
         )
+
+    @property
+    def label_side(self) -> int:
+        """Side of the labels that the losses see, in pixels."""
+        return self.input_side if self.cache is None else self.cache.label_side
+
+    def in_steps(self, images: int) -> "TrainConfig":
+        """The same recipe for a known number of training images: every stage has its steps."""
+        stages = tuple(stage.in_steps(images) for stage in self.stages)
+        return self.model_copy(update={"stages": stages})
+
+    def check_processes(self, processes: int) -> None:
+        """Every batch has to fall into equal parts.
+
+        Raises:
+            ConfigError: one does not.
+        """
+        for stage in self.stages:
+            if stage.batch % processes:
+                raise ConfigError(
+                    f"a batch of {stage.batch} episodes cannot be shared by {processes} processes"
+                )
 
     @property
     def excluded_names(self) -> frozenset[str]:

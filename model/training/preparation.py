@@ -1,54 +1,60 @@
-"""What a run trains on: its sets without the test classes, and their cached features."""
+"""What a run trains on: its sets without the test classes, as episodes and as tensors."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.data.cache import CacheConfig, build_cache
-from model.data.mixture import allowed_images, open_set
+from model.data.datasets import LabelledImages
+from model.data.images import TrainingImages
+from model.data.memory import available_memory
+from model.data.mixture import SourceImage, allowed_images, open_set
 from model.data.sampler import EpisodeSampler
 from model.nets import SDAANet
-from model.training.config import TrainConfig
+from model.training.config import CacheEntry, TrainConfig
 from model.training.feature_graph import feature_graph, weights_key
-from model.training.source import BatchSource
+from model.training.place import Place
+from model.training.source import BatchSource, CachedSource, PixelSource
 
 
 class Prepared(NamedTuple):
-    """What a run trains on."""
+    """What a run trains on.
 
+    images: how many; an epoch has as many episodes.
+    data: the same by set, in words.
+    """
+
+    sampler: EpisodeSampler
     source: BatchSource
+    images: int
     excluded: tuple[str, ...]
     data: tuple[str, ...]
 
 
-def prepare(config: TrainConfig, network: SDAANet, data_root: Path, cache_dir: Path) -> Prepared:
-    """Open the sets, leave out test classes, and fill the feature cache."""
+class _Counted(NamedTuple):
+    """Batches of images whose classes are counted, as `EpisodeSampler` takes them."""
+
+    source: BatchSource
+    counts: NDArray[np.int32]
+    set_index: NDArray[np.int64]
+
+
+def prepare(
+    config: TrainConfig, network: SDAANet, data_root: Path, cache_dir: Path, place: Place
+) -> Prepared:
+    """Open the sets, leave out test classes, and fill the feature cache or the memory."""
     entries = [entry.as_set() for entry in config.sets]
     sets = [open_set(entry, data_root, config.input_side) for entry in entries]
-    images = allowed_images(sets, frozenset())
-    views = CacheConfig(
-        side=config.input_side,
-        label_side=config.cache.label_side,
-        views=config.cache.views,
-        seed=config.cache.seed,
-    )
-    graph = feature_graph(network.backbone.eval(), config.input_side)
-    cache = build_cache(
-        cache_dir,
-        sets,
-        images,
-        graph,
-        views,
-        weights_key=weights_key(network.backbone),
-        workers=config.cache.workers,
-    )
-    # One cache serves the runs of every fold: the images of a run's own test classes stand in it
-    # and belong to no set.
-    allowed = set(allowed_images(sets, config.excluded_names))
-    set_index = np.asarray([i.set_index if i in allowed else -1 for i in images], dtype=np.int64)
+    if config.cache is None:
+        counted = _from_pixels(config, sets, place)
+    else:
+        counted = _from_cache(config, config.cache, sets, network, cache_dir, place)
     sampler = EpisodeSampler(
-        cache._replace(set_index=set_index),
+        counted.counts,
+        counted.set_index,
         entries,
         shots=config.shots,
         seed=config.seed,
@@ -56,7 +62,57 @@ def prepare(config: TrainConfig, network: SDAANet, data_root: Path, cache_dir: P
         same_image=config.episodes.same_image,
         class_power=config.episodes.class_power,
     )
-    counts = np.bincount(set_index[set_index >= 0], minlength=len(sets))
-    described = tuple(f"{d.name}: {count} images" for d, count in zip(sets, counts, strict=True))
-    source = BatchSource(sampler, sets, images, views)
-    return Prepared(source, tuple(sorted(config.excluded_names)), described)
+    used = counted.set_index[counted.set_index >= 0]
+    by_set = np.bincount(used, minlength=len(sets))
+    return Prepared(
+        sampler,
+        counted.source,
+        images=len(used),
+        excluded=tuple(sorted(config.excluded_names)),
+        data=tuple(f"{d.name}: {count} images" for d, count in zip(sets, by_set, strict=True)),
+    )
+
+
+def _from_cache(
+    config: TrainConfig,
+    entry: CacheEntry,
+    sets: Sequence[LabelledImages],
+    network: SDAANet,
+    cache_dir: Path,
+    place: Place,
+) -> _Counted:
+    images = allowed_images(sets, frozenset())
+    views = CacheConfig(
+        side=config.input_side, label_side=entry.label_side, views=entry.views, seed=entry.seed
+    )
+    graph = feature_graph(network.backbone.eval(), config.input_side)
+    with place.first_alone():
+        cache = build_cache(
+            cache_dir,
+            sets,
+            images,
+            graph,
+            views,
+            weights_key=weights_key(network.backbone),
+            workers=entry.workers,
+        )
+    # One cache serves the runs of every fold: the images of a run's own test classes stand in it
+    # and belong to no set.
+    allowed = set(allowed_images(sets, config.excluded_names))
+    set_index = np.asarray([i.set_index if i in allowed else -1 for i in images], dtype=np.int64)
+    return _Counted(CachedSource(cache, sets, images, views), cache.counts(), set_index)
+
+
+def _from_pixels(config: TrainConfig, sets: Sequence[LabelledImages], place: Place) -> _Counted:
+    images: list[SourceImage] = allowed_images(sets, config.excluded_names)
+    limit = config.loading.memory_gb
+    held = TrainingImages(
+        sets,
+        images,
+        side=config.input_side,
+        memory_bytes=(available_memory() / 2 if limit is None else limit * 1e9) / place.neighbours,
+        workers=config.loading.workers,
+    )
+    set_index = np.asarray([image.set_index for image in images], dtype=np.int64)
+    source = PixelSource(held, config.augment.as_augmentation())
+    return _Counted(source, held.counts, set_index)

@@ -1,8 +1,8 @@
 """A training run: data, network, stages, log, checkpoints, resume."""
 
-import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,16 +12,18 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from model.build import CheckpointError, build_network, load_pretrained
-from model.losses import LossTerms, episode_loss
+from model.losses import LossTerms
 from model.nets import SDAANet
 from model.training.checkpoints import (
     CHECKPOINT_FILE,
     read_run,
-    restore_checkpoint,
+    restore_networks,
     save_checkpoint,
 )
 from model.training.config import Stage, TrainConfig
 from model.training.log import RunLog
+from model.training.place import Place, choose_device
+from model.training.prefetch import Prefetcher
 from model.training.preparation import prepare
 from model.training.schedule import (
     Position,
@@ -32,6 +34,8 @@ from model.training.schedule import (
     set_rate,
     total_steps,
 )
+from model.training.source import LoadedBatch
+from model.training.step import Stepper
 
 _LOG_STEPS = 20
 _BAR = "{desc} {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
@@ -47,7 +51,11 @@ class Run:
         weights_dir: folder of the starting weights.
         cache_dir: folder of the feature cache.
         budget: minutes of training, the cache's filling aside, that the schedule is scaled to.
+        place: device and processes; this process alone on the best device unless given.
         clock: seconds.
+
+    Raises:
+        ConfigError: the processes cannot share a batch.
     """
 
     def __init__(
@@ -59,15 +67,26 @@ class Run:
         weights_dir: Path,
         cache_dir: Path,
         budget: float | None = None,
+        place: Place | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.config, self.out, self.budget, self._clock = config, out, budget, clock
+        self.out, self.budget, self._clock = out, budget, clock
+        self.place = place or Place(device=choose_device("auto"))
+        config.check_processes(self.place.processes)
         self.network_config = config.network
         torch.manual_seed(config.seed)
-        self.network = build_network(self.network_config, mask_side=config.cache.label_side)
-        load_pretrained(self.network.backbone, weights_dir)
-        self.prepared = prepare(config, self.network, data_root, cache_dir)
+        self.network = build_network(self.network_config, mask_side=config.label_side)
+        with self.place.first_alone():  # it may have to download them
+            load_pretrained(self.network.backbone, weights_dir)
+        self.prepared = prepare(config, self.network, data_root, cache_dir, self.place)
+        self.config = config.in_steps(self.prepared.images)
+        self.place.settle(self.network)
+        if not self.place.is_first:  # whose dropout would else equal the first's
+            torch.manual_seed(config.seed + self.place.rank)
         update = moving_average(config.ema)
+        self._stepper = Stepper(
+            self.config, self.place, self.prepared.sampler, self.prepared.source, self.network
+        )
         self.average = AveragedModel(self.network, multi_avg_fn=update, use_buffers=False)
         self.averaged = cast(SDAANet, self.average.module)
         self.step, self.episodes, self.minutes, self.waited = 0, 0, 0.0, 0.0
@@ -83,7 +102,10 @@ class Run:
         """
         checkpoint = read_run(self.out)
         self._refuse_other_recipe(checkpoint)
-        restore_checkpoint(checkpoint, network=self.network, average=self.averaged)
+        restore_networks(checkpoint, network=self.network, average=self.averaged)
+        # Runs of a single process once kept their one state without the processes' axis.
+        states: Tensor = checkpoint["rng"]
+        self.place.restore_generator(states if states.ndim == 2 else states[None])
         progress = checkpoint["progress"]
         self.step, self.minutes = progress["step"], progress["minutes"]
         self.episodes = progress["episodes"]
@@ -97,9 +119,10 @@ class Run:
             self._optimizer_state = stopped_at, checkpoint["optimizer"]
 
     def _refuse_other_recipe(self, checkpoint: dict[str, Any]) -> None:
-        made_by = json.loads(checkpoint["progress"]["training"])
-        now = self.config.model_dump(mode="json")
-        other = sorted(key for key in now if now[key] != made_by.get(key))
+        # Validated, so that what the recipe did not know yet has its default.
+        made_by = TrainConfig.model_validate_json(checkpoint["progress"]["training"])
+        then, now = (recipe.model_dump(exclude={"loading"}) for recipe in (made_by, self.config))
+        other = sorted(key for key in now if now[key] != then[key])
         if other:
             raise CheckpointError(
                 f"the run in {self.out} has another recipe: {', '.join(other)} differ; "
@@ -118,82 +141,94 @@ class Run:
         return locate(self.config, schedule_step(self.config, self.step, self.minutes, budget))
 
     def train(self, should_stop: Callable[[], bool]) -> None:
-        """Run to the end of the stages, or until `should_stop`; leaves a checkpoint either way."""
+        """Run to the end of the stages, or until `should_stop`; leaves a checkpoint either way.
+
+        Of several processes, one that should stop stops all of them.
+        """
         self.out.mkdir(parents=True, exist_ok=True)
         total = total_steps(self.config)
         start = min(self._schedule_step(), total)
+        first = self.place.is_first
         with (
-            RunLog(self.out, self.step) as log,
-            tqdm(total=total, initial=start, desc="train", bar_format=_BAR) as bar,
+            RunLog(self.out, self.step) if first else nullcontext() as log,
+            tqdm(
+                total=total, initial=start, desc="train", bar_format=_BAR, disable=not first
+            ) as bar,
         ):
-            while self._schedule_step() < total and not should_stop():
+            while self._schedule_step() < total and not self._agreed(should_stop, 0.0)[0]:
                 self._stage(log, bar, should_stop)
 
-    def _stage(self, log: RunLog, bar: "tqdm[Any]", should_stop: Callable[[], bool]) -> None:
+    def _agreed(self, should_stop: Callable[[], bool], minutes: float) -> tuple[bool, float]:
+        """Whether any process should stop, and the minutes that the slowest one counts."""
+        stop, longest = self.place.largest(float(should_stop()), minutes)
+        return bool(stop), longest
+
+    def _batches(self, stage: Stage) -> Prefetcher[LoadedBatch]:
+        return Prefetcher(
+            lambda number: self._stepper.load(number, stage),
+            first=self.step,
+            ahead=self.config.loading.ahead,
+            workers=self.config.loading.workers,
+            enter_thread=self.place.enter_thread,
+        )
+
+    def _stage(self, log: RunLog | None, bar: "tqdm[Any]", should_stop: Callable[[], bool]) -> None:
         at = self._schedule(self.budget)
         stage = self.config.stages[at.stage]
-        optimizer = make_optimizer(self.network, stage, self.config)
+        optimizer = self._optimizer(at)
+        self.network.train_mode()
+        window: list[LossTerms] = []
+        last = stop = False
+        with self._batches(stage) as batches:
+            mark = self._clock()
+            while not (last or stop):
+                set_rate(optimizer, stage, self._schedule(self.budget).step, self.config.power)
+                loaded = self._wait_for(batches)
+                window.append(self._stepper.learn(loaded, stage, optimizer))
+                self.average.update_parameters(self.network)
+                self.step += 1
+                self.episodes += stage.batch
+                # From mark to mark, so that writing logs and checkpoints counts as well.
+                mark, before = self._clock(), mark
+                # Asked once: a signal that comes later waits for the next step and its checkpoint.
+                stop, minutes = self._agreed(should_stop, (mark - before) / 60)
+                self.minutes += minutes
+                bar.update(min(self._schedule_step(), total_steps(self.config)) - bar.n)
+                last = self._schedule(self.budget).stage != at.stage
+                if self.step % _LOG_STEPS == 0:
+                    self._log(window, log, bar)
+                    window = []
+                if last:
+                    # The next stage has other parameter groups, an optimizer and an average of
+                    # its own.
+                    self.average.n_averaged.zero_()
+                    self._save(None)
+                elif stop or self.step % self.config.checkpoint_steps == 0:
+                    self._save(optimizer)
+
+    def _optimizer(self, at: Position) -> torch.optim.Optimizer:
+        """A stage's optimizer, as a checkpoint inside that stage left it."""
+        optimizer = make_optimizer(self.network, self.config.stages[at.stage], self.config)
         if self._optimizer_state is not None:
             # Another budget may have moved the run to a stage with other parameter groups.
             if self._optimizer_state[0] == at.stage:
                 optimizer.load_state_dict(self._optimizer_state[1])
             self._optimizer_state = None
-        self.network.train_mode()
-        window: list[LossTerms] = []
-        last = stop = False
-        mark = self._clock()
-        while not (last or stop):
-            set_rate(optimizer, stage, self._schedule(self.budget).step, self.config.power)
-            window.append(self._update(optimizer, stage))
-            self.step += 1
-            self.episodes += stage.batch
-            # From mark to mark, so that writing logs and checkpoints counts as well.
-            mark, before = self._clock(), mark
-            self.minutes += (mark - before) / 60
-            bar.update(min(self._schedule_step(), total_steps(self.config)) - bar.n)
-            last = self._schedule(self.budget).stage != at.stage
-            if self.step % _LOG_STEPS == 0:
-                self._log(window, log, bar)
-                window = []
-            # Asked once: a signal that comes later waits for the next step and its checkpoint.
-            stop = should_stop()
-            if last:
-                # The next stage has other parameter groups, an optimizer and an average of its own.
-                self.average.n_averaged.zero_()
-                self._save(None)
-            elif stop or self.step % self.config.checkpoint_steps == 0:
-                self._save(optimizer)
+        return optimizer
 
-    def _update(self, optimizer: torch.optim.Optimizer, stage: Stage) -> LossTerms:
-        source, backbone = self.prepared.source, self.network.backbone
+    def _wait_for(self, batches: Prefetcher[LoadedBatch]) -> LoadedBatch:
         asked = self._clock()
-        loaded = source.load(self.step, stage.batch, stage.backbone)
+        loaded = next(batches)
         self.waited += (self._clock() - asked) / 60
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bf16"):
-            batch = source.encode(loaded, backbone)
-            masks: Tensor = (batch.support_labels == 1).float()
-            output = self.network.forward_training(batch.queries, batch.supports, masks)
-        terms = episode_loss(
-            output.float(),
-            query_labels=batch.query_labels,
-            support_labels=batch.support_labels,
-            resize_mask=self.network.resize_mask,
-            strategy=self.config.strategy,
-            weights=self.config.loss_weights,
-        )
-        # Also of parameters that an earlier stage trained, or they would count in the clipping.
-        self.network.zero_grad(set_to_none=True)
-        terms.total.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
-        optimizer.step()
-        self.average.update_parameters(self.network)
-        return LossTerms(*(term.detach() for term in terms))
+        return loaded
 
-    def _log(self, window: list[LossTerms], log: RunLog, bar: "tqdm[Any]") -> None:
-        means = {
-            name: float(torch.stack([getattr(terms, name) for terms in window]).mean())
-            for name in LossTerms._fields
-        }
+    def _log(self, window: list[LossTerms], log: RunLog | None, bar: "tqdm[Any]") -> None:
+        table = torch.stack([torch.stack(terms) for terms in window])  # (steps, terms)
+        means = dict(
+            zip(LossTerms._fields, self.place.mean(table.mean(dim=0)).tolist(), strict=True)
+        )
+        if log is None:
+            return
         entry = {"step": float(self.step), "minutes": round(self.minutes, 3), **means}
         entry["data_wait"] = round(self.wait_share, 4)
         self.curve.append(entry)
@@ -203,12 +238,16 @@ class Run:
         log.write(entry)
 
     def _save(self, optimizer: torch.optim.Optimizer | None) -> None:
+        generators = self.place.generator_states()
+        if not self.place.is_first:
+            return
         save_checkpoint(
             self.out,
             network=self.network,
             average=self.averaged,
             config=self.network_config,
             optimizer=None if optimizer is None else optimizer.state_dict(),
+            generators=generators,
             progress={
                 "step": self.step,
                 "episodes": self.episodes,

@@ -1,19 +1,22 @@
-"""Training batches as tensors: cached features, or the same views through the backbone."""
+"""Training batches as tensors: from cached features, or from pixels through the backbone."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
-from model.data.cache import CacheConfig, make_view
+from model.data.cache import CacheConfig, FeatureCache, make_view
 from model.data.datasets import LabelledImages
+from model.data.images import TrainingImages
 from model.data.mixture import SourceImage
-from model.data.sampler import EpisodeSampler, ViewBatch
+from model.data.sampler import DrawnImage, EpisodeBatch, episode_label
 from model.nets.backbones import Backbone, BackboneFeatures
 from model.nets.preprocess import Normalise
+from model.training.augmentation import Augmentation, augment, draw_changes
 
 Trained = Literal["none", "deep", "all"]
 
@@ -31,21 +34,45 @@ class TrainingBatch(NamedTuple):
 
 
 class LoadedBatch(NamedTuple):
-    """What batch i needs from memory or disk, before the network sees it.
+    """What a batch needs from memory or disk, before the network sees it.
 
-    inputs: the shallow and stage-3 features, or the one array of pixels.
+    episodes: B.
+    inputs: what the source makes features of, M = B * (1 + K) of each.
+    labels: (M, L, L); 1 class, 0 other, 255 ignore.
     """
 
-    views: ViewBatch
-    trained: Trained
+    episodes: int
     inputs: tuple[Tensor, ...]
+    labels: Tensor
+
+    def pinned(self) -> Self:
+        """In memory that a GPU copies from while it computes."""
+        inputs = tuple(part.pin_memory() for part in self.inputs)
+        return self._replace(inputs=inputs, labels=self.labels.pin_memory())
+
+    def to(self, device: torch.device) -> Self:
+        """On a device; the copy of a pinned batch is not waited for."""
+        inputs = tuple(part.to(device, non_blocking=True) for part in self.inputs)
+        return self._replace(inputs=inputs, labels=self.labels.to(device, non_blocking=True))
 
 
-class BatchSource:
-    """Makes batch i for the stage at hand.
+class BatchSource(Protocol):
+    """Makes batches for the stage at hand, `trained` naming the part of the backbone it trains."""
+
+    def load(self, drawn: EpisodeBatch, trained: Trained) -> LoadedBatch:
+        """Read what a batch needs; a pure function that several threads call at once."""
+        ...
+
+    def encode(self, loaded: LoadedBatch, backbone: Backbone, trained: Trained) -> TrainingBatch:
+        """The batch for the network; features carry gradients of the trained part."""
+        ...
+
+
+class CachedSource:
+    """Batches of cached features, or for a wholly trained backbone of the same views' pixels.
 
     Args:
-        sampler: which episodes.
+        cache: features and labels.
         sets: where the images come from.
         images: the cache's rows.
         views: how views are made.
@@ -53,45 +80,90 @@ class BatchSource:
 
     def __init__(
         self,
-        sampler: EpisodeSampler,
+        cache: FeatureCache,
         sets: Sequence[LabelledImages],
         images: Sequence[SourceImage],
         views: CacheConfig,
     ) -> None:
-        self._sampler, self._sets, self._images, self._views = sampler, sets, images, views
+        self._cache, self._sets, self._images, self._views = cache, sets, images, views
         self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
-    def load(self, number: int, size: int, trained: Trained) -> LoadedBatch:
-        """Read batch `number` of `size` episodes."""
-        views = self._sampler.batch(number, size)
-        if trained == "all":
-            return LoadedBatch(views, trained, (self._pixels(views),))
-        features = self._sampler.features(views)
-        return LoadedBatch(views, trained, tuple(torch.from_numpy(part) for part in features))
+    def load(self, drawn: EpisodeBatch, trained: Trained) -> LoadedBatch:
+        """Features, or pixels (M, S, S, 3) for `all`."""
+        inputs: tuple[NDArray[Any], ...] = (
+            (np.stack([self._pixels(image) for image in drawn.images]),)
+            if trained == "all"
+            else self._cache.features(drawn.images)
+        )
+        labels = self._cache.episode_labels(drawn.images)
+        return _loaded(drawn, tuple(torch.from_numpy(part) for part in inputs), labels)
 
-    def encode(self, loaded: LoadedBatch, backbone: Backbone) -> TrainingBatch:
-        """The batch for the network; features carry gradients of the trained part."""
-        views, size = loaded.views, len(loaded.views.query_labels)
-        if loaded.trained == "all":
-            features = backbone.features(self._normalise(loaded.inputs[0]))
+    def encode(self, loaded: LoadedBatch, backbone: Backbone, trained: Trained) -> TrainingBatch:
+        """Features through what is trained of the backbone."""
+        if trained == "all":
+            pixels = loaded.inputs[0]
+            features = backbone.features(self._normalise.to(pixels.device)(pixels))
         else:
             shallow, stage3 = loaded.inputs
-            if loaded.trained == "deep":
+            if trained == "deep":
                 stage3 = backbone.deep(shallow)
             features = BackboneFeatures(shallow, stage3)
-        return TrainingBatch(
-            BackboneFeatures(*(feature[:size] for feature in features)),
-            BackboneFeatures(*(feature[size:] for feature in features)),
-            torch.from_numpy(views.query_labels),
-            torch.from_numpy(views.support_labels),
-        )
+        return _split(features, loaded.labels, loaded.episodes)
 
-    def _pixels(self, views: ViewBatch) -> Tensor:
-        return torch.from_numpy(
-            np.stack(
-                [
-                    make_view(self._sets, self._images[row], view, self._views).image[:, ::flip]
-                    for row, view, flip in views.images
-                ]
-            )
+    def _pixels(self, image: DrawnImage) -> NDArray[np.uint8]:
+        view = make_view(self._sets, self._images[image.row], image.view, self._views)
+        return view.image[:, :: image.flip]
+
+
+class PixelSource:
+    """Batches from plain images, augmented on the device and encoded in the step.
+
+    Args:
+        images: the plain images.
+        augmentation: what is done to them.
+    """
+
+    def __init__(self, images: TrainingImages, augmentation: Augmentation) -> None:
+        self._images, self._augmentation = images, augmentation
+        self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+    def load(self, drawn: EpisodeBatch, trained: Trained) -> LoadedBatch:
+        """Pixels (M, S, S, 3) and the changes (M, P) that augmentation makes to them."""
+        views = [self._images.view(image.row) for image in drawn.images]
+        labels = np.stack(
+            [
+                episode_label(view.label, image.class_index)
+                for view, image in zip(views, drawn.images, strict=True)
+            ]
         )
+        pixels = torch.from_numpy(np.stack([view.image for view in views]))
+        changes = torch.from_numpy(draw_changes(drawn.images, self._augmentation))
+        return _loaded(drawn, (pixels, changes), labels)
+
+    def encode(self, loaded: LoadedBatch, backbone: Backbone, trained: Trained) -> TrainingBatch:
+        """Features of augmented images; what is not trained of the backbone keeps no graph."""
+        pixels, changes = loaded.inputs
+        images, labels = augment(pixels, loaded.labels, changes)
+        image = self._normalise.to(pixels.device)(images.permute(0, 2, 3, 1))
+        with torch.set_grad_enabled(trained == "all"):
+            shallow = backbone.shallow(image)
+        with torch.set_grad_enabled(trained != "none"):
+            features = BackboneFeatures(shallow, backbone.deep(shallow))
+        return _split(features, labels, loaded.episodes)
+
+
+def _loaded(
+    drawn: EpisodeBatch, inputs: tuple[Tensor, ...], labels: NDArray[np.uint8]
+) -> LoadedBatch:
+    return LoadedBatch(len(drawn.queries), inputs, torch.from_numpy(labels))
+
+
+def _split(features: BackboneFeatures, labels: Tensor, episodes: int) -> TrainingBatch:
+    """Queries come first."""
+    supports: Tensor = labels[episodes:]
+    return TrainingBatch(
+        BackboneFeatures(*(feature[:episodes] for feature in features)),
+        BackboneFeatures(*(feature[episodes:] for feature in features)),
+        labels[:episodes],
+        supports.unflatten(0, (episodes, -1)),  # type: ignore[no-untyped-call]
+    )

@@ -6,21 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.data.augment import plain_view
-from model.data.cache import FeatureCache
 from model.data.datasets import (
     CocoDataset,
     DatasetError,
     FolderDataset,
     FssDataset,
-    LabelledImages,
     PascalDataset,
     Subset,
     class_areas,
     open_dataset,
 )
 from model.data.episodes import draw_episode, index_classes
-from model.data.mixture import SetConfig, open_set
+from model.data.images import TrainingImages
+from model.data.mixture import SetConfig, allowed_images, open_set
 from model.data.sampler import EpisodeSampler
 from tests.model.data.tiny_sets import (
     instance,
@@ -102,29 +100,30 @@ def test_the_split_behind_the_folder_wins(data: Path, spec: str, split: str, nam
 
 def test_one_sampler_serves_a_mixture_of_formats(data: Path) -> None:
     configs = [SetConfig(name=name, weight=1.0) for name in WRITERS]
-    cache = _cache([open_set(config, data, 33) for config in configs])
+    sets = [open_set(config, data, 33) for config in configs]
+    images = allowed_images(sets, frozenset())
+    held = TrainingImages(sets, images, side=33, memory_bytes=1e9, workers=2)
+    set_index = np.asarray([image.set_index for image in images])
     sampler = EpisodeSampler(
-        cache, configs, shots=1, seed=0, absent=0.0, same_image=0.0, class_power=0.5
-    )
-    views = sampler.batch(0, 40)
-    drawn_from = {int(cache.set_index[row]) for row, _, _ in views.images}
-    assert drawn_from == {0, 1, 2, 3}
-    assert (views.query_labels == 1).any(axis=(1, 2)).all()
-    assert (views.support_labels == 1).any(axis=(1, 2, 3)).all()
+        held.counts, set_index, configs, shots=1, seed=0, absent=0.0, same_image=0.0,
+        class_power=0.5,
+    )  # fmt: skip
+    drawn = sampler.batch(0, 40).images
+    assert {int(set_index[image.row]) for image in drawn} == {0, 1, 2, 3}
+    assert all((held.view(image.row).label == image.class_index).any() for image in drawn)
 
 
-def _cache(sets: list[LabelledImages]) -> FeatureCache:
-    """Label maps of all images, without features."""
-    labels = [
-        plain_view(*dataset.read(i), side=33, label_side=33).label
-        for dataset in sets
-        for i in range(len(dataset))
-    ]
-    sizes = [len(dataset) for dataset in sets]
-    features = np.zeros((len(labels), 1, 1, 1, 1), np.float16)
-    return FeatureCache(
-        features, features, np.stack(labels)[:, None], np.repeat(np.arange(len(sets)), sizes)
-    )
+def test_images_look_alike_from_memory_and_from_disk(data: Path) -> None:
+    sets = [open_set(SetConfig(name="pascal", weight=1.0), data, 33)]
+    images = allowed_images(sets, frozenset())
+    needed = len(images) * 33 * 33 * 4
+    held = TrainingImages(sets, images, side=33, memory_bytes=needed, workers=2)
+    read = TrainingImages(sets, images, side=33, memory_bytes=needed - 1, workers=2)
+    assert (held.held, read.held) == (True, False)
+    np.testing.assert_array_equal(held.counts, read.counts)
+    for row in range(len(images)):
+        for one, other in zip(held.view(row), read.view(row), strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_a_mixture_trains_on_train_splits_and_on_the_kept_images(data: Path) -> None:

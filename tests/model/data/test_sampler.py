@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from model.data.cache import FeatureCache
 from model.data.datasets import DatasetError
 from model.data.mixture import SetConfig
-from model.data.sampler import EpisodeSampler
+from model.data.sampler import EpisodeBatch, EpisodeSampler
 
 ROWS, VIEWS, SIDE = 8, 2, 6
 
@@ -20,14 +21,15 @@ def _cache() -> FeatureCache:
             shallow[row, view] = 10 * row + view
         labels[row, :, :, :3] = 1 + row // 4
         labels[row, :, 0] = 255
-    return FeatureCache(shallow, -shallow, labels, np.zeros(ROWS, np.int64))
+    return FeatureCache(shallow, -shallow, labels)
 
 
 def _sampler(
     *, absent: float = 0.0, same_image: float = 0.0, seed: int = 0, shots: int = 2
 ) -> EpisodeSampler:
     return EpisodeSampler(
-        _cache(),
+        _cache().counts(),
+        np.zeros(ROWS, np.int64),
         [SetConfig(name="only", weight=1.0)],
         shots=shots,
         seed=seed,
@@ -37,26 +39,43 @@ def _sampler(
     )
 
 
+def _query_labels(batch: EpisodeBatch) -> NDArray[np.uint8]:
+    return _cache().episode_labels(batch.queries)
+
+
 def test_a_batch_depends_on_its_number_alone() -> None:
     first, second = _sampler(), _sampler()
     second.batch(0, 3)
-    for one, other in zip(first.batch(7, 3), second.batch(7, 3), strict=True):
-        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
-    assert first.batch(7, 8).images != first.batch(8, 8).images
-    assert first.batch(7, 8).images != _sampler(seed=1).batch(7, 8).images
+    assert first.batch(7, 3) == second.batch(7, 3)
+    assert first.batch(7, 8) != first.batch(8, 8)
+    assert first.batch(7, 8) != _sampler(seed=1).batch(7, 8)
 
 
-def test_shapes() -> None:
-    sampler = _sampler()
-    batch = sampler.batch(0, 3)
-    shallow, stage3 = sampler.features(batch)
+def test_parts_hold_whole_episodes_and_make_up_the_batch() -> None:
+    batch = _sampler().batch(3, 6)
+    parts = [batch.part(number, 3) for number in range(3)]
+    assert sum((part.queries for part in parts), ()) == batch.queries
+    assert sum((part.supports for part in parts), ()) == batch.supports
+    for part in parts:
+        assert len(part.queries) == 2
+        asked = [query.class_index for query in part.queries for _ in range(2)]
+        assert [support.class_index for support in part.supports] == asked
+
+
+def test_every_image_has_a_seed_of_its_own() -> None:
+    seeds = [image.seed for i in range(10) for image in _sampler().batch(i, 4).images]
+    assert len(set(seeds)) == len(seeds) == 120
+
+
+def test_cached_features_and_labels_are_those_of_the_drawn_images() -> None:
+    images = _sampler().batch(0, 3).images
+    shallow, stage3 = _cache().features(images)
     assert shallow.shape == stage3.shape == (9, 1, 1, 2)
-    assert batch.query_labels.shape == (3, SIDE, SIDE)
-    assert batch.support_labels.shape == (3, 2, SIDE, SIDE)
+    assert _cache().episode_labels(images).shape == (9, SIDE, SIDE)
     assert shallow.dtype == stage3.dtype == np.float32
     np.testing.assert_array_equal(stage3, -shallow)
-    assert shallow[:, 0, 0, 0].tolist() == [10 * row + view for row, view, _ in batch.images]
-    assert set(np.unique(batch.query_labels)) == {0, 1, 255}
+    assert shallow[:, 0, 0, 0].tolist() == [10 * image.row + image.view for image in images]
+    assert set(np.unique(_cache().episode_labels(images))) == {0, 1, 255}
 
 
 def test_query_and_supports_are_different_images_of_one_class() -> None:
@@ -69,7 +88,7 @@ def test_query_and_supports_are_different_images_of_one_class() -> None:
 
 
 def test_the_query_sometimes_lacks_the_class() -> None:
-    labels = np.concatenate([_sampler(absent=0.4).batch(i, 4).query_labels for i in range(20)])
+    labels = np.concatenate([_query_labels(_sampler(absent=0.4).batch(i, 4)) for i in range(20)])
     without = ~(labels == 1).any(axis=(1, 2))
     assert 0.2 < without.mean() < 0.6
 
@@ -81,11 +100,11 @@ def test_query_and_supports_are_sometimes_one_image() -> None:
     assert 0.2 < np.mean(same) < 0.6
 
 
-def test_flips_turn_features_and_labels_alike() -> None:
-    views = _sampler().batch(0, 8)
-    steps = [flip for _, _, flip in views.images[:8]]
+def test_flips_turn_labels_with_their_images() -> None:
+    batch = _sampler().batch(0, 8)
+    steps = [image.flip for image in batch.queries]
     assert set(steps) == {1, -1}
-    for flip, label in zip(steps, views.query_labels, strict=True):
+    for flip, label in zip(steps, _query_labels(batch), strict=True):
         assert (label[3, 0] == 1) == (flip == 1)
 
 

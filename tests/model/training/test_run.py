@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from pydantic import ValidationError
 from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
     EventAccumulator,
 )
@@ -24,7 +25,7 @@ from model.training import CHECKPOINT_FILE, Run, TrainConfig
 from model.training.log import RunLog
 from tests.model.tiny_training import SIDE, one_feature_graph, write_training_ground
 
-RECIPE = {
+RECIPE: dict[str, object] = {
     "preset": "lite",
     "input_side": SIDE,
     "unseen": {"fold": 0},
@@ -56,11 +57,12 @@ def _run(
     root: Path,
     out: str,
     *,
+    recipe: dict[str, object] = RECIPE,
     budget: float | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Run:
     return Run(
-        TrainConfig.model_validate(RECIPE),
+        TrainConfig.model_validate(recipe),
         out=root / out,
         data_root=root / "data",
         weights_dir=root / "weights",
@@ -102,6 +104,38 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(root: Path) -> No
         assert not torch.equal(start[trained], expected["live"][trained]), trained
     assert expected["progress"]["data"] == ["tiny: 8 images"]
     assert set(expected["progress"]["excluded"]) >= {"aeroplane", "bottle"}
+
+
+def test_a_run_without_a_cache_resumes_exactly_from_memory_or_from_disk(root: Path) -> None:
+    recipe = {**RECIPE, "cache": None, "loading": {"workers": 3, "ahead": 3}}
+    from_disk = {**recipe, "loading": {"memory_gb": 0.0, "workers": 1, "ahead": 1}}
+    whole = _run(root, "pixels", recipe=recipe)
+    whole.train(lambda: False)
+    _train_until(_run(root, "pixels_parts", recipe=recipe), 3)
+    part = _run(root, "pixels_parts", recipe=from_disk)
+    part.resume()
+    part.train(lambda: False)
+    assert part.step == whole.step == 6
+    expected, found = whole.network.state_dict(), part.network.state_dict()
+    for name, tensor in expected.items():
+        assert torch.equal(tensor, found[name]), name
+    assert not (root / "pixels" / "cache").exists()
+    weights = np.load(root / "weights" / MOBILENET_FILE)
+    for untouched in ("stem.bn.running_mean", "blocks.16.project.bn.running_var"):
+        assert torch.equal(expected[f"backbone.{untouched}"], torch.as_tensor(weights[untouched]))
+
+
+def test_epochs_become_steps_of_as_many_episodes_as_there_are_images(root: Path) -> None:
+    stages = [{"epochs": 2.5, "backbone": "none", "lr": 1e-3, "batch": 3}]
+    run = _run(root, "epochs", recipe={**RECIPE, "cache": None, "stages": stages})
+    assert [(stage.steps, stage.epochs) for stage in run.config.stages] == [(6, None)]  # 20 / 3
+
+
+@pytest.mark.parametrize("length", [{}, {"steps": 2, "epochs": 1}])
+def test_a_stage_has_one_length(length: dict[str, int]) -> None:
+    stages = [{**length, "backbone": "none", "lr": 1e-3, "batch": 3}]
+    with pytest.raises(ValidationError, match="either steps, above 0, or epochs"):
+        TrainConfig.model_validate({**RECIPE, "stages": stages})
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -203,6 +237,14 @@ def test_a_time_budget_of_nothing_is_told(
 ) -> None:
     assert _command(monkeypatch, root, tmp_path, RECIPE, "weights", "--minutes", "0") == 2
     assert "--minutes" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_signals")
+def test_an_unknown_device_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+) -> None:
+    assert _command(monkeypatch, root, tmp_path, RECIPE, "weights", "--device", "tpu") == 2
+    assert "give auto, cpu, cuda or cuda:N" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_signals")

@@ -1,0 +1,22 @@
+"""How much memory a process may still take."""
+
+from pathlib import Path
+
+_MEMORY_INFO = Path("/proc/meminfo")
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def available_memory(memory_info: Path = _MEMORY_INFO, group: Path = _GROUP) -> int:
+    """Bytes that neither the machine nor this process's control group has given away.
+
+    Args:
+        memory_info: the kernel's table, of which `MemAvailable` counts.
+        group: folder of the control group (version 2); one without a limit does not count.
+    """
+    fields = dict(line.split(":", 1) for line in memory_info.read_text().splitlines())
+    machine = int(fields["MemAvailable"].split()[0]) * 1024
+    try:
+        limit, used = ((group / f"memory.{name}").read_text() for name in ("max", "current"))
+        return min(machine, int(limit) - int(used))
+    except (OSError, ValueError):  # no control group, or `max`: no limit
+        return machine

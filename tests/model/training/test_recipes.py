@@ -1,0 +1,104 @@
+"""The paper's recipes: their numbers, and an epoch of PASCAL's through the command line."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from torchvision.models import ResNet50_Weights
+
+from model.__main__ import main
+from model.build import read_checkpoint
+from model.nets.backbones import ResNetBackbone
+from model.training import load_config
+from model.training.checkpoints import save_checkpoint
+from tests.model.data.tiny_sets import write_pascal
+
+CONFIGS = Path(__file__).resolve().parents[3] / "model" / "configs"
+SIDE = 65
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "lr", "batch", "epochs"),
+    [("pascal_r50", "r50", 0.025, 4, 200), ("coco_r101", "r101", 0.05, 8, 50)],
+)
+def test_the_papers_numbers(name: str, preset: str, lr: float, batch: int, epochs: int) -> None:
+    config = load_config(CONFIGS / f"{name}.yaml")
+    assert (config.preset, config.input_side, config.optimizer) == (preset, 321, "sgd")
+    assert (config.weight_decay, config.power, config.strategy) == (1e-4, 0.9, "separate")
+    (stage,) = config.stages
+    assert (stage.lr, stage.batch, stage.epochs, stage.backbone) == (lr, batch, epochs, "none")
+    assert config.augment.as_augmentation() == (10, 0.5, 1, 0)
+    assert config.cache is None
+
+
+@pytest.mark.parametrize(("images", "steps"), [(5953, 297_650), (3, 150)])
+def test_an_epoch_shows_as_many_episodes_as_images(images: int, steps: int) -> None:
+    (stage,) = load_config(CONFIGS / "pascal_r50.yaml").in_steps(images).stages
+    assert stage.steps == steps
+
+
+@pytest.fixture
+def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """`data/voc`, and random weights where torchvision keeps those it has downloaded."""
+    write_pascal(tmp_path / "data" / "voc")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    file = ResNet50_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[-1]
+    kept = Path(torch.hub.get_dir()) / "checkpoints" / file
+    kept.parent.mkdir(parents=True)
+    torch.manual_seed(0)
+    torch.save(ResNetBackbone(depth=50).net.state_dict(), kept)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield tmp_path
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def _command(monkeypatch: pytest.MonkeyPatch, name: str, options: Mapping[str, object]) -> int:
+    flat = [str(part) for option in options.items() for part in option if part is not None]
+    monkeypatch.setattr(sys, "argv", ["model", name, *flat])
+    return main()
+
+
+def test_an_epoch_of_pascals_recipe_stops_resumes_and_is_evaluated(
+    ground: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = yaml.safe_load((CONFIGS / "pascal_r50.yaml").read_text(encoding="utf-8"))
+    recipe |= {"input_side": SIDE, "checkpoint_steps": 1}
+    recipe["stages"][0] |= {"epochs": 1, "batch": 1}
+    (ground / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    out = ground / "runs" / "fold0"
+    train = {"--config": ground / "recipe.yaml", "--data": ground / "data", "--out": out}
+
+    def save_and_stop(*args: Any, **kwargs: Any) -> None:
+        save_checkpoint(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("model.training.run.save_checkpoint", save_and_stop)
+        assert _command(monkeypatch, "train", train) == 0
+    assert read_checkpoint(out / "checkpoint.pt")["progress"]["step"] == 2
+    assert _command(monkeypatch, "train", {**train, "--resume": None}) == 0
+    checkpoint = read_checkpoint(out / "checkpoint.pt")
+    assert checkpoint["progress"]["step"] == 4  # the list's images, one episode each
+    assert checkpoint["progress"]["data"] == ["pascal_train: 4 images"]
+    frozen = torch.load(next((ground / "torch").rglob("*.pth")), weights_only=True)
+    for name in ("conv1.weight", "layer4.2.conv3.weight", "layer3.0.bn1.running_mean"):
+        assert torch.equal(checkpoint["live"][f"backbone.net.{name}"], frozen[name]), name
+
+    evaluate = {
+        "--checkpoint": out / "checkpoint.pt",
+        "--data": ground / "data" / "voc",
+        "--folds": 1,
+        "--episodes": 1,
+        "--min-area": 100,
+        "--input-side": SIDE,
+    }
+    capsys.readouterr()
+    assert _command(monkeypatch, "evaluate", evaluate) == 0
+    assert "fold 1" in capsys.readouterr().out
