@@ -73,12 +73,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="label whole images with base and novel classes; --episodes counts images",
     )
-    parser.add_argument(
-        "--calibrate-folds",
-        type=_integers,
-        default=(),
-        help="with --absent: folds whose classes choose the presence threshold",
-    )
     parser.add_argument("--json", type=Path, help="record the evaluation here, list by list")
 
 
@@ -148,7 +142,7 @@ def _plan(args: argparse.Namespace, opened: Opened) -> Plan:
         threshold=opened.threshold if args.threshold is None else args.threshold,
         label_side=opened.subject.input_side if args.labels == "scaled" else None,
         absent=0.5 if args.absent is None else args.absent,
-        calibrate_folds=args.calibrate_folds,
+        presence_threshold=opened.presence_threshold,
         scheme=args.fold_scheme,
     )
 
@@ -170,7 +164,6 @@ def _protocol(args: argparse.Namespace, plan: Plan, dataset: LabelledImages) -> 
         flip=args.flip,
         adapted=args.adapt,
         threshold=plan.threshold,
-        calibrate_folds=plan.calibrate_folds,
         scheme=plan.scheme,
     )
 

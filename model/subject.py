@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from model.build import load_network, read_checkpoint
+from model.build import load_network, presence_threshold, read_checkpoint
 from model.contract import file_sha256
 from model.evaluation.averaged import AveragedSegmenter, side_at_scale
 from model.evaluation.records import Subject
@@ -27,6 +27,7 @@ class Opened(NamedTuple):
     members: tuple[Segmenter, ...]
     subject: Subject
     threshold: float
+    presence_threshold: float
 
     def segmenter(self, *, flip: bool, label_side: int | None) -> Segmenter:
         """The segmenter to judge, averaging if there is something to average."""
@@ -69,7 +70,12 @@ def open_bundle(
         trained_on=training.data if training else (),
         excluded_classes=training.excluded_classes if training else (),
     )
-    return Opened((BundleSegmenter(runtime, adapt=adapt),), subject, manifest.threshold)
+    return Opened(
+        (BundleSegmenter(runtime, adapt=adapt),),
+        subject,
+        manifest.threshold,
+        manifest.presence_threshold,
+    )
 
 
 def open_checkpoint(
@@ -101,7 +107,7 @@ def open_checkpoint(
         trained_on=tuple(progress.get("data", ())),
         excluded_classes=tuple(progress.get("excluded", ())),
     )
-    return Opened(tuple(members), subject, DEFAULT_THRESHOLD)
+    return Opened(tuple(members), subject, DEFAULT_THRESHOLD, presence_threshold(path))
 
 
 def _moved(network: SDAANet, device: str) -> SDAANet:

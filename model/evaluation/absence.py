@@ -12,7 +12,7 @@ from model.contract import upsample_logits
 from model.data.datasets import DatasetError, LabelledImages
 from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode, index_classes
 from model.evaluation.metrics import IoUTotals
-from model.evaluation.presence import calibrated_threshold, presence_auroc
+from model.evaluation.presence import presence_auroc
 from model.evaluation.segmenter import Segmenter, answer, label_at, logit_cut
 
 
@@ -89,24 +89,6 @@ def absent_queries(dataset: LabelledImages, classes: ClassIndex) -> dict[int, ND
     shown = index_classes(dataset, tuple(dataset.class_names), 1).images
     labelled = np.unique(np.concatenate(list(shown.values())))
     return {c: np.setdiff1d(labelled, shown[c]) for c in classes.images}
-
-
-def calibrate_presence(
-    segmenter: Segmenter, dataset: LabelledImages, episodes: AbsenceList, *, progress: bool = False
-) -> float:
-    """The presence threshold that suits a list of episodes; not to be judged on the same classes.
-
-    Raises:
-        ValueError: see `calibrated_threshold`.
-    """
-    bar = tqdm(range(episodes.episodes), "calibration", disable=not progress)
-    present, scores = [], []
-    for number in bar:
-        episode, holds = episodes.draw(number)
-        marked, _ = answer(segmenter, dataset, episode)
-        present.append(holds)
-        scores.append(marked.presence)
-    return calibrated_threshold(present, scores)
 
 
 def evaluate_absence(

@@ -15,7 +15,6 @@ from model.data.folds import FoldScheme
 from model.evaluation.absence import (
     AbsenceList,
     absent_queries,
-    calibrate_presence,
     evaluate_absence,
 )
 from model.evaluation.episodes import evaluate_episodes
@@ -46,7 +45,7 @@ class Plan:
         threshold: foreground probability from which a pixel is marked.
         label_side: compare at this square side; None for the images' own size.
         absent: share of queries that lack the class.
-        calibrate_folds: whose classes choose the presence threshold; none: no gate.
+        presence_threshold: score from which a class counts as present; none: no gate.
 
     Raises:
         PlanError: the options contradict each other.
@@ -61,7 +60,7 @@ class Plan:
     threshold: float
     label_side: int | None = None
     absent: float = 0.5
-    calibrate_folds: tuple[int, ...] = ()
+    presence_threshold: float | None = None
     scheme: FoldScheme = "pascal"
 
     def __post_init__(self) -> None:
@@ -73,14 +72,6 @@ class Plan:
             raise PlanError("--episodes and --shots are at least 1")
         if self.mode == "generalised" and None in self.folds:
             raise PlanError("--generalised needs --folds, whose classes are the novel ones")
-        if self.calibrate_folds and self.mode != "absence":
-            raise PlanError("--calibrate-folds goes with --absent")
-        shared = set(self.calibrate_folds) & set(self.folds)
-        if shared or (self.calibrate_folds and None in self.folds):
-            raise PlanError(
-                "a presence threshold is chosen on other classes than the tested ones: "
-                "--folds and --calibrate-folds must not overlap"
-            )
 
 
 class PlannedRun:
@@ -118,8 +109,8 @@ class PlannedRun:
     def _class_names(self, fold: int | None) -> tuple[str, ...]:
         return fold_class_names(self._dataset, fold, self._plan.scheme)
 
-    def _classes(self, *folds: int | None) -> ClassIndex:
-        indices = [self._by_name[name] for fold in folds for name in self._class_names(fold)]
+    def _classes(self, fold: int | None) -> ClassIndex:
+        indices = [self._by_name[name] for name in self._class_names(fold)]
         return ClassIndex({c: self._every_class.images[c] for c in indices})
 
     def results(self) -> Iterator[Result]:
@@ -130,12 +121,11 @@ class PlannedRun:
             ValueError: a list is too short to be judged.
         """
         for shots in self._plan.shots:
-            presence_threshold = self._calibrated(shots)
             for fold in self._plan.folds:
                 names = self._class_names(fold)
                 for seed in self._plan.seeds:
                     started = time.monotonic()
-                    report = self._report(fold, shots, seed, presence_threshold)
+                    report = self._report(fold, shots, seed)
                     yield Result(
                         fold=fold,
                         seen=self._subject.has_seen(self._dataset.name, names, fold=fold),
@@ -152,16 +142,7 @@ class PlannedRun:
             classes, self._absent_queries, self._plan.absent, shots, self._plan.episodes, seed
         )
 
-    def _calibrated(self, shots: int) -> float | None:
-        if not self._plan.calibrate_folds:
-            return None
-        classes = self._classes(*self._plan.calibrate_folds)
-        episodes = self._absence_list(classes, shots, self._plan.seeds[0])
-        return calibrate_presence(self._segmenter, self._recent, episodes, progress=self._progress)
-
-    def _report(
-        self, fold: int | None, shots: int, seed: int, presence_threshold: float | None
-    ) -> Report:
+    def _report(self, fold: int | None, shots: int, seed: int) -> Report:
         plan, classes = self._plan, self._classes(fold)
         if plan.mode == "absence":
             return evaluate_absence(
@@ -169,7 +150,7 @@ class PlannedRun:
                 self._recent,
                 self._absence_list(classes, shots, seed),
                 threshold=plan.threshold,
-                presence_threshold=presence_threshold,
+                presence_threshold=plan.presence_threshold,
                 label_side=plan.label_side,
                 progress=self._progress,
             )

@@ -60,7 +60,6 @@ class Protocol(_Record):
     flip: bool
     adapted: bool = False
     threshold: float
-    calibrate_folds: tuple[int, ...]
     scheme: FoldScheme = "pascal"
 
     @property
