@@ -19,6 +19,7 @@ from model.contract import (
     GRAPHS,
     PROTOTYPE,
     InvalidBundleError,
+    SupportSet,
     collate_classes,
     file_sha256,
     load_manifest,
@@ -95,23 +96,26 @@ def test_the_runtime_equals_the_network_at_any_size(exported: "Exported") -> Non
         masks = np.zeros((images, side, side), np.float32)
         masks[:, 20:70, 10:60] = 1
         shots = runtime.prototypes(runtime.encode(pixels, masks), masks)
-        laid_out = collate_classes(
-            [
-                [shots[0]._replace(tokens=shots[0].tokens[:count]) for count in counts]
-                for counts in classes
-            ]
-        )
+        asked = [
+            SupportSet(
+                tuple(shots[0]._replace(tokens=shots[0].tokens[:count]) for count in counts),
+                rng.normal(0, 0.1, 2 * len(shots[0].gate) + 2).astype(np.float32),
+            )
+            for counts in classes
+        ]
         index = np.arange(len(classes), dtype=np.int64) % images
-        logits = runtime.head(runtime.encode(pixels), index, laid_out)
+        answers = runtime.head(runtime.encode(pixels), index, asked)
+        cells = runtime.cells(runtime.encode(pixels), index, asked)
         graphs = wrap(network)
         with torch.inference_mode():
             _, query, high = graphs["encoder"](
                 torch.from_numpy(pixels), torch.ones(images, side, side)
             )
             eager = graphs["head"](
-                query, high, torch.from_numpy(index), *map(torch.from_numpy, laid_out)
+                query, high, torch.from_numpy(index), *map(torch.from_numpy, collate_classes(asked))
             )
-        np.testing.assert_allclose(logits, eager.numpy(), atol=1e-4)
+        for found, wanted in zip((*answers, cells), eager, strict=True):
+            np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4)
 
 
 def test_eager_and_bundle_segmenters_agree(exported: "Exported") -> None:
@@ -125,9 +129,10 @@ def test_eager_and_bundle_segmenters_agree(exported: "Exported") -> None:
         BundleSegmenter(BundleRuntime(exported.bundle, intra_op_threads=1)),
     ):
         shot = segmenter.add_support("support", support, mask)
-        answers.append(segmenter.logits("query", query, [shot]))
+        answers.append(segmenter.mark("query", query, [shot]))
     # Tokens are stored in half precision on the bundle's side.
-    np.testing.assert_allclose(answers[0], answers[1], atol=2e-3)
+    np.testing.assert_allclose(answers[0].logits, answers[1].logits, atol=2e-3)
+    assert answers[0].presence == pytest.approx(answers[1].presence, abs=1e-3)
 
 
 def test_a_bundle_in_the_reference_arithmetic_answers_as_its_network(tmp_path: Path) -> None:
@@ -155,9 +160,10 @@ def test_a_bundle_in_the_reference_arithmetic_answers_as_its_network(tmp_path: P
         BundleSegmenter(BundleRuntime(tmp_path / "b", intra_op_threads=1)),
     ):
         shots = [segmenter.add_support(i, image, mask) for i, image in enumerate(images[1:])]
-        answers.append(segmenter.logits("query", images[0], shots))
-    assert answers[0].shape == (65, 65)
-    np.testing.assert_allclose(answers[0], answers[1], atol=2e-3)
+        answers.append(segmenter.mark("query", images[0], shots))
+    assert answers[0].logits.shape == (65, 65)
+    np.testing.assert_allclose(answers[0].logits, answers[1].logits, atol=2e-3)
+    assert answers[0].presence == pytest.approx(answers[1].presence, abs=1e-3)
 
 
 def test_the_shipped_bundle_is_small_and_has_seen_no_test_class() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from export import bundle as bundle_module
 from export.__main__ import main
+from model.evaluation.marked import Marked
 from model.segmenters import BundleSegmenter
 
 if TYPE_CHECKING:
@@ -21,10 +22,9 @@ Capture = pytest.CaptureFixture[str]
 class _Inverted(BundleSegmenter):
     """A bundle whose answers are not those of the network."""
 
-    def logits(
-        self, key: object, image: NDArray[np.uint8], supports: Sequence[object]
-    ) -> NDArray[np.float32]:
-        return np.asarray(-super().logits(key, image, supports))
+    def mark(self, key: object, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
+        marked = super().mark(key, image, supports)
+        return marked._replace(logits=-marked.logits)
 
 
 def test_masks_that_differ_fail_the_export(

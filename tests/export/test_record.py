@@ -48,7 +48,6 @@ def _evaluation(hashes: dict[str, str], *, flip: bool = False) -> Evaluation:
             scales=(1.0,),
             flip=flip,
             threshold=0.5,
-            calibrate_folds=(),
         ),
         results=(result(1, 0, 40.0), result(1, 1, 43.0), result(5, 0, 50.0)),
     )

@@ -21,7 +21,15 @@ CHANNELS = 4
 HIGH_CHANNELS = 3
 OPSET = 18
 _POOL = SIDE // CELLS
-_SIZES = {"S": SIDE, "C": CHANNELS, "D": HIGH_CHANNELS, "h": CELLS, "hh": CELLS * CELLS}
+_SIZES = {
+    "S": SIDE,
+    "C": CHANNELS,
+    "D": HIGH_CHANNELS,
+    "h": CELLS,
+    "hh": CELLS * CELLS,
+    "F": 2 * CHANNELS,
+    "R": 2 * CHANNELS + 2,
+}
 _TYPES = {
     "uint8": TensorProto.UINT8,
     "float32": TensorProto.FLOAT,
@@ -50,6 +58,12 @@ class _Graph:
         name = output or f"{kind}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
+
+    def split(self, whole: str, sizes: Sequence[int]) -> list[str]:
+        """Parts of the second axis."""
+        names = [f"{whole}_{number}" for number in range(len(sizes))]
+        self._nodes.append(helper.make_node("Split", [whole, self.axes(*sizes)], names, axis=1))
+        return names
 
     def save(self, path: Path) -> None:
         graph = helper.make_graph(
@@ -131,9 +145,16 @@ def _head(graph: _Graph) -> None:
         "Sub", _distance(graph, query, "guided"), _distance(graph, query, "affinity")
     )
     scaled = graph.node("Mul", nearer, graph.constant(30.0))
-    graph.node(
-        "Add", scaled, graph.node("Mul", _prior(graph), graph.constant(0.1)), output="logits"
-    )
+    own = graph.node("Add", scaled, graph.node("Mul", _prior(graph), graph.constant(0.1)))
+    cells = graph.node("Concat", query, query, axis=1, output="cells")
+    kept, bias, weights = graph.split("refit", (1, 1, 2 * CHANNELS))
+    weighted = graph.node("Mul", cells, graph.node("Unsqueeze", weights, graph.axes(2, 3)))
+    linear = graph.node("ReduceSum", weighted, graph.axes(1), keepdims=0)  # (P, h, h)
+    kept, bias = (graph.node("Unsqueeze", part, graph.axes(2)) for part in (kept, bias))
+    shifted = graph.node("Add", graph.node("Mul", own, kept), bias)
+    graph.node("Add", shifted, linear, output="logits")
+    best = graph.node("ReduceMax", "logits", graph.axes(1, 2), keepdims=0)
+    graph.node("Sigmoid", best, output="presence")
 
 
 _BUILDERS = {"encoder": _encoder, "prototype": _prototype, "head": _head}
@@ -157,6 +178,7 @@ def write_tiny_bundle(directory: Path, graphs: Sequence[GraphSpec] = GRAPHS) -> 
         mean=(0.0, 0.0, 0.0),
         std=(1.0, 1.0, 1.0),
         threshold=0.5,
+        presence_threshold=0.5,
         opset=OPSET,
         graphs={
             name: GraphFile(

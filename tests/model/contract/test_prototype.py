@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from model.contract import SupportPrototype, collate_classes, resize_mask, upsample_logits
+from model.contract import (
+    SupportPrototype,
+    SupportSet,
+    collate_classes,
+    resize_mask,
+    upsample_logits,
+)
 
 
 def _shot(value: float, tokens: int) -> SupportPrototype:
@@ -16,8 +22,12 @@ def _shot(value: float, tokens: int) -> SupportPrototype:
     )
 
 
+def _class(*shots: SupportPrototype) -> SupportSet:
+    return SupportSet(shots)
+
+
 def test_vectors_are_averaged_and_tokens_padded() -> None:
-    inputs = collate_classes([[_shot(1, 2), _shot(3, 1)], [_shot(5, 3)]])
+    inputs = collate_classes([_class(_shot(1, 2), _shot(3, 1)), _class(_shot(5, 3))])
     assert inputs.affinity.tolist() == [[2, 2], [5, 5]]
     assert inputs.guided.tolist() == [[3, 3], [6, 6]]
     np.testing.assert_allclose(inputs.gate, [[0.2, 0.2], [0.5, 0.5]], atol=1e-7)
@@ -29,11 +39,17 @@ def test_vectors_are_averaged_and_tokens_padded() -> None:
 
 
 def test_gates_can_be_multiplied_as_the_authors_do() -> None:
-    classes = [[_shot(2, 1), _shot(6, 1)], [_shot(2, 1)]]
+    classes = [_class(_shot(2, 1), _shot(6, 1)), _class(_shot(2, 1))]
     inputs = collate_classes(classes, gates="product")
     factors = (1 + inputs.gate[:, 0]) / 2
     np.testing.assert_allclose(factors, [0.6 * 0.8 * (1 + 0.7) / 2, 0.6 * (1 + 0.6) / 2], atol=1e-6)
     assert inputs.affinity.tolist() == [[4, 4], [2, 2]]
+
+
+def test_a_class_without_a_refit_keeps_the_networks_own_logit() -> None:
+    refit = np.arange(6, dtype=np.float32)
+    inputs = collate_classes([_class(_shot(1, 1)), SupportSet((_shot(1, 1),), refit)])
+    assert inputs.refit.tolist() == [[1, 0, 0, 0, 0, 0], refit.tolist()]
 
 
 def test_no_class_is_an_error() -> None:
@@ -43,7 +59,7 @@ def test_no_class_is_an_error() -> None:
 
 def test_a_class_without_shots_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one shot"):
-        collate_classes([[_shot(1, 1)], []])
+        collate_classes([_class(_shot(1, 1)), _class()])
 
 
 def test_a_single_pixel_of_a_large_mask_survives() -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from model.evaluation.marked import Marked
+
 
 @dataclass
 class Squares:
@@ -47,9 +49,8 @@ class ColourSegmenter:
     ) -> object:
         return image[mask].mean()
 
-    def logits(
-        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
-    ) -> NDArray[np.float32]:
-        found = np.where(image[..., 0] == supports[0], 9.0, -9.0)
+    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
+        own = image[..., 0] == supports[0]
+        found = np.where(own, 9.0, -9.0)
         found[1 : 1 + self._painted] = np.maximum(found[1 : 1 + self._painted], 1.0)
-        return (self._sign * found).astype(np.float32)
+        return Marked((self._sign * found).astype(np.float32), 0.9 if own.any() else 0.1)

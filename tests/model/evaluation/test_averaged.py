@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from model.evaluation.averaged import AveragedSegmenter, side_at_scale
+from model.evaluation.marked import Marked
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 MASK = np.ones((4, 6), np.bool_)
@@ -24,33 +25,32 @@ class Constant:
     ) -> object:
         return self._side
 
-    def logits(
-        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
-    ) -> NDArray[np.float32]:
+    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
         assert list(supports) == [self._side]  # each member is given its own supports
         self.keys.append(key)
         row = self._logit + self._slope * np.arange(self._side)
-        return np.tile(row, (self._side, 1)).astype(np.float32)
+        return Marked(np.tile(row, (self._side, 1)).astype(np.float32), self._side / 10)
 
 
-def _ask(segmenter: AveragedSegmenter) -> NDArray[np.float32]:
-    return segmenter.logits("query", IMAGE, [segmenter.add_support("support", IMAGE, MASK)])
+def _ask(segmenter: AveragedSegmenter) -> Marked:
+    return segmenter.mark("query", IMAGE, [segmenter.add_support("support", IMAGE, MASK)])
 
 
 def test_probabilities_are_averaged_and_not_logits() -> None:
     members = (Constant(0.0), Constant(float(np.log(9)), side=3))  # probabilities 0.5 and 0.9
-    logits = _ask(AveragedSegmenter(members, flip=False, side=None))
+    logits, presence = _ask(AveragedSegmenter(members, flip=False, side=None))
     assert logits.shape == (4, 6)
     np.testing.assert_allclose(logits, np.log(0.7 / 0.3), rtol=1e-5)
+    assert presence == pytest.approx((0.2 + 0.3) / 2)
 
 
 def test_probabilities_meet_where_labels_are_compared() -> None:
-    assert _ask(AveragedSegmenter((Constant(0.0),), flip=False, side=5)).shape == (5, 5)
+    assert _ask(AveragedSegmenter((Constant(0.0),), flip=False, side=5)).logits.shape == (5, 5)
 
 
 def test_the_answer_to_the_mirrored_query_is_mirrored_back() -> None:
     member = Constant(0.0, slope=2.0)
-    logits = _ask(AveragedSegmenter((member,), flip=True, side=2))
+    logits, _ = _ask(AveragedSegmenter((member,), flip=True, side=2))
     # The network prefers the right column, so the mean of both views prefers none.
     np.testing.assert_allclose(logits, np.log(0.69040 / 0.30960), rtol=1e-3)
     assert len(set(member.keys)) == 2  # what is kept of one view is not used for the other

@@ -35,9 +35,11 @@ def test_the_harmonic_mean_punishes_a_side_that_fails() -> None:
     class NoNovel(ColourSegmenter):
         """Never finds what is shown in the second class's colour."""
 
-        def logits(self, key, image, supports):  # type: ignore[no-untyped-def]
-            found = super().logits(key, image, supports)
-            return found if supports[0] == 100 else np.full_like(found, -9)
+        def mark(self, key, image, supports):  # type: ignore[no-untyped-def]
+            found = super().mark(key, image, supports)
+            if supports[0] == 100:
+                return found
+            return found._replace(logits=np.full_like(found.logits, -9))
 
     report = _evaluate(NoNovel())
     assert (report.base_iou, report.novel_iou, report.harmonic_iou) == (100, 0, 0)

@@ -1,29 +1,9 @@
-"""The presence score, its AUROC and its threshold."""
+"""AUROC and threshold of a presence score."""
 
 import numpy as np
 import pytest
 
-from model.evaluation.presence import calibrated_threshold, presence_auroc, presence_score
-
-
-def _answer(sure_cells: int, sure: float, elsewhere: float = -9.0) -> np.ndarray:
-    logits = np.full((20, 20), elsewhere, np.float32)
-    logits.ravel()[:sure_cells] = sure
-    return logits
-
-
-def test_the_score_is_the_mean_probability_of_the_surest_hundredth() -> None:
-    assert presence_score(_answer(4, 0.0)) == pytest.approx(0.5)
-    assert presence_score(_answer(400, 0.0)) == pytest.approx(0.5)
-    assert presence_score(_answer(2, 40.0)) == pytest.approx(0.5, abs=1e-3)
-
-
-def test_one_stray_cell_scores_below_an_object_of_four() -> None:
-    assert presence_score(_answer(1, 30.0)) < 0.3 < presence_score(_answer(4, 2.0))
-
-
-def test_an_answer_smaller_than_a_hundred_cells_is_scored_by_its_best() -> None:
-    assert presence_score(np.array([[-3.0, 0.0]], np.float32)) == pytest.approx(0.5)
+from model.evaluation.presence import calibrated_threshold, presence_auroc
 
 
 def test_auroc_is_the_chance_of_a_right_order() -> None:

@@ -39,7 +39,6 @@ PROTOCOL = Protocol(
     scales=(1.0,),
     flip=False,
     threshold=0.5,
-    calibrate_folds=(),
 )
 
 

@@ -4,12 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 import httpx
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from model.contract import SupportSet
 from service.app import create_app
-from service.engine import ClassShots, FakeEngine, ImageU8
+from service.engine import Answers, FakeEngine, ImageU8
 from service.settings import Settings
 from tests.service.http_api import assert_problem, files, new_session, post_segment, running
 from tests.service.pictures import picture
@@ -26,9 +25,7 @@ class StuckEngine(FakeEngine):
         self.entered = asyncio.Event()
         self.release = asyncio.Event()
 
-    async def segment(
-        self, images: Sequence[ImageU8], classes: Sequence[ClassShots]
-    ) -> NDArray[np.float32]:
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
         self.entered.set()
         await self.release.wait()
         return await super().segment(images, classes)

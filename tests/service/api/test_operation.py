@@ -6,13 +6,12 @@ import logging
 from collections.abc import Sequence
 
 import httpx
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 from starlette.types import Message
 
+from model.contract import SupportSet
 from service.app import create_app
-from service.engine import ClassShots, FakeEngine, ImageU8
+from service.engine import Answers, FakeEngine, ImageU8
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, post_segment, running
 from tests.service.pictures import picture
@@ -34,9 +33,7 @@ class LoadingEngine(FakeEngine):
 class BrokenEngine(FakeEngine):
     """Raises what nobody expects."""
 
-    async def segment(
-        self, images: Sequence[ImageU8], classes: Sequence[ClassShots]
-    ) -> NDArray[np.float32]:
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
         raise ZeroDivisionError("secret path /etc/passwd")
 
 

@@ -12,9 +12,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.contract import InvalidBundleError, SupportPrototype, resize_image, resize_mask
+from model.contract import (
+    InvalidBundleError,
+    SupportPrototype,
+    SupportSet,
+    resize_image,
+    resize_mask,
+)
 from model.runtime import BundleRuntime, Encoded
-from service.engine import EngineOptions, OnnxEngine
+from service.engine import Answers, EngineOptions, OnnxEngine
 from service.errors import DeadlineExceededError, InferenceError, NotReadyError, QueueFullError
 from tests.service.pictures import BLUE, RED, Picture, picture
 
@@ -36,9 +42,15 @@ def pixels(scene: Picture, engine: OnnxEngine) -> NDArray[np.uint8]:
     return resize_image(scene.image, engine.manifest.input_side)
 
 
-async def learn(engine: OnnxEngine, *scenes: Picture) -> list[SupportPrototype]:
+async def learn(engine: OnnxEngine, *scenes: Picture, adapt: bool = False) -> SupportSet:
     masks = [resize_mask(scene.mask, engine.manifest.input_side) for scene in scenes]
-    return await engine.register([pixels(scene, engine) for scene in scenes], masks)
+    images = [pixels(scene, engine) for scene in scenes]
+    return await engine.register(images, masks, adapt=adapt)
+
+
+def part(supports: SupportSet, *numbers: int) -> SupportSet:
+    """Some of the shots, in this order."""
+    return SupportSet(tuple(supports.shots[number] for number in numbers))
 
 
 class Held:
@@ -63,35 +75,37 @@ async def test_shapes_and_kinds_of_every_bundle(bundle: Path) -> None:
     async with started(bundle) as engine:
         manifest = engine.manifest
         shots = await learn(engine, picture(RED), picture(RED, seed=1))
-        assert len(shots) == 2
-        for shot in shots:
+        assert len(shots.shots) == 2
+        for shot in shots.shots:
             assert shot.affinity.shape == shot.guided.shape == (manifest.channels,)
             assert shot.tokens.shape[1] == manifest.high_channels
             assert len(shot.tokens) >= 1
         images = [pixels(picture(RED), engine)] * 3
-        logits = await engine.segment(images, [shots, shots[:1]])
+        logits, presence = await engine.segment(images, [shots, part(shots, 0)])
         side = manifest.feature_side
         assert logits.shape == (3, 2, side, side)
         assert np.isfinite(logits).all()
+        assert presence.shape == (3, 2)
+        assert ((presence > 0) & (presence < 1)).all()
 
 
 async def test_object_scores_above_its_background(engine: OnnxEngine) -> None:
     red, blue = await learn(engine, picture(RED)), await learn(engine, picture(BLUE))
-    logits = await engine.segment([pixels(picture(RED), engine)], [red, blue])
+    logits, presence = await engine.segment([pixels(picture(RED), engine)], [red, blue])
     inside = resize_mask(picture().mask, engine.manifest.feature_side) > 0.9
     outside = resize_mask(picture().mask, engine.manifest.feature_side) == 0
     assert logits[0, 0][inside].min() > 0 > logits[0, 0][outside].max()
     assert logits[0, 0][inside].mean() > logits[0, 1][inside].mean()
+    assert presence[0, 0] > presence[0, 1]
 
 
 async def test_order_of_shots_does_not_matter(bundle: Path) -> None:
     async with started(bundle) as engine:
         shots = await learn(engine, picture(RED), picture(RED, seed=1), picture(BLUE))
         image = [pixels(picture(RED), engine)]
-        forward = await engine.segment(image, [shots])
-        np.testing.assert_allclose(
-            await engine.segment(image, [shots[::-1]]), forward, rtol=0, atol=1e-5
-        )
+        forward = (await engine.segment(image, [shots])).logits
+        backward = (await engine.segment(image, [part(shots, 2, 1, 0)])).logits
+        np.testing.assert_allclose(backward, forward, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -101,19 +115,39 @@ async def test_chunks_of_the_head_change_nothing(
     tiny_bundle: Path, engine: OnnxEngine, bounds: dict[str, int]
 ) -> None:
     shots = await learn(engine, picture(RED), picture(RED, seed=1), picture(BLUE))
-    classes = [shots, shots[:1], shots[1:], shots[2:]]
+    classes = [shots, part(shots, 0), part(shots, 1, 2), part(shots, 2)]
     images = [pixels(picture(RED), engine), pixels(picture(BLUE), engine)]
     whole = await engine.segment(images, classes)
     async with started(tiny_bundle, **bounds) as chunked:
-        np.testing.assert_allclose(await chunked.segment(images, classes), whole, rtol=0, atol=1e-5)
+        for found, wanted in zip(await chunked.segment(images, classes), whole, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
         assert chunked.counters.head_runs > 1
+
+
+@pytest.mark.parametrize("scenes", [1, 3])
+async def test_adaptation_takes_the_place_of_the_networks_own_answer(
+    engine: OnnxEngine, scenes: int
+) -> None:
+    # Supports whose masks mark the ground: what a colour is near to does not matter any more.
+    shown = [picture(RED, seed=seed) for seed in range(scenes)]
+    marked = [scene._replace(mask=~scene.mask) for scene in shown]
+    plain, adapted = await learn(engine, *shown), await learn(engine, *marked, adapt=True)
+    assert plain.refit is None
+    assert adapted.refit is not None
+    assert adapted.refit[0] == 0
+    image = [pixels(picture(RED, seed=9), engine)]
+    logits, _ = await engine.segment(image, [plain, adapted])
+    inside = resize_mask(picture().mask, engine.manifest.feature_side) > 0.9
+    outside = resize_mask(picture().mask, engine.manifest.feature_side) == 0
+    assert logits[0, 0][inside].min() > 0 > logits[0, 1][inside].max()
+    assert logits[0, 1][outside].mean() > 0
 
 
 async def test_queries_never_encode_supports_again(engine: OnnxEngine) -> None:
     shots = await learn(engine, *(picture(RED, seed=seed) for seed in range(5)))
     assert engine.counters.encoder_images == 5
     for _ in range(3):
-        await engine.segment([pixels(picture(), engine)] * 2, [shots, shots[:1]])
+        await engine.segment([pixels(picture(), engine)] * 2, [shots, part(shots, 0)])
     assert engine.counters.encoder_images == 5 + 3 * 2
     assert engine.counters.head_pairs == 3 * 2 * 2
 
@@ -132,8 +166,10 @@ async def test_requests_share_batches(tiny_bundle: Path, monkeypatch: pytest.Mon
         image = pixels(picture(), engine)
         first = asyncio.create_task(engine.segment([image], [shots]))
         await held.until_entered()
-        others = [asyncio.create_task(engine.segment([image], [shots])) for _ in range(4)]
-        others.append(asyncio.create_task(_discard(learn(engine, picture(BLUE)))))
+        others: list[asyncio.Task[Any]] = [
+            asyncio.create_task(engine.segment([image], [shots])) for _ in range(4)
+        ]
+        others.append(asyncio.create_task(learn(engine, picture(BLUE))))
         await asyncio.sleep(0)
         held.release.set()
         await asyncio.gather(first, *others)
@@ -141,14 +177,10 @@ async def test_requests_share_batches(tiny_bundle: Path, monkeypatch: pytest.Mon
         assert engine.counters.encoder_images == 1 + 1 + 5
 
 
-async def _discard(learning: Any) -> NDArray[np.float32]:
-    await learning
-    return np.zeros(0, np.float32)
-
-
 async def test_bad_class_fails_its_own_request_only(engine: OnnxEngine) -> None:
     good = await learn(engine, picture(RED))
-    bad = [good[0]._replace(affinity=np.full_like(good[0].affinity, np.nan))]
+    (shot,) = good.shots
+    bad = SupportSet((shot._replace(affinity=np.full_like(shot.affinity, np.nan)),))
     image = [pixels(picture(), engine)]
     results = await asyncio.gather(
         engine.segment(image, [good]),
@@ -158,8 +190,8 @@ async def test_bad_class_fails_its_own_request_only(engine: OnnxEngine) -> None:
     )
     assert isinstance(results[1], InferenceError)
     for good_result in (results[0], results[2]):
-        assert isinstance(good_result, np.ndarray)
-        assert np.isfinite(good_result).all()
+        assert isinstance(good_result, Answers)
+        assert np.isfinite(good_result.logits).all()
     assert engine.ready
 
 
@@ -191,8 +223,8 @@ async def test_full_queue_refuses_and_recovers(
         with pytest.raises(QueueFullError):
             await engine.segment([image] * 2, [shots])
         held.release.set()
-        assert (await inside).shape[0] == 3
-        assert (await engine.segment([image] * 4, [shots])).shape[0] == 4
+        assert len((await inside).logits) == 3
+        assert len((await engine.segment([image] * 4, [shots])).logits) == 4
 
 
 async def test_deadline_is_checked_when_a_job_is_taken(
@@ -213,7 +245,7 @@ async def test_deadline_is_checked_when_a_job_is_taken(
     for late in (first, second):  # the first is too late for the head, the second for the encoder
         with pytest.raises(DeadlineExceededError):
             await late
-    assert (await engine.segment(image, [shots])).shape[0] == 1
+    assert len((await engine.segment(image, [shots])).logits) == 1
     await engine.stop()
 
 

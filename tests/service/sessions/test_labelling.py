@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.sessions.labelling import Labels, describe_classes, label_pixels
+from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels
 
 INF = np.inf
 
 
-def maps(*rows: list[list[float]]) -> NDArray[np.float32]:
-    return np.array(rows, np.float32)
+def asked(logits: NDArray[np.float32], number: int = 1, presence: float = 0.9) -> ClassAnswer:
+    return ClassAnswer(number, "abc"[number % 3], logits, presence, presence >= 0.5)
+
+
+def maps(*rows: list[list[float]]) -> list[ClassAnswer]:
+    return [asked(np.array(row, np.float32), number) for number, row in enumerate(rows, start=1)]
 
 
 @pytest.mark.parametrize(
@@ -39,14 +43,33 @@ def test_first_class_wins_a_tie() -> None:
 
 
 def test_255_classes_fit() -> None:
-    logits = np.arange(255, dtype=np.float32).reshape(255, 1, 1)
-    assert label_pixels(logits, 1, 1, 0.5).class_index[0, 0] == 255
+    classes = [asked(np.full((1, 1), i, np.float32), i) for i in range(1, 256)]
+    assert label_pixels(classes, 1, 1, 0.5).class_index[0, 0] == 255
 
 
 def test_score_is_the_mean_probability_inside() -> None:
     index = np.array([[1, 1, 0], [2, 0, 0]], np.uint8)
     logit = np.array([[0, np.log(3), -9], [200, -9, -200]], np.float32)
-    result = describe_classes(Labels(index, logit), ["a", "b", "c"], "rle")
+    answers = [asked(logit, number, presence=0.4 + number / 10) for number in (1, 2, 3)]
+    result = describe_classes(Labels(index, logit), answers, "rle")
+    assert [entry.presence for entry in result.classes] == pytest.approx([0.5, 0.6, 0.7])
     assert [entry.score for entry in result.classes] == pytest.approx([(0.5 + 0.75) / 2, 1.0, 0.0])
     assert [entry.area for entry in result.classes] == [2, 1, 0]
     assert [entry.bbox for entry in result.classes] == [(0, 0, 2, 1), (0, 1, 1, 1), None]
+
+
+def test_a_class_keeps_its_number_when_another_is_left_out() -> None:
+    first, _, third = maps([[-1, -1]], [[9, 9]], [[1, -1]])
+    labels = label_pixels([first, third], 1, 2, 0.5)
+    np.testing.assert_array_equal(labels.class_index, [[3, 0]])
+    assert [entry.area for entry in describe_classes(labels, [first, third], "rle").classes] == [
+        0,
+        1,
+    ]
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5])
+def test_an_image_without_any_class_is_background(threshold: float) -> None:
+    labels = label_pixels([], 2, 3, threshold)
+    np.testing.assert_array_equal(labels.class_index, np.zeros((2, 3)))
+    assert describe_classes(labels, [], "rle").classes == []

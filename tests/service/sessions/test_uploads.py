@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from model.contract import SupportPrototype
-from service.engine import ClassShots, Coverage, FakeEngine, ImageU8
+from model.contract import SupportSet
+from service.engine import Answers, Coverage, FakeEngine, ImageU8
 from service.schemas import SegmentForm, SupportForm
 from service.sessions import CodecPool, PixelGate, Resources, register, segment
 from service.stores import MemoryStore, SessionLimits
@@ -23,14 +21,12 @@ class WatchingEngine(FakeEngine):
         self.seen: list[int] = []
 
     async def register(
-        self, images: Sequence[ImageU8], masks: Sequence[Coverage]
-    ) -> list[SupportPrototype]:
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: bool = False
+    ) -> SupportSet:
         self.seen += [len(files) for files in self.watched]
-        return await super().register(images, masks)
+        return await super().register(images, masks, adapt=adapt)
 
-    async def segment(
-        self, images: Sequence[ImageU8], classes: Sequence[ClassShots]
-    ) -> NDArray[np.float32]:
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
         self.seen += [len(files) for files in self.watched]
         return await super().segment(images, classes)
 
