@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from model.__main__ import main
-from model.build import PRESETS, build_network, network_state
+from model.build import PRESETS, build_network, network_state, presence_threshold
 from model.data.folds import PASCAL_CLASSES
 from model.evaluation.records import Evaluation
 from tests.service.tiny_bundle import write_tiny_bundle
@@ -137,6 +137,46 @@ def test_a_checkpoint_is_averaged_over_scales_at_scaled_labels(
     assert (evaluation.subject.name, evaluation.subject.input_side) == ("random", 65)
     assert evaluation.protocol.settings == "scaled labels †; scales 1, 1.5; mirrored too"
     assert evaluation.subject.sha256.keys() == {"checkpoint"}
+
+
+def test_calibration_of_a_checkpoint_goes_into_its_presence_scores(
+    data: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    calibrated, records = tmp_path / "calibrated.pt", [tmp_path / "raw.json", tmp_path / "c.json"]
+    words = ["--data", data, "--min-area", "100", "--episodes", "30"]
+    trained_on = [*words, "--folds", "1"]
+    assert (
+        _run(monkeypatch, "calibrate", "--checkpoint", checkpoint, *trained_on, "--out", calibrated)
+        == 0
+    )
+    assert "counts as present from" in capsys.readouterr().out
+    for path, record in zip((checkpoint, calibrated), records, strict=True):
+        absent = [*words, "--folds", "0", "--absent", "0.5", "--json", record]
+        assert _run(monkeypatch, "evaluate", "--checkpoint", path, *absent) == 0
+    raw, report = (json.loads(record.read_text())["results"][0]["report"] for record in records)
+    assert (raw["auroc"], raw["presence_threshold"]) == (0.5, 0.5)
+    # Even random features tell colours apart once their common part is taken away.
+    assert report["auroc"] > 0.7
+    assert report["presence_threshold"] == presence_threshold(calibrated) != 0.5
+
+
+def test_adaptation_is_measured_on_and_off(
+    data: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--bundle", bundle, "--data", data, "--folds", "0", "--shots", "2"]
+    words += ["--episodes", "8", "--min-area", "100"]
+    evaluations = []
+    for number, more in enumerate(([], ["--adapt"])):
+        record = tmp_path / f"{number}.json"
+        assert _run(monkeypatch, "evaluate", *words, *more, "--json", record) == 0
+        evaluations.append(Evaluation.model_validate_json(record.read_text()))
+    off, on = evaluations
+    assert (off.protocol.settings, on.protocol.settings) == ("", "adapted on the supports")
+    assert off.results[0].report != on.results[0].report
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ async def session_id(client: httpx.AsyncClient) -> AsyncIterator[str]:
     session_id = await new_session(client, [GOOD])
     yield session_id
     session = (await client.get(f"/sessions/{session_id}")).json()
-    assert session["classes"] == [{"class_name": "thing", "shots": 1}]
+    assert session["classes"] == [{"class_name": "thing", "shots": 1, "adapted": False}]
 
 
 def gif() -> bytes:

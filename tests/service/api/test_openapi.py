@@ -48,7 +48,14 @@ def test_contract_of_the_endpoints(document: dict[str, Any]) -> None:
         ("get", "/models"),
     }
     support = form(document, "/support")
-    assert set(support["properties"]) == {"class_name", "images", "masks", "session_id", "mode"}
+    assert set(support["properties"]) == {
+        "class_name",
+        "images",
+        "masks",
+        "session_id",
+        "mode",
+        "adapt",
+    }
     assert support["required"] == ["class_name", "images", "masks"]
     segment = form(document, "/segment")
     assert set(segment["properties"]) == {
@@ -57,6 +64,7 @@ def test_contract_of_the_endpoints(document: dict[str, Any]) -> None:
         "classes",
         "threshold",
         "output",
+        "absent",
     }
     assert segment["properties"]["output"]["enum"] == ["rle", "png", "polygon"]
     for schema in (support, segment):

@@ -183,3 +183,40 @@ async def test_session_without_classes_is_told_apart(
         assert (await client.delete(f"/sessions/{session_id}/classes/{name}")).status_code == 204
     response = await post_segment(client, session_id, [picture()])
     assert_problem(response, 409, "empty_session")
+
+
+async def test_absent_classes_are_said_or_left_out(
+    client: httpx.AsyncClient, session_id: str
+) -> None:
+    scene = picture(BLUE)
+    kept = (await post_segment(client, session_id, [scene])).json()["results"][0]["classes"]
+    assert [(found["class_name"], found["present"]) for found in kept] == [
+        ("red", False),
+        ("blue", True),
+    ]
+    assert kept[0]["presence"] < 0.5 < kept[1]["presence"]
+    dropped = await post_segment(client, session_id, [scene], absent="drop")
+    (found,) = dropped.json()["results"][0]["classes"]
+    assert found == kept[1]
+
+
+async def test_a_label_map_without_absent_classes_keeps_the_numbers(
+    client: httpx.AsyncClient, session_id: str
+) -> None:
+    answer = await post_segment(
+        client, session_id, [picture(BLUE)], accept="image/png", absent="drop", threshold=0
+    )
+    assert unquote(answer.headers["x-class-names"]) == "red,blue"
+    # Threshold 0 gives every pixel to its best class; of those that are there, that is blue.
+    assert set(np.unique(np.asarray(Image.open(BytesIO(answer.content))))) == {2}
+
+
+async def test_an_image_that_holds_no_class_is_background_at_any_threshold(
+    client: httpx.AsyncClient, session_id: str
+) -> None:
+    fields: dict[str, Any] = {"absent": "drop", "threshold": 0}
+    scene = picture(GREEN)
+    answer = await post_segment(client, session_id, [scene], **fields)
+    assert answer.json()["results"][0]["classes"] == []
+    png = await post_segment(client, session_id, [scene], accept="image/png", **fields)
+    assert not np.asarray(Image.open(BytesIO(png.content))).any()

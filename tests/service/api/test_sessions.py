@@ -29,8 +29,8 @@ async def test_session_lists_its_classes_in_order(client: httpx.AsyncClient) -> 
     await post_support(client, [picture(BLUE)], "ant", session_id=session_id)
     body = (await client.get(f"/sessions/{session_id}")).json()
     assert body["classes"] == [
-        {"class_name": "zebra", "shots": 2},
-        {"class_name": "ant", "shots": 1},
+        {"class_name": "zebra", "shots": 2, "adapted": False},
+        {"class_name": "ant", "shots": 1, "adapted": False},
     ]
     assert (body["session_id"], body["model"]) == (session_id, "fake@1")
     assert datetime.fromisoformat(body["expires_at"]) > datetime.fromisoformat(body["created"])
@@ -73,7 +73,7 @@ async def test_what_clients_make_of_dots_deletes_nothing(
     sent_as_it_is = await client.delete(base + _quoted(tail).replace("%2F", "/"))
     assert sent_as_it_is.status_code in {404, 422}
     session = (await client.get(f"/sessions/{session_id}")).json()
-    assert session["classes"] == [{"class_name": "thing", "shots": 1}]
+    assert session["classes"] == [{"class_name": "thing", "shots": 1, "adapted": False}]
 
 
 def _quoted(name: str) -> str:

@@ -28,6 +28,7 @@ async def test_new_session_answers_the_contract(client: httpx.AsyncClient) -> No
         "session_id",
         "class_name",
         "shots",
+        "adapted",
         "created",
         "expires_at",
         "model",
@@ -41,6 +42,29 @@ async def test_new_session_answers_the_contract(client: httpx.AsyncClient) -> No
     assert abs(datetime.now(UTC) - created) < timedelta(minutes=1)
     assert datetime.fromisoformat(body["expires_at"]) - created >= timedelta(seconds=3600)
     assert len(body["session_id"]) == 32
+
+
+async def test_adaptation_is_asked_for_and_stays_with_the_class(
+    settings: Settings, fake_engine: FakeEngine
+) -> None:
+    del fake_engine
+    async with running(create_app(settings)) as client:  # a real engine on the tiny bundle
+        shown = [picture(seed=seed) for seed in range(3)]
+        plain = await post_support(client, shown, "plain")
+        session_id = plain.json()["session_id"]
+        assert plain.json()["adapted"] is False
+        # What an adapted class marks is what its masks say, here everything but the object.
+        turned = [scene._replace(mask=~scene.mask) for scene in shown]
+        fields = {"session_id": session_id, "adapt": "true"}
+        assert (await post_support(client, turned, "ground", **fields)).json()["adapted"] is True
+        more = await post_support(client, turned[:1], "ground", session_id=session_id)
+        assert (more.json()["shots"], more.json()["adapted"]) == (4, True)
+        query = picture(seed=9)
+        answer = await post_segment(client, session_id, [query], classes="ground")
+        (found,) = answer.json()["results"][0]["classes"]
+        assert found["area"] == pytest.approx((~query.mask).sum(), rel=0.15)
+        wrong = await post_support(client, shown, session_id=session_id, adapt="perhaps")
+        assert_problem(wrong, 422, "invalid_request")
 
 
 async def test_append_adds_shots_and_replace_exchanges_them(client: httpx.AsyncClient) -> None:
@@ -108,7 +132,7 @@ async def test_failing_support_changes_nothing(client: httpx.AsyncClient) -> Non
     response = await post_support(client, [picture(BLUE), empty], session_id=session_id)
     assert assert_problem(response, 422, "empty_mask")["location"] == "masks[1]"
     assert (await client.get(f"/sessions/{session_id}")).json()["classes"] == [
-        {"class_name": "thing", "shots": 1}
+        {"class_name": "thing", "shots": 1, "adapted": False}
     ]
 
 
@@ -123,7 +147,7 @@ async def test_limits_of_a_session_are_problems_and_lose_nothing(
         too_many_classes = await post_support(client, [picture()], "b", session_id=session_id)
         assert "1 classes" in assert_problem(too_many_classes, 422, "limit_exceeded")["detail"]
         session = (await client.get(f"/sessions/{session_id}")).json()
-        assert session["classes"] == [{"class_name": "thing", "shots": 2}]
+        assert session["classes"] == [{"class_name": "thing", "shots": 2, "adapted": False}]
 
 
 async def test_one_spelling_is_one_class(client: httpx.AsyncClient) -> None:
