@@ -1,10 +1,16 @@
 """Adaptation on the supports."""
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 
-from model.runtime import fit_refit
+from model.contract import SupportSet
+from model.runtime import BundleRuntime, Encoded, fit_refit, support_cells
+from tests.service.tiny_bundle import SIDE, write_tiny_bundle
 
 
 def _cells(shots: int, channels: int, side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,3 +54,66 @@ def test_five_shots_of_the_shipped_size_take_a_few_seconds_at_most() -> None:
     started = time.process_time()
     fit_refit(cells, shares)
     assert time.process_time() - started < 4  # about 0.3 s on a quiet core
+
+
+class Watched(BundleRuntime):
+    """Remembers what is encoded and which classes are asked for."""
+
+    def __init__(self, bundle: Path) -> None:
+        super().__init__(bundle, intra_op_threads=1)
+        self.images: list[NDArray[np.uint8]] = []
+        self.masks: list[NDArray[np.float32] | None] = []
+        self.asked: list[SupportSet] = []
+
+    def encode(
+        self, images: NDArray[np.uint8], masks: NDArray[np.float32] | None = None
+    ) -> Encoded:
+        self.images.append(images)
+        self.masks.append(masks)
+        return super().encode(images, masks)
+
+    def cells(
+        self, encoded: Encoded, image_index: NDArray[np.int64], classes: Sequence[SupportSet]
+    ) -> NDArray[np.float32]:
+        self.asked = list(classes)
+        return super().cells(encoded, image_index, classes)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Watched:
+    return Watched(write_tiny_bundle(tmp_path / "tiny"))
+
+
+def _shown(count: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Noise, and objects left of the middle."""
+    images = np.random.default_rng(3).integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
+    masks = np.zeros((count, SIDE, SIDE), np.float32)
+    masks[:, SIDE // 4 : SIDE // 2, : SIDE // 2] = 1
+    return images, masks
+
+
+def test_a_single_support_is_asked_about_with_its_mirror_image(runtime: Watched) -> None:
+    images, masks = _shown(1)
+    shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
+    runtime.images.clear()
+    runtime.masks.clear()
+    cells, shares = support_cells(runtime, images, masks, shots)
+    query, mirrored = runtime.images
+    np.testing.assert_array_equal(query, images)
+    np.testing.assert_array_equal(mirrored, images[:, :, ::-1])
+    assert runtime.masks[1] is not None
+    np.testing.assert_array_equal(runtime.masks[1], masks[:, :, ::-1])
+    assert [len(each.shots) for each in runtime.asked] == [1]
+    assert len(cells) == 1
+    assert shares[0, :, 0].any()  # the cells are those of the support as it was shown
+    assert not shares[0, :, -1].any()
+
+
+def test_each_of_several_supports_is_asked_about_with_the_others(runtime: Watched) -> None:
+    images, masks = _shown(3)
+    shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
+    cells, _ = support_cells(runtime, images, masks, shots)
+    assert len(cells) == 3
+    for number, each in enumerate(runtime.asked):
+        others = [shot for k, shot in enumerate(shots) if k != number]
+        assert [id(shot) for shot in each.shots] == [id(shot) for shot in others]

@@ -76,3 +76,13 @@ def test_logits_reach_extreme_sizes(height: int, width: int) -> None:
     full = upsample_logits(logits, height, width)
     assert full.shape == (height, width)
     assert -1 <= full.min() < full.max() <= 1
+
+
+def test_more_shots_come_behind_and_a_later_refit_takes_the_place() -> None:
+    first, second, third = _shot(1, 1), _shot(2, 1), _shot(3, 1)
+    old, new = np.zeros(6, np.float32), np.ones(6, np.float32)
+    kept = SupportSet((first,), old).extended(SupportSet((second, third)))
+    assert [shot.affinity[0] for shot in kept.shots] == [1, 2, 3]
+    assert kept.refit is old
+    assert kept.extended(SupportSet((first,), new)).refit is new
+    assert SupportSet((first,)).extended(SupportSet((second,))).refit is None
