@@ -19,7 +19,7 @@ def _cells(shots: int, channels: int, side: int) -> tuple[np.ndarray, np.ndarray
     shares = np.zeros((shots, side, side), np.float32)
     shares[:, 2 : side // 2, 2 : side // 2] = 1
     shares[:, side // 2, 2 : side // 2] = 0.5
-    cells = rng.normal(5, 3, (shots, channels, side, side)).astype(np.float32)
+    cells = rng.normal(5, 1.5, (shots, channels, side, side)).astype(np.float32)
     cells[:, 1] += 12 * shares
     return cells, shares
 
