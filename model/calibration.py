@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from model.build import PresenceRecord
-from model.data.datasets import LabelledImages, class_areas
+from model.data.datasets import DatasetError, LabelledImages, class_areas
 from model.data.episodes import ClassIndex
 from model.data.folds import barred_classes
 from model.evaluation.absence import AbsenceList, absent_queries
@@ -50,6 +50,9 @@ def calibration_episodes(
         shots: K.
         episodes: how many.
         seed: of the list.
+
+    Raises:
+        DatasetError: every class that may be asked for is an unseen one.
     """
     barred = barred_classes(dataset.class_names, excluded)
     shown = [class_areas(dataset, index) for index in range(len(dataset))]
@@ -59,6 +62,11 @@ def calibration_episodes(
     kept = ClassIndex(
         {c: np.intersect1d(rows, allowed) for c, rows in classes.images.items() if c not in barred}
     )
+    if not kept.images:
+        raise DatasetError(
+            "every class to ask for is unseen by this checkpoint: take other --folds, or "
+            "another set"
+        )
     absent = {c: np.intersect1d(rows, allowed) for c, rows in absent_queries(dataset, kept).items()}
     return Calibration(AbsenceList(kept, absent, 0.5, shots, episodes, seed), allowed)
 
@@ -86,6 +94,11 @@ def calibrate(
         key, image = (dataset.name, episode.query), recent.read(episode.query)[0]
         evidence.append(segmenter.evidence(key, image, supports))
         present.append(holds)
+    if len(set(present)) < 2:
+        raise ValueError(
+            "the score is fitted on images with and without the class, and only one kind was "
+            "drawn: take more --episodes"
+        )
     coefficients, intercept = _fit(np.stack(evidence), present)
     scores = 1 / (1 + np.exp(-(np.stack(evidence) @ coefficients + intercept)))
     return PresenceRecord(

@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Fit the presence score on episodes without the checkpoint's unseen classes."""
+    if min(args.episodes, args.shots) < 1:
+        print("--episodes and --shots are at least 1", file=sys.stderr)
+        return 2
     try:
         network, _ = load_network(args.checkpoint)
         progress = read_checkpoint(args.checkpoint).get("progress", {})
@@ -38,6 +41,7 @@ def main(args: argparse.Namespace) -> int:
             seed=args.seed,
         )
         record = calibrate(network, dataset, calibration, progress=True)
+        args.out.parent.mkdir(parents=True, exist_ok=True)
         write_calibrated(args.checkpoint, args.out, record)
     except (CheckpointError, DatasetError, ValueError) as exc:
         print(exc, file=sys.stderr)

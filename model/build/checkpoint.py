@@ -25,7 +25,7 @@ class PresenceRecord(NamedTuple):
     threshold: float
 
 
-# Before calibration the score is the answer's own probability.
+# Before calibration every score is one half, so every class counts as present.
 UNCALIBRATED_THRESHOLD = 0.5
 
 

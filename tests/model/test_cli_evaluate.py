@@ -164,6 +164,44 @@ def test_calibration_of_a_checkpoint_goes_into_its_presence_scores(
     assert report["presence_threshold"] == presence_threshold(calibrated) != 0.5
 
 
+def test_a_calibrated_checkpoint_may_go_into_a_new_folder(
+    data: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "new" / "calibrated.pt"
+    words = ["--checkpoint", checkpoint, "--data", data, "--min-area", "100", "--folds", "1"]
+    assert _run(monkeypatch, "calibrate", *words, "--episodes", "8", "--out", out) == 0
+    assert 0 < presence_threshold(out) < 1
+
+
+@pytest.mark.parametrize(
+    ("options", "excluded", "problem"),
+    [
+        (["--episodes", "1"], (), "take more --episodes"),
+        (["--episodes", "0"], (), "at least 1"),
+        (["--shots", "0"], (), "at least 1"),
+        ([], PASCAL_CLASSES[5:10], "every class to ask for is unseen"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_said(
+    data: Path,
+    checkpoint: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    excluded: tuple[str, ...],
+    problem: str,
+) -> None:
+    trained = tmp_path / "trained.pt"
+    state = torch.load(checkpoint, weights_only=True)
+    torch.save({**state, "progress": {"excluded": list(excluded)}}, trained)
+    words = ["--checkpoint", trained, "--data", data, "--min-area", "100", "--folds", "1"]
+    out = tmp_path / "out.pt"
+    assert _run(monkeypatch, "calibrate", *words, "--out", out, *options) == 2
+    assert problem in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_adaptation_is_measured_on_and_off(
     data: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
