@@ -71,7 +71,8 @@ class SupportForm(_Form):
         Field(
             description="Fit the head's last layer anew to the supports of this request, within a "
             "second or so. Helps where images are unlike photographs: cells, surfaces, X-rays. "
-            "Send all shots together; an earlier fit of the class is replaced."
+            "Send all shots together: an earlier fit is replaced, and shots added later without "
+            "`adapt` leave it as it is. On photographs it does harm."
         ),
     ] = False
 
