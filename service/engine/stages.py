@@ -94,10 +94,18 @@ class Stages:
         return prototypes
 
     def cells(self, jobs: Sequence[CellsJob]) -> list[Cells]:
-        """Each support seen as a query of the others, for the refit of its class."""
+        """Each support seen as a query of the others, for the refit of its class.
+
+        Raises:
+            FloatingPointError: a cell is not finite; its refit would spoil the class.
+        """
         found = [Cells(*support_cells(self._runtime, *job)) for job in jobs]
-        self._counters.encoder_runs += len(jobs)
-        self._counters.encoder_images += sum(len(job.shots) for job in jobs)
+        if not all(np.isfinite(each.cells).all() for each in found):
+            raise FloatingPointError("a cell is not finite")
+        for job in jobs:
+            mirrored = len(job.shots) == 1  # a single support is encoded twice
+            self._counters.encoder_runs += 1 + mirrored
+            self._counters.encoder_images += len(job.shots) + mirrored
         return found
 
     def head(self, jobs: Sequence[HeadJob]) -> list[HeadOutput]:
