@@ -17,8 +17,8 @@ from model.data.episodes import ClassIndex
 from model.data.folds import barred_classes
 from model.evaluation.absence import AbsenceList, absent_queries
 from model.evaluation.images import RecentImages
-from model.evaluation.presence import calibrated_threshold
-from model.evaluation.segmenter import show_support
+from model.evaluation.presence import calibrated_threshold, need_both_kinds
+from model.evaluation.segmenter import show_supports
 from model.nets import SDAANet
 from model.segmenters import EagerSegmenter
 
@@ -87,18 +87,11 @@ def calibrate(
     evidence, present = [], []
     for number in tqdm(range(calibration.episodes.episodes), "calibration", disable=not progress):
         episode, holds = calibration.episodes.draw(number)
-        supports = [
-            show_support(segmenter, recent, episode.class_index, index)
-            for index in episode.supports
-        ]
+        supports = show_supports(segmenter, recent, episode)
         key, image = (dataset.name, episode.query), recent.read(episode.query)[0]
         evidence.append(segmenter.evidence(key, image, supports))
         present.append(holds)
-    if len(set(present)) < 2:
-        raise ValueError(
-            "the score is fitted on images with and without the class, and only one kind was "
-            "drawn: take more --episodes"
-        )
+    need_both_kinds(present)
     coefficients, intercept = _fit(np.stack(evidence), present)
     scores = 1 / (1 + np.exp(-(np.stack(evidence) @ coefficients + intercept)))
     return PresenceRecord(

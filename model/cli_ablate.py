@@ -10,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from model.build import CheckpointError, PretrainedWeightsError
+from model.cli_types import integers
 from model.data.datasets import DatasetError
 from model.data.episodes import MIN_AREA
 from model.experiments.ablation import RowResult, Trial, run_ablation
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, help="starting weights; default DATA/../weights")
     parser.add_argument("--cache", type=Path, help="feature cache; default OUT/cache")
     parser.add_argument("--steps", type=int, default=2000, help="of every row (2000)")
-    parser.add_argument("--seeds", type=_integers, default=[0, 1, 2], help="of training (0,1,2)")
+    parser.add_argument("--seeds", type=integers, default=(0, 1, 2), help="of training (0,1,2)")
     parser.add_argument("--rows", type=_names, help="only these rows, by name; default all")
     parser.add_argument("--shots", type=int, default=5, help="of integral against separate (5)")
     parser.add_argument("--test", default="pascal5i_val", help="set to judge on (pascal5i_val)")
@@ -52,10 +53,6 @@ def main(args: argparse.Namespace) -> int:
     if missing:
         print(f"stopped with {missing} rows to go: the same command goes on", file=sys.stderr)
     return 1 if missing else 0
-
-
-def _integers(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
 
 
 def _names(text: str) -> list[str]:

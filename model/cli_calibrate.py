@@ -6,9 +6,9 @@ from pathlib import Path
 
 from model.build import CheckpointError, load_network, read_checkpoint, write_calibrated
 from model.calibration import calibrate, calibration_episodes
+from model.cli_types import integers
 from model.data.datasets import DatasetError, open_dataset
-from model.data.episodes import MIN_AREA
-from model.experiments.episodes import asked_classes
+from model.data.episodes import MIN_AREA, asked_classes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="of `model train`")
     parser.add_argument("--out", type=Path, required=True, help="the calibrated checkpoint")
     parser.add_argument("--data", type=Path, required=True, help="folder of one set")
-    parser.add_argument("--folds", type=_folds, help="classes to ask for; none: every class")
+    parser.add_argument("--folds", type=integers, help="classes to ask for; none: every class")
     parser.add_argument("--shots", type=int, default=1, help="supports of an episode (1)")
     parser.add_argument("--episodes", type=int, default=1500, help="half lack the class (1500)")
     parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
@@ -48,7 +48,3 @@ def main(args: argparse.Namespace) -> int:
         return 2
     print(f"{args.out}: a class counts as present from {record.threshold:.2f}")
     return 0
-
-
-def _folds(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]

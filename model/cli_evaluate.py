@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from model.build import CheckpointError
+from model.cli_types import integers, numbers
 from model.contract import InvalidBundleError
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA
@@ -19,14 +20,6 @@ from model.evaluation.summary import summary
 from model.subject import Opened, SubjectError, open_bundle, open_checkpoint
 
 
-def _integers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     what = parser.add_mutually_exclusive_group(required=True)
@@ -34,15 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--bundle", type=Path, help="evaluate an exported bundle")
     parser.add_argument("--name", help="row of the results page; default: bundle or run folder")
     parser.add_argument("--data", type=Path, required=True, help="folder of one set")
-    parser.add_argument("--folds", type=_integers, help="such as 0,1; none: every class")
+    parser.add_argument("--folds", type=integers, help="such as 0,1; none: every class")
     parser.add_argument(
         "--fold-scheme",
         choices=get_args(FoldScheme),
         default="pascal",
         help="PASCAL-5i, or COCO-20i with every fourth class or with twenty in a row",
     )
-    parser.add_argument("--shots", type=_integers, default=(1,), help="such as 1,5,10")
-    parser.add_argument("--seeds", type=_integers, default=(0,), help="of the lists: 0,1,2")
+    parser.add_argument("--shots", type=integers, default=(1,), help="such as 1,5,10")
+    parser.add_argument("--seeds", type=integers, default=(0,), help="of the lists: 0,1,2")
     parser.add_argument("--episodes", type=int, default=1000, help="of each list")
     parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
     parser.add_argument("--threshold", type=float, help="default: the manifest's, or 0.5")
@@ -54,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--scales",
-        type=_numbers,
+        type=numbers,
         default=(1.0,),
         help="average over input sides, such as 0.8,1.0,1.2 (checkpoint only)",
     )

@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 from model.build import CheckpointError, load_network
+from model.cli_types import integers
 from model.contract import InvalidBundleError
 from model.data.datasets import DatasetError, FolderDataset
-from model.data.episodes import MIN_AREA
+from model.data.episodes import MIN_AREA, asked_classes
 from model.evaluation import Segmenter
 from model.experiments.contact_sheet import write_contact_sheet
-from model.experiments.episodes import asked_classes
 from model.experiments.pictures import picture_episodes
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--checkpoint", type=Path, help="the eager network, with its maps")
     what.add_argument("--bundle", type=Path, help="an exported bundle; shows no maps")
     parser.add_argument("--data", type=Path, required=True, help="folder of one set")
-    parser.add_argument("--folds", type=_folds, help="PASCAL-5i folds; none: every class")
+    parser.add_argument("--folds", type=integers, help="PASCAL-5i folds; none: every class")
     parser.add_argument("--shots", type=int, default=1, help="supports of an episode (1)")
     parser.add_argument("--count", type=int, default=12, help="episodes to picture (12)")
     parser.add_argument("--seed", type=int, default=0, help="of the episode list (0)")
@@ -63,10 +63,6 @@ def main(args: argparse.Namespace) -> int:
         return 2
     print(f"{len(pictures)} episodes: {page}")
     return 0
-
-
-def _folds(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
 
 
 def _open(args: argparse.Namespace) -> tuple[Segmenter, float]:

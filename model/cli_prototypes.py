@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from model.build import CheckpointError, load_network
+from model.cli_types import integers
 from model.data.datasets import DatasetError, FolderDataset
-from model.data.episodes import MIN_AREA
-from model.experiments.episodes import asked_classes
+from model.data.episodes import MIN_AREA, asked_classes
 from model.experiments.separability import draw_maps, map_prototypes
 from model.experiments.support_prototypes import collect_prototypes, draw_pairs
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.add_argument("--checkpoint", type=Path, required=True, help="a network with SDPM")
     parser.add_argument("--data", type=Path, required=True, help="folder of one set")
-    parser.add_argument("--folds", type=_folds, help="PASCAL-5i folds; none: every class")
+    parser.add_argument("--folds", type=integers, help="PASCAL-5i folds; none: every class")
     parser.add_argument(
         "--pairs", type=int, default=5000, help="of image and class, at most (5000)"
     )
@@ -56,7 +56,3 @@ def main(args: argparse.Namespace) -> int:
         print(f"{mapped.title}: silhouette {mapped.silhouette:.4f}")
     print(f"{len(found.classes)} pairs of {len(pairs)} images: {args.out / 'prototypes.png'}")
     return 0
-
-
-def _folds(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]

@@ -20,7 +20,6 @@ from model.evaluation.marked import Marked
 from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
 from model.nets.preprocess import Normalise
-from model.nets.presence import PresenceHead
 from model.recent import KEPT_BYTES, Recent
 from model.runtime import BundleRuntime, Encoded, fit_refit, support_cells
 
@@ -137,16 +136,13 @@ class EagerSegmenter:
         tokens = shot.tokens[shot.foreground]  # (T, D)
         return shot._replace(tokens=tokens[None], foreground=shot.foreground[shot.foreground][None])
 
-    @torch.inference_mode()
     def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
         """See `Segmenter`; a network without the prior cannot doubt that the class is there."""
-        logits = _foreground(self.match(key, image, supports))  # (1, h, w)
-        head, presence = self._network.presence, 1.0
-        if head is not None:
-            presence = float(head.score(self._evidence(head, key, image, supports, logits)))
+        head = self._network.presence
+        logits, evidence = self._judge(key, image, supports)
+        presence = 1.0 if head is None or evidence is None else float(head.score(evidence))
         return Marked(logits[0].cpu().numpy(), presence)
 
-    @torch.inference_mode()
     def evidence(
         self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
     ) -> NDArray[np.float32]:
@@ -155,37 +151,40 @@ class EagerSegmenter:
         Raises:
             ValueError: the network has no prior.
         """
-        if self._network.presence is None:
+        _, evidence = self._judge(key, image, supports)
+        if evidence is None:
             raise ValueError("a network without the prior has no presence score")
-        logits = _foreground(self.match(key, image, supports))
-        evidence = self._evidence(self._network.presence, key, image, supports, logits)
         return np.asarray(evidence[0].cpu().numpy())
+
+    @torch.inference_mode()
+    def _judge(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> tuple[Tensor, Tensor | None]:
+        """Foreground logits (1, h, w), and the evidence (1, 3) of a network with the prior."""
+        query, head = self._encode_query(key, image), self._network.presence
+        matched = self._match(query, supports)
+        logits = matched.logits[:, 1] - matched.logits[:, 0]
+        if head is None:
+            return logits, None
+        return logits, head.evidence(query.high_feature, logits, *_padded_tokens(supports))
 
     @torch.inference_mode()
     def high_feature(self, key: Hashable, image: NDArray[np.uint8]) -> Tensor:
         """High-level feature of an image (1, D, h, w)."""
         return self._encode_query(key, image).high_feature
 
-    def _evidence(
-        self,
-        head: PresenceHead,
-        key: Hashable,
-        image: NDArray[np.uint8],
-        supports: Sequence[object],
-        logits: Tensor,
-    ) -> Tensor:
-        high = self._encode_query(key, image).high_feature
-        return head.evidence(high, logits, *_padded_tokens(supports))
-
     @torch.inference_mode()
     def match(
         self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
     ) -> MatchOutput:
         """The network's whole answer, with attention and prior, for one pair."""
+        return self._match(self._encode_query(key, image), supports)
+
+    def _match(self, query: EncodedImages, supports: Sequence[object]) -> MatchOutput:
         shots = cast(Sequence[Prototypes], supports)
         tokens, token_valid = _padded_tokens(supports)
         return self._network.match(
-            self._encode_query(key, image),
+            query,
             torch.zeros(1, dtype=torch.int64, device=self._device),
             affinity=torch.stack([shot.affinity for shot in shots]).mean(dim=0),
             guided=torch.stack([shot.guided for shot in shots]).mean(dim=0),
@@ -197,11 +196,6 @@ class EagerSegmenter:
     def _encode_query(self, key: Hashable, image: NDArray[np.uint8]) -> EncodedImages:
         side = self._network.input_side
         return self._encode(key, image, torch.ones(1, side, side, device=self._device))
-
-
-def _foreground(matched: MatchOutput) -> Tensor:
-    """Foreground minus background logits (P, h, w)."""
-    return matched.logits[:, 1] - matched.logits[:, 0]
 
 
 def _padded_tokens(supports: Sequence[object]) -> tuple[Tensor, Tensor]:

@@ -1,6 +1,6 @@
 """Episodes as data: episode i is a pure function of (seed, i)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -63,6 +63,25 @@ def fold_class_names(
             "without --folds every class is tested"
         )
     return tested
+
+
+def asked_classes(
+    dataset: LabelledImages,
+    folds: Sequence[int] | None,
+    min_area: int = MIN_AREA,
+    scheme: FoldScheme = "pascal",
+) -> ClassIndex:
+    """The classes of the folds, or without folds every class of the set.
+
+    Raises:
+        DatasetError: the set lacks a class of the folds.
+        ValueError: no such fold.
+    """
+    by_name = {name: index for index, name in dataset.class_names.items()}
+    if folds is None:
+        return index_classes(dataset, tuple(by_name.values()), min_area)
+    names = [name for fold in folds for name in fold_class_names(dataset, fold, scheme)]
+    return index_classes(dataset, tuple(by_name[name] for name in names), min_area)
 
 
 def draw_episode(classes: ClassIndex, *, shots: int, seed: int, number: int) -> Episode:

@@ -12,7 +12,7 @@ def presence_auroc(present: Sequence[bool], scores: Sequence[float]) -> float:
     Raises:
         ValueError: all images hold the class, or none does.
     """
-    _need_both(present)
+    need_both_kinds(present)
     return float(roc_auc_score(present, scores))
 
 
@@ -26,7 +26,7 @@ def calibrated_threshold(present: Sequence[bool], scores: Sequence[float]) -> fl
     Raises:
         ValueError: all images hold the class, or none does.
     """
-    _need_both(present)
+    need_both_kinds(present)
     absent_kept, present_kept, thresholds = roc_curve(present, scores)
     # The first threshold is infinity and keeps nothing.
     lowest_kept = float(thresholds[1:][np.argmax((present_kept - absent_kept)[1:])])
@@ -34,9 +34,14 @@ def calibrated_threshold(present: Sequence[bool], scores: Sequence[float]) -> fl
     return (lowest_kept + max(emptied)) / 2 if emptied else lowest_kept
 
 
-def _need_both(present: Sequence[bool]) -> None:
+def need_both_kinds(present: Sequence[bool]) -> None:
+    """Refuse a list of queries that all hold the class, or none of which does.
+
+    Raises:
+        ValueError: so it is.
+    """
     if len(set(present)) < 2:
         raise ValueError(
             "presence is judged on images with and without the class, and there is one kind "
-            "only: take more episodes, or another --absent share"
+            "only: take more --episodes, or another share of absent ones"
         )

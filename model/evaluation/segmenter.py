@@ -37,13 +37,18 @@ def show_support(
     return segmenter.add_support((dataset.name, index), image, label == class_index)
 
 
+def show_supports(segmenter: Segmenter, dataset: LabelledImages, episode: Episode) -> list[object]:
+    """Show the supports of an episode, in its order."""
+    return [
+        show_support(segmenter, dataset, episode.class_index, index) for index in episode.supports
+    ]
+
+
 def answer(
     segmenter: Segmenter, dataset: LabelledImages, episode: Episode
 ) -> tuple[Marked, NDArray[np.uint8]]:
     """The answer to the query of an episode, and its label map (H, W)."""
-    supports = [
-        show_support(segmenter, dataset, episode.class_index, index) for index in episode.supports
-    ]
+    supports = show_supports(segmenter, dataset, episode)
     image, label = dataset.read(episode.query)
     return segmenter.mark((dataset.name, episode.query), image, supports), label
 

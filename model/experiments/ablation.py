@@ -9,9 +9,8 @@ from typing import Any
 
 from model.build import load_network
 from model.data.datasets import FolderDataset
-from model.data.episodes import MIN_AREA, ClassIndex, draw_episode
+from model.data.episodes import MIN_AREA, ClassIndex, asked_classes, draw_episode
 from model.evaluation import evaluate_episodes
-from model.experiments.episodes import asked_classes
 from model.experiments.variants import AblationError, Variant
 from model.segmenters import EagerSegmenter
 from model.training import CHECKPOINT_FILE, Run, TrainConfig, has_checkpoint

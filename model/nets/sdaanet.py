@@ -50,7 +50,13 @@ class MatchOutput(NamedTuple):
     auxiliary: tuple[Tensor, ...]  # (P, 2, bin, bin) each
     attention: Tensor | None  # (P, 1, h, w) of SAAM; in (0, 1), unbounded in the reference's
     prior: Tensor | None  # (P, 1, h, w) in [0, 1]
-    cells: Tensor  # (P, 2C, h, w) the decoder's last feature and the query's own
+    decoded: Tensor  # (P, C, h, w) what the logits are made from
+    query_feature: Tensor  # (P, C, h, w) before reweighting
+
+    @property
+    def cells(self) -> Tensor:
+        """What a refit weighs, (P, 2C, h, w): the decoder's last feature and the query's own."""
+        return torch.cat([self.decoded, self.query_feature], dim=1)
 
 
 class SDAANetOutput(NamedTuple):
@@ -213,9 +219,8 @@ class SDAANet(nn.Module):
         expanded = guided[:, :, None, None].expand_as(feature)
         maps = [part for part in (prior, attention) if part is not None]
         decoded = self.decoder(torch.cat([expanded, feature, *maps], dim=1))
-        cells = torch.cat([decoded.feature, own], dim=1)
         logits = upsample(decoded.logits, self.input_side) if self.reference else decoded.logits
-        return MatchOutput(logits, decoded.auxiliary, attention, prior, cells)
+        return MatchOutput(logits, decoded.auxiliary, attention, prior, decoded.feature, own)
 
     def refit_logits(self, matched: MatchOutput, refit: Tensor) -> Tensor:
         """Foreground minus background logits, corrected by refits (P, 2C + 2).

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from pydantic import ValidationError
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
@@ -103,9 +103,7 @@ class Run:
         checkpoint = read_run(self.out)
         self._refuse_other_recipe(checkpoint)
         restore_networks(checkpoint, network=self.network, average=self.averaged)
-        # Runs of a single process once kept their one state without the processes' axis.
-        states: Tensor = checkpoint["rng"]
-        self.place.restore_generator(states if states.ndim == 2 else states[None])
+        self.place.restore_generator(checkpoint["rng"])
         progress = checkpoint["progress"]
         self.step, self.minutes = progress["step"], progress["minutes"]
         self.episodes = progress["episodes"]
@@ -120,7 +118,13 @@ class Run:
 
     def _refuse_other_recipe(self, checkpoint: dict[str, Any]) -> None:
         # Validated, so that what the recipe did not know yet has its default.
-        made_by = TrainConfig.model_validate_json(checkpoint["progress"]["training"])
+        try:
+            made_by = TrainConfig.model_validate_json(checkpoint["progress"]["training"])
+        except ValidationError as exc:
+            raise CheckpointError(
+                f"the recipe of the run in {self.out} is an earlier release's; "
+                "start in another --out"
+            ) from exc
         then, now = (recipe.model_dump(exclude={"loading"}) for recipe in (made_by, self.config))
         other = sorted(key for key in now if now[key] != then[key])
         if other:

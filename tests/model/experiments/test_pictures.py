@@ -9,9 +9,9 @@ from PIL import Image
 
 from model.build import load_network
 from model.data.datasets import FolderDataset
+from model.data.episodes import asked_classes
 from model.evaluation import evaluate_episodes
 from model.experiments.contact_sheet import write_contact_sheet
-from model.experiments.episodes import asked_classes
 from model.experiments.pictures import EpisodePicture, picture_episodes
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
