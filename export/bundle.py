@@ -143,6 +143,7 @@ def _manifest(
         std=IMAGENET_STD,
         threshold=options.threshold,
         presence_threshold=presence_threshold(options.checkpoint),
+        max_shot_bytes=config.max_shot_bytes,
         gates="product" if network.reference else "mean",
         opset=OPSET,
         graphs=files,

@@ -30,6 +30,7 @@ class NetworkConfig:
     `reference` arithmetic is that of the authors' code, for weights imported from it
     (docs/adr/0009); masks are then sampled as its binary ones whatever `mask_resize` says.
     Decoder scales are rounded up to 60, 30, 15 and 8 of 60, or down to 7 for the last.
+    A served class keeps at most `max_shot_bytes` of each shot.
     """
 
     preset: str
@@ -46,6 +47,7 @@ class NetworkConfig:
     use_prior: bool = True
     arithmetic: Arithmetic = "paper"
     decoder_rounding: Rounding = "up"
+    max_shot_bytes: int = 3_000_000
 
     def at_side(self, input_side: int) -> "NetworkConfig":
         """The same network for another input side."""
@@ -85,12 +87,15 @@ def lite() -> NetworkConfig:
         reduction_dropout=0.1,
         head_dropout=0.1,
         mask_resize="area",
+        max_shot_bytes=256_000,
     )
 
 
 def base() -> NetworkConfig:
     """A pre-activation ResNet-50 trunk at output stride 8; the prior comes from stage 3."""
-    return replace(lite(), preset="base", backbone="preact_resnet50")
+    return replace(
+        lite(), preset="base", backbone="preact_resnet50", max_shot_bytes=r50().max_shot_bytes
+    )
 
 
 PRESETS = {"r50": r50, "r101": r101, "vgg16": vgg16, "lite": lite, "base": base}

@@ -8,11 +8,19 @@ from model.contract.manifest import (
     GraphFile,
     InvalidBundleError,
     Manifest,
+    Precision,
+    Tier,
     TrainingRecord,
     file_sha256,
     load_manifest,
 )
-from model.contract.prototype import HeadInputs, SupportPrototype, SupportSet, collate_classes
+from model.contract.prototype import (
+    HeadInputs,
+    SupportPrototype,
+    SupportSet,
+    collate_classes,
+    thin_tokens,
+)
 
 __all__ = [
     "ENCODER",
@@ -26,14 +34,17 @@ __all__ = [
     "HeadInputs",
     "InvalidBundleError",
     "Manifest",
+    "Precision",
     "SupportPrototype",
     "SupportSet",
     "TensorSpec",
+    "Tier",
     "TrainingRecord",
     "collate_classes",
     "file_sha256",
     "load_manifest",
     "resize_image",
     "resize_mask",
+    "thin_tokens",
     "upsample_logits",
 ]

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from model.contract.prototype import GateFusion
 
 MANIFEST_FILE = "manifest.json"
-FORMAT_VERSION: Literal[2] = 2
+FORMAT_VERSION: Literal[3] = 3
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 
+GraphName = Literal["encoder", "prototype", "head"]
+Precision = Literal["fp32", "fp16", "int8"]
 Channel = tuple[float, float, float]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -32,6 +34,16 @@ class GraphFile(_Record):
     size_bytes: Annotated[int, Field(gt=0)]
 
 
+class Tier(_Record):
+    """The graphs once more in another precision, with what that costs; see `export.tiers`.
+
+    `metrics` hold the mean IoU of this tier and of fp32 on the same episodes, and their agreement.
+    """
+
+    graphs: dict[GraphName, GraphFile]
+    metrics: dict[str, float]
+
+
 class TrainingRecord(_Record):
     """How the weights came about; `curves` maps a name to [step, value] points."""
 
@@ -45,9 +57,13 @@ class TrainingRecord(_Record):
 
 
 class Manifest(_Record):
-    """Sizes, numbers and provenance of a bundle. Sides are pixels or cells, square."""
+    """Sizes, numbers and provenance of a bundle. Sides are pixels or cells, square.
 
-    format_version: Literal[2] = FORMAT_VERSION
+    `graphs` are fp32; `tiers` hold those of other precisions that passed their gate.
+    `max_shot_bytes` bounds what a shot leaves behind, see `prototype.thin_tokens`.
+    """
+
+    format_version: Literal[3] = FORMAT_VERSION
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     revision: str
     preset: str
@@ -59,9 +75,11 @@ class Manifest(_Record):
     std: Channel
     threshold: Annotated[float, Field(gt=0, lt=1)]
     presence_threshold: Annotated[float, Field(gt=0, lt=1)]
+    max_shot_bytes: Annotated[int, Field(ge=1024)]
     gates: GateFusion = "mean"
     opset: int
-    graphs: dict[Literal["encoder", "prototype", "head"], GraphFile]
+    graphs: dict[GraphName, GraphFile]
+    tiers: dict[Literal["fp16", "int8"], Tier] = {}
     metrics: dict[str, float]
     training: TrainingRecord | None = None
 
@@ -85,13 +103,19 @@ def load_manifest(bundle: Path) -> Manifest:
         raise InvalidBundleError(f"no bundle at {bundle}: {MANIFEST_FILE} is not readable") from exc
     except ValidationError as exc:
         raise InvalidBundleError(f"{path} is not a manifest of format {FORMAT_VERSION}") from exc
-    missing = {"encoder", "prototype", "head"} - set(manifest.graphs)
+    for graphs in (manifest.graphs, *(tier.graphs for tier in manifest.tiers.values())):
+        _verify_graphs(bundle, graphs)
+    return manifest
+
+
+def _verify_graphs(bundle: Path, graphs: dict[GraphName, GraphFile]) -> None:
+    path = bundle / MANIFEST_FILE
+    missing = {"encoder", "prototype", "head"} - set(graphs)
     if missing:
         raise InvalidBundleError(f"{path} lists no graph for {', '.join(sorted(missing))}")
-    for name, graph in manifest.graphs.items():
+    for name, graph in graphs.items():
         graph_path = bundle / graph.file
         if not graph_path.is_file():
             raise InvalidBundleError(f"graph {name} is missing: {graph_path}")
         if file_sha256(graph_path) != graph.sha256:
             raise InvalidBundleError(f"graph {name} does not match the hash in {path}")
-    return manifest

@@ -11,23 +11,42 @@ GateFusion = Literal["mean", "product"]
 
 
 class SupportPrototype(NamedTuple):
-    """One shot of one class, all that a query needs of it (DESIGN: the serving cut).
+    """One shot of one class, all that a query needs of it; half precision throughout.
 
     affinity: (C,) masked average of the support feature, what SAAM compares with.
     guided: (C,) masked average of the reweighted support feature, SDPM's p_s.
     gate: (C,) SSE gate in (0, 1).
-    tokens: (T, D) L2-normalised foreground high-level features for the prior; float16, T >= 1.
+    tokens: (T, D) L2-normalised foreground high-level features for the prior; T >= 1.
     """
 
-    affinity: NDArray[np.float32]
-    guided: NDArray[np.float32]
-    gate: NDArray[np.float32]
+    affinity: NDArray[np.float16]
+    guided: NDArray[np.float16]
+    gate: NDArray[np.float16]
     tokens: NDArray[np.float16]
 
     @property
     def nbytes(self) -> int:
         """Bytes the arrays occupy."""
         return sum(array.nbytes for array in self)
+
+
+def thin_tokens(
+    tokens: NDArray[np.float16], *, channels: int, max_bytes: int
+) -> NDArray[np.float16]:
+    """Tokens (T, D) spread evenly over those of a shot, so that it takes at most `max_bytes`.
+
+    They come in raster order, so every one left out has near neighbours that stay.
+
+    Args:
+        tokens: of the whole foreground.
+        channels: C of the shot's three vectors.
+        max_bytes: of the whole shot; room for one token at least is taken as given.
+    """
+    itemsize, depth = tokens.itemsize, tokens.shape[1]
+    room = max(1, (max_bytes - 3 * channels * itemsize) // (depth * itemsize))
+    if len(tokens) <= room:
+        return tokens
+    return tokens[np.linspace(0, len(tokens) - 1, room).round().astype(np.intp)]
 
 
 class SupportSet(NamedTuple):

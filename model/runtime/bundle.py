@@ -15,6 +15,7 @@ from model.contract import (
     SupportSet,
     collate_classes,
     load_manifest,
+    thin_tokens,
 )
 
 Float = NDArray[np.float32]
@@ -100,13 +101,23 @@ class BundleRuntime:
                 "mask": masks,
             },
         )
-        return [
-            # Copies: a view would keep the whole batch alive for as long as one shot is stored.
-            SupportPrototype(
-                affinity.copy(), guided.copy(), gate.copy(), tokens[foreground].astype(np.float16)
-            )
-            for affinity, guided, gate, tokens, foreground in zip(*outputs, strict=True)
-        ]
+        return [self._shot(*row) for row in zip(*outputs, strict=True)]
+
+    def _shot(
+        self,
+        affinity: Float,
+        guided: Float,
+        gate: Float,
+        tokens: Float,
+        foreground: NDArray[np.bool_],
+    ) -> SupportPrototype:
+        kept = thin_tokens(
+            tokens[foreground].astype(np.float16),
+            channels=self.manifest.channels,
+            max_bytes=self.manifest.max_shot_bytes,
+        )
+        half = np.float16
+        return SupportPrototype(affinity.astype(half), guided.astype(half), gate.astype(half), kept)
 
     def head(
         self, encoded: Encoded, image_index: NDArray[np.int64], classes: Sequence[SupportSet]

@@ -14,6 +14,7 @@ from service.api.multipart import BodyLimits, FormFields, read_form
 from service.engine import Admission
 from service.errors import BodyTooLargeError, DeadlineExceededError, UnsupportedMediaTypeError
 from service.sessions import Resources
+from service.stores import SessionKey
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,18 @@ def resources(context: Annotated[ApiContext, Depends(api_context)]) -> Resources
     return context.resources
 
 
+def owner() -> str:
+    """Who asks, as sessions know it; nobody is told apart."""
+    return ""
+
+
+def session_key(session_id: str, asking: "Owner") -> SessionKey:
+    """The session of the path, if it belongs to who asks."""
+    return SessionKey(asking, session_id)
+
+
+Owner = Annotated[str, Depends(owner)]
+PathKey = Annotated[SessionKey, Depends(session_key)]
 Context = Annotated[ApiContext, Depends(api_context)]
 UseCaseResources = Annotated[Resources, Depends(resources)]
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from service.api.dependencies import Context
+from service.api.dependencies import Context, Owner
 from service.api.forms import SESSION_HEADER
 from service.api.negotiation import JSON, PNG, prefers_png
 from service.api.openapi import problems, upload
@@ -41,7 +41,7 @@ _LABEL_MAP: dict[int | str, dict[str, Any]] = {
     openapi_extra=upload(SegmentForm),
     responses=_LABEL_MAP | problems(400, 404, 406, 409, 413, 415, 422, 500, 503, 504),
 )
-async def post_segment(request: Request, context: Context) -> Response:
+async def post_segment(request: Request, context: Context, owner: Owner) -> Response:
     """Find a session's classes in images.
 
     With `Accept: image/png` and a single image the answer is its label map: an 8-bit index PNG,
@@ -50,8 +50,8 @@ async def post_segment(request: Request, context: Context) -> Response:
     as_png = prefers_png(request.headers.get("accept"))
     async with context.upload(request, SegmentForm, repeated=_REPEATED) as form:
         if as_png:
-            return _png_response(await segment_to_label_map(context.resources, form))
-        return Response(await segment(context.resources, form), media_type=JSON)
+            return _png_response(await segment_to_label_map(context.resources, form, owner))
+        return Response(await segment(context.resources, form, owner), media_type=JSON)
 
 
 def _png_response(label_map: LabelMap) -> Response:

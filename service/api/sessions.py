@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, status
 
-from service.api.dependencies import UseCaseResources
+from service.api.dependencies import PathKey, UseCaseResources
 from service.api.openapi import problems
 from service.schemas import ClassName, SessionResponse
 from service.sessions import describe_session
@@ -11,15 +11,15 @@ router = APIRouter(prefix="/sessions", tags=["sessions"], responses=problems(404
 
 
 @router.get("/{session_id}")
-async def get_session(session_id: str, resources: UseCaseResources) -> SessionResponse:
+async def get_session(key: PathKey, resources: UseCaseResources) -> SessionResponse:
     """What a session holds; like every use, this extends its life."""
-    return await describe_session(resources, session_id)
+    return await describe_session(resources, key)
 
 
 @router.delete("/{session_id}", status_code=status.HTTP_204_NO_CONTENT)
-async def delete_session(session_id: str, resources: UseCaseResources) -> None:
+async def delete_session(key: PathKey, resources: UseCaseResources) -> None:
     """Forget a session."""
-    await resources.store.delete(session_id)
+    await resources.store.delete(key)
 
 
 @router.delete(
@@ -27,6 +27,6 @@ async def delete_session(session_id: str, resources: UseCaseResources) -> None:
     "/{session_id}/classes/{name:path}",
     status_code=status.HTTP_204_NO_CONTENT,
 )
-async def delete_class(session_id: str, name: ClassName, resources: UseCaseResources) -> None:
+async def delete_class(key: PathKey, name: ClassName, resources: UseCaseResources) -> None:
     """Forget one class of a session."""
-    await resources.store.delete_class(session_id, name)
+    await resources.store.delete_class(key, name)

@@ -31,6 +31,7 @@ FAKE_MANIFEST = Manifest(
     std=(1.0, 1.0, 1.0),
     threshold=0.5,
     presence_threshold=0.5,
+    max_shot_bytes=1024,
     opset=1,
     graphs={},
     metrics={},
@@ -95,8 +96,8 @@ def _prototype(feature: NDArray[np.float32], mask: Coverage) -> SupportPrototype
     inside = _weighted_mean(feature, share)
     outside = _weighted_mean(feature, 1 - share)
     length = max(float(np.linalg.norm(inside)), 1e-6)
-    token = (inside / length).astype(np.float16)[None]
-    return SupportPrototype(inside, outside, np.full(3, 0.5, np.float32), token)
+    vectors = (inside, outside, np.full(3, 0.5, np.float32), (inside / length)[None])
+    return SupportPrototype(*(array.astype(np.float16) for array in vectors))
 
 
 def _weighted_mean(

@@ -2,15 +2,16 @@
 
 from service.schemas import ClassSummary, ModelSummary, SessionResponse
 from service.sessions.resources import Resources, to_datetime
+from service.stores import SessionKey
 
 
-async def describe_session(resources: Resources, session_id: str) -> SessionResponse:
+async def describe_session(resources: Resources, key: SessionKey) -> SessionResponse:
     """What a session holds; counts as a use of it.
 
     Raises:
         SessionNotFoundError: unknown or expired.
     """
-    session = await resources.store.get(session_id)
+    session = await resources.store.get(key)
     return SessionResponse(
         session_id=session.session_id,
         model=session.model,

@@ -8,14 +8,16 @@ from service.errors import CountMismatchError
 from service.schemas import SupportForm, SupportResponse
 from service.sessions.resources import Resources, to_datetime
 from service.sessions.uploads import Support, drained, read_support
-from service.stores import Session
+from service.stores import Session, SessionKey
 from service.telemetry import stage
 
 _SESSION_ID_BYTES = 24
 
 
-async def register(resources: Resources, form: SupportForm) -> SupportResponse:
+async def register(resources: Resources, form: SupportForm, owner: str) -> SupportResponse:
     """Compute the prototypes of a class and keep them; nothing changes when any support fails.
+
+    A new session belongs to `owner`, and only an own one is found.
 
     Raises:
         ServiceError: see `service.errors`; the file at fault is its location.
@@ -23,14 +25,16 @@ async def register(resources: Resources, form: SupportForm) -> SupportResponse:
     if len(form.images) != len(form.masks):
         raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
     if form.session_id is not None:
-        await resources.store.get(form.session_id)  # fails before the work, not after
+        await resources.store.get(
+            SessionKey(owner, form.session_id)
+        )  # fails before the work, not after
     supports = await _read(resources, form)
     registered = await resources.engine.register(
         [support.pixels for support in supports],
         [support.mask for support in supports],
         adapt=form.adapt,
     )
-    session = await _keep(resources, form, registered)
+    session = await _keep(resources, form, owner, registered)
     kept = session.classes[form.class_name]
     return SupportResponse(
         session_id=session.session_id,
@@ -60,8 +64,11 @@ async def _read(resources: Resources, form: SupportForm) -> list[Support]:
         )
 
 
-async def _keep(resources: Resources, form: SupportForm, supports: SupportSet) -> Session:
+async def _keep(
+    resources: Resources, form: SupportForm, owner: str, supports: SupportSet
+) -> Session:
     if form.session_id is not None:
-        return await resources.store.put(form.session_id, form.class_name, supports, form.mode)
-    session_id = secrets.token_urlsafe(_SESSION_ID_BYTES)
-    return await resources.store.create(session_id, resources.model, form.class_name, supports)
+        key = SessionKey(owner, form.session_id)
+        return await resources.store.put(key, form.class_name, supports, form.mode)
+    key = SessionKey(owner, secrets.token_urlsafe(_SESSION_ID_BYTES))
+    return await resources.store.create(key, resources.model, form.class_name, supports)

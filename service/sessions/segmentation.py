@@ -15,7 +15,7 @@ from service.schemas import ImageResult, SegmentForm, SegmentResponse
 from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels
 from service.sessions.resources import Resources
 from service.sessions.uploads import QueryImage, drained, read_query
-from service.stores import Session
+from service.stores import Session, SessionKey
 from service.telemetry import stage
 
 Finished = TypeVar("Finished")
@@ -36,15 +36,15 @@ class _Selection(NamedTuple):
     names: tuple[str, ...]
 
 
-async def segment(resources: Resources, form: SegmentForm) -> bytes:
-    """The `SegmentResponse` to the images, already written as JSON.
+async def segment(resources: Resources, form: SegmentForm, owner: str) -> bytes:
+    """The `SegmentResponse` to images by a session of `owner`, already written as JSON.
 
     Polygons and run lengths of many images take long to write, so that too happens in the pool.
 
     Raises:
         ServiceError: see `service.errors`.
     """
-    selection = await _select(resources, form)
+    selection = await _select(resources, form, owner)
 
     def describe(labels: Labels, answers: Sequence[ClassAnswer]) -> ImageResult:
         return describe_classes(labels, answers, form.output)
@@ -57,15 +57,15 @@ async def segment(resources: Resources, form: SegmentForm) -> bytes:
     return await resources.pool.run(lambda: response.model_dump_json().encode())
 
 
-async def segment_to_label_map(resources: Resources, form: SegmentForm) -> LabelMap:
-    """The label map of a single image.
+async def segment_to_label_map(resources: Resources, form: SegmentForm, owner: str) -> LabelMap:
+    """The label map of a single image by a session of `owner`.
 
     Raises:
         NotAcceptableError: several images; for the rest see `service.errors`.
     """
     if len(form.images) != 1:
         raise NotAcceptableError("image/png can hold the answer for one image only")
-    selection = await _select(resources, form)
+    selection = await _select(resources, form, owner)
 
     def draw(labels: Labels, _: Sequence[ClassAnswer]) -> bytes:
         return encode_label_map(labels.class_index)
@@ -74,12 +74,12 @@ async def segment_to_label_map(resources: Resources, form: SegmentForm) -> Label
     return LabelMap(png, selection.names, selection.session.session_id)
 
 
-async def _select(resources: Resources, form: SegmentForm) -> _Selection:
+async def _select(resources: Resources, form: SegmentForm, owner: str) -> _Selection:
     if form.session_id is None:
         raise InvalidRequestError(
             "a session is needed, as field session_id or header X-Session-ID"
         ).at("session_id")
-    session = await resources.store.get(form.session_id)
+    session = await resources.store.get(SessionKey(owner, form.session_id))
     unknown = [name for name in form.classes if name not in session.classes]
     if unknown:
         raise ClassNotFoundError(f"the session has no class {unknown[0]!r}").at("classes")

@@ -8,6 +8,17 @@ from model.contract import SupportSet
 Mode = Literal["append", "replace"]
 
 
+class SessionKey(NamedTuple):
+    """What a session is kept under: whoever asks with another owner finds nothing.
+
+    owner: who made it; empty where callers are not told apart.
+    session_id: fresh and unguessable.
+    """
+
+    owner: str
+    session_id: str
+
+
 class Session(NamedTuple):
     """A snapshot of a session; instants in seconds since the epoch.
 
@@ -15,11 +26,16 @@ class Session(NamedTuple):
         reader.
     """
 
-    session_id: str
+    key: SessionKey
     model: str
     created: float
     expires_at: float
     classes: Mapping[str, SupportSet]
+
+    @property
+    def session_id(self) -> str:
+        """Its id, as clients know it."""
+        return self.key.session_id
 
 
 class SessionLimits(NamedTuple):
@@ -31,22 +47,22 @@ class SessionLimits(NamedTuple):
 
 
 class SessionStore(Protocol):
-    """Sessions by id. Every successful call on a session starts its time to live anew.
+    """Sessions by key. Every successful call on a session starts its time to live anew.
 
     Calls are atomic: of concurrent appends to one class none is lost.
     """
 
     async def create(
-        self, session_id: str, model: str, class_name: str, supports: SupportSet
+        self, key: SessionKey, model: str, class_name: str, supports: SupportSet
     ) -> Session:
-        """Make a session with its first class; `session_id` is fresh and unguessable.
+        """Make a session with its first class.
 
         Raises:
             LimitExceededError.
         """
 
     async def put(
-        self, session_id: str, class_name: str, supports: SupportSet, mode: Mode
+        self, key: SessionKey, class_name: str, supports: SupportSet, mode: Mode
     ) -> Session:
         """Add shots to a class, or put them in the place of those it has; makes the class if new.
 
@@ -56,21 +72,21 @@ class SessionStore(Protocol):
             SessionNotFoundError, LimitExceededError.
         """
 
-    async def get(self, session_id: str) -> Session:
+    async def get(self, key: SessionKey) -> Session:
         """The session as it is now.
 
         Raises:
             SessionNotFoundError: unknown or expired.
         """
 
-    async def delete(self, session_id: str) -> None:
+    async def delete(self, key: SessionKey) -> None:
         """Forget a session.
 
         Raises:
             SessionNotFoundError: unknown or expired.
         """
 
-    async def delete_class(self, session_id: str, class_name: str) -> None:
+    async def delete_class(self, key: SessionKey, class_name: str) -> None:
         """Forget one class of a session; the session stays, even without any class.
 
         Raises:

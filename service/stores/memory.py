@@ -10,7 +10,7 @@ from service.errors import (
     LimitExceededError,
     SessionNotFoundError,
 )
-from service.stores.base import Mode, Session, SessionLimits
+from service.stores.base import Mode, Session, SessionKey, SessionLimits
 
 Classes = Mapping[str, SupportSet]
 
@@ -41,49 +41,49 @@ class MemoryStore:
         self._max_bytes = max_bytes
         self._clock = clock
         # Least recently used first; every use extends the TTL alike, so also first to expire.
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._nbytes: dict[str, int] = {}
+        self._sessions: OrderedDict[SessionKey, Session] = OrderedDict()
+        self._nbytes: dict[SessionKey, int] = {}
         self._total_bytes = 0
 
     async def create(
-        self, session_id: str, model: str, class_name: str, supports: SupportSet
+        self, key: SessionKey, model: str, class_name: str, supports: SupportSet
     ) -> Session:
         """See `SessionStore.create`."""
         now = self._clock()
-        session = Session(session_id, model, now, now, {class_name: supports})
+        session = Session(key, model, now, now, {class_name: supports})
         return self._write(session)
 
     async def put(
-        self, session_id: str, class_name: str, supports: SupportSet, mode: Mode
+        self, key: SessionKey, class_name: str, supports: SupportSet, mode: Mode
     ) -> Session:
         """See `SessionStore.put`."""
-        session = self._living(session_id)
+        session = self._living(key)
         known = session.classes.get(class_name) if mode == "append" else None
         if known is not None:
             supports = known.extended(supports)
         classes = {**session.classes, class_name: supports}
         return self._write(session._replace(classes=classes))
 
-    async def get(self, session_id: str) -> Session:
+    async def get(self, key: SessionKey) -> Session:
         """See `SessionStore.get`."""
-        return self._touch(self._living(session_id))
+        return self._touch(self._living(key))
 
-    async def delete(self, session_id: str) -> None:
+    async def delete(self, key: SessionKey) -> None:
         """See `SessionStore.delete`."""
-        self._living(session_id)
-        self._forget(session_id)
+        self._living(key)
+        self._forget(key)
 
-    async def delete_class(self, session_id: str, class_name: str) -> None:
+    async def delete_class(self, key: SessionKey, class_name: str) -> None:
         """See `SessionStore.delete_class`."""
-        session = self._living(session_id)
+        session = self._living(key)
         if class_name not in session.classes:
             raise ClassNotFoundError(f"the session has no class {class_name!r}")
         classes = {k: v for k, v in session.classes.items() if k != class_name}
         self._write(session._replace(classes=classes))
 
-    def _living(self, session_id: str) -> Session:
+    def _living(self, key: SessionKey) -> Session:
         self._expire()
-        session = self._sessions.get(session_id)
+        session = self._sessions.get(key)
         if session is None:
             raise SessionNotFoundError
         return session
@@ -95,20 +95,20 @@ class MemoryStore:
         if nbytes > self._max_bytes:
             raise LimitExceededError("the session is larger than the whole store")
         self._expire()
-        self._forget(session.session_id)
+        self._forget(session.key)
         while self._sessions and (
             len(self._sessions) >= self._max_sessions
             or self._total_bytes + nbytes > self._max_bytes
         ):
             self._forget(next(iter(self._sessions)))
-        self._nbytes[session.session_id] = nbytes
+        self._nbytes[session.key] = nbytes
         self._total_bytes += nbytes
         return self._touch(session)
 
     def _touch(self, session: Session) -> Session:
         session = session._replace(expires_at=self._clock() + self._limits.ttl_s)
-        self._sessions[session.session_id] = session
-        self._sessions.move_to_end(session.session_id)
+        self._sessions[session.key] = session
+        self._sessions.move_to_end(session.key)
         return session
 
     def _check(self, classes: Classes) -> None:
@@ -123,11 +123,11 @@ class MemoryStore:
             oldest = next(iter(self._sessions.values()))
             if oldest.expires_at > now:
                 return
-            self._forget(oldest.session_id)
+            self._forget(oldest.key)
 
-    def _forget(self, session_id: str) -> None:
-        self._sessions.pop(session_id, None)
-        self._total_bytes -= self._nbytes.pop(session_id, 0)
+    def _forget(self, key: SessionKey) -> None:
+        self._sessions.pop(key, None)
+        self._total_bytes -= self._nbytes.pop(key, 0)
 
 
 def _nbytes(classes: Classes) -> int:

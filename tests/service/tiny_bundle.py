@@ -179,6 +179,7 @@ def write_tiny_bundle(directory: Path, graphs: Sequence[GraphSpec] = GRAPHS) -> 
         std=(1.0, 1.0, 1.0),
         threshold=0.5,
         presence_threshold=0.5,
+        max_shot_bytes=4096,
         opset=OPSET,
         graphs={
             name: GraphFile(

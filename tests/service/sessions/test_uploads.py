@@ -48,9 +48,9 @@ async def test_no_file_waits_for_the_engine(engine: WatchingEngine) -> None:
         masks=[scene.mask_png for scene in scenes],
     )
     engine.watched = [support.images, support.masks]
-    session = await register(resources, support)
+    session = await register(resources, support, "")
     query = SegmentForm(images=[scenes[0].image_png], session_id=session.session_id)
     engine.watched = [query.images]
-    await segment(resources, query)
+    await segment(resources, query, "")
     assert engine.seen == [0, 0, 0]
     await resources.pool.close()
