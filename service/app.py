@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from model.contract import Manifest
 from service.api import (
     ApiContext,
     BodyLimits,
@@ -22,9 +23,10 @@ from service.engine import (
     OnnxEngine,
     available_cpus,
 )
-from service.sessions import CodecPool, PixelGate, Resources
+from service.sessions import CodecPool, PixelGate, Resources, model_name
 from service.settings import Settings
-from service.stores import MemoryStore, SessionLimits, SessionStore
+from service.store_url import MEMORY
+from service.stores import MemoryStore, RedisStore, SessionLimits, SessionStore, ShotSpec
 
 
 def create_app(
@@ -40,9 +42,10 @@ def create_app(
     Raises:
         model.contract.InvalidBundleError: the settings name a bundle that is not intact.
     """
+    engine = engine or create_engine(settings)
     resources = Resources(
-        engine=engine or create_engine(settings),
-        store=store or create_store(settings),
+        engine=engine,
+        store=store or create_store(settings, engine.manifest),
         pool=CodecPool(settings.codec_threads or available_cpus()),
         gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
         max_pixels=settings.max_pixels,
@@ -91,11 +94,27 @@ def create_engine(settings: Settings) -> Engine:
     return OnnxEngine(settings.bundle, options)
 
 
-def create_store(settings: Settings) -> SessionStore:
-    """The store the settings name."""
-    limits = SessionLimits(settings.ttl_s, settings.max_classes, settings.max_shots)
-    return MemoryStore(
-        limits, max_sessions=settings.max_sessions, max_bytes=settings.max_store_bytes
+def create_store(settings: Settings, manifest: Manifest) -> SessionStore:
+    """The store the settings name, for shots of the network of a manifest; not connected yet."""
+    limits = SessionLimits(
+        settings.ttl_s,
+        settings.max_classes,
+        settings.max_shots,
+        settings.max_owner_sessions,
+        settings.max_owner_bytes,
+    )
+    url = settings.store_url.get_secret_value()
+    if url == MEMORY:
+        return MemoryStore(
+            limits, max_sessions=settings.max_sessions, max_bytes=settings.max_store_bytes
+        )
+    return RedisStore(
+        url,
+        limits,
+        max_bytes=settings.max_store_bytes,
+        prefix=settings.store_prefix,
+        timeout_s=settings.store_timeout_s,
+        specs={model_name(manifest): ShotSpec.of(manifest)},
     )
 
 
@@ -110,3 +129,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await loading
         await resources.engine.stop()
         await resources.pool.close()
+        await resources.store.close()
