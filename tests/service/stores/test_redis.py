@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from service.errors import (
+    LimitExceededError,
     SessionNotFoundError,
     StoreUnavailableError,
     UnreadableSessionError,
@@ -116,6 +117,26 @@ async def test_concurrent_appends_of_processes_lose_nothing(
     assert [await process.wait() for process in processes] == [0] * PROCESSES
     kept = values((await store.get(key("s"))).classes["cat"])
     assert sorted(kept) == list(range(PROCESSES * APPENDS + 1))
+
+
+async def test_limits_hold_whichever_replica_writes(redis_server: RedisServer, prefix: str) -> None:
+    limits = SessionLimits(max_shots=5, max_owner_sessions=4)
+    stores = [
+        RedisStore(redis_server.url, limits, max_bytes=10**6, prefix=prefix, timeout_s=20)
+        for _ in range(3)
+    ]
+    await stores[0].create(key("s"), "m", "cat", some(1))
+    calls = [store.put(key("s"), "m", "cat", some(1), "append") for store in stores * 5]
+    calls += [
+        store.create(key(f"s{number}"), "m", "cat", some(1))
+        for number, store in enumerate(stores * 5)
+    ]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [isinstance(result, LimitExceededError) for result in results]
+    assert (refused[:15].count(False), refused[15:].count(False)) == (4, 3)
+    assert len((await stores[1].get(key("s"))).classes["cat"].shots) == 5
+    for store in stores:
+        await store.close()
 
 
 async def test_unchanged_session_is_asked_about_once_and_not_fetched(
