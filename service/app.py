@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from model.contract import Manifest
 from service import __version__
 from service.api import (
     ApiContext,
@@ -26,9 +27,10 @@ from service.engine import (
     available_cpus,
     parse_devices,
 )
-from service.sessions import CodecPool, PixelGate, Resources
+from service.sessions import CodecPool, PixelGate, Resources, model_name
 from service.settings import Settings
-from service.stores import MemoryStore, SessionLimits, SessionStore
+from service.store_url import MEMORY
+from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
 from service.telemetry import EngineMetrics, Metrics
 
 if TYPE_CHECKING:
@@ -50,9 +52,10 @@ def create_app(
     """
     metrics = Metrics()
     tracer = create_tracer(settings)
+    engine = engine or create_engine(settings, metrics.engine)
     resources = Resources(
-        engine=engine or create_engine(settings, metrics.engine),
-        store=store or create_store(settings),
+        engine=engine,
+        store=store or create_store(settings, engine.manifest),
         pool=CodecPool(settings.codec_threads or available_cpus()),
         gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
         max_pixels=settings.max_pixels,
@@ -109,11 +112,30 @@ def create_engine(settings: Settings, metrics: EngineMetrics | None = None) -> E
     return OnnxEngine(settings.bundle, options, metrics=metrics)
 
 
-def create_store(settings: Settings) -> SessionStore:
-    """The store the settings name."""
-    limits = SessionLimits(settings.ttl_s, settings.max_classes, settings.max_shots)
-    return MemoryStore(
-        limits, max_sessions=settings.max_sessions, max_bytes=settings.max_store_bytes
+def create_store(settings: Settings, manifest: Manifest) -> SessionStore:
+    """The store the settings name, for shots of the network of a manifest; not connected yet."""
+    limits = SessionLimits(
+        settings.ttl_s,
+        settings.max_classes,
+        settings.max_shots,
+        settings.max_owner_sessions,
+        settings.max_owner_bytes,
+    )
+    url = settings.store_url.get_secret_value()
+    if url == MEMORY:
+        return MemoryStore(
+            limits, max_sessions=settings.max_sessions, max_bytes=settings.max_store_bytes
+        )
+    # Here and not above: its client takes long to import, and many run without it.
+    from service.stores.redis import RedisStore
+
+    return RedisStore(
+        url,
+        limits,
+        max_bytes=settings.max_store_bytes,
+        prefix=settings.store_prefix,
+        timeout_s=settings.store_timeout_s,
+        specs={model_name(manifest): ShotSpec.of(manifest)},
     )
 
 
@@ -151,5 +173,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await loading
         await resources.engine.stop()
         await resources.pool.close()
+        await resources.store.close()
         if tracer is not None:
             await asyncio.to_thread(tracer.shutdown)

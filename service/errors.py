@@ -78,11 +78,11 @@ class MalformedBodyError(ServiceError):
 
 
 class UnsupportedMediaTypeError(ServiceError):
-    """The body is not multipart/form-data."""
+    """The body is not of the media type the path takes."""
 
     status = 415
     code = "unsupported_media_type"
-    title = "The body must be multipart/form-data"
+    title = "Unsupported media type"
 
 
 class NotAcceptableError(ServiceError):
@@ -189,6 +189,22 @@ class ClassNotFoundError(ServiceError):
     title = "Unknown class"
 
 
+class InvalidArchiveError(ServiceError):
+    """The bytes are not a session, or one that no service of this version could have written."""
+
+    status = 422
+    code = "invalid_archive"
+    title = "The archive is not valid"
+
+
+class ModelMismatchError(ServiceError):
+    """The session was made by another network than the one that runs here."""
+
+    status = 409
+    code = "model_mismatch"
+    title = "The session belongs to another model"
+
+
 class EmptySessionError(ServiceError):
     """The session holds no class to segment."""
 
@@ -218,6 +234,13 @@ class WorkerLostError(RetryableError):
     title = "The worker was lost"
 
 
+class StoreUnavailableError(RetryableError):
+    """The session store cannot be reached, or does not answer in time."""
+
+    code = "store_unavailable"
+    title = "The session store cannot be reached"
+
+
 class DeadlineExceededError(ServiceError):
     """The request was not finished within its deadline."""
 
@@ -240,3 +263,11 @@ class EngineFailedError(ServiceError):
     status = 500
     code = "engine_failed"
     title = "The engine failed to start"
+
+
+class UnreadableSessionError(ServiceError):
+    """What the store holds of the session cannot be read; the cause is in the log alone."""
+
+    status = 500
+    code = "unreadable_session"
+    title = "The stored session cannot be read; register its classes anew"

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.store_url import MEMORY, StoreUrl
 
 SHIPPED_BUNDLE = Path(__file__).resolve().parent.parent / "model" / "bundles" / "lite"
 MIB = 1024 * 1024
@@ -28,7 +30,10 @@ def _ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
 class Settings(BaseSettings):
     """Frozen configuration; a value out of bounds stops the start with its name."""
 
-    model_config = SettingsConfigDict(env_prefix="FSS_", frozen=True, extra="forbid")
+    # What was given is not repeated in errors: it may hold passwords.
+    model_config = SettingsConfigDict(
+        env_prefix="FSS_", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
@@ -84,7 +89,12 @@ class Settings(BaseSettings):
     max_pixels_in_flight: Annotated[int, Field(ge=0, le=100_000_000_000)] = 0
     """Of all images that are decoded or answered at one moment; 0: twice max_pixels."""
 
-    store_url: Annotated[str, Field(pattern=r"^memory://$")] = "memory://"
+    store_url: StoreUrl = SecretStr(MEMORY)
+    """Also `redis://[user:password@]host:6379/0`, `rediss://` and `unix:///socket?db=0`."""
+    store_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")] = "fss"
+    """Of every key in Redis, so that several services can share one."""
+    store_timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 2.0
+    """For an answer of Redis; shorter than the time a readiness probe has."""
     ttl_s: Seconds = 3600.0
     max_sessions: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
     max_classes: Annotated[int, Field(ge=1, le=255)] = 64
@@ -92,6 +102,11 @@ class Settings(BaseSettings):
     max_shots: Annotated[int, Field(ge=1, le=1024)] = 64
     """Of one class."""
     max_store_bytes: Annotated[int, Field(ge=MIB)] = 1024 * MIB
+    """Of all prototypes in this process: all there are, or with Redis those held beside it."""
+    max_owner_sessions: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Of the sessions of one API key."""
+    max_owner_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
+    """Of the prototypes of one API key."""
 
     @model_validator(mode="after")
     def _one_body_fits_the_uploads(self) -> Self:

@@ -24,9 +24,10 @@ async def get_health(resources: UseCaseResources) -> StatusResponse:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problems(503))
 async def get_readiness(resources: UseCaseResources) -> StatusResponse:
-    """Whether a real inference has succeeded, so that traffic may come."""
+    """Whether a real inference has succeeded and the store answers, so that traffic may come."""
     if not resources.engine.ready:
         raise NotReadyError
+    await resources.store.ping()
     return StatusResponse(status="ready")
 
 

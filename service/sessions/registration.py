@@ -11,7 +11,7 @@ from service.sessions.uploads import Support, drained, read_support
 from service.stores import Session, SessionKey
 from service.telemetry import stage
 
-_SESSION_ID_BYTES = 24
+SESSION_ID_BYTES = 24
 
 
 async def register(resources: Resources, form: SupportForm, owner: str) -> SupportResponse:
@@ -25,9 +25,9 @@ async def register(resources: Resources, form: SupportForm, owner: str) -> Suppo
     if len(form.images) != len(form.masks):
         raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
     if form.session_id is not None:
-        await resources.store.get(
-            SessionKey(owner, form.session_id)
-        )  # fails before the work, not after
+        # Fails before the work, not after.
+        known = await resources.store.get(SessionKey(owner, form.session_id))
+        resources.require_model(known.model)
     supports = await _read(resources, form)
     registered = await resources.engine.register(
         [support.pixels for support in supports],
@@ -69,6 +69,6 @@ async def _keep(
 ) -> Session:
     if form.session_id is not None:
         key = SessionKey(owner, form.session_id)
-        return await resources.store.put(key, form.class_name, supports, form.mode)
-    key = SessionKey(owner, secrets.token_urlsafe(_SESSION_ID_BYTES))
+        return await resources.store.put(key, resources.model, form.class_name, supports, form.mode)
+    key = SessionKey(owner, secrets.token_urlsafe(SESSION_ID_BYTES))
     return await resources.store.create(key, resources.model, form.class_name, supports)

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
+from service.app import create_store
 from service.cli import main
+from service.engine.fake import FAKE_MANIFEST
 from service.settings import Settings
 
 
@@ -29,7 +31,21 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("max_upload_bytes", "1000000"),
         ("max_classes", "256"),
         ("max_queued_images", "15"),
-        ("store_url", "redis://elsewhere"),
+        ("store_url", "mysql://elsewhere"),
+        ("store_url", "memory://elsewhere"),
+        ("store_url", "redis://"),
+        ("store_url", "redis://elsewhere/first"),
+        ("store_url", "redis://elsewhere:0"),
+        ("store_url", "redis://elsewhere?socket_timeout=9"),
+        ("store_url", "redis://elsewhere?ssl_keyfile=k"),
+        ("store_url", "redis://elsewhere?db=first"),
+        ("store_url", "redis://elsewhere?unknown="),
+        ("store_url", "rediss://elsewhere?ssl_cert_reqs=perhaps"),
+        ("store_url", "unix://"),
+        ("store_prefix", "with space"),
+        ("store_timeout_s", "0"),
+        ("max_owner_sessions", "0"),
+        ("max_owner_bytes", "0"),
         ("max_shots", "65"),
     ],
 )
@@ -37,6 +53,46 @@ def test_out_of_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -
     monkeypatch.setenv(f"FSS_{name.upper()}", value)
     with pytest.raises(ValidationError):
         Settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory://",
+        "redis://elsewhere",
+        "redis://user:p%2Fss@elsewhere:6379/3",
+        "rediss://:secret@elsewhere?ssl_ca_certs=/etc/ca.pem&ssl_check_hostname=true",
+        "unix:///run/redis.sock?db=1",
+    ],
+)
+async def test_store_of_every_kind_opens_when_first_used(url: str) -> None:
+    store = create_store(Settings(store_url=SecretStr(url)), FAKE_MANIFEST)
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://user:hunter2@elsewhere/first",
+        "redis://user:hunter2/7@elsewhere",
+        "redis://user:hunter2#@elsewhere",
+        "hunter2://elsewhere",
+        "redis://[hunter2@elsewhere",
+    ],
+)
+def test_password_of_a_bad_store_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    monkeypatch.setenv("FSS_STORE_URL", url)
+    assert main(["serve"]) == 2
+    message = capsys.readouterr().err
+    assert "store_url" in message
+    assert "hunter2" not in message
+
+
+def test_password_of_the_store_is_not_shown() -> None:
+    settings = Settings(store_url=SecretStr("redis://user:hunter2@elsewhere"))
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
 
 
 def test_frozen() -> None:
