@@ -17,11 +17,11 @@ from service.errors import (
 from service.stores import (
     MemoryStore,
     Mode,
-    RedisStore,
     SessionContent,
     SessionLimits,
     SessionStore,
 )
+from service.stores.redis import RedisStore
 from tests.service.redis_server import RedisServer
 from tests.service.stores.supports import SHOT_BYTES, key, shot, shots, some, values
 
