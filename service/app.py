@@ -6,10 +6,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from service.access import Access, ClientPlaces, KeyFile, RateLimits, RateStorage
 from service.api import (
     ApiContext,
     BodyLimits,
+    Drain,
     RequestContext,
+    SecurityHeaders,
+    install_cors,
     install_error_handler,
     install_openapi,
     routers,
@@ -39,6 +43,7 @@ def create_app(
 
     Raises:
         model.contract.InvalidBundleError: the settings name a bundle that is not intact.
+        service.access.KeyFileError: the settings name a file of keys that cannot be used.
     """
     resources = Resources(
         engine=engine or create_engine(settings),
@@ -46,6 +51,7 @@ def create_app(
         pool=CodecPool(settings.codec_threads or available_cpus()),
         gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
         max_pixels=settings.max_pixels,
+        max_shots=settings.max_shots,
         threshold_override=settings.threshold,
     )
     app = FastAPI(
@@ -58,6 +64,7 @@ def create_app(
         # Without its class, the path of a class is that of the session with a slash behind it.
         redirect_slashes=False,
     )
+    drain = Drain()
     app.state.context = ApiContext(
         resources=resources,
         admission=Admission(settings.max_requests, "requests"),
@@ -65,8 +72,13 @@ def create_app(
         body_limits=BodyLimits(settings.max_body_bytes, settings.max_files),
         upload_s=settings.upload_s,
         deadline_s=settings.deadline_s,
+        access=create_access(settings),
+        drain=drain,
     )
-    app.add_middleware(RequestContext)
+    # The last one added is the outermost.
+    app.add_middleware(RequestContext, drain=drain)
+    install_cors(app, settings.cors_origins)
+    app.add_middleware(SecurityHeaders)
     install_error_handler(app)
     for router in routers:
         app.include_router(router)
@@ -99,6 +111,25 @@ def create_store(settings: Settings) -> SessionStore:
     )
 
 
+def create_access(settings: Settings) -> Access:
+    """The keys and the bounds of one client that the settings name.
+
+    Without keys, all behind one address would share its places; so there they have a bound only
+    where one is set.
+
+    Raises:
+        service.access.KeyFileError.
+    """
+    keys = None if settings.api_keys_file is None else KeyFile(settings.api_keys_file)
+    places = settings.max_client_requests or (
+        None if keys is None else max(1, settings.max_requests // 2)
+    )
+    rate_limits = None
+    if settings.rate_limit is not None:
+        rate_limits = RateLimits(settings.rate_limit, RateStorage(settings.store_url))
+    return Access(keys, rate_limits, ClientPlaces(places))
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources: Resources = app.state.context.resources
@@ -110,3 +141,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await loading
         await resources.engine.stop()
         await resources.pool.close()
+        await app.state.context.access.close()

@@ -3,14 +3,30 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from limits import parse_many
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHIPPED_BUNDLE = Path(__file__).resolve().parent.parent / "model" / "bundles" / "lite"
 MIB = 1024 * 1024
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
+
+
+def _rate_limits(text: str) -> str:
+    if any(limit.amount < 1 or limit.get_expiry() < 1 for limit in parse_many(text)):
+        raise ValueError("a rate limit allows at least one request")
+    return text
+
+
+def _words(text: object) -> object:
+    return tuple(text.replace(",", " ").split()) if isinstance(text, str) else text
+
+
+RateLimit = Annotated[str, AfterValidator(_rate_limits)]
+Origin = Annotated[str, Field(pattern=r"^https?://[^/\s*?#@]+$")]
+Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)]
 
 
 class Settings(BaseSettings):
@@ -21,6 +37,17 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    api_keys_file: Path | None = None
+    """Owners and hashes of the keys they may ask with; unset: anybody may ask."""
+    rate_limit: RateLimit | None = None
+    """Of each client, such as `600/minute;20/second`; unset: none."""
+    max_client_requests: Annotated[int, Field(ge=0, le=65536)] = 0
+    """Requests of one client in progress; 0: with keys half of max_requests, else any number."""
+    forwarded_allow_ips: str = "127.0.0.1"
+    """Proxies whose X-Forwarded-For is believed: addresses and networks, by commas; * for all."""
+    cors_origins: Origins = ()
+    """Origins whose pages may ask, such as `https://label.example`, by commas; unset: none."""
 
     engine: Literal["onnx", "fake"] = "onnx"
     bundle: Path = SHIPPED_BUNDLE
