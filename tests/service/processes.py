@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +36,7 @@ class Server(NamedTuple):
 @contextmanager
 def serving(
     log: Path,
-    environment: Mapping[str, str],
+    environment: dict[str, str],
     *,
     command: Sequence[str] = ("service", "serve"),
 ) -> Iterator[Server]:
