@@ -2,6 +2,8 @@
 
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 ANSWER_S = 0.25
 """How long a request waits for the counts at most."""
@@ -32,6 +34,8 @@ class RateStorage:
                 timeout=ANSWER_S,
                 socket_timeout=ANSWER_S,
                 socket_connect_timeout=ANSWER_S,
+                # Once, for a connection that went stale; more would only use the time up.
+                retry=Retry(NoBackoff(), 1),
             )
             self.counts = RedisStorage(
                 f"async+{store_url}",

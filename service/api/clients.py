@@ -40,7 +40,7 @@ async def let_in(request: Request, access: Access, key: str | None) -> AsyncIter
     with access.places.hold(client.name):
         if access.rate_limits is not None:
             verdict = await access.rate_limits.take(client.name)
-            request.state.headers = _rate_headers(verdict.quotas)
+            request.state.response_headers = _rate_headers(verdict.quotas)
             if verdict.retry_after_s is not None:
                 raise RateLimitedError(verdict.retry_after_s)
         yield client

@@ -79,7 +79,7 @@ class _Response:
             if timing := self._stages.header():
                 headers[SERVER_TIMING_HEADER] = timing
             # What the dependencies of a route want in every answer, problems too.
-            headers.update(self._scope.get("state", {}).get("headers", {}))
+            headers.update(self._scope.get("state", {}).get("response_headers", {}))
             if self._drain.begun:
                 headers["Connection"] = "close"  # the next request must go elsewhere
         await self._send(message)

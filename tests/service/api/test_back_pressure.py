@@ -12,7 +12,14 @@ from service.app import create_app
 from service.engine import FakeEngine
 from service.settings import Settings
 from tests.service.api.test_limits import MULTIPART, StuckEngine, stalled
-from tests.service.http_api import assert_problem, new_session, post_segment, post_support, running
+from tests.service.http_api import (
+    assert_problem,
+    listening,
+    new_session,
+    post_segment,
+    post_support,
+    running,
+)
 from tests.service.pictures import picture
 from tests.service.processes import unused_port
 
@@ -71,6 +78,19 @@ async def test_without_keys_addresses_are_told_apart(
             async with httpx.AsyncClient(transport=transport, base_url="http://s") as client:
                 statuses.append((await client.get("/models")).status_code)
         assert statuses == [200, 429, 200]
+
+
+@pytest.mark.parametrize(("trusted", "statuses"), [("127.0.0.1", [200, 200]), ("", [200, 429])])
+async def test_address_behind_a_proxy_is_believed_to_trusted_ones_alone(
+    settings: Settings, fake_engine: FakeEngine, trusted: str, statuses: list[int]
+) -> None:
+    limited = settings.model_copy(update={"rate_limit": "1/day", "forwarded_allow_ips": trusted})
+    async with listening(limited, fake_engine) as client:
+        answers = [
+            await client.get("/models", headers={"X-Forwarded-For": address})
+            for address in ("192.0.2.1", "192.0.2.2")
+        ]
+        assert [answer.status_code for answer in answers] == statuses
 
 
 async def test_limited_request_is_refused_before_its_body(

@@ -2,19 +2,15 @@
 
 import asyncio
 import logging
-import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import httpx
 import pytest
 
 from model.contract import SupportSet
-from service.app import create_app
 from service.engine import Answers, FakeEngine, ImageU8
-from service.server import create_server
 from service.settings import Settings
-from tests.service.http_api import assert_problem, files, new_session, post_segment
+from tests.service.http_api import assert_problem, files, listening, new_session, post_segment
 from tests.service.pictures import picture
 
 
@@ -35,21 +31,6 @@ class StuckEngine(FakeEngine):
             self.withdrawn.set()
             raise
         return await super().segment(images, classes)
-
-
-@asynccontextmanager
-async def listening(settings: Settings, engine: FakeEngine) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application behind uvicorn, in this process."""
-    server = create_server(create_app(settings, engine=engine), settings)
-    listener = socket.create_server(("127.0.0.1", 0))
-    host, port = listener.getsockname()
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        async with httpx.AsyncClient(base_url=f"http://{host}:{port}", timeout=30) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        await serving
 
 
 async def send_segment(client: httpx.AsyncClient, session_id: str) -> asyncio.StreamWriter:
