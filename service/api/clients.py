@@ -1,5 +1,6 @@
 """The client of a request: known, within its limits, and all that before its body is read."""
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -52,7 +53,7 @@ def _rate_headers(quotas: tuple[Quota, ...]) -> dict[str, str]:
         return {}
     names = [f'"{quota.limit}-per-{quota.window_s}s"' for quota in quotas]
     left = (
-        f"{name};r={quota.remaining};t={round(quota.reset_s + 0.5)}"
+        f"{name};r={quota.remaining};t={math.ceil(quota.reset_s)}"
         for name, quota in zip(names, quotas, strict=True)
     )
     policy = (

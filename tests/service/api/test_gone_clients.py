@@ -63,7 +63,7 @@ async def test_client_that_goes_frees_its_place_at_once(
             await post_segment(client, session_id, [picture()]), 429, "too_many_requests"
         )
         writer.close()
-        await asyncio.wait_for(engine.withdrawn.wait(), 5)
+        await asyncio.wait_for(engine.withdrawn.wait(), 20)
         engine.release.set()
         assert (await post_segment(client, session_id, [picture()])).status_code == 200
     statuses = [vars(r)["status"] for r in caplog.records if r.name == "service.access"]
