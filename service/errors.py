@@ -41,12 +41,49 @@ class RetryableError(ServiceError):
     status = 503
     code = "unavailable"
     title = "Temporarily unavailable"
-    retry_after_s: ClassVar[int] = 1
+    retry_after_s: int = 1
 
     @property
     def headers(self) -> Mapping[str, str]:
         """`Retry-After` in whole seconds."""
         return {"Retry-After": str(self.retry_after_s)}
+
+
+class UnauthorizedError(ServiceError):
+    """The request shows no valid key."""
+
+    status = 401
+    code = "unauthorized"
+    title = "A valid API key is needed"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The scheme that is asked for."""
+        return {"WWW-Authenticate": 'Bearer realm="few-shot segmentation"'}
+
+
+class RateLimitedError(RetryableError):
+    """The client asks more often than it may.
+
+    Args:
+        retry_after_s: whole seconds until a request will fit.
+    """
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests in a short time"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"more requests than allowed; one will fit in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class TooManyRequestsError(RetryableError):
+    """The client has as many requests in progress as it may."""
+
+    status = 429
+    code = "too_many_requests"
+    title = "Too many requests at the same time"
 
 
 class InvalidRequestError(ServiceError):

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
+from limits import parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -17,14 +18,25 @@ _DEVICE = r"(cpu|(cuda|tensorrt)(:\d{1,2})?)"
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 
 
-def _numbers(text: object) -> object:
-    return text.split(",") if isinstance(text, str) else text
-
-
 def _ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
     if not sizes or sizes[0] != 1 or sorted(set(sizes)) != list(sizes):
         raise ValueError("must ascend from 1, such as 1,2,4,8")
     return sizes
+
+
+def _rate_limits(text: str) -> str:
+    if any(limit.amount < 1 or limit.get_expiry() < 1 for limit in parse_many(text)):
+        raise ValueError("a rate limit allows at least one request")
+    return text
+
+
+def _words(text: object) -> object:
+    return tuple(text.replace(",", " ").split()) if isinstance(text, str) else text
+
+
+RateLimit = Annotated[str, AfterValidator(_rate_limits)]
+Origin = Annotated[str, Field(pattern=r"^https?://[^/\s*?#@]+$")]
+Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)]
 
 
 class Settings(BaseSettings):
@@ -43,6 +55,17 @@ class Settings(BaseSettings):
     otlp_endpoint: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+[^\s?#]*$")] | None = None
     """Where traces go, such as http://collector:4318; none: no traces. `OTEL_*` say how."""
 
+    api_keys_file: Path | None = None
+    """Owners and hashes of the keys they may ask with; unset: anybody may ask."""
+    rate_limit: RateLimit | None = None
+    """Of each client, such as `600/minute;20/second`; unset: none."""
+    max_client_requests: Annotated[int, Field(ge=0, le=65536)] = 0
+    """Requests of one client in progress; 0: with keys half of max_requests, else any number."""
+    forwarded_allow_ips: str = "127.0.0.1"
+    """Proxies whose X-Forwarded-For is believed: addresses and networks, by commas; * for all."""
+    cors_origins: Origins = ()
+    """Origins whose pages may ask, such as `https://label.example`, by commas; unset: none."""
+
     engine: Literal["onnx", "fake"] = "onnx"
     bundle: Path = SHIPPED_BUNDLE
     devices: Annotated[str, Field(pattern=rf"^(auto|{_DEVICE}(,{_DEVICE})*)$")] = "auto"
@@ -57,7 +80,7 @@ class Settings(BaseSettings):
     codec_threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Threads that decode images and encode masks; 0: as many as this process may use."""
     batch_sizes: Annotated[
-        tuple[BatchSize, ...], NoDecode, BeforeValidator(_numbers), AfterValidator(_ascending)
+        tuple[BatchSize, ...], NoDecode, BeforeValidator(_words), AfterValidator(_ascending)
     ] = (1, 2, 4, 8)
     """Images of an encoder batch, ascending from 1; each is warmed at the start."""
     max_batch_pairs: Annotated[int, Field(ge=1, le=4096)] = 32

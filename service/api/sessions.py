@@ -47,9 +47,9 @@ async def delete_class(key: PathKey, name: ClassName, resources: UseCaseResource
     response_class=Response,
     responses=_ARCHIVE_ANSWER | problems(404, 504),
 )
-async def get_archive(key: PathKey, context: Context) -> Response:
+async def get_archive(request: Request, key: PathKey, context: Context) -> Response:
     """The session as one file, for `PUT` to a service that runs the same model."""
-    async with context.work():
+    async with context.work(request):
         return Response(await export_archive(context.resources, key), media_type=ARCHIVE)
 
 

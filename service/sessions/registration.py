@@ -4,7 +4,7 @@ import secrets
 from functools import partial
 
 from model.contract import SupportSet
-from service.errors import CountMismatchError
+from service.errors import CountMismatchError, LimitExceededError
 from service.schemas import SupportForm, SupportResponse
 from service.sessions.resources import Resources, to_datetime
 from service.sessions.uploads import Support, drained, read_support
@@ -24,10 +24,7 @@ async def register(resources: Resources, form: SupportForm, owner: str) -> Suppo
     """
     if len(form.images) != len(form.masks):
         raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
-    if form.session_id is not None:
-        # Fails before the work, not after.
-        known = await resources.store.get(SessionKey(owner, form.session_id))
-        resources.require_model(known.model)
+    await _check_room(resources, form, owner)
     supports = await _read(resources, form)
     registered = await resources.engine.register(
         [support.pixels for support in supports],
@@ -46,6 +43,18 @@ async def register(resources: Resources, form: SupportForm, owner: str) -> Suppo
         model=session.model,
         warnings=[warning for support in supports for warning in support.warnings],
     )
+
+
+async def _check_room(resources: Resources, form: SupportForm, owner: str) -> None:
+    """Fail before the work, not after, where it is already clear that the store would refuse."""
+    shots = len(form.images)
+    if form.session_id is not None:
+        session = await resources.store.get(SessionKey(owner, form.session_id))
+        resources.require_model(session.model)
+        known = session.classes.get(form.class_name) if form.mode == "append" else None
+        shots += 0 if known is None else len(known.shots)
+    if shots > resources.max_shots:
+        raise LimitExceededError(f"a class holds at most {resources.max_shots} shots")
 
 
 async def _read(resources: Resources, form: SupportForm) -> list[Support]:

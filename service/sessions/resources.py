@@ -20,6 +20,7 @@ class Resources:
     pool: threads for pixels.
     gate: bounds the pixels that those threads hold together.
     max_pixels: of one uploaded image or mask.
+    max_shots: of one class, as the store has it.
     threshold_override: takes the place of the model's own threshold.
     """
 
@@ -28,6 +29,7 @@ class Resources:
     pool: CodecPool
     gate: PixelGate
     max_pixels: int
+    max_shots: int
     threshold_override: float | None = None
 
     @property

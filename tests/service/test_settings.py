@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from service.access import KeyRing
 from service.app import create_store
 from service.cli import main
 from service.engine.fake import FAKE_MANIFEST
@@ -47,6 +48,15 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("max_owner_sessions", "0"),
         ("max_owner_bytes", "0"),
         ("max_shots", "65"),
+        ("rate_limit", ""),
+        ("rate_limit", "often"),
+        ("rate_limit", "10/minute;often"),
+        ("rate_limit", "0/minute"),
+        ("max_client_requests", "-1"),
+        ("cors_origins", "*"),
+        ("cors_origins", "label.example"),
+        ("cors_origins", "https://label.example/"),
+        ("cors_origins", "https://*.example"),
     ],
 )
 def test_out_of_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -95,6 +105,11 @@ def test_password_of_the_store_is_not_shown() -> None:
     assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
 
 
+def test_lists_are_given_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FSS_CORS_ORIGINS", "https://label.example, http://localhost:5173")
+    assert Settings().cors_origins == ("https://label.example", "http://localhost:5173")
+
+
 def test_frozen() -> None:
     with pytest.raises(ValidationError):
         Settings().port = 1  # type: ignore[misc]
@@ -109,6 +124,36 @@ def test_command_names_the_fault(
     message = capsys.readouterr().err
     assert name.removeprefix("FSS_").lower() in message
     assert "Traceback" not in message
+
+
+@pytest.mark.parametrize("content", [None, "lab x", ""])
+def test_command_refuses_a_key_file_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    content: str | None,
+) -> None:
+    path = tmp_path / "keys"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("FSS_API_KEYS_FILE", str(path))
+    assert main(["serve"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"the service cannot start: FSS_API_KEYS_FILE: {path}: ")
+    assert "lab" not in message
+
+
+def test_command_makes_keys_that_let_in(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["key", "lab"]) == 0
+    _, key, _, line = capsys.readouterr().out.splitlines()
+    assert KeyRing.parse(line).owner_of(key) == "lab"
+
+
+def test_command_makes_no_key_for_an_owner_that_cannot_be(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["key", "the lab"]) == 2
+    assert "an owner is" in capsys.readouterr().err
 
 
 def test_shipped_bundle_is_found_from_any_directory(
