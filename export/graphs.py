@@ -47,7 +47,7 @@ class HeadGraph(nn.Module):
     """P (image, class) pairs to logits; an image's own half of SAAM runs once for all classes.
 
     Inputs: query_feature (B, C, h, h), high_feature (B, D, h, h), image_index (P,) int64,
-        affinity, guided, gate (P, C), tokens (P, K, T, D), token_valid (P, K, T) bool,
+        affinity, guided, gate (P, C), tokens (P, K, T, D) float16, token_valid (P, K, T) bool,
         refit (P, 2C + 2).
     Outputs (named): logits (P, h, h), foreground minus background, (P, S, S) of a network in the
         reference arithmetic; presence (P,); cells (P, 2C, h, h).
@@ -72,6 +72,7 @@ class HeadGraph(nn.Module):
         token_valid: Tensor,
         refit: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
+        tokens = tokens.float()
         # The support side of the encoding plays no part in a query.
         query = EncodedImages(query_feature, query_feature, high_feature)
         decoded = self.network.match(
@@ -135,7 +136,7 @@ def example_inputs(
             affinity[rows].clone(),
             guided[rows].clone(),
             gate[rows].clone(),
-            dense[rows[:, None, None], picked].clone(),
+            dense[rows[:, None, None], picked].half(),
             valid,
             torch.randn(pairs, 2 * affinity.shape[1] + 2, generator=generator) / 10,
         ),

@@ -61,7 +61,8 @@ HEAD = GraphSpec(
         TensorSpec("affinity", ("P", "C")),
         TensorSpec("guided", ("P", "C")),
         TensorSpec("gate", ("P", "C")),
-        TensorSpec("tokens", ("P", "K", "T", "D")),
+        # As they are kept; widened on the device, which is faster than here.
+        TensorSpec("tokens", ("P", "K", "T", "D"), "float16"),
         TensorSpec("token_valid", ("P", "K", "T"), "bool"),
         # How much of the network's own logit stays, a bias, and a weight for each channel of a
         # cell; see `model.runtime.refit`.

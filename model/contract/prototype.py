@@ -76,7 +76,7 @@ class HeadInputs(NamedTuple):
     affinity: NDArray[np.float32]  # (P, C)
     guided: NDArray[np.float32]  # (P, C)
     gate: NDArray[np.float32]  # (P, C)
-    tokens: NDArray[np.float32]  # (P, K, T, D)
+    tokens: NDArray[np.float16]  # (P, K, T, D)
     token_valid: NDArray[np.bool_]  # (P, K, T)
     refit: NDArray[np.float32]  # (P, R)
 
@@ -99,7 +99,7 @@ def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean"
     most_shots = max(len(support_set.shots) for support_set in classes)
     most_tokens = max(len(shot.tokens) for each in classes for shot in each.shots)
     depth = classes[0].shots[0].tokens.shape[1]
-    tokens = np.zeros((len(classes), most_shots, most_tokens, depth), np.float32)
+    tokens = np.zeros((len(classes), most_shots, most_tokens, depth), np.float16)
     token_valid = np.zeros((len(classes), most_shots, most_tokens), np.bool_)
     for p, support_set in enumerate(classes):
         for k, shot in enumerate(support_set.shots):

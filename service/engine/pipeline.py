@@ -60,7 +60,7 @@ class Pipeline:
         self.cache = EncodingCache(options.cache_bytes)
         self._bundle, self._device, self._options = bundle, device, options
         self._counters, self._clock, self._metrics = counters, clock, metrics
-        self._stages = self._load()
+        self._stages = self._load(options.batch_sizes)
         sizes, wait_s = options.batch_sizes, options.batch_wait_s
         self._queries = Lane("query", self._encode, sizes, _BEGINNING, wait_s)
         self._supports = Lane("support", self._encode, sizes, _BEGINNING, wait_s)
@@ -183,13 +183,13 @@ class Pipeline:
         return self._stages.cells(jobs)
 
     def _revive(self) -> None:
-        self._stages = self._load()
+        self._stages = self._load((1,))  # callers wait: the other sizes warm as they come
         self._metrics.restarted(str(self._device))
         # What the lost device held is of no use; requests on their way keep the old one.
         self.cache = EncodingCache(self._options.cache_bytes)
 
-    def _load(self) -> Stages:
-        """The bundle on the device, once every batch size and all graphs have run there."""
+    def _load(self, sizes: Sequence[int]) -> Stages:
+        """The bundle on the device, once all graphs and these batch sizes have run there."""
         options = self._options
         runtime = BundleRuntime(
             self._bundle,
@@ -199,7 +199,7 @@ class Pipeline:
         )
         bounds = {"max_pairs": options.max_batch_pairs, "max_padded_shots": options.max_batch_shots}
         side = runtime.manifest.input_side
-        _warm_up(Stages(runtime, EngineCounters(), **bounds), side, options.batch_sizes)
+        _warm_up(Stages(runtime, EngineCounters(), **bounds), side, sizes)
         return Stages(runtime, self._counters, **bounds)
 
 

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from service.engine.collation import Waiting
@@ -48,8 +49,9 @@ class Worker:
     ) -> None:
         self.name = name
         self.lanes = tuple(lanes)
-        self.failure: str | None = None
         self.restarts = 0
+        self._failure: str | None = None
+        self._attempts = 0
         self._revive, self._clock, self._on_batch, self._pause = revive, clock, on_batch, pause
         self._turns = {lane.name: 0 for lane in lanes}
         self._wakeup = threading.Condition()
@@ -58,6 +60,13 @@ class Worker:
         self._running: Sequence[Job[Any, Any]] = ()
         self._failures = 0
         self._thread = threading.Thread(target=self._live, name=f"engine-{name}", daemon=True)
+
+    @property
+    def failure(self) -> str | None:
+        """Why the device does not come back, if so."""
+        if self._up and not self._thread.is_alive() and not self._stopping.is_set():
+            return f"{self.name}: the worker's thread has ended"
+        return self._failure
 
     @property
     def alive(self) -> bool:
@@ -115,13 +124,21 @@ class Worker:
 
     def _live(self) -> None:
         while not self._stopping.is_set():
-            try:
-                self._serve()
-            except BaseException as exc:  # noqa: BLE001 - the next life begins here
-                self._up = False
-                _log.critical("worker died", exc_info=exc, extra={"device": self.name})
-                self._abandon(exc)
-                self._return_to_life()
+            # Also what happens while a death is dealt with must not end the thread.
+            with suppress(BaseException):
+                self._live_once()
+
+    def _live_once(self) -> None:
+        """Serve until something ends it; come back first, if it has ended before."""
+        try:
+            if not self._up and not self._returned_to_life():
+                return
+            self._serve()
+        except BaseException as exc:
+            self._up = False
+            self._abandon(exc)
+            _log.critical("worker died", exc_info=exc, extra={"device": self.name})
+            raise
 
     def _serve(self) -> None:
         while (work := self._next_batch()) is not None:
@@ -146,22 +163,21 @@ class Worker:
                 job.future.set_exception(error)
         self._running, self._failures = (), 0
 
-    def _return_to_life(self) -> None:
-        attempts = 0
-        while not self._stopping.is_set():
-            try:
-                self._revive()
-            except BaseException as exc:  # noqa: BLE001 - tried again, and told by a probe
-                attempts += 1
-                _log.critical("worker not revived", exc_info=exc, extra={"device": self.name})
-                if attempts >= _REVIVALS_UNTIL_FAILURE:
-                    self.failure = f"{self.name}: {type(exc).__name__}: {exc}"
-                self._pause(self._stopping, min(_LONGEST_PAUSE_S, 0.1 * 2**attempts))
-            else:
-                self.failure, self._up = None, True
-                self.restarts += 1
-                _log.warning("worker revived", extra={"device": self.name})
-                return
+    def _returned_to_life(self) -> bool:
+        """Try to bring the device back; after a failure, pause."""
+        try:
+            self._revive()
+        except Exception as exc:  # noqa: BLE001 - tried again, and told by a probe
+            self._attempts += 1
+            _log.critical("worker not revived", exc_info=exc, extra={"device": self.name})
+            if self._attempts >= _REVIVALS_UNTIL_FAILURE:
+                self._failure = f"{self.name}: {type(exc).__name__}: {exc}"
+            self._pause(self._stopping, min(_LONGEST_PAUSE_S, 0.1 * 2**self._attempts))
+            return False
+        self._failure, self._attempts, self._up = None, 0, True
+        self.restarts += 1
+        _log.warning("worker revived", extra={"device": self.name})
+        return True
 
     def _next_batch(self) -> tuple[Lane[Any, Any], Sequence[Job[Any, Any]]] | None:
         """Wait for a batch of any lane; None once stopping."""

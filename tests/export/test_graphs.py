@@ -24,7 +24,7 @@ def test_the_plain_refit_leaves_the_networks_logits_as_they_are() -> None:
             affinity=affinity,
             guided=guided,
             gate=gate,
-            tokens=tokens,
+            tokens=tokens.float(),
             token_valid=valid,
         )
     own = matched.logits[:, 1] - matched.logits[:, 0]

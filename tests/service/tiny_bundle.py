@@ -32,6 +32,7 @@ _SIZES = {
 }
 _TYPES = {
     "uint8": TensorProto.UINT8,
+    "float16": TensorProto.FLOAT16,
     "float32": TensorProto.FLOAT,
     "int64": TensorProto.INT64,
     "bool": TensorProto.BOOL,
@@ -133,7 +134,8 @@ def _distance(graph: _Graph, query: str, vector: str) -> str:
 def _prior(graph: _Graph) -> str:
     """Greatest similarity to any valid token of any shot, (P, h, h)."""
     high = graph.node("Gather", "high_feature", "image_index", axis=0)
-    similarity = graph.node("Einsum", high, "tokens", equation="pdij,pktd->pktij")
+    tokens = graph.node("Cast", "tokens", to=TensorProto.FLOAT)
+    similarity = graph.node("Einsum", high, tokens, equation="pdij,pktd->pktij")
     valid = graph.node("Unsqueeze", "token_valid", graph.axes(3, 4))
     masked = graph.node("Where", valid, similarity, graph.constant(-1.0))
     return graph.node("ReduceMax", masked, graph.axes(1, 2), keepdims=0)
