@@ -1,0 +1,74 @@
+"""An engine's worker thread dies in the middle of its work, again and again."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+
+from tests.load.faults.case import DEADLINE_S, HANG_S, Case, all_answered, background, longest_s
+from tests.load.judgement import Kind
+from tests.load.launcher import KILLED
+from tests.load.service_process import ServiceProcess, bundle_path, serving
+from tests.load.tally import Tally
+from tests.load.traffic import Mix, Traffic
+
+LAUNCH = ("-m", "tests.load.launcher")
+MOST_DOWN_S = 5.0
+MOST_ERROR_S = 5.0
+_POLL_S = 0.02
+
+
+async def kill_worker(case: Case) -> None:
+    """Callers of its batch are told at once, and the service is ready again within seconds."""
+    bundle = str(bundle_path(case.options.bundle, case.folder))
+    settings = {"FSS_BUNDLE": bundle, "FSS_DEADLINE_S": f"{DEADLINE_S:g}"}
+    async with serving(case.folder, settings, launch=LAUNCH) as process:
+        traffic = Traffic(
+            process.port, await case.tenants(process.port), Mix(timeout_s=HANG_S), case.options.seed
+        )
+        died, down_s = 0, []
+        async with background(traffic, case.options.clients):
+            for _ in range(case.options.kills):
+                await asyncio.sleep(case.options.spell_s / case.options.kills)
+                died += await _kill(process)
+                began = time.monotonic()
+                await process.wait_ready(HANG_S)
+                down_s.append(time.monotonic() - began)
+        during = Tally(0.0, list(traffic.tally.outcomes))
+        case.row("during", during)
+        case.promise("workers died", died >= case.options.kills, f"{died}")
+        case.promise(
+            f"ready again within {MOST_DOWN_S:g} s",
+            max(down_s) <= MOST_DOWN_S,
+            f"{max(down_s):.2f} s",
+        )
+        _promise_errors(case, during)
+        case.promise_content("after", await all_answered(traffic))
+
+
+def _promise_errors(case: Case, during: Tally) -> None:
+    """Who was in the batch gets an error; nobody hangs, nobody gets another's answer."""
+    slowest = longest_s(during, Kind.FAILED, Kind.REFUSED)
+    case.promise(
+        f"errors come within {MOST_ERROR_S:g} s",
+        slowest <= MOST_ERROR_S,
+        f"{during.refusals()}; slowest {slowest:.2f} s",
+    )
+    astray = during.count(Kind.LOST, Kind.WRONG, Kind.MIXED)
+    case.promise("nothing lost, wrong or mixed up", astray == 0, f"{astray}")
+
+
+async def _kill(process: ServiceProcess) -> int:
+    """Send the signal and wait for the threads to be gone; how many went."""
+    before = len(process.log_lines())
+    process.signal(signal.SIGUSR1)
+    deadline = time.monotonic() + MOST_DOWN_S
+    threads: list[str] = []
+    while time.monotonic() < deadline:
+        lines = process.log_lines()[before:]
+        threads = [line.removeprefix(KILLED) for line in lines if line.startswith(KILLED)]
+        tasks = Path("/proc") / str(process.pid) / "task"
+        if threads and not any((tasks / thread).exists() for thread in threads):
+            return len(threads)
+        await asyncio.sleep(_POLL_S)
+    return 0

@@ -1,0 +1,43 @@
+"""`python -m tests.load.launcher`: the service, with a way to hurt it from outside.
+
+SIGUSR1 raises SystemExit in the engine's worker threads, which is how a thread dies of what no
+handler of ordinary errors catches. Each is named on standard error with its thread id.
+"""
+
+import argparse
+import ctypes
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+
+from service.cli import main as serve
+
+KILLED = "killed thread "
+_WORKER_NAME = "engine"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until the process is told to end."""
+    parser = argparse.ArgumentParser(prog="python -m tests.load.launcher", description=__doc__)
+    parser.add_argument(
+        "--no-files", action="store_true", help="no file may get a single byte: the disk is full"
+    )
+    if parser.parse_args(arguments).no_files:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    signal.signal(signal.SIGUSR1, _kill_workers)
+    return serve([])
+
+
+def _kill_workers(_: int, __: FrameType | None) -> None:
+    for thread in threading.enumerate():
+        if thread.name.startswith(_WORKER_NAME) and thread.ident is not None:
+            identity, reason = ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(identity, reason)
+            print(f"{KILLED}{thread.native_id}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
