@@ -59,9 +59,7 @@ class BundleSegmenter:
     ) -> None:
         self._runtime, self._adapt = runtime, adapt
         self._side = runtime.manifest.input_side
-        self._queries: Recent[Encoded] = Recent(
-            lambda encoded: sum(array.nbytes for array in encoded), limit_bytes
-        )
+        self._queries: Recent[Encoded] = Recent(lambda encoded: encoded.nbytes, limit_bytes)
         self._supports: Recent[Shown] = Recent(lambda shown: shown.nbytes, limit_bytes)
 
     def add_support(

@@ -21,6 +21,7 @@ from service.engine import (
     FakeEngine,
     OnnxEngine,
     available_cpus,
+    parse_devices,
 )
 from service.sessions import CodecPool, PixelGate, Resources
 from service.settings import Settings
@@ -79,13 +80,16 @@ def create_engine(settings: Settings) -> Engine:
     if settings.engine == "fake":
         return FakeEngine()
     options = EngineOptions(
-        device=settings.device,
+        devices=parse_devices(settings.devices),
         intra_op_threads=settings.intra_op_threads or available_cpus(),
-        max_batch_images=settings.max_batch_images,
+        gpu_memory_bytes=settings.gpu_memory_bytes or None,
+        batch_sizes=settings.batch_sizes,
         max_batch_pairs=settings.max_batch_pairs,
         max_batch_shots=settings.max_batch_shots,
         batch_wait_s=settings.batch_wait_s,
         max_queued_images=settings.max_queued_images,
+        cache_bytes=settings.encode_cache_bytes,
+        stuck_s=settings.stuck_s,
         deadline_s=settings.deadline_s,
     )
     return OnnxEngine(settings.bundle, options)

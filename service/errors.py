@@ -211,6 +211,13 @@ class NotReadyError(RetryableError):
     title = "The service is not ready"
 
 
+class WorkerLostError(RetryableError):
+    """The device's worker died while it had the request; it comes back by itself."""
+
+    code = "worker_lost"
+    title = "The worker was lost"
+
+
 class DeadlineExceededError(ServiceError):
     """The request was not finished within its deadline."""
 

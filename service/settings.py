@@ -3,14 +3,26 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHIPPED_BUNDLE = Path(__file__).resolve().parent.parent / "model" / "bundles" / "lite"
 MIB = 1024 * 1024
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+BatchSize = Annotated[int, Field(ge=1, le=256)]
+_DEVICE = r"(cpu|(cuda|tensorrt)(:\d{1,2})?)"
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
+
+
+def _numbers(text: object) -> object:
+    return text.split(",") if isinstance(text, str) else text
+
+
+def _ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
+    if not sizes or sizes[0] != 1 or sorted(set(sizes)) != list(sizes):
+        raise ValueError("must ascend from 1, such as 1,2,4,8")
+    return sizes
 
 
 class Settings(BaseSettings):
@@ -24,7 +36,10 @@ class Settings(BaseSettings):
 
     engine: Literal["onnx", "fake"] = "onnx"
     bundle: Path = SHIPPED_BUNDLE
-    device: Literal["cpu", "cuda"] = "cpu"
+    devices: Annotated[str, Field(pattern=rf"^(auto|{_DEVICE}(,{_DEVICE})*)$")] = "auto"
+    """`auto` (every GPU, else the CPU), or for example `cpu` or `cuda:0,cuda:1`."""
+    gpu_memory_bytes: Annotated[int, Field(ge=0)] = 0
+    """Of the arena of each graph on each GPU; 0: no limit."""
     threshold: Probability | None = None
     """Overrides the bundle's own threshold."""
 
@@ -32,13 +47,21 @@ class Settings(BaseSettings):
     """Threads of one graph; 0: as many as this process may use."""
     codec_threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Threads that decode images and encode masks; 0: as many as this process may use."""
-    max_batch_images: Annotated[int, Field(ge=1, le=256)] = 8
+    batch_sizes: Annotated[
+        tuple[BatchSize, ...], NoDecode, BeforeValidator(_numbers), AfterValidator(_ascending)
+    ] = (1, 2, 4, 8)
+    """Images of an encoder batch, ascending from 1; each is warmed at the start."""
     max_batch_pairs: Annotated[int, Field(ge=1, le=4096)] = 32
     max_batch_shots: Annotated[int, Field(ge=1, le=65536)] = 64
     """Shots of all pairs of one head call after padding; bounds the memory of their tokens."""
     batch_wait_s: Annotated[float, Field(ge=0, le=1)] = 0.002
     max_queued_images: Annotated[int, Field(ge=16, le=65536)] = 256
     """At least one full request of 16 images."""
+
+    encode_cache_bytes: Annotated[int, Field(ge=0)] = 256 * MIB
+    """Of encoded query images, for each device; a repeated image is not encoded again."""
+    stuck_s: Seconds = 120.0
+    """After so long in one batch a device counts as lost, and the liveness probe fails."""
 
     max_requests: Annotated[int, Field(ge=1, le=65536)] = 64
     """Requests in progress at the same time, once their bodies have arrived."""

@@ -1,15 +1,17 @@
 """A loaded bundle: encode images, make prototypes, run the head."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
 from model.contract import (
+    ENCODER,
     GRAPHS,
+    PROTOTYPE,
     Manifest,
     SupportPrototype,
     SupportSet,
@@ -17,25 +19,10 @@ from model.contract import (
     load_manifest,
     thin_tokens,
 )
+from model.runtime.device import Device
+from model.runtime.encoded import Encoded, EncodedBatch
 
 Float = NDArray[np.float32]
-
-
-class Encoded(NamedTuple):
-    """Encoder outputs for B images (axes as in `model.contract.graphs.ENCODER`)."""
-
-    support_feature: Float  # (B, C, h, h)
-    query_feature: Float  # (B, C, h, h)
-    high_feature: Float  # (B, D, h, h)
-
-    @classmethod
-    def stack(cls, parts: Sequence["Encoded"]) -> Self:
-        """Join along the image axis."""
-        return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-
-    def image(self, index: int) -> "Encoded":
-        """The encoding of one image, batch axis kept."""
-        return Encoded(*(array[index : index + 1] for array in self))
 
 
 class HeadOutput(NamedTuple):
@@ -45,28 +32,37 @@ class HeadOutput(NamedTuple):
     presence: Float  # (P,)
 
 
+class DeviceUnavailableError(RuntimeError):
+    """onnxruntime cannot use the device; by itself it would fall back to the CPU without a word."""
+
+
 class BundleRuntime:
     """The three graphs of a bundle in onnxruntime sessions.
 
-    Calls are synchronous, hold no state and may come from several threads.
+    Calls are synchronous, hold no state and may come from several threads. What the encoder gives
+    stays on the device.
 
     Args:
         bundle: directory with `manifest.json` and the graphs.
-        providers: onnxruntime execution providers, best first.
+        device: to run on.
         intra_op_threads: threads of one graph; 0 lets onnxruntime choose.
+        memory_limit_bytes: of one graph's arena on a GPU.
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle.
+        DeviceUnavailableError: the device's execution provider is not in use.
     """
 
     def __init__(
         self,
         bundle: Path,
         *,
-        providers: Sequence[str] = ("CPUExecutionProvider",),
+        device: Device = Device(),  # noqa: B008 - immutable
         intra_op_threads: int = 0,
+        memory_limit_bytes: int | None = None,
     ) -> None:
         self.manifest: Manifest = load_manifest(bundle)
+        self._device = device
         options = ort.SessionOptions()
         options.intra_op_num_threads = intra_op_threads
         options.inter_op_num_threads = 1
@@ -75,10 +71,14 @@ class BundleRuntime:
             graph.name: ort.InferenceSession(
                 bundle / self.manifest.graphs[graph.name].file,  # type: ignore[index]
                 sess_options=options,
-                providers=list(providers),
+                providers=device.providers(memory_limit_bytes=memory_limit_bytes),
             )
             for graph in GRAPHS
         }
+        if self.providers[0] != device.provider:
+            raise DeviceUnavailableError(
+                f"{device.provider} is not available, only {', '.join(self.providers)}"
+            )
 
     @property
     def providers(self) -> tuple[str, ...]:
@@ -89,18 +89,22 @@ class BundleRuntime:
         """Encode images (B, S, S, 3); masks (B, S, S) in [0, 1] for supports, none for queries."""
         if masks is None:
             masks = np.ones(images.shape[:3], np.float32)
-        return Encoded(*self._sessions["encoder"].run(None, {"image": images, "mask": masks}))
+        session = self._sessions["encoder"]
+        binding = session.io_binding()
+        binding.bind_cpu_input("image", np.ascontiguousarray(images))
+        binding.bind_cpu_input("mask", np.ascontiguousarray(masks))
+        names = [tensor.name for tensor in ENCODER.outputs]
+        for name in names:
+            binding.bind_output(name, self._device.memory, self._device.number)
+        session.run_with_iobinding(binding)
+        tensors = dict(zip(names, binding.get_outputs(), strict=True))
+        return Encoded(EncodedBatch(tensors, self._device.number), 0, len(images))
 
     def prototypes(self, encoded: Encoded, masks: Float) -> list[SupportPrototype]:
         """One prototype for each of B encoded supports and its mask (B, S, S)."""
-        outputs = self._sessions["prototype"].run(
-            None,
-            {
-                "support_feature": encoded.support_feature,
-                "high_feature": encoded.high_feature,
-                "mask": masks,
-            },
-        )
+        names = [tensor.name for tensor in PROTOTYPE.outputs]
+        bound = ("support_feature", "high_feature")
+        outputs = self._run("prototype", encoded, bound, {"mask": masks}, names)
         return [self._shot(*row) for row in zip(*outputs, strict=True)]
 
     def _shot(
@@ -140,11 +144,27 @@ class BundleRuntime:
         image_index: NDArray[np.int64],
         classes: Sequence[SupportSet],
     ) -> Sequence[Float]:
-        feeds = {
-            "query_feature": encoded.query_feature,
-            "high_feature": encoded.high_feature,
-            "image_index": image_index,
-            **collate_classes(classes, gates=self.manifest.gates)._asdict(),
-        }
-        answers: Sequence[Float] = self._sessions["head"].run(outputs, feeds)
+        feeds = collate_classes(classes, gates=self.manifest.gates)._asdict()
+        feeds["image_index"] = image_index
+        return self._run("head", encoded, ("query_feature", "high_feature"), feeds, outputs)
+
+    def _run(
+        self,
+        graph: str,
+        encoded: Encoded,
+        bound: Sequence[str],
+        feeds: Mapping[str, NDArray[Any]],
+        outputs: Sequence[str],
+    ) -> Sequence[Float]:
+        """Run a graph on encoded images where they lie; its other tensors are the host's."""
+        session = self._sessions[graph]
+        binding = session.io_binding()
+        for name in bound:
+            encoded.bind(binding, name)
+        for name, value in feeds.items():
+            binding.bind_cpu_input(name, np.ascontiguousarray(value))
+        for name in outputs:
+            binding.bind_output(name)
+        session.run_with_iobinding(binding)
+        answers: Sequence[Float] = binding.copy_outputs_to_cpu()
         return answers

@@ -5,6 +5,8 @@ own last layer no longer does. So that layer is fitted again, for one class, to 
 supports, each seen as a query of the others: a logistic regression, convex and small.
 """
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,8 @@ from model.runtime.bundle import BundleRuntime, Float
 _PENALTY = 30.0  # of a standardised weight, in cells
 _STEPS = 12
 _SMALLEST_STEP = 1e-3
+
+Pixel = TypeVar("Pixel", bound=np.generic)
 
 
 def support_cells(
@@ -37,17 +41,29 @@ def support_cells(
         Cells (K, F, h, h) and the object share of each (K, h, h).
     """
     encoded = runtime.encode(images)
+    asked = leave_one_out(shots)
     if len(shots) == 1:
-        mirrored_masks = np.ascontiguousarray(masks[:, :, ::-1])
-        mirrored = runtime.encode(np.ascontiguousarray(images[:, :, ::-1]), mirrored_masks)
-        asked = [SupportSet(tuple(runtime.prototypes(mirrored, mirrored_masks)))]
-    else:
-        asked = [SupportSet((*shots[:k], *shots[k + 1 :])) for k in range(len(shots))]
-    index = np.arange(len(shots), dtype=np.int64)
-    cells = runtime.cells(encoded, index, asked)
-    side = cells.shape[2:]
-    shares = [cv2.resize(mask, side, interpolation=cv2.INTER_AREA) for mask in masks]
-    return cells, np.stack(shares).astype(np.float32)
+        mirror_images, mirror_masks = mirrored(images), mirrored(masks)
+        mirror = runtime.encode(mirror_images, mirror_masks)
+        asked = [SupportSet(tuple(runtime.prototypes(mirror, mirror_masks)))]
+    cells = runtime.cells(encoded, np.arange(len(shots), dtype=np.int64), asked)
+    return cells, cell_shares(masks, cells.shape[-1])
+
+
+def leave_one_out(shots: tuple[SupportPrototype, ...]) -> list[SupportSet]:
+    """For each of K shots the class of the others; a single shot leaves one without any."""
+    return [SupportSet((*shots[:k], *shots[k + 1 :])) for k in range(len(shots))]
+
+
+def mirrored(pixels: NDArray[Pixel]) -> NDArray[Pixel]:
+    """Images or masks (K, S, S, ...) seen in a mirror, left for right."""
+    return np.ascontiguousarray(pixels[:, :, ::-1])
+
+
+def cell_shares(masks: Float, side: int) -> Float:
+    """The object share of each cell (K, side, side) under masks (K, S, S)."""
+    shares = [cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA) for mask in masks]
+    return np.stack(shares).astype(np.float32)
 
 
 def fit_refit(cells: Float, shares: Float) -> Float:

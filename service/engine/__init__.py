@@ -3,8 +3,10 @@
 from service.engine.admission import Admission
 from service.engine.base import Answers, Coverage, Engine, EngineCounters, ImageU8
 from service.engine.cpu import available_cpus
+from service.engine.devices import parse_devices
 from service.engine.fake import FakeEngine
-from service.engine.onnx import EngineOptions, OnnxEngine
+from service.engine.onnx import OnnxEngine
+from service.engine.options import EngineOptions
 
 __all__ = [
     "Admission",
@@ -17,4 +19,5 @@ __all__ = [
     "ImageU8",
     "OnnxEngine",
     "available_cpus",
+    "parse_devices",
 ]

@@ -1,4 +1,4 @@
-"""The three stages of the network as batch functions over a loaded bundle."""
+"""The stages of the network as batch functions over a loaded bundle."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import SupportPrototype, SupportSet
-from model.runtime import BundleRuntime, Encoded, HeadOutput, support_cells
+from model.runtime import BundleRuntime, Encoded, HeadOutput, consecutive
 from service.engine.base import Coverage, EngineCounters, ImageU8
 
 
@@ -33,18 +33,16 @@ class HeadJob(NamedTuple):
 
 
 class CellsJob(NamedTuple):
-    """The supports of one class (K, S, S, 3), their masks (K, S, S) and prototypes."""
+    """A support, encoded as a query, and the class to find in it: the other supports."""
 
-    images: NDArray[np.uint8]
-    masks: Coverage
-    shots: tuple[SupportPrototype, ...]
+    encoded: Encoded
+    others: SupportSet
 
 
-class Cells(NamedTuple):
-    """What a refit is fitted on: cells (K, F, h, h) and their object shares (K, h, h)."""
-
-    cells: NDArray[np.float32]
-    shares: NDArray[np.float32]
+class _Pair(NamedTuple):
+    row: int  # of the image in its run of neighbours
+    job: int
+    support_set: SupportSet
 
 
 class Stages:
@@ -72,14 +70,14 @@ class Stages:
         self._max_padded_shots = max_padded_shots
 
     def encode(self, jobs: Sequence[EncodeJob]) -> list[Encoded]:
-        """Encode supports and queries together; one encoding, batch axis kept, for each job."""
+        """Encode supports or queries together; one encoding for each job, all of one batch."""
         images = np.stack([job.image for job in jobs])  # (B, S, S, 3)
         everywhere = np.ones(images.shape[1:3], np.float32)
         masks = np.stack([everywhere if job.mask is None else job.mask for job in jobs])
         encoded = self._runtime.encode(images, masks)
         self._counters.encoder_runs += 1
         self._counters.encoder_images += len(jobs)
-        return [encoded.image(i) for i in range(len(jobs))]
+        return [encoded.rows(i, i + 1) for i in range(len(jobs))]
 
     def prototypes(self, jobs: Sequence[PrototypeJob]) -> list[SupportPrototype]:
         """One prototype for each job.
@@ -87,56 +85,62 @@ class Stages:
         Raises:
             FloatingPointError: a prototype is not finite; stored, it would spoil its class.
         """
-        encoded = Encoded.stack([job.encoded for job in jobs])
-        prototypes = self._runtime.prototypes(encoded, np.stack([job.mask for job in jobs]))
-        if not all(np.isfinite(array).all() for shot in prototypes for array in shot):
+        found: dict[int, SupportPrototype] = {}
+        for run, positions in consecutive([job.encoded for job in jobs]):
+            masks = np.stack([jobs[i].mask for i in positions])
+            found.update(zip(positions, self._runtime.prototypes(run, masks), strict=True))
+        if not all(np.isfinite(array).all() for shot in found.values() for array in shot):
             raise FloatingPointError("a prototype is not finite")
-        return prototypes
+        return [found[i] for i in range(len(jobs))]
 
-    def cells(self, jobs: Sequence[CellsJob]) -> list[Cells]:
-        """Each support seen as a query of the others, for the refit of its class.
+    def cells(self, jobs: Sequence[CellsJob]) -> list[NDArray[np.float32]]:
+        """What a refit is fitted on, (F, h, h) for each job.
 
         Raises:
             FloatingPointError: a cell is not finite; its refit would spoil the class.
         """
-        found = [Cells(*support_cells(self._runtime, *job)) for job in jobs]
-        if not all(np.isfinite(each.cells).all() for each in found):
+        first = np.zeros(1, np.int64)
+        found = [self._runtime.cells(job.encoded, first, [job.others])[0] for job in jobs]
+        if not all(np.isfinite(each).all() for each in found):
             raise FloatingPointError("a cell is not finite")
-        for job in jobs:
-            mirrored = len(job.shots) == 1  # a single support is encoded twice
-            self._counters.encoder_runs += 1 + mirrored
-            self._counters.encoder_images += len(job.shots) + mirrored
         return found
 
     def head(self, jobs: Sequence[HeadJob]) -> list[HeadOutput]:
-        """Logits (P, h, h) and presence (P,) for each job; pairs of several jobs share a call."""
-        pairs = [(i, each) for i, job in enumerate(jobs) for each in job.classes]
-        calls = [self._head_call(jobs, chunk) for chunk in self._chunks(pairs)]
-        answers = HeadOutput(*(np.concatenate(parts) for parts in zip(*calls, strict=True)))
-        if not all(np.isfinite(part).all() for part in answers):
-            raise FloatingPointError("an answer is not finite")
-        ends = np.cumsum([len(job.classes) for job in jobs])[:-1]
-        split = [np.split(part, ends) for part in answers]
-        return [HeadOutput(*parts) for parts in zip(*split, strict=True)]
+        """Logits (P, h, h) and presence (P,) for each job.
 
-    def _head_call(
-        self, jobs: Sequence[HeadJob], pairs: Sequence[tuple[int, SupportSet]]
-    ) -> HeadOutput:
-        used = sorted({job for job, _ in pairs})
-        image_index = np.array([used.index(job) for job, _ in pairs], np.int64)
-        encoded = Encoded.stack([jobs[job].encoded for job in used])
-        answers = self._runtime.head(encoded, image_index, [each for _, each in pairs])
+        Pairs of several jobs share a call where their images lie side by side on the device.
+
+        Raises:
+            FloatingPointError: an answer is not finite.
+        """
+        answers: list[list[HeadOutput]] = [[] for _ in jobs]
+        for run, positions in consecutive([job.encoded for job in jobs]):
+            for chunk in self._chunks(_pairs(run, positions, jobs)):
+                for pair, answer in zip(chunk, self._head_call(run, chunk), strict=True):
+                    answers[pair.job].append(answer)
+        found = [
+            HeadOutput(*(np.stack(part) for part in zip(*each, strict=True))) for each in answers
+        ]
+        if not all(np.isfinite(part).all() for each in found for part in each):
+            raise FloatingPointError("an answer is not finite")
+        return found
+
+    def _head_call(self, run: Encoded, pairs: Sequence[_Pair]) -> list[HeadOutput]:
+        """One answer for each pair; only the images asked about go into the graph."""
+        first, last = pairs[0].row, pairs[-1].row
+        image_index = np.array([pair.row - first for pair in pairs], np.int64)
+        answers = self._runtime.head(
+            run.rows(first, last + 1), image_index, [pair.support_set for pair in pairs]
+        )
         self._counters.head_runs += 1
         self._counters.head_pairs += len(pairs)
-        return answers
+        return [HeadOutput(*parts) for parts in zip(*answers, strict=True)]
 
-    def _chunks(
-        self, pairs: Sequence[tuple[int, SupportSet]]
-    ) -> Iterator[Sequence[tuple[int, SupportSet]]]:
+    def _chunks(self, pairs: Sequence[_Pair]) -> Iterator[Sequence[_Pair]]:
         """Consecutive pairs within both bounds of a call, at least one."""
         start, most_shots = 0, 0
-        for end, (_, support_set) in enumerate(pairs):
-            shots = len(support_set.shots)
+        for end, pair in enumerate(pairs):
+            shots = len(pair.support_set.shots)
             most_shots = max(most_shots, shots)
             count = end - start + 1
             too_many = count > self._max_pairs or count * most_shots > self._max_padded_shots
@@ -144,3 +148,11 @@ class Stages:
                 yield pairs[start:end]
                 start, most_shots = end, shots
         yield pairs[start:]
+
+
+def _pairs(run: Encoded, positions: Sequence[int], jobs: Sequence[HeadJob]) -> list[_Pair]:
+    return [
+        _Pair(jobs[i].encoded.start - run.start, i, support_set)
+        for i in positions
+        for support_set in jobs[i].classes
+    ]

@@ -1,170 +1,180 @@
-"""One thread per device that runs the engine's stages in batches."""
+"""One thread per device that runs the engine's lanes in batches, and outlives what kills it."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any
 
-from service.engine.collation import Waiting, collate
-from service.errors import DeadlineExceededError, InferenceError, NotReadyError
+from service.engine.collation import Waiting
+from service.engine.lane import Job, Lane, Payload, Result
+from service.errors import InferenceError, NotReadyError, WorkerLostError
 
 _log = logging.getLogger(__name__)
 
-Payload = TypeVar("Payload")
-Result = TypeVar("Result")
+# A batch may fail for its content. So many in a row fail for what the device is in.
+_FAILURES_UNTIL_REVIVAL = 3
+_REVIVALS_UNTIL_FAILURE = 5
+_LONGEST_PAUSE_S = 10.0
 
 
-class Job(NamedTuple, Generic[Payload, Result]):
-    """A payload in a lane and the future its submitter waits on."""
-
-    payload: Payload
-    waiting: Waiting
-    future: Future[Result]
-
-
-@dataclass
-class Lane(Generic[Payload, Result]):
-    """A stage with its own queue.
-
-    Args:
-        name: for the log.
-        run: payloads to results, as many and in the same order; called on the worker's thread.
-        max_weight: what one batch may weigh.
-        max_wait_s: how long a job may wait for others to join it.
-        weigh: the weight of a payload.
-    """
-
-    name: str
-    run: Callable[[Sequence[Payload]], Sequence[Result]]
-    max_weight: int
-    max_wait_s: float = 0.0
-    weigh: Callable[[Payload], int] = lambda _: 1
-    queue: list[Job[Payload, Result]] = field(default_factory=list)
-
-    def answer(self, jobs: Sequence[Job[Payload, Result]]) -> None:
-        """Run jobs together and settle every future; when the batch fails, each job alone."""
-        try:
-            results = self._run_checked(jobs)
-        except Exception as exc:  # noqa: BLE001 - whatever a batch raises, the worker must survive
-            self._answer_failed_batch(jobs, exc)
-            return
-        for job, result in zip(jobs, results, strict=True):
-            job.future.set_result(result)
-
-    def _run_checked(self, jobs: Sequence[Job[Payload, Result]]) -> Sequence[Result]:
-        results = self.run([job.payload for job in jobs])
-        if len(results) != len(jobs):
-            raise RuntimeError(f"{len(results)} results for {len(jobs)} jobs")
-        return results
-
-    def _answer_failed_batch(self, jobs: Sequence[Job[Payload, Result]], cause: Exception) -> None:
-        _log.error("batch failed", exc_info=cause, extra={"lane": self.name, "jobs": len(jobs)})
-        if len(jobs) > 1:
-            for job in jobs:
-                self.answer([job])
-            return
-        error = InferenceError()
-        error.__cause__ = cause
-        jobs[0].future.set_exception(error)
+def _nothing(*_: object) -> None: ...
 
 
 class Worker:
-    """Runs the lanes of one device on one thread; the last lane that has work goes first.
+    """Runs lanes on a thread of its own; the lane of the highest rank that has work goes first.
 
-    Lanes are given in the order work passes through them, so what has come furthest is finished
-    before new work begins, and memory held between stages stays small.
+    Whatever ends the thread's loop, the callers of the batch that ran get an error at once, what
+    waits stays, and the loop begins anew once `revive` has succeeded.
+
+    Args:
+        name: of the device, for logs and metrics.
+        lanes: of the device.
+        revive: brings the device back after a death; raises while it cannot.
+        clock: seconds, monotonic.
+        on_batch: told the lane, its jobs and the seconds they took, for metrics.
+        pause: waits some seconds between attempts to revive, or until the event is set.
     """
 
     def __init__(
-        self, lanes: Sequence[Lane[Any, Any]], *, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        lanes: Sequence[Lane[Any, Any]],
+        *,
+        revive: Callable[[], None] = _nothing,
+        clock: Callable[[], float] = time.monotonic,
+        on_batch: Callable[[Lane[Any, Any], Sequence[Job[Any, Any]], float], None] = _nothing,
+        pause: Callable[[threading.Event, float], object] = threading.Event.wait,
     ) -> None:
-        self._lanes = tuple(reversed(lanes))
-        self._clock = clock
+        self.name = name
+        self.lanes = tuple(lanes)
+        self.failure: str | None = None
+        self.restarts = 0
+        self._revive, self._clock, self._on_batch, self._pause = revive, clock, on_batch, pause
+        self._turns = {lane.name: 0 for lane in lanes}
         self._wakeup = threading.Condition()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._loop, name="engine-worker", daemon=True)
+        self._stopping = threading.Event()
+        self._up = False
+        self._running: Sequence[Job[Any, Any]] = ()
+        self._failures = 0
+        self._thread = threading.Thread(target=self._live, name=f"engine-{name}", daemon=True)
 
     @property
     def alive(self) -> bool:
-        """The thread runs and takes work."""
-        return self._thread.is_alive() and not self._stopping
+        """The thread takes work."""
+        return self._thread.is_alive() and self._up and not self._stopping.is_set()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait or run."""
+        return sum(len(lane.queue) for lane in self.lanes) + len(self._running)
+
+    def busy_for(self) -> float:
+        """Seconds since the batch that runs was taken; 0 when none does."""
+        running = self._running
+        return self._clock() - running[0].taken_at if running else 0.0
 
     def start(self) -> None:
         """Begin to serve; once."""
+        self._up = True
         self._thread.start()
 
     def stop(self) -> None:
         """Let the batch that runs finish, fail what still waits, and join the thread."""
         with self._wakeup:
-            self._stopping = True
-            abandoned = [job for lane in self._lanes for job in lane.queue]
-            for lane in self._lanes:
-                lane.queue.clear()
+            self._stopping.set()
+            abandoned = [job for lane in self.lanes for job in lane.queue]
+            for lane in self.lanes:
+                lane.queue = []
             self._wakeup.notify()
         for job in abandoned:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(NotReadyError("the service is stopping"))
+            job.fail(NotReadyError("the service is stopping"))
         if self._thread.is_alive():
             self._thread.join()
 
     def submit(
         self, lane: Lane[Payload, Result], payloads: Sequence[Payload], *, deadline: float
-    ) -> list[Future[Result]]:
+    ) -> list[Job[Payload, Result]]:
         """Queue payloads at once, so that they may share a batch; `deadline` on the clock.
 
+        Work is taken while the worker is brought back to life, too: it waits until its deadline.
+
         Raises:
-            NotReadyError: the worker does not run.
+            NotReadyError: the worker has not started, or it stops.
         """
         now = self._clock()
-        jobs = [
-            Job(payload, Waiting(now, deadline, lane.weigh(payload)), Future[Result]())
-            for payload in payloads
+        jobs: list[Job[Payload, Result]] = [
+            Job(payload, Waiting(now, deadline, lane.weigh(payload))) for payload in payloads
         ]
         with self._wakeup:
-            if not self.alive:
+            if self._stopping.is_set() or not self._thread.is_alive():
                 raise NotReadyError
             lane.queue.extend(jobs)
             self._wakeup.notify()
-        return [job.future for job in jobs]
+        return jobs
 
-    def _loop(self) -> None:
+    def _live(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._serve()
+            except BaseException as exc:  # noqa: BLE001 - the next life begins here
+                self._up = False
+                _log.critical("worker died", exc_info=exc, extra={"device": self.name})
+                self._abandon(exc)
+                self._return_to_life()
+
+    def _serve(self) -> None:
         while (work := self._next_batch()) is not None:
             lane, jobs = work
-            lane.answer(jobs)
+            failure = lane.answer(jobs, self._clock)
+            self._on_batch(lane, jobs, self._clock() - jobs[0].taken_at)
+            self._running = ()
+            self._count_failure(failure)
 
-    def _next_batch(self) -> tuple[Lane[Any, Any], list[Job[Any, Any]]] | None:
+    def _count_failure(self, failure: Exception | None) -> None:
+        """Give up on the device after failures in a row, but for numbers that are not finite."""
+        broken = failure is not None and not isinstance(failure, FloatingPointError)
+        self._failures = self._failures + 1 if broken else 0
+        if self._failures >= _FAILURES_UNTIL_REVIVAL:
+            raise InferenceError("batch after batch fails on this device") from failure
+
+    def _abandon(self, cause: BaseException) -> None:
+        error = WorkerLostError()
+        error.__cause__ = cause
+        for job in self._running:
+            if not job.future.done():
+                job.future.set_exception(error)
+        self._running, self._failures = (), 0
+
+    def _return_to_life(self) -> None:
+        attempts = 0
+        while not self._stopping.is_set():
+            try:
+                self._revive()
+            except BaseException as exc:  # noqa: BLE001 - tried again, and told by a probe
+                attempts += 1
+                _log.critical("worker not revived", exc_info=exc, extra={"device": self.name})
+                if attempts >= _REVIVALS_UNTIL_FAILURE:
+                    self.failure = f"{self.name}: {type(exc).__name__}: {exc}"
+                self._pause(self._stopping, min(_LONGEST_PAUSE_S, 0.1 * 2**attempts))
+            else:
+                self.failure, self._up = None, True
+                self.restarts += 1
+                _log.warning("worker revived", extra={"device": self.name})
+                return
+
+    def _next_batch(self) -> tuple[Lane[Any, Any], Sequence[Job[Any, Any]]] | None:
         """Wait for a batch of any lane; None once stopping."""
         with self._wakeup:
-            while not self._stopping:
+            while not self._stopping.is_set():
                 wake_at = []
-                for lane in self._lanes:
-                    jobs, due_at = self._take(lane)
+                for lane in sorted(self.lanes, key=lambda e: (-e.rank, self._turns[e.name])):
+                    jobs, due_at = lane.take(self._clock())
                     if jobs:
+                        self._turns[lane.name] = 1 + max(self._turns.values())
+                        self._running = jobs
                         return lane, jobs
                     if due_at is not None:
                         wake_at.append(due_at)
                 self._wakeup.wait(max(0.0, min(wake_at) - self._clock()) if wake_at else None)
         return None
-
-    def _take(self, lane: Lane[Any, Any]) -> tuple[list[Job[Any, Any]], float | None]:
-        """Remove what is due or too late from a lane; answer what is too late."""
-        collation = collate(
-            [job.waiting for job in lane.queue],
-            now=self._clock(),
-            max_weight=lane.max_weight,
-            max_wait_s=lane.max_wait_s,
-        )
-        expired = [lane.queue[i] for i in collation.expired]
-        batch = [lane.queue[i] for i in collation.batch]
-        gone = {*collation.expired, *collation.batch}
-        lane.queue[:] = [job for i, job in enumerate(lane.queue) if i not in gone]
-        for job in expired:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(
-                    DeadlineExceededError("the engine did not come to it in time")
-                )
-        # A submitter that gave up has cancelled its future; nobody waits for that result.
-        return [j for j in batch if j.future.set_running_or_notify_cancel()], collation.wake_at

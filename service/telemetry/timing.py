@@ -35,6 +35,12 @@ def collect_stages() -> Iterator[StageTimes]:
         _current.reset(token)
 
 
+def count_stage(name: str, seconds: float) -> None:
+    """Count a stretch of a stage that was timed elsewhere; outside of a request, nothing."""
+    if (times := _current.get()) is not None:
+        times.add(name, seconds)
+
+
 @contextmanager
 def stage(name: str) -> Iterator[None]:
     """Time a stage of the current request; outside of a request it costs nothing."""

@@ -43,7 +43,9 @@ async def test_supports_are_encoded_once(
     assert real_engine.counters.encoder_images == 6
     for count in (1, 3, 16):
         before = real_engine.counters.encoder_images
-        response = await post_segment(real_client, session_id, [picture(RED)] * count)
+        response = await post_segment(
+            real_client, session_id, [picture(RED, seed=100 * count + i) for i in range(count)]
+        )
         assert response.status_code == 200
         assert real_engine.counters.encoder_images - before == count
 
@@ -52,7 +54,7 @@ async def test_queries_of_different_sessions_share_a_batch(
     settings: Settings, tiny_bundle: Path
 ) -> None:
     # Waits for a full batch, so that four requests of one image each can only end together.
-    engine = OnnxEngine(tiny_bundle, EngineOptions(max_batch_images=4, batch_wait_s=30))
+    engine = OnnxEngine(tiny_bundle, EngineOptions(batch_sizes=(1, 2, 4), batch_wait_s=30))
     async with running(create_app(settings, engine=engine)) as client:
         sessions = await asyncio.gather(*(new_session(client, [picture()]) for _ in range(4)))
         assert len(set(sessions)) == 4

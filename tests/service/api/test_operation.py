@@ -138,7 +138,7 @@ async def test_stage_times(settings: Settings) -> None:
         session_id = await new_session(client, [picture()])
         response = await post_segment(client, session_id, [picture()])
     entries = dict(entry.split(";dur=") for entry in response.headers["server-timing"].split(", "))
-    assert list(entries) == ["decode", "encode", "head", "mask"]
+    assert list(entries) == ["decode", "queue", "encode", "head", "mask"]
     assert all(float(duration) >= 0 for duration in entries.values())
 
 

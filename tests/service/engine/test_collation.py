@@ -21,6 +21,8 @@ def queue(*jobs: tuple[float, float, int]) -> list[Waiting]:
         # Full: at once, in order of arrival, the rest stays.
         ([(0.0, 9.0, 1)] * 4, 0.0, Collation((), (0, 1, 2, 3), None)),
         ([(0.0, 9.0, 1)] * 6, 0.0, Collation((), (0, 1, 2, 3), None)),
+        # Between two sizes: the smaller now, the rest makes the next batch.
+        ([(0.0, 9.0, 1)] * 3, 1.0, Collation((), (0, 1), None)),
         # The next does not fit: what is there runs without it.
         ([(0.0, 9.0, 3), (0.0, 9.0, 2)], 0.0, Collation((), (0,), None)),
         # Heavier than any batch: alone.
@@ -33,9 +35,9 @@ def queue(*jobs: tuple[float, float, int]) -> list[Waiting]:
     ],
 )
 def test_collate(jobs: list[tuple[float, float, int]], now: float, expected: Collation) -> None:
-    assert collate(queue(*jobs), now=now, max_weight=4, max_wait_s=1.0) == expected
+    assert collate(queue(*jobs), now=now, sizes=(1, 2, 4), max_wait_s=1.0) == expected
 
 
 def test_no_wait_runs_what_is_there() -> None:
     jobs = queue((5.0, math.inf, 1))
-    assert collate(jobs, now=5.0, max_weight=4, max_wait_s=0.0).batch == (0,)
+    assert collate(jobs, now=5.0, sizes=(1, 2, 4), max_wait_s=0.0).batch == (0,)

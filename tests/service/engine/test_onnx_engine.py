@@ -1,6 +1,8 @@
 """The engine over real graphs in onnxruntime: values, batches, failures, bounds."""
 
 import asyncio
+import ctypes
+import threading
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,9 +21,15 @@ from model.contract import (
     resize_image,
     resize_mask,
 )
-from model.runtime import BundleRuntime, Encoded
+from model.runtime import BundleRuntime, Device, Encoded
 from service.engine import Answers, EngineOptions, OnnxEngine
-from service.errors import DeadlineExceededError, InferenceError, NotReadyError, QueueFullError
+from service.errors import (
+    DeadlineExceededError,
+    InferenceError,
+    NotReadyError,
+    QueueFullError,
+    WorkerLostError,
+)
 from tests.service.pictures import BLUE, RED, Picture, picture
 
 TIMEOUT_S = 20
@@ -148,7 +156,7 @@ async def test_queries_never_encode_supports_again(engine: OnnxEngine) -> None:
     assert engine.counters.encoder_images == 5
     for _ in range(3):
         await engine.segment([pixels(picture(), engine)] * 2, [shots, part(shots, 0)])
-    assert engine.counters.encoder_images == 5 + 3 * 2
+    assert engine.counters.encoder_images == 5 + 3  # one image twice is encoded once
     assert engine.counters.head_pairs == 3 * 2 * 2
 
 
@@ -173,8 +181,8 @@ async def test_requests_share_batches(tiny_bundle: Path, monkeypatch: pytest.Mon
         await asyncio.sleep(0)
         held.release.set()
         await asyncio.gather(first, *others)
-        assert engine.counters.encoder_runs == runs + 2
-        assert engine.counters.encoder_images == 1 + 1 + 5
+        assert engine.counters.encoder_runs == runs + 1 + 1 + 1  # supports in a lane of their own
+        assert engine.counters.encoder_images == 1 + 1 + 4 + 1
 
 
 async def test_bad_class_fails_its_own_request_only(engine: OnnxEngine) -> None:
@@ -283,7 +291,7 @@ async def test_missing_device_is_a_failure(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BundleRuntime, "providers", ("CPUExecutionProvider",))
-    engine = OnnxEngine(tiny_bundle, EngineOptions(device="cuda"))
+    engine = OnnxEngine(tiny_bundle, EngineOptions(devices=(Device("cuda"),)))
     # Silent about the fallback on machines without the device's provider, as onnxruntime itself.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -301,3 +309,68 @@ def test_altered_bundle_is_refused_at_once(tmp_path: Path, tiny_bundle: Path) ->
         head.write(b"\0")
     with pytest.raises(InvalidBundleError, match="head"):
         OnnxEngine(tmp_path)
+
+
+async def test_an_image_that_was_seen_is_not_encoded_again(tiny_bundle: Path) -> None:
+    async with started(tiny_bundle, cache_bytes=1_000_000) as engine:
+        red, blue = await learn(engine, picture(RED)), await learn(engine, picture(BLUE))
+        images = [pixels(picture(RED, seed=seed), engine) for seed in range(3)]
+        first = await engine.segment(images, [red])
+        encoded = engine.counters.encoder_images
+        again = await engine.segment([images[2].copy(), images[0].copy()], [red])
+        assert engine.counters.encoder_images == encoded
+        np.testing.assert_array_equal(again.logits, first.logits[[2, 0]])
+        both = await engine.segment([images[1], pixels(picture(BLUE), engine)], [blue, red])
+        assert engine.counters.encoder_images == encoded + 1
+        np.testing.assert_allclose(both.logits[0, 1], first.logits[1, 0], rtol=0, atol=1e-5)
+
+
+async def test_every_device_takes_its_share(tiny_bundle: Path) -> None:
+    devices = (Device(), Device())
+    async with started(tiny_bundle, devices=devices) as engine:
+        shots = await learn(engine, picture(RED))
+        image = pixels(picture(RED), engine)
+        names = {thread.name for thread in threading.enumerate()}
+        assert {"engine-cpu"} <= names
+        answers = await asyncio.gather(*(engine.segment([image], [shots]) for _ in range(8)))
+        for answer in answers:
+            np.testing.assert_allclose(answer.logits, answers[0].logits, rtol=0, atol=1e-5)
+
+
+async def test_a_worker_that_is_killed_comes_back_by_itself(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(tiny_bundle, cache_bytes=1_000_000) as engine:
+        shots = await learn(engine, picture(RED))
+        image = pixels(picture(RED), engine)
+        before = await engine.segment([image], [shots])
+        held = Held(monkeypatch)
+        other = asyncio.create_task(engine.segment([pixels(picture(BLUE), engine)], [shots]))
+        await held.until_entered()
+        (worker,) = (t for t in threading.enumerate() if t.name == "engine-cpu")
+        kill = ctypes.pythonapi.PyThreadState_SetAsyncExc
+        assert kill(ctypes.c_ulong(worker.ident or 0), ctypes.py_object(SystemExit)) == 1
+        held.release.set()
+        with pytest.raises(WorkerLostError):
+            await other
+        after = await engine.segment([image], [shots])
+        np.testing.assert_array_equal(after.logits, before.logits)
+        assert engine.ready
+
+
+async def test_a_device_that_hangs_fails_the_liveness(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(tiny_bundle, stuck_s=0.05) as engine:
+        shots = await learn(engine, picture(RED))
+        held = Held(monkeypatch)
+        stuck = asyncio.create_task(engine.segment([pixels(picture(), engine)], [shots]))
+        await held.until_entered()
+        await asyncio.sleep(0.1)
+        assert not engine.ready
+        assert engine.failure is not None
+        assert "has been running" in engine.failure
+        held.release.set()
+        await stuck
+        assert engine.ready
+        assert engine.failure is None

@@ -6,8 +6,14 @@ from concurrent.futures import Future, wait
 
 import pytest
 
-from service.engine.worker import Lane, Worker
-from service.errors import DeadlineExceededError, InferenceError, NotReadyError
+from service.engine.lane import Lane
+from service.engine.worker import Worker
+from service.errors import (
+    DeadlineExceededError,
+    InferenceError,
+    NotReadyError,
+    WorkerLostError,
+)
 
 LATER = 1e9
 TIMEOUT_S = 20
@@ -28,7 +34,16 @@ class Gate:
         assert self.open.wait(TIMEOUT_S)
         if 13 in numbers:
             raise ValueError("unlucky")
+        if 666 in numbers:
+            raise SystemExit
         return [2 * number for number in numbers]
+
+
+def submit(
+    worker: Worker, lane: Lane[int, int], payloads: Sequence[int], *, deadline: float
+) -> list[Future[int]]:
+    """The futures of jobs in a lane."""
+    return [job.future for job in worker.submit(lane, payloads, deadline=deadline)]
 
 
 @pytest.fixture
@@ -38,7 +53,7 @@ def gate() -> Gate:
 
 @pytest.fixture
 def lane(gate: Gate) -> Lane[int, int]:
-    return Lane("double", gate, max_weight=4)
+    return Lane("double", gate, sizes=(1, 2, 3, 4))
 
 
 @pytest.fixture
@@ -49,7 +64,7 @@ def clock() -> list[float]:
 
 @pytest.fixture
 def worker(lane: Lane[int, int], gate: Gate, clock: list[float]) -> Iterator[Worker]:
-    worker = Worker([lane], clock=lambda: clock[0])
+    worker = Worker("cpu", [lane], clock=lambda: clock[0])
     worker.start()
     yield worker
     gate.open.set()
@@ -63,7 +78,7 @@ def hold(worker: Worker, lane: Lane[int, int], gate: Gate) -> Callable[[], Futur
     def block() -> Future[int]:
         gate.open.clear()
         gate.entered.clear()
-        (future,) = worker.submit(lane, [0], deadline=LATER)
+        (future,) = submit(worker, lane, [0], deadline=LATER)
         assert gate.entered.wait(TIMEOUT_S)
         return future
 
@@ -71,7 +86,7 @@ def hold(worker: Worker, lane: Lane[int, int], gate: Gate) -> Callable[[], Futur
 
 
 def test_results_come_in_the_order_of_the_payloads(worker: Worker, lane: Lane[int, int]) -> None:
-    futures = worker.submit(lane, [1, 2, 3, 4, 5], deadline=LATER)
+    futures = submit(worker, lane, [1, 2, 3, 4, 5], deadline=LATER)
     assert [future.result(TIMEOUT_S) for future in futures] == [2, 4, 6, 8, 10]
 
 
@@ -79,7 +94,7 @@ def test_jobs_of_several_submitters_share_a_batch(
     worker: Worker, lane: Lane[int, int], gate: Gate, hold: Callable[[], Future[int]]
 ) -> None:
     hold()
-    futures = [worker.submit(lane, [number], deadline=LATER)[0] for number in (1, 2, 3)]
+    futures = [submit(worker, lane, [number], deadline=LATER)[0] for number in (1, 2, 3)]
     gate.open.set()
     assert [future.result(TIMEOUT_S) for future in futures] == [2, 4, 6]
     assert gate.batches == [[0], [1, 2, 3]]
@@ -88,23 +103,23 @@ def test_jobs_of_several_submitters_share_a_batch(
 def test_bad_job_fails_alone_and_the_worker_survives(
     worker: Worker, lane: Lane[int, int], gate: Gate
 ) -> None:
-    futures = worker.submit(lane, [1, 13, 3], deadline=LATER)
+    futures = submit(worker, lane, [1, 13, 3], deadline=LATER)
     wait(futures, TIMEOUT_S)
     assert [futures[0].result(), futures[2].result()] == [2, 6]
     error = futures[1].exception()
     assert isinstance(error, InferenceError)
     assert "unlucky" not in error.detail
     assert isinstance(error.__cause__, ValueError)
-    assert worker.submit(lane, [4], deadline=LATER)[0].result(TIMEOUT_S) == 8
+    assert submit(worker, lane, [4], deadline=LATER)[0].result(TIMEOUT_S) == 8
     assert worker.alive
 
 
 @pytest.mark.parametrize("results", [[], [1], [1, 2, 3]])
 def test_wrong_number_of_results_is_a_failure(results: list[int]) -> None:
-    lane: Lane[int, int] = Lane("wrong", lambda _: results, max_weight=4)
-    worker = Worker([lane])
+    lane: Lane[int, int] = Lane("wrong", lambda _: results, sizes=(1, 2, 3, 4))
+    worker = Worker("cpu", [lane])
     worker.start()
-    futures = worker.submit(lane, [1, 2], deadline=LATER)
+    futures = submit(worker, lane, [1, 2], deadline=LATER)
     wait(futures, TIMEOUT_S)
     worker.stop()
     # Alone, each job gets one result only where the stage gives one.
@@ -120,8 +135,8 @@ def test_job_past_its_deadline_is_never_run(
     hold: Callable[[], Future[int]],
 ) -> None:
     running = hold()
-    (late,) = worker.submit(lane, [1], deadline=5.0)
-    (patient,) = worker.submit(lane, [2], deadline=50.0)
+    (late,) = submit(worker, lane, [1], deadline=5.0)
+    (patient,) = submit(worker, lane, [2], deadline=50.0)
     clock[0] = 10.0
     gate.open.set()
     assert isinstance(late.exception(TIMEOUT_S), DeadlineExceededError)
@@ -133,7 +148,7 @@ def test_withdrawn_job_is_never_run(
     worker: Worker, lane: Lane[int, int], gate: Gate, hold: Callable[[], Future[int]]
 ) -> None:
     hold()
-    withdrawn, kept = worker.submit(lane, [1, 2], deadline=LATER)
+    withdrawn, kept = submit(worker, lane, [1, 2], deadline=LATER)
     assert withdrawn.cancel()
     gate.open.set()
     assert kept.result(TIMEOUT_S) == 4
@@ -150,16 +165,16 @@ def test_later_stages_go_first(gate: Gate) -> None:
 
         return run
 
-    first = Lane("first", recording("first"), max_weight=1)
-    last = Lane("last", recording("last"), max_weight=1)
-    blocker = Lane("blocker", gate, max_weight=1)
-    worker = Worker([first, blocker, last])
+    first = Lane("first", recording("first"), sizes=(1,))
+    last = Lane("last", recording("last"), sizes=(1,), rank=1)
+    blocker = Lane("blocker", gate, sizes=(1,), rank=1)
+    worker = Worker("cpu", [first, blocker, last])
     worker.start()
     gate.open.clear()
-    worker.submit(blocker, [0], deadline=LATER)
+    submit(worker, blocker, [0], deadline=LATER)
     assert gate.entered.wait(TIMEOUT_S)
-    futures = worker.submit(first, [1, 2], deadline=LATER)
-    futures += worker.submit(last, [3], deadline=LATER)
+    futures = submit(worker, first, [1, 2], deadline=LATER)
+    futures += submit(worker, last, [3], deadline=LATER)
     gate.open.set()
     wait(futures, TIMEOUT_S)
     worker.stop()
@@ -170,12 +185,12 @@ def test_stop_answers_what_waits_and_refuses_more(
     worker: Worker, lane: Lane[int, int], gate: Gate, hold: Callable[[], Future[int]]
 ) -> None:
     running = hold()
-    (waiting,) = worker.submit(lane, [1], deadline=LATER)
+    (waiting,) = submit(worker, lane, [1], deadline=LATER)
     stopper = threading.Thread(target=worker.stop)
     stopper.start()
     assert isinstance(waiting.exception(TIMEOUT_S), NotReadyError)
     with pytest.raises(NotReadyError):
-        worker.submit(lane, [2], deadline=LATER)
+        submit(worker, lane, [2], deadline=LATER)
     gate.open.set()
     stopper.join(TIMEOUT_S)
     assert running.result(0) == 0
@@ -183,14 +198,130 @@ def test_stop_answers_what_waits_and_refuses_more(
 
 
 def test_weight_bounds_a_batch(gate: Gate) -> None:
-    lane = Lane("weighed", gate, max_weight=4, weigh=lambda number: number)
-    worker = Worker([lane])
+    lane = Lane("weighed", gate, sizes=(1, 2, 3, 4), weigh=lambda number: number)
+    worker = Worker("cpu", [lane])
     worker.start()
     gate.open.clear()
-    futures = worker.submit(lane, [1], deadline=LATER)
+    futures = submit(worker, lane, [1], deadline=LATER)
     assert gate.entered.wait(TIMEOUT_S)
-    futures += worker.submit(lane, [2, 2, 3, 9, 1], deadline=LATER)
+    futures += submit(worker, lane, [2, 2, 3, 9, 1], deadline=LATER)
     gate.open.set()
     wait(futures, TIMEOUT_S)
     worker.stop()
     assert gate.batches == [[1], [2, 2], [3], [9], [1]]
+
+
+def test_a_death_is_told_at_once_and_what_waits_is_served_in_the_next_life(
+    worker: Worker, lane: Lane[int, int], gate: Gate, hold: Callable[[], Future[int]]
+) -> None:
+    hold()
+    (doomed, beside) = submit(worker, lane, [666, 2], deadline=LATER)
+    waiting = submit(worker, lane, [3, 4, 5], deadline=LATER)
+    gate.open.set()
+    for lost in (doomed, beside):
+        assert isinstance(lost.exception(TIMEOUT_S), WorkerLostError)
+    # The batch of four took two of those that waited with it into death.
+    assert [future.exception(TIMEOUT_S) is None for future in waiting] == [False, False, True]
+    assert waiting[2].result(TIMEOUT_S) == 10
+    assert worker.alive
+    assert worker.restarts == 1
+
+
+def test_it_is_not_alive_until_the_device_is_back() -> None:
+    attempts = 0
+    failures: list[str | None] = []
+
+    def revive() -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 7:
+            raise RuntimeError("no device")
+
+    def pause(*_: object) -> None:
+        failures.append(device.failure)
+        assert not device.alive
+
+    lane: Lane[int, int] = Lane("double", Gate(), sizes=(1,))
+    device = Worker("cuda:0", [lane], revive=revive, pause=pause)
+    device.start()
+    submit(device, lane, [666], deadline=LATER)
+    (later,) = submit(device, lane, [4], deadline=LATER)
+    assert later.result(TIMEOUT_S) == 8
+    assert failures == [None] * 4 + ["cuda:0: RuntimeError: no device"] * 2
+    assert device.failure is None
+    assert device.alive
+    device.stop()
+
+
+def test_a_device_on_which_all_fails_is_revived() -> None:
+    broken = True
+
+    def mend() -> None:
+        nonlocal broken
+        broken = False
+
+    def run(numbers: Sequence[int]) -> list[int]:
+        if broken:
+            raise RuntimeError("out of memory")
+        return list(numbers)
+
+    lane: Lane[int, int] = Lane("same", run, sizes=(1,))
+    worker = Worker("cuda:0", [lane], revive=mend)
+    worker.start()
+    futures = submit(worker, lane, [1, 2, 3, 4], deadline=LATER)
+    failed = [future.exception(TIMEOUT_S) for future in futures[:3]]
+    assert all(isinstance(error, InferenceError) for error in failed)
+    assert futures[3].result(TIMEOUT_S) == 4
+    worker.stop()
+
+
+def test_answers_that_are_not_finite_never_count_against_the_device() -> None:
+    def run(_: Sequence[int]) -> list[int]:
+        raise FloatingPointError("not finite")
+
+    lane: Lane[int, int] = Lane("nan", run, sizes=(1,))
+    worker = Worker("cpu", [lane])
+    worker.start()
+    futures = submit(worker, lane, [1] * 9, deadline=LATER)
+    wait(futures, TIMEOUT_S)
+    worker.stop()
+    assert worker.restarts == 0
+
+
+def test_lanes_of_one_rank_take_turns(gate: Gate) -> None:
+    order: list[str] = []
+
+    def recording(name: str) -> Callable[[Sequence[int]], list[int]]:
+        def run(numbers: Sequence[int]) -> list[int]:
+            order.append(name)
+            return list(numbers)
+
+        return run
+
+    lanes: list[Lane[int, int]] = [
+        Lane("blocker", gate, sizes=(1,), rank=1),
+        Lane("query", recording("query"), sizes=(1,)),
+        Lane("support", recording("support"), sizes=(1, 2)),
+    ]
+    worker = Worker("cpu", lanes)
+    worker.start()
+    gate.open.clear()
+    submit(worker, lanes[0], [0], deadline=LATER)
+    assert gate.entered.wait(TIMEOUT_S)
+    futures = submit(worker, lanes[2], [1] * 6, deadline=LATER)
+    futures += submit(worker, lanes[1], [1] * 3, deadline=LATER)
+    gate.open.set()
+    wait(futures, TIMEOUT_S)
+    worker.stop()
+    assert order == ["query", "support"] * 3
+
+
+def test_it_tells_how_long_a_batch_has_been_running(
+    worker: Worker, clock: list[float], gate: Gate, hold: Callable[[], Future[int]]
+) -> None:
+    assert worker.busy_for() == 0
+    running = hold()
+    clock[0] = 130.0
+    assert worker.busy_for() == 130
+    gate.open.set()
+    assert running.result(TIMEOUT_S) == 0

@@ -1,0 +1,65 @@
+"""Encodings of query images by what the images hold, so that none is encoded twice."""
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from model.runtime import Encoded
+from service.engine.base import ImageU8
+
+Digest = bytes
+
+
+def digest(image: ImageU8) -> Digest:
+    """What a resized image (S, S, 3) is known by."""
+    return hashlib.blake2b(image.data, digest_size=16).digest()
+
+
+@dataclass
+class _Kept:
+    nbytes: int
+    digests: set[Digest] = field(default_factory=set)
+
+
+class EncodingCache:
+    """Bounded by bytes; the batch that was longest unused goes first, with all its images.
+
+    Images of a batch share its memory, so it is batches that are counted. Used from the event
+    loop's thread only.
+
+    Args:
+        max_bytes: of all batches; 0 keeps nothing.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.nbytes = 0
+        self._encodings: dict[Digest, Encoded] = {}
+        self._batches: OrderedDict[int, _Kept] = OrderedDict()
+
+    def find(self, key: Digest) -> Encoded | None:
+        """The encoding of an image, which counts as a use."""
+        encoded = self._encodings.get(key)
+        if encoded is not None:
+            self._batches.move_to_end(id(encoded.batch))
+        return encoded
+
+    def keep(self, key: Digest, encoded: Encoded) -> None:
+        """Keep the encoding of an image, if its batch fits at all."""
+        if encoded.nbytes > self.max_bytes or key in self._encodings:
+            return
+        batch = id(encoded.batch)
+        if batch not in self._batches:
+            self._batches[batch] = _Kept(encoded.nbytes)
+            self.nbytes += encoded.nbytes
+        self._encodings[key] = encoded
+        self._batches[batch].digests.add(key)
+        self._batches.move_to_end(batch)
+        while self.nbytes > self.max_bytes:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        _, oldest = self._batches.popitem(last=False)
+        self.nbytes -= oldest.nbytes
+        for key in oldest.digests:
+            del self._encodings[key]

@@ -1,0 +1,198 @@
+"""A device at work: its lanes, its worker, and the encodings it holds."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.contract import SupportPrototype, SupportSet
+from model.runtime import (
+    BundleRuntime,
+    Device,
+    Encoded,
+    HeadOutput,
+    cell_shares,
+    fit_refit,
+    leave_one_out,
+    mirrored,
+)
+from service.engine.base import Coverage, EngineCounters, ImageU8
+from service.engine.encoding_cache import Digest, EncodingCache
+from service.engine.lane import Job, Lane, Payload, Result
+from service.engine.options import EngineOptions
+from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, Stages
+from service.engine.worker import Worker
+from service.telemetry import count_stage, stage
+
+_FINISHING, _BEGINNING = 1, 0  # what has come furthest is finished before new work begins
+
+
+class Pipeline:
+    """Serves a bundle on one device.
+
+    Queries and supports are encoded in lanes of their own that take turns, so neither can starve
+    the other; heads go before both, so what is held between the stages stays small.
+
+    Args:
+        bundle: directory of the bundle.
+        device: to run on.
+        options: bounds and resources.
+        counters: raised with every run.
+        clock: seconds, monotonic; deadlines are measured on it.
+
+    Raises:
+        model.runtime.DeviceUnavailableError, Exception: the device cannot run the graphs.
+    """
+
+    def __init__(
+        self,
+        bundle: Path,
+        device: Device,
+        options: EngineOptions,
+        counters: EngineCounters,
+        clock: Callable[[], float],
+    ) -> None:
+        self.cache = EncodingCache(options.cache_bytes)
+        self._bundle, self._device, self._options = bundle, device, options
+        self._counters = counters
+        self._stages = self._load()
+        sizes, wait_s = options.batch_sizes, options.batch_wait_s
+        self._queries = Lane("query", self._encode, sizes, _BEGINNING, wait_s)
+        self._supports = Lane("support", self._encode, sizes, _BEGINNING, wait_s)
+        self._prototypes = Lane("prototype", self._prototype, sizes, _FINISHING)
+        pairs = range(1, options.max_batch_pairs + 1)
+        self._heads = Lane("head", self._head, pairs, _FINISHING, weigh=_pairs)
+        self._cells = Lane("cells", self._cell, (1,), _BEGINNING)
+        self.worker = Worker(
+            str(device),
+            (self._queries, self._supports, self._prototypes, self._heads, self._cells),
+            revive=self._revive,
+            clock=clock,
+        )
+
+    async def register(
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], deadline: float
+    ) -> tuple[SupportPrototype, ...]:
+        """One prototype for each support."""
+        jobs = [EncodeJob(image, mask) for image, mask in zip(images, masks, strict=True)]
+        encoded = await self._run("encode", self._supports, jobs, deadline)
+        pairs = [PrototypeJob(e, mask) for e, mask in zip(encoded, masks, strict=True)]
+        return tuple(await self._run("prototype", self._prototypes, pairs, deadline))
+
+    async def adapt(
+        self,
+        images: Sequence[ImageU8],
+        masks: Sequence[Coverage],
+        shots: tuple[SupportPrototype, ...],
+        deadline: float,
+    ) -> SupportSet:
+        """The shots with the head fitted to them, see `model.runtime.refit`."""
+        seen = [EncodeJob(image) for image in images]
+        encoded = await self._run("adapt", self._supports, seen, deadline)
+        others = leave_one_out(shots)
+        if len(shots) == 1:
+            mirror_images, mirror_masks = mirrored(np.stack(images)), mirrored(np.stack(masks))
+            mirror = await self.register(list(mirror_images), list(mirror_masks), deadline)
+            others = [SupportSet(mirror)]
+        asked = [CellsJob(e, each) for e, each in zip(encoded, others, strict=True)]
+        found: list[NDArray[np.float32]] = await self._run("adapt", self._cells, asked, deadline)
+        cells = np.stack(found)
+        shares = cell_shares(np.stack(masks), cells.shape[-1])
+        with stage("adapt"):
+            return SupportSet(shots, await asyncio.to_thread(fit_refit, cells, shares))
+
+    async def encode(
+        self, images: Sequence[ImageU8], digests: Sequence[Digest], deadline: float
+    ) -> list[Encoded]:
+        """Query images, of which those that are held are not encoded again."""
+        held = [self.cache.find(key) for key in digests]
+        asked = zip(digests, images, held, strict=True)
+        missing = {key: image for key, image, found in asked if found is None}
+        jobs = [EncodeJob(image) for image in missing.values()]
+        encoded = await self._run("encode", self._queries, jobs, deadline)
+        fresh = dict(zip(missing, encoded, strict=True))
+        for key, each in fresh.items():
+            self.cache.keep(key, each)
+        return [found or fresh[key] for key, found in zip(digests, held, strict=True)]
+
+    async def ask(
+        self, encoded: Sequence[Encoded], classes: Sequence[SupportSet], deadline: float
+    ) -> list[HeadOutput]:
+        """Answers for the classes in each encoded image."""
+        jobs = [HeadJob(each, tuple(classes)) for each in encoded]
+        return await self._run("head", self._heads, jobs, deadline)
+
+    async def _run(
+        self,
+        name: str,
+        lane: Lane[Payload, Result],
+        payloads: Sequence[Payload],
+        deadline: float,
+    ) -> list[Result]:
+        """Submit payloads and await all results; whatever ends the wait withdraws the rest."""
+        jobs = self.worker.submit(lane, payloads, deadline=deadline)
+        try:
+            results = await asyncio.gather(*(asyncio.wrap_future(job.future) for job in jobs))
+        finally:
+            for job in jobs:
+                job.future.cancel()
+        _count_times(name, jobs)
+        return results
+
+    def _encode(self, jobs: Sequence[EncodeJob]) -> list[Encoded]:
+        return self._stages.encode(jobs)
+
+    def _prototype(self, jobs: Sequence[PrototypeJob]) -> list[SupportPrototype]:
+        return self._stages.prototypes(jobs)
+
+    def _head(self, jobs: Sequence[HeadJob]) -> list[HeadOutput]:
+        return self._stages.head(jobs)
+
+    def _cell(self, jobs: Sequence[CellsJob]) -> list[NDArray[np.float32]]:
+        return self._stages.cells(jobs)
+
+    def _revive(self) -> None:
+        self._stages = self._load()
+        # What the lost device held is of no use; requests on their way keep the old one.
+        self.cache = EncodingCache(self._options.cache_bytes)
+
+    def _load(self) -> Stages:
+        """The bundle on the device, once every batch size and all graphs have run there."""
+        options = self._options
+        runtime = BundleRuntime(
+            self._bundle,
+            device=self._device,
+            intra_op_threads=options.intra_op_threads,
+            memory_limit_bytes=options.gpu_memory_bytes,
+        )
+        bounds = {"max_pairs": options.max_batch_pairs, "max_padded_shots": options.max_batch_shots}
+        side = runtime.manifest.input_side
+        _warm_up(Stages(runtime, EngineCounters(), **bounds), side, options.batch_sizes)
+        return Stages(runtime, self._counters, **bounds)
+
+
+def _pairs(job: HeadJob) -> int:
+    return len(job.classes)
+
+
+def _count_times(name: str, jobs: Sequence[Job[Payload, Result]]) -> None:
+    """What a request waited in the queue, and how long its work took, from its first batch on."""
+    if jobs:
+        taken_at = min(job.taken_at for job in jobs)
+        count_stage("queue", taken_at - jobs[0].waiting.enqueued_at)
+        count_stage(name, max(job.done_at for job in jobs) - taken_at)
+
+
+def _warm_up(stages: Stages, side: int, batch_sizes: Sequence[int]) -> None:
+    """Real inferences through all graphs on a grey image with an object in its middle."""
+    image = np.full((side, side, 3), 127, np.uint8)
+    mask = np.zeros((side, side), np.float32)
+    mask[side // 4 : -(side // 4), side // 4 : -(side // 4)] = 1.0
+    (support,) = stages.encode([EncodeJob(image, mask)])
+    shots = SupportSet(tuple(stages.prototypes([PrototypeJob(support, mask)])))
+    for size in batch_sizes:
+        queries = stages.encode([EncodeJob(image)] * size)
+        stages.head([HeadJob(query, (shots,)) for query in queries])
+    stages.cells([CellsJob(queries[0], shots)])
