@@ -58,7 +58,8 @@ class EngineAlone:
 @asynccontextmanager
 async def engine_alone(bundle: Path, *, batch: int) -> AsyncIterator[EngineAlone]:
     """A started engine whose encoder takes up to `batch` images at once."""
-    engine = create_engine(Settings(bundle=bundle, max_batch_images=batch))
+    sizes = tuple(size for size in BATCHES if size <= batch)
+    engine = create_engine(Settings(bundle=bundle, batch_sizes=sizes))
     await engine.start()
     try:
         if engine.failure is not None:
