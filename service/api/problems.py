@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from service.errors import InvalidFieldsError, ServiceError
 from service.schemas import FieldProblem, Problem
@@ -23,8 +24,20 @@ def install_error_handler(app: FastAPI) -> None:
         app.add_exception_handler(kind, _handle)
 
 
-async def _handle(_: Request, exc: Exception) -> Response:
-    return problem_response(exc)
+async def _handle(request: Request, exc: Exception) -> Response:
+    response = problem_response(exc)
+    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = _allowed_methods(request)
+    return response
+
+
+def _allowed_methods(request: Request) -> str:
+    """The methods of all routes of a path: the router names those of the first route alone."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods))
 
 
 def problem_response(exc: Exception) -> Response:
