@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from service import __version__
 from service.api import (
     ApiContext,
     BodyLimits,
     RequestContext,
     install_error_handler,
     install_openapi,
+    metrics_router,
     routers,
 )
 from service.engine import (
@@ -26,6 +29,10 @@ from service.engine import (
 from service.sessions import CodecPool, PixelGate, Resources
 from service.settings import Settings
 from service.stores import MemoryStore, SessionLimits, SessionStore
+from service.telemetry import EngineMetrics, Metrics
+
+if TYPE_CHECKING:
+    from service.telemetry.tracing import Tracer
 
 
 def create_app(
@@ -41,8 +48,10 @@ def create_app(
     Raises:
         model.contract.InvalidBundleError: the settings name a bundle that is not intact.
     """
+    metrics = Metrics()
+    tracer = create_tracer(settings)
     resources = Resources(
-        engine=engine or create_engine(settings),
+        engine=engine or create_engine(settings, metrics.engine),
         store=store or create_store(settings),
         pool=CodecPool(settings.codec_threads or available_cpus()),
         gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
@@ -58,6 +67,8 @@ def create_app(
         redoc_url=None,
         # Without its class, the path of a class is that of the session with a slash behind it.
         redirect_slashes=False,
+        # FastAPI's own would send raw paths, and with them session ids and class names.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.context = ApiContext(
         resources=resources,
@@ -67,15 +78,18 @@ def create_app(
         upload_s=settings.upload_s,
         deadline_s=settings.deadline_s,
     )
-    app.add_middleware(RequestContext)
+    app.state.tracer = tracer
+    app.add_middleware(RequestContext, metrics=metrics, tracer=tracer)
     install_error_handler(app)
     for router in routers:
         app.include_router(router)
+    if settings.metrics:
+        _expose(app, metrics, resources)
     install_openapi(app)
     return app
 
 
-def create_engine(settings: Settings) -> Engine:
+def create_engine(settings: Settings, metrics: EngineMetrics | None = None) -> Engine:
     """The engine the settings name, not started."""
     if settings.engine == "fake":
         return FakeEngine()
@@ -92,7 +106,7 @@ def create_engine(settings: Settings) -> Engine:
         stuck_s=settings.stuck_s,
         deadline_s=settings.deadline_s,
     )
-    return OnnxEngine(settings.bundle, options)
+    return OnnxEngine(settings.bundle, options, metrics=metrics)
 
 
 def create_store(settings: Settings) -> SessionStore:
@@ -103,9 +117,32 @@ def create_store(settings: Settings) -> SessionStore:
     )
 
 
+def create_tracer(settings: Settings) -> "Tracer | None":
+    """What sends traces, if the settings say where to."""
+    if settings.otlp_endpoint is None:
+        return None
+    # Here and not above: OpenTelemetry takes long to import, and most run without it.
+    from service.telemetry.tracing import Tracer
+
+    return Tracer(settings.otlp_endpoint, version=__version__)
+
+
+def _expose(app: FastAPI, metrics: Metrics, resources: Resources) -> None:
+    """Answer `/metrics`, with what is known of the application's parts besides its requests."""
+    metrics.describe_build(
+        version=__version__,
+        model=resources.model,
+        provider=",".join(resources.engine.devices),
+    )
+    metrics.watch_codec(lambda: resources.pool.waiting)
+    metrics.watch_store(resources.store)
+    app.include_router(metrics_router(metrics))
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources: Resources = app.state.context.resources
+    tracer: Tracer | None = app.state.tracer
     # In the background, so that probes can tell a service that loads from one that is down.
     loading = asyncio.create_task(resources.engine.start())
     try:
@@ -114,3 +151,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await loading
         await resources.engine.stop()
         await resources.pool.close()
+        if tracer is not None:
+            await asyncio.to_thread(tracer.shutdown)

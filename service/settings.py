@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics: bool = True
+    """Answer `GET /metrics`."""
+    otlp_endpoint: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+[^\s?#]*$")] | None = None
+    """Where traces go, such as http://collector:4318; none: no traces. `OTEL_*` say how."""
 
     engine: Literal["onnx", "fake"] = "onnx"
     bundle: Path = SHIPPED_BUNDLE

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from service.api import probes, segment, sessions, support
 from service.api.dependencies import ApiContext
+from service.api.metrics import metrics_router
 from service.api.middleware import RequestContext
 from service.api.multipart import BodyLimits
 from service.api.openapi import install_openapi
@@ -17,5 +18,6 @@ __all__ = [
     "RequestContext",
     "install_error_handler",
     "install_openapi",
+    "metrics_router",
     "routers",
 ]

@@ -1,18 +1,35 @@
-"""What surrounds every request: its id, its stage times, its log line, and the last resort."""
+"""What surrounds every request: its ids, stage times, log line, metrics, span, and last resort."""
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.problems import problem_response
-from service.telemetry import StageTimes, bind_request_id, collect_stages, request_id_from
+from service.telemetry import (
+    Metrics,
+    RequestRecord,
+    StageTimes,
+    bind_request_id,
+    bind_trace_id,
+    collect_problem,
+    collect_stages,
+    known_method,
+    request_id_from,
+)
+
+if TYPE_CHECKING:
+    from service.telemetry.tracing import RequestSpan, Tracer
 
 _log = logging.getLogger("service.access")
 
 REQUEST_ID_HEADER = "X-Request-ID"
+TRACE_PARENT_HEADER = "traceparent"
 SERVER_TIMING_HEADER = "Server-Timing"
 # Not a registered status: what proxies log for a client that left before its answer.
 CLIENT_CLOSED_REQUEST = 499
@@ -23,17 +40,31 @@ class RequestContext:
 
     An unexpected exception is answered here and not in Starlette's outermost layer, which would
     answer without the request id and log the traceback in another format.
+
+    Args:
+        app: what answers.
+        metrics: counts every request.
+        tracer: makes a span of every request; none: there are none.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, tracer: "Tracer | None" = None) -> None:
         self._app = app
+        self._metrics = metrics
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = request_id_from(Headers(scope=scope).get(REQUEST_ID_HEADER))
-        with bind_request_id(request_id), collect_stages() as stages:
+        headers = Headers(scope=scope)
+        request_id = request_id_from(headers.get(REQUEST_ID_HEADER))
+        with (
+            bind_request_id(request_id),
+            collect_stages() as stages,
+            collect_problem() as problem,
+            self._traced(headers) as span,
+            self._metrics.in_progress.track_inprogress(),
+        ):
             response = _Response(send, request_id, stages)
             try:
                 await self._app(scope, receive, response.send)
@@ -44,11 +75,35 @@ class RequestContext:
                     raise  # too late for another answer; the server closes the connection
                 await problem_response(exc)(scope, receive, response.send)
             finally:
-                response.log(scope)
+                self._tell(response.record(scope, problem.code), span)
+
+    @contextmanager
+    def _traced(self, headers: Headers) -> "Iterator[RequestSpan | None]":
+        if self._tracer is None:
+            yield None
+            return
+        span = self._tracer.begin(headers.get(TRACE_PARENT_HEADER))
+        with bind_trace_id(span.trace_id):
+            yield span
+
+    def _tell(self, record: RequestRecord, span: "RequestSpan | None") -> None:
+        self._metrics.finished(record)
+        if span is not None:
+            span.finish(record)
+        _log.info(
+            "request",
+            extra={
+                "method": record.method,
+                "route": record.route,
+                "status": record.status,
+                "duration_ms": round(record.seconds * 1000, 1),
+                "stages_ms": {k: round(s * 1000, 1) for k, s in record.stages.seconds.items()},
+            },
+        )
 
 
 class _Response:
-    """Adds the headers to a response as it starts, and remembers what the log needs."""
+    """Adds the headers to a response as it starts, and remembers what is told at its end."""
 
     def __init__(self, send: Send, request_id: str, stages: StageTimes) -> None:
         self.status: int | None = None
@@ -66,15 +121,13 @@ class _Response:
                 headers[SERVER_TIMING_HEADER] = timing
         await self._send(message)
 
-    def log(self, scope: Scope) -> None:
+    def record(self, scope: Scope, problem: str | None) -> RequestRecord:
         """The route's pattern stands for the path, which holds session ids and class names."""
-        _log.info(
-            "request",
-            extra={
-                "method": scope["method"],
-                "route": getattr(scope.get("route"), "path", None),
-                "status": self.status,
-                "duration_ms": round((time.perf_counter() - self._started_at) * 1000, 1),
-                "stages_ms": {k: round(s * 1000, 1) for k, s in self._stages.seconds.items()},
-            },
+        return RequestRecord(
+            method=known_method(scope["method"]),
+            route=getattr(scope.get("route"), "path", None),
+            status=self.status,
+            seconds=time.perf_counter() - self._started_at,
+            stages=self._stages,
+            problem=problem,
         )

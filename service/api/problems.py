@@ -11,7 +11,7 @@ from starlette.routing import Match, Route
 
 from service.errors import InvalidFieldsError, ServiceError
 from service.schemas import FieldProblem, Problem
-from service.telemetry import current_request_id
+from service.telemetry import current_request_id, note_problem
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ def _allowed_methods(request: Request) -> str:
 def problem_response(exc: Exception) -> Response:
     """The answer to an exception; what is not an expected error becomes a bare 500."""
     problem, headers = _describe(exc)
+    note_problem(problem.code)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request failed", exc_info=exc, extra={"code": problem.code})
     elif problem.status > HTTPStatus.INTERNAL_SERVER_ERROR:

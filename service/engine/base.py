@@ -42,6 +42,10 @@ class Engine(Protocol):
         """Sizes and provenance of the loaded network, known before `start`."""
 
     @property
+    def devices(self) -> tuple[str, ...]:
+        """What it runs on."""
+
+    @property
     def counters(self) -> EngineCounters:
         """Work done so far."""
 

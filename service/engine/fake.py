@@ -43,6 +43,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.manifest = FAKE_MANIFEST
+        self.devices = ("fake",)
         self.counters = EngineCounters()
         self.ready = False
         self.failure: str | None = None

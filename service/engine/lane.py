@@ -55,6 +55,10 @@ class Lane(Generic[Payload, Result]):
     weigh: Callable[[Payload], int] = lambda _: 1
     queue: list[Job[Payload, Result]] = field(default_factory=list)
 
+    def depth(self) -> int:
+        """Jobs that wait."""
+        return len(self.queue)
+
     def take(self, now: float) -> tuple[list[Job[Payload, Result]], float | None]:
         """Remove what is due, answer what is too late, drop what nobody waits for any more.
 

@@ -16,6 +16,7 @@ from service.engine.encoding_cache import digest
 from service.engine.options import EngineOptions
 from service.engine.pipeline import Pipeline
 from service.errors import NotReadyError
+from service.telemetry import EngineMetrics
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class OnnxEngine:
         bundle: directory of the bundle.
         options: bounds and resources.
         clock: seconds, monotonic; deadlines are measured on it.
+        metrics: told of batches, queues, caches and devices.
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle.
@@ -41,12 +43,15 @@ class OnnxEngine:
         options: EngineOptions = EngineOptions(),  # noqa: B008 - immutable
         *,
         clock: Callable[[], float] = time.monotonic,
+        metrics: EngineMetrics | None = None,
     ) -> None:
         self.manifest: Manifest = load_manifest(bundle)
+        self.devices = tuple(str(device) for device in options.devices)
         self.counters = EngineCounters()
         self._bundle = bundle
         self._options = options
         self._clock = clock
+        self._metrics = metrics or EngineMetrics()
         self._admission = Admission(options.max_queued_images, "images")
         self._pipelines: tuple[Pipeline, ...] = ()
         self._start_failure: str | None = None
@@ -77,8 +82,8 @@ class OnnxEngine:
         for pipeline in pipelines:
             pipeline.worker.start()
         self._pipelines = tuple(pipelines)
-        devices = [pipeline.worker.name for pipeline in pipelines]
-        _log.info("engine ready", extra={"model": self.manifest.name, "devices": devices})
+        self._metrics.watch_cache(lambda: sum(each.cache.nbytes for each in pipelines))
+        _log.info("engine ready", extra={"model": self.manifest.name, "devices": self.devices})
 
     async def stop(self) -> None:
         """Stop taking work, answer what waits with an error, end the workers."""
@@ -126,4 +131,6 @@ class OnnxEngine:
         return pipeline.worker.failure
 
     def _load(self, device: Device) -> Pipeline:
-        return Pipeline(self._bundle, device, self._options, self.counters, self._clock)
+        return Pipeline(
+            self._bundle, device, self._options, self.counters, self._clock, self._metrics
+        )

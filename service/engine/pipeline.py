@@ -19,12 +19,13 @@ from model.runtime import (
     mirrored,
 )
 from service.engine.base import Coverage, EngineCounters, ImageU8
+from service.engine.device_memory import memory_gauge
 from service.engine.encoding_cache import Digest, EncodingCache
 from service.engine.lane import Job, Lane, Payload, Result
 from service.engine.options import EngineOptions
 from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, Stages
 from service.engine.worker import Worker
-from service.telemetry import count_stage, stage
+from service.telemetry import EngineMetrics, add_stage, stage
 
 _FINISHING, _BEGINNING = 1, 0  # what has come furthest is finished before new work begins
 
@@ -41,6 +42,7 @@ class Pipeline:
         options: bounds and resources.
         counters: raised with every run.
         clock: seconds, monotonic; deadlines are measured on it.
+        metrics: told of batches, queues, the cache and the device.
 
     Raises:
         model.runtime.DeviceUnavailableError, Exception: the device cannot run the graphs.
@@ -53,10 +55,11 @@ class Pipeline:
         options: EngineOptions,
         counters: EngineCounters,
         clock: Callable[[], float],
+        metrics: EngineMetrics,
     ) -> None:
         self.cache = EncodingCache(options.cache_bytes)
         self._bundle, self._device, self._options = bundle, device, options
-        self._counters = counters
+        self._counters, self._clock, self._metrics = counters, clock, metrics
         self._stages = self._load()
         sizes, wait_s = options.batch_sizes, options.batch_wait_s
         self._queries = Lane("query", self._encode, sizes, _BEGINNING, wait_s)
@@ -70,7 +73,9 @@ class Pipeline:
             (self._queries, self._supports, self._prototypes, self._heads, self._cells),
             revive=self._revive,
             clock=clock,
+            on_batch=self._count_batch,
         )
+        self._show_gauges()
 
     async def register(
         self, images: Sequence[ImageU8], masks: Sequence[Coverage], deadline: float
@@ -109,6 +114,7 @@ class Pipeline:
         """Query images, of which those that are held are not encoded again."""
         held = [self.cache.find(key) for key in digests]
         asked = zip(digests, images, held, strict=True)
+        self._metrics.cache(sum(each is not None for each in held), held.count(None))
         missing = {key: image for key, image, found in asked if found is None}
         jobs = [EncodeJob(image) for image in missing.values()]
         encoded = await self._run("encode", self._queries, jobs, deadline)
@@ -138,8 +144,31 @@ class Pipeline:
         finally:
             for job in jobs:
                 job.future.cancel()
-        _count_times(name, jobs)
+        self._count_times(name, jobs)
         return results
+
+    def _count_times(self, name: str, jobs: Sequence[Job[Payload, Result]]) -> None:
+        """How long a request waited in the queue, and its work took from its first batch on."""
+        if jobs:
+            taken_at = min(job.taken_at for job in jobs)
+            done_at = max(job.done_at for job in jobs)
+            waited_s, now = taken_at - jobs[0].waiting.enqueued_at, self._clock()
+            add_stage("queue", waited_s, ended_s_ago=now - taken_at)
+            add_stage(name, done_at - taken_at, ended_s_ago=now - done_at)
+
+    def _count_batch(
+        self, lane: Lane[Payload, Result], jobs: Sequence[Job[Payload, Result]], seconds: float
+    ) -> None:
+        self._metrics.batch(lane.name, str(self._device), len(jobs), seconds)
+        for job in jobs:
+            waited_s = job.taken_at - job.waiting.enqueued_at
+            self._metrics.waited(lane.name, str(self._device), waited_s)
+
+    def _show_gauges(self) -> None:
+        for lane in self.worker.lanes:
+            self._metrics.watch_queue(lane.name, str(self._device), lane.depth)
+        if (read := memory_gauge(self._device)) is not None:
+            self._metrics.watch_device_memory(str(self._device), read)
 
     def _encode(self, jobs: Sequence[EncodeJob]) -> list[Encoded]:
         return self._stages.encode(jobs)
@@ -155,6 +184,7 @@ class Pipeline:
 
     def _revive(self) -> None:
         self._stages = self._load()
+        self._metrics.restarted(str(self._device))
         # What the lost device held is of no use; requests on their way keep the old one.
         self.cache = EncodingCache(self._options.cache_bytes)
 
@@ -175,14 +205,6 @@ class Pipeline:
 
 def _pairs(job: HeadJob) -> int:
     return len(job.classes)
-
-
-def _count_times(name: str, jobs: Sequence[Job[Payload, Result]]) -> None:
-    """What a request waited in the queue, and how long its work took, from its first batch on."""
-    if jobs:
-        taken_at = min(job.taken_at for job in jobs)
-        count_stage("queue", taken_at - jobs[0].waiting.enqueued_at)
-        count_stage(name, max(job.done_at for job in jobs) - taken_at)
 
 
 def _warm_up(stages: Stages, side: int, batch_sizes: Sequence[int]) -> None:

@@ -14,23 +14,38 @@ class CodecPool:
 
     def __init__(self, threads: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="codec")
+        self._threads = threads
+        self._unfinished = 0
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a thread."""
+        return max(0, self._unfinished - self._threads)
 
     async def run(self, call: Callable[[], T]) -> T:
         """The result of one call."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+        return await self._submit(call)
 
     async def gather(self, calls: Iterable[Callable[[], T]]) -> list[T]:
         """The results of several calls, in order.
 
         After the first failure, calls that have not begun are withdrawn.
         """
-        loop = asyncio.get_running_loop()
-        futures = [loop.run_in_executor(self._executor, call) for call in calls]
+        futures = [self._submit(call) for call in calls]
         try:
             return await asyncio.gather(*futures)
         finally:
             for future in futures:
                 future.cancel()
+
+    def _submit(self, call: Callable[[], T]) -> asyncio.Future[T]:
+        future = asyncio.get_running_loop().run_in_executor(self._executor, call)
+        self._unfinished += 1
+        future.add_done_callback(self._finished)
+        return future
+
+    def _finished(self, _: asyncio.Future[T]) -> None:
+        self._unfinished -= 1
 
     async def close(self) -> None:
         """Wait for what runs, drop what waits."""

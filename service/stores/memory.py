@@ -45,6 +45,16 @@ class MemoryStore:
         self._nbytes: dict[SessionKey, int] = {}
         self._total_bytes = 0
 
+    @property
+    def sessions(self) -> int:
+        """Sessions held, with those that have expired since the last use of any."""
+        return len(self._sessions)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays of all prototypes."""
+        return self._total_bytes
+
     async def create(
         self, key: SessionKey, model: str, class_name: str, supports: SupportSet
     ) -> Session:

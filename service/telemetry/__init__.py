@@ -1,16 +1,35 @@
-"""What the service tells its operators: request ids, stage times and structured logs."""
+"""What the service tells its operators: metrics, traces, structured logs, ids and stage times."""
 
+from service.telemetry.engine_metrics import EngineMetrics
+from service.telemetry.ids import (
+    bind_request_id,
+    bind_trace_id,
+    current_request_id,
+    current_trace_id,
+    request_id_from,
+)
 from service.telemetry.logs import configure_logging
-from service.telemetry.request_id import bind_request_id, current_request_id, request_id_from
-from service.telemetry.timing import StageTimes, collect_stages, count_stage, stage
+from service.telemetry.metrics import CountedStore, Metrics
+from service.telemetry.problem_code import collect_problem, note_problem
+from service.telemetry.record import RequestRecord, known_method
+from service.telemetry.timing import StageTimes, add_stage, collect_stages, stage
 
 __all__ = [
+    "CountedStore",
+    "EngineMetrics",
+    "Metrics",
+    "RequestRecord",
     "StageTimes",
+    "add_stage",
     "bind_request_id",
+    "bind_trace_id",
+    "collect_problem",
     "collect_stages",
     "configure_logging",
-    "count_stage",
     "current_request_id",
+    "current_trace_id",
+    "known_method",
+    "note_problem",
     "request_id_from",
     "stage",
 ]

@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from service.telemetry.request_id import current_request_id
+from service.telemetry.ids import current_request_id, current_trace_id
 
 # What every LogRecord carries; anything else came in through `extra=`.
 # `color_message` is uvicorn's: its message again, with terminal escapes.
@@ -20,9 +20,12 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {
     "taskName",
 }
 
+# Made once: `json.dumps` makes one for every call that says how to write unknown types.
+_ENCODER = json.JSONEncoder(default=str)
+
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger, event, request id and the fields given as `extra`."""
+    """Time, level, logger, event, ids of request and trace, and the fields given as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, Any] = {
@@ -33,10 +36,12 @@ class JsonFormatter(logging.Formatter):
         }
         if (request_id := current_request_id()) is not None:
             entry["request_id"] = request_id
+        if (trace_id := current_trace_id()) is not None:
+            entry["trace_id"] = trace_id
         entry.update((k, v) for k, v in vars(record).items() if k not in _STANDARD)
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str)
+        return _ENCODER.encode(entry)
 
 
 def configure_logging(level: str) -> None:
@@ -46,6 +51,7 @@ def configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(True)  # they too become one line
     # Its access lines hold raw paths, and with them session ids; the service writes its own.
     logging.getLogger("uvicorn.access").disabled = True
     # Quotes bytes of malformed bodies; the client is told, and nobody else needs them.

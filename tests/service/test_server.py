@@ -132,3 +132,5 @@ def test_term_signal_ends_the_process_cleanly(server: Server) -> None:
     assert server.process.returncode in {0, -signal.SIGTERM}
     assert "Application shutdown complete" in server.log.read_text()
     assert "Traceback" not in server.log.read_text()
+    for line in server.log.read_text().splitlines():
+        assert json.loads(line).keys() >= {"time", "level", "logger", "event"}

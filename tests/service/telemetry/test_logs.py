@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 
-from service.telemetry import bind_request_id
+from service.telemetry import bind_request_id, bind_trace_id
 from service.telemetry.logs import JsonFormatter
 
 
@@ -26,6 +26,13 @@ def test_request_id_of_the_context() -> None:
     with bind_request_id("abc"):
         assert line()["request_id"] == "abc"
     assert "request_id" not in line()
+
+
+def test_trace_id_of_the_context() -> None:
+    with bind_trace_id("0af7"):
+        assert line()["trace_id"] == "0af7"
+    with bind_trace_id(None):
+        assert "trace_id" not in line()
 
 
 def test_exception_stays_on_one_line() -> None:

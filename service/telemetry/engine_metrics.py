@@ -1,0 +1,117 @@
+"""What engines tell of their batches, queues, cache and devices."""
+
+import logging
+import math
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_log = logging.getLogger(__name__)
+
+# From a millisecond, a stage of a small image, to a minute, the default deadline.
+SECONDS_BUCKETS = (
+    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+_JOBS_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+_LANE = ("lane", "device")
+
+
+class EngineMetrics:
+    """Counters and gauges of an engine; its methods may be called from any thread.
+
+    Label values are names of lanes and devices, which the service chooses, and never a client.
+
+    Args:
+        registry: where the metrics are read; none: they are counted for nobody.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self._jobs = Histogram(
+            "fss_engine_batch_jobs",
+            "Jobs that ran together in one batch.",
+            _LANE,
+            buckets=_JOBS_BUCKETS,
+            registry=registry,
+        )
+        self._batch_seconds = Histogram(
+            "fss_engine_batch_seconds",
+            "Time one batch took on its device.",
+            _LANE,
+            buckets=SECONDS_BUCKETS,
+            registry=registry,
+        )
+        self._wait_seconds = Histogram(
+            "fss_engine_wait_seconds",
+            "Time a job waited in its queue before it ran.",
+            _LANE,
+            buckets=SECONDS_BUCKETS,
+            registry=registry,
+        )
+        self._lookups = Counter(
+            "fss_engine_cache_lookups",
+            "Images looked up among those already encoded.",
+            ("outcome",),
+            registry=registry,
+        )
+        self._restarts = Counter(
+            "fss_engine_restarts",
+            "Workers that died and were started anew.",
+            ("device",),
+            registry=registry,
+        )
+        self._depth = Gauge(
+            "fss_engine_queue_depth", "Jobs waiting in a queue.", _LANE, registry=registry
+        )
+        self._cache_bytes = Gauge(
+            "fss_engine_cache_bytes", "Bytes of encoded images kept.", registry=registry
+        )
+        self._memory_bytes = Gauge(
+            "fss_engine_device_memory_bytes",
+            "Memory in use on a device.",
+            ("device",),
+            registry=registry,
+        )
+
+    def batch(self, lane: str, device: str, jobs: int, seconds: float) -> None:
+        """A batch of so many jobs has run for so long."""
+        self._jobs.labels(lane, device).observe(jobs)
+        self._batch_seconds.labels(lane, device).observe(seconds)
+
+    def waited(self, lane: str, device: str, seconds: float) -> None:
+        """A job leaves its queue to run."""
+        self._wait_seconds.labels(lane, device).observe(seconds)
+
+    def cache(self, hits: int, misses: int) -> None:
+        """So many images were found encoded already, so many were not."""
+        self._lookups.labels("hit").inc(hits)
+        self._lookups.labels("miss").inc(misses)
+
+    def restarted(self, device: str) -> None:
+        """The worker of a device has died and begins anew."""
+        self._restarts.labels(device).inc()
+
+    def watch_queue(self, lane: str, device: str, read: Callable[[], float]) -> None:
+        """Have `read` tell how many jobs wait, whenever metrics are read."""
+        self._depth.labels(lane, device).set_function(guarded(read))
+
+    def watch_cache(self, read: Callable[[], float]) -> None:
+        """Have `read` tell the bytes of the cache, whenever metrics are read."""
+        self._cache_bytes.set_function(guarded(read))
+
+    def watch_device_memory(self, device: str, read: Callable[[], float]) -> None:
+        """Have `read` tell a device's bytes in use, whenever metrics are read."""
+        self._memory_bytes.labels(device).set_function(guarded(read))
+
+
+def guarded(read: Callable[[], float]) -> Callable[[], float]:
+    """The same reading, but not a number when it fails: one gauge must not cost all the others."""
+
+    def safely() -> float:
+        try:
+            return read()
+        except Exception:  # noqa: BLE001 - whatever it is, the log tells it
+            _log.exception("a gauge could not be read")
+            return math.nan
+
+    return safely

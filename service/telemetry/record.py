@@ -1,0 +1,30 @@
+"""What is told of a finished request: nothing in it was chosen by its client."""
+
+from typing import NamedTuple
+
+from service.telemetry.timing import StageTimes
+
+OTHER_METHOD = "_OTHER"
+_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+
+
+class RequestRecord(NamedTuple):
+    """One request for its log line, its metrics and its span.
+
+    method: of HTTP, or `OTHER_METHOD`.
+    route: the pattern of its path, never the path; None where no route matched.
+    status: None when it ended without an answer.
+    problem: code of the problem it was answered with, if any.
+    """
+
+    method: str
+    route: str | None
+    status: int | None
+    seconds: float
+    stages: StageTimes
+    problem: str | None
+
+
+def known_method(method: str) -> str:
+    """The method itself if HTTP knows it: a client may send any token, and it would be a label."""
+    return method if method in _METHODS else OTHER_METHOD
