@@ -9,10 +9,9 @@ from pycocotools import mask as coco_mask
 
 from tests.load.wire import Reply
 
-# A picture that was asked before must be answered the same, but for sums in another order. One
-# that differs in faint specks may move an edge of a mask. Below both, different pictures differ.
+# In a batch with others, sums run in another order, which may move a pixel at an edge.
 LEAST_IOU = 0.99
-LEAST_FRESH_IOU = 0.9
+# Pictures of different questions differ by more than any such thing.
 MOST_UNLIKE_IOU = 0.8
 _REFUSALS = frozenset({429, 503, 504})
 _WITH_RETRY_AFTER = frozenset({429, 503})
@@ -64,9 +63,7 @@ def expect(reply: Reply, session_id: str) -> Expected:
     return Expected(_anonymous(reply.body, session_id), json.loads(reply.body)["results"])
 
 
-def judge_segmentation(
-    reply: Reply, session_id: str, expected: Expected, *, least_iou: float = LEAST_IOU
-) -> Verdict:
+def judge_segmentation(reply: Reply, session_id: str, expected: Expected) -> Verdict:
     """The verdict on an answer of `POST /segment`."""
     if reply.status != 200:
         return judge_error(reply)
@@ -78,7 +75,7 @@ def judge_segmentation(
     if class_names(answer["results"]) != class_names(expected.results):
         return Verdict(Kind.MIXED, "the answer names other classes")
     agreement = overlap(answer["results"], expected.results)
-    if agreement < least_iou:
+    if agreement < LEAST_IOU:
         return Verdict(Kind.WRONG, f"a mask overlaps the expected one by {agreement:.3f}")
     return Verdict(Kind.CLOSE)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -15,7 +15,6 @@ from tests.load.judgement import (
     Expected,
     Kind,
     UnusableAnswerError,
-    class_names,
     expect,
     judge_registration,
     overlap,
@@ -42,17 +41,18 @@ class Lesson(NamedTuple):
         return request("POST", "/support", self.body, headers)
 
 
-class Question(NamedTuple):
-    """A picture, as one known body and as bodies of pictures nobody saw, and the answer to all."""
+class Asked(NamedTuple):
+    """Pictures, and what an idle service says to them."""
 
     body: Body
-    fresh: tuple[Body, ...]
     expected: Expected
 
-    def request(self, session_id: str, *, fresh: int | None) -> bytes:
-        """`POST /segment` with the known picture, or with the `fresh`-th of the others."""
-        body = self.body if fresh is None else self.fresh[fresh % len(self.fresh)]
-        return segment_request(body, session_id)
+
+class Question(NamedTuple):
+    """Pictures that are asked again and again, and faint variations that come more seldom."""
+
+    known: Asked
+    fresh: tuple[Asked, ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Style(NamedTuple):
 
     size: Size = Size(96, 128)
     kind: FileKind = "png"
-    fresh: int = 50
+    fresh: int = 10
     images: int = 1
 
 
@@ -99,15 +99,31 @@ async def prepare(
                 _lesson(f"{colour} of {number}", colour, style, rng) for colour in colours
             )
             session_id = await teach(connection, lessons)
-            known = [question.expected for tenant in made for question in tenant.questions]
+            known = [question.known.expected for tenant in made for question in tenant.questions]
             asked: list[Question] = []
             for _ in range(questions):
-                already = [*known, *(question.expected for question in asked)]
+                already = [*known, *(question.known.expected for question in asked)]
                 asked.append(await _ask_new(connection, session_id, colours, style, rng, already))
             made.append(Tenant(session_id, lessons, tuple(asked)))
     finally:
         connection.close()
     return made
+
+
+async def teach_again(port: int, tenants: Sequence[Tenant]) -> list[Tenant]:
+    """The same sessions at another service, which has not seen any question yet.
+
+    Raises:
+        UnusableAnswerError: a registration did not succeed.
+    """
+    connection = Connection(port)
+    try:
+        return [
+            replace(tenant, session_id=await teach(connection, tenant.lessons))
+            for tenant in tenants
+        ]
+    finally:
+        connection.close()
 
 
 async def teach(connection: Connection, lessons: Sequence[Lesson]) -> str:
@@ -163,22 +179,24 @@ async def _ask_new(
     """A question whose answer is unlike all that are known."""
     for _ in range(_MAX_REDRAWS):
         scenes = [_scene(colours, style.size, rng) for _ in range(style.images)]
-        body = _query([scene.image for scene in scenes], style)
-        reply = await connection.ask(segment_request(body, session_id), timeout_s=TIMEOUT_S)
-        expected = expect(reply, session_id)
-        if any(_alike(expected, other) for other in known):
+        asked = await _ask(connection, session_id, [scene.image for scene in scenes], style)
+        if any(_alike(asked.expected, other) for other in known):
             continue
         streams = [variants(scene.image, rng) for scene in scenes]
-        changed = islice(zip(*streams, strict=True), style.fresh)
-        fresh = tuple(_query(images, style) for images in changed)
-        return Question(body, fresh, expected)
-    raise UnusableAnswerError(
-        f"the service answers different pictures alike: {class_names(expected.results)}"
-    )
+        fresh = [
+            await _ask(connection, session_id, images, style)
+            for images in islice(zip(*streams, strict=True), style.fresh)
+        ]
+        return Question(asked, tuple(fresh))
+    raise UnusableAnswerError("the service answers different pictures alike")
 
 
-def _query(images: Sequence[NDArray[np.uint8]], style: Style) -> Body:
-    return form({}, [("images", encode(image, style.kind)) for image in images])
+async def _ask(
+    connection: Connection, session_id: str, images: Sequence[NDArray[np.uint8]], style: Style
+) -> Asked:
+    body = form({}, [("images", encode(image, style.kind)) for image in images])
+    reply = await connection.ask(segment_request(body, session_id), timeout_s=TIMEOUT_S)
+    return Asked(body, expect(reply, session_id))
 
 
 def _alike(first: Expected, second: Expected) -> bool:

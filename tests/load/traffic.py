@@ -9,8 +9,6 @@ from itertools import count
 import numpy as np
 
 from tests.load.judgement import (
-    LEAST_FRESH_IOU,
-    LEAST_IOU,
     Kind,
     Verdict,
     judge_deletion,
@@ -18,7 +16,15 @@ from tests.load.judgement import (
     judge_segmentation,
 )
 from tests.load.tally import Outcome, Tally
-from tests.load.tenants import SHOTS, TIMEOUT_S, Lesson, Question, Tenant, session_of
+from tests.load.tenants import (
+    SHOTS,
+    TIMEOUT_S,
+    Lesson,
+    Question,
+    Tenant,
+    segment_request,
+    session_of,
+)
 from tests.load.wire import Connection, LostError, Reply, request
 
 _LOST_PAUSE_S = 0.05
@@ -164,14 +170,14 @@ class Traffic:
         """One question of a tenant's, by default any, to a session taught like it."""
         if question is None:
             question = tenant.questions[int(self._rng.integers(len(tenant.questions)))]
-        asked = question  # what the closure below keeps
-        fresh = next(self._fresh) if self._rng.random() < self.mix.fresh else None
-        least_iou = LEAST_IOU if fresh is None else LEAST_FRESH_IOU
+        asked = question.known
+        if self._rng.random() < self.mix.fresh:
+            asked = question.fresh[next(self._fresh) % len(question.fresh)]
+        content = segment_request(asked.body, session_id)
 
         def judge(reply: Reply) -> Verdict:
-            return judge_segmentation(reply, session_id, asked.expected, least_iou=least_iou)
+            return judge_segmentation(reply, session_id, asked.expected)
 
-        content = asked.request(session_id, fresh=fresh)
         await self._ask(connection, "segment", content, judge, intended or time.monotonic())
 
     async def _ask(

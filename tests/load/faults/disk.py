@@ -27,7 +27,7 @@ async def full_disk(case: Case) -> None:
         tenants = await case.tenants(process.port, _LARGE, count=2)
         traffic = Traffic(process.port, tenants, Mix(registrations=0.3, timeout_s=HANG_S))
         tally = await traffic.closed_loop(case.options.clients, case.options.spell_s)
-        size = len(tenants[0].questions[0].body.content) / 1e6
+        size = len(tenants[0].questions[0].known.body.content) / 1e6
         case.promise_content(f"uploads of {size:.1f} MB", tally)
 
 
