@@ -100,7 +100,7 @@ class Connection:
     def close(self) -> None:
         """Drop the connection, if there is one."""
         if self._streams is not None:
-            self._streams[1].close()
+            self._streams[1].transport.abort()  # no answer is waited for any more
             self._streams = None
 
 

@@ -15,6 +15,7 @@ LAUNCH = ("-m", "tests.load.launcher")
 MOST_DOWN_S = 5.0
 MOST_ERROR_S = 5.0
 _POLL_S = 0.02
+_MOST_TRIES = 100
 
 
 async def kill_worker(case: Case) -> None:
@@ -29,7 +30,7 @@ async def kill_worker(case: Case) -> None:
         async with background(traffic, case.options.clients):
             for _ in range(case.options.kills):
                 await asyncio.sleep(case.options.spell_s / case.options.kills)
-                await _kill(process)
+                await _kill_in_a_batch(process, traffic)
                 began = time.monotonic()
                 await process.wait_ready(HANG_S)
                 down_s.append(time.monotonic() - began)
@@ -55,6 +56,16 @@ def _promise_errors(case: Case, during: Tally) -> None:
     )
     astray = during.count(Kind.LOST, Kind.WRONG, Kind.MIXED)
     case.promise("nothing lost, wrong or mixed up", astray == 0, f"{astray}")
+
+
+async def _kill_in_a_batch(process: ServiceProcess, traffic: Traffic) -> None:
+    """Kill the worker until it had a batch in hand, which its callers tell."""
+    before = len(traffic.tally.outcomes)
+    for _ in range(_MOST_TRIES):
+        await _kill(process)
+        await asyncio.sleep(2 * _POLL_S)
+        if Tally(0.0, traffic.tally.outcomes[before:]).count(Kind.FAILED, Kind.REFUSED):
+            return
 
 
 async def _kill(process: ServiceProcess) -> None:
