@@ -84,7 +84,9 @@ class HeadGraph(nn.Module):
             token_valid=token_valid,
         )
         logits = self.network.refit_logits(decoded, refit)
-        presence = self.presence(high_feature[image_index], logits, tokens, token_valid)
+        presence = self.presence(
+            high_feature.index_select(0, image_index), logits, tokens, token_valid
+        )
         return logits, presence, decoded.cells
 
 

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from model.contract import Manifest
 from service import __version__
+from service.access import Access, ClientPlaces, KeyFile, RateLimits, RateStorage
 from service.api import (
     ApiContext,
     BodyLimits,
+    Drain,
     RequestContext,
+    SecurityHeaders,
+    install_cors,
     install_error_handler,
     install_openapi,
     metrics_router,
@@ -26,9 +31,10 @@ from service.engine import (
     available_cpus,
     parse_devices,
 )
-from service.sessions import CodecPool, PixelGate, Resources
+from service.sessions import CodecPool, PixelGate, Resources, model_name
 from service.settings import Settings
-from service.stores import MemoryStore, SessionLimits, SessionStore
+from service.store_url import MEMORY
+from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
 from service.telemetry import EngineMetrics, Metrics
 
 if TYPE_CHECKING:
@@ -47,15 +53,18 @@ def create_app(
 
     Raises:
         model.contract.InvalidBundleError: the settings name a bundle that is not intact.
+        service.access.KeyFileError: the settings name a file of keys that cannot be used.
     """
     metrics = Metrics()
     tracer = create_tracer(settings)
+    engine = engine or create_engine(settings, metrics.engine)
     resources = Resources(
-        engine=engine or create_engine(settings, metrics.engine),
-        store=store or create_store(settings),
+        engine=engine,
+        store=store or create_store(settings, engine.manifest),
         pool=CodecPool(settings.codec_threads or available_cpus()),
         gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
         max_pixels=settings.max_pixels,
+        max_shots=settings.max_shots,
         threshold_override=settings.threshold,
     )
     app = FastAPI(
@@ -70,6 +79,7 @@ def create_app(
         # FastAPI's own would send raw paths, and with them session ids and class names.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
+    drain = Drain()
     app.state.context = ApiContext(
         resources=resources,
         admission=Admission(settings.max_requests, "requests"),
@@ -77,9 +87,14 @@ def create_app(
         body_limits=BodyLimits(settings.max_body_bytes, settings.max_files),
         upload_s=settings.upload_s,
         deadline_s=settings.deadline_s,
+        access=create_access(settings),
+        drain=drain,
     )
     app.state.tracer = tracer
-    app.add_middleware(RequestContext, metrics=metrics, tracer=tracer)
+    # The last one added is the outermost.
+    app.add_middleware(RequestContext, metrics=metrics, drain=drain, tracer=tracer)
+    install_cors(app, settings.cors_origins)
+    app.add_middleware(SecurityHeaders)
     install_error_handler(app)
     for router in routers:
         app.include_router(router)
@@ -109,11 +124,30 @@ def create_engine(settings: Settings, metrics: EngineMetrics | None = None) -> E
     return OnnxEngine(settings.bundle, options, metrics=metrics)
 
 
-def create_store(settings: Settings) -> SessionStore:
-    """The store the settings name."""
-    limits = SessionLimits(settings.ttl_s, settings.max_classes, settings.max_shots)
-    return MemoryStore(
-        limits, max_sessions=settings.max_sessions, max_bytes=settings.max_store_bytes
+def create_store(settings: Settings, manifest: Manifest) -> SessionStore:
+    """The store the settings name, for shots of the network of a manifest; not connected yet."""
+    limits = SessionLimits(
+        settings.ttl_s,
+        settings.max_classes,
+        settings.max_shots,
+        settings.max_owner_sessions,
+        settings.max_owner_bytes,
+    )
+    url = settings.store_url.get_secret_value()
+    if url == MEMORY:
+        return MemoryStore(
+            limits, max_sessions=settings.max_sessions, max_bytes=settings.max_store_bytes
+        )
+    # Here and not above: its client takes long to import, and many run without it.
+    from service.stores.redis import RedisStore
+
+    return RedisStore(
+        url,
+        limits,
+        max_bytes=settings.max_store_bytes,
+        prefix=settings.store_prefix,
+        timeout_s=settings.store_timeout_s,
+        specs={model_name(manifest): ShotSpec.of(manifest)},
     )
 
 
@@ -139,6 +173,26 @@ def _expose(app: FastAPI, metrics: Metrics, resources: Resources) -> None:
     app.include_router(metrics_router(metrics))
 
 
+def create_access(settings: Settings) -> Access:
+    """The keys and the bounds of one client that the settings name.
+
+    Without keys, all behind one address would share its places; so there they have a bound only
+    where one is set.
+
+    Raises:
+        service.access.KeyFileError.
+    """
+    keys = None if settings.api_keys_file is None else KeyFile(settings.api_keys_file)
+    places = settings.max_client_requests or (
+        None if keys is None else max(1, settings.max_requests // 2)
+    )
+    rate_limits = None
+    if settings.rate_limit is not None:
+        storage = RateStorage(settings.store_url.get_secret_value(), settings.store_prefix)
+        rate_limits = RateLimits(settings.rate_limit, storage)
+    return Access(keys, rate_limits, ClientPlaces(places))
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources: Resources = app.state.context.resources
@@ -151,5 +205,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await loading
         await resources.engine.stop()
         await resources.pool.close()
+        await app.state.context.access.close()
+        await resources.store.close()
         if tracer is not None:
             await asyncio.to_thread(tracer.shutdown)

@@ -1,15 +1,16 @@
-"""`python -m service`: serve, or print the OpenAPI document."""
+"""`python -m service`: serve, print the OpenAPI document, or make an API key."""
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
 
-import uvicorn
 from pydantic import ValidationError
 
 from model.contract import InvalidBundleError
+from service.access import KeyFileError, key_line, new_key
 from service.app import create_app
+from service.server import create_server
 from service.settings import Settings
 from service.telemetry import configure_logging
 
@@ -18,43 +19,48 @@ _USAGE_ERROR = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status."""
-    command = _parse(arguments).command
+    parsed = _parse(arguments)
+    if parsed.command == "key":
+        return _print_key(parsed.owner)
     try:
-        settings = Settings()
-        return _print_openapi() if command == "openapi" else _serve(settings)
+        return _print_openapi() if parsed.command == "openapi" else _serve(Settings())
     except (ValidationError, InvalidBundleError) as exc:
         print(f"the service cannot start: {exc}", file=sys.stderr)
-        return _USAGE_ERROR
+    except KeyFileError as exc:
+        print(f"the service cannot start: FSS_API_KEYS_FILE: {exc}", file=sys.stderr)
+    return _USAGE_ERROR
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m service", description=__doc__)
-    parser.add_argument(
-        "command",
-        nargs="?",
-        default="serve",
-        choices=("serve", "openapi"),
-        help="serve (default): listen on FSS_HOST and FSS_PORT; openapi: print the document",
-    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("serve", help="listen on FSS_HOST and FSS_PORT (default)")
+    commands.add_parser("openapi", help="print the OpenAPI document")
+    key = commands.add_parser("key", help="make an API key and the line that lets it in")
+    key.add_argument("owner", metavar="OWNER", help="whom sessions made with the key belong to")
+    parser.set_defaults(command="serve")
     return parser.parse_args(arguments)
 
 
 def _serve(settings: Settings) -> int:
     configure_logging(settings.log_level)
-    config = uvicorn.Config(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=settings.drain_s,
-    )
-    uvicorn.Server(config).run()
+    create_server(create_app(settings), settings).run()
     return 0
 
 
 def _print_openapi() -> int:
     document = create_app(Settings(engine="fake")).openapi()
     print(json.dumps(document, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _print_key(owner: str) -> int:
+    key = new_key()
+    try:
+        line = key_line(owner, key)
+    except ValueError as exc:
+        print(exc, file=sys.stderr)
+        return _USAGE_ERROR
+    print(f"The key, for the client; it is kept nowhere and shown only now:\n{key}")
+    print(f"The line for the file that FSS_API_KEYS_FILE names:\n{line}")
     return 0

@@ -41,12 +41,49 @@ class RetryableError(ServiceError):
     status = 503
     code = "unavailable"
     title = "Temporarily unavailable"
-    retry_after_s: ClassVar[int] = 1
+    retry_after_s: int = 1
 
     @property
     def headers(self) -> Mapping[str, str]:
         """`Retry-After` in whole seconds."""
         return {"Retry-After": str(self.retry_after_s)}
+
+
+class UnauthorizedError(ServiceError):
+    """The request shows no valid key."""
+
+    status = 401
+    code = "unauthorized"
+    title = "A valid API key is needed"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The scheme that is asked for."""
+        return {"WWW-Authenticate": 'Bearer realm="few-shot segmentation"'}
+
+
+class RateLimitedError(RetryableError):
+    """The client asks more often than it may.
+
+    Args:
+        retry_after_s: whole seconds until a request will fit.
+    """
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests in a short time"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"more requests than allowed; one will fit in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
+class TooManyRequestsError(RetryableError):
+    """The client has as many requests in progress as it may."""
+
+    status = 429
+    code = "too_many_requests"
+    title = "Too many requests at the same time"
 
 
 class InvalidRequestError(ServiceError):
@@ -78,11 +115,11 @@ class MalformedBodyError(ServiceError):
 
 
 class UnsupportedMediaTypeError(ServiceError):
-    """The body is not multipart/form-data."""
+    """The body is not of the media type the path takes."""
 
     status = 415
     code = "unsupported_media_type"
-    title = "The body must be multipart/form-data"
+    title = "Unsupported media type"
 
 
 class NotAcceptableError(ServiceError):
@@ -189,6 +226,22 @@ class ClassNotFoundError(ServiceError):
     title = "Unknown class"
 
 
+class InvalidArchiveError(ServiceError):
+    """The bytes are not a session, or one that no service of this version could have written."""
+
+    status = 422
+    code = "invalid_archive"
+    title = "The archive is not valid"
+
+
+class ModelMismatchError(ServiceError):
+    """The session was made by another network than the one that runs here."""
+
+    status = 409
+    code = "model_mismatch"
+    title = "The session belongs to another model"
+
+
 class EmptySessionError(ServiceError):
     """The session holds no class to segment."""
 
@@ -218,6 +271,13 @@ class WorkerLostError(RetryableError):
     title = "The worker was lost"
 
 
+class StoreUnavailableError(RetryableError):
+    """The session store cannot be reached, or does not answer in time."""
+
+    code = "store_unavailable"
+    title = "The session store cannot be reached"
+
+
 class DeadlineExceededError(ServiceError):
     """The request was not finished within its deadline."""
 
@@ -240,3 +300,11 @@ class EngineFailedError(ServiceError):
     status = 500
     code = "engine_failed"
     title = "The engine failed to start"
+
+
+class UnreadableSessionError(ServiceError):
+    """What the store holds of the session cannot be read; the cause is in the log alone."""
+
+    status = 500
+    code = "unreadable_session"
+    title = "The stored session cannot be read; register its classes anew"

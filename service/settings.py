@@ -3,8 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from limits import parse_many
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from service.store_url import MEMORY, StoreUrl
 
 SHIPPED_BUNDLE = Path(__file__).resolve().parent.parent / "model" / "bundles" / "lite"
 MIB = 1024 * 1024
@@ -15,20 +18,34 @@ _DEVICE = r"(cpu|(cuda|tensorrt)(:\d{1,2})?)"
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 
 
-def _numbers(text: object) -> object:
-    return text.split(",") if isinstance(text, str) else text
-
-
 def _ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
     if not sizes or sizes[0] != 1 or sorted(set(sizes)) != list(sizes):
         raise ValueError("must ascend from 1, such as 1,2,4,8")
     return sizes
 
 
+def _rate_limits(text: str) -> str:
+    if any(limit.amount < 1 or limit.get_expiry() < 1 for limit in parse_many(text)):
+        raise ValueError("a rate limit allows at least one request")
+    return text
+
+
+def _words(text: object) -> object:
+    return tuple(text.replace(",", " ").split()) if isinstance(text, str) else text
+
+
+RateLimit = Annotated[str, AfterValidator(_rate_limits)]
+Origin = Annotated[str, Field(pattern=r"^https?://[^/\s*?#@]+$")]
+Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)]
+
+
 class Settings(BaseSettings):
     """Frozen configuration; a value out of bounds stops the start with its name."""
 
-    model_config = SettingsConfigDict(env_prefix="FSS_", frozen=True, extra="forbid")
+    # What was given is not repeated in errors: it may hold passwords.
+    model_config = SettingsConfigDict(
+        env_prefix="FSS_", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
@@ -37,6 +54,17 @@ class Settings(BaseSettings):
     """Answer `GET /metrics`."""
     otlp_endpoint: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+[^\s?#]*$")] | None = None
     """Where traces go, such as http://collector:4318; none: no traces. `OTEL_*` say how."""
+
+    api_keys_file: Path | None = None
+    """Owners and hashes of the keys they may ask with; unset: anybody may ask."""
+    rate_limit: RateLimit | None = None
+    """Of each client, such as `600/minute;20/second`; unset: none."""
+    max_client_requests: Annotated[int, Field(ge=0, le=65536)] = 0
+    """Requests of one client in progress; 0: with keys half of max_requests, else any number."""
+    forwarded_allow_ips: str = "127.0.0.1"
+    """Proxies whose X-Forwarded-For is believed: addresses and networks, by commas; * for all."""
+    cors_origins: Origins = ()
+    """Origins whose pages may ask, such as `https://label.example`, by commas; unset: none."""
 
     engine: Literal["onnx", "fake"] = "onnx"
     bundle: Path = SHIPPED_BUNDLE
@@ -52,7 +80,7 @@ class Settings(BaseSettings):
     codec_threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Threads that decode images and encode masks; 0: as many as this process may use."""
     batch_sizes: Annotated[
-        tuple[BatchSize, ...], NoDecode, BeforeValidator(_numbers), AfterValidator(_ascending)
+        tuple[BatchSize, ...], NoDecode, BeforeValidator(_words), AfterValidator(_ascending)
     ] = (1, 2, 4, 8)
     """Images of an encoder batch, ascending from 1; each is warmed at the start."""
     max_batch_pairs: Annotated[int, Field(ge=1, le=4096)] = 32
@@ -84,7 +112,12 @@ class Settings(BaseSettings):
     max_pixels_in_flight: Annotated[int, Field(ge=0, le=100_000_000_000)] = 0
     """Of all images that are decoded or answered at one moment; 0: twice max_pixels."""
 
-    store_url: Annotated[str, Field(pattern=r"^memory://$")] = "memory://"
+    store_url: StoreUrl = SecretStr(MEMORY)
+    """Also `redis://[user:password@]host:6379/0`, `rediss://` and `unix:///socket?db=0`."""
+    store_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")] = "fss"
+    """Of every key in Redis, so that several services can share one."""
+    store_timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 2.0
+    """For an answer of Redis; shorter than the time a readiness probe has."""
     ttl_s: Seconds = 3600.0
     max_sessions: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
     max_classes: Annotated[int, Field(ge=1, le=255)] = 64
@@ -92,6 +125,11 @@ class Settings(BaseSettings):
     max_shots: Annotated[int, Field(ge=1, le=1024)] = 64
     """Of one class."""
     max_store_bytes: Annotated[int, Field(ge=MIB)] = 1024 * MIB
+    """Of all prototypes in this process: all there are, or with Redis those held beside it."""
+    max_owner_sessions: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Of the sessions of one API key."""
+    max_owner_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
+    """Of the prototypes of one API key."""
 
     @model_validator(mode="after")
     def _one_body_fits_the_uploads(self) -> Self:

@@ -53,20 +53,33 @@ class PresenceHead(nn.Module):
             logits = F.interpolate(logits[:, None], size, mode="bilinear", align_corners=True)
         probability = logits.flatten(1).sigmoid()  # (P, N)
         best = max(1, round(_BEST_SHARE * probability.shape[1]))
-        cells = F.normalize(high_feature.flatten(2), dim=1) - self.centre[:, None]  # (P, D, N)
-        own = F.normalize(self._class_vector(tokens, token_valid), dim=1)  # (P, D)
         weights = probability / probability.sum(dim=1, keepdim=True).clamp_min(1e-6)
-        marked = F.normalize((cells * weights.unsqueeze(1)).sum(dim=2), dim=1)
-        image = F.normalize(cells.mean(dim=2), dim=1)
-        each = (F.normalize(cells, dim=1) * own.unsqueeze(2)).sum(dim=1)  # (P, N)
-        return torch.stack(
-            [
-                (marked * own).sum(dim=1),
-                (image * own).sum(dim=1),
-                each.topk(best, dim=1).values.mean(dim=1),
-            ],
-            dim=1,
-        )
+        own = F.normalize(self._class_vector(tokens, token_valid), dim=1)  # (P, D)
+        # Cells are never normalised and centred themselves, D numbers each: products with them are.
+        query = high_feature.flatten(2)  # (P, D, N)
+        norm = query.norm(dim=1)  # (P, N)
+        inverse = 1 / norm.clamp_min(1e-12)
+        spread = torch.stack([weights * inverse, inverse / inverse.shape[1]], dim=2)  # (P, N, 2)
+        total = torch.stack([weights.sum(dim=1), torch.ones_like(weights[:, 0])], dim=1)  # (P, 2)
+        means = query @ spread - self.centre[:, None] * total[:, None]  # (P, D, 2)
+        alike = (F.normalize(means, dim=1) * own.unsqueeze(2)).sum(dim=1)  # (P, 2)
+        each = self._cosines(query, own, norm * inverse, inverse)
+        return torch.cat([alike, each.topk(best, dim=1).values.mean(dim=1, keepdim=True)], dim=1)
+
+    def _cosines(self, query: Tensor, own: Tensor, length: Tensor, inverse: Tensor) -> Tensor:
+        """Centred cosines (P, N) of cells (P, D, N) with the class's own unit vector (P, D).
+
+        Args:
+            query: cells as they are.
+            own: of the class, centred.
+            length: of the cells once normalised, 1 or 0 (P, N).
+            inverse: of the cells' norms (P, N).
+        """
+        axes = torch.stack([own, self.centre.expand_as(own)], dim=1)  # (P, 2, D)
+        with_own, with_centre = ((axes @ query) * inverse[:, None]).unbind(dim=1)
+        square = length.square() - 2 * with_centre + self.centre.square().sum()
+        offset = (own @ self.centre)[:, None]
+        return (with_own - offset) / square.clamp_min(1e-12).sqrt()
 
     def forward(
         self, high_feature: Tensor, logits: Tensor, tokens: Tensor, token_valid: Tensor
@@ -80,7 +93,7 @@ class PresenceHead(nn.Module):
 
     def _class_vector(self, tokens: Tensor, token_valid: Tensor) -> Tensor:
         """Centred mean over each shot's tokens, then over the shots: (P, D)."""
-        valid = token_valid.unsqueeze(-1).to(tokens.dtype)  # (P, K, T, 1)
-        shots = (tokens * valid).sum(dim=2) / valid.sum(dim=2).clamp_min(1.0)  # (P, K, D)
+        valid = token_valid.unsqueeze(2).to(tokens.dtype)  # (P, K, 1, T)
+        shots = (valid @ tokens).squeeze(2) / valid.sum(dim=3).clamp_min(1.0)  # (P, K, D)
         real = token_valid.any(dim=2, keepdim=True).to(tokens.dtype)  # (P, K, 1)
         return (shots * real).sum(dim=1) / real.sum(dim=1).clamp_min(1.0) - self.centre

@@ -1,5 +1,6 @@
 """The training-free prior map (PFENet; DESIGN: the model)."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,11 +21,13 @@ def prior_map(high_feature: Tensor, tokens: Tensor, token_valid: Tensor) -> Tens
     """
     pairs, shots, length, depth = tokens.shape
     height, width = high_feature.shape[2:]
-    query = F.normalize(high_feature.flatten(2), dim=1)  # (P, D, N)
-    similarity = tokens.reshape(pairs, shots * length, depth) @ query  # (P, K*T, N)
-    similarity = similarity.reshape(pairs, shots, length, height * width)
-    similarity = similarity.masked_fill(~token_valid.unsqueeze(-1), -1.0)
-    best = similarity.amax(dim=2)  # (P, K, N)
+    query = high_feature.flatten(2)  # (P, D, N)
+    norm: Tensor = query.norm(dim=1)[:, None].clamp_min(1e-12)  # (P, 1, N)
+    # Divided by the norm behind the maximum: one number for each shot and position, not D.
+    scaled = tokens.reshape(pairs, shots * length, depth) @ query  # (P, K*T, N)
+    scaled = scaled.reshape(pairs, shots, length, height * width)
+    scaled = torch.where(token_valid.unsqueeze(-1), scaled, -norm.unsqueeze(1))
+    best = scaled.amax(dim=2) / norm  # (P, K, N)
     low, high = best.amin(dim=2, keepdim=True), best.amax(dim=2, keepdim=True)
     normalised = (best - low) / (high - low + 1e-7)
     shot_valid = token_valid.any(dim=2).to(best.dtype).unsqueeze(-1)  # (P, K, 1)

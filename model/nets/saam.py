@@ -10,7 +10,8 @@ class ExpandedPrototypeConv(nn.Module):
     """A zero-padded 3x3 convolution of a prototype expanded to (side, side), in 9 positions.
 
     Of a constant map only the border differs, by which kernel taps fall outside; a 3x3 map holds
-    every case (corners, edges, interior), and its rows and columns are then repeated.
+    every case (corners, edges, interior), and its columns and rows are then repeated. Rows last:
+    they are copied as a whole, columns number by number.
     """
 
     repeat: Tensor
@@ -25,8 +26,8 @@ class ExpandedPrototypeConv(nn.Module):
     def forward(self, prototype: Tensor) -> Tensor:
         """Prototype (B, C) → (B, outputs, side, side)."""
         cases = self.conv(prototype[:, :, None, None].expand(-1, -1, 3, 3))
-        rows: Tensor = cases.index_select(2, self.repeat)
-        return rows.index_select(3, self.repeat)
+        columns: Tensor = cases.index_select(3, self.repeat)
+        return columns.index_select(2, self.repeat)
 
 
 class UpsampledConv(nn.Module):

@@ -209,11 +209,11 @@ class SDAANet(nn.Module):
         """Mark P classes in B encoded images; arguments as in `contract.graphs.HEAD`."""
         attention = prior = None
         if self.saam is not None:
-            embedded = self.saam.embed(query.query_feature)[image_index]
+            embedded = self.saam.embed(query.query_feature).index_select(0, image_index)
             attention = self.saam.attention(embedded, affinity)
         if self.use_prior:
-            prior = prior_map(query.high_feature[image_index], tokens, token_valid)
-        own = feature = query.query_feature[image_index]
+            prior = prior_map(query.high_feature.index_select(0, image_index), tokens, token_valid)
+        own = feature = query.query_feature.index_select(0, image_index)
         if self.sse is not None:
             feature = reweight_feature(feature, gate)
         expanded = guided[:, :, None, None].expand_as(feature)

@@ -4,13 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 
+from service.access import Access, Client
+from service.api.clients import PresentedKey, let_in
+from service.api.drain import Drain
+from service.api.files import read_file
 from service.api.forms import SESSION_HEADER, Form, validate_form
-from service.api.multipart import BodyLimits, FormFields, read_form
+from service.api.interruption import disconnected, unless
+from service.api.multipart import BodyLimits, read_form
 from service.engine import Admission
 from service.errors import BodyTooLargeError, DeadlineExceededError, UnsupportedMediaTypeError
 from service.sessions import Resources
@@ -27,6 +34,8 @@ class ApiContext:
     body_limits: of one body.
     upload_s: for one body to arrive.
     deadline_s: of one request, from the end of its body to its answer.
+    access: who may ask, and how much.
+    drain: the end of the service.
     """
 
     resources: Resources
@@ -35,6 +44,8 @@ class ApiContext:
     body_limits: BodyLimits
     upload_s: float
     deadline_s: float
+    access: Access
+    drain: Drain
 
     @asynccontextmanager
     async def upload(
@@ -44,20 +55,68 @@ class ApiContext:
 
         The place is taken once the body is there: a client that stalls takes none from others.
         Bytes are counted as they arrive: announcing a large body keeps nobody out.
+        The block ends when the client goes: nobody is left to work for.
 
         Raises:
             QueueFullError, DeadlineExceededError, ServiceError: see `read_form`, `validate_form`.
+            NotReadyError: the service began to stop before the body was there.
+            ClientDisconnect.
         """
-        with self.body_bytes.admit(0) as take_bytes:
-            body = _counted(request.stream(), take_bytes)
-            async with _within(self.upload_s, "the body took longer than {:g} s to arrive"):
-                fields = await _read_fields(request.headers, body, self.body_limits)
+        async with self._arriving(request) as body:
+            content_type = request.headers.get("content-type", "")
+            async with self._whole_body():
+                fields = await read_form(body, content_type, self.body_limits)
             session_header = request.headers.get(SESSION_HEADER)
             upload = validate_form(form, fields, session_header=session_header, repeated=repeated)
             del fields  # the form alone holds the files, and its reader empties it
-            with self.admission.admit():
-                async with _within(self.deadline_s, "the request took longer than {:g} s"):
-                    yield upload
+            async with self.work(request):
+                yield upload
+
+    @asynccontextmanager
+    async def upload_file(self, request: Request, media_type: str) -> AsyncIterator[bytes]:
+        """A body that is one file; otherwise as `upload`.
+
+        Raises:
+            QueueFullError, DeadlineExceededError, UnsupportedMediaTypeError, BodyTooLargeError,
+            NotReadyError, ClientDisconnect.
+        """
+        async with self._arriving(request) as body:
+            content_type = request.headers.get("content-type", "")
+            async with self._whole_body():
+                file = await read_file(body, content_type, media_type, self.body_limits.max_bytes)
+            async with self.work(request):
+                yield file
+
+    @asynccontextmanager
+    async def work(self, request: Request) -> AsyncIterator[None]:
+        """A block that holds a place among the requests in progress.
+
+        It ends at the deadline, or as soon as the client has gone; the body must be read before.
+
+        Raises:
+            QueueFullError, DeadlineExceededError, ClientDisconnect.
+        """
+        with self.admission.admit():
+            async with (
+                unless(partial(disconnected, request.receive), ClientDisconnect),
+                _within(self.deadline_s, "the request took longer than {:g} s"),
+            ):
+                yield
+
+    @asynccontextmanager
+    async def _arriving(self, request: Request) -> AsyncIterator[AsyncIterator[bytes]]:
+        with self.body_bytes.admit(0) as take_bytes:
+            _check_headers(request.headers, self.body_limits)
+            yield _counted(request.stream(), take_bytes)
+
+    @asynccontextmanager
+    async def _whole_body(self) -> AsyncIterator[None]:
+        """A block in which a body arrives in time, and before the service begins to stop."""
+        async with (
+            unless(self.drain.wait, self.drain.refusal),
+            _within(self.upload_s, "the body took longer than {:g} s to arrive"),
+        ):
+            yield
 
 
 async def _counted(
@@ -90,28 +149,48 @@ def resources(context: Annotated[ApiContext, Depends(api_context)]) -> Resources
     return context.resources
 
 
-def owner() -> str:
-    """Who asks, as sessions know it; nobody is told apart."""
-    return ""
-
-
-def session_key(session_id: str, asking: "Owner") -> SessionKey:
-    """The session of the path, if it belongs to who asks."""
-    return SessionKey(asking, session_id)
-
-
-Owner = Annotated[str, Depends(owner)]
-PathKey = Annotated[SessionKey, Depends(session_key)]
 Context = Annotated[ApiContext, Depends(api_context)]
 UseCaseResources = Annotated[Resources, Depends(resources)]
 
 
-async def _read_fields(
-    headers: Headers, body: AsyncIterator[bytes], limits: BodyLimits
-) -> FormFields:
+async def client(request: Request, context: Context, key: PresentedKey) -> AsyncIterator[Client]:
+    """Who asks, once it may; holds the client's place until the answer is made."""
+    if context.drain.begun:
+        raise context.drain.refusal()
+    async with let_in(request, context.access, key) as asking:
+        yield asking
+
+
+LET_IN = Depends(client, scope="function")
+
+
+def owner(asking: Annotated[Client, LET_IN]) -> str:
+    """Whose key the request shows, as sessions know it; empty where there are no keys."""
+    return asking.owner
+
+
+Owner = Annotated[str, Depends(owner)]
+
+
+def session_key(session_id: str, asking: Owner) -> SessionKey:
+    """The session of the path, if it belongs to who asks."""
+    return SessionKey(asking, session_id)
+
+
+def movable_session_key(session_id: "MovableId", asking: Owner) -> SessionKey:
+    """The session of the path, which may not be there yet."""
+    return SessionKey(asking, session_id)
+
+
+# As the service itself makes them (`secrets.token_urlsafe`), so that none can be guessed.
+MovableId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
+PathKey = Annotated[SessionKey, Depends(session_key)]
+MovableKey = Annotated[SessionKey, Depends(movable_session_key)]
+
+
+def _check_headers(headers: Headers, limits: BodyLimits) -> None:
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaTypeError("compressed bodies are not supported")
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limits.max_bytes:
         raise BodyTooLargeError(f"the body exceeds {limits.max_bytes} bytes")
-    return await read_form(body, headers.get("content-type", ""), limits)

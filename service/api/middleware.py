@@ -1,5 +1,6 @@
 """What surrounds every request: its ids, stage times, log line, metrics, span, and last resort."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.api.drain import Drain
 from service.api.problems import problem_response
 from service.telemetry import (
     Metrics,
@@ -47,9 +49,12 @@ class RequestContext:
         tracer: makes a span of every request; none: there are none.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, tracer: "Tracer | None" = None) -> None:
+    def __init__(
+        self, app: ASGIApp, *, metrics: Metrics, drain: Drain, tracer: "Tracer | None" = None
+    ) -> None:
         self._app = app
         self._metrics = metrics
+        self._drain = drain
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,17 +70,22 @@ class RequestContext:
             self._traced(headers) as span,
             self._metrics.in_progress.track_inprogress(),
         ):
-            response = _Response(send, request_id, stages)
+            response = _Response(scope, send, request_id, stages, self._drain)
             try:
                 await self._app(scope, receive, response.send)
             except ClientDisconnect:
                 response.status = CLIENT_CLOSED_REQUEST  # nobody is left to send it to
+            except asyncio.CancelledError:
+                if not self._drain.begun or response.status is not None:
+                    raise
+                # The server ran out of patience at its end. Its own answer would be a bare 500.
+                await problem_response(self._drain.refusal())(scope, receive, response.send)
             except Exception as exc:
                 if response.status is not None:
                     raise  # too late for another answer; the server closes the connection
                 await problem_response(exc)(scope, receive, response.send)
             finally:
-                self._tell(response.record(scope, problem.code), span)
+                self._tell(response.record(problem.code), span)
 
     @contextmanager
     def _traced(self, headers: Headers) -> "Iterator[RequestSpan | None]":
@@ -105,9 +115,13 @@ class RequestContext:
 class _Response:
     """Adds the headers to a response as it starts, and remembers what is told at its end."""
 
-    def __init__(self, send: Send, request_id: str, stages: StageTimes) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, request_id: str, stages: StageTimes, drain: Drain
+    ) -> None:
         self.status: int | None = None
+        self._scope = scope
         self._send = send
+        self._drain = drain
         self._request_id = request_id
         self._stages = stages
         self._started_at = time.perf_counter()
@@ -119,13 +133,17 @@ class _Response:
             headers[REQUEST_ID_HEADER] = self._request_id
             if timing := self._stages.header():
                 headers[SERVER_TIMING_HEADER] = timing
+            # What the dependencies of a route want in every answer, problems too.
+            headers.update(self._scope.get("state", {}).get("response_headers", {}))
+            if self._drain.begun:
+                headers["Connection"] = "close"  # the next request must go elsewhere
         await self._send(message)
 
-    def record(self, scope: Scope, problem: str | None) -> RequestRecord:
+    def record(self, problem: str | None) -> RequestRecord:
         """The route's pattern stands for the path, which holds session ids and class names."""
         return RequestRecord(
-            method=known_method(scope["method"]),
-            route=getattr(scope.get("route"), "path", None),
+            method=known_method(self._scope["method"]),
+            route=getattr(self._scope.get("route"), "path", None),
             status=self.status,
             seconds=time.perf_counter() - self._started_at,
             stages=self._stages,

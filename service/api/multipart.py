@@ -67,7 +67,7 @@ async def read_form(
 def _boundary(content_type: str) -> bytes:
     media_type, parameters = parse_options_header(content_type)
     if media_type != b"multipart/form-data":
-        raise UnsupportedMediaTypeError
+        raise UnsupportedMediaTypeError("the body must be multipart/form-data")
     boundary = parameters.get(b"boundary", b"")
     if not boundary:
         raise MalformedBodyError("the content type names no boundary")

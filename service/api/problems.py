@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.routing import Match
 
 from service.errors import InvalidFieldsError, ServiceError
 from service.schemas import FieldProblem, Problem
@@ -16,6 +16,7 @@ from service.telemetry import current_request_id, note_problem
 _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 def install_error_handler(app: FastAPI) -> None:
@@ -27,17 +28,21 @@ def install_error_handler(app: FastAPI) -> None:
 async def _handle(request: Request, exc: Exception) -> Response:
     response = problem_response(exc)
     if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["Allow"] = _allowed_methods(request)
+        response.headers["Allow"] = ", ".join(_allowed_methods(request))
     return response
 
 
-def _allowed_methods(request: Request) -> str:
-    """The methods of all routes of a path: the router names those of the first route alone."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
-            methods |= route.methods or set()
-    return ", ".join(sorted(methods))
+def _allowed_methods(request: Request) -> list[str]:
+    """Of all routes of a path together; the router knows those of the first one alone."""
+    asked = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
+    return [
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**asked, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 def problem_response(exc: Exception) -> Response:

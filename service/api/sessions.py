@@ -1,22 +1,31 @@
 """`/sessions`: look at a session, forget it or one of its classes."""
 
-from fastapi import APIRouter, status
+from typing import Any
 
-from service.api.dependencies import PathKey, UseCaseResources
+from fastapi import APIRouter, Request, Response, status
+
+from service.api.dependencies import Context, MovableKey, PathKey, UseCaseResources
 from service.api.openapi import problems
 from service.schemas import ClassName, SessionResponse
-from service.sessions import describe_session
+from service.sessions import describe_session, export_archive, import_archive
 
-router = APIRouter(prefix="/sessions", tags=["sessions"], responses=problems(404, 422, 500))
+router = APIRouter(prefix="/sessions", tags=["sessions"], responses=problems(422, 500, 503))
+
+ARCHIVE = "application/vnd.fss.session+safetensors"
+_ARCHIVE_CONTENT = {ARCHIVE: {"schema": {"type": "string", "format": "binary"}}}
+_ARCHIVE_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": _ARCHIVE_CONTENT}}
+_REPLACED: dict[int | str, dict[str, Any]] = {
+    200: {"model": SessionResponse, "description": "The archive took the place of the session."}
+}
 
 
-@router.get("/{session_id}")
+@router.get("/{session_id}", responses=problems(404))
 async def get_session(key: PathKey, resources: UseCaseResources) -> SessionResponse:
     """What a session holds; like every use, this extends its life."""
     return await describe_session(resources, key)
 
 
-@router.delete("/{session_id}", status_code=status.HTTP_204_NO_CONTENT)
+@router.delete("/{session_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
 async def delete_session(key: PathKey, resources: UseCaseResources) -> None:
     """Forget a session."""
     await resources.store.delete(key)
@@ -26,7 +35,36 @@ async def delete_session(key: PathKey, resources: UseCaseResources) -> None:
     # A class name may hold a slash, which arrives decoded.
     "/{session_id}/classes/{name:path}",
     status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(404),
 )
 async def delete_class(key: PathKey, name: ClassName, resources: UseCaseResources) -> None:
     """Forget one class of a session."""
     await resources.store.delete_class(key, name)
+
+
+@router.get(
+    "/{session_id}/archive",
+    response_class=Response,
+    responses=_ARCHIVE_ANSWER | problems(404, 504),
+)
+async def get_archive(request: Request, key: PathKey, context: Context) -> Response:
+    """The session as one file, for `PUT` to a service that runs the same model."""
+    async with context.work(request):
+        return Response(await export_archive(context.resources, key), media_type=ARCHIVE)
+
+
+@router.put(
+    "/{session_id}/archive",
+    status_code=status.HTTP_201_CREATED,
+    openapi_extra={"requestBody": {"required": True, "content": _ARCHIVE_CONTENT}},
+    responses=_REPLACED | problems(409, 413, 415, 504),
+)
+async def put_archive(
+    request: Request, response: Response, key: MovableKey, context: Context
+) -> SessionResponse:
+    """Make a session of a file from `GET`, or replace the one of this id."""
+    async with context.upload_file(request, ARCHIVE) as archive:
+        session, is_new = await import_archive(context.resources, key, archive)
+    if not is_new:
+        response.status_code = status.HTTP_200_OK
+    return session

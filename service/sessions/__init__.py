@@ -1,10 +1,11 @@
 """Use cases; the only place where engine, stores and imaging meet."""
 
+from service.sessions.archive import export_archive, import_archive
 from service.sessions.inspection import describe_model, describe_session
 from service.sessions.pixel_gate import PixelGate
 from service.sessions.pool import CodecPool
 from service.sessions.registration import register
-from service.sessions.resources import Resources
+from service.sessions.resources import Resources, model_name
 from service.sessions.segmentation import LabelMap, segment, segment_to_label_map
 
 __all__ = [
@@ -14,6 +15,9 @@ __all__ = [
     "Resources",
     "describe_model",
     "describe_session",
+    "export_archive",
+    "import_archive",
+    "model_name",
     "register",
     "segment",
     "segment_to_label_map",

@@ -2,7 +2,7 @@
 
 from service.schemas import ClassSummary, ModelSummary, SessionResponse
 from service.sessions.resources import Resources, to_datetime
-from service.stores import SessionKey
+from service.stores import Session, SessionKey
 
 
 async def describe_session(resources: Resources, key: SessionKey) -> SessionResponse:
@@ -11,7 +11,11 @@ async def describe_session(resources: Resources, key: SessionKey) -> SessionResp
     Raises:
         SessionNotFoundError: unknown or expired.
     """
-    session = await resources.store.get(key)
+    return session_response(await resources.store.get(key))
+
+
+def session_response(session: Session) -> SessionResponse:
+    """A session as answers describe it."""
     return SessionResponse(
         session_id=session.session_id,
         model=session.model,

@@ -4,14 +4,14 @@ import secrets
 from functools import partial
 
 from model.contract import SupportSet
-from service.errors import CountMismatchError
+from service.errors import CountMismatchError, LimitExceededError
 from service.schemas import SupportForm, SupportResponse
 from service.sessions.resources import Resources, to_datetime
 from service.sessions.uploads import Support, drained, read_support
 from service.stores import Session, SessionKey
 from service.telemetry import stage
 
-_SESSION_ID_BYTES = 24
+SESSION_ID_BYTES = 24
 
 
 async def register(resources: Resources, form: SupportForm, owner: str) -> SupportResponse:
@@ -24,10 +24,7 @@ async def register(resources: Resources, form: SupportForm, owner: str) -> Suppo
     """
     if len(form.images) != len(form.masks):
         raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
-    if form.session_id is not None:
-        await resources.store.get(
-            SessionKey(owner, form.session_id)
-        )  # fails before the work, not after
+    await _check_room(resources, form, owner)
     supports = await _read(resources, form)
     registered = await resources.engine.register(
         [support.pixels for support in supports],
@@ -46,6 +43,18 @@ async def register(resources: Resources, form: SupportForm, owner: str) -> Suppo
         model=session.model,
         warnings=[warning for support in supports for warning in support.warnings],
     )
+
+
+async def _check_room(resources: Resources, form: SupportForm, owner: str) -> None:
+    """Fail before the work, not after, where it is already clear that the store would refuse."""
+    shots = len(form.images)
+    if form.session_id is not None:
+        session = await resources.store.get(SessionKey(owner, form.session_id))
+        resources.require_model(session.model)
+        known = session.classes.get(form.class_name) if form.mode == "append" else None
+        shots += 0 if known is None else len(known.shots)
+    if shots > resources.max_shots:
+        raise LimitExceededError(f"a class holds at most {resources.max_shots} shots")
 
 
 async def _read(resources: Resources, form: SupportForm) -> list[Support]:
@@ -69,6 +78,6 @@ async def _keep(
 ) -> Session:
     if form.session_id is not None:
         key = SessionKey(owner, form.session_id)
-        return await resources.store.put(key, form.class_name, supports, form.mode)
-    key = SessionKey(owner, secrets.token_urlsafe(_SESSION_ID_BYTES))
+        return await resources.store.put(key, resources.model, form.class_name, supports, form.mode)
+    key = SessionKey(owner, secrets.token_urlsafe(SESSION_ID_BYTES))
     return await resources.store.create(key, resources.model, form.class_name, supports)

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from model.contract import Manifest
 from service.engine import Engine
+from service.errors import ModelMismatchError
 from service.sessions.pixel_gate import PixelGate
 from service.sessions.pool import CodecPool
 from service.stores import SessionStore
@@ -18,6 +20,7 @@ class Resources:
     pool: threads for pixels.
     gate: bounds the pixels that those threads hold together.
     max_pixels: of one uploaded image or mask.
+    max_shots: of one class, as the store has it.
     threshold_override: takes the place of the model's own threshold.
     """
 
@@ -26,12 +29,25 @@ class Resources:
     pool: CodecPool
     gate: PixelGate
     max_pixels: int
+    max_shots: int
     threshold_override: float | None = None
 
     @property
     def model(self) -> str:
         """Name and revision of the network, as answers give it."""
-        return f"{self.engine.manifest.name}@{self.engine.manifest.revision}"
+        return model_name(self.engine.manifest)
+
+    def require_model(self, model: str) -> None:
+        """Refuse prototypes that another network made: this one would answer nonsense.
+
+        Raises:
+            ModelMismatchError.
+        """
+        if model != self.model:
+            raise ModelMismatchError(
+                f"the session was made by {model}, and {self.model} runs here; "
+                "register its classes anew"
+            )
 
     @property
     def threshold(self) -> float:
@@ -39,6 +55,11 @@ class Resources:
         if self.threshold_override is None:
             return self.engine.manifest.threshold
         return self.threshold_override
+
+
+def model_name(manifest: Manifest) -> str:
+    """Name and revision of a network."""
+    return f"{manifest.name}@{manifest.revision}"
 
 
 def to_datetime(instant: float) -> datetime:

@@ -80,6 +80,7 @@ async def _select(resources: Resources, form: SegmentForm, owner: str) -> _Selec
             "a session is needed, as field session_id or header X-Session-ID"
         ).at("session_id")
     session = await resources.store.get(SessionKey(owner, form.session_id))
+    resources.require_model(session.model)
     unknown = [name for name in form.classes if name not in session.classes]
     if unknown:
         raise ClassNotFoundError(f"the session has no class {unknown[0]!r}").at("classes")

@@ -1,6 +1,31 @@
-"""Where the prototypes of sessions live between requests."""
+"""Where the prototypes of sessions live between requests.
 
-from service.stores.base import Mode, Session, SessionKey, SessionLimits, SessionStore
+`service.stores.redis` is imported by itself, where it is used: its client takes long to load.
+"""
+
+from service.stores.base import (
+    Mode,
+    Session,
+    SessionContent,
+    SessionKey,
+    SessionLimits,
+    SessionStore,
+)
+from service.stores.codec import decode_session, decode_supports, encode_session, encode_supports
 from service.stores.memory import MemoryStore
+from service.stores.tensors import ShotSpec
 
-__all__ = ["MemoryStore", "Mode", "Session", "SessionKey", "SessionLimits", "SessionStore"]
+__all__ = [
+    "MemoryStore",
+    "Mode",
+    "Session",
+    "SessionContent",
+    "SessionKey",
+    "SessionLimits",
+    "SessionStore",
+    "ShotSpec",
+    "decode_session",
+    "decode_supports",
+    "encode_session",
+    "encode_supports",
+]

@@ -19,37 +19,83 @@ class SessionKey(NamedTuple):
     session_id: str
 
 
-class Session(NamedTuple):
-    """A snapshot of a session; instants in seconds since the epoch.
+class SessionContent(NamedTuple):
+    """A session apart from where it is kept; `created` in seconds since the epoch.
 
     classes: support sets by class name, in order of registration; they never change under the
         reader.
     """
 
-    key: SessionKey
     model: str
     created: float
-    expires_at: float
     classes: Mapping[str, SupportSet]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays of all classes."""
+        return sum(supports.nbytes for supports in self.classes.values())
+
+    def with_shots(self, class_name: str, supports: SupportSet, mode: Mode) -> "SessionContent":
+        """After a `put`; see `SessionStore.put`."""
+        known = self.classes.get(class_name) if mode == "append" else None
+        if known is not None:
+            supports = known.extended(supports)
+        return self._replace(classes={**self.classes, class_name: supports})
+
+    def without_class(self, class_name: str) -> "SessionContent":
+        """After a class is forgotten."""
+        classes = {name: each for name, each in self.classes.items() if name != class_name}
+        return self._replace(classes=classes)
+
+
+class Session(NamedTuple):
+    """A snapshot of a session; `expires_at` in seconds since the epoch."""
+
+    key: SessionKey
+    content: SessionContent
+    expires_at: float
 
     @property
     def session_id(self) -> str:
         """Its id, as clients know it."""
         return self.key.session_id
 
+    @property
+    def model(self) -> str:
+        """The network that made its prototypes, name and revision."""
+        return self.content.model
+
+    @property
+    def created(self) -> float:
+        """When it was made, in seconds since the epoch."""
+        return self.content.created
+
+    @property
+    def classes(self) -> Mapping[str, SupportSet]:
+        """Its classes in order of registration."""
+        return self.content.classes
+
 
 class SessionLimits(NamedTuple):
-    """What a session may hold and how long it lives after its last use."""
+    """What a session may hold and how long it lives after its last use.
+
+    What an owner's sessions may hold together counts only where owners are told apart. Bytes are
+    those of the arrays.
+    """
 
     ttl_s: float = 3600.0
     max_classes: int = 64
     max_shots: int = 64
+    max_owner_sessions: int = 1000
+    max_owner_bytes: int = 256 * 1024 * 1024
 
 
 class SessionStore(Protocol):
     """Sessions by key. Every successful call on a session starts its time to live anew.
 
-    Calls are atomic: of concurrent appends to one class none is lost.
+    Calls are atomic: of concurrent appends to one class none is lost, and limits hold whoever
+    else writes. A store that cannot be reached raises StoreUnavailableError from every call; of a
+    call that changes something it is then unknown whether it did.
     """
 
     async def create(
@@ -61,8 +107,18 @@ class SessionStore(Protocol):
             LimitExceededError.
         """
 
+    async def restore(self, key: SessionKey, content: SessionContent) -> tuple[Session, bool]:
+        """Make a session with that content, or give an existing one that content in place of its.
+
+        Returns:
+            The session, and whether there was none.
+
+        Raises:
+            LimitExceededError.
+        """
+
     async def put(
-        self, key: SessionKey, class_name: str, supports: SupportSet, mode: Mode
+        self, key: SessionKey, model: str, class_name: str, supports: SupportSet, mode: Mode
     ) -> Session:
         """Add shots to a class, or put them in the place of those it has; makes the class if new.
 
@@ -70,6 +126,7 @@ class SessionStore(Protocol):
 
         Raises:
             SessionNotFoundError, LimitExceededError.
+            ModelMismatchError: another network than `model` made the session.
         """
 
     async def get(self, key: SessionKey) -> Session:
@@ -92,3 +149,9 @@ class SessionStore(Protocol):
         Raises:
             SessionNotFoundError, ClassNotFoundError.
         """
+
+    async def ping(self) -> None:
+        """Do nothing, if the store can be reached."""
+
+    async def close(self) -> None:
+        """Let go of connections; no other call comes after this one."""

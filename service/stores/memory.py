@@ -1,18 +1,13 @@
 """Sessions in the memory of this process."""
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 
 from model.contract import SupportSet
-from service.errors import (
-    ClassNotFoundError,
-    LimitExceededError,
-    SessionNotFoundError,
-)
-from service.stores.base import Mode, Session, SessionKey, SessionLimits
-
-Classes = Mapping[str, SupportSet]
+from service.errors import ClassNotFoundError, ModelMismatchError, SessionNotFoundError
+from service.stores.base import Mode, Session, SessionContent, SessionKey, SessionLimits
+from service.stores.refusals import refusal
 
 
 class MemoryStore:
@@ -22,7 +17,7 @@ class MemoryStore:
     are never changed, only exchanged for new ones.
 
     Args:
-        limits: of one session.
+        limits: of one session and of one owner.
         max_sessions: of the store.
         max_bytes: of the arrays of all prototypes.
         clock: seconds since the epoch.
@@ -42,8 +37,9 @@ class MemoryStore:
         self._clock = clock
         # Least recently used first; every use extends the TTL alike, so also first to expire.
         self._sessions: OrderedDict[SessionKey, Session] = OrderedDict()
-        self._nbytes: dict[SessionKey, int] = {}
         self._total_bytes = 0
+        self._owner_sessions: Counter[str] = Counter()
+        self._owner_bytes: Counter[str] = Counter()
 
     @property
     def sessions(self) -> int:
@@ -59,24 +55,26 @@ class MemoryStore:
         self, key: SessionKey, model: str, class_name: str, supports: SupportSet
     ) -> Session:
         """See `SessionStore.create`."""
-        now = self._clock()
-        session = Session(key, model, now, now, {class_name: supports})
-        return self._write(session)
+        return self._write(key, SessionContent(model, self._clock(), {class_name: supports}))
+
+    async def restore(self, key: SessionKey, content: SessionContent) -> tuple[Session, bool]:
+        """See `SessionStore.restore`."""
+        self._expire()
+        is_new = key not in self._sessions
+        return self._write(key, content), is_new
 
     async def put(
-        self, key: SessionKey, class_name: str, supports: SupportSet, mode: Mode
+        self, key: SessionKey, model: str, class_name: str, supports: SupportSet, mode: Mode
     ) -> Session:
         """See `SessionStore.put`."""
-        session = self._living(key)
-        known = session.classes.get(class_name) if mode == "append" else None
-        if known is not None:
-            supports = known.extended(supports)
-        classes = {**session.classes, class_name: supports}
-        return self._write(session._replace(classes=classes))
+        content = self._living(key).content
+        if content.model != model:
+            raise ModelMismatchError
+        return self._write(key, content.with_shots(class_name, supports, mode))
 
     async def get(self, key: SessionKey) -> Session:
         """See `SessionStore.get`."""
-        return self._touch(self._living(key))
+        return self._keep(key, self._living(key).content)
 
     async def delete(self, key: SessionKey) -> None:
         """See `SessionStore.delete`."""
@@ -85,11 +83,16 @@ class MemoryStore:
 
     async def delete_class(self, key: SessionKey, class_name: str) -> None:
         """See `SessionStore.delete_class`."""
-        session = self._living(key)
-        if class_name not in session.classes:
+        content = self._living(key).content
+        if class_name not in content.classes:
             raise ClassNotFoundError(f"the session has no class {class_name!r}")
-        classes = {k: v for k, v in session.classes.items() if k != class_name}
-        self._write(session._replace(classes=classes))
+        self._write(key, content.without_class(class_name))
+
+    async def ping(self) -> None:
+        """See `SessionStore.ping`."""
+
+    async def close(self) -> None:
+        """See `SessionStore.close`."""
 
     def _living(self, key: SessionKey) -> Session:
         self._expire()
@@ -98,34 +101,47 @@ class MemoryStore:
             raise SessionNotFoundError
         return session
 
-    def _write(self, session: Session) -> Session:
+    def _write(self, key: SessionKey, content: SessionContent) -> Session:
         """Check the limits, make room, and take the session in; unchanged when refused."""
-        self._check(session.classes)
-        nbytes = _nbytes(session.classes)
-        if nbytes > self._max_bytes:
-            raise LimitExceededError("the session is larger than the whole store")
         self._expire()
-        self._forget(session.key)
+        self._check(key, content)
+        self._forget(key)
         while self._sessions and (
             len(self._sessions) >= self._max_sessions
-            or self._total_bytes + nbytes > self._max_bytes
+            or self._total_bytes + content.nbytes > self._max_bytes
         ):
             self._forget(next(iter(self._sessions)))
-        self._nbytes[session.key] = nbytes
-        self._total_bytes += nbytes
-        return self._touch(session)
+        self._total_bytes += content.nbytes
+        self._owner_sessions[key.owner] += 1
+        self._owner_bytes[key.owner] += content.nbytes
+        return self._keep(key, content)
 
-    def _touch(self, session: Session) -> Session:
-        session = session._replace(expires_at=self._clock() + self._limits.ttl_s)
-        self._sessions[session.key] = session
-        self._sessions.move_to_end(session.key)
+    def _keep(self, key: SessionKey, content: SessionContent) -> Session:
+        session = Session(key, content, self._clock() + self._limits.ttl_s)
+        self._sessions[key] = session
+        self._sessions.move_to_end(key)
         return session
 
-    def _check(self, classes: Classes) -> None:
-        if len(classes) > self._limits.max_classes:
-            raise LimitExceededError(f"a session holds at most {self._limits.max_classes} classes")
-        if any(len(each.shots) > self._limits.max_shots for each in classes.values()):
-            raise LimitExceededError(f"a class holds at most {self._limits.max_shots} shots")
+    def _check(self, key: SessionKey, content: SessionContent) -> None:
+        limits = self._limits
+        if len(content.classes) > limits.max_classes:
+            raise refusal("classes", limits)
+        if any(len(each.shots) > limits.max_shots for each in content.classes.values()):
+            raise refusal("shots", limits)
+        if content.nbytes > self._max_bytes:
+            raise refusal("session_bytes", limits)
+        if key.owner:
+            self._check_owner(key, content.nbytes)
+
+    def _check_owner(self, key: SessionKey, nbytes: int) -> None:
+        """What the session holds now makes room for what it is to hold."""
+        before = self._sessions.get(key)
+        others = self._owner_sessions[key.owner] - (before is not None)
+        held = self._owner_bytes[key.owner] - (before.content.nbytes if before else 0)
+        if others >= self._limits.max_owner_sessions:
+            raise refusal("owner_sessions", self._limits)
+        if held + nbytes > self._limits.max_owner_bytes:
+            raise refusal("owner_bytes", self._limits)
 
     def _expire(self) -> None:
         now = self._clock()
@@ -136,9 +152,11 @@ class MemoryStore:
             self._forget(oldest.key)
 
     def _forget(self, key: SessionKey) -> None:
-        self._sessions.pop(key, None)
-        self._total_bytes -= self._nbytes.pop(key, 0)
-
-
-def _nbytes(classes: Classes) -> int:
-    return sum(support_set.nbytes for support_set in classes.values())
+        session = self._sessions.pop(key, None)
+        if session is None:
+            return
+        self._total_bytes -= session.content.nbytes
+        self._owner_bytes[key.owner] -= session.content.nbytes
+        self._owner_sessions[key.owner] -= 1
+        if not self._owner_sessions[key.owner]:  # or the counters grow with every owner ever seen
+            del self._owner_sessions[key.owner], self._owner_bytes[key.owner]

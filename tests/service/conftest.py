@@ -1,6 +1,8 @@
 """Bundles, engines and applications for the service's tests."""
 
-from collections.abc import AsyncIterator
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -10,9 +12,39 @@ from service.app import create_app
 from service.engine import FakeEngine, OnnxEngine
 from service.settings import SHIPPED_BUNDLE, Settings
 from tests.service.http_api import running
+from tests.service.redis_server import BINARY, RedisServer
 from tests.service.tiny_bundle import write_tiny_bundle
 
 _BUNDLES = ["tiny", *(["shipped"] if (SHIPPED_BUNDLE / "manifest.json").exists() else [])]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, all with one visible line, what needs a program that Python cannot install."""
+    if BINARY is None and item.get_closest_marker("redis"):
+        pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
+
+
+@pytest.fixture
+def redis_directory() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket's name."""
+    with tempfile.TemporaryDirectory(prefix="fss-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A server for all tests, each of which uses a prefix of its own."""
+    with tempfile.TemporaryDirectory(prefix="fss-") as directory:
+        server = RedisServer(Path(directory))
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Of the keys of one test."""
+    return secrets.token_hex(8)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """The service's two endpoints as short calls on an httpx client."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,6 +9,10 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from service.app import create_app
+from service.engine import Engine
+from service.server import create_server
+from service.settings import Settings
 from tests.service.pictures import Picture
 
 
@@ -19,6 +25,21 @@ async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
             while (await client.get("/readyz")).status_code != 200:
                 assert (await client.get("/healthz")).status_code == 200
             yield client
+
+
+@asynccontextmanager
+async def listening(settings: Settings, engine: Engine) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application behind uvicorn, in this process."""
+    server = create_server(create_app(settings, engine=engine), settings)
+    listener = socket.create_server(("127.0.0.1", 0))
+    host, port = listener.getsockname()
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        async with httpx.AsyncClient(base_url=f"http://{host}:{port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def files(field: str, contents: Sequence[bytes]) -> list[tuple[str, tuple[str, bytes]]]:

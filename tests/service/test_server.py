@@ -1,72 +1,26 @@
 """The service as a process on a real socket."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import httpx
 import pytest
 
 from tests.service.http_api import assert_problem
 from tests.service.pictures import iou, picture
+from tests.service.processes import STOP_TIMEOUT_S, Server, serving
 
-START_TIMEOUT_S = 120
-STOP_TIMEOUT_S = 60
-LOG_TIMEOUT_S = 10
 MAX_BODY_BYTES = 1_000_000
-
-
-class Server(NamedTuple):
-    """A running service."""
-
-    process: subprocess.Popen[str]
-    client: httpx.Client
-    log: Path
 
 
 @pytest.fixture(scope="module")
 def server(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`python -m service serve` over the tiny bundle, on a port of the system's choice."""
-    log = tmp_path_factory.mktemp("server") / "log"
-    environment = os.environ | {
-        "FSS_BUNDLE": str(tiny_bundle),
-        "FSS_PORT": "0",
-        "FSS_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
-    }
-    with log.open("w") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "service", "serve"],
-            stderr=stderr,
-            env=environment,
-            cwd=Path(__file__).parents[2],
-            text=True,
-        )
-    try:
-        address = _address(log, process)
-        with httpx.Client(base_url=address, timeout=60) as client:
-            while client.get("/readyz").status_code != 200:
-                time.sleep(0.05)
-            yield Server(process, client, log)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _address(log: Path, process: subprocess.Popen[str]) -> str:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        for line in log.read_text().splitlines():
-            _, found, rest = line.partition("running on ")
-            if found:
-                return rest.split()[0]
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())
+    """`python -m service serve` over the tiny bundle."""
+    environment = {"FSS_BUNDLE": str(tiny_bundle), "FSS_MAX_BODY_BYTES": str(MAX_BODY_BYTES)}
+    with serving(tmp_path_factory.mktemp("server") / "log", environment) as running:
+        yield running
 
 
 def register(client: httpx.Client) -> str:
@@ -111,18 +65,10 @@ def test_large_body_gets_its_answer_over_the_wire(server: Server, announced: boo
 def test_log_is_json_without_session_ids(server: Server) -> None:
     session_id = register(server.client)
     server.client.get(f"/sessions/{session_id}", headers={"X-Request-ID": "look-for-me"})
-    text = _log_with(server, "look-for-me")
+    text = server.log_with("look-for-me")
     entries = [json.loads(line) for line in text.splitlines()]
     assert any(entry.get("request_id") == "look-for-me" for entry in entries)
     assert session_id not in text
-
-
-def _log_with(server: Server, wanted: str) -> str:
-    """The log once it holds `wanted`: a request's line is written behind its response."""
-    deadline = time.monotonic() + LOG_TIMEOUT_S
-    while wanted not in (text := server.log.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return text
 
 
 def test_term_signal_ends_the_process_cleanly(server: Server) -> None:

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
+from service.access import KeyRing
+from service.app import create_store
 from service.cli import main
+from service.engine.fake import FAKE_MANIFEST
 from service.settings import Settings
 
 
@@ -29,14 +32,82 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("max_upload_bytes", "1000000"),
         ("max_classes", "256"),
         ("max_queued_images", "15"),
-        ("store_url", "redis://elsewhere"),
+        ("store_url", "mysql://elsewhere"),
+        ("store_url", "memory://elsewhere"),
+        ("store_url", "redis://"),
+        ("store_url", "redis://elsewhere/first"),
+        ("store_url", "redis://elsewhere:0"),
+        ("store_url", "redis://elsewhere?socket_timeout=9"),
+        ("store_url", "redis://elsewhere?ssl_keyfile=k"),
+        ("store_url", "redis://elsewhere?db=first"),
+        ("store_url", "redis://elsewhere?unknown="),
+        ("store_url", "rediss://elsewhere?ssl_cert_reqs=perhaps"),
+        ("store_url", "unix://"),
+        ("store_prefix", "with space"),
+        ("store_timeout_s", "0"),
+        ("max_owner_sessions", "0"),
+        ("max_owner_bytes", "0"),
         ("max_shots", "65"),
+        ("rate_limit", ""),
+        ("rate_limit", "often"),
+        ("rate_limit", "10/minute;often"),
+        ("rate_limit", "0/minute"),
+        ("max_client_requests", "-1"),
+        ("cors_origins", "*"),
+        ("cors_origins", "label.example"),
+        ("cors_origins", "https://label.example/"),
+        ("cors_origins", "https://*.example"),
     ],
 )
 def test_out_of_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"FSS_{name.upper()}", value)
     with pytest.raises(ValidationError):
         Settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory://",
+        "redis://elsewhere",
+        "redis://user:p%2Fss@elsewhere:6379/3",
+        "rediss://:secret@elsewhere?ssl_ca_certs=/etc/ca.pem&ssl_check_hostname=true",
+        "unix:///run/redis.sock?db=1",
+    ],
+)
+async def test_store_of_every_kind_opens_when_first_used(url: str) -> None:
+    store = create_store(Settings(store_url=SecretStr(url)), FAKE_MANIFEST)
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://user:hunter2@elsewhere/first",
+        "redis://user:hunter2/7@elsewhere",
+        "redis://user:hunter2#@elsewhere",
+        "hunter2://elsewhere",
+        "redis://[hunter2@elsewhere",
+    ],
+)
+def test_password_of_a_bad_store_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str
+) -> None:
+    monkeypatch.setenv("FSS_STORE_URL", url)
+    assert main(["serve"]) == 2
+    message = capsys.readouterr().err
+    assert "store_url" in message
+    assert "hunter2" not in message
+
+
+def test_password_of_the_store_is_not_shown() -> None:
+    settings = Settings(store_url=SecretStr("redis://user:hunter2@elsewhere"))
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+def test_lists_are_given_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FSS_CORS_ORIGINS", "https://label.example, http://localhost:5173")
+    assert Settings().cors_origins == ("https://label.example", "http://localhost:5173")
 
 
 def test_frozen() -> None:
@@ -53,6 +124,36 @@ def test_command_names_the_fault(
     message = capsys.readouterr().err
     assert name.removeprefix("FSS_").lower() in message
     assert "Traceback" not in message
+
+
+@pytest.mark.parametrize("content", [None, "lab x", ""])
+def test_command_refuses_a_key_file_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    content: str | None,
+) -> None:
+    path = tmp_path / "keys"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("FSS_API_KEYS_FILE", str(path))
+    assert main(["serve"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"the service cannot start: FSS_API_KEYS_FILE: {path}: ")
+    assert "lab" not in message
+
+
+def test_command_makes_keys_that_let_in(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["key", "lab"]) == 0
+    _, key, _, line = capsys.readouterr().out.splitlines()
+    assert KeyRing.parse(line).owner_of(key) == "lab"
+
+
+def test_command_makes_no_key_for_an_owner_that_cannot_be(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["key", "the lab"]) == 2
+    assert "an owner is" in capsys.readouterr().err
 
 
 def test_shipped_bundle_is_found_from_any_directory(

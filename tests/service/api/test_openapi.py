@@ -42,6 +42,8 @@ def test_contract_of_the_endpoints(document: dict[str, Any]) -> None:
         ("post", "/segment"),
         ("get", "/sessions/{session_id}"),
         ("delete", "/sessions/{session_id}"),
+        ("get", "/sessions/{session_id}/archive"),
+        ("put", "/sessions/{session_id}/archive"),
         ("delete", "/sessions/{session_id}/classes/{name}"),
         ("get", "/healthz"),
         ("get", "/readyz"),

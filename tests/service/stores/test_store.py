@@ -1,39 +1,40 @@
-"""The contract of every session store, and the bounds of the one in memory."""
+"""The contract of every session store, each test over the one in memory and over a real Redis."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from model.contract import SupportPrototype, SupportSet
 from service.errors import (
     ClassNotFoundError,
     LimitExceededError,
+    ModelMismatchError,
     SessionNotFoundError,
 )
-from service.stores import MemoryStore, Mode, SessionKey, SessionLimits, SessionStore
+from service.stores import (
+    MemoryStore,
+    Mode,
+    SessionContent,
+    SessionLimits,
+    SessionStore,
+)
+from service.stores.redis import RedisStore
+from tests.service.redis_server import RedisServer
+from tests.service.stores.supports import SHOT_BYTES, key, shot, shots, some, values
 
-TTL_S = 100.0
-
-
-def shot(value: float = 0.0, tokens: int = 4) -> SupportPrototype:
-    vector = np.full(8, value, np.float16)
-    return SupportPrototype(vector, vector, vector, np.ones((tokens, 8), np.float16))
-
-
-def key(session_id: str) -> SessionKey:
-    return SessionKey("owner", session_id)
-
-
-def shots(*values: float) -> SupportSet:
-    return SupportSet(tuple(shot(value) for value in values))
-
-
-def some(count: int) -> SupportSet:
-    return shots(*[0.0] * count)
-
-
-SHOT_BYTES = shot().nbytes
+# Redis has no fake clock: long enough for a slow machine, short enough to wait for.
+REAL_TTL_S = 2.0
+LIMITS = SessionLimits(
+    ttl_s=100.0,
+    max_classes=2,
+    max_shots=30,
+    max_owner_sessions=3,
+    max_owner_bytes=60 * SHOT_BYTES,
+)
+MAX_BYTES = 100 * SHOT_BYTES
 
 
 class Clock:
@@ -46,34 +47,85 @@ class Clock:
         return self.now
 
 
+class Aging(NamedTuple):
+    """A store, and what lets a share of its time to live pass."""
+
+    store: SessionStore
+    pass_ttl: Callable[[float], Awaitable[None]]
+
+
+@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.redis)])
+async def make(
+    request: pytest.FixtureRequest, prefix: str
+) -> AsyncIterator[Callable[[SessionLimits], SessionStore]]:
+    """Makes stores of the kind under test."""
+    async with AsyncExitStack() as stack:
+
+        def build(limits: SessionLimits) -> SessionStore:
+            if request.param == "memory":
+                return MemoryStore(limits, max_sessions=100, max_bytes=MAX_BYTES)
+            server: RedisServer = request.getfixturevalue("redis_server")
+            store = RedisStore(server.url, limits, max_bytes=MAX_BYTES, prefix=prefix, timeout_s=20)
+            stack.push_async_callback(store.close)
+            return store
+
+        yield build
+
+
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-def memory(clock: Clock, *, sessions: int = 3, max_bytes: int = 100 * SHOT_BYTES) -> MemoryStore:
-    limits = SessionLimits(ttl_s=TTL_S, max_classes=2, max_shots=30)
-    return MemoryStore(limits, max_sessions=sessions, max_bytes=max_bytes, clock=clock)
+def store(make: Callable[[SessionLimits], SessionStore]) -> SessionStore:
+    return make(LIMITS)
 
 
 @pytest.fixture
-def store(clock: Clock) -> SessionStore:
-    return memory(clock)
+def aging(request: pytest.FixtureRequest, make: Callable[[SessionLimits], SessionStore]) -> Aging:
+    store = make(LIMITS._replace(ttl_s=REAL_TTL_S))
+    if isinstance(store, RedisStore):
+
+        async def wait(share: float) -> None:
+            await asyncio.sleep(share * REAL_TTL_S)
+
+        return Aging(store, wait)
+    clock = Clock()
+
+    async def turn(share: float) -> None:
+        clock.now += share * LIMITS.ttl_s
+
+    return Aging(MemoryStore(LIMITS, max_sessions=100, max_bytes=MAX_BYTES, clock=clock), turn)
 
 
-async def test_created_session_is_found(store: SessionStore, clock: Clock) -> None:
+async def test_created_session_is_found(store: SessionStore) -> None:
     created = await store.create(key("s"), "m@1", "cat", shots(1, 2))
-    assert created == await store.get(key("s"))
-    assert (created.session_id, created.model) == ("s", "m@1")
-    assert (created.created, created.expires_at) == (1_000.0, 1_100.0)
-    np.testing.assert_array_equal(created.classes["cat"].shots[1].affinity, shot(2).affinity)
+    found = await store.get(key("s"))
+    for session in (created, found):
+        assert (session.session_id, session.model) == ("s", "m@1")
+        assert session.created == created.created
+        assert session.expires_at >= session.created + LIMITS.ttl_s
+        assert values(session.classes["cat"]) == [1, 2]
+    np.testing.assert_array_equal(found.classes["cat"].shots[1].tokens, shot(2).tokens)
 
 
-@pytest.mark.parametrize(("mode", "values"), [("append", [1, 2]), ("replace", [2])])
-async def test_put_by_mode(store: SessionStore, mode: Mode, values: list[float]) -> None:
+async def test_owner_is_part_of_the_key(store: SessionStore) -> None:
+    await store.create(key("s", "one"), "m", "cat", some(1))
+    with pytest.raises(SessionNotFoundError):
+        await store.get(key("s", "another"))
+    with pytest.raises(SessionNotFoundError):
+        await store.delete(key("s", ""))
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("append", [1, 2]), ("replace", [2])])
+async def test_put_by_mode(store: SessionStore, mode: Mode, kept: list[float]) -> None:
     await store.create(key("s"), "m", "cat", shots(1))
-    session = await store.put(key("s"), "cat", shots(2), mode)
-    assert [kept.gate[0] for kept in session.classes["cat"].shots] == values
+    session = await store.put(key("s"), "m", "cat", shots(2), mode)
+    assert values(session.classes["cat"]) == kept
+    assert values((await store.get(key("s"))).classes["cat"]) == kept
+
+
+async def test_shots_of_another_model_are_refused(store: SessionStore) -> None:
+    await store.create(key("s"), "m@1", "cat", shots(1))
+    with pytest.raises(ModelMismatchError):
+        await store.put(key("s"), "m@2", "cat", shots(2), "append")
+    assert values((await store.get(key("s"))).classes["cat"]) == [1]
 
 
 async def test_a_refit_stays_until_another_comes_or_the_shots_are_replaced(
@@ -81,52 +133,65 @@ async def test_a_refit_stays_until_another_comes_or_the_shots_are_replaced(
 ) -> None:
     first, second = (np.full(18, value, np.float32) for value in (1, 2))
     await store.create(key("s"), "m", "cat", shots(1)._replace(refit=first))
-    session = await store.put(key("s"), "cat", shots(2), "append")
-    assert session.classes["cat"].refit is first
-    session = await store.put(key("s"), "cat", shots(3)._replace(refit=second), "append")
-    assert session.classes["cat"].refit is second
-    session = await store.put(key("s"), "cat", shots(4), "replace")
+    session = await store.put(key("s"), "m", "cat", shots(2), "append")
+    np.testing.assert_array_equal(session.classes["cat"].refit, first)
+    session = await store.put(key("s"), "m", "cat", shots(3)._replace(refit=second), "append")
+    np.testing.assert_array_equal(session.classes["cat"].refit, second)
+    session = await store.put(key("s"), "m", "cat", shots(4), "replace")
     assert session.classes["cat"].refit is None
 
 
 async def test_classes_keep_the_order_of_registration(store: SessionStore) -> None:
     await store.create(key("s"), "m", "zebra", some(1))
-    await store.put(key("s"), "ant", some(1), "append")
-    session = await store.put(key("s"), "zebra", some(1), "replace")
+    await store.put(key("s"), "m", "ant", some(1), "append")
+    session = await store.put(key("s"), "m", "zebra", some(1), "replace")
     assert list(session.classes) == ["zebra", "ant"]
+
+
+async def test_class_of_any_name(store: SessionStore) -> None:
+    await store.create(key("s"), "m", 'a/"b"\\ \u732b', some(1))
+    await store.put(key("s"), "m", "100 %", some(1), "append")
+    assert list((await store.get(key("s"))).classes) == ['a/"b"\\ \u732b', "100 %"]
+    await store.delete_class(key("s"), 'a/"b"\\ \u732b')
+    assert list((await store.get(key("s"))).classes) == ["100 %"]
 
 
 async def test_snapshot_never_changes(store: SessionStore) -> None:
     before = await store.create(key("s"), "m", "cat", some(1))
-    await store.put(key("s"), "cat", some(1), "append")
-    await store.put(key("s"), "dog", some(1), "append")
+    await store.put(key("s"), "m", "cat", some(1), "append")
+    await store.put(key("s"), "m", "dog", some(1), "append")
     assert {name: len(each.shots) for name, each in before.classes.items()} == {"cat": 1}
 
 
 async def test_concurrent_appends_lose_nothing(store: SessionStore) -> None:
     await store.create(key("s"), "m", "cat", shots(0))
-    await asyncio.gather(*(store.put(key("s"), "cat", shots(i), "append") for i in range(1, 30)))
-    values = {float(kept.gate[0]) for kept in (await store.get(key("s"))).classes["cat"].shots}
-    assert values == set(map(float, range(30)))
+    sessions = await asyncio.gather(
+        *(store.put(key("s"), "m", "cat", shots(i), "append") for i in range(1, 30))
+    )
+    for number, session in enumerate(sessions, start=1):
+        assert number in values(session.classes["cat"])
+    kept = values((await store.get(key("s"))).classes["cat"])
+    assert sorted(kept) == list(range(30))
 
 
-async def test_every_use_extends_the_life(store: SessionStore, clock: Clock) -> None:
+async def test_every_use_extends_the_life(aging: Aging) -> None:
+    store = aging.store
+    made = await store.create(key("s"), "m", "cat", some(1))
+    await aging.pass_ttl(0.6)
+    assert (await store.get(key("s"))).expires_at > made.expires_at
+    await aging.pass_ttl(0.6)
+    await store.put(key("s"), "m", "cat", some(1), "append")
+    await aging.pass_ttl(0.6)
+    assert (await store.get(key("s"))).created == made.created
+
+
+async def test_expired_session_is_unknown_to_every_call(aging: Aging) -> None:
+    store = aging.store
     await store.create(key("s"), "m", "cat", some(1))
-    clock.now += 99
-    assert (await store.get(key("s"))).expires_at == clock.now + TTL_S
-    clock.now += 99
-    await store.put(key("s"), "cat", some(1), "append")
-    clock.now += 99
-    session = await store.get(key("s"))
-    assert session.created == 1_000.0
-
-
-async def test_expired_session_is_unknown_to_every_call(store: SessionStore, clock: Clock) -> None:
-    await store.create(key("s"), "m", "cat", some(1))
-    clock.now += TTL_S
+    await aging.pass_ttl(1.01)
     for call in (
         store.get(key("s")),
-        store.put(key("s"), "cat", some(1), "append"),
+        store.put(key("s"), "m", "cat", some(1), "append"),
         store.delete(key("s")),
         store.delete_class(key("s"), "cat"),
     ):
@@ -140,20 +205,37 @@ async def test_deletion(store: SessionStore) -> None:
     assert (await store.get(key("s"))).classes == {}
     with pytest.raises(ClassNotFoundError):
         await store.delete_class(key("s"), "cat")
+    session = await store.put(key("s"), "m", "dog", some(1), "append")
+    assert list(session.classes) == ["dog"]
     await store.delete(key("s"))
     with pytest.raises(SessionNotFoundError):
         await store.get(key("s"))
 
 
+async def test_restored_session_takes_the_place_of_another(store: SessionStore) -> None:
+    content = SessionContent("m@2", 5.0, {"ant": shots(3), "bee": shots(4)})
+    session, is_new = await store.restore(key("s"), content)
+    assert (is_new, session.model, session.created) == (True, "m@2", 5.0)
+    await store.put(key("s"), "m@2", "ant", shots(5), "append")
+    again = SessionContent("m@3", 6.0, {"cat": shots(7)})
+    session, is_new = await store.restore(key("s"), again)
+    assert not is_new
+    for found in (session, await store.get(key("s"))):
+        assert (found.model, found.created, list(found.classes)) == ("m@3", 6.0, ["cat"])
+        assert values(found.classes["cat"]) == [7]
+
+
 async def test_refused_put_changes_nothing(store: SessionStore) -> None:
     await store.create(key("s"), "m", "cat", some(20))
-    await store.put(key("s"), "dog", some(1), "append")
+    await store.put(key("s"), "m", "dog", some(1), "append")
     with pytest.raises(LimitExceededError, match="30 shots"):
-        await store.put(key("s"), "cat", some(11), "append")
+        await store.put(key("s"), "m", "cat", some(11), "append")
     with pytest.raises(LimitExceededError, match="2 classes"):
-        await store.put(key("s"), "cow", some(1), "append")
+        await store.put(key("s"), "m", "cow", some(1), "append")
     with pytest.raises(LimitExceededError):
         await store.create(key("t"), "m", "cat", some(31))
+    with pytest.raises(LimitExceededError):
+        await store.restore(key("s"), SessionContent("m", 1.0, {"cat": some(31)}))
     session = await store.get(key("s"))
     assert {name: len(each.shots) for name, each in session.classes.items()} == {
         "cat": 20,
@@ -161,43 +243,58 @@ async def test_refused_put_changes_nothing(store: SessionStore) -> None:
     }
 
 
-async def test_least_recently_used_makes_room_for_a_session(clock: Clock) -> None:
-    store = memory(clock, sessions=2)
-    await store.create(key("a"), "m", "cat", some(1))
-    await store.create(key("b"), "m", "cat", some(1))
-    await store.get(key("a"))
-    await store.create(key("c"), "m", "cat", some(1))
-    with pytest.raises(SessionNotFoundError):
-        await store.get(key("b"))
-    assert (await store.get(key("a"))).session_id == "a"
+async def test_session_larger_than_the_store_is_refused(
+    make: Callable[[SessionLimits], SessionStore],
+) -> None:
+    store = make(LIMITS._replace(max_shots=1000, max_owner_bytes=1000 * SHOT_BYTES))
+    await store.create(key("s"), "m", "cat", some(60))
+    with pytest.raises(LimitExceededError, match="larger than"):
+        await store.put(key("s"), "m", "dog", some(41), "append")
+    assert list((await store.get(key("s"))).classes) == ["cat"]
 
 
-async def test_least_recently_used_makes_room_for_bytes(clock: Clock) -> None:
-    store = memory(clock, max_bytes=10 * SHOT_BYTES)
-    await store.create(key("a"), "m", "cat", some(4))
-    await store.create(key("b"), "m", "cat", some(4))
-    await store.put(key("a"), "cat", some(2), "append")  # 10 of 10: both stay
-    assert len((await store.get(key("b"))).classes["cat"].shots) == 4
-    await store.put(key("b"), "cat", some(1), "append")
-    with pytest.raises(SessionNotFoundError):
-        await store.get(key("a"))
-    assert len((await store.get(key("b"))).classes["cat"].shots) == 5
+async def test_sessions_of_an_owner_are_bounded(store: SessionStore) -> None:
+    for name in "abc":
+        await store.create(key(name), "m", "cat", some(1))
+    with pytest.raises(LimitExceededError, match=r"3 sessions.*delete one"):
+        await store.create(key("d"), "m", "cat", some(1))
+    await store.create(key("d", "another"), "m", "cat", some(1))
+    await store.put(key("a"), "m", "dog", some(1), "append")
+    await store.restore(key("b"), SessionContent("m", 1.0, {}))
+    await store.delete(key("a"))
+    await store.create(key("d"), "m", "cat", some(1))
 
 
-async def test_session_larger_than_the_store_is_refused_and_evicts_nobody(clock: Clock) -> None:
-    store = memory(clock, max_bytes=10 * SHOT_BYTES)
-    await store.create(key("a"), "m", "cat", some(4))
-    await store.create(key("b"), "m", "cat", some(4))
+async def test_bytes_of_an_owner_are_bounded(store: SessionStore) -> None:
+    await store.create(key("a"), "m", "cat", some(30))
+    await store.create(key("b"), "m", "cat", some(29))
+    with pytest.raises(LimitExceededError, match=f"{60 * SHOT_BYTES} bytes"):
+        await store.put(key("a"), "m", "dog", some(2), "append")
+    await store.create(key("c", "another"), "m", "cat", some(2))
+    await store.put(key("a"), "m", "dog", some(1), "append")
+    await store.put(key("a"), "m", "dog", some(1), "replace")
+    await store.delete_class(key("a"), "cat")
+    await store.create(key("c"), "m", "cat", some(30))
+
+
+async def test_nobody_in_particular_is_not_bounded(store: SessionStore) -> None:
+    for name in "abcd":
+        await store.create(key(name, ""), "m", "cat", some(20))
+
+
+async def test_expired_sessions_free_their_share(aging: Aging) -> None:
+    store = aging.store
+    await store.create(key("kept"), "m", "cat", some(1))
+    for name in "bc":
+        await store.create(key(name), "m", "cat", some(29))
+    await aging.pass_ttl(0.6)
+    await store.get(key("kept"))
+    await aging.pass_ttl(0.6)
+    for name in "de":
+        await store.create(key(name), "m", "cat", some(29))
     with pytest.raises(LimitExceededError):
-        await store.put(key("b"), "cat", some(7), "append")
-    assert [len((await store.get(key(name))).classes["cat"].shots) for name in "ab"] == [4, 4]
+        await store.create(key("f"), "m", "cat", some(1))
 
 
-async def test_deleted_bytes_are_free_again(clock: Clock) -> None:
-    store = memory(clock, max_bytes=10 * SHOT_BYTES)
-    for _ in range(5):
-        await store.create(key("a"), "m", "cat", some(9))
-        await store.delete(key("a"))
-    await store.create(key("b"), "m", "cat", some(5))
-    await store.create(key("c"), "m", "cat", some(5))
-    assert len((await store.get(key("b"))).classes["cat"].shots) == 5
+async def test_store_answers(store: SessionStore) -> None:
+    await store.ping()

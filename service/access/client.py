@@ -1,0 +1,43 @@
+"""Who a request is counted for."""
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import NamedTuple
+
+_HOME_PREFIX = 64  # what one subscriber is given; within it addresses are free
+
+
+class Client(NamedTuple):
+    """Who asks.
+
+    owner: whom sessions belong to; empty where there are no keys.
+    name: under which requests are counted.
+    """
+
+    owner: str
+    name: str
+
+
+def client_of_owner(owner: str) -> Client:
+    """The client that showed a key of an owner."""
+    return Client(owner, f"owner:{owner}")
+
+
+def client_of_address(host: str | None) -> Client:
+    """A client without a key, told apart by its address; IPv6 by its network.
+
+    Args:
+        host: remote address; None, or no address, over a Unix socket.
+    """
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return Client("", "address:local")
+    return Client("", f"address:{_network_of(address)}")
+
+
+def _network_of(address: IPv4Address | IPv6Address) -> str:
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Network((int(address), _HOME_PREFIX), strict=False))

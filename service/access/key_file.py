@@ -1,0 +1,75 @@
+"""A file of keys that is read anew when it changes."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from service.access.keys import KeyFileError, KeyRing
+
+_log = logging.getLogger(__name__)
+
+_CHECK_EVERY_S = 1.0
+_MAX_BYTES = 1024 * 1024
+
+
+class KeyFile:
+    """The keys of a file as it is now, at most a second late.
+
+    The content itself is compared. Times and inodes would miss a change within one tick of the
+    clock, and a mounted secret changes by the swap of a link that is not the file's own.
+
+    Args:
+        path: of the file.
+        clock: seconds, monotonic.
+
+    Raises:
+        KeyFileError: the file cannot be read, or is malformed. Later on either keeps the last
+            good keys and is logged, so that a slip of the editor locks nobody out.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._clock = clock
+        self._content = self._read()
+        self._ring = self._parse(self._content)
+        self._complaint: str | None = None
+        self._next_check = clock() + _CHECK_EVERY_S
+
+    def owner_of(self, key: str) -> str | None:
+        """Whose key it is, if it is valid now."""
+        now = self._clock()
+        if now >= self._next_check:
+            self._next_check = now + _CHECK_EVERY_S
+            self._refresh()
+        return self._ring.owner_of(key)
+
+    def _refresh(self) -> None:
+        try:
+            content = self._read()
+            if content != self._content:
+                self._ring = self._parse(content)
+                self._content = content
+                _log.info("API keys read anew", extra={"keys": len(self._ring)})
+            self._complaint = None
+        except KeyFileError as exc:
+            if str(exc) != self._complaint:  # said once, not every second
+                _log.error("API keys stay as they were", extra={"reason": str(exc)})
+            self._complaint = str(exc)
+
+    def _read(self) -> bytes:
+        try:
+            with self._path.open("rb") as file:
+                content = file.read(_MAX_BYTES + 1)
+        except OSError as exc:
+            raise KeyFileError(f"{self._path}: {exc.strerror}") from exc
+        if len(content) > _MAX_BYTES:
+            raise KeyFileError(f"{self._path}: larger than {_MAX_BYTES} bytes")
+        return content
+
+    def _parse(self, content: bytes) -> KeyRing:
+        try:
+            # Undecodable bytes may stand in a comment; anywhere else their line is malformed.
+            return KeyRing.parse(content.decode("utf-8-sig", "replace"))
+        except KeyFileError as exc:
+            raise KeyFileError(f"{self._path}: {exc}") from None

@@ -1,0 +1,43 @@
+"""What stands between a client and the routes."""
+
+from dataclasses import dataclass
+
+from service.access.client import Client, client_of_address, client_of_owner
+from service.access.key_file import KeyFile
+from service.access.places import ClientPlaces
+from service.access.rate_limits import RateLimits
+from service.errors import UnauthorizedError
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask, and how much.
+
+    keys: None: anybody may ask, and all share their sessions.
+    rate_limits: None: as often as they like.
+    places: requests of one client in progress.
+    """
+
+    keys: KeyFile | None
+    rate_limits: RateLimits | None
+    places: ClientPlaces
+
+    def identify(self, key: str | None, host: str | None) -> Client:
+        """Who asks, by key where there are keys, else by remote address.
+
+        Raises:
+            UnauthorizedError: no key or none of ours; the two are not told apart.
+        """
+        if self.keys is None:
+            return client_of_address(host)
+        owner = None if key is None else self.keys.owner_of(key)
+        if owner is None:
+            raise UnauthorizedError(
+                "send a valid API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
+            )
+        return client_of_owner(owner)
+
+    async def close(self) -> None:
+        """Let go of what the rate limits are kept in."""
+        if self.rate_limits is not None:
+            await self.rate_limits.close()

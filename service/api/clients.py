@@ -1,0 +1,63 @@
+"""The client of a request: known, within its limits, and all that before its body is read."""
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from service.access import Access, Client, Quota
+from service.errors import RateLimitedError
+
+KEY_HEADER = "X-API-Key"
+RATE_LIMIT_HEADERS = ("RateLimit", "RateLimit-Policy")
+
+_ABOUT = "A key of `python -m service key`; needed where the service has keys."
+_bearer = HTTPBearer(scheme_name="bearer", description=_ABOUT, auto_error=False)
+_header = APIKeyHeader(name=KEY_HEADER, scheme_name="header", description=_ABOUT, auto_error=False)
+
+
+def presented_key(
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    header: Annotated[str | None, Security(_header)],
+) -> str | None:
+    """The key a request shows, valid or not; a bearer token goes first."""
+    return header if bearer is None else bearer.credentials
+
+
+PresentedKey = Annotated[str | None, Depends(presented_key)]
+
+
+@asynccontextmanager
+async def let_in(request: Request, access: Access, key: str | None) -> AsyncIterator[Client]:
+    """Who asks; the block holds one of the client's places.
+
+    Raises:
+        UnauthorizedError, TooManyRequestsError, RateLimitedError.
+    """
+    client = access.identify(key, request.client.host if request.client else None)
+    with access.places.hold(client.name):
+        if access.rate_limits is not None:
+            verdict = await access.rate_limits.take(client.name)
+            request.state.response_headers = _rate_headers(verdict.quotas)
+            if verdict.retry_after_s is not None:
+                raise RateLimitedError(verdict.retry_after_s)
+        yield client
+
+
+def _rate_headers(quotas: tuple[Quota, ...]) -> dict[str, str]:
+    """As the IETF's draft of the RateLimit header fields for HTTP has them."""
+    if not quotas:
+        return {}
+    names = [f'"{quota.limit}-per-{quota.window_s}s"' for quota in quotas]
+    left = (
+        f"{name};r={quota.remaining};t={math.ceil(quota.reset_s)}"
+        for name, quota in zip(names, quotas, strict=True)
+    )
+    policy = (
+        f"{name};q={quota.limit};w={quota.window_s}"
+        for name, quota in zip(names, quotas, strict=True)
+    )
+    return dict(zip(RATE_LIMIT_HEADERS, (", ".join(left), ", ".join(policy)), strict=True))

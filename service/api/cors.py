@@ -1,0 +1,32 @@
+"""Pages of other origins: none may ask unless the settings name their origin."""
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from service.api.clients import KEY_HEADER, RATE_LIMIT_HEADERS
+from service.api.forms import SESSION_HEADER
+from service.api.middleware import REQUEST_ID_HEADER, SERVER_TIMING_HEADER
+from service.api.segment import CLASS_NAMES_HEADER
+
+
+def install_cors(app: FastAPI, origins: tuple[str, ...]) -> None:
+    """Let pages of these origins ask, and read what clients need of an answer's headers.
+
+    No credentials of the browser: a key is a header that the page sets itself.
+    """
+    if not origins:
+        return
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
+        allow_headers=("Authorization", KEY_HEADER, SESSION_HEADER, REQUEST_ID_HEADER),
+        expose_headers=(
+            REQUEST_ID_HEADER,
+            SERVER_TIMING_HEADER,
+            SESSION_HEADER,
+            CLASS_NAMES_HEADER,
+            "Retry-After",
+            *RATE_LIMIT_HEADERS,
+        ),
+    )

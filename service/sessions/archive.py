@@ -1,0 +1,37 @@
+"""Use cases: take a session away as one file, and bring it to a service of the same model."""
+
+from functools import partial
+
+from service.schemas import SessionResponse
+from service.sessions.inspection import session_response
+from service.sessions.resources import Resources
+from service.stores import SessionKey, ShotSpec, decode_session, encode_session
+
+
+async def export_archive(resources: Resources, key: SessionKey) -> bytes:
+    """The session as a file (`service.stores.codec`); counts as a use of it.
+
+    Raises:
+        SessionNotFoundError: unknown or expired.
+    """
+    session = await resources.store.get(key)
+    return await resources.pool.run(partial(encode_session, session.content))
+
+
+async def import_archive(
+    resources: Resources, key: SessionKey, archive: bytes
+) -> tuple[SessionResponse, bool]:
+    """Make a session of a file, or let the file take the place of what it holds.
+
+    Returns:
+        The session, and whether there was none.
+
+    Raises:
+        InvalidArchiveError, LimitExceededError.
+        ModelMismatchError: the file comes from another network.
+    """
+    specs = {resources.model: ShotSpec.of(resources.engine.manifest)}
+    content = await resources.pool.run(partial(decode_session, archive, specs))
+    resources.require_model(content.model)
+    session, is_new = await resources.store.restore(key, content)
+    return session_response(session), is_new

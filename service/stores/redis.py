@@ -1,0 +1,241 @@
+"""Sessions in Redis, for several replicas and beyond their restarts."""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, get_args
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from model.contract import SupportSet
+from service.errors import (
+    ClassNotFoundError,
+    ModelMismatchError,
+    SessionNotFoundError,
+    StoreUnavailableError,
+)
+from service.stores import redis_scripts
+from service.stores.base import Mode, Session, SessionContent, SessionKey, SessionLimits
+from service.stores.local_copies import LocalCopies
+from service.stores.redis_record import read_content, write_classes
+from service.stores.refusals import Limit, refusal
+from service.stores.tensors import ShotSpec
+
+_log = logging.getLogger(__name__)
+
+_LIMITS = get_args(Limit)
+_MAX_CONNECTIONS = 32
+_VERSION_BYTES = 16
+
+Answer = list[Any]
+Argument = str | int | bytes
+
+
+class RedisStore:
+    """Every call is one script, which Redis runs in one atomic step.
+
+    Decoded sessions are held here too, and used as long as Redis names the same version.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`; may hold credentials.
+        limits: of one session and of one owner.
+        max_bytes: of the arrays of the sessions held here, and so of one session.
+        prefix: of every key.
+        timeout_s: for each answer of Redis.
+        specs: by model, what shots must be like; see `codec.decode_session`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        limits: SessionLimits,
+        *,
+        max_bytes: int,
+        prefix: str = "fss",
+        timeout_s: float = 2.0,
+        specs: Mapping[str, ShotSpec] | None = None,
+    ) -> None:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=_MAX_CONNECTIONS,
+            timeout=timeout_s,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            # A write whose answer was lost may have been done: only the caller may repeat it.
+            retry=Retry(NoBackoff(), 0),
+            protocol=2,
+        )
+        self._redis = Redis.from_pool(pool)
+        self._limits = limits
+        self._max_bytes = max_bytes
+        self._prefix = prefix
+        self._timeout_s = timeout_s
+        self._specs = specs or {}
+        self._copies = LocalCopies(max_bytes, limits.ttl_s)
+        self._touch = self._redis.register_script(redis_scripts.TOUCH)
+        self._write = self._redis.register_script(redis_scripts.WRITE)
+        self._delete = self._redis.register_script(redis_scripts.DELETE)
+        self._delete_class = self._redis.register_script(redis_scripts.DELETE_CLASS)
+
+    async def create(
+        self, key: SessionKey, model: str, class_name: str, supports: SupportSet
+    ) -> Session:
+        """See `SessionStore.create`."""
+        classes = {class_name: supports}
+        session, _ = await self._make(key, SessionContent(model, 0.0, classes), created="")
+        return session
+
+    async def restore(self, key: SessionKey, content: SessionContent) -> tuple[Session, bool]:
+        """See `SessionStore.restore`."""
+        return await self._make(key, content, created=round(content.created * 1000))
+
+    async def put(
+        self, key: SessionKey, model: str, class_name: str, supports: SupportSet, mode: Mode
+    ) -> Session:
+        """See `SessionStore.put`."""
+        version = _new_version()
+        classes = {class_name: supports}
+        _, before, now, _ = await self._run_write(key, version, mode, model, "", classes)
+        known = self._copies.find(key, before)
+        if known is None:
+            content = await self._fetch(key)
+        else:
+            content = known.with_shots(class_name, supports, mode)
+            self._copies.keep(key, version, content)
+        return self._session(key, content, now)
+
+    async def get(self, key: SessionKey) -> Session:
+        """See `SessionStore.get`."""
+        _, version, now = await self._run(self._touch, key)
+        content = self._copies.find(key, version)
+        if content is None:
+            content = await self._fetch(key)
+        return self._session(key, content, now)
+
+    async def delete(self, key: SessionKey) -> None:
+        """See `SessionStore.delete`."""
+        self._copies.drop(key)
+        await self._run(self._delete, key)
+
+    async def delete_class(self, key: SessionKey, class_name: str) -> None:
+        """See `SessionStore.delete_class`."""
+        self._copies.drop(key)
+        answer = await self._run(self._delete_class, key, [_new_version(), class_name])
+        if answer[0] == b"class":
+            raise ClassNotFoundError(f"the session has no class {class_name!r}")
+
+    async def ping(self) -> None:
+        """See `SessionStore.ping`."""
+        async with self._answering():
+            await self._redis.ping()
+
+    async def close(self) -> None:
+        """See `SessionStore.close`."""
+        await self._redis.aclose()
+
+    async def _make(
+        self, key: SessionKey, content: SessionContent, *, created: int | str
+    ) -> tuple[Session, bool]:
+        version = _new_version()
+        _, before, now, created_ms = await self._run_write(
+            key, version, "whole", content.model, created, content.classes
+        )
+        content = content._replace(created=created_ms / 1000)
+        self._copies.keep(key, version, content)
+        return self._session(key, content, now), not before
+
+    async def _run_write(
+        self,
+        key: SessionKey,
+        version: bytes,
+        mode: str,
+        model: str,
+        created: int | str,
+        classes: Mapping[str, SupportSet],
+    ) -> Answer:
+        limits = self._limits
+        bounds = (
+            limits.max_classes,
+            limits.max_shots,
+            self._max_bytes,
+            limits.max_owner_sessions,
+            limits.max_owner_bytes,
+        )
+        written = await asyncio.to_thread(write_classes, classes)
+        return await self._run(self._write, key, [version, mode, model, created, *bounds, *written])
+
+    async def _run(
+        self, script: Any, key: SessionKey, arguments: Sequence[Argument] = ()
+    ) -> Answer:
+        """The answer of a script.
+
+        Raises:
+            SessionNotFoundError, ModelMismatchError, LimitExceededError, StoreUnavailableError.
+        """
+        owned = int(bool(key.owner))
+        ttl_ms = max(1, round(self._limits.ttl_s * 1000))
+        async with self._answering():
+            answer: Answer = await script(self._keys(key), [ttl_ms, owned, *arguments])
+        word = answer[0].decode()
+        if word in _LIMITS:
+            raise refusal(word, self._limits)
+        if word == "unknown":
+            self._copies.drop(key)
+            raise SessionNotFoundError
+        if word == "model":
+            raise ModelMismatchError
+        return answer
+
+    async def _fetch(self, key: SessionKey) -> SessionContent:
+        """The session as it is now, which may be later than what was asked about."""
+        async with self._answering():
+            # Bytes: replies are not decoded, which the annotations of the client do not know.
+            record: Any = await self._redis.hgetall(self._keys(key)[0])
+        if not record:
+            raise SessionNotFoundError
+        content = await asyncio.to_thread(read_content, record, self._specs)
+        self._copies.keep(key, record[b"version"], content)
+        return content
+
+    def _session(self, key: SessionKey, content: SessionContent, now_ms: int) -> Session:
+        return Session(key, content, now_ms / 1000 + self._limits.ttl_s)
+
+    def _keys(self, key: SessionKey) -> list[str]:
+        """Digests, since names of keys show up in logs and tools of Redis."""
+        owner = _digest(key.owner)
+        session = _digest(owner + key.session_id)  # the first is of one length, so no two are alike
+        return [
+            f"{self._prefix}:session:{session}",
+            f"{self._prefix}:owner:{owner}:expiries",
+            f"{self._prefix}:owner:{owner}:sizes",
+        ]
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        """A block that talks to Redis, and does not wait for it longer than it may.
+
+        Raises:
+            StoreUnavailableError.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                yield
+        except (RedisError, OSError) as exc:
+            # The kind alone: texts of Redis may quote what was sent.
+            _log.warning("store unavailable", extra={"error": type(exc).__name__})
+            raise StoreUnavailableError from exc
+
+
+def _new_version() -> bytes:
+    """Never used before, whatever Redis may have lost or been restored to."""
+    return secrets.token_bytes(_VERSION_BYTES)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,58 @@
+"""A session as the hash that Redis holds of it (`redis_scripts.py`), and back."""
+
+from collections.abc import Mapping
+from functools import reduce
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from model.contract import SupportSet
+from service.errors import InvalidArchiveError, UnreadableSessionError
+from service.stores.base import SessionContent
+from service.stores.codec import decode_supports, encode_supports
+from service.stores.tensors import ShotSpec
+
+
+class _ClassEntry(BaseModel):
+    """A class in the index; its shots are those of the chunks, one after another."""
+
+    name: str
+    chunks: Annotated[list[int], Field(min_length=1)]
+
+
+# Errors end up in the log: without what users named their classes.
+_INDEX = TypeAdapter(list[_ClassEntry], config=ConfigDict(hide_input_in_errors=True))
+
+
+def write_classes(classes: Mapping[str, SupportSet]) -> list[str | int | bytes]:
+    """The last arguments of the script that writes: for each class name, shots, bytes, chunk."""
+    return [
+        argument
+        for name, supports in classes.items()
+        for argument in (name, len(supports.shots), supports.nbytes, encode_supports(supports))
+    ]
+
+
+def read_content(record: Mapping[bytes, bytes], specs: Mapping[str, ShotSpec]) -> SessionContent:
+    """The session of a hash.
+
+    Args:
+        record: all fields.
+        specs: by model; see `codec.decode_session`.
+
+    Raises:
+        UnreadableSessionError: another version of the service wrote it, or it is broken.
+    """
+    try:
+        model = record[b"model"].decode()
+        spec = specs.get(model)
+        classes = {
+            entry.name: reduce(
+                SupportSet.extended,
+                (decode_supports(record[b"chunk:%d" % number], spec) for number in entry.chunks),
+            )
+            for entry in _INDEX.validate_json(record[b"index"])
+        }
+        return SessionContent(model, int(record[b"created"]) / 1000, classes)
+    except (InvalidArchiveError, KeyError, ValueError, ValidationError) as exc:
+        raise UnreadableSessionError from exc

@@ -1,0 +1,152 @@
+"""What the Redis store does on the server, each script in one atomic step.
+
+Keys of a session, in the order in which scripts take them:
+
+1. a hash, which expires as a whole: `version` (a random value, new with each change), `model`,
+   `created` (ms), `next` (number of the last chunk), `index` (JSON: classes in order, each with
+   `name`, `shots`, `bytes` and the numbers of its `chunks`), and the chunks, `chunk:N`, each the
+   supports of one registration as `codec.encode_supports` writes them;
+2. the sessions of its owner, a sorted set by the time of expiry (ms);
+3. the bytes of each of them, a hash.
+
+The last two are kept only where owners are told apart. Every script begins with the arguments
+TTL (ms) and whether the owner counts, and answers with a word first: `ok` and what was asked for,
+`unknown`, or what is in the way. Times are the server's, so replicas need not agree on theirs.
+"""
+
+_PRELUDE = """
+local session, expiries, sizes = KEYS[1], KEYS[2], KEYS[3]
+local ttl, owned = tonumber(ARGV[1]), ARGV[2] == '1'
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local function touch(bytes)
+  redis.call('PEXPIRE', session, ttl)
+  if not owned then return end
+  -- Fails when Redis is full, which must not keep anybody from reading.
+  redis.pcall('ZADD', expiries, now + ttl, session)
+  redis.call('PEXPIRE', expiries, ttl)
+  if bytes then redis.call('HSET', sizes, session, bytes) end
+  redis.call('PEXPIRE', sizes, ttl)
+end
+
+local function disown(key)
+  redis.call('ZREM', expiries, key)
+  redis.call('HDEL', sizes, key)
+end
+
+local function position(index, name)
+  for i, entry in ipairs(index) do
+    if entry.name == name then return i end
+  end
+end
+
+local function drop_chunks(entry)
+  for _, number in ipairs(entry.chunks) do redis.call('HDEL', session, 'chunk:' .. number) end
+end
+
+local function save(index, version)
+  local bytes = 0
+  for _, entry in ipairs(index) do bytes = bytes + entry.bytes end
+  local text = #index == 0 and '[]' or cjson.encode(index)
+  redis.call('HSET', session, 'index', text, 'version', version)
+  touch(bytes)
+end
+"""
+
+# Nothing more -> ok, version, now. Who holds another version fetches the hash.
+TOUCH = (
+    _PRELUDE
+    + """
+local version = redis.call('HGET', session, 'version')
+if not version then return {'unknown'} end
+touch()
+return {'ok', version, now}
+"""
+)
+
+# New version, mode, model, created or '', five limits, then for each class its name, shots,
+# bytes and chunk. Mode `whole` makes the session anew. -> ok, version before or '', now, created.
+WRITE = (
+    _PRELUDE
+    + """
+local version, mode, model, created = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local max_classes, max_shots, max_bytes = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local max_owner_sessions, max_owner_bytes = tonumber(ARGV[10]), tonumber(ARGV[11])
+local index, last, stale, fresh = {}, 0, {}, {}
+local known = redis.call('HMGET', session, 'version', 'model', 'created', 'next', 'index')
+if mode == 'whole' then
+  if created == '' then created = now end
+else
+  if not known[1] then return {'unknown'} end
+  if known[2] ~= model then return {'model'} end
+  created, last, index = known[3], tonumber(known[4]), cjson.decode(known[5])
+end
+
+for i = 12, #ARGV, 4 do
+  local name, shots, bytes = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
+  local at = position(index, name) or #index + 1
+  local before = index[at]
+  local entry = before
+  if not before or mode == 'replace' then
+    if before then stale[#stale + 1] = before end
+    entry = {name = name, shots = 0, bytes = 0, chunks = {}}
+  end
+  last = last + 1
+  entry.shots, entry.bytes = entry.shots + shots, entry.bytes + bytes
+  entry.chunks[#entry.chunks + 1] = last
+  index[at] = entry
+  fresh[#fresh + 1] = {'chunk:' .. last, ARGV[i + 3]}
+end
+
+local total = 0
+if #index > max_classes then return {'classes'} end
+for _, entry in ipairs(index) do
+  if entry.shots > max_shots then return {'shots'} end
+  total = total + entry.bytes
+end
+if total > max_bytes then return {'session_bytes'} end
+if owned then
+  for _, gone in ipairs(redis.call('ZRANGEBYSCORE', expiries, '-inf', now)) do disown(gone) end
+  local others, held, all = 0, total, redis.call('HGETALL', sizes)
+  for i = 1, #all, 2 do
+    if all[i] ~= session then others, held = others + 1, held + tonumber(all[i + 1]) end
+  end
+  if others >= max_owner_sessions then return {'owner_sessions'} end
+  if held > max_owner_bytes then return {'owner_bytes'} end
+end
+
+redis.call('HSET', session, 'model', model) -- if Redis is full, it fails here, with nothing lost
+if mode == 'whole' then redis.call('DEL', session) end
+for _, entry in ipairs(stale) do drop_chunks(entry) end
+for _, field in ipairs(fresh) do redis.call('HSET', session, field[1], field[2]) end
+redis.call('HSET', session, 'model', model, 'created', created, 'next', last)
+save(index, version)
+return {'ok', known[1] or '', now, tonumber(created)}
+"""
+)
+
+# New version, class name -> ok.
+DELETE_CLASS = (
+    _PRELUDE
+    + """
+local known = redis.call('HGET', session, 'index')
+if not known then return {'unknown'} end
+local index = cjson.decode(known)
+local at = position(index, ARGV[4])
+if not at then return {'class'} end
+local gone = table.remove(index, at)
+save(index, ARGV[3]) -- if Redis is full, it fails here, with nothing lost
+drop_chunks(gone)
+return {'ok'}
+"""
+)
+
+DELETE = (
+    _PRELUDE
+    + """
+if redis.call('DEL', session) == 0 then return {'unknown'} end
+if owned then disown(session) end
+return {'ok'}
+"""
+)

@@ -1,0 +1,105 @@
+"""A class as a group of tensors, and back from tensors that anyone may have made.
+
+K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`:
+
+    affinity, guided, gate (K, C) F16
+    tokens (T, D) F16
+    token_counts (K,) U32
+    refit (R,) F32, only if the class has one
+"""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.contract import Manifest, SupportPrototype, SupportSet
+from service.errors import InvalidArchiveError
+
+Array = NDArray[np.float16] | NDArray[np.float32] | NDArray[np.uint32]
+Tensors = dict[str, Array]
+
+_VECTORS = ("affinity", "guided", "gate")
+_NAMES = frozenset({*_VECTORS, "tokens", "token_counts"})
+
+
+class ShotSpec(NamedTuple):
+    """What a network expects of a shot: C, D, and the bytes one may take."""
+
+    channels: int
+    high_channels: int
+    max_shot_bytes: int
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        """That of a bundle."""
+        return cls(manifest.channels, manifest.high_channels, manifest.max_shot_bytes)
+
+
+def to_tensors(supports: SupportSet) -> Tensors:
+    """The tensors of a class with at least one shot."""
+    shots = supports.shots
+    tensors: Tensors = {
+        name: np.stack([getattr(shot, name) for shot in shots]) for name in _VECTORS
+    }
+    tensors["tokens"] = np.concatenate([shot.tokens for shot in shots])
+    tensors["token_counts"] = np.array([len(shot.tokens) for shot in shots], np.uint32)
+    if supports.refit is not None:
+        tensors["refit"] = supports.refit
+    return tensors
+
+
+def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
+    """The class that tensors describe, bit for bit.
+
+    Args:
+        tensors: from anywhere.
+        spec: what its shots must be like; none: only like each other.
+
+    Raises:
+        InvalidArchiveError: one is missing, too many, of another shape or type, or not finite.
+    """
+    if set(tensors) - {"refit"} != _NAMES:
+        raise InvalidArchiveError("a class lacks tensors, or has some that do not belong there")
+    counts = _token_counts(tensors["token_counts"])
+    channels = _width(tensors["affinity"]) if spec is None else spec.channels
+    depth = _width(tensors["tokens"]) if spec is None else spec.high_channels
+    for name in _VECTORS:
+        _require(tensors[name], np.float16, (len(counts), channels))
+    _require(tensors["tokens"], np.float16, (sum(counts), depth))
+    refit = tensors.get("refit")
+    if refit is not None:
+        _require(refit, np.float32, (2 * channels + 2,))
+    tokens = np.split(tensors["tokens"], np.cumsum(counts)[:-1])
+    vectors = (tensors[name] for name in _VECTORS)
+    shots = tuple(SupportPrototype(*parts) for parts in zip(*vectors, tokens, strict=True))
+    if spec is not None and any(shot.nbytes > spec.max_shot_bytes for shot in shots):
+        raise InvalidArchiveError(f"a shot takes more than {spec.max_shot_bytes} bytes")
+    return SupportSet(shots, None if refit is None else np.asarray(refit, np.float32))
+
+
+def _token_counts(tensor: Array) -> list[int]:
+    if tensor.dtype != np.uint32 or tensor.ndim != 1:
+        raise InvalidArchiveError("the token counts are of another type or shape")
+    if not tensor.size or not tensor.all():
+        raise InvalidArchiveError("a class has no shot, or a shot no token")
+    return [int(count) for count in tensor]
+
+
+def _width(tensor: Array) -> int:
+    """Of the last axis; never 0, so that the shape of an empty tensor fits nothing."""
+    return max(1, tensor.shape[-1]) if tensor.ndim else 1
+
+
+def _require(tensor: Array, dtype: type, shape: tuple[int, ...]) -> None:
+    if tensor.dtype != dtype or tensor.shape != shape:
+        raise InvalidArchiveError("a tensor has another type or shape than it must have")
+    if not _is_finite(tensor):
+        raise InvalidArchiveError("a tensor holds values that are not finite")
+
+
+def _is_finite(tensor: Array) -> bool:
+    """Of half precision by its bits, which is over ten times as fast as NumPy's own check."""
+    if tensor.dtype == np.float16:
+        return bool((tensor.view(np.uint16) & 0x7FFF).max() < 0x7C00)
+    return bool(np.isfinite(tensor).all())

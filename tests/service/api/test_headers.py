@@ -1,0 +1,106 @@
+"""Headers of every answer, methods of a path, and pages of other origins."""
+
+from collections.abc import Sequence
+
+import httpx
+import pytest
+
+from model.contract import SupportSet
+from service.app import create_app
+from service.engine import Answers, FakeEngine, ImageU8
+from service.settings import Settings
+from tests.service.http_api import new_session, post_segment, running
+from tests.service.pictures import picture
+
+PAGE = "https://label.example"
+
+
+class BrokenEngine(FakeEngine):
+    """Raises what nobody expects."""
+
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        raise ZeroDivisionError
+
+
+def assert_harmless(response: httpx.Response) -> None:
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["x-frame-options"] == "DENY"
+    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["cache-control"] == "no-store"
+    policy = response.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "frame-ancestors 'none'"} <= set(policy)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/healthz"),
+        ("HEAD", "/readyz"),
+        ("GET", "/openapi.json"),
+        ("GET", "/nowhere"),
+        ("PUT", "/support"),
+        ("POST", "/segment"),
+        ("OPTIONS", "/models"),
+    ],
+)
+async def test_every_answer_is_harmless(client: httpx.AsyncClient, method: str, path: str) -> None:
+    assert_harmless(await client.request(method, path))
+
+
+async def test_answers_with_content_and_unexpected_errors_too(settings: Settings) -> None:
+    for engine, status in ((FakeEngine(), 200), (BrokenEngine(), 500)):
+        async with running(create_app(settings, engine=engine)) as client:
+            session_id = await new_session(client, [picture()])
+            response = await post_segment(client, session_id, [picture()], accept="image/png")
+            assert response.status_code == status
+            assert_harmless(response)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/healthz", {"GET", "HEAD"}),
+        ("DELETE", "/support", {"POST"}),
+        ("POST", "/sessions/x", {"GET", "DELETE"}),
+        ("PUT", "/sessions/x/classes/a/b", {"DELETE"}),
+    ],
+)
+async def test_refused_method_names_all_others(
+    client: httpx.AsyncClient, method: str, path: str, allowed: set[str]
+) -> None:
+    response = await client.request(method, path)
+    assert response.status_code == 405
+    assert set(response.headers["allow"].split(", ")) == allowed
+
+
+async def test_named_origin_may_ask_and_read(settings: Settings, fake_engine: FakeEngine) -> None:
+    app = create_app(settings.model_copy(update={"cors_origins": (PAGE,)}), engine=fake_engine)
+    async with running(app) as client:
+        asked = {"Access-Control-Request-Method": "POST"}
+        allowed = await client.options(
+            "/segment",
+            headers={"Origin": PAGE, "Access-Control-Request-Headers": "authorization"} | asked,
+        )
+        assert allowed.status_code == 200
+        assert allowed.headers["access-control-allow-origin"] == PAGE
+        assert "access-control-allow-credentials" not in allowed.headers
+        answer = await client.get("/models", headers={"Origin": PAGE})
+        assert answer.headers["access-control-allow-origin"] == PAGE
+        exposed = set(answer.headers["access-control-expose-headers"].split(", "))
+        assert {"X-Request-ID", "Retry-After", "X-Class-Names", "Server-Timing"} <= exposed
+        for stranger in ("https://elsewhere.example", "null", PAGE + ".elsewhere.example"):
+            refused = await client.options("/segment", headers={"Origin": stranger} | asked)
+            assert refused.status_code == 400
+            assert "access-control-allow-origin" not in refused.headers
+            answer = await client.get("/models", headers={"Origin": stranger})
+            assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_problem_can_be_read_by_the_page(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"cors_origins": (PAGE,)}), engine=BrokenEngine())
+    async with running(app) as client:
+        session_id = await new_session(client, [picture()])
+        client.headers["Origin"] = PAGE
+        response = await post_segment(client, session_id, [picture()])
+        assert response.status_code == 500
+        assert response.headers["access-control-allow-origin"] == PAGE

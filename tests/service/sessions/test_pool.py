@@ -1,0 +1,28 @@
+"""Codec threads: what becomes of work that nobody waits for any more."""
+
+import asyncio
+import threading
+
+from service.sessions import CodecPool
+
+
+async def test_what_has_not_begun_is_withdrawn_with_its_request() -> None:
+    pool = CodecPool(1)
+    begun, go_on = threading.Event(), threading.Event()
+    calls: list[int] = []
+
+    def occupy() -> None:
+        begun.set()
+        go_on.wait(20)
+
+    holding = asyncio.create_task(pool.run(occupy))
+    await asyncio.to_thread(begun.wait, 20)
+    gone = asyncio.create_task(pool.gather([lambda: calls.append(1)] * 5))
+    await asyncio.sleep(0.05)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    go_on.set()
+    await holding
+    await pool.run(lambda: None)  # behind what was withdrawn
+    assert calls == []
+    await pool.close()

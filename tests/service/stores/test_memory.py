@@ -1,0 +1,71 @@
+"""The bounds of the store in memory: who was longest unused makes room."""
+
+import pytest
+
+from service.errors import LimitExceededError, SessionNotFoundError
+from service.stores import MemoryStore, SessionLimits
+from tests.service.stores.supports import SHOT_BYTES, key, some
+
+
+def memory(*, sessions: int = 3, max_bytes: int = 100 * SHOT_BYTES) -> MemoryStore:
+    return MemoryStore(SessionLimits(), max_sessions=sessions, max_bytes=max_bytes)
+
+
+async def test_least_recently_used_makes_room_for_a_session() -> None:
+    store = memory(sessions=2)
+    await store.create(key("a"), "m", "cat", some(1))
+    await store.create(key("b"), "m", "cat", some(1))
+    await store.get(key("a"))
+    await store.create(key("c"), "m", "cat", some(1))
+    with pytest.raises(SessionNotFoundError):
+        await store.get(key("b"))
+    assert (await store.get(key("a"))).session_id == "a"
+
+
+async def test_least_recently_used_makes_room_for_bytes() -> None:
+    store = memory(max_bytes=10 * SHOT_BYTES)
+    await store.create(key("a"), "m", "cat", some(4))
+    await store.create(key("b"), "m", "cat", some(4))
+    await store.put(key("a"), "m", "cat", some(2), "append")  # 10 of 10: both stay
+    assert len((await store.get(key("b"))).classes["cat"].shots) == 4
+    await store.put(key("b"), "m", "cat", some(1), "append")
+    with pytest.raises(SessionNotFoundError):
+        await store.get(key("a"))
+    assert len((await store.get(key("b"))).classes["cat"].shots) == 5
+
+
+async def test_session_larger_than_the_store_evicts_nobody() -> None:
+    store = memory(max_bytes=10 * SHOT_BYTES)
+    await store.create(key("a"), "m", "cat", some(4))
+    await store.create(key("b"), "m", "cat", some(4))
+    with pytest.raises(LimitExceededError):
+        await store.put(key("b"), "m", "cat", some(7), "append")
+    assert [len((await store.get(key(name))).classes["cat"].shots) for name in "ab"] == [4, 4]
+
+
+async def test_refused_owner_evicts_nobody() -> None:
+    limits = SessionLimits(max_owner_sessions=1)
+    store = MemoryStore(limits, max_sessions=2, max_bytes=10**6)
+    await store.create(key("a", "one"), "m", "cat", some(1))
+    await store.create(key("b", "two"), "m", "cat", some(1))
+    with pytest.raises(LimitExceededError):
+        await store.create(key("c", "two"), "m", "cat", some(1))
+    await store.get(key("a", "one"))
+
+
+async def test_evicted_session_frees_the_share_of_its_owner() -> None:
+    limits = SessionLimits(max_owner_sessions=1)
+    store = MemoryStore(limits, max_sessions=1, max_bytes=10**6)
+    await store.create(key("a", "one"), "m", "cat", some(1))
+    await store.create(key("b", "two"), "m", "cat", some(1))
+    await store.create(key("c", "one"), "m", "cat", some(1))
+
+
+async def test_deleted_bytes_are_free_again() -> None:
+    store = memory(max_bytes=10 * SHOT_BYTES)
+    for _ in range(5):
+        await store.create(key("a"), "m", "cat", some(9))
+        await store.delete(key("a"))
+    await store.create(key("b"), "m", "cat", some(5))
+    await store.create(key("c"), "m", "cat", some(5))
+    assert len((await store.get(key("b"))).classes["cat"].shots) == 5

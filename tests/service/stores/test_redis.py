@@ -1,0 +1,307 @@
+"""What only Redis has: replicas, restarts, outages, local copies, and data of others."""
+
+import asyncio
+import sys
+import time
+import traceback
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import redis
+
+from service.errors import (
+    LimitExceededError,
+    SessionNotFoundError,
+    StoreUnavailableError,
+    UnreadableSessionError,
+)
+from service.stores import SessionContent, SessionLimits, ShotSpec
+from service.stores.redis import RedisStore
+from tests.service.redis_server import RedisServer
+from tests.service.stores.supports import SHOT_BYTES, key, shots, some, values
+
+pytestmark = pytest.mark.redis
+
+ROOT = Path(__file__).parents[3]
+PROCESSES = 3
+APPENDS = 8
+
+APPENDING = """
+import asyncio, sys
+from service.stores import SessionLimits
+from service.stores.redis import RedisStore
+from tests.service.stores.supports import key, shots
+
+async def main(url, prefix, process, count):
+    store = RedisStore(url, SessionLimits(max_shots=999), max_bytes=10**6, prefix=prefix,
+                       timeout_s=20)
+    await asyncio.gather(*(
+        store.put(key("s"), "m", "cat", shots(process * count + i), "append")
+        for i in range(count)
+    ))
+    await store.close()
+
+asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+"""
+
+
+@pytest.fixture
+async def replica(
+    redis_server: RedisServer, prefix: str
+) -> AsyncIterator[Callable[..., RedisStore]]:
+    """Makes stores that share one Redis, as the replicas of a service do."""
+    async with AsyncExitStack() as stack:
+
+        def build(url: str = redis_server.url, **options: object) -> RedisStore:
+            arguments = {"max_bytes": 10**6, "prefix": prefix, "timeout_s": 20.0} | options
+            store = RedisStore(url, SessionLimits(), **arguments)  # type: ignore[arg-type]
+            stack.push_async_callback(store.close)
+            return store
+
+        yield build
+
+
+@pytest.fixture
+def own_server(redis_directory: Path) -> Iterator[RedisServer]:
+    """A server to be maltreated; it keeps what it was told."""
+    server = RedisServer(redis_directory, persistent=True)
+    server.start()
+    yield server
+    server.kill()
+
+
+async def test_replicas_see_each_others_sessions(replica: Callable[..., RedisStore]) -> None:
+    one, two = replica(), replica()
+    await one.create(key("s"), "m", "cat", shots(1))
+    assert values((await two.get(key("s"))).classes["cat"]) == [1]
+    await two.put(key("s"), "m", "cat", shots(2), "append")
+    assert values((await one.get(key("s"))).classes["cat"]) == [1, 2]
+    await one.delete_class(key("s"), "cat")
+    assert (await two.get(key("s"))).classes == {}
+    await two.delete(key("s"))
+    with pytest.raises(SessionNotFoundError):
+        await one.get(key("s"))
+
+
+async def test_put_answers_with_what_others_put_before(replica: Callable[..., RedisStore]) -> None:
+    one, two = replica(), replica()
+    await one.create(key("s"), "m", "cat", shots(1))
+    await two.put(key("s"), "m", "dog", shots(2), "append")
+    session = await one.put(key("s"), "m", "cat", shots(3), "append")
+    assert {name: values(each) for name, each in session.classes.items()} == {
+        "cat": [1, 3],
+        "dog": [2],
+    }
+
+
+async def test_session_made_anew_is_not_taken_for_the_old_one(
+    replica: Callable[..., RedisStore],
+) -> None:
+    one, two = replica(), replica()
+    await one.create(key("s"), "m", "cat", shots(1))
+    await two.delete(key("s"))
+    await two.create(key("s"), "m", "cat", shots(2))
+    assert values((await one.get(key("s"))).classes["cat"]) == [2]
+
+
+async def test_concurrent_appends_of_processes_lose_nothing(
+    replica: Callable[..., RedisStore], redis_server: RedisServer, prefix: str
+) -> None:
+    store = replica()
+    await store.create(key("s"), "m", "cat", shots(PROCESSES * APPENDS))
+    command = [sys.executable, "-c", APPENDING, redis_server.url, prefix]
+    processes = [
+        await asyncio.create_subprocess_exec(*command, str(number), str(APPENDS), cwd=ROOT)
+        for number in range(PROCESSES)
+    ]
+    assert [await process.wait() for process in processes] == [0] * PROCESSES
+    kept = values((await store.get(key("s"))).classes["cat"])
+    assert sorted(kept) == list(range(PROCESSES * APPENDS + 1))
+
+
+async def test_limits_hold_whichever_replica_writes(redis_server: RedisServer, prefix: str) -> None:
+    limits = SessionLimits(max_shots=5, max_owner_sessions=4)
+    stores = [
+        RedisStore(redis_server.url, limits, max_bytes=10**6, prefix=prefix, timeout_s=20)
+        for _ in range(3)
+    ]
+    await stores[0].create(key("s"), "m", "cat", some(1))
+    calls = [store.put(key("s"), "m", "cat", some(1), "append") for store in stores * 5]
+    calls += [
+        store.create(key(f"s{number}"), "m", "cat", some(1))
+        for number, store in enumerate(stores * 5)
+    ]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [isinstance(result, LimitExceededError) for result in results]
+    assert (refused[:15].count(False), refused[15:].count(False)) == (4, 3)
+    assert len((await stores[1].get(key("s"))).classes["cat"].shots) == 5
+    for store in stores:
+        await store.close()
+
+
+async def test_unchanged_session_is_asked_about_once_and_not_fetched(
+    replica: Callable[..., RedisStore], redis_server: RedisServer
+) -> None:
+    store, other = replica(), replica()
+    await other.create(key("s"), "m", "cat", some(20))
+    first = await store.get(key("s"))
+    with redis.Redis.from_url(redis_server.url) as client:
+        calls = command_calls(client)
+        for _ in range(5):
+            session = await store.get(key("s"))
+        assert command_calls(client) - calls == 5
+    assert session.classes is first.classes
+    assert session.expires_at > first.expires_at
+
+
+def command_calls(client: redis.Redis) -> int:
+    """Scripts and fetches that clients asked for so far."""
+    statistics = client.info("commandstats")
+    return sum(
+        statistics.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("evalsha", "hgetall")
+    )
+
+
+async def test_local_copies_are_bounded(replica: Callable[..., RedisStore]) -> None:
+    store = replica(max_bytes=10 * SHOT_BYTES)
+    first = await store.create(key("a"), "m", "cat", some(4))
+    second = await store.create(key("b"), "m", "cat", some(4))
+    await store.create(key("c"), "m", "cat", some(4))
+    assert (await store.get(key("b"))).classes is second.classes
+    assert (await store.get(key("a"))).classes is not first.classes
+
+
+async def test_keys_in_redis_name_nobody(
+    replica: Callable[..., RedisStore], redis_server: RedisServer, prefix: str
+) -> None:
+    await replica().create(key("my-session", "my-owner"), "m", "cat", some(1))
+    with redis.Redis.from_url(redis_server.url) as client:
+        keys = [name.decode() for name in client.scan_iter(f"{prefix}:*")]
+    assert len(keys) == 3
+    assert not any("my-" in name for name in keys)
+
+
+async def test_everything_in_redis_expires(
+    replica: Callable[..., RedisStore], redis_server: RedisServer, prefix: str
+) -> None:
+    store = replica()
+    await store.create(key("s"), "m", "cat", some(1))
+    await store.put(key("s"), "m", "dog", some(1), "append")
+    await store.delete_class(key("s"), "cat")
+    with redis.Redis.from_url(redis_server.url) as client:
+        assert all(client.pttl(name) > 0 for name in client.scan_iter(f"{prefix}:*"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("index", b"[{"),
+        ("index", b'[{"name": "cat", "chunks": []}]'),
+        ("index", b'[{"name": "cat", "chunks": ["one"]}]'),
+        ("index", b'[{"name": "cat", "chunks": [2]}]'),
+        ("model", b"\xff"),
+        ("chunk:1", b"\x80\x04K\x01."),
+    ],
+)
+async def test_broken_data_is_a_clear_error_and_can_be_deleted(
+    replica: Callable[..., RedisStore],
+    redis_server: RedisServer,
+    prefix: str,
+    field: str,
+    value: bytes,
+) -> None:
+    await replica().create(key("s"), "m", "cat", some(1))
+    with redis.Redis.from_url(redis_server.url) as client:
+        (name,) = client.scan_iter(f"{prefix}:session:*")
+        client.hset(name, field, value)
+    store = replica()
+    with pytest.raises(UnreadableSessionError) as caught:
+        await store.get(key("s"))
+    assert "cat" not in "".join(traceback.format_exception(caught.value))
+    await store.delete(key("s"))
+
+
+async def test_shots_that_the_model_cannot_use_are_not_read(
+    replica: Callable[..., RedisStore],
+) -> None:
+    await replica().create(key("s"), "m", "cat", some(1))
+    fitting = ShotSpec(channels=8, high_channels=8, max_shot_bytes=SHOT_BYTES)
+    await replica(specs={"m": fitting}).get(key("s"))
+    await replica(specs={"another": fitting._replace(channels=9)}).get(key("s"))
+    with pytest.raises(UnreadableSessionError):
+        await replica(specs={"m": fitting._replace(channels=9)}).get(key("s"))
+
+
+async def test_sessions_outlive_the_server_that_made_them_and_redis(
+    replica: Callable[..., RedisStore], own_server: RedisServer
+) -> None:
+    first = replica(own_server.url)
+    await first.create(key("s"), "m", "cat", shots(1, 2))
+    await first.close()
+    own_server.kill()
+    own_server.start()
+    session = await replica(own_server.url).get(key("s"))
+    assert values(session.classes["cat"]) == [1, 2]
+
+
+async def test_redis_that_is_gone_is_an_error_at_once_until_it_is_back(
+    replica: Callable[..., RedisStore], own_server: RedisServer
+) -> None:
+    store = replica(own_server.url)
+    await store.create(key("s"), "m", "cat", shots(1))
+    await asyncio.gather(*(store.get(key("s")) for _ in range(8)))  # several open connections
+    own_server.kill()
+    for call in (store.ping, lambda: store.get(key("s")), lambda: store.delete(key("s"))):
+        with pytest.raises(StoreUnavailableError):
+            await call()
+    own_server.start()
+    await store.ping()
+    sessions = await asyncio.gather(*(store.get(key("s")) for _ in range(8)))
+    assert all(values(session.classes["cat"]) == [1] for session in sessions)
+    await store.put(key("s"), "m", "cat", shots(2), "append")
+
+
+async def test_redis_that_does_not_answer_is_not_waited_for(
+    replica: Callable[..., RedisStore], own_server: RedisServer
+) -> None:
+    store = replica(own_server.url, timeout_s=0.3)
+    patient = replica(own_server.url)
+    await patient.create(key("s"), "m", "cat", shots(1))
+    own_server.freeze()
+    began = time.monotonic()
+    calls = [store.ping(), *(store.get(key("s")) for _ in range(50))]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert time.monotonic() - began < 10
+    assert all(isinstance(result, StoreUnavailableError) for result in results)
+    own_server.thaw()
+    assert values((await patient.get(key("s"))).classes["cat"]) == [1]
+    for _ in range(50):  # it first answers what it was asked while it slept
+        try:
+            await store.ping()
+            break
+        except StoreUnavailableError:
+            await asyncio.sleep(0.1)
+    assert values((await store.get(key("s"))).classes["cat"]) == [1]
+
+
+async def test_full_redis_refuses_writes_and_loses_nothing(
+    replica: Callable[..., RedisStore], own_server: RedisServer
+) -> None:
+    store = replica(own_server.url)
+    await store.create(key("s"), "m", "cat", shots(1))
+    with redis.Redis.from_url(own_server.url) as client:
+        client.config_set("maxmemory", "1")
+        for call in (
+            store.create(key("t"), "m", "cat", shots(1)),
+            store.restore(key("s"), SessionContent("m", 1.0, {})),
+            store.put(key("s"), "m", "cat", shots(2), "replace"),
+            store.delete_class(key("s"), "cat"),
+        ):
+            with pytest.raises(StoreUnavailableError):
+                await call
+        assert values((await replica(own_server.url).get(key("s"))).classes["cat"]) == [1]
+        await store.delete(key("s"))
+        client.config_set("maxmemory", "0")
+    await store.create(key("t"), "m", "cat", shots(1))
