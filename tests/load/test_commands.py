@@ -45,7 +45,7 @@ async def test_soak(tmp_path: Path) -> None:
 
 async def test_chaos(tmp_path: Path) -> None:
     options = ChaosOptions(
-        cases=("worker", "disk", "slow"),
+        cases=("worker", "redis", "restart", "disk", "slow"),
         clients=3,
         spell_s=1.0,
         kills=2,

@@ -17,11 +17,13 @@ import httpx
 import pytest
 import schemathesis
 import uvicorn
-from schemathesis import Case, GenerationMode
+from schemathesis import Case, GenerationMode, SerializationContext
 from schemathesis.checks import negative_data_rejection
 from schemathesis.config import SchemathesisConfig
 from schemathesis.transport.serialization import Binary
 
+from service.access import key_line, new_key
+from service.api.sessions import ARCHIVE
 from service.app import create_app
 from service.engine import FakeEngine
 from service.settings import Settings
@@ -36,12 +38,17 @@ seed = 20260101
 [generation]
 deterministic = true
 database = "none"
-max-examples = 25
+max-examples = 15
+with-security-parameters = false
+[auth.openapi.header]
+api_key = "{key}"
 [checks.positive_data_acceptance]
 enabled = false
 [checks.negative_data_rejection]
-expected-statuses = [400, 404, 405, 406, 413, 415, 422]
+expected-statuses = [400, 401, 404, 405, 406, 409, 413, 415, 422]
 """
+KEY = new_key()
+KEY_HEADER = {"X-API-Key": KEY}
 CLASS_NAME = "thing"
 # Stored upright, so that one mask fits all.
 UPRIGHT = ("jpeg", "png", "webp-lossless", "bmp")
@@ -51,18 +58,29 @@ MASK = Binary(png(blob().astype("uint8") * 255))
 AnyCase: TypeAlias = Case[Any]
 
 DOCUMENT = json.loads(COMMITTED.read_text(encoding="utf-8"))
-schema = schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig.from_str(CONFIG))
+schema = schemathesis.openapi.from_dict(
+    DOCUMENT, config=SchemathesisConfig.from_str(CONFIG.format(key=KEY))
+)
 reached: set[tuple[str, int]] = set()
 numbers = count()
 
 
+@schemathesis.serializer(ARCHIVE)
+def as_it_is(_: SerializationContext, body: Any) -> bytes:
+    """A session's file: bytes already, or what is none."""
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
 @pytest.fixture(scope="module")
-def base_url() -> Iterator[str]:
+def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The whole application over the fake engine, on a port of the system's choice."""
+    keys = tmp_path_factory.mktemp("access") / "keys"
+    keys.write_text(key_line("tester", KEY))
+    settings = Settings(api_keys_file=keys)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(
-            uvicorn.Config(create_app(Settings(), engine=FakeEngine()), log_config=None)
+            uvicorn.Config(create_app(settings, engine=FakeEngine()), log_config=None)
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -77,7 +95,7 @@ def existing_session(base_url: str) -> str:
     scene = picture()
     uploads = files("images", [scene.image_png]) + files("masks", [scene.mask_png])
     fields = {"class_name": CLASS_NAME}
-    response = httpx.post(f"{base_url}/support", data=fields, files=uploads)
+    response = httpx.post(f"{base_url}/support", data=fields, files=uploads, headers=KEY_HEADER)
     return str(response.json()["session_id"])
 
 
@@ -90,6 +108,9 @@ def make_real(case: AnyCase, base_url: str) -> bool:
         case.path_parameters["session_id"] = existing_session(base_url)
     if "name" in case.path_parameters:
         case.path_parameters["name"] = CLASS_NAME
+    if case.media_type == ARCHIVE:
+        path = f"{base_url}/sessions/{case.path_parameters['session_id']}/archive"
+        case.body = httpx.get(path, headers=KEY_HEADER).content
     if isinstance(case.body, dict) and "images" in case.body:
         case.headers.pop("X-Session-ID", None)
         case.body = real_form(case.body, existing_session(base_url))
