@@ -66,7 +66,7 @@ class Case:
             port,
             tenants=count,
             questions=2,
-            style=style or Style(),
+            style=style or Style(fresh=2),
             seed=self.options.seed,
             quiet=self.options.quiet,
         )
