@@ -11,7 +11,7 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check bench lock clean
+.PHONY: help demo run test check bench load soak chaos lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -33,6 +33,15 @@ check: $(VENV)/.stamp ## Check format, lint, types and who imports whom
 
 bench: $(VENV)/.stamp ## Time eager PyTorch beside the engine, write out/bench.json
 	$(VENV)/bin/python -m export.bench --json out/bench.json
+
+load: $(VENV)/.stamp ## Load a service of its own over HTTP, write out/load.json
+	$(VENV)/bin/python -m tests.load load --json out/load.json
+
+soak: $(VENV)/.stamp ## Live 2,000 sessions in 20,000 requests, write out/soak.json
+	$(VENV)/bin/python -m tests.load soak --json out/soak.json
+
+chaos: $(VENV)/.stamp ## Kill, fill, starve and overload services, write out/chaos.json
+	$(VENV)/bin/python -m tests.load chaos --json out/chaos.json
 
 # onnxruntime and onnxruntime-gpu are the same module: no file may hold both.
 lock: $(VENV)/.stamp ## Pin all requirements anew

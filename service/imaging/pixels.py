@@ -94,5 +94,8 @@ def _bands(values: NDArray[np.generic]) -> list[slice]:
 
 
 def _finite(values: NDArray[np.generic]) -> NDArray[np.float64]:
-    # Infinities would take the whole scale; float64 holds every 32-bit integer exactly.
-    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    # Infinities would take the whole scale; float64 holds every 32-bit integer exactly. A file may
+    # hold signalling NaNs, which numpy would warn of in the cast.
+    with np.errstate(invalid="ignore"):
+        wide = values.astype(np.float64)
+    return np.nan_to_num(wide, nan=0.0, posinf=0.0, neginf=0.0)

@@ -1,0 +1,94 @@
+"""`load`: many clients at once, by turns and by chance, and what is left of the engine's speed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.load.against_engine import compare_throughput, measure_image_work
+from tests.load.report import Report, Table
+from tests.load.scenes import Size
+from tests.load.service_process import BundleName, bundle_path, serving
+from tests.load.tally import Cell, Tally
+from tests.load.tenants import Style, prepare, teach_again
+from tests.load.traffic import Mix, Traffic
+
+_OPEN_SHARE = 0.6  # of the closed loop's throughput, where no rate is given
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """What `load` is asked to do; see its `--help`."""
+
+    bundle: BundleName = "shipped"
+    clients: int = 32
+    duration_s: float = 20.0
+    rate: float | None = None
+    tenants: int = 12
+    rounds: int = 3
+    repeats: int = 30
+    seed: int = 0
+    quiet: bool = False
+
+
+def style_of(bundle: BundleName) -> Style:
+    """Photographs of 640 x 480 in JPEG for a real network, small PNG files for the tiny one."""
+    return Style(Size(480, 640), "jpg", fresh=5) if bundle == "shipped" else Style()
+
+
+async def run_load(options: LoadOptions, folder: Path) -> Report:
+    """Measure, and say which promises were kept."""
+    report = Report("load")
+    bundle = bundle_path(options.bundle, folder)
+    settings = {"FSS_BUNDLE": str(bundle)}
+    judged = options.bundle == "shipped"  # beside a network without weight, HTTP is everything
+    # Without its cache every image has to be encoded, as by the engine that is compared with.
+    async with serving(folder, {**settings, "FSS_ENCODE_CACHE_BYTES": "0"}) as process:
+        tenants = await prepare(
+            process.port,
+            tenants=options.tenants,
+            questions=4,
+            style=style_of(options.bundle),
+            seed=options.seed,
+            quiet=options.quiet,
+        )
+        if options.repeats:
+            await measure_image_work(
+                report, process, tenants, repeats=options.repeats, judged=judged
+            )
+        if options.rounds:
+            await compare_throughput(
+                report,
+                process,
+                tenants,
+                bundle,
+                clients=options.clients,
+                rounds=options.rounds,
+                round_s=options.duration_s / 2,
+                judged=judged,
+            )
+    async with serving(folder, settings) as process:
+        tenants = await teach_again(process.port, tenants)
+        await _mixed(report, Traffic(process.port, tenants, Mix(), options.seed), options)
+    return report
+
+
+async def _mixed(report: Report, traffic: Traffic, options: LoadOptions) -> None:
+    """Everything at once, by turns and by chance."""
+    closed = await traffic.closed_loop(options.clients, options.duration_s)
+    rate = options.rate or max(1.0, _OPEN_SHARE * closed.throughput)
+    opened = await traffic.open_loop(rate, options.duration_s)
+    rows = [
+        *_rows(f"closed, {options.clients} clients", closed),
+        *_rows(f"open, {rate:.1f} a second", opened),
+    ]
+    title = f"mixed requests, {options.bundle} bundle, {options.tenants} sessions"
+    report.tables.append(Table(title, rows))
+    report.promise_content("mixed requests", traffic.tally)
+
+
+def _rows(name: str, tally: Tally) -> list[dict[str, Cell]]:
+    """All operations of a loop together, then segmentation alone."""
+    segmenting = tally.where(lambda outcome: outcome.operation == "segment")
+    return [
+        {"loop": name, "of": "all", **tally.row()},
+        {"loop": name, "of": "segment", **segmenting.row()},
+    ]

@@ -1,0 +1,149 @@
+"""Whatever the committed OpenAPI document allows or forbids, the service answers as it says there.
+
+Schemathesis makes the requests, boundary values first and then by chance. It cannot know images
+and sessions, so every second valid request is given real ones, and reaches its success.
+"""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import httpx
+import pytest
+import schemathesis
+import uvicorn
+from schemathesis import Case, GenerationMode, SerializationContext
+from schemathesis.checks import negative_data_rejection
+from schemathesis.config import SchemathesisConfig
+from schemathesis.transport.serialization import Binary
+
+from service.access import key_line, new_key
+from service.api.sessions import ARCHIVE
+from service.app import create_app
+from service.engine import FakeEngine
+from service.settings import Settings
+from tests.service.http_api import files
+from tests.service.imaging.samples import blob, every_file
+from tests.service.pictures import picture, png
+
+COMMITTED = Path(__file__).parents[3] / "docs" / "openapi.json"
+# A schema cannot say what an image is or which sessions there are, so valid data may be refused.
+CONFIG = """
+seed = 20260101
+[generation]
+deterministic = true
+database = "none"
+max-examples = 15
+with-security-parameters = false
+[auth.openapi.header]
+api_key = "{key}"
+[checks.positive_data_acceptance]
+enabled = false
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 404, 405, 406, 409, 413, 415, 422]
+"""
+KEY = new_key()
+KEY_HEADER = {"X-API-Key": KEY}
+CLASS_NAME = "thing"
+# Stored upright, so that one mask fits all.
+UPRIGHT = ("jpeg", "png", "webp-lossless", "bmp")
+IMAGES = [Binary(data) for name, data in every_file() if name in UPRIGHT]
+MASK = Binary(png(blob().astype("uint8") * 255))
+
+AnyCase: TypeAlias = Case[Any]
+
+DOCUMENT = json.loads(COMMITTED.read_text(encoding="utf-8"))
+schema = schemathesis.openapi.from_dict(
+    DOCUMENT, config=SchemathesisConfig.from_str(CONFIG.format(key=KEY))
+)
+reached: set[tuple[str, int]] = set()
+numbers = count()
+
+
+@schemathesis.serializer(ARCHIVE)
+def as_it_is(_: SerializationContext, body: Any) -> bytes:
+    """A session's file: bytes already, or what is none."""
+    return body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+@pytest.fixture(scope="module")
+def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The whole application over the fake engine, on a port of the system's choice."""
+    keys = tmp_path_factory.mktemp("access") / "keys"
+    keys.write_text(key_line("tester", KEY))
+    settings = Settings(api_keys_file=keys)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(settings, engine=FakeEngine()), log_config=None)
+        )
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+def existing_session(base_url: str) -> str:
+    scene = picture()
+    uploads = files("images", [scene.image_png]) + files("masks", [scene.mask_png])
+    fields = {"class_name": CLASS_NAME}
+    response = httpx.post(f"{base_url}/support", data=fields, files=uploads, headers=KEY_HEADER)
+    return str(response.json()["session_id"])
+
+
+def make_real(case: AnyCase, base_url: str) -> bool:
+    """Give every second valid request the session and images it needs; whether it was given."""
+    valid = case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE
+    if not valid or next(numbers) % 2:
+        return False
+    if "session_id" in case.path_parameters:
+        case.path_parameters["session_id"] = existing_session(base_url)
+    if "name" in case.path_parameters:
+        case.path_parameters["name"] = CLASS_NAME
+    if case.media_type == ARCHIVE:
+        path = f"{base_url}/sessions/{case.path_parameters['session_id']}/archive"
+        case.body = httpx.get(path, headers=KEY_HEADER).content
+    if isinstance(case.body, dict) and "images" in case.body:
+        case.headers.pop("X-Session-ID", None)
+        case.body = real_form(case.body, existing_session(base_url))
+    return True
+
+
+def real_form(body: dict[str, Any], session_id: str) -> dict[str, Any]:
+    """The form with as many real images, masks to them, and a session that has its classes."""
+    images = [IMAGES[number % len(IMAGES)] for number in range(len(body["images"]))]
+    changed = {**body, "images": images, "session_id": session_id}
+    if "masks" in body:
+        changed["masks"] = [MASK] * len(images)
+    if "classes" in body:
+        changed["classes"] = [CLASS_NAME]
+    return changed
+
+
+@schema.parametrize()
+def test_operation(case: AnyCase, base_url: str) -> None:
+    real = make_real(case, base_url)
+    response = case.call(base_url=base_url)
+    reached.add((case.operation.label, response.status_code))
+    # Bodies with bytes are none that it can validate, so it takes them for invalid ones.
+    case.validate_response(response, excluded_checks=[negative_data_rejection] if real else [])
+
+
+def test_every_operation_succeeded_and_was_refused() -> None:
+    successes = {
+        (f"{method.upper()} {path}", int(min(operation["responses"])))
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert len(successes) >= 8
+    assert successes <= reached
+    for label in ("POST /support", "POST /segment"):
+        assert {(label, 422), (label, 413), (label, 415)} <= reached
