@@ -87,6 +87,7 @@ def create_app(
         body_limits=BodyLimits(settings.max_body_bytes, settings.max_files),
         upload_s=settings.upload_s,
         deadline_s=settings.deadline_s,
+        max_wait_s=settings.max_wait_s,
         access=create_access(settings),
         drain=drain,
     )

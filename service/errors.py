@@ -251,10 +251,19 @@ class EmptySessionError(ServiceError):
 
 
 class QueueFullError(RetryableError):
-    """The engine already has as much work waiting as it may hold."""
+    """There is already as much work waiting as there may be.
+
+    Args:
+        detail: what there is too much of.
+        retry_after_s: whole seconds until there will be room.
+    """
 
     code = "queue_full"
     title = "The service is busy"
+
+    def __init__(self, detail: str, retry_after_s: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class NotReadyError(RetryableError):

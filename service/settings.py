@@ -99,6 +99,8 @@ class Settings(BaseSettings):
     """Requests in progress at the same time, once their bodies have arrived."""
     upload_s: Seconds = 30.0
     """For the body of a request to arrive."""
+    max_wait_s: Seconds = 4.0
+    """That a request may expect to wait for those before it; more is refused with 503."""
     deadline_s: Seconds = 60.0
     """For the answer, once the body has arrived."""
     drain_s: Annotated[int, Field(ge=0, le=3600)] = 30

@@ -1,6 +1,7 @@
 """What routes are given: the use cases' resources and validated forms."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,7 +20,12 @@ from service.api.forms import SESSION_HEADER, Form, validate_form
 from service.api.interruption import disconnected, unless
 from service.api.multipart import BodyLimits, read_form
 from service.engine import Admission
-from service.errors import BodyTooLargeError, DeadlineExceededError, UnsupportedMediaTypeError
+from service.errors import (
+    BodyTooLargeError,
+    DeadlineExceededError,
+    QueueFullError,
+    UnsupportedMediaTypeError,
+)
 from service.sessions import Resources
 from service.stores import SessionKey
 
@@ -34,6 +40,7 @@ class ApiContext:
     body_limits: of one body.
     upload_s: for one body to arrive.
     deadline_s: of one request, from the end of its body to its answer.
+    max_wait_s: that a request may expect to wait for those before it.
     access: who may ask, and how much.
     drain: the end of the service.
     """
@@ -44,6 +51,7 @@ class ApiContext:
     body_limits: BodyLimits
     upload_s: float
     deadline_s: float
+    max_wait_s: float
     access: Access
     drain: Drain
 
@@ -96,6 +104,7 @@ class ApiContext:
         Raises:
             QueueFullError, DeadlineExceededError, ClientDisconnect.
         """
+        self._refuse_long_waits()
         with self.admission.admit():
             async with (
                 unless(partial(disconnected, request.receive), ClientDisconnect),
@@ -105,9 +114,21 @@ class ApiContext:
 
     @asynccontextmanager
     async def _arriving(self, request: Request) -> AsyncIterator[AsyncIterator[bytes]]:
+        # Before the body is read: under overload, reading what is refused would take the time of
+        # what is not.
+        self.admission.require_room()
+        self._refuse_long_waits()
         with self.body_bytes.admit(0) as take_bytes:
             _check_headers(request.headers, self.body_limits)
             yield _counted(request.stream(), take_bytes)
+
+    def _refuse_long_waits(self) -> None:
+        wait_s = self.admission.inside * self.resources.engine.request_s
+        if wait_s > self.max_wait_s:
+            raise QueueFullError(
+                f"a request would wait for {wait_s:.1f} s, more than {self.max_wait_s:g} s",
+                retry_after_s=math.ceil(wait_s / 2),
+            )
 
     @asynccontextmanager
     async def _whole_body(self) -> AsyncIterator[None]:

@@ -19,6 +19,19 @@ class Admission:
         self._unit = unit
         self._inside = 0
 
+    @property
+    def inside(self) -> int:
+        """How much is inside now."""
+        return self._inside
+
+    def require_room(self) -> None:
+        """Fail now where `admit` would.
+
+        Raises:
+            QueueFullError.
+        """
+        self._require_room(1)
+
     @contextmanager
     def admit(self, amount: int = 1) -> Iterator[Callable[[int], None]]:
         """Hold room for the block; the room is freed however the block ends.
@@ -43,6 +56,9 @@ class Admission:
             self._inside -= held
 
     def _take(self, amount: int) -> None:
+        self._require_room(amount)
+        self._inside += amount
+
+    def _require_room(self, amount: int) -> None:
         if self._inside + amount > self._capacity:
             raise QueueFullError(f"more than {self._capacity} {self._unit} are already in progress")
-        self._inside += amount

@@ -57,6 +57,10 @@ class Engine(Protocol):
     def failure(self) -> str | None:
         """Why the engine can never become ready, if so; for logs and probes, not for clients."""
 
+    @property
+    def request_s(self) -> float:
+        """Seconds until the engine could take another request on, after one; 0 if unknown."""
+
     async def start(self) -> None:
         """Load, warm up, and become ready; on failure `failure` says why."""
 

@@ -46,6 +46,7 @@ class FakeEngine:
         self.devices = ("fake",)
         self.counters = EngineCounters()
         self.ready = False
+        self.request_s = 0.0
         self.failure: str | None = None
 
     async def start(self) -> None:

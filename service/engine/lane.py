@@ -19,7 +19,8 @@ Result = TypeVar("Result")
 class Job(Generic[Payload, Result]):
     """A payload in a lane, and the future its submitter waits on.
 
-    `taken_at` and `done_at` are instants of the worker's clock, once it came to them.
+    `taken_at` and `done_at` are instants of the worker's clock, once it came to them; `batch_jobs`
+    is how many jobs shared that time.
     """
 
     payload: Payload
@@ -27,6 +28,12 @@ class Job(Generic[Payload, Result]):
     future: Future[Result] = field(default_factory=Future)
     taken_at: float = 0.0
     done_at: float = 0.0
+    batch_jobs: int = 1
+
+    @property
+    def cost_s(self) -> float:
+        """Seconds of the device that were spent on this job alone."""
+        return (self.done_at - self.taken_at) / self.batch_jobs
 
     def fail(self, error: ServiceError) -> None:
         """Settle a job that waits, unless its submitter has gone."""
@@ -76,7 +83,7 @@ class Lane(Generic[Payload, Result]):
             job.fail(DeadlineExceededError("the engine did not come to it in time"))
         taken = [job for job in batch if job.future.set_running_or_notify_cancel()]
         for job in taken:
-            job.taken_at = now
+            job.taken_at, job.batch_jobs = now, len(taken)
         return taken, found.wake_at
 
     def answer(

@@ -71,6 +71,13 @@ class OnnxEngine:
             return None
         return "; ".join(filter(None, failures))
 
+    @property
+    def request_s(self) -> float:
+        """See `Engine.request_s`; devices share the requests."""
+        working = [pipeline for pipeline in self._pipelines if self._works(pipeline)]
+        costs = [pipeline.request_s for pipeline in working]
+        return sum(costs) / max(1, len(costs)) ** 2
+
     async def start(self) -> None:
         """Load the graphs, run all of them once, and take work; errors end up in `failure`."""
         try:

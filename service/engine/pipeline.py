@@ -1,6 +1,7 @@
 """A device at work: its lanes, its worker, and the encodings it holds."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, St
 from service.engine.worker import Worker
 from service.telemetry import EngineMetrics, add_stage, stage
 
+_NEWEST_SHARE = 0.1  # of a request, in the running mean of what they cost
 _FINISHING, _BEGINNING = 1, 0  # what has come furthest is finished before new work begins
 
 
@@ -58,6 +60,7 @@ class Pipeline:
         metrics: EngineMetrics,
     ) -> None:
         self.cache = EncodingCache(options.cache_bytes)
+        self._cost_s: defaultdict[str, float] = defaultdict(float)
         self._bundle, self._device, self._options = bundle, device, options
         self._counters, self._clock, self._metrics = counters, clock, metrics
         self._stages = self._load(options.batch_sizes)
@@ -76,6 +79,11 @@ class Pipeline:
             on_batch=self._count_batch,
         )
         self._show_gauges()
+
+    @property
+    def request_s(self) -> float:
+        """Seconds of the device that a query request has taken lately; 0 before the first."""
+        return self._cost_s["encode"] + self._cost_s["head"]
 
     async def register(
         self, images: Sequence[ImageU8], masks: Sequence[Coverage], deadline: float
@@ -145,6 +153,8 @@ class Pipeline:
             for job in jobs:
                 job.future.cancel()
         self._count_times(name, jobs)
+        cost_s = sum(job.cost_s for job in jobs)
+        self._cost_s[name] += _NEWEST_SHARE * (cost_s - self._cost_s[name])
         return results
 
     def _count_times(self, name: str, jobs: Sequence[Job[Payload, Result]]) -> None:

@@ -173,3 +173,40 @@ async def test_stalled_uploads_do_not_keep_a_good_one_out(
         for task in stuck:
             task.cancel()
         await asyncio.gather(*stuck, return_exceptions=True)
+
+
+async def unreadable() -> AsyncIterator[bytes]:
+    raise AssertionError("the body was read")
+    yield b""
+
+
+async def test_no_body_is_read_while_there_is_no_place(settings: Settings) -> None:
+    engine = StuckEngine()
+    bounded = settings.model_copy(update={"max_requests": 1})
+    async with running(create_app(bounded, engine=engine)) as client:
+        session_id = await new_session(client, [picture()])
+        inside = asyncio.create_task(post_segment(client, session_id, [picture()]))
+        await engine.entered.wait()
+        refused = await client.post("/segment", content=unreadable(), headers=MULTIPART)
+        assert_problem(refused, 503, "queue_full")
+        engine.release.set()
+        assert (await inside).status_code == 200
+
+
+async def test_who_would_wait_too_long_is_sent_away_at_once_and_told_for_how_long(
+    settings: Settings,
+) -> None:
+    engine = StuckEngine()
+    engine.request_s = 3.0
+    async with running(create_app(settings, engine=engine)) as client:
+        session_id = await new_session(client, [picture()])
+        inside = [
+            asyncio.create_task(post_segment(client, session_id, [picture()])) for _ in range(2)
+        ]
+        await engine.entered.wait()
+        refused = await client.post("/segment", content=unreadable(), headers=MULTIPART)
+        assert_problem(refused, 503, "queue_full")
+        assert refused.headers["retry-after"] == "3"  # half of the six seconds
+        engine.release.set()
+        assert [(await task).status_code for task in inside] == [200, 200]
+        assert (await post_segment(client, session_id, [picture()])).status_code == 200

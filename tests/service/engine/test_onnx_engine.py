@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import threading
+import time
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -374,3 +375,21 @@ async def test_a_device_that_hangs_fails_the_liveness(
         await stuck
         assert engine.ready
         assert engine.failure is None
+
+
+async def test_it_learns_what_a_request_costs(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = BundleRuntime.encode
+
+    def slow(runtime: BundleRuntime, *arguments: Any) -> Encoded:
+        time.sleep(0.05)
+        return encode(runtime, *arguments)
+
+    async with started(tiny_bundle) as engine:
+        assert engine.request_s == 0
+        shots = await learn(engine, picture(RED))
+        monkeypatch.setattr(BundleRuntime, "encode", slow)
+        for seed in range(30):
+            await engine.segment([pixels(picture(RED, seed=seed), engine)], [shots])
+        assert 0.04 < engine.request_s < 0.5

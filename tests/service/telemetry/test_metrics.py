@@ -33,7 +33,7 @@ class FullEngine(FakeEngine):
     """Has no room for queries."""
 
     async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
-        raise QueueFullError
+        raise QueueFullError("full")
 
 
 class QueueingEngine(FakeEngine):
