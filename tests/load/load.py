@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.load.against_engine import compare_throughput, measure_image_work
+from tests.load.repeated import measure_repeats
 from tests.load.report import Report, Table
 from tests.load.scenes import Size
 from tests.load.service_process import BundleName, bundle_path, serving
@@ -67,6 +68,8 @@ async def run_load(options: LoadOptions, folder: Path) -> Report:
             )
     async with serving(folder, settings) as process:
         tenants = await teach_again(process.port, tenants)
+        if options.repeats:
+            await measure_repeats(report, process, tenants, images=options.repeats, judged=judged)
         await _mixed(report, Traffic(process.port, tenants, Mix(), options.seed), options)
     return report
 

@@ -1,0 +1,52 @@
+"""What an image costs that was asked about before, beside one that was not."""
+
+import time
+from itertools import islice
+from statistics import median
+
+from tests.load.report import Report, Table
+from tests.load.service_process import ServiceProcess
+from tests.load.tally import Cell
+from tests.load.tenants import TIMEOUT_S, Tenant, segment_request
+from tests.load.wire import Connection
+
+MOST_SHARE = 0.5
+
+
+async def measure_repeats(
+    report: Report, process: ServiceProcess, tenants: list[Tenant], *, images: int, judged: bool
+) -> None:
+    """Every image twice in a row, one class, one client; a row and, if judged, a promise.
+
+    The service must not have seen the images yet.
+    """
+    asked = (
+        segment_request(each.body, tenant.session_id)
+        for tenant in tenants
+        if len(tenant.lessons) == 1
+        for question in tenant.questions
+        for each in (question.known, *question.fresh)
+    )
+    connection = Connection(process.port)
+    new_ms: list[float] = []
+    repeated_ms: list[float] = []
+    for content in islice(asked, images):
+        for times in (new_ms, repeated_ms):
+            began = time.perf_counter()
+            await connection.ask(content, timeout_s=TIMEOUT_S)
+            times.append(1000 * (time.perf_counter() - began))
+    connection.close()
+    share = median(repeated_ms) / median(new_ms)
+    row: dict[str, Cell] = {
+        "images": len(new_ms),
+        "new ms": round(median(new_ms), 2),
+        "repeated ms": round(median(repeated_ms), 2),
+        "share": round(share, 3),
+    }
+    report.tables.append(Table("an image that was seen, over HTTP", [row]))
+    if judged:
+        report.promise(
+            f"a repeated image takes at most {MOST_SHARE:.0%} of the time of a new one",
+            share <= MOST_SHARE,
+            f"{share:.1%}",
+        )
