@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model.contract import (
     GRAPHS,
     Manifest,
+    Precision,
     SupportPrototype,
     SupportSet,
     collate_classes,
@@ -52,28 +53,33 @@ class BundleRuntime:
 
     Args:
         bundle: directory with `manifest.json` and the graphs.
+        precision: which tier of them.
         providers: onnxruntime execution providers, best first.
         intra_op_threads: threads of one graph; 0 lets onnxruntime choose.
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle.
+        model.contract.MissingTierError: it lacks the tier.
     """
 
     def __init__(
         self,
         bundle: Path,
         *,
+        precision: Precision = "fp32",
         providers: Sequence[str] = ("CPUExecutionProvider",),
         intra_op_threads: int = 0,
     ) -> None:
         self.manifest: Manifest = load_manifest(bundle)
+        self.precision = precision
+        graphs = self.manifest.graphs_of(precision)
         options = ort.SessionOptions()
         options.intra_op_num_threads = intra_op_threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._sessions = {
             graph.name: ort.InferenceSession(
-                bundle / self.manifest.graphs[graph.name].file,  # type: ignore[index]
+                bundle / graphs[graph.name].file,  # type: ignore[index]
                 sess_options=options,
                 providers=list(providers),
             )
