@@ -25,8 +25,9 @@ class ExpandedPrototypeConv(nn.Module):
     def forward(self, prototype: Tensor) -> Tensor:
         """Prototype (B, C) → (B, outputs, side, side)."""
         cases = self.conv(prototype[:, :, None, None].expand(-1, -1, 3, 3))
-        rows: Tensor = cases.index_select(2, self.repeat)
-        return rows.index_select(3, self.repeat)
+        # Columns first: whole rows are copied then, which a Gather does fast.
+        columns: Tensor = cases.index_select(3, self.repeat)
+        return columns.index_select(2, self.repeat)
 
 
 class UpsampledConv(nn.Module):
