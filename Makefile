@@ -31,8 +31,9 @@ check: $(VENV)/.stamp ## Check format, lint, types and who imports whom
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(VENV)/.stamp ## Time eager PyTorch beside the engine, write out/bench.json
+bench: $(VENV)/.stamp ## Time eager PyTorch, the engine and its int8 tier, write out/bench*.json
 	$(VENV)/bin/python -m export.bench --json out/bench.json
+	$(VENV)/bin/python -m export.bench_tiers --json out/bench-tiers.json
 
 load: $(VENV)/.stamp ## Load a service of its own over HTTP, write out/load.json
 	$(VENV)/bin/python -m tests.load load --json out/load.json

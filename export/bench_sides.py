@@ -85,6 +85,18 @@ def both_sides(config: NetworkConfig, *, threads: int) -> Iterator[tuple[EagerSi
         export.parity.ParityError: the bundle does not pass its own gate.
     """
     torch.set_num_threads(threads)
+    with random_bundle(config) as (checkpoint, bundle):
+        network, _ = load_network(checkpoint)
+        yield EagerSide(network), EngineSide(BundleRuntime(bundle, intra_op_threads=threads))
+
+
+@contextmanager
+def random_bundle(config: NetworkConfig) -> Iterator[tuple[Path, Path]]:
+    """Checkpoint and bundle of a network with random weights, gone afterwards.
+
+    Raises:
+        export.parity.ParityError: the bundle does not pass its own gate.
+    """
     torch.manual_seed(_SEED)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint, bundle = Path(folder, "random.pt"), Path(folder, "bundle")
@@ -98,8 +110,7 @@ def both_sides(config: NetworkConfig, *, threads: int) -> Iterator[tuple[EagerSi
                 parity_episodes=0,  # the sides compare every answer they time
             )
         )
-        network, _ = load_network(checkpoint)
-        yield EagerSide(network), EngineSide(BundleRuntime(bundle, intra_op_threads=threads))
+        yield checkpoint, bundle
 
 
 def make_episode(*, classes: int, shots: int, side: int) -> Episode:

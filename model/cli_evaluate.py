@@ -10,7 +10,7 @@ from typing import get_args
 
 from model.build import CheckpointError
 from model.cli_types import integers, numbers
-from model.contract import InvalidBundleError
+from model.contract import InvalidBundleError, Precision
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA
 from model.data.folds import FoldScheme
@@ -54,6 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flip", action="store_true", help="average over the mirrored query too")
     parser.add_argument(
         "--adapt", action="store_true", help="fit the head anew to the supports (bundle only)"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        default="fp32",
+        help="tier of the bundle; default fp32",
     )
     parser.add_argument("--input-side", type=int, help="another side (checkpoint only)")
     parser.add_argument("--device", default="cpu", help="of the checkpoint, such as cuda")
@@ -110,7 +116,10 @@ def _evaluate(args: argparse.Namespace) -> Evaluation:
 
 def _open(args: argparse.Namespace) -> Opened:
     if args.bundle:
-        opener, path = partial(open_bundle, adapt=args.adapt), args.bundle
+        opener = partial(open_bundle, adapt=args.adapt, precision=args.precision)
+        path = args.bundle
+    elif args.precision != "fp32":
+        raise SubjectError("tiers belong to what is served: --precision goes with --bundle")
     elif args.adapt:
         raise SubjectError("adaptation belongs to what is served: --adapt goes with --bundle")
     else:

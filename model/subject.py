@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from model.build import load_network, presence_threshold, read_checkpoint
-from model.contract import file_sha256
+from model.contract import Precision, file_sha256
 from model.evaluation.averaged import AveragedSegmenter, side_at_scale
 from model.evaluation.records import Subject
 from model.evaluation.segmenter import Segmenter
@@ -44,14 +44,16 @@ def open_bundle(
     input_side: int | None,
     device: str,
     adapt: bool = False,
+    precision: Precision = "fp32",
 ) -> Opened:
     """A bundle, as it is served on a CPU; with `adapt` fitted anew to each episode's supports.
 
     Raises:
         SubjectError: another size than the bundle's own was asked for, or another device.
         model.contract.InvalidBundleError: not an intact bundle.
+        model.contract.MissingTierError: it lacks the tier of that precision.
     """
-    runtime = BundleRuntime(path)
+    runtime = BundleRuntime(path, precision=precision)
     manifest = runtime.manifest
     if tuple(scales) != (1.0,) or input_side not in (None, manifest.input_side):
         raise SubjectError(
@@ -66,7 +68,8 @@ def open_bundle(
         name=name or manifest.name,
         preset=manifest.preset,
         input_side=manifest.input_side,
-        sha256={graph: file.sha256 for graph, file in manifest.graphs.items()},
+        sha256={graph: file.sha256 for graph, file in manifest.graphs_of(precision).items()},
+        precision=precision,
         trained_on=training.data if training else (),
         excluded_classes=training.excluded_classes if training else (),
     )

@@ -111,6 +111,7 @@ def create_engine(settings: Settings, metrics: EngineMetrics | None = None) -> E
         return FakeEngine()
     options = EngineOptions(
         devices=parse_devices(settings.devices),
+        precision=settings.precision,
         intra_op_threads=settings.intra_op_threads or available_cpus(),
         gpu_memory_bytes=settings.gpu_memory_bytes or None,
         batch_sizes=settings.batch_sizes,

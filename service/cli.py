@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from model.contract import InvalidBundleError
+from model.contract import InvalidBundleError, MissingTierError
 from service.access import KeyFileError, key_line, new_key
 from service.app import create_app
 from service.server import create_server
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _print_key(parsed.owner)
     try:
         return _print_openapi() if parsed.command == "openapi" else _serve(Settings())
-    except (ValidationError, InvalidBundleError) as exc:
+    except (ValidationError, InvalidBundleError, MissingTierError) as exc:
         print(f"the service cannot start: {exc}", file=sys.stderr)
     except KeyFileError as exc:
         print(f"the service cannot start: FSS_API_KEYS_FILE: {exc}", file=sys.stderr)

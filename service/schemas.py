@@ -196,12 +196,20 @@ class ModelSummary(BaseModel):
     name: str
     revision: str
     preset: str
+    devices: Annotated[
+        dict[str, Literal["fp32", "fp16", "int8"]],
+        Field(description="What it runs on, and in which precision."),
+    ]
     input_side: Annotated[int, Field(description="Pixels; images are resized to this square.")]
     threshold: Annotated[float, Field(description="Used when a request gives none.")]
     presence_threshold: Annotated[
         float, Field(description="Presence score from which a class counts as present.")
     ]
-    metrics: dict[str, float]
+    metrics: Annotated[dict[str, float], Field(description="Measured in fp32.")]
+    tiers: Annotated[
+        dict[Literal["fp16", "int8"], dict[str, float]],
+        Field(description="What was measured of each other precision that is there."),
+    ]
 
 
 class ModelsResponse(BaseModel):

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     bundle: Path = SHIPPED_BUNDLE
     devices: Annotated[str, Field(pattern=rf"^(auto|{_DEVICE}(,{_DEVICE})*)$")] = "auto"
     """`auto` (every GPU, else the CPU), or for example `cpu` or `cuda:0,cuda:1`."""
+    precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
+    """Of the network; `auto`: the fastest of the bundle's that the device gains by."""
     gpu_memory_bytes: Annotated[int, Field(ge=0)] = 0
     """Of the arena of each graph on each GPU; 0: no limit."""
     threshold: Probability | None = None

@@ -22,6 +22,10 @@ class InvalidBundleError(ValueError):
     """A bundle directory is incomplete, altered or of another format version."""
 
 
+class MissingTierError(ValueError):
+    """A bundle does not come in the precision that was asked for."""
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -82,6 +86,21 @@ class Manifest(_Record):
     tiers: dict[Literal["fp16", "int8"], Tier] = {}
     metrics: dict[str, float]
     training: TrainingRecord | None = None
+
+    def graphs_of(self, precision: Precision) -> dict[GraphName, GraphFile]:
+        """The graphs of a tier.
+
+        Raises:
+            MissingTierError: the bundle has no such tier.
+        """
+        if precision == "fp32":
+            return self.graphs
+        if precision not in self.tiers:
+            raise MissingTierError(
+                f"bundle {self.name} has no {precision} tier: it has "
+                f"{', '.join(['fp32', *self.tiers])}; `python -m export.tiers` makes more"
+            )
+        return self.tiers[precision].graphs
 
 
 def file_sha256(path: Path) -> str:

@@ -26,7 +26,8 @@ class Entry(NamedTuple):
     def network(self) -> str:
         """What was tested, with everything in which its test departs from the usual one."""
         protocol, subject = self.evaluation.protocol, self.evaluation.subject
-        parts = [f"{subject.name}, {subject.input_side} px", protocol.settings]
+        tier = "" if subject.precision == "fp32" else f" {subject.precision}"
+        parts = [f"{subject.name}{tier}, {subject.input_side} px", protocol.settings]
         if protocol.episodes != _USUAL_EPISODES:
             parts.append(f"{protocol.episodes} episodes")
         if protocol.threshold != _USUAL_THRESHOLD:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from model.contract import Precision
 from model.data.folds import FoldScheme
 from model.evaluation.absence import AbsenceReport
 from model.evaluation.episodes import EpisodeReport
@@ -24,7 +25,8 @@ class _Record(BaseModel):
 class Subject(_Record):
     """What was evaluated.
 
-    sha256: of each graph of a bundle, or of the checkpoint's file.
+    sha256: of each graph of the bundle's tier, or of the checkpoint's file.
+    precision: the tier.
     trained_on: the sets, each with its number of images; empty when that is not recorded.
     excluded_classes: names left out of every one of them.
     """
@@ -36,6 +38,7 @@ class Subject(_Record):
     sha256: dict[str, str]
     trained_on: tuple[str, ...]
     excluded_classes: tuple[str, ...]
+    precision: Precision = "fp32"
 
     def has_seen(self, data: str, classes: tuple[str, ...], *, fold: int | None) -> bool:
         """Whether training may have seen these classes: it did not leave them out by name.

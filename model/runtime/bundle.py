@@ -13,6 +13,7 @@ from model.contract import (
     GRAPHS,
     PROTOTYPE,
     Manifest,
+    Precision,
     SupportPrototype,
     SupportSet,
     collate_classes,
@@ -45,12 +46,14 @@ class BundleRuntime:
     Args:
         bundle: directory with `manifest.json` and the graphs.
         device: to run on.
+        precision: which tier of them.
         intra_op_threads: threads of one graph; 0 lets onnxruntime choose.
         memory_limit_bytes: of one graph's arena on a GPU.
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle.
         DeviceUnavailableError: the device's execution provider is not in use.
+        model.contract.MissingTierError: it lacks the tier.
     """
 
     def __init__(
@@ -58,18 +61,21 @@ class BundleRuntime:
         bundle: Path,
         *,
         device: Device = Device(),  # noqa: B008 - immutable
+        precision: Precision = "fp32",
         intra_op_threads: int = 0,
         memory_limit_bytes: int | None = None,
     ) -> None:
         self.manifest: Manifest = load_manifest(bundle)
         self._device = device
+        self.precision = precision
+        graphs = self.manifest.graphs_of(precision)
         options = ort.SessionOptions()
         options.intra_op_num_threads = intra_op_threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         self._sessions = {
             graph.name: ort.InferenceSession(
-                bundle / self.manifest.graphs[graph.name].file,  # type: ignore[index]
+                bundle / graphs[graph.name].file,  # type: ignore[index]
                 sess_options=options,
                 providers=device.providers(memory_limit_bytes=memory_limit_bytes),
             )

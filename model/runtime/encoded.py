@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from model.contract import ENCODER
 
@@ -48,6 +49,10 @@ class Encoded:
     def rows(self, start: int, stop: int) -> "Encoded":
         """Some of the images, counted from the first of these."""
         return Encoded(self.batch, self.start + start, self.start + stop)
+
+    def to_numpy(self, name: str) -> NDArray[np.float32]:
+        """A copy of a tensor of these images in the host's memory."""
+        return np.array(self.batch.tensors[name].numpy()[self.start : self.stop])
 
     def bind(self, binding: ort.IOBinding, name: str) -> None:
         """Make the tensor `name` of these images the input of that name, where it lies."""

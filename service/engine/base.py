@@ -1,13 +1,13 @@
 """What the service asks of an engine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import Manifest, SupportSet
+from model.contract import Manifest, Precision, SupportSet
 
 ImageU8 = NDArray[np.uint8]  # (S, S, 3) RGB
 Coverage = NDArray[np.float32]  # (S, S) share of each pixel that is object, in [0, 1]
@@ -42,8 +42,8 @@ class Engine(Protocol):
         """Sizes and provenance of the loaded network, known before `start`."""
 
     @property
-    def devices(self) -> tuple[str, ...]:
-        """What it runs on."""
+    def devices(self) -> Mapping[str, Precision]:
+        """What it runs on, and in which precision on each."""
 
     @property
     def counters(self) -> EngineCounters:

@@ -4,13 +4,13 @@ Deterministic and instant, with masks that mean something. It lets the HTTP surf
 clients be developed without a bundle.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import Manifest, SupportPrototype, SupportSet, collate_classes
+from model.contract import Manifest, Precision, SupportPrototype, SupportSet, collate_classes
 from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
 from service.errors import NotReadyError
 
@@ -43,7 +43,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.manifest = FAKE_MANIFEST
-        self.devices = ("fake",)
+        self.devices: Mapping[str, Precision] = {"fake": "fp32"}
         self.counters = EngineCounters()
         self.ready = False
         self.request_s = 0.0

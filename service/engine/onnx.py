@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from model.contract import Manifest, SupportSet, load_manifest
-from model.runtime import Device
+from model.runtime import Device, resolve_precision
 from service.engine.admission import Admission
 from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
 from service.engine.encoding_cache import digest
@@ -35,6 +35,7 @@ class OnnxEngine:
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle.
+        model.contract.MissingTierError: it has no graphs of the precision that is asked for.
     """
 
     def __init__(
@@ -46,7 +47,11 @@ class OnnxEngine:
         metrics: EngineMetrics | None = None,
     ) -> None:
         self.manifest: Manifest = load_manifest(bundle)
-        self.devices = tuple(str(device) for device in options.devices)
+        self._precisions = {
+            device: resolve_precision(options.precision, self.manifest, [device.provider])
+            for device in options.devices
+        }
+        self.devices = {str(device): each for device, each in self._precisions.items()}
         self.counters = EngineCounters()
         self._bundle = bundle
         self._options = options
@@ -139,5 +144,11 @@ class OnnxEngine:
 
     def _load(self, device: Device) -> Pipeline:
         return Pipeline(
-            self._bundle, device, self._options, self.counters, self._clock, self._metrics
+            self._bundle,
+            device,
+            self._precisions[device],
+            self._options,
+            self.counters,
+            self._clock,
+            self._metrics,
         )

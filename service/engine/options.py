@@ -2,13 +2,14 @@
 
 from typing import NamedTuple
 
-from model.runtime import Device
+from model.runtime import AskedPrecision, Device
 
 
 class EngineOptions(NamedTuple):
     """What an `OnnxEngine` may use; `service.settings` says what each means."""
 
     devices: tuple[Device, ...] = (Device(),)
+    precision: AskedPrecision = "fp32"
     intra_op_threads: int = 1
     gpu_memory_bytes: int | None = None
     batch_sizes: tuple[int, ...] = (1, 2, 4, 8)

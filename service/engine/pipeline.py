@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import SupportPrototype, SupportSet
+from model.contract import Precision, SupportPrototype, SupportSet
 from model.runtime import (
     BundleRuntime,
     Device,
@@ -41,6 +41,7 @@ class Pipeline:
     Args:
         bundle: directory of the bundle.
         device: to run on.
+        precision: of the bundle's tiers.
         options: bounds and resources.
         counters: raised with every run.
         clock: seconds, monotonic; deadlines are measured on it.
@@ -54,6 +55,7 @@ class Pipeline:
         self,
         bundle: Path,
         device: Device,
+        precision: Precision,
         options: EngineOptions,
         counters: EngineCounters,
         clock: Callable[[], float],
@@ -61,7 +63,8 @@ class Pipeline:
     ) -> None:
         self.cache = EncodingCache(options.cache_bytes)
         self._cost_s: defaultdict[str, float] = defaultdict(float)
-        self._bundle, self._device, self._options = bundle, device, options
+        self._bundle, self._device, self._precision = bundle, device, precision
+        self._options = options
         self._counters, self._clock, self._metrics = counters, clock, metrics
         self._stages = self._load(options.batch_sizes)
         sizes, wait_s = options.batch_sizes, options.batch_wait_s
@@ -204,6 +207,7 @@ class Pipeline:
         runtime = BundleRuntime(
             self._bundle,
             device=self._device,
+            precision=self._precision,
             intra_op_threads=options.intra_op_threads,
             memory_limit_bytes=options.gpu_memory_bytes,
         )

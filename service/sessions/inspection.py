@@ -40,4 +40,6 @@ def describe_model(resources: Resources) -> ModelSummary:
         threshold=resources.threshold,
         presence_threshold=manifest.presence_threshold,
         metrics=manifest.metrics,
+        devices=dict(resources.engine.devices),
+        tiers={name: tier.metrics for name, tier in manifest.tiers.items()},
     )

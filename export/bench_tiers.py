@@ -1,0 +1,186 @@
+"""`python -m export.bench_tiers`: time of a query, the int8 engine beside the fp32 engine.
+
+One class of one shot, prototypes ready. The tiers take turns, so that a slow spell of the machine
+falls on both. Weights are random and ranges come from rendered images, since time depends on
+neither; what int8 costs in accuracy stands in a bundle's manifest. `--bundle` times one that has
+an int8 tier.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+from export.bench_sides import EngineSide, make_episode, random_bundle
+from export.tiers.build import write_tiers
+from model.build import PRESETS
+from model.contract import InvalidBundleError, MissingTierError, Precision
+from model.data.datasets import ProceduralDefects
+from model.runtime import BundleRuntime
+from model.runtime.precision import multiplies_bytes
+
+_RENDERED_PER_CLASS = 2
+_CALIBRATION_EPISODES = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class TierRow:
+    """Milliseconds of one part of a query, medians; bounds of the ratio are those of single runs.
+
+    `query` is encoder and head together, with the prototypes laid out anew.
+    """
+
+    bundle: str
+    part: str
+    input_side: int
+    threads: int
+    repeats: int
+    fp32_ms: float
+    int8_ms: float
+    ratio: float
+    ratio_min: float
+    ratio_max: float
+
+
+class _Engine(NamedTuple):
+    encode: Callable[[], object]
+    head: Callable[[], object]
+    query: Callable[[], object]
+
+
+def bench_tiers(bundle: Path, *, repeats: int, threads: int) -> list[TierRow]:
+    """Time both tiers of a bundle.
+
+    Args:
+        bundle: with an int8 tier.
+        repeats: of each part and tier.
+        threads: of onnxruntime.
+
+    Raises:
+        model.contract.MissingTierError: there is no int8 tier.
+    """
+    fp32, int8 = (_engine(bundle, each, threads) for each in ("fp32", "int8"))
+    manifest = BundleRuntime(bundle).manifest
+    rows = []
+    for part in _Engine._fields:
+        _progress(f"{manifest.name}: {part}")
+        slow, fast = _take_turns(getattr(fp32, part), getattr(int8, part), repeats)
+        ratios = [a / b for a, b in zip(slow, fast, strict=True)]
+        rows.append(
+            TierRow(
+                bundle=manifest.name,
+                part=part,
+                input_side=manifest.input_side,
+                threads=threads,
+                repeats=repeats,
+                fp32_ms=1000 * median(slow),
+                int8_ms=1000 * median(fast),
+                ratio=median(slow) / median(fast),
+                ratio_min=min(ratios),
+                ratio_max=max(ratios),
+            )
+        )
+    return rows
+
+
+def _engine(bundle: Path, precision: Precision, threads: int) -> _Engine:
+    runtime = BundleRuntime(bundle, precision=precision, intra_op_threads=threads)
+    side = EngineSide(runtime)
+    episode = make_episode(classes=1, shots=1, side=runtime.manifest.input_side)
+    classes = side.register(episode)
+    encoded = runtime.encode(episode.query[None])
+    return _Engine(
+        encode=lambda: runtime.encode(episode.query[None]),
+        head=lambda: runtime.head(encoded, np.zeros(1, np.int64), classes),
+        query=lambda: side.segment(episode.query, classes),
+    )
+
+
+def _take_turns(
+    slow: Callable[[], object], fast: Callable[[], object], repeats: int
+) -> tuple[list[float], list[float]]:
+    """Seconds of each run of both sides, behind one that counts for neither."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for number in range(repeats + 1):
+        for run, found in zip((slow, fast), seconds, strict=True):
+            started = time.perf_counter()
+            run()
+            if number:
+                found.append(time.perf_counter() - started)
+    return seconds
+
+
+def as_table(rows: Sequence[TierRow]) -> str:
+    """Rows as aligned text."""
+    lines = [
+        f"{'bundle':<12} {'part':<7} {'side':>5} {'fp32 ms':>10} {'int8 ms':>10} {'ratio':>7} "
+        f"{'min-max':>13}"
+    ]
+    lines += [
+        f"{row.bundle:<12} {row.part:<7} {row.input_side:>5} {row.fp32_ms:>10.1f} "
+        f"{row.int8_ms:>10.1f} {row.ratio:>6.1f}x {f'{row.ratio_min:.1f}-{row.ratio_max:.1f}':>13}"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and measure; 0 on success, 2 on bad input."""
+    parser = argparse.ArgumentParser(prog="python -m export.bench_tiers", description=__doc__)
+    parser.add_argument("--presets", nargs="*", choices=sorted(PRESETS), default=["lite", "r50"])
+    parser.add_argument("--bundle", type=Path, help="time this one instead of random presets")
+    parser.add_argument("--repeats", type=_positive, default=9)
+    parser.add_argument("--threads", type=_positive, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--side", type=_positive, help="input pixels; default the preset's own")
+    parser.add_argument("--json", type=Path, help="write the rows here")
+    args = parser.parse_args(arguments)
+    if not multiplies_bytes():
+        _progress("this CPU has no VNNI or AMX instructions: int8 is not expected to be faster")
+    try:
+        rows = _rows(args)
+    except (InvalidBundleError, MissingTierError) as exc:
+        _progress(str(exc))
+        return 2
+    print(as_table(rows))
+    if args.json is not None:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    return 0
+
+
+def _rows(args: argparse.Namespace) -> list[TierRow]:
+    if args.bundle is not None:
+        return bench_tiers(args.bundle, repeats=args.repeats, threads=args.threads)
+    rows: list[TierRow] = []
+    for name in args.presets:
+        config = PRESETS[name]()
+        config = config.at_side(args.side or config.input_side)
+        _progress(f"{name}: export and quantise at {config.input_side} px")
+        with random_bundle(config) as (_, bundle):
+            rendered = ProceduralDefects(per_class=_RENDERED_PER_CLASS, side=config.input_side)
+            write_tiers(bundle, ("int8",), rendered, episodes=_CALIBRATION_EPISODES, min_area=1)
+            rows += bench_tiers(bundle, repeats=args.repeats, threads=args.threads)
+    return rows
+
+
+def _progress(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""Tiers added to a bundle: all that were asked for, or after a failed gate none."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from export.tiers.calibration import Feeds, collect_feeds
+from export.tiers.fp16 import halve
+from export.tiers.int8 import FLOAT_CONVOLUTIONS, quantise
+from export.tiers.measure import LoweredPrecision, TierMetrics, measure_tiers
+from model.contract import (
+    MANIFEST_FILE,
+    GraphFile,
+    Manifest,
+    Tier,
+    file_sha256,
+    load_manifest,
+)
+from model.data.datasets import LabelledImages
+from model.data.episodes import ClassIndex
+from model.runtime import BundleRuntime
+
+MOST_LOST = 0.5  # points of mean IoU
+# The prototype graph is a few sums over a feature: nothing to gain, and all else rests on it.
+_LOWERED: tuple[Literal["encoder", "head"], ...] = ("encoder", "head")
+
+
+class TierError(RuntimeError):
+    """A tier loses more than the gate allows; the message names the figures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TierOptions:
+    """What to make.
+
+    Attributes:
+        bundle: directory, which gains the tiers.
+        precisions: which.
+        calibration: training images that int8 takes its ranges from.
+        calibration_episodes: how many of them, each with a support and a query.
+        test: images that the tiers are measured on.
+        test_classes: of them.
+        data: their name in the manifest.
+        episodes: of the measurement.
+        min_area: pixels from which a class counts in a calibration image.
+        force: keep a tier whatever it loses.
+    """
+
+    bundle: Path
+    precisions: Sequence[LoweredPrecision]
+    calibration: LabelledImages
+    test: LabelledImages
+    test_classes: ClassIndex
+    data: str
+    episodes: int
+    min_area: int
+    calibration_episodes: int = 48
+    force: bool = False
+
+
+def add_tiers(options: TierOptions) -> dict[LoweredPrecision, TierMetrics]:
+    """Make, measure and add tiers; the bundle is replaced as a whole, at the end.
+
+    Raises:
+        TierError: one loses more than the gate allows; the bundle is as it was.
+        model.contract.InvalidBundleError: the directory is no intact bundle.
+        model.data.datasets.DatasetError: no class to calibrate on.
+    """
+    bundle = options.bundle.resolve()
+    load_manifest(bundle)
+    with tempfile.TemporaryDirectory(dir=bundle.parent) as folder:
+        staging = Path(folder, "bundle")
+        shutil.copytree(bundle, staging)
+        write_tiers(
+            staging,
+            options.precisions,
+            options.calibration,
+            episodes=options.calibration_episodes,
+            min_area=options.min_area,
+        )
+        measured = measure_tiers(
+            staging,
+            options.precisions,
+            options.test,
+            options.test_classes,
+            episodes=options.episodes,
+        )
+        _gate(measured, force=options.force)
+        for precision, metrics in measured.items():
+            _record(staging, precision, metrics.named(options.data))
+        load_manifest(staging)
+        bundle.rename(Path(folder, "before"))
+        staging.rename(bundle)
+    return measured
+
+
+def write_tiers(
+    bundle: Path,
+    precisions: Sequence[LoweredPrecision],
+    calibration: LabelledImages,
+    *,
+    episodes: int,
+    min_area: int,
+) -> None:
+    """Write graphs and manifest entries, not measured yet."""
+    runtime = BundleRuntime(bundle)
+    for precision in precisions:
+        if precision == "int8":
+            feeds = collect_feeds(runtime, calibration, episodes=episodes, min_area=min_area)
+            _write_int8(bundle, runtime.manifest, feeds)
+        else:
+            for graph in _LOWERED:
+                halve(bundle / runtime.manifest.graphs[graph].file, _path(bundle, graph, "fp16"))
+        _record(bundle, precision, {})
+
+
+def _write_int8(bundle: Path, manifest: Manifest, feeds: Feeds) -> None:
+    kept = {"encoder": FLOAT_CONVOLUTIONS.get(manifest.preset, 0), "head": 0}
+    for graph in _LOWERED:
+        quantise(
+            bundle / manifest.graphs[graph].file,
+            _path(bundle, graph, "int8"),
+            getattr(feeds, graph),
+            float_convolutions=kept[graph],
+        )
+
+
+def _path(bundle: Path, graph: str, precision: LoweredPrecision) -> Path:
+    return bundle / f"{graph}.{precision}.onnx"
+
+
+def _record(bundle: Path, precision: LoweredPrecision, metrics: dict[str, float]) -> None:
+    """Enter a tier, whose prototype graph is the fp32 one, into the manifest."""
+    path = bundle / MANIFEST_FILE
+    manifest = Manifest.model_validate_json(path.read_bytes())
+    graphs = {"prototype": manifest.graphs["prototype"]}
+    for graph in _LOWERED:
+        file = _path(bundle, graph, precision)
+        graphs[graph] = GraphFile(
+            file=file.name, sha256=file_sha256(file), size_bytes=file.stat().st_size
+        )
+    tiers = {**manifest.tiers, precision: Tier(graphs=graphs, metrics=metrics)}
+    recorded = manifest.model_copy(update={"tiers": tiers})
+    text = json.dumps(recorded.model_dump(mode="json"), indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _gate(measured: dict[LoweredPrecision, TierMetrics], *, force: bool) -> None:
+    poor = {each: m for each, m in measured.items() if not m.lost <= MOST_LOST}
+    if poor and not force:
+        figures = "; ".join(
+            f"{each} {m.miou:.2f}, fp32 {m.fp32_miou:.2f}" for each, m in poor.items()
+        )
+        raise TierError(
+            f"more than {MOST_LOST} points of mIoU are lost: {figures}. Calibrate on images closer "
+            "to those at work, or keep the tier with --force; the bundle is unchanged"
+        )

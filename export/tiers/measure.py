@@ -1,0 +1,104 @@
+"""What a tier costs: its masks and scores beside those of fp32, on the same episodes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from model.contract import upsample_logits
+from model.data.datasets import LabelledImages
+from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode
+from model.evaluation.images import RecentImages
+from model.evaluation.metrics import IoUTotals
+from model.evaluation.segmenter import answer, logit_cut
+from model.runtime import BundleRuntime
+from model.segmenters import BundleSegmenter
+
+LoweredPrecision = Literal["fp16", "int8"]
+
+_SEED = 0
+
+
+class TierMetrics(NamedTuple):
+    """Percent, but for `presence_difference`, which is the largest between the two scores.
+
+    `agreement` is the mean over episodes of the IoU between the masks of both tiers.
+    """
+
+    episodes: int
+    fp32_miou: float
+    miou: float
+    agreement: float
+    presence_difference: float
+
+    @property
+    def lost(self) -> float:
+        """Points of mean IoU that fp32 is better by."""
+        return self.fp32_miou - self.miou
+
+    def named(self, data: str) -> dict[str, float]:
+        """For the manifest; `data` says on what."""
+        return {
+            f"{data} 1-shot episodes": float(self.episodes),
+            f"{data} 1-shot mIoU": round(self.miou, 2),
+            f"{data} 1-shot mIoU of fp32": round(self.fp32_miou, 2),
+            f"{data} agreement with fp32": round(self.agreement, 2),
+            f"{data} largest presence difference": round(self.presence_difference, 4),
+        }
+
+
+def measure_tiers(
+    bundle: Path,
+    precisions: Sequence[LoweredPrecision],
+    dataset: LabelledImages,
+    classes: ClassIndex,
+    *,
+    episodes: int,
+) -> dict[LoweredPrecision, TierMetrics]:
+    """Run a fixed list of one-shot episodes through fp32 and through each tier of a bundle."""
+    recent = RecentImages(dataset)
+    fp32 = _Side(BundleRuntime(bundle))
+    tiers = {each: _Side(BundleRuntime(bundle, precision=each)) for each in precisions}
+    for number in tqdm(range(episodes), ", ".join(("fp32", *tiers))):
+        episode = draw_episode(classes, shots=1, seed=_SEED, number=number)
+        for side in (fp32, *tiers.values()):
+            side.answer(recent, episode)
+    return {each: _compare(tier, fp32) for each, tier in tiers.items()}
+
+
+class _Side:
+    """One tier's answers so far; masks are kept packed, an episode's is a few kilobytes."""
+
+    def __init__(self, runtime: BundleRuntime) -> None:
+        self._segmenter = BundleSegmenter(runtime)
+        self._cut = logit_cut(runtime.manifest.threshold)
+        self.totals = IoUTotals()
+        self.masks: list[NDArray[np.uint8]] = []
+        self.presence: list[float] = []
+
+    def answer(self, dataset: LabelledImages, episode: Episode) -> None:
+        marked, label = answer(self._segmenter, dataset, episode)
+        mask = upsample_logits(marked.logits, *label.shape) >= self._cut
+        self.totals.update(episode.class_index, mask, binary_labels(label, episode.class_index))
+        self.masks.append(np.packbits(mask))
+        self.presence.append(marked.presence)
+
+
+def _compare(tier: _Side, fp32: _Side) -> TierMetrics:
+    shared = [mask_iou(a, b) for a, b in zip(tier.masks, fp32.masks, strict=True)]
+    return TierMetrics(
+        episodes=len(shared),
+        fp32_miou=100 * fp32.totals.mean_iou(),
+        miou=100 * tier.totals.mean_iou(),
+        agreement=100 * float(np.mean(shared)),
+        presence_difference=float(np.abs(np.subtract(tier.presence, fp32.presence)).max()),
+    )
+
+
+def mask_iou(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """IoU of two packed masks; two empty ones are the same."""
+    either = int(np.bitwise_count(a | b).sum())
+    return int(np.bitwise_count(a & b).sum()) / either if either else 1.0

@@ -1,0 +1,104 @@
+"""Exact changes of a float32 graph that let its int8 form run without float detours."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+PIXELS = "centred_pixels"
+_PIXEL_ZERO = "pixel_zero"
+_BIAS = "pixel_bias"
+
+
+def narrow_first(model: onnx.ModelProto) -> None:
+    """Repeat columns before rows: whole rows are copied then, and not number by number."""
+    readers = _readers(model)
+    for node in model.graph.node:
+        following = readers.get(node.output[0], [])
+        if _gather_axis(node) == 2 and [_gather_axis(other) for other in following] == [3]:
+            (other,) = following
+            node.input[1], other.input[1] = other.input[1], node.input[1]
+            for gather, axis in ((node, 3), (other, 2)):
+                gather.ClearField("attribute")
+                gather.attribute.append(helper.make_attribute("axis", axis))
+
+
+def fold_normalisation(model: onnx.ModelProto) -> int | None:
+    """Move division by 255, mean and deviation into the first convolution.
+
+    The convolution pads with zero, which stays the mean over all channels instead of each one's
+    own: its outermost row and column differ by at most a fifth of a deviation.
+
+    Returns:
+        The mean pixel over all channels, which `PIXELS`, what the convolution now reads, are
+        centred on; none where the graph does not begin like this.
+    """
+    graph = model.graph
+    constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    chain = _chain(model, ("Transpose", "Cast", "Div", "Sub", "Div", "Conv"))
+    if chain is None or not all(node.input[1] in constants for node in chain[2:]):
+        return None
+    _, cast, over_255, minus_mean, over_std, conv = chain
+    scale = constants[over_255.input[1]]
+    mean = (constants[minus_mean.input[1]] * scale).ravel()  # of pixels, for each channel
+    deviation = (constants[over_std.input[1]] * scale).ravel()
+    weight = constants[conv.input[1]] / deviation[:, None, None]
+    zero = int(np.rint(mean.mean()))
+    shift = (weight * (zero - mean)[:, None, None]).sum(axis=(1, 2, 3))
+    _replace(model, conv.input[1], weight)
+    bias = constants[conv.input[2]] if len(conv.input) > 2 else np.zeros(len(weight), np.float32)
+    graph.initializer.append(numpy_helper.from_array((bias + shift).astype(np.float32), _BIAS))
+    conv.input[:] = [PIXELS, conv.input[1], _BIAS]
+    graph.initializer.append(numpy_helper.from_array(np.array(zero, np.float32), _PIXEL_ZERO))
+    minus_mean.input[:] = [cast.output[0], _PIXEL_ZERO]
+    minus_mean.output[0] = PIXELS
+    graph.node.remove(over_255)
+    graph.node.remove(over_std)
+    return zero
+
+
+def feed_pixels(model: onnx.ModelProto) -> None:
+    """Let a quantised graph read the decoded bytes: they are `PIXELS` as uint8 already."""
+    graph = model.graph
+    centring = next(node for node in graph.node if PIXELS in node.output)
+    cast = next(node for node in graph.node if centring.input[0] in node.output)
+    quantise = next(node for node in graph.node if PIXELS in node.input)
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            if name == quantise.output[0]:
+                node.input[index] = cast.input[0]
+    for node in (centring, cast, quantise):
+        graph.node.remove(node)
+
+
+def _chain(model: onnx.ModelProto, kinds: tuple[str, ...]) -> list[onnx.NodeProto] | None:
+    """Nodes of these kinds in a row from the image on, each the only reader of the one before."""
+    readers, found, name = _readers(model), [], "image"
+    for kind in kinds:
+        following = readers.get(name, [])
+        if [node.op_type for node in following] != [kind]:
+            return None
+        found.append(following[0])
+        name = following[0].output[0]
+    return found
+
+
+def _readers(model: onnx.ModelProto) -> Mapping[str, list[onnx.NodeProto]]:
+    readers: dict[str, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    return readers
+
+
+def _gather_axis(node: onnx.NodeProto) -> int | None:
+    if node.op_type != "Gather":
+        return None
+    return next((int(a.i) for a in node.attribute if a.name == "axis"), 0)
+
+
+def _replace(model: onnx.ModelProto, name: str, values: NDArray[np.floating]) -> None:
+    tensor = next(t for t in model.graph.initializer if t.name == name)
+    tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float32), name))
