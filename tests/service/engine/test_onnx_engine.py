@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 
 from model.contract import (
     InvalidBundleError,
+    MissingTierError,
     SupportPrototype,
     SupportSet,
+    load_manifest,
     resize_image,
     resize_mask,
 )
 from model.runtime import BundleRuntime, Device, Encoded
+from model.runtime.precision import multiplies_bytes
 from service.engine import Answers, EngineOptions, OnnxEngine
 from service.errors import (
     DeadlineExceededError,
@@ -393,3 +396,17 @@ async def test_it_learns_what_a_request_costs(
         for seed in range(30):
             await engine.segment([pixels(picture(RED, seed=seed), engine)], [shots])
         assert 0.04 < engine.request_s < 0.5
+
+
+async def test_the_precision_that_suits_the_device_is_served_and_told(bundle: Path) -> None:
+    tiers = load_manifest(bundle).tiers
+    async with started(bundle, precision="auto") as engine:
+        expected = "int8" if "int8" in tiers and multiplies_bytes() else "fp32"
+        assert engine.devices == {"cpu": expected}
+    async with started(bundle, precision="fp32") as plain:
+        assert plain.devices == {"cpu": "fp32"}
+
+
+def test_a_precision_that_the_bundle_lacks_is_refused_at_once(tiny_bundle: Path) -> None:
+    with pytest.raises(MissingTierError, match="int8"):
+        OnnxEngine(tiny_bundle, EngineOptions(precision="int8"))
