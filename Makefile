@@ -11,10 +11,10 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check bench load soak chaos lock clean
+.PHONY: help demo run test check bench load soak chaos lock clean bench-gpu
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
 
 demo: $(SERVE_VENV)/.stamp ## Register two classes, segment the samples, write out/demo
 	$(SERVE_VENV)/bin/python -m service.demo
@@ -43,6 +43,9 @@ soak: $(VENV)/.stamp ## Live 2,000 sessions in 20,000 requests, write out/soak.j
 
 chaos: $(VENV)/.stamp ## Kill, fill, starve and overload services, write out/chaos.json
 	$(VENV)/bin/python -m tests.load chaos --json out/chaos.json
+
+bench-gpu: $(VENV)/.stamp ## Time fp16 PyTorch beside the fp16 engine on a GPU, write out/bench-gpu.json
+	$(VENV)/bin/python -m export.bench_gpu --json out/bench-gpu.json
 
 # onnxruntime and onnxruntime-gpu are the same module: no file may hold both.
 lock: $(VENV)/.stamp ## Pin all requirements anew

@@ -1,0 +1,232 @@
+"""`python -m export.bench_gpu`: fp16 on a GPU, eager PyTorch beside the bundle.
+
+Both sides have their supports behind them, so a query is an encoding and a head run, from pixels in
+the host's memory to logits there. The eager side is channels-last and keeps its encodings on the
+device, as the bundle does. Weights are random. The peak of the device is measured, not taken from a
+data sheet, and both sides take turns.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.flop_counter import FlopCounterMode
+
+from export.bench_sides import make_episode, random_bundle
+from export.tiers.build import write_tiers
+from model.build import PRESETS, NetworkConfig, load_network
+from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.contract import SupportPrototype, SupportSet, collate_classes
+from model.data.datasets import ProceduralDefects
+from model.nets import SDAANet
+from model.nets.preprocess import Normalise
+from model.runtime import BundleRuntime, Device
+
+BATCHES = (1, 2, 4, 8)
+_PEAK_SIDE = 8192
+_PEAK_REPEATS = 20
+_WARM_UPS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One batch size. Milliseconds are medians of a whole batch, `peak_share` is the bundle's."""
+
+    preset: str
+    device: str
+    batch: int
+    eager_ms: float
+    engine_ms: float
+    ratio: float
+    engine_images_s: float
+    engine_tflops: float
+    peak_tflops: float
+    peak_share: float
+    max_difference: float
+
+
+class EagerQueries:
+    """The network in PyTorch, one class whose prototypes are cached.
+
+    Args:
+        network: in eval mode.
+        shots: of the class.
+        device: to run on.
+        dtype: of weights and features.
+    """
+
+    def __init__(
+        self,
+        network: SDAANet,
+        shots: tuple[SupportPrototype, ...],
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self._network = network.eval().to(device, dtype)
+        self._network.to(memory_format=torch.channels_last)
+        self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD).to(device)
+        self._shots, self._device, self._dtype = shots, device, dtype
+
+    @torch.inference_mode()
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits (B, h, h) of images (B, S, S, 3)."""
+        pixels = self._normalise(torch.from_numpy(images).to(self._device)).to(self._dtype)
+        count, side = len(images), images.shape[1]
+        everywhere = torch.ones(count, side, side, device=self._device, dtype=self._dtype)
+        encoded = self._network.encode(
+            pixels.contiguous(memory_format=torch.channels_last), everywhere
+        )
+        rows = torch.arange(count, device=self._device)
+        matched = self._network.match(encoded, rows, **self._classes(count))
+        logits = matched.logits[:, 1] - matched.logits[:, 0]
+        return np.asarray(logits.float().cpu().numpy())
+
+    def _classes(self, count: int) -> dict[str, torch.Tensor]:
+        inputs = collate_classes([SupportSet(self._shots)] * count)._asdict()
+        del inputs["refit"]
+        return {
+            name: torch.from_numpy(value).to(self._device)
+            if value.dtype == np.bool_
+            else torch.from_numpy(value).to(self._device, self._dtype)
+            for name, value in inputs.items()
+        }
+
+
+def bench(config: NetworkConfig, device: Device, batches: Sequence[int], repeats: int) -> list[Row]:
+    """Every batch size on both sides; on a CPU in float32, which is for trying the command."""
+    on_gpu = device.kind != "cpu"
+    torch_device = torch.device(f"cuda:{device.number}" if on_gpu else "cpu")
+    dtype = torch.float16 if on_gpu else torch.float32
+    with random_bundle(config) as (checkpoint, bundle):
+        if on_gpu:
+            rendered = ProceduralDefects(per_class=1, side=config.input_side)
+            write_tiers(bundle, ("fp16",), rendered, episodes=1, min_area=1)
+        runtime = BundleRuntime(bundle, device=device, precision="fp16" if on_gpu else "fp32")
+        episode = make_episode(classes=1, shots=5, side=config.input_side)
+        masks = episode.masks[0]
+        shots = tuple(runtime.prototypes(runtime.encode(episode.supports[0], masks), masks))
+        eager = EagerQueries(load_network(checkpoint)[0], shots, torch_device, dtype)
+        peak = _peak_flops(torch_device, dtype)
+        flops = _flops(eager, episode.query[None])
+        return [
+            _row(config, device, eager, runtime, shots, episode.query, count, repeats, flops, peak)
+            for count in batches
+        ]
+
+
+def _row(
+    config: NetworkConfig,
+    device: Device,
+    eager: EagerQueries,
+    runtime: BundleRuntime,
+    shots: tuple[SupportPrototype, ...],
+    query: NDArray[np.uint8],
+    count: int,
+    repeats: int,
+    flops: float,
+    peak: float,
+) -> Row:
+    images = np.stack([query] * count)
+    classes = [SupportSet(shots)] * count
+    index = np.arange(count, dtype=np.int64)
+
+    def engine() -> NDArray[np.float32]:
+        return runtime.head(runtime.encode(images), index, classes).logits
+
+    for _ in range(_WARM_UPS):
+        difference = float(np.abs(engine() - eager(images)).max())
+    eager_s, engine_s = [], []
+    for _ in range(repeats):
+        eager_s.append(_seconds(lambda: eager(images)))
+        engine_s.append(_seconds(engine))
+    tflops = count * flops / median(engine_s) / 1e12
+    return Row(
+        preset=config.preset,
+        device=str(device),
+        batch=count,
+        eager_ms=1000 * median(eager_s),
+        engine_ms=1000 * median(engine_s),
+        ratio=median(eager_s) / median(engine_s),
+        engine_images_s=count / median(engine_s),
+        engine_tflops=tflops,
+        peak_tflops=peak / 1e12,
+        peak_share=tflops * 1e12 / peak,
+        max_difference=difference,
+    )
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    """Both sides end with their answer in the host's memory, so nothing is left to wait for."""
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def _flops(eager: EagerQueries, images: NDArray[np.uint8]) -> float:
+    """Of one query, two for a multiply-add, convolutions and matrix products alone."""
+    with FlopCounterMode(display=False) as counter:
+        eager(images)
+    return float(counter.get_total_flops())
+
+
+def _peak_flops(device: torch.device, dtype: torch.dtype) -> float:
+    """What a large matrix product reaches a second."""
+    side = _PEAK_SIDE if device.type == "cuda" else _PEAK_SIDE // 16
+    left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+
+    def product() -> object:
+        return (left @ right)[0, 0].item()
+
+    product()
+    return 2 * side**3 / median(_seconds(product) for _ in range(_PEAK_REPEATS))
+
+
+def as_table(rows: Sequence[Row]) -> str:
+    """Rows as aligned text."""
+    names = list(asdict(rows[0]))
+    cells = [names] + [
+        [f"{v:.3g}" if isinstance(v, float) else str(v) for v in asdict(row).values()]
+        for row in rows
+    ]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in cells
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and measure; 2 where there is no GPU to measure on."""
+    parser = argparse.ArgumentParser(prog="python -m export.bench_gpu", description=__doc__)
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="r50")
+    parser.add_argument("--side", type=int, help="input pixels; default the preset's own")
+    parser.add_argument("--batches", type=int, nargs="+", default=list(BATCHES))
+    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--json", type=Path, help="write the rows here")
+    args = parser.parse_args(arguments)
+    if args.device == "cuda" and not torch.cuda.is_available():
+        print("PyTorch finds no GPU; --device cpu tries the command on a CPU", file=sys.stderr)
+        return 2
+    config = PRESETS[args.preset]()
+    config = config.at_side(args.side or config.input_side)
+    rows = bench(config, Device(args.device), args.batches, args.repeats)
+    print(as_table(rows))
+    if args.json is not None:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        values: list[dict[str, Any]] = [asdict(row) for row in rows]
+        args.json.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
