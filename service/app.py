@@ -80,7 +80,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     drain = Drain()
-    app.state.context = ApiContext(
+    context = ApiContext(
         resources=resources,
         admission=Admission(settings.max_requests, "requests"),
         body_bytes=Admission(settings.max_upload_bytes, "bytes of uploads"),
@@ -91,9 +91,15 @@ def create_app(
         access=create_access(settings),
         drain=drain,
     )
-    app.state.tracer = tracer
+    app.state.context, app.state.tracer = context, tracer
     # The last one added is the outermost.
-    app.add_middleware(RequestContext, metrics=metrics, drain=drain, tracer=tracer)
+    app.add_middleware(
+        RequestContext,
+        metrics=metrics,
+        drain=drain,
+        require_room=context.require_room,
+        tracer=tracer,
+    )
     install_cors(app, settings.cors_origins)
     app.add_middleware(SecurityHeaders)
     install_error_handler(app)

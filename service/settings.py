@@ -88,7 +88,8 @@ class Settings(BaseSettings):
     max_batch_pairs: Annotated[int, Field(ge=1, le=4096)] = 32
     max_batch_shots: Annotated[int, Field(ge=1, le=65536)] = 64
     """Shots of all pairs of one head call after padding; bounds the memory of their tokens."""
-    batch_wait_s: Annotated[float, Field(ge=0, le=1)] = 0.002
+    batch_wait_s: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """For others to join a batch while the device is idle; while it works they join anyway."""
     max_queued_images: Annotated[int, Field(ge=16, le=65536)] = 256
     """At least one full request of 16 images."""
 

@@ -73,6 +73,8 @@ class BundleRuntime:
         options.intra_op_num_threads = intra_op_threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Threads that wait by spinning take the cores from whoever decodes and answers meanwhile.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._sessions = {
             graph.name: ort.InferenceSession(
                 bundle / graphs[graph.name].file,  # type: ignore[index]

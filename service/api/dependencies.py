@@ -104,7 +104,7 @@ class ApiContext:
         Raises:
             QueueFullError, DeadlineExceededError, ClientDisconnect.
         """
-        self._refuse_long_waits()
+        self.require_room()
         with self.admission.admit():
             async with (
                 unless(partial(disconnected, request.receive), ClientDisconnect),
@@ -114,15 +114,17 @@ class ApiContext:
 
     @asynccontextmanager
     async def _arriving(self, request: Request) -> AsyncIterator[AsyncIterator[bytes]]:
-        # Before the body is read: under overload, reading what is refused would take the time of
-        # what is not.
-        self.admission.require_room()
-        self._refuse_long_waits()
         with self.body_bytes.admit(0) as take_bytes:
             _check_headers(request.headers, self.body_limits)
             yield _counted(request.stream(), take_bytes)
 
-    def _refuse_long_waits(self) -> None:
+    def require_room(self) -> None:
+        """Fail where a request that came now would have no place, or would wait too long.
+
+        Raises:
+            QueueFullError.
+        """
+        self.admission.require_room()
         wait_s = self.admission.inside * self.resources.engine.request_s
         if wait_s > self.max_wait_s:
             raise QueueFullError(

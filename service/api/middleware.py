@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,9 @@ TRACE_PARENT_HEADER = "traceparent"
 SERVER_TIMING_HEADER = "Server-Timing"
 # Not a registered status: what proxies log for a client that left before its answer.
 CLIENT_CLOSED_REQUEST = 499
+# Requests with a body. Where there is no room for one it is refused here, before anything is done
+# for it: under overload, whatever a refusal costs is taken from those who were let in.
+_UPLOADS = frozenset({"POST", "PUT"})
 
 
 class RequestContext:
@@ -46,15 +49,24 @@ class RequestContext:
     Args:
         app: what answers.
         metrics: counts every request.
+        drain: the end of the service.
+        require_room: raises where a request with a body would be too much.
         tracer: makes a span of every request; none: there are none.
     """
 
     def __init__(
-        self, app: ASGIApp, *, metrics: Metrics, drain: Drain, tracer: "Tracer | None" = None
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        drain: Drain,
+        require_room: Callable[[], None],
+        tracer: "Tracer | None" = None,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._drain = drain
+        self._require_room = require_room
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,6 +84,8 @@ class RequestContext:
         ):
             response = _Response(scope, send, request_id, stages, self._drain)
             try:
+                if scope["method"] in _UPLOADS:
+                    self._require_room()
                 await self._app(scope, receive, response.send)
             except ClientDisconnect:
                 response.status = CLIENT_CLOSED_REQUEST  # nobody is left to send it to

@@ -20,6 +20,7 @@ from model.runtime import (
     mirrored,
 )
 from service.engine.base import Coverage, EngineCounters, ImageU8
+from service.engine.courtesy import run_politely
 from service.engine.device_memory import memory_gauge
 from service.engine.encoding_cache import Digest, EncodingCache
 from service.engine.lane import Job, Lane, Payload, Result
@@ -204,12 +205,14 @@ class Pipeline:
     def _load(self, sizes: Sequence[int]) -> Stages:
         """The bundle on the device, once all graphs and these batch sizes have run there."""
         options = self._options
-        runtime = BundleRuntime(
-            self._bundle,
-            device=self._device,
-            precision=self._precision,
-            intra_op_threads=options.intra_op_threads,
-            memory_limit_bytes=options.gpu_memory_bytes,
+        runtime = run_politely(
+            lambda: BundleRuntime(
+                self._bundle,
+                device=self._device,
+                precision=self._precision,
+                intra_op_threads=options.intra_op_threads,
+                memory_limit_bytes=options.gpu_memory_bytes,
+            )
         )
         bounds = {"max_pairs": options.max_batch_pairs, "max_padded_shots": options.max_batch_shots}
         side = runtime.manifest.input_side

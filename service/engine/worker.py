@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from service.engine.collation import Waiting
+from service.engine.courtesy import yield_to_requests
 from service.engine.lane import Job, Lane, Payload, Result
 from service.errors import InferenceError, NotReadyError, WorkerLostError
 
@@ -123,6 +124,7 @@ class Worker:
         return jobs
 
     def _live(self) -> None:
+        yield_to_requests()
         while not self._stopping.is_set():
             # Also what happens while a death is dealt with must not end the thread.
             with suppress(BaseException):
