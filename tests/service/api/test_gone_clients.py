@@ -59,9 +59,7 @@ async def test_client_that_goes_frees_its_place_at_once(
         session_id = await new_session(client, [picture()])
         writer = await send_segment(client, session_id)
         await asyncio.wait_for(engine.entered.wait(), 20)
-        assert_problem(
-            await post_segment(client, session_id, [picture()]), 429, "too_many_requests"
-        )
+        assert_problem(await post_segment(client, session_id, [picture()]), 503, "queue_full")
         writer.close()
         await asyncio.wait_for(engine.withdrawn.wait(), 20)
         engine.release.set()
