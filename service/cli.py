@@ -2,8 +2,9 @@
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
@@ -22,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parse(arguments)
     if parsed.command == "key":
         return _print_key(parsed.owner)
+    if unknown := _unknown_settings(os.environ):
+        print(f"the service cannot start: no setting {', '.join(unknown)}", file=sys.stderr)
+        return _USAGE_ERROR
     try:
         return _print_openapi() if parsed.command == "openapi" else _serve(Settings())
     except (ValidationError, InvalidBundleError, MissingTierError) as exc:
@@ -40,6 +44,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     key.add_argument("owner", metavar="OWNER", help="whom sessions made with the key belong to")
     parser.set_defaults(command="serve")
     return parser.parse_args(arguments)
+
+
+def _unknown_settings(environment: Mapping[str, str]) -> list[str]:
+    """Names that look like settings and are none: misspelt, a key file would be no key file."""
+    known = {f"FSS_{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in environment if name.startswith("FSS_") and name not in known)
 
 
 def _serve(settings: Settings) -> int:

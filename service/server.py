@@ -5,6 +5,7 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
+from service.heads import BoundedHeads
 from service.settings import Settings
 
 
@@ -29,6 +30,7 @@ def create_server(app: FastAPI, settings: Settings) -> Server:
             app,
             host=settings.host,
             port=settings.port,
+            http=BoundedHeads,
             log_config=None,
             access_log=False,
             server_header=False,

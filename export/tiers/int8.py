@@ -11,8 +11,8 @@ from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
 from export.tiers.calibration import Feed, FeedReader
 from export.tiers.equalise import Float, equalise, equalised_tensors
+from export.tiers.floating import float_nodes
 from export.tiers.folding import drop_unused, folded
-from export.tiers.prior import token_products
 from export.tiers.rewrites import PIXELS, feed_pixels, fold_normalisation, narrow_first
 
 QUANTISED = ("Add", "Clip", "Concat", "Conv", "MatMul", "Relu")
@@ -36,7 +36,7 @@ def quantise(source: Path, target: Path, feeds: Sequence[Feed], *, float_convolu
     equalise(model, _peaks(model, feeds), strength=_STRENGTH)
     drop_unused(model)
     kept = _leading(model, float_convolutions)
-    _quantise_static(model, target, feeds, [*kept, *token_products(model)], zero)
+    _quantise_static(model, target, feeds, [*kept, *float_nodes(model)], zero)
     if zero is not None and not kept:
         quantised = onnx.load(target)
         feed_pixels(quantised)

@@ -85,7 +85,7 @@ class BundleRuntime:
         }
         if self.providers[0] != device.provider:
             raise DeviceUnavailableError(
-                f"{device.provider} is not available, only {', '.join(self.providers)}"
+                f"{device}: {device.provider} is not available, only {', '.join(self.providers)}"
             )
 
     @property

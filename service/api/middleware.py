@@ -35,9 +35,9 @@ TRACE_PARENT_HEADER = "traceparent"
 SERVER_TIMING_HEADER = "Server-Timing"
 # Not a registered status: what proxies log for a client that left before its answer.
 CLIENT_CLOSED_REQUEST = 499
-# Requests with a body. Where there is no room for one it is refused here, before anything is done
-# for it: under overload, whatever a refusal costs is taken from those who were let in.
-_UPLOADS = frozenset({"POST", "PUT"})
+# Where there is no room for a request to these it is refused here, before anything is done for it:
+# under overload, whatever a refusal costs is taken from those who were let in.
+_UPLOADS = frozenset({"/support", "/segment"})
 
 
 class RequestContext:
@@ -84,7 +84,8 @@ class RequestContext:
         ):
             response = _Response(scope, send, request_id, stages, self._drain)
             try:
-                if scope["method"] in _UPLOADS:
+                if scope["method"] == "POST" and scope["path"] in _UPLOADS:
+                    response.route = scope["path"]
                     self._require_room()
                 await self._app(scope, receive, response.send)
             except ClientDisconnect:
@@ -133,6 +134,7 @@ class _Response:
         self, scope: Scope, send: Send, request_id: str, stages: StageTimes, drain: Drain
     ) -> None:
         self.status: int | None = None
+        self.route: str | None = None
         self._scope = scope
         self._send = send
         self._drain = drain
@@ -157,7 +159,7 @@ class _Response:
         """The route's pattern stands for the path, which holds session ids and class names."""
         return RequestRecord(
             method=known_method(self._scope["method"]),
-            route=getattr(self._scope.get("route"), "path", None),
+            route=getattr(self._scope.get("route"), "path", self.route),
             status=self.status,
             seconds=time.perf_counter() - self._started_at,
             stages=self._stages,

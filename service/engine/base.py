@@ -57,9 +57,13 @@ class Engine(Protocol):
     def failure(self) -> str | None:
         """Why the engine can never become ready, if so; for logs and probes, not for clients."""
 
-    @property
-    def request_s(self) -> float:
-        """Seconds until the engine could take another request on, after one; 0 if unknown."""
+    def wait_s(self, inside: int) -> float:
+        """Seconds of work before a request that came now; 0 where costs are not known yet.
+
+        Args:
+            inside: requests let in. Those that have not reached the engine yet count as one image
+                and one class each.
+        """
 
     async def start(self) -> None:
         """Load, warm up, and become ready; on failure `failure` says why."""

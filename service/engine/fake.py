@@ -46,8 +46,11 @@ class FakeEngine:
         self.devices: Mapping[str, Precision] = {"fake": "fp32"}
         self.counters = EngineCounters()
         self.ready = False
-        self.request_s = 0.0
         self.failure: str | None = None
+
+    def wait_s(self, inside: int) -> float:
+        """None: it is instant."""
+        return 0.0
 
     async def start(self) -> None:
         """Become ready."""

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,7 @@ class OnnxEngine:
         self._metrics = metrics or EngineMetrics()
         self._admission = Admission(options.max_queued_images, "images")
         self._pipelines: tuple[Pipeline, ...] = ()
+        self._owed_s: dict[object, float] = {}
         self._start_failure: str | None = None
 
     @property
@@ -76,12 +78,23 @@ class OnnxEngine:
             return None
         return "; ".join(filter(None, failures))
 
-    @property
-    def request_s(self) -> float:
-        """See `Engine.request_s`; devices share the requests."""
-        working = [pipeline for pipeline in self._pipelines if self._works(pipeline)]
-        costs = [pipeline.request_s for pipeline in working]
-        return sum(costs) / max(1, len(costs)) ** 2
+    def wait_s(self, inside: int) -> float:
+        """See `Engine.wait_s`; devices share the work."""
+        if not self._pipelines:
+            return 0.0
+        coming = max(0, inside - len(self._owed_s))
+        single_s = sum(each.cost_s(1, 1) for each in self._pipelines) / len(self._pipelines)
+        return (sum(self._owed_s.values()) + coming * single_s) / len(self._pipelines)
+
+    @contextmanager
+    def _owing(self, cost_s: float) -> Iterator[None]:
+        """A block in which so much work is owed to a request."""
+        ticket = object()
+        self._owed_s[ticket] = cost_s
+        try:
+            yield
+        finally:
+            del self._owed_s[ticket]
 
     async def start(self) -> None:
         """Load the graphs, run all of them once, and take work; errors end up in `failure`."""
@@ -108,7 +121,7 @@ class OnnxEngine:
         """One prototype for each support, and a refit; see `Engine.register`."""
         deadline = self._clock() + self._options.deadline_s
         pipeline = self._least_busy()
-        with self._admission.admit(len(images)):
+        with self._admission.admit(len(images)), self._owing(pipeline.cost_s(len(images), 1)):
             shots = await pipeline.register(images, masks, deadline)
             if adapt:
                 return await pipeline.adapt(images, masks, shots, deadline)
@@ -123,8 +136,9 @@ class OnnxEngine:
             for candidate in self._pipelines:
                 if self._works(candidate) and any(map(candidate.cache.find, digests)):
                     pipeline = candidate
-            encoded = await pipeline.encode(images, digests, deadline)
-            answers = await pipeline.ask(encoded, classes, deadline)
+            with self._owing(pipeline.cost_s(len(images), len(classes))):
+                encoded = await pipeline.encode(images, digests, deadline)
+                answers = await pipeline.ask(encoded, classes, deadline)
         return Answers(*(np.stack(parts) for parts in zip(*answers, strict=True)))
 
     def _least_busy(self) -> Pipeline:

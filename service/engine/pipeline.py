@@ -29,7 +29,7 @@ from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, St
 from service.engine.worker import Worker
 from service.telemetry import EngineMetrics, add_stage, stage
 
-_NEWEST_SHARE = 0.1  # of a request, in the running mean of what they cost
+_NEWEST_SHARE = 0.1  # of the latest, in the running mean of what images and pairs cost
 _FINISHING, _BEGINNING = 1, 0  # what has come furthest is finished before new work begins
 
 
@@ -84,10 +84,9 @@ class Pipeline:
         )
         self._show_gauges()
 
-    @property
-    def request_s(self) -> float:
-        """Seconds of the device that a query request has taken lately; 0 before the first."""
-        return self._cost_s["encode"] + self._cost_s["head"]
+    def cost_s(self, images: int, classes: int) -> float:
+        """Seconds of the device that a request would take, by what others took lately."""
+        return images * (self._cost_s["encode"] + classes * self._cost_s["head"])
 
     async def register(
         self, images: Sequence[ImageU8], masks: Sequence[Coverage], deadline: float
@@ -157,8 +156,7 @@ class Pipeline:
             for job in jobs:
                 job.future.cancel()
         self._count_times(name, jobs)
-        cost_s = sum(job.cost_s for job in jobs)
-        self._cost_s[name] += _NEWEST_SHARE * (cost_s - self._cost_s[name])
+        self._learn_cost(name, lane, jobs)
         return results
 
     def _count_times(self, name: str, jobs: Sequence[Job[Payload, Result]]) -> None:
@@ -169,6 +167,15 @@ class Pipeline:
             waited_s, now = taken_at - jobs[0].waiting.enqueued_at, self._clock()
             add_stage("queue", waited_s, ended_s_ago=now - taken_at)
             add_stage(name, done_at - taken_at, ended_s_ago=now - done_at)
+
+    def _learn_cost(
+        self, name: str, lane: Lane[Payload, Result], jobs: Sequence[Job[Payload, Result]]
+    ) -> None:
+        """A running mean of what an image costs the encoder, and a pair the head."""
+        if jobs:
+            unit_s = sum(job.cost_s for job in jobs) / sum(lane.weigh(job.payload) for job in jobs)
+            share = _NEWEST_SHARE if name in self._cost_s else 1.0
+            self._cost_s[name] += share * (unit_s - self._cost_s[name])
 
     def _count_batch(
         self, lane: Lane[Payload, Result], jobs: Sequence[Job[Payload, Result]], seconds: float

@@ -257,3 +257,20 @@ def test_the_benchmark_times_every_part_of_both_tiers(lowered: Path) -> None:
         assert 0 < row.ratio_min <= row.ratio_max
     header, *lines = as_table(rows).splitlines()
     assert {len(line) for line in lines} == {len(header)}
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_refit_is_not_cut_off(lowered: Path, precision: Precision) -> None:
+    """Ranges come from classes that were not adapted, whose refit is all but zero."""
+    runtime = BundleRuntime(lowered, precision=precision)
+    rendered = ProceduralDefects(per_class=2, side=SIDE)
+    (image, label), (other, _) = rendered.read(0), rendered.read(1)
+    mask = (label > 0).astype(np.float32)[None]
+    shots = tuple(runtime.prototypes(runtime.encode(image[None], mask), mask))
+    query, first = runtime.encode(other[None]), np.zeros(1, np.int64)
+    cells = runtime.cells(query, first, [SupportSet(shots)])[0]  # (F, h, h)
+    weights = np.random.default_rng(0).normal(size=len(cells)).astype(np.float32)
+    weights *= 10 / np.abs(np.tensordot(weights, cells, 1)).max()
+    refit = np.concatenate([[0, 3], weights]).astype(np.float32)
+    (logits,) = runtime.head(query, first, [SupportSet(shots, refit)]).logits
+    np.testing.assert_allclose(logits, 3 + np.tensordot(weights, cells, 1), rtol=0, atol=0.05)

@@ -101,7 +101,6 @@ def address(root: Path) -> Iterator[str]:
 
 
 def test_curl_examples_register_and_segment(root: Path, address: str) -> None:
-    (root / "out").mkdir(exist_ok=True)
     script = "set -euo pipefail\n" + "\n".join(CURL).replace(README_ADDRESS, address)
     run = subprocess.run(
         ["bash", "-c", script],

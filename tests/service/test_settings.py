@@ -161,3 +161,11 @@ def test_shipped_bundle_is_found_from_any_directory(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert Settings().bundle.parents[1].is_dir()
+
+
+def test_a_misspelt_setting_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FSS_API_KEY_FILE", "/run/keys")
+    assert main(["serve"]) == 2
+    assert "FSS_API_KEY_FILE" in capsys.readouterr().err

@@ -175,6 +175,13 @@ async def test_stalled_uploads_do_not_keep_a_good_one_out(
         await asyncio.gather(*stuck, return_exceptions=True)
 
 
+class CostlyEngine(StuckEngine):
+    """Every request keeps it busy for three seconds."""
+
+    def wait_s(self, inside: int) -> float:
+        return 3.0 * inside
+
+
 async def unreadable() -> AsyncIterator[bytes]:
     raise AssertionError("the body was read")
     yield b""
@@ -196,8 +203,7 @@ async def test_no_body_is_read_while_there_is_no_place(settings: Settings) -> No
 async def test_who_would_wait_too_long_is_sent_away_at_once_and_told_for_how_long(
     settings: Settings,
 ) -> None:
-    engine = StuckEngine()
-    engine.request_s = 3.0
+    engine = CostlyEngine()
     async with running(create_app(settings, engine=engine)) as client:
         session_id = await new_session(client, [picture()])
         inside = [

@@ -380,7 +380,7 @@ async def test_a_device_that_hangs_fails_the_liveness(
         assert engine.failure is None
 
 
-async def test_it_learns_what_a_request_costs(
+async def test_it_learns_what_requests_cost_and_owe(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encode = BundleRuntime.encode
@@ -389,13 +389,23 @@ async def test_it_learns_what_a_request_costs(
         time.sleep(0.05)
         return encode(runtime, *arguments)
 
-    async with started(tiny_bundle) as engine:
-        assert engine.request_s == 0
+    async with started(tiny_bundle, batch_sizes=(1,)) as engine:
+        assert engine.wait_s(3) == 0
         shots = await learn(engine, picture(RED))
         monkeypatch.setattr(BundleRuntime, "encode", slow)
-        for seed in range(30):
+        for seed in range(60):
             await engine.segment([pixels(picture(RED, seed=seed), engine)], [shots])
-        assert 0.04 < engine.request_s < 0.5
+        assert engine.wait_s(0) == 0
+        assert 0.04 < engine.wait_s(1) < 0.5
+        assert engine.wait_s(4) == pytest.approx(4 * engine.wait_s(1))
+        # A heavy request owes what its images cost, and leaves the cost of others as it was.
+        light_s = engine.wait_s(1)
+        many = [pixels(picture(BLUE, seed=seed), engine) for seed in range(8)]
+        heavy = asyncio.create_task(engine.segment(many, [shots] * 4))
+        await asyncio.sleep(0.02)
+        assert engine.wait_s(1) > 6 * light_s
+        await heavy
+        assert engine.wait_s(1) < 3 * light_s
 
 
 async def test_the_precision_that_suits_the_device_is_served_and_told(bundle: Path) -> None:

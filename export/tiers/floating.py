@@ -1,0 +1,37 @@
+"""What stays in float32 in every tier: the cosines behind the prior, and the refit of a class."""
+
+import onnx
+
+
+def float_nodes(model: onnx.ModelProto) -> list[str]:
+    """Names of the nodes that must not be computed in a lower precision."""
+    return [*_token_products(model), *_refit_nodes(model)]
+
+
+def _token_products(model: onnx.ModelProto) -> list[str]:
+    """Matrix products of two activations: the cosines behind the prior.
+
+    The prior is stretched from its least to its greatest cosine. Off the training domain they lie
+    close together, and steps of 0.004 (int8) or 0.0005 (fp16) would be all that is left of it.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type == "MatMul" and not constants.intersection(node.input)
+    ]
+
+
+def _refit_nodes(model: onnx.ModelProto) -> list[str]:
+    """Whatever a refit is multiplied with, and all behind it.
+
+    What calibrates is not adapted: its refit is zeros but for one number, so ranges taken from it
+    would cut every other refit off.
+    """
+    reached = {"refit"}
+    nodes = [node for node in model.graph.node if "cells" in node.output]
+    for node in model.graph.node:  # sorted: a node stands behind those it depends on
+        if reached.intersection(node.input):
+            nodes.append(node)
+            reached.update(node.output)
+    return [node.name for node in nodes]
