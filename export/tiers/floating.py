@@ -31,7 +31,8 @@ def _refit_nodes(model: onnx.ModelProto) -> list[str]:
     reached = {"refit"}
     nodes = [node for node in model.graph.node if "cells" in node.output]
     for node in model.graph.node:  # sorted: a node stands behind those it depends on
-        if reached.intersection(node.input):
+        # The exporter also asks the refit how many pairs there are, which is no arithmetic.
+        if node.op_type != "Shape" and reached.intersection(node.input):
             nodes.append(node)
             reached.update(node.output)
     return [node.name for node in nodes]
