@@ -7,20 +7,21 @@ machine falls on both. Weights are random, since time does not depend on them.
 """
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from export.bench_output import progress, write_rows
 from export.bench_sides import EagerSide, EngineSide, both_sides, make_episode
 from model.build import PRESETS, NetworkConfig
+from model.cli_types import positive
 
 TOLERANCE = 1e-3
 # A long case repeats itself less: r50 with 25 supports takes a minute a query on two cores.
@@ -72,7 +73,7 @@ def bench_preset(config: NetworkConfig, *, repeats: int, threads: int) -> list[R
         repeats: of a case, each one query on both sides; long cases stop at two.
         threads: of torch and of onnxruntime alike.
     """
-    _progress(f"{config.preset}: export at {config.input_side} px")
+    progress(f"{config.preset}: export at {config.input_side} px")
     with both_sides(config, threads=threads) as (eager, engine):
         _warm_up(eager, engine, config.input_side)
         return [
@@ -104,7 +105,7 @@ def _bench_case(
     difference = 0.0
     wanted = repeats
     while len(eager_s) < wanted:
-        _progress(f"{config.preset} {case.name}: repeat {len(eager_s) + 1} of {wanted}")
+        progress(f"{config.preset} {case.name}: repeat {len(eager_s) + 1} of {wanted}")
         expected, seconds = _timed(lambda: eager.segment(episode))
         eager_s.append(seconds)
         actual, seconds = _timed(lambda: engine.segment(episode.query, prototypes))
@@ -136,10 +137,6 @@ def _timed(run: Callable[[], T]) -> tuple[T, float]:
     return value, time.perf_counter() - started
 
 
-def _progress(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
 def as_table(rows: Sequence[Row]) -> str:
     """Rows as aligned text."""
     lines = [
@@ -160,9 +157,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and measure; 0 on success, 1 when the sides disagree."""
     parser = argparse.ArgumentParser(prog="python -m export.bench", description=__doc__)
     parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=["lite", "r50"])
-    parser.add_argument("--repeats", type=_positive, default=3)
-    parser.add_argument("--threads", type=_positive, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--side", type=_positive, help="input pixels; default the preset's own")
+    parser.add_argument("--repeats", type=positive, default=3)
+    parser.add_argument("--threads", type=positive, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--side", type=positive, help="input pixels; default the preset's own")
     parser.add_argument("--json", type=Path, help="write the rows here")
     args = parser.parse_args(arguments)
     rows: list[Row] = []
@@ -172,8 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows += bench_preset(config, repeats=args.repeats, threads=args.threads)
     print(as_table(rows))
     if args.json is not None:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        write_rows(args.json, rows)
     return report_disagreement(rows)
 
 
@@ -181,18 +177,11 @@ def report_disagreement(rows: Sequence[Row]) -> int:
     """1 when the sides of any row are not the same function, which is printed; else 0."""
     wrong = [row for row in rows if not row.max_difference < TOLERANCE]
     for row in wrong:
-        _progress(
+        progress(
             f"{row.preset} {row.case}: logits differ by {row.max_difference:.2g}, "
             f"allowed {TOLERANCE:g}"
         )
     return 1 if wrong else 0
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
 
 
 if __name__ == "__main__":

@@ -7,24 +7,24 @@ data sheet, and both sides take turns.
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
+from export.bench_output import write_rows
 from export.bench_sides import make_episode, random_bundle
 from export.tiers.build import write_tiers
 from model.build import PRESETS, NetworkConfig, load_network
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.cli_types import positive
 from model.contract import SupportPrototype, SupportSet, collate_classes
 from model.data.datasets import ProceduralDefects
 from model.nets import SDAANet
@@ -208,9 +208,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and measure; 2 where there is no GPU to measure on."""
     parser = argparse.ArgumentParser(prog="python -m export.bench_gpu", description=__doc__)
     parser.add_argument("--preset", choices=sorted(PRESETS), default="r50")
-    parser.add_argument("--side", type=int, help="input pixels; default the preset's own")
-    parser.add_argument("--batches", type=int, nargs="+", default=list(BATCHES))
-    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--side", type=positive, help="input pixels; default the preset's own")
+    parser.add_argument("--batches", type=positive, nargs="+", default=list(BATCHES))
+    parser.add_argument("--repeats", type=positive, default=20)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--json", type=Path, help="write the rows here")
     args = parser.parse_args(arguments)
@@ -222,9 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = bench(config, Device(args.device), args.batches, args.repeats)
     print(as_table(rows))
     if args.json is not None:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        values: list[dict[str, Any]] = [asdict(row) for row in rows]
-        args.json.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        write_rows(args.json, rows)
     return 0
 
 

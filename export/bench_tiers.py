@@ -7,21 +7,22 @@ an int8 tier.
 """
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 import numpy as np
 
+from export.bench_output import progress, write_rows
 from export.bench_sides import EngineSide, make_episode, random_bundle
 from export.tiers.build import write_tiers
 from model.build import PRESETS
+from model.cli_types import positive
 from model.contract import InvalidBundleError, MissingTierError, Precision
 from model.data.datasets import ProceduralDefects
 from model.runtime import BundleRuntime
@@ -71,7 +72,7 @@ def bench_tiers(bundle: Path, *, repeats: int, threads: int) -> list[TierRow]:
     manifest = BundleRuntime(bundle).manifest
     rows = []
     for part in _Engine._fields:
-        _progress(f"{manifest.name}: {part}")
+        progress(f"{manifest.name}: {part}")
         slow, fast = _take_turns(getattr(fp32, part), getattr(int8, part), repeats)
         ratios = [a / b for a, b in zip(slow, fast, strict=True)]
         rows.append(
@@ -137,22 +138,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m export.bench_tiers", description=__doc__)
     parser.add_argument("--presets", nargs="*", choices=sorted(PRESETS), default=["lite", "r50"])
     parser.add_argument("--bundle", type=Path, help="time this one instead of random presets")
-    parser.add_argument("--repeats", type=_positive, default=9)
-    parser.add_argument("--threads", type=_positive, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--side", type=_positive, help="input pixels; default the preset's own")
+    parser.add_argument("--repeats", type=positive, default=9)
+    parser.add_argument("--threads", type=positive, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--side", type=positive, help="input pixels; default the preset's own")
     parser.add_argument("--json", type=Path, help="write the rows here")
     args = parser.parse_args(arguments)
     if not multiplies_bytes():
-        _progress("this CPU has no VNNI or AMX instructions: int8 is not expected to be faster")
+        progress("this CPU has no VNNI or AMX instructions: int8 is not expected to be faster")
     try:
         rows = _rows(args)
     except (InvalidBundleError, MissingTierError) as exc:
-        _progress(str(exc))
+        progress(str(exc))
         return 2
     print(as_table(rows))
     if args.json is not None:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+        write_rows(args.json, rows)
     return 0
 
 
@@ -163,23 +163,12 @@ def _rows(args: argparse.Namespace) -> list[TierRow]:
     for name in args.presets:
         config = PRESETS[name]()
         config = config.at_side(args.side or config.input_side)
-        _progress(f"{name}: export and quantise at {config.input_side} px")
+        progress(f"{name}: export and quantise at {config.input_side} px")
         with random_bundle(config) as (_, bundle):
             rendered = ProceduralDefects(per_class=_RENDERED_PER_CLASS, side=config.input_side)
             write_tiers(bundle, ("int8",), rendered, episodes=_CALIBRATION_EPISODES, min_area=1)
             rows += bench_tiers(bundle, repeats=args.repeats, threads=args.threads)
     return rows
-
-
-def _progress(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from export.tiers.build import (
     add_tiers,
 )
 from export.tiers.measure import LoweredPrecision
-from model.cli_types import integers
+from model.cli_types import integers, positive
 from model.contract import InvalidBundleError
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
@@ -71,11 +71,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--calibration", type=Path, required=True, help="labelled folder of training images"
     )
     parser.add_argument(
-        "--calibration-episodes", type=_positive, default=48, help="of two images each"
+        "--calibration-episodes", type=positive, default=48, help="of two images each"
     )
     parser.add_argument("--data", type=Path, required=True, help="labelled folder to measure on")
     parser.add_argument("--folds", type=integers, help="such as 0; none: every class")
-    parser.add_argument("--episodes", type=_positive, default=300, help="of the measurement")
+    parser.add_argument("--episodes", type=positive, default=300, help="of the measurement")
     parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
     parser.add_argument(
         "--force", action="store_true", help=f"keep a tier that loses over {MOST_LOST} points"
@@ -89,13 +89,6 @@ def _precisions(text: str) -> tuple[LoweredPrecision, ...]:
     if not set(found) <= set(known):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of {', '.join(known)}")
     return tuple(each for each in known if each in found)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
 
 
 if __name__ == "__main__":

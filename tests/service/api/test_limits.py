@@ -1,6 +1,7 @@
 """Limits on bodies, files, requests in progress and time."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 
 import httpx
@@ -187,7 +188,10 @@ async def unreadable() -> AsyncIterator[bytes]:
     yield b""
 
 
-async def test_no_body_is_read_while_there_is_no_place(settings: Settings) -> None:
+async def test_no_body_is_read_while_there_is_no_place(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     engine = StuckEngine()
     bounded = settings.model_copy(update={"max_requests": 1})
     async with running(create_app(bounded, engine=engine)) as client:
@@ -196,8 +200,15 @@ async def test_no_body_is_read_while_there_is_no_place(settings: Settings) -> No
         await engine.entered.wait()
         refused = await client.post("/segment", content=unreadable(), headers=MULTIPART)
         assert_problem(refused, 503, "queue_full")
+        nowhere = await client.post("/nowhere", content=b"")
+        assert_problem(nowhere, 404, "not_found")
         engine.release.set()
         assert (await inside).status_code == 200
+    lines = [vars(record) for record in caplog.records if record.name == "service.access"]
+    assert [line["route"] for line in lines if line["status"] in (404, 503)][-2:] == [
+        "/segment",
+        None,
+    ]
 
 
 async def test_who_would_wait_too_long_is_sent_away_at_once_and_told_for_how_long(
