@@ -177,7 +177,16 @@ async def test_stalled_uploads_do_not_keep_a_good_one_out(
 
 
 class CostlyEngine(StuckEngine):
-    """Every request keeps it busy for three seconds."""
+    """Every request keeps it busy for three seconds; `both` is set once two are inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = asyncio.Event()
+
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        if self.entered.is_set():
+            self.both.set()
+        return await super().segment(images, classes)
 
     def wait_s(self, inside: int) -> float:
         return 3.0 * inside
@@ -220,7 +229,7 @@ async def test_who_would_wait_too_long_is_sent_away_at_once_and_told_for_how_lon
         inside = [
             asyncio.create_task(post_segment(client, session_id, [picture()])) for _ in range(2)
         ]
-        await engine.entered.wait()
+        await engine.both.wait()
         refused = await client.post("/segment", content=unreadable(), headers=MULTIPART)
         assert_problem(refused, 503, "queue_full")
         assert refused.headers["retry-after"] == "3"  # half of the six seconds
