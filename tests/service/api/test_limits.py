@@ -19,14 +19,17 @@ START = b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n
 
 
 class StuckEngine(FakeEngine):
-    """Segments only once released."""
+    """Segments only once released; `both` is set when a second request has come."""
 
     def __init__(self) -> None:
         super().__init__()
         self.entered = asyncio.Event()
+        self.both = asyncio.Event()
         self.release = asyncio.Event()
 
     async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        if self.entered.is_set():
+            self.both.set()
         self.entered.set()
         await self.release.wait()
         return await super().segment(images, classes)
@@ -95,7 +98,7 @@ async def test_requests_beyond_the_limit_are_sent_away(settings: Settings) -> No
         inside = [
             asyncio.create_task(post_segment(client, session_id, [picture()])) for _ in range(2)
         ]
-        await engine.entered.wait()
+        await engine.both.wait()
         refused = await post_segment(client, session_id, [picture()])
         assert_problem(refused, 503, "queue_full")
         assert int(refused.headers["retry-after"]) >= 1
@@ -177,16 +180,7 @@ async def test_stalled_uploads_do_not_keep_a_good_one_out(
 
 
 class CostlyEngine(StuckEngine):
-    """Every request keeps it busy for three seconds; `both` is set once two are inside."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.both = asyncio.Event()
-
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
-        if self.entered.is_set():
-            self.both.set()
-        return await super().segment(images, classes)
+    """Every request keeps it busy for three seconds."""
 
     def wait_s(self, inside: int) -> float:
         return 3.0 * inside
