@@ -9,7 +9,6 @@ an int8 tier.
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 
 from export.bench_output import progress, write_rows
 from export.bench_sides import EngineSide, make_episode, random_bundle
+from export.bench_turns import take_turns
 from export.tiers.build import write_tiers
 from model.build import PRESETS
 from model.cli_types import positive
@@ -73,7 +73,7 @@ def bench_tiers(bundle: Path, *, repeats: int, threads: int) -> list[TierRow]:
     rows = []
     for part in _Engine._fields:
         progress(f"{manifest.name}: {part}")
-        slow, fast = _take_turns(getattr(fp32, part), getattr(int8, part), repeats)
+        slow, fast = take_turns(getattr(fp32, part), getattr(int8, part), repeats)
         ratios = [a / b for a, b in zip(slow, fast, strict=True)]
         rows.append(
             TierRow(
@@ -103,20 +103,6 @@ def _engine(bundle: Path, precision: Precision, threads: int) -> _Engine:
         head=lambda: runtime.head(encoded, np.zeros(1, np.int64), classes),
         query=lambda: side.segment(episode.query, classes),
     )
-
-
-def _take_turns(
-    slow: Callable[[], object], fast: Callable[[], object], repeats: int
-) -> tuple[list[float], list[float]]:
-    """Seconds of each run of both sides, behind one that counts for neither."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for number in range(repeats + 1):
-        for run, found in zip((slow, fast), seconds, strict=True):
-            started = time.perf_counter()
-            run()
-            if number:
-                found.append(time.perf_counter() - started)
-    return seconds
 
 
 def as_table(rows: Sequence[TierRow]) -> str:

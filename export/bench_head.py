@@ -1,0 +1,125 @@
+"""`python -m export.bench_head`: one head run for several classes, beside one run for each.
+
+All classes of a request run as one batch over one encoded image, and what does not depend on the
+class is computed once. Weights are random, since time does not depend on them; `--bundle` times
+one that is there.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from export.bench_output import progress, write_rows
+from export.bench_sides import EngineSide, make_episode, random_bundle
+from export.bench_turns import take_turns
+from model.build import PRESETS
+from model.cli_types import positive
+from model.contract import InvalidBundleError, SupportSet
+from model.runtime import BundleRuntime, HeadOutput
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadRow:
+    """Milliseconds of the head, medians; `share` is of `together_ms` in `apart_ms`."""
+
+    bundle: str
+    classes: int
+    shots: int
+    input_side: int
+    threads: int
+    repeats: int
+    together_ms: float
+    apart_ms: float
+    share: float
+
+
+def bench_head(bundle: Path, *, classes: int, shots: int, repeats: int, threads: int) -> HeadRow:
+    """Time the fp32 head of a bundle both ways over one encoded image.
+
+    Raises:
+        model.contract.InvalidBundleError: the directory is not an intact bundle.
+    """
+    runtime = BundleRuntime(bundle, precision="fp32", intra_op_threads=threads)
+    side = runtime.manifest.input_side
+    episode = make_episode(classes=classes, shots=shots, side=side)
+    registered = EngineSide(runtime).register(episode)
+    encoded = runtime.encode(episode.query[None])
+
+    def ask(asked: Sequence[SupportSet]) -> HeadOutput:
+        return runtime.head(encoded, np.zeros(len(asked), np.int64), asked)
+
+    together, apart = take_turns(
+        lambda: ask(registered), lambda: [ask([each]) for each in registered], repeats
+    )
+    return HeadRow(
+        bundle=runtime.manifest.name,
+        classes=classes,
+        shots=shots,
+        input_side=side,
+        threads=threads,
+        repeats=repeats,
+        together_ms=1000 * median(together),
+        apart_ms=1000 * median(apart),
+        share=median(together) / median(apart),
+    )
+
+
+def as_table(rows: Sequence[HeadRow]) -> str:
+    """Rows as aligned text."""
+    lines = [
+        f"{'bundle':<12} {'side':>5} {'classes':>8} {'shots':>6} {'together ms':>12} "
+        f"{'apart ms':>9} {'share':>6}"
+    ]
+    lines += [
+        f"{row.bundle:<12} {row.input_side:>5} {row.classes:>8} {row.shots:>6} "
+        f"{row.together_ms:>12.1f} {row.apart_ms:>9.1f} {row.share:>6.2f}"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and measure; 0 on success, 2 on bad input."""
+    parser = argparse.ArgumentParser(prog="python -m export.bench_head", description=__doc__)
+    parser.add_argument("--presets", nargs="*", choices=sorted(PRESETS), default=["lite", "r50"])
+    parser.add_argument("--bundle", type=Path, help="time this one instead of random presets")
+    parser.add_argument("--classes", type=positive, default=5)
+    parser.add_argument("--shots", type=positive, default=1)
+    parser.add_argument("--repeats", type=positive, default=9)
+    parser.add_argument("--threads", type=positive, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--side", type=positive, help="input pixels; default the preset's own")
+    parser.add_argument("--json", type=Path, help="write the rows here")
+    args = parser.parse_args(arguments)
+    try:
+        rows = _rows(args)
+    except InvalidBundleError as exc:
+        progress(str(exc))
+        return 2
+    print(as_table(rows))
+    if args.json is not None:
+        write_rows(args.json, rows)
+    return 0
+
+
+def _rows(args: argparse.Namespace) -> list[HeadRow]:
+    asked = {name: getattr(args, name) for name in ("classes", "shots", "repeats", "threads")}
+    if args.bundle is not None:
+        return [bench_head(args.bundle, **asked)]
+    rows: list[HeadRow] = []
+    for name in args.presets:
+        config = PRESETS[name]()
+        config = config.at_side(args.side or config.input_side)
+        progress(f"{name}: export at {config.input_side} px")
+        with random_bundle(config) as (_, bundle):
+            rows.append(bench_head(bundle, **asked))
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
