@@ -52,7 +52,8 @@ bench-gpu: $(VENV)/.stamp ## Time fp16 PyTorch beside the fp16 engine on a GPU, 
 lock: $(VENV)/.stamp ## Pin all requirements anew
 	$(LOCK) --extra cpu --output-file requirements-cpu.txt
 	$(LOCK) --extra gpu --output-file requirements-gpu.txt
-	$(LOCK) --extra cpu --extra train --extra dev --output-file requirements-dev.txt
+	$(LOCK) --extra gpu --extra ray --output-file requirements-ray.txt
+	$(LOCK) --extra cpu --extra ray --extra train --extra dev --output-file requirements-dev.txt
 
 clean: ## Remove what commands wrote, but not the environments
 	rm -rf build dist out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info

@@ -9,7 +9,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-EXTRAS = {"cpu": ["cpu"], "gpu": ["gpu"], "dev": ["cpu", "train", "dev"]}
+EXTRAS = {
+    "cpu": ["cpu"],
+    "gpu": ["gpu"],
+    "ray": ["gpu", "ray"],
+    "dev": ["cpu", "ray", "train", "dev"],
+}
 PIN = re.compile(
     r"^(?P<name>[a-z0-9._-]+)==(?P<version>\S+)(?P<rest>(?: \\\n    --hash=\S+)+)$", re.M
 )
