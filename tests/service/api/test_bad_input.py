@@ -171,6 +171,7 @@ async def test_a_line_of_a_million_pixels_is_segmented(
         ("\u0958" * 64, "at most 64 characters"),  # two characters each, once composed
         ("line\nbreak", "control characters"),
         ("nul\0", "control characters"),
+        ("gnp.\u202etac", "direction of text"),
         (" padded", "space"),
         ("..", "path segments"),
         (".", "path segments"),
