@@ -17,7 +17,10 @@ from model.data.folds import FoldScheme
 from model.evaluation.plan import Mode, Plan, PlannedRun
 from model.evaluation.records import Evaluation, Protocol, Result, write_evaluation
 from model.evaluation.summary import summary
+from model.runtime import Adapt
 from model.subject import Opened, SubjectError, open_bundle, open_checkpoint
+
+_ADAPT: dict[str, Adapt] = {"never": False, "always": True, "auto": "auto"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--flip", action="store_true", help="average over the mirrored query too")
     parser.add_argument(
-        "--adapt", action="store_true", help="fit the head anew to the supports (bundle only)"
+        "--adapt",
+        nargs="?",
+        const="always",
+        default="never",
+        choices=["never", "always", "auto"],
+        help="fit the head anew to the supports (bundle only); auto: where that helps on them",
     )
     parser.add_argument(
         "--precision",
@@ -116,11 +124,11 @@ def _evaluate(args: argparse.Namespace) -> Evaluation:
 
 def _open(args: argparse.Namespace) -> Opened:
     if args.bundle:
-        opener = partial(open_bundle, adapt=args.adapt, precision=args.precision)
+        opener = partial(open_bundle, adapt=_ADAPT[args.adapt], precision=args.precision)
         path = args.bundle
     elif args.precision != "fp32":
         raise SubjectError("tiers belong to what is served: --precision goes with --bundle")
-    elif args.adapt:
+    elif args.adapt != "never":
         raise SubjectError("adaptation belongs to what is served: --adapt goes with --bundle")
     else:
         opener, path = partial(open_checkpoint), args.checkpoint
@@ -164,7 +172,7 @@ def _protocol(args: argparse.Namespace, plan: Plan, dataset: LabelledImages) -> 
         labels=args.labels,
         scales=args.scales,
         flip=args.flip,
-        adapted=args.adapt,
+        adapted=_ADAPT[args.adapt],
         threshold=plan.threshold,
         scheme=plan.scheme,
     )

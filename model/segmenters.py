@@ -21,7 +21,7 @@ from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
 from model.nets.preprocess import Normalise
 from model.recent import KEPT_BYTES, Recent
-from model.runtime import BundleRuntime, Encoded, fit_refit, support_cells
+from model.runtime import Adapt, BundleRuntime, Encoded, choose_refit, support_cells
 
 
 def _with_mask(key: Hashable, mask: NDArray[np.bool_]) -> Hashable:
@@ -50,12 +50,12 @@ class BundleSegmenter:
 
     Args:
         runtime: the loaded bundle.
-        adapt: fit the head anew to the supports of each episode.
+        adapt: whether the head is fitted anew to the supports of each episode.
         limit_bytes: kept for queries, and as much again for supports.
     """
 
     def __init__(
-        self, runtime: BundleRuntime, *, adapt: bool = False, limit_bytes: int = KEPT_BYTES
+        self, runtime: BundleRuntime, *, adapt: Adapt = False, limit_bytes: int = KEPT_BYTES
     ) -> None:
         self._runtime, self._adapt = runtime, adapt
         self._side = runtime.manifest.input_side
@@ -88,7 +88,9 @@ class BundleSegmenter:
             return SupportSet(shots)
         images = np.stack([shown.image for shown in supports])
         masks = np.stack([shown.mask for shown in supports])
-        return SupportSet(shots, fit_refit(*support_cells(self._runtime, images, masks, shots)))
+        seen = support_cells(self._runtime, images, masks, shots)
+        threshold = self._runtime.manifest.threshold
+        return SupportSet(shots, choose_refit(seen, self._adapt, threshold=threshold))
 
 
 class EagerSegmenter:

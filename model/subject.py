@@ -11,7 +11,7 @@ from model.evaluation.records import Subject
 from model.evaluation.segmenter import Segmenter
 from model.nets import SDAANet
 from model.recent import KEPT_BYTES
-from model.runtime import BundleRuntime
+from model.runtime import Adapt, BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 
 DEFAULT_THRESHOLD = 0.5
@@ -43,7 +43,7 @@ def open_bundle(
     scales: Sequence[float],
     input_side: int | None,
     device: str,
-    adapt: bool = False,
+    adapt: Adapt = False,
     precision: Precision = "fp32",
 ) -> Opened:
     """A bundle, as it is served on a CPU; with `adapt` fitted anew to each episode's supports.

@@ -71,14 +71,16 @@ class SupportForm(_Form):
         Field(description="Add to the shots the class already has, or replace them."),
     ] = "append"
     adapt: Annotated[
-        bool,
+        bool | Literal["auto"],
         Field(
-            description="Fit the head's last layer anew to the supports of this request, within a "
-            "second or so. Helps where images are unlike photographs: cells, surfaces, X-rays. "
-            "Send all shots together: an earlier fit is replaced, and shots added later without "
-            "`adapt` leave it as it is. On photographs it does harm."
+            description="Whether the head's last layer is fitted anew to the supports of this "
+            "request, within a second or so. That helps where images are unlike photographs "
+            "(cells, surfaces, X-rays) and does harm on photographs. `auto` fits where supports "
+            "are marked better by a fit to the others, so it takes two at least. Send all shots "
+            "together: an earlier fit is replaced, and shots added later without a fit of their "
+            "own leave it as it is."
         ),
-    ] = False
+    ] = "auto"
 
 
 class SegmentForm(_Form):

@@ -61,7 +61,7 @@ class Protocol(_Record):
     labels: Literal["original", "scaled"]
     scales: tuple[float, ...]
     flip: bool
-    adapted: bool = False
+    adapted: bool | Literal["auto"] = False
     threshold: float
     scheme: FoldScheme = "pascal"
 
@@ -78,7 +78,8 @@ class Protocol(_Record):
         if self.flip:
             parts.append("mirrored too")
         if self.adapted:
-            parts.append("adapted on the supports")
+            where = " where that helps" if self.adapted == "auto" else ""
+            parts.append(f"adapted on the supports{where}")
         return "; ".join(parts)
 
 

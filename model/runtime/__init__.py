@@ -1,19 +1,32 @@
 """Runs a bundle's graphs with onnxruntime, synchronously and without torch."""
 
-from model.runtime.bundle import BundleRuntime, DeviceUnavailableError, HeadOutput
+from model.runtime.bundle import BundleRuntime, CellsOutput, DeviceUnavailableError, HeadOutput
 from model.runtime.device import Device
 from model.runtime.encoded import Encoded, consecutive
 from model.runtime.precision import AskedPrecision, resolve_precision
-from model.runtime.refit import cell_shares, fit_refit, leave_one_out, mirrored, support_cells
+from model.runtime.refit import (
+    Adapt,
+    SeenSupports,
+    cell_shares,
+    choose_refit,
+    fit_refit,
+    leave_one_out,
+    mirrored,
+    support_cells,
+)
 
 __all__ = [
+    "Adapt",
     "AskedPrecision",
     "BundleRuntime",
+    "CellsOutput",
     "Device",
     "DeviceUnavailableError",
     "Encoded",
     "HeadOutput",
+    "SeenSupports",
     "cell_shares",
+    "choose_refit",
     "consecutive",
     "fit_refit",
     "leave_one_out",

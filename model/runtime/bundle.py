@@ -33,6 +33,13 @@ class HeadOutput(NamedTuple):
     presence: Float  # (P,)
 
 
+class CellsOutput(NamedTuple):
+    """What a refit is fitted on, and the network's own answer beside it, for P pairs."""
+
+    logits: Float  # (P, h, h)
+    cells: Float  # (P, F, h, h)
+
+
 class DeviceUnavailableError(RuntimeError):
     """onnxruntime cannot use the device; by itself it would fall back to the CPU without a word."""
 
@@ -140,10 +147,10 @@ class BundleRuntime:
 
     def cells(
         self, encoded: Encoded, image_index: NDArray[np.int64], classes: Sequence[SupportSet]
-    ) -> Float:
-        """What a refit is fitted on, (P, F, h, h), for the same pairs."""
-        (cells,) = self._run_head(["cells"], encoded, image_index, classes)
-        return np.asarray(cells)
+    ) -> CellsOutput:
+        """What a refit is fitted on, for the same pairs."""
+        names = list(CellsOutput._fields)
+        return CellsOutput(*self._run_head(names, encoded, image_index, classes))
 
     def _run_head(
         self,

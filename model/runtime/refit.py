@@ -5,7 +5,7 @@ own last layer no longer does. So that layer is fitted again, for one class, to 
 supports, each seen as a query of the others: a logistic regression, convex and small.
 """
 
-from typing import TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -17,8 +17,26 @@ from model.runtime.bundle import BundleRuntime, Float
 _PENALTY = 30.0  # of a standardised weight, in cells
 _STEPS = 12
 _SMALLEST_STEP = 1e-3
+# Mean IoU of held-out supports by which a refit must beat the network's own answer: with fewer, the
+# gain is as often the supports' chance as the class's nature (ADR 11).
+_LEAST_GAIN = 0.05
 
+# Fit always, never, or where it helps on supports that it was not fitted to.
+Adapt = bool | Literal["auto"]
 Pixel = TypeVar("Pixel", bound=np.generic)
+
+
+class SeenSupports(NamedTuple):
+    """K supports of a class as queries of the others.
+
+    cells: (K, F, h, h) what a refit is fitted on.
+    shares: (K, h, h) the object share of each cell.
+    logits: (K, h, h) the network's own answer.
+    """
+
+    cells: Float
+    shares: Float
+    logits: Float
 
 
 def support_cells(
@@ -26,7 +44,7 @@ def support_cells(
     images: NDArray[np.uint8],
     masks: Float,
     shots: tuple[SupportPrototype, ...],
-) -> tuple[Float, Float]:
+) -> SeenSupports:
     """What a class's refit is fitted on: each support as a query of the others.
 
     A single support is asked about with its own mirror image as the support.
@@ -36,9 +54,6 @@ def support_cells(
         images: (K, S, S, 3) of the supports.
         masks: (K, S, S) their object shares.
         shots: their K prototypes.
-
-    Returns:
-        Cells (K, F, h, h) and the object share of each (K, h, h).
     """
     encoded = runtime.encode(images)
     asked = leave_one_out(shots)
@@ -46,8 +61,8 @@ def support_cells(
         mirror_images, mirror_masks = mirrored(images), mirrored(masks)
         mirror = runtime.encode(mirror_images, mirror_masks)
         asked = [SupportSet(tuple(runtime.prototypes(mirror, mirror_masks)))]
-    cells = runtime.cells(encoded, np.arange(len(shots), dtype=np.int64), asked)
-    return cells, cell_shares(masks, cells.shape[-1])
+    found = runtime.cells(encoded, np.arange(len(shots), dtype=np.int64), asked)
+    return SeenSupports(found.cells, cell_shares(masks, found.cells.shape[-1]), found.logits)
 
 
 def leave_one_out(shots: tuple[SupportPrototype, ...]) -> list[SupportSet]:
@@ -66,6 +81,38 @@ def cell_shares(masks: Float, side: int) -> Float:
     return np.stack(shares).astype(np.float32)
 
 
+def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float | None:
+    """The refit of a class, if it is to have one.
+
+    Args:
+        seen: the class's supports.
+        adapt: `auto` fits if that marks held-out supports better; of one support none can be held
+            out, so it is left as it is.
+        threshold: foreground probability from which a pixel is marked.
+    """
+    if adapt == "auto":
+        adapt = len(seen.cells) > 1 and _gain(seen, threshold) > _LEAST_GAIN
+    return fit_refit(seen.cells, seen.shares) if adapt else None
+
+
+def _gain(seen: SeenSupports, threshold: float) -> float:
+    """Mean IoU of supports marked by a fit to the others, less that of the network's own answer."""
+    cut = float(np.log(threshold / (1 - threshold))) if 0 < threshold < 1 else 0.0
+    fitted = held_out_logits(seen.cells, seen.shares)
+    gains = [
+        _cell_iou(ours, share, cut) - _cell_iou(own, share, cut)
+        for ours, own, share in zip(fitted, seen.logits, seen.shares, strict=True)
+    ]
+    return float(np.mean(gains))
+
+
+def _cell_iou(logits: Float, share: Float, cut: float) -> float:
+    """IoU of marked cells with cells by their object share; of an object below a cell, 0."""
+    marked = logits >= cut
+    union = float(np.where(marked, 1.0, share).sum())
+    return float(share[marked].sum()) / union if union else 0.0
+
+
 def fit_refit(cells: Float, shares: Float) -> Float:
     """Logistic regression from cells to object shares, by Newton's method.
 
@@ -76,20 +123,47 @@ def fit_refit(cells: Float, shares: Float) -> Float:
     Returns:
         Refit (F + 2,), see `model.contract.graphs.HEAD`; the network's own logit has no part in it.
     """
-    channels = cells.shape[1]
-    rows = cells.transpose(0, 2, 3, 1).reshape(-1, channels).astype(np.float64)  # (N, F)
-    mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
-    design = np.c_[(rows - mean) / deviation, np.ones(len(rows))]  # (N, F + 1)
+    design, mean, deviation = _design(cells)
     solution = _newton(design, shares.ravel().astype(np.float64))
     weights = solution[:-1] / deviation
     bias = solution[-1] - weights @ mean
     return np.concatenate([[0.0, bias], weights]).astype(np.float32)
 
 
-def _newton(design: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+def held_out_logits(cells: Float, shares: Float) -> Float:
+    """For each of K supports, K > 1, the logits (K, h, h) of a fit to the others.
+
+    The fits begin at that to all, from where they are a few steps away.
+    """
+    design, _, _ = _design(cells)
+    labels = shares.ravel().astype(np.float64)
+    together = _newton(design, labels)
+    support = np.repeat(np.arange(len(cells)), shares[0].size)
+    logits = np.empty(len(design))
+    for k in range(len(cells)):
+        others = support != k
+        alone = _newton(design[others], labels[others], start=together)
+        logits[~others] = design[~others] @ alone
+    return logits.reshape(shares.shape).astype(np.float32)
+
+
+def _design(
+    cells: Float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Standardised rows with a one behind them (N, F + 1), and their mean and deviation (F,)."""
+    rows = cells.transpose(0, 2, 3, 1).reshape(-1, cells.shape[1]).astype(np.float64)  # (N, F)
+    mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
+    return np.c_[(rows - mean) / deviation, np.ones(len(rows))], mean, deviation
+
+
+def _newton(
+    design: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    start: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
     penalty = np.full(design.shape[1], _PENALTY)
     penalty[-1] = 1e-3  # the intercept is all but free
-    solution = np.zeros(design.shape[1])
+    solution = np.zeros(design.shape[1]) if start is None else start.copy()
     for _ in range(_STEPS):
         probability = 1 / (1 + np.exp(-np.clip(design @ solution, -30, 30)))
         slope = design.T @ (probability - shares) + penalty * solution

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import Manifest, Precision, SupportSet
+from model.runtime import Adapt
 
 ImageU8 = NDArray[np.uint8]  # (S, S, 3) RGB
 Coverage = NDArray[np.float32]  # (S, S) share of each pixel that is object, in [0, 1]
@@ -72,11 +73,12 @@ class Engine(Protocol):
         """Answer what is still queued with an error and free the device."""
 
     async def register(
-        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: bool = False
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
     ) -> SupportSet:
         """One prototype for each support image and its mask, in order.
 
-        With `adapt` the head is also fitted anew to these supports (`model.runtime.refit`).
+        With `adapt` the head is also fitted anew to these supports, by `auto` only where that
+        helps on supports that were held out (`model.runtime.refit`).
 
         Raises:
             NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.

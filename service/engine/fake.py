@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import Manifest, Precision, SupportPrototype, SupportSet, collate_classes
+from model.runtime import Adapt
 from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
 from service.errors import NotReadyError
 
@@ -61,12 +62,12 @@ class FakeEngine:
         self.ready = False
 
     async def register(
-        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: bool = False
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
     ) -> SupportSet:
-        """One prototype for each support; a refit is the plain one, since colours need none."""
+        """One prototype for each support; a refit is the plain one: colours need none."""
         features = self._encode(images)
         shots = tuple(_prototype(f, m) for f, m in zip(features, masks, strict=True))
-        return SupportSet(shots, _PLAIN_REFIT if adapt else None)
+        return SupportSet(shots, _PLAIN_REFIT if adapt is True else None)
 
     async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
         """See `Engine.segment`; the surest cell tells whether a class is there."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from model.contract import Manifest, SupportSet, load_manifest
-from model.runtime import Device, resolve_precision
+from model.runtime import Adapt, Device, resolve_precision
 from service.engine.admission import Admission
 from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
 from service.engine.encoding_cache import digest
@@ -116,16 +116,18 @@ class OnnxEngine:
             await asyncio.to_thread(pipeline.worker.stop)
 
     async def register(
-        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: bool = False
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
     ) -> SupportSet:
         """One prototype for each support, and a refit; see `Engine.register`."""
         deadline = self._clock() + self._options.deadline_s
         pipeline = self._least_busy()
         with self._admission.admit(len(images)), self._owing(pipeline.cost_s(len(images), 1)):
             shots = await pipeline.register(images, masks, deadline)
-            if adapt:
-                return await pipeline.adapt(images, masks, shots, deadline)
-            return SupportSet(shots)
+            # A single support cannot be held out, so there is nothing to judge a fit by.
+            if not adapt or (adapt == "auto" and len(shots) == 1):
+                return SupportSet(shots)
+            threshold = self.manifest.threshold
+            return await pipeline.adapt(images, masks, shots, adapt, threshold, deadline)
 
     async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
         """See `Engine.segment`."""

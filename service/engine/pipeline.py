@@ -3,19 +3,22 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.contract import Precision, SupportPrototype, SupportSet
 from model.runtime import (
+    Adapt,
     BundleRuntime,
+    CellsOutput,
     Device,
     Encoded,
     HeadOutput,
+    SeenSupports,
     cell_shares,
-    fit_refit,
+    choose_refit,
     leave_one_out,
     mirrored,
 )
@@ -102,22 +105,25 @@ class Pipeline:
         images: Sequence[ImageU8],
         masks: Sequence[Coverage],
         shots: tuple[SupportPrototype, ...],
+        adapt: Adapt,
+        threshold: float,
         deadline: float,
     ) -> SupportSet:
-        """The shots with the head fitted to them, see `model.runtime.refit`."""
-        seen = [EncodeJob(image) for image in images]
-        encoded = await self._run("adapt", self._supports, seen, deadline)
+        """The shots with the head fitted to them, if it is to be; see `model.runtime.refit`."""
+        jobs = [EncodeJob(image) for image in images]
+        encoded = await self._run("adapt", self._supports, jobs, deadline)
         others = leave_one_out(shots)
         if len(shots) == 1:
             mirror_images, mirror_masks = mirrored(np.stack(images)), mirrored(np.stack(masks))
             mirror = await self.register(list(mirror_images), list(mirror_masks), deadline)
             others = [SupportSet(mirror)]
         asked = [CellsJob(e, each) for e, each in zip(encoded, others, strict=True)]
-        found: list[NDArray[np.float32]] = await self._run("adapt", self._cells, asked, deadline)
-        cells = np.stack(found)
-        shares = cell_shares(np.stack(masks), cells.shape[-1])
+        found: list[CellsOutput] = await self._run("adapt", self._cells, asked, deadline)
+        logits, cells = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        seen = SeenSupports(cells, cell_shares(np.stack(masks), cells.shape[-1]), logits)
         with stage("adapt"):
-            return SupportSet(shots, await asyncio.to_thread(fit_refit, cells, shares))
+            fit = partial(choose_refit, seen, adapt, threshold=threshold)
+            return SupportSet(shots, await asyncio.to_thread(fit))
 
     async def encode(
         self, images: Sequence[ImageU8], digests: Sequence[Digest], deadline: float
@@ -200,7 +206,7 @@ class Pipeline:
     def _head(self, jobs: Sequence[HeadJob]) -> list[HeadOutput]:
         return self._stages.head(jobs)
 
-    def _cell(self, jobs: Sequence[CellsJob]) -> list[NDArray[np.float32]]:
+    def _cell(self, jobs: Sequence[CellsJob]) -> list[CellsOutput]:
         return self._stages.cells(jobs)
 
     def _revive(self) -> None:

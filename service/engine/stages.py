@@ -4,10 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.contract import SupportPrototype, SupportSet
-from model.runtime import BundleRuntime, Encoded, HeadOutput, consecutive
+from model.runtime import BundleRuntime, CellsOutput, Encoded, HeadOutput, consecutive
 from service.engine.base import Coverage, EngineCounters, ImageU8
 
 
@@ -93,15 +92,15 @@ class Stages:
             raise FloatingPointError("a prototype is not finite")
         return [found[i] for i in range(len(jobs))]
 
-    def cells(self, jobs: Sequence[CellsJob]) -> list[NDArray[np.float32]]:
-        """What a refit is fitted on, (F, h, h) for each job.
+    def cells(self, jobs: Sequence[CellsJob]) -> list[CellsOutput]:
+        """What a refit is fitted on, of one pair for each job.
 
         Raises:
             FloatingPointError: a cell is not finite; its refit would spoil the class.
         """
         first = np.zeros(1, np.int64)
-        found = [self._runtime.cells(job.encoded, first, [job.others])[0] for job in jobs]
-        if not all(np.isfinite(each).all() for each in found):
+        found = [self._runtime.cells(job.encoded, first, [job.others]) for job in jobs]
+        if not all(np.isfinite(part).all() for each in found for part in each):
             raise FloatingPointError("a cell is not finite")
         return found
 

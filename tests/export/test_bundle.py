@@ -105,7 +105,7 @@ def test_the_runtime_equals_the_network_at_any_size(exported: "Exported") -> Non
         ]
         index = np.arange(len(classes), dtype=np.int64) % images
         answers = runtime.head(runtime.encode(pixels), index, asked)
-        cells = runtime.cells(runtime.encode(pixels), index, asked)
+        _, cells = runtime.cells(runtime.encode(pixels), index, asked)
         graphs = wrap(network)
         with torch.inference_mode():
             _, query, high = graphs["encoder"](

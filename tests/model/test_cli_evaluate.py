@@ -208,12 +208,13 @@ def test_adaptation_is_measured_on_and_off(
     words = ["--bundle", bundle, "--data", data, "--folds", "0", "--shots", "2"]
     words += ["--episodes", "8", "--min-area", "100"]
     evaluations = []
-    for number, more in enumerate(([], ["--adapt"])):
+    for number, more in enumerate(([], ["--adapt"], ["--adapt", "auto"])):
         record = tmp_path / f"{number}.json"
         assert _run(monkeypatch, "evaluate", *words, *more, "--json", record) == 0
         evaluations.append(Evaluation.model_validate_json(record.read_text()))
-    off, on = evaluations
+    off, on, auto = evaluations
     assert (off.protocol.settings, on.protocol.settings) == ("", "adapted on the supports")
+    assert auto.protocol.settings == "adapted on the supports where that helps"
     assert off.results[0].report != on.results[0].report
 
 

@@ -9,7 +9,17 @@ import pytest
 from numpy.typing import NDArray
 
 from model.contract import SupportSet
-from model.runtime import BundleRuntime, Encoded, fit_refit, support_cells
+from model.runtime import (
+    Adapt,
+    BundleRuntime,
+    CellsOutput,
+    Encoded,
+    SeenSupports,
+    choose_refit,
+    fit_refit,
+    support_cells,
+)
+from model.runtime.refit import held_out_logits
 from tests.service.tiny_bundle import SIDE, write_tiny_bundle
 
 
@@ -49,6 +59,37 @@ def test_a_constant_channel_does_no_harm() -> None:
     assert np.isfinite(fit_refit(cells, shares)).all()
 
 
+def test_a_held_out_support_has_no_part_in_its_own_fit() -> None:
+    cells, shares = _cells(shots=4, channels=4, side=22)
+    held_out = held_out_logits(cells, shares)
+    # Its own labels turned round change the fits to the others' sake, never its own answer.
+    turned = shares.copy()
+    turned[0] = 1 - turned[0]
+    again = held_out_logits(cells, turned)
+    np.testing.assert_allclose(again[0], held_out[0], rtol=0, atol=1e-3)
+    assert np.abs(again[1] - held_out[1]).max() > 0.1
+    assert (held_out[shares == 1] > 0).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("shots", "own_answer", "adapt", "fits"),
+    [
+        (3, -1.0, "auto", True),  # the network marks the ground
+        (3, 1.0, "auto", False),  # it is right by itself
+        (1, -1.0, "auto", False),  # nothing can be held out
+        (1, -1.0, True, True),
+        (3, 1.0, True, True),
+        (3, -1.0, False, False),
+    ],
+)
+def test_auto_fits_only_where_held_out_supports_gain(
+    shots: int, own_answer: float, adapt: Adapt, fits: bool
+) -> None:
+    cells, shares = _cells(shots=shots, channels=4, side=22)
+    seen = SeenSupports(cells, shares, np.float32(own_answer) * (20 * shares - 10))
+    assert (choose_refit(seen, adapt, threshold=0.5) is not None) is fits
+
+
 def test_five_shots_of_the_shipped_size_take_a_few_seconds_at_most() -> None:
     cells, shares = _cells(shots=5, channels=256, side=22)
     started = time.process_time()
@@ -74,7 +115,7 @@ class Watched(BundleRuntime):
 
     def cells(
         self, encoded: Encoded, image_index: NDArray[np.int64], classes: Sequence[SupportSet]
-    ) -> NDArray[np.float32]:
+    ) -> CellsOutput:
         self.asked = list(classes)
         return super().cells(encoded, image_index, classes)
 
@@ -97,7 +138,7 @@ def test_a_single_support_is_asked_about_with_its_mirror_image(runtime: Watched)
     shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
     runtime.images.clear()
     runtime.masks.clear()
-    cells, shares = support_cells(runtime, images, masks, shots)
+    cells, shares, _ = support_cells(runtime, images, masks, shots)
     query, mirrored = runtime.images
     np.testing.assert_array_equal(query, images)
     np.testing.assert_array_equal(mirrored, images[:, :, ::-1])
@@ -112,8 +153,8 @@ def test_a_single_support_is_asked_about_with_its_mirror_image(runtime: Watched)
 def test_each_of_several_supports_is_asked_about_with_the_others(runtime: Watched) -> None:
     images, masks = _shown(3)
     shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
-    cells, _ = support_cells(runtime, images, masks, shots)
-    assert len(cells) == 3
+    seen = support_cells(runtime, images, masks, shots)
+    assert len(seen.cells) == len(seen.logits) == 3
     for number, each in enumerate(runtime.asked):
         others = [shot for k, shot in enumerate(shots) if k != number]
         assert [id(shot) for shot in each.shots] == [id(shot) for shot in others]

@@ -67,6 +67,30 @@ async def test_adaptation_is_asked_for_and_stays_with_the_class(
         assert_problem(wrong, 422, "invalid_request")
 
 
+async def test_a_class_is_adapted_by_itself_where_that_marks_its_shots_better(
+    settings: Settings, fake_engine: FakeEngine
+) -> None:
+    del fake_engine
+    # What is half as bright as the object is nearer to it than to the dark ground, yet not meant.
+    shown = []
+    for seed in range(6):
+        scene = picture((240, 40, 40), seed=seed, box=(15, 20, 60, 60))
+        scene.image[60:105, 90:150] = (170, 60, 60)
+        shown.append(scene)
+    async with running(create_app(settings)) as client:
+        by_itself = await post_support(client, shown, "bright")
+        session_id = by_itself.json()["session_id"]
+        off = await post_support(client, shown, "off", session_id=session_id, adapt="false")
+        assert (by_itself.json()["adapted"], off.json()["adapted"]) == (True, False)
+        areas = []
+        for name in ("bright", "off"):
+            answer = await post_segment(client, session_id, [shown[0]], classes=name)
+            (found,) = answer.json()["results"][0]["classes"]
+            areas.append(found["area"] / shown[0].mask.sum())
+        assert areas[0] == pytest.approx(1, abs=0.3)
+        assert areas[1] > areas[0] + 0.3
+
+
 async def test_append_adds_shots_and_replace_exchanges_them(client: httpx.AsyncClient) -> None:
     session_id = await new_session(client, [picture(), picture(seed=1)])
     appended = await post_support(client, [picture(seed=2)], session_id=session_id)

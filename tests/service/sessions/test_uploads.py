@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from model.contract import SupportSet
+from model.runtime import Adapt
 from service.engine import Answers, Coverage, FakeEngine, ImageU8
 from service.schemas import SegmentForm, SupportForm
 from service.sessions import CodecPool, PixelGate, Resources, register, segment
@@ -21,7 +22,7 @@ class WatchingEngine(FakeEngine):
         self.seen: list[int] = []
 
     async def register(
-        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: bool = False
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
     ) -> SupportSet:
         self.seen += [len(files) for files in self.watched]
         return await super().register(images, masks, adapt=adapt)
