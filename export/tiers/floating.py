@@ -1,25 +1,27 @@
-"""What stays in float32 in every tier: the cosines behind the prior, and the refit of a class."""
+"""What stays in float32 in every tier: the prior, and the refit of a class."""
 
 import onnx
 
 
 def float_nodes(model: onnx.ModelProto) -> list[str]:
     """Names of the nodes that must not be computed in a lower precision."""
-    return [*_token_products(model), *_refit_nodes(model)]
+    return [*_prior_nodes(model), *_refit_nodes(model)]
 
 
-def _token_products(model: onnx.ModelProto) -> list[str]:
-    """Matrix products of two activations: the cosines behind the prior.
+def _prior_nodes(model: onnx.ModelProto) -> list[str]:
+    """Whatever is made of tokens, up to where the prior joins the other maps.
 
     The prior is stretched from its least to its greatest cosine. Off the training domain they lie
-    close together, and steps of 0.004 (int8) or 0.0005 (fp16) would be all that is left of it.
+    close together, and steps of 0.004 (int8) or 0.0005 (fp16) would be all that is left of it. And
+    what keeps a flat map or a padded shot from a division by zero is smaller than any such step.
     """
-    constants = {tensor.name for tensor in model.graph.initializer}
-    return [
-        node.name
-        for node in model.graph.node
-        if node.op_type == "MatMul" and not constants.intersection(node.input)
-    ]
+    reached = {"tokens", "token_valid"}
+    nodes = []
+    for node in model.graph.node:  # sorted: a node stands behind those it depends on
+        if node.op_type != "Concat" and reached.intersection(node.input):
+            nodes.append(node.name)
+            reached.update(node.output)
+    return nodes
 
 
 def _refit_nodes(model: onnx.ModelProto) -> list[str]:
