@@ -268,7 +268,7 @@ def test_a_refit_is_not_cut_off(lowered: Path, precision: Precision) -> None:
     mask = (label > 0).astype(np.float32)[None]
     shots = tuple(runtime.prototypes(runtime.encode(image[None], mask), mask))
     query, first = runtime.encode(other[None]), np.zeros(1, np.int64)
-    cells = runtime.cells(query, first, [SupportSet(shots)])[0]  # (F, h, h)
+    cells = runtime.cells(query, first, [SupportSet(shots)]).cells[0]  # (F, h, h)
     weights = np.random.default_rng(0).normal(size=len(cells)).astype(np.float32)
     weights *= 10 / np.abs(np.tensordot(weights, cells, 1)).max()
     refit = np.concatenate([[0, 3], weights]).astype(np.float32)

@@ -22,6 +22,7 @@ def test_a_class_is_marked_alike_beside_one_of_more_shots(precision: Precision) 
     query = runtime.encode(resize_image(queries()[0].pixels(), side)[None])
 
     def answer(*classes: SupportSet) -> NDArray[np.float32]:
-        return runtime.head(query, np.zeros(len(classes), np.int64), classes).logits[0]
+        logits = runtime.head(query, np.zeros(len(classes), np.int64), classes).logits
+        return np.asarray(logits[0])
 
     np.testing.assert_allclose(answer(few, many), answer(few), rtol=0, atol=1e-3)
