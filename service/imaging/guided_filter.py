@@ -21,10 +21,11 @@ def guided_filter(
         radius: of a window, in pixels.
     """
     grey = np.asarray(cv2.cvtColor(guide, cv2.COLOR_RGB2GRAY), np.float32) / np.float32(255)
-    guide_mean, soft_mean = _mean(grey, radius), _mean(soft, radius)
-    variance = _mean(grey * grey, radius) - guide_mean * guide_mean
-    covariance = _mean(grey * soft, radius) - guide_mean * soft_mean
-    slope = covariance / (variance + np.float32(_FLATNESS))
+    guide_mean = _mean(grey, radius)
+    soft_mean = _mean(soft, radius)
+    variance = _mean(np.square(grey), radius) - guide_mean * guide_mean
+    covariance = _mean(np.multiply(grey, soft), radius) - guide_mean * soft_mean
+    slope = np.asarray(covariance / (variance + np.float32(_FLATNESS)), np.float32)
     offset = soft_mean - slope * guide_mean
     refined = _mean(slope, radius) * grey + _mean(offset, radius)
     return np.asarray(np.clip(refined, 0, 1), np.float32)
