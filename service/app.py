@@ -66,6 +66,8 @@ def create_app(
         max_pixels=settings.max_pixels,
         max_shots=settings.max_shots,
         threshold_override=settings.threshold,
+        max_tiles=settings.max_tiles,
+        tiling=asyncio.Semaphore(settings.max_tiled_images),
     )
     app = FastAPI(
         title="Few-shot segmentation",

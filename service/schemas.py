@@ -107,6 +107,15 @@ class SegmentForm(_Form):
         Literal["keep", "drop"],
         Field(description="`drop` leaves out the classes that an image does not seem to hold."),
     ] = "keep"
+    mode: Annotated[
+        Literal["auto", "whole", "tiled"],
+        Field(
+            description="How an image is looked at. `whole`: squashed into the network's square. "
+            "`tiled`: in overlapping tiles, at the scale at which the class was registered; finds "
+            "small objects in large images, and takes as many times longer as there are tiles. "
+            "`auto`: whole, and tiled only for classes that are likely too small to be seen so."
+        ),
+    ] = "auto"
 
 
 class SupportResponse(BaseModel):

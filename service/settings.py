@@ -93,6 +93,11 @@ class Settings(BaseSettings):
     max_queued_images: Annotated[int, Field(ge=16, le=65536)] = 256
     """At least one full request of 16 images."""
 
+    max_tiles: Annotated[int, Field(ge=4, le=65536)] = 512
+    """Of one image; where more would be needed, tiles cover more of it each."""
+    max_tiled_images: Annotated[int, Field(ge=1, le=1024)] = 2
+    """Large images that are held while their tiles are worked on; others wait for their turn."""
+
     encode_cache_bytes: Annotated[int, Field(ge=0)] = 256 * MIB
     """Of encoded query images, for each device; a repeated image is not encoded again."""
     stuck_s: Seconds = 120.0

@@ -53,21 +53,35 @@ class SupportSet(NamedTuple):
     """One class: its shots, and how the head's answer is corrected for it, if it is.
 
     refit: (R,) as in `graphs.HEAD`; see `model.runtime.refit`.
+    side: pixels of the image that a side of the network's square stood for; None: unknown.
+    close: the same objects seen from near, where they are small in their images.
     """
 
     shots: tuple[SupportPrototype, ...]
     refit: NDArray[np.float32] | None = None
+    side: int | None = None
+    close: "SupportSet | None" = None
+
+    @property
+    def near(self) -> "SupportSet":
+        """The class as it looks in tiles."""
+        return self if self.close is None else self.close
 
     @property
     def nbytes(self) -> int:
         """Bytes the arrays occupy."""
         refit_bytes = 0 if self.refit is None else self.refit.nbytes
-        return refit_bytes + sum(shot.nbytes for shot in self.shots)
+        close_bytes = 0 if self.close is None else self.close.nbytes
+        return refit_bytes + close_bytes + sum(shot.nbytes for shot in self.shots)
 
     def extended(self, more: "SupportSet") -> "SupportSet":
         """With further shots of the class; a refit of theirs takes the place of the one here."""
         refit = self.refit if more.refit is None else more.refit
-        return SupportSet((*self.shots, *more.shots), refit)
+        side = self.side if more.side is None else more.side
+        close = None
+        if self.close is not None or more.close is not None:
+            close = self.near.extended(more.near)
+        return SupportSet((*self.shots, *more.shots), refit, side, close)
 
 
 class HeadInputs(NamedTuple):

@@ -1,6 +1,7 @@
 """Untrusted bytes to arrays, and masks to PNG, COCO RLE and polygons."""
 
 from service.imaging.decode import decode_image, decode_mask
+from service.imaging.guided_filter import guided_filter
 from service.imaging.masks import (
     Rle,
     bounding_box,
@@ -19,4 +20,5 @@ __all__ = [
     "encode_png_mask",
     "encode_polygons",
     "encode_rle",
+    "guided_filter",
 ]

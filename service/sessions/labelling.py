@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model.contract import upsample_logits
 from service.imaging import bounding_box, encode_png_mask, encode_polygons, encode_rle
 from service.schemas import ClassResult, ImageResult, Output, RleMask
+from service.sessions.mosaic import TiledLogits
 
 MaskValue = RleMask | str | list[list[float]]
 
@@ -18,12 +19,13 @@ MaskValue = RleMask | str | list[list[float]]
 class ClassAnswer(NamedTuple):
     """A class as it is asked for in an image: its number from 1, and what the engine answers.
 
-    logits: (h, h). presence: in [0, 1]; `present`: whether that is enough.
+    logits: (h, h) of the whole image, or those of its tiles.
+    presence: in [0, 1]; `present`: whether that is enough.
     """
 
     number: int
     name: str
-    logits: NDArray[np.float32]
+    logits: NDArray[np.float32] | TiledLogits
     presence: float
     present: bool
 
@@ -53,16 +55,24 @@ def label_pixels(
     index = np.zeros((height, width), np.uint8)
     if not answers:
         return Labels(index, np.full((height, width), -np.inf, np.float32))
-    best = upsample_logits(answers[0].logits, height, width)
+    best = _at_full_size(answers[0].logits, height, width)
     index[:] = answers[0].number
     # One class at a time: all at once would take P times the image in floats.
     for answer in answers[1:]:
-        candidate = upsample_logits(answer.logits, height, width)
+        candidate = _at_full_size(answer.logits, height, width)
         better = candidate > best
         index[better] = answer.number
         np.maximum(best, candidate, out=best)
-    index[best < _logit(threshold)] = 0
+    index[best < logit(threshold)] = 0
     return Labels(index, best)
+
+
+def _at_full_size(
+    logits: NDArray[np.float32] | TiledLogits, height: int, width: int
+) -> NDArray[np.float32]:
+    if isinstance(logits, TiledLogits):
+        return logits.blended()
+    return upsample_logits(logits, height, width)
 
 
 def describe_classes(labels: Labels, answers: Sequence[ClassAnswer], output: Output) -> ImageResult:
@@ -91,7 +101,7 @@ def _describe(
     )
 
 
-def _logit(probability: float) -> float:
+def logit(probability: float) -> float:
     """The inverse of the sigmoid; infinite at 0 and 1."""
     if probability in (0.0, 1.0):
         return math.inf if probability else -math.inf

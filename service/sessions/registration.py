@@ -1,13 +1,15 @@
 """Use case: learn a class from supports."""
 
 import secrets
+from collections.abc import Sequence
 from functools import partial
+from statistics import geometric_mean
 
 from model.contract import SupportSet
 from service.errors import CountMismatchError, LimitExceededError
 from service.schemas import SupportForm, SupportResponse
 from service.sessions.resources import Resources, to_datetime
-from service.sessions.uploads import Support, drained, read_support
+from service.sessions.uploads import Support, View, drained, read_support
 from service.stores import Session, SessionKey
 from service.telemetry import stage
 
@@ -26,11 +28,10 @@ async def register(resources: Resources, form: SupportForm, owner: str) -> Suppo
         raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
     await _check_room(resources, form, owner)
     supports = await _read(resources, form)
-    registered = await resources.engine.register(
-        [support.pixels for support in supports],
-        [support.mask for support in supports],
-        adapt=form.adapt,
-    )
+    registered = await _learn(resources, [support.whole for support in supports], form.adapt)
+    if any(support.close is not None for support in supports):
+        near = [support.close or support.whole for support in supports]
+        registered = registered._replace(close=await _learn(resources, near, form.adapt))
     session = await _keep(resources, form, owner, registered)
     kept = session.classes[form.class_name]
     return SupportResponse(
@@ -71,6 +72,14 @@ async def _read(resources: Resources, form: SupportForm) -> list[Support]:
                 zip(drained(form.images), drained(form.masks), strict=True)
             )
         )
+
+
+async def _learn(resources: Resources, views: Sequence[View], adapt: bool) -> SupportSet:
+    """What the engine makes of supports, all seen as a whole or all from near."""
+    learned = await resources.engine.register(
+        [view.pixels for view in views], [view.mask for view in views], adapt=adapt
+    )
+    return learned._replace(side=round(geometric_mean(view.side for view in views)))
 
 
 async def _keep(

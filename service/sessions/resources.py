@@ -1,6 +1,7 @@
 """What every use case works with."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from model.contract import Manifest
@@ -22,6 +23,8 @@ class Resources:
     max_pixels: of one uploaded image or mask.
     max_shots: of one class, as the store has it.
     threshold_override: takes the place of the model's own threshold.
+    max_tiles: of one image.
+    tiling: places for images that are held at full size while their tiles are worked on.
     """
 
     engine: Engine
@@ -31,6 +34,8 @@ class Resources:
     max_pixels: int
     max_shots: int
     threshold_override: float | None = None
+    max_tiles: int = 512
+    tiling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     @property
     def model(self) -> str:

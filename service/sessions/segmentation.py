@@ -1,9 +1,14 @@
 """Use case: find a session's classes in images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from model.contract import SupportSet
+from service.engine import Answers
 from service.errors import (
     ClassNotFoundError,
     EmptySessionError,
@@ -12,9 +17,12 @@ from service.errors import (
 )
 from service.imaging import encode_label_map
 from service.schemas import ImageResult, SegmentForm, SegmentResponse
-from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels
+from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels, logit
+from service.sessions.mosaic import TiledLogits
 from service.sessions.resources import Resources
-from service.sessions.uploads import QueryImage, drained, read_query
+from service.sessions.scale import Seen, tile_sides
+from service.sessions.tiling import segment_tiles
+from service.sessions.uploads import QueryImage, drained, read_pixels, read_query
 from service.stores import Session, SessionKey
 from service.telemetry import stage
 
@@ -30,10 +38,10 @@ class LabelMap(NamedTuple):
 
 
 class _Selection(NamedTuple):
-    """A session and the names of the classes asked for, in the session's order."""
+    """A session and the classes asked for, in the session's order."""
 
     session: Session
-    names: tuple[str, ...]
+    classes: Mapping[str, SupportSet]
 
 
 async def segment(resources: Resources, form: SegmentForm, owner: str) -> bytes:
@@ -71,7 +79,7 @@ async def segment_to_label_map(resources: Resources, form: SegmentForm, owner: s
         return encode_label_map(labels.class_index)
 
     (png,) = await _label(resources, form, selection, draw)
-    return LabelMap(png, selection.names, selection.session.session_id)
+    return LabelMap(png, tuple(selection.classes), selection.session.session_id)
 
 
 async def _select(resources: Resources, form: SegmentForm, owner: str) -> _Selection:
@@ -87,7 +95,8 @@ async def _select(resources: Resources, form: SegmentForm, owner: str) -> _Selec
     if not session.classes:
         raise EmptySessionError("register a class with POST /support first")
     wanted = set(form.classes or session.classes)
-    return _Selection(session, tuple(name for name in session.classes if name in wanted))
+    classes = {name: each for name, each in session.classes.items() if name in wanted}
+    return _Selection(session, classes)
 
 
 async def _label(
@@ -99,31 +108,93 @@ async def _label(
     """Decode, infer and label; `finish` makes what is sent of each image's labels and classes."""
     queries = await _read(resources, form)
     found = await resources.engine.segment(
-        [query.pixels for query in queries],
-        [selection.session.classes[name] for name in selection.names],
+        [query.pixels for query in queries], list(selection.classes.values())
     )
     threshold = resources.threshold if form.threshold is None else form.threshold
 
-    least = resources.engine.manifest.presence_threshold
-
-    def label(query: QueryImage, number: int) -> Finished:
-        answers = [
-            ClassAnswer(position, name, logits, float(presence), bool(presence >= least))
-            for position, (name, logits, presence) in enumerate(
-                zip(selection.names, found.logits[number], found.presence[number], strict=True),
-                start=1,
-            )
-        ]
+    def label(query: QueryImage, answers: Sequence[ClassAnswer]) -> Finished:
         if form.absent == "drop":
             answers = [answer for answer in answers if answer.present]
         with resources.gate.entry() as enter:
             enter(query.height * query.width)
             return finish(label_pixels(answers, query.height, query.width, threshold), answers)
 
+    calls: list[Callable[[], Finished]] = []
+    finished: dict[int, Finished] = {}
+    for position, query in enumerate(queries):
+        answers = _answers(resources, selection, found, position)
+        sides = _tile_sides(resources, form, selection, query, found.logits[position], answers)
+        if query.file is not None and sides:
+            # One after another: what they hold at full size is what bounds the memory.
+            async with resources.tiling:
+                image = await _decode(resources, query.file, position)
+                tiled = await segment_tiles(resources, image, sides, selection.classes)
+                answers = [_closer(answer, tiled.get(answer.name)) for answer in answers]
+                del image, tiled
+                with stage("mask"):
+                    finished[position] = await resources.pool.run(partial(label, query, answers))
+        else:
+            calls.append(partial(label, query, answers))
     with stage("mask"):
-        return await resources.pool.gather(
-            partial(label, query, number) for number, query in enumerate(queries)
+        rest = iter(await resources.pool.gather(calls))
+    return [
+        finished[position] if position in finished else next(rest)
+        for position in range(len(queries))
+    ]
+
+
+def _answers(
+    resources: Resources, selection: _Selection, found: Answers, position: int
+) -> list[ClassAnswer]:
+    """Of the classes in `images[position]`, looked at as a whole."""
+    least = resources.engine.manifest.presence_threshold
+    return [
+        ClassAnswer(number, name, logits, float(presence), bool(presence >= least))
+        for number, (name, logits, presence) in enumerate(
+            zip(selection.classes, found.logits[position], found.presence[position], strict=True),
+            start=1,
         )
+    ]
+
+
+def _tile_sides(
+    resources: Resources,
+    form: SegmentForm,
+    selection: _Selection,
+    query: QueryImage,
+    logits: NDArray[np.float32],
+    answers: Sequence[ClassAnswer],
+) -> Mapping[int, Sequence[str]]:
+    """The tiles of an image by what the whole shows, `logits` (P, h, h) of its `answers`."""
+    marked = logits.max(axis=(1, 2)) >= logit(resources.threshold)  # (P,)
+    seen = {
+        answer.name: Seen(selection.classes[answer.name], answer.present and bool(found))
+        for answer, found in zip(answers, marked.tolist(), strict=True)
+    }
+    return tile_sides(
+        form.mode,
+        seen,
+        height=query.height,
+        width=query.width,
+        input_side=resources.engine.manifest.input_side,
+    )
+
+
+async def _decode(resources: Resources, file: bytes, position: int) -> NDArray[np.uint8]:
+    """`images[position]` at full size."""
+    read = partial(read_pixels, max_pixels=resources.max_pixels, gate=resources.gate)
+    with stage("decode"):
+        return await resources.pool.run(partial(read, file, position))
+
+
+def _closer(answer: ClassAnswer, tiled: TiledLogits | None) -> ClassAnswer:
+    """The answer of the tiles, if there are any; what is in one of them is in the image."""
+    if tiled is None:
+        return answer
+    presence = float(tiled.presence.max())
+    return answer._replace(
+        logits=tiled, presence=presence, present=presence >= tiled.least_presence
+    )
 
 
 async def _read(resources: Resources, form: SegmentForm) -> list[QueryImage]:
@@ -132,6 +203,7 @@ async def _read(resources: Resources, form: SegmentForm) -> list[QueryImage]:
         side=resources.engine.manifest.input_side,
         max_pixels=resources.max_pixels,
         gate=resources.gate,
+        keep_file=form.mode != "whole",
     )
     with stage("decode"):
         return await resources.pool.gather(

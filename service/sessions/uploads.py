@@ -4,9 +4,10 @@ Full-size pixels are dropped as soon as they are resized, so what a request hold
 for the engine does not grow with the size of its images.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,25 +15,40 @@ from numpy.typing import NDArray
 from model.contract import resize_image, resize_mask
 from service.errors import EmptyMaskError, FullMaskError, MaskSizeMismatchError, ServiceError
 from service.imaging import decode_image, decode_mask
+from service.sessions.close_up import Window, find_window
 from service.sessions.pixel_gate import PixelGate
+
+Pixel = TypeVar("Pixel", np.uint8, np.bool_)
 
 _TINY_SHARE = 0.001
 _HUGE_SHARE = 0.9
 
 
 class QueryImage(NamedTuple):
-    """A query ready for the encoder, and the size its masks must have."""
+    """A query ready for the encoder, and the size its masks must have.
+
+    file: kept where the image may be looked at once more, in tiles.
+    """
 
     pixels: NDArray[np.uint8]  # (S, S, 3)
     height: int
     width: int
+    file: bytes | None
 
 
-class Support(NamedTuple):
-    """A support ready for the encoder, and what looked doubtful about it."""
+class View(NamedTuple):
+    """A support or a part of it, ready for the encoder; `side`: pixels a side stands for."""
 
     pixels: NDArray[np.uint8]  # (S, S, 3)
     mask: NDArray[np.float32]  # (S, S) share of object
+    side: int
+
+
+class Support(NamedTuple):
+    """A support as a whole, from near if its object is small, and what looked doubtful about it."""
+
+    whole: View
+    close: View | None
     warnings: tuple[str, ...]
 
 
@@ -44,9 +60,9 @@ def drained(files: list[bytes]) -> Iterator[bytes]:
 
 
 def read_query(
-    data: bytes, position: int, *, side: int, max_pixels: int, gate: PixelGate
+    data: bytes, position: int, *, side: int, max_pixels: int, gate: PixelGate, keep_file: bool
 ) -> QueryImage:
-    """Decode and resize `images[position]`.
+    """Decode and resize `images[position]`; its file is kept only if it may be tiled.
 
     Raises:
         ServiceError: of `service.imaging`, located at the file.
@@ -54,7 +70,20 @@ def read_query(
     with gate.entry() as enter, _located(f"images[{position}]"):
         image = decode_image(data, max_pixels=max_pixels, on_size=enter)
         height, width = image.shape[:2]
-        return QueryImage(resize_image(image, side), height, width)
+        file = data if keep_file and max(height, width) > side else None
+        return QueryImage(resize_image(image, side), height, width, file)
+
+
+def read_pixels(
+    data: bytes, position: int, *, max_pixels: int, gate: PixelGate
+) -> NDArray[np.uint8]:
+    """Decode `images[position]` at full size, (H, W, 3).
+
+    Raises:
+        ServiceError: of `service.imaging`, located at the file.
+    """
+    with gate.entry() as enter, _located(f"images[{position}]"):
+        return decode_image(data, max_pixels=max_pixels, on_size=enter)
 
 
 def read_support(
@@ -71,12 +100,28 @@ def read_support(
     Raises:
         ServiceError: of `service.imaging`, or the mask is of another size, empty or full.
     """
-    # The image at full size is gone before the mask comes: both at once would double the peak.
-    query = read_query(image_data, position, side=side, max_pixels=max_pixels, gate=gate)
+    # The mask at full size is gone before the image comes: both at once would raise the peak.
     with gate.entry() as enter, _located(f"masks[{position}]"):
         mask = decode_mask(mask_data, max_pixels=max_pixels, on_size=enter)
-        share = _object_share(mask, query.height, query.width)
-        return Support(query.pixels, resize_mask(mask, side), _warnings(share, position))
+        shape, share = mask.shape, float(mask.mean(dtype=np.float64))
+        window = find_window(mask, side) if 0 < share < 1 else None
+        shares = [resize_mask(part, side) for part in _parts(mask, window)]
+        del mask
+    with gate.entry() as enter, _located(f"images[{position}]"):
+        image = decode_image(image_data, max_pixels=max_pixels, on_size=enter)
+        height, width = image.shape[:2]
+        pixels = [resize_image(part, side) for part in _parts(image, window)]
+        del image
+    with _located(f"masks[{position}]"):
+        _check_mask(shape, share, height, width)
+    sides = [round(math.sqrt(height * width)), *([] if window is None else [window.side])]
+    whole, *close = map(View, pixels, shares, sides)
+    return Support(whole, close[0] if close else None, _warnings(share, position))
+
+
+def _parts(array: NDArray[Pixel], window: Window | None) -> list[NDArray[Pixel]]:
+    """The whole, and the part in the window if there is one."""
+    return [array] if window is None else [array, np.ascontiguousarray(array[window.slices])]
 
 
 @contextmanager
@@ -89,19 +134,17 @@ def _located(location: str) -> Iterator[None]:
         raise
 
 
-def _object_share(mask: NDArray[np.bool_], height: int, width: int) -> float:
-    """The share of object pixels, in (0, 1)."""
-    if mask.shape != (height, width):
+def _check_mask(shape: tuple[int, ...], share: float, height: int, width: int) -> None:
+    """Refuse a mask of another size, or one with no object or no background."""
+    if shape != (height, width):
         raise MaskSizeMismatchError(
-            f"the mask is {mask.shape[0]} x {mask.shape[1]} pixels (height x width), "
+            f"the mask is {shape[0]} x {shape[1]} pixels (height x width), "
             f"its image {height} x {width}"
         )
-    share = float(mask.mean(dtype=np.float64))
     if share == 0:
         raise EmptyMaskError("the mask marks no pixel as object")
     if share == 1:
         raise FullMaskError("the mask marks every pixel as object, so there is no background")
-    return share
 
 
 def _warnings(share: float, position: int) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`
     tokens (T, D) F16
     token_counts (K,) U32
     refit (R,) F32, only if the class has one
+    side (1,) U32, only if it is known
+    close.affinity, ... the same again, only if the class was also seen from near
 """
 
 from typing import NamedTuple, Self
@@ -21,6 +23,8 @@ Tensors = dict[str, Array]
 
 _VECTORS = ("affinity", "guided", "gate")
 _NAMES = frozenset({*_VECTORS, "tokens", "token_counts"})
+_OPTIONAL = frozenset({"refit", "side"})
+_CLOSE = "close."
 
 
 class ShotSpec(NamedTuple):
@@ -46,6 +50,11 @@ def to_tensors(supports: SupportSet) -> Tensors:
     tensors["token_counts"] = np.array([len(shot.tokens) for shot in shots], np.uint32)
     if supports.refit is not None:
         tensors["refit"] = supports.refit
+    if supports.side is not None:
+        tensors["side"] = np.array([supports.side], np.uint32)
+    if supports.close is not None:
+        near = to_tensors(supports.close)
+        tensors |= {_CLOSE + name: tensor for name, tensor in near.items()}
     return tensors
 
 
@@ -59,7 +68,17 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
     Raises:
         InvalidArchiveError: one is missing, too many, of another shape or type, or not finite.
     """
-    if set(tensors) - {"refit"} != _NAMES:
+    near = {
+        name.removeprefix(_CLOSE): each
+        for name, each in tensors.items()
+        if name.startswith(_CLOSE) and not name.startswith(2 * _CLOSE)
+    }
+    if near:
+        rest = {name: each for name, each in tensors.items() if name.removeprefix(_CLOSE) == name}
+        if len(near) + len(rest) != len(tensors):
+            raise InvalidArchiveError("a class is seen from near more than once")
+        return from_tensors(rest, spec)._replace(close=from_tensors(near, spec))
+    if set(tensors) - _OPTIONAL != _NAMES:
         raise InvalidArchiveError("a class lacks tensors, or has some that do not belong there")
     counts = _token_counts(tensors["token_counts"])
     channels = _width(tensors["affinity"]) if spec is None else spec.channels
@@ -75,7 +94,20 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
     shots = tuple(SupportPrototype(*parts) for parts in zip(*vectors, tokens, strict=True))
     if spec is not None and any(shot.nbytes > spec.max_shot_bytes for shot in shots):
         raise InvalidArchiveError(f"a shot takes more than {spec.max_shot_bytes} bytes")
-    return SupportSet(shots, None if refit is None else np.asarray(refit, np.float32))
+    return SupportSet(
+        shots,
+        None if refit is None else np.asarray(refit, np.float32),
+        _side(tensors.get("side")),
+    )
+
+
+def _side(tensor: Array | None) -> int | None:
+    if tensor is None:
+        return None
+    _require(tensor, np.uint32, (1,))
+    if not tensor[0]:
+        raise InvalidArchiveError("a class was seen in no pixels")
+    return int(tensor[0])
 
 
 def _token_counts(tensor: Array) -> list[int]:

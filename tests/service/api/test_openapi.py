@@ -67,6 +67,7 @@ def test_contract_of_the_endpoints(document: dict[str, Any]) -> None:
         "threshold",
         "output",
         "absent",
+        "mode",
     }
     assert segment["properties"]["output"]["enum"] == ["rle", "png", "polygon"]
     for schema in (support, segment):

@@ -67,4 +67,4 @@ def test_a_file_waits_by_the_pixels_its_header_announces() -> None:
             )
             with pytest.raises(TimeoutError):
                 waiting.result(0.2)
-        assert waiting.result(TIMEOUT_S).pixels.shape == (32, 32, 3)
+        assert waiting.result(TIMEOUT_S).whole.pixels.shape == (32, 32, 3)

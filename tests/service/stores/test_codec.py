@@ -21,6 +21,7 @@ from service.stores import (
     encode_session,
     encode_supports,
 )
+from service.stores.tensors import to_tensors
 
 C, D = 3, 2
 SPEC = ShotSpec(channels=C, high_channels=D, max_shot_bytes=64)
@@ -244,3 +245,28 @@ def test_flipped_bits_are_refused_or_make_another_valid_session() -> None:
         for supports in session.classes.values():
             assert all(np.isfinite(array).all() for shot in supports.shots for array in shot)
     assert refused > 1000
+
+
+def test_class_seen_from_near_comes_back() -> None:
+    near = random_supports(1)._replace(side=240)
+    supports = random_supports(2, adapted=True)._replace(side=3464, close=near)
+    session = SessionContent("m@1", 1.0, {"thing": supports})
+    kept = decode_session(encode_session(session), SPECS).classes["thing"]
+    assert (kept.side, kept.near.side, kept.near.close) == (3464, 240, None)
+    np.testing.assert_array_equal(kept.near.shots[1].tokens, near.shots[1].tokens)
+    assert kept.nbytes == supports.nbytes > near.nbytes
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"side": np.zeros(1, np.uint32)},
+        {"side": np.ones(2, np.uint32)},
+        {"close.gate": np.zeros((3, C), np.float16)},
+        {"close.close.side": np.ones(1, np.uint32)},
+    ],
+)
+def test_scale_of_another_shape_is_refused(extra: Arrays) -> None:
+    tensors = {**to_tensors(random_supports()), **extra}
+    with pytest.raises(InvalidArchiveError):
+        decode_supports(save(tensors, {"format": "fss-supports", "version": "1"}), SPEC)

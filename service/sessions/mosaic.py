@@ -1,0 +1,74 @@
+"""The tiles' answers for one class, as one map of the image."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.contract import resize_image, upsample_logits
+from service.imaging import guided_filter
+from service.sessions.tiles import Grid
+
+_UNSURE = 0.02  # probability below which a tile says nothing that would be seen
+_NEVER = 1e-6  # so that logits stay finite
+
+
+class TiledLogits(NamedTuple):
+    """What the engine says of one class in every tile of an image.
+
+    image: (H, W, 3) at full size, which the edges are moved to.
+    grid: of T tiles.
+    logits: (T, h, h).
+    presence: (T,).
+    least_presence: from which the class counts as present in a tile.
+    input_side: S, at which the network saw each tile.
+    """
+
+    image: NDArray[np.uint8]
+    grid: Grid
+    logits: NDArray[np.float32]
+    presence: NDArray[np.float32]
+    least_presence: float
+    input_side: int
+
+    def blended(self) -> NDArray[np.float32]:
+        """Logits (H, W); tiles that lack the class count as background.
+
+        Probabilities are blended, not logits: a tile that is very sure that there is nothing would
+        else outvote the neighbour that sees the whole object.
+        """
+        height, width = self.image.shape[:2]
+        blend = np.zeros((height, width), np.float32)
+        for box, weight, logits in self._speaking():
+            tile = self.image[box]
+            size = tile.shape[:2]
+            blend[box] += weight * cv2.resize(
+                self._refined(tile, logits), size[::-1], interpolation=cv2.INTER_LINEAR
+            )
+        np.clip(blend, _NEVER, 1 - _NEVER, out=blend)
+        blend /= 1 - blend
+        return np.log(blend, out=blend)
+
+    def _speaking(
+        self,
+    ) -> Iterator[tuple[tuple[slice, slice], NDArray[np.float32], NDArray[np.float32]]]:
+        """Box, weight and logits of each tile that has something to say."""
+        weights = product(self.grid.rows.weights(), self.grid.columns.weights())
+        answers = zip(self.grid.boxes(), weights, self.logits, self.presence, strict=True)
+        for box, (row, column), logits, presence in answers:
+            if presence >= self.least_presence and _probability(logits.max()) > _UNSURE:
+                yield box, np.outer(row, column), logits
+
+    def _refined(self, tile: NDArray[np.uint8], logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities (S, S) of a tile, their edges within a cell moved to those of its image."""
+        side = self.input_side
+        seen = resize_image(np.ascontiguousarray(tile), side)
+        soft = _probability(upsample_logits(logits, side, side))
+        return guided_filter(seen, soft, max(1, side // len(logits)))
+
+
+def _probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.float32(0.5) * (1 + np.tanh(logits / 2))
