@@ -38,9 +38,7 @@ class WebFiles:
 
 def load_files() -> WebFiles:
     """The files as they are shipped; held in memory, so that no path of a request meets a disk."""
-    assets = dict(_files(_STATIC)) | {
-        f"samples/{name}": file for name, file in _files(_SAMPLES)
-    }
+    assets = dict(_files(_STATIC)) | {f"samples/{name}": file for name, file in _files(_SAMPLES)}
     index = assets.pop(INDEX)
     digest = hashlib.sha256(index.content)
     for name, file in sorted(assets.items()):

@@ -28,14 +28,20 @@ class Playground:
         self.clicks = 0
         self.photo_size = (800, 600)  # of the photograph in the editor
 
-    def open(self) -> None:
-        """As a newcomer: nothing is remembered."""
+    def open(self, *, signed_in: bool = True) -> None:
+        """As a newcomer: nothing is remembered. Without a key, the page asks for one first."""
         self.driver.get(self.url)
         self.driver.execute_script("sessionStorage.clear()")
-        self.reload()
+        self.driver.get(self.url)
+        if signed_in:
+            self.ready()
 
     def reload(self) -> None:
         self.driver.get(self.url)
+        self.ready()
+
+    def ready(self) -> None:
+        """Wait until the page knows the service."""
         self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, "html[data-ready]"))
 
     def until(self, seen: Callable[[], Seen]) -> Seen:
@@ -178,8 +184,12 @@ class Playground:
 
     def _on_screen(self, point: Point) -> tuple[int, int]:
         """Where a point of the photograph is while the whole of it is shown."""
-        box, (width, height) = self.one(".stage canvas").rect, self.photo_size
-        scale = min((box["width"] - 32) / width, (box["height"] - 32) / height)
-        left = box["x"] + (box["width"] - width * scale) / 2
-        top = box["y"] + (box["height"] - height * scale) / 2
+        width, height = self.photo_size
+        left, top, across, down = self.driver.execute_script(
+            "const b = document.querySelector('.stage canvas').getBoundingClientRect();"
+            "return [b.x, b.y, b.width, b.height]"
+        )
+        scale = min((across - 32) / width, (down - 32) / height)
+        left += (across - width * scale) / 2
+        top += (down - height * scale) / 2
         return round(left + point[0] * width * scale), round(top + point[1] * height * scale)

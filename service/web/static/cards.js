@@ -113,7 +113,7 @@ export class Cards {
       photo,
       base: mask ? decodeRle(mask.rle) : null,
       colour: this.session.colour(name),
-      choices: [{ value: "keep", label: "Keep" }, { value: "shot", label: "Keep and add as a shot", primary: true }],
+      choices: [{ value: "keep", label: "Keep" }, { value: "shot", label: "Add as a shot", primary: true }],
     }));
     if (!result) return;
     const rle = encodeRle(result.bits, photo.width, photo.height);
