@@ -13,7 +13,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-TIMEOUT_S = 60
+TIMEOUT_S = 15
 Seen = TypeVar("Seen")
 Point = tuple[float, float]
 
@@ -110,7 +110,7 @@ class Playground:
     def paint(self, points: Sequence[Point], pointer: str = "mouse") -> None:
         """Along points, in shares of the photograph's width and height."""
         (x, y), *rest = [self._on_screen(point) for point in points]
-        actions = ActionBuilder(self.driver, mouse=PointerInput(pointer, "painter"), duration=10)
+        actions = ActionBuilder(self.driver, mouse=PointerInput(pointer, pointer), duration=10)
         actions.pointer_action.move_to_location(x, y).pointer_down()
         for x, y in rest:
             actions.pointer_action.move_to_location(x, y)
@@ -177,7 +177,7 @@ class Playground:
                 "const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
                 "let n = 0;"
                 "for (let i = 0; i < d.length; i += 4)"
-                " if (d[i + 3] && d[i + 2] > d[i] + 60 && d[i + 2] > d[i + 1] + 30) n++;"
+                " if (d[i + 3] && d[i + 2] > d[i] + 20 && d[i + 2] > d[i + 1] + 20) n++;"
                 "return n"
             )
         )

@@ -16,7 +16,11 @@ from tests.browser.playground import Playground
 from tests.browser.scenes import scene_file, show
 from tests.service.pictures import BLUE, Picture, iou
 
-pytestmark = pytest.mark.browser
+pytestmark = [
+    pytest.mark.browser,
+    # Raised by pycocotools' own code.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 
 @pytest.fixture

@@ -13,7 +13,11 @@ from tests.browser.conftest import Visit
 from tests.service.pictures import iou
 from tests.service.processes import serving
 
-pytestmark = pytest.mark.browser
+pytestmark = [
+    pytest.mark.browser,
+    # Raised by pycocotools' own code.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
 
 SHOTS = ["support_pit_1", "support_pit_2"]
 QUERIES = ["query_5_steel", "query_6_brass", "query_9_clean"]

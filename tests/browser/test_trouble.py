@@ -68,6 +68,12 @@ def test_busy_service_is_asked_again(serve: Serve, tmp_path: Path) -> None:
     assert len(page.texts(".find-name")) == 2
 
 
+def go_offline(page: Playground, offline: bool) -> None:
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    speed = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": offline, **speed})
+
+
 def test_service_that_is_gone_and_a_file_that_is_no_image(serve: Serve, tmp_path: Path) -> None:
     page = serve({})
     support, _ = scene_file(tmp_path, "support.png")
@@ -76,16 +82,10 @@ def test_service_that_is_gone_and_a_file_that_is_no_image(serve: Serve, tmp_path
     page.choose("#query-files", [text])
     page.until(lambda: "notes.png cannot be shown" in page.one(".trouble").text)
     show(page, support, "thing")
-    page.driver.execute_cdp_cmd(
-        "Network.emulateNetworkConditions",
-        {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0},
-    )
+    go_offline(page, True)
     page.choose("#query-files", [support])
     page.until(lambda: "cannot be reached" in page.one(".card-problem").text)
-    page.driver.execute_cdp_cmd(
-        "Network.emulateNetworkConditions",
-        {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1},
-    )
+    go_offline(page, False)
     page.click(".card-problem button")
     page.until(lambda: page.texts(".find-name") == ["thing"])
 

@@ -86,8 +86,9 @@ export class Editor {
   }
 
   #changed() {
-    this.undo.disabled = !this.history.done.length;
-    this.redo.disabled = !this.history.undone.length;
+    // Not disabled: a button that is would lose the focus, and the keys with it.
+    this.undo.setAttribute("aria-disabled", String(!this.history.done.length));
+    this.redo.setAttribute("aria-disabled", String(!this.history.undone.length));
   }
 
   #command(name) {

@@ -27,12 +27,15 @@ export function draw(context, action, scale, colour) {
 }
 
 function stroke(context, { points, radius }, scale) {
+  const [[x, y]] = points;
+  // Canvases leave out lines of no length, round ends and all.
+  context.beginPath();
+  context.arc(x * scale, y * scale, radius * scale, 0, 2 * Math.PI);
+  context.fill();
   context.lineWidth = 2 * radius * scale;
   context.lineCap = context.lineJoin = "round";
   context.beginPath();
-  points.forEach(([x, y], place) => context[place ? "lineTo" : "moveTo"](x * scale, y * scale));
-  // A line of no length has round ends too, but only if it has an end.
-  if (points.length === 1) context.lineTo(points[0][0] * scale, points[0][1] * scale);
+  for (const point of points) context.lineTo(point[0] * scale, point[1] * scale);
   context.stroke();
 }
 
@@ -59,7 +62,7 @@ function fill(context, [x, y], scale, colour) {
 
 function flood(data, width, height, startX, startY) {
   const inside = new Uint8Array(width * height);
-  const open = (place) => !inside[place] && data[4 * place + 3] < 255;
+  const open = (place) => !inside[place] && data[4 * place + 3] < OPAQUE;
   const waiting = [startY * width + startX];
   while (waiting.length) {
     const place = waiting.pop();
