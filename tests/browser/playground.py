@@ -7,8 +7,6 @@ from typing import TypeVar
 
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome
-from selenium.webdriver.common.actions.action_builder import ActionBuilder
-from selenium.webdriver.common.actions.pointer_input import PointerInput
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
@@ -16,6 +14,11 @@ from selenium.webdriver.support.wait import WebDriverWait
 TIMEOUT_S = 15
 Seen = TypeVar("Seen")
 Point = tuple[float, float]
+
+
+def move(place: tuple[int, int]) -> dict[str, object]:
+    """A step of the WebDriver standard's pointer actions."""
+    return {"type": "pointerMove", "duration": 10, "x": place[0], "y": place[1]}
 
 
 class Playground:
@@ -109,22 +112,12 @@ class Playground:
 
     def paint(self, points: Sequence[Point], pointer: str = "mouse") -> None:
         """Along points, in shares of the photograph's width and height."""
-        (x, y), *rest = [self._on_screen(point) for point in points]
-        actions = ActionBuilder(self.driver, mouse=PointerInput(pointer, pointer), duration=10)
-        actions.pointer_action.move_to_location(x, y).pointer_down()
-        for x, y in rest:
-            actions.pointer_action.move_to_location(x, y)
-        actions.pointer_action.pointer_up()
-        actions.perform()
+        down, *along = [self._on_screen(point) for point in points]
+        steps = [move(down), {"type": "pointerDown", "button": 0}]
+        steps += [*map(move, along), {"type": "pointerUp", "button": 0}]
+        source = {"type": "pointer", "id": pointer, "parameters": {"pointerType": pointer}}
+        self.driver.execute("actions", {"actions": [source | {"actions": steps}]})
         self.clicks += 1
-
-    def wipe(self, top: float, left: float, bottom: float, right: float, rows: int = 4) -> None:
-        """A box, brushed in rows, in one stroke."""
-        points = []
-        for row in range(rows):
-            y = top + (bottom - top) * row / (rows - 1)
-            points += [(left, y), (right, y)] if row % 2 == 0 else [(right, y), (left, y)]
-        self.paint(points)
 
     def tap(self, *points: Point) -> None:
         for point in points:
