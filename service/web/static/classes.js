@@ -6,12 +6,17 @@ import { attempt, tell } from "./notices.js";
 import { css } from "./palette.js";
 import { reportOf } from "./report.js";
 
-/** @param {import("./session.js").Session} session @param {(name: string) => void} addTo */
-export function showClasses(session, addTo) {
+/**
+ * @param {import("./session.js").Session} session
+ * @param {(name: string) => void} addTo show more shots of a class.
+ * @param {(threshold: number) => void} useThreshold
+ */
+export function showClasses(session, addTo, useThreshold) {
   const list = byId("class-list");
   const render = () => {
     byId("classes").hidden = !session.classes.length;
-    keyed(list, session.classes, (each) => each.name, (each) => make(each, session, addTo), update);
+    keyed(list, session.classes, (each) => each.name, (each) => make(each, session, addTo),
+      (element, each) => update(element, each, useThreshold));
   };
   session.addEventListener("change", render);
   session.addEventListener("look", render);
@@ -31,7 +36,7 @@ function make({ name }, session, addTo) {
     h("div", { class: "class-report" }));
 }
 
-function update(element, each) {
+function update(element, each, useThreshold) {
   const [swatch, words, tools, report] = element.children;
   swatch.style.setProperty("background", css(each.colour));
   words.lastChild.textContent = count(each.shots, "shot") + (each.adapted ? ", fitted" : "");
@@ -39,7 +44,7 @@ function update(element, each) {
   eye.setAttribute("aria-pressed", String(each.visible));
   eye.replaceChildren(icon(each.visible ? "eye" : "eyeOff"));
   element.classList.toggle("off", !each.visible);
-  report.replaceChildren(...reportOf(each));
+  report.replaceChildren(...reportOf(each, useThreshold));
 }
 
 async function remove(session, name) {

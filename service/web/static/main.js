@@ -23,7 +23,7 @@ const finder = new Finder(api, session, (query) => isOnScreen(cards.elements.get
 const editor = new Editor();
 const shots = new Shots(session, editor);
 const cards = new Cards(session, finder, editor);
-showClasses(session, (name) => shots.addTo(name));
+showClasses(session, (name) => shots.addTo(name), setThreshold);
 offerFiles(session, finder);
 
 function isOnScreen(element) {
@@ -43,19 +43,18 @@ takeFiles(byId("step-2"), byId("query-files"), addQueries);
 takePasted((files) => (session.classes.length ? addQueries(files) : shots.add(files)));
 ignoreOtherDrops();
 
+const askAnew = debounced(SETTLED_MS, () => finder.refresh());
+
+/** None: the model's own. */
+function setThreshold(value) {
+  finder.threshold = value;
+  showThreshold();
+  askAnew();
+}
+
 function tuneThreshold() {
-  const slider = byId("threshold");
-  const ask = debounced(SETTLED_MS, () => finder.refresh());
-  slider.addEventListener("input", () => {
-    finder.threshold = Number(slider.value);
-    showThreshold();
-    ask();
-  });
-  byId("threshold-reset").addEventListener("click", () => {
-    finder.threshold = null;
-    showThreshold();
-    ask();
-  });
+  byId("threshold").addEventListener("input", ({ target }) => setThreshold(Number(target.value)));
+  byId("threshold-reset").addEventListener("click", () => setThreshold(null));
 }
 
 function showThreshold() {

@@ -1,32 +1,46 @@
-/** What the service says about the shots of a class. */
+/** What the service says about the shots of a class; an answer without a report shows nothing. */
 
 import { h, percent } from "./dom.js";
 import { icon } from "./icons.js";
 
-/** Words for a warning, whatever shape it has. */
-function words(warning) {
-  if (typeof warning === "string") return warning;
-  return String(warning?.message ?? warning?.detail ?? warning?.code ?? "");
-}
+const FLAGGED = 0.5;
+const isShare = (value) => typeof value === "number" && value >= 0 && value <= 1;
+const listOf = (value) => (Array.isArray(value) ? value : []);
+const wordsOf = (warning) => String(warning?.message ?? warning ?? "");
 
-/** Elements for a class's warnings and report; none where all is well and nothing was measured. */
-export function reportOf({ notes, report }) {
-  const shots = Array.isArray(report?.shots) ? report.shots : [];
-  const told = [...notes, ...(report?.warnings ?? []).map(words), report?.suggestion ? String(report.suggestion) : ""];
-  const said = [...new Set(told.filter(Boolean))];
+/**
+ * Elements for the warnings and the report of a class.
+ * @param {{notes: string[], report: Object|null}} shown
+ * @param {(threshold: number) => void} useThreshold
+ */
+export function reportOf({ notes, report }, useThreshold) {
+  const warnings = [...new Set([...notes, ...listOf(report?.warnings).map(wordsOf)])].filter(Boolean);
   return [
-    shots.length ? h("ol", { class: "shot-scores", "aria-label": "How well each shot is found by the others" }, ...shots.map(score)) : null,
-    said.length ? h("ul", { class: "warnings" }, ...said.map((text) => h("li", {}, icon("warn"), h("span", {}, text)))) : null,
+    scores(listOf(report?.shots).filter((shot) => isShare(shot?.iou))),
+    list(warnings),
+    report?.suggestion ? h("p", { class: "suggestion" }, String(report.suggestion)) : null,
+    isShare(report?.threshold) ? calibrated(report.threshold, useThreshold) : null,
   ].filter(Boolean);
 }
 
-function score(shot, place) {
-  const iou = typeof shot?.iou === "number" ? Math.min(1, Math.max(0, shot.iou)) : null;
-  const text = iou === null ? "–" : percent(iou);
-  const wrong = (shot?.warnings ?? []).map(words).filter(Boolean).join(" ");
-  return h("li", { title: wrong || false },
-    h("span", {}, `Shot ${place + 1}`),
-    h("meter", { min: 0, max: 1, low: 0.4, high: 0.6, optimum: 1, value: iou ?? 0, "aria-label": `IoU of shot ${place + 1}` }),
-    h("span", { class: "number" }, text),
-    wrong ? h("p", { class: "shot-warning" }, wrong) : null);
+function scores(shots) {
+  if (!shots.length) return null;
+  const rows = shots.map(({ shot, iou, suspicion }, place) => {
+    const name = `Shot ${Number.isInteger(shot) ? shot : place}`;
+    return h("li", { class: suspicion >= FLAGGED ? "flagged" : false },
+      h("span", {}, name),
+      h("meter", { min: 0, max: 1, value: iou, "aria-label": `${name}, IoU` }),
+      h("span", { class: "number" }, percent(iou)));
+  });
+  return h("ol", { class: "shot-scores", "aria-label": "How well the other shots find each one (IoU)" }, ...rows);
+}
+
+function list(warnings) {
+  if (!warnings.length) return null;
+  return h("ul", { class: "warnings" }, ...warnings.map((text) => h("li", {}, icon("warn"), h("span", {}, text))));
+}
+
+function calibrated(threshold, useThreshold) {
+  const label = `Use the threshold of its shots, ${threshold.toFixed(2)}`;
+  return h("button", { type: "button", class: "button small", onclick: () => useThreshold(threshold) }, label);
 }
