@@ -7,22 +7,21 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 from selenium.webdriver import Chrome, Keys
 
-from service.demo.samples import SAMPLES, image_path
+from service.demo.samples import SAMPLES, Sample, image_path
 from tests.browser.chromium import DESKTOP, PHONE, chromium, look_like
-from tests.browser.playground import Playground
+from tests.browser.playground import Playground, Point
 from tests.service.processes import serving
 
 _OUT = Path(__file__).parents[2] / "docs" / "playground"
 _QUALITY = 78
-_DUCK = [
-    (0.34, 0.62), (0.37, 0.56), (0.45, 0.55), (0.46, 0.42), (0.53, 0.33), (0.62, 0.35),
-    (0.66, 0.44), (0.65, 0.55), (0.67, 0.63), (0.63, 0.70), (0.52, 0.73), (0.40, 0.71),
-    (0.34, 0.62),
-]  # fmt: skip
+_DUCKS = ("support_duck_1", "support_duck_2", "support_duck_3")
 _PIT = [(0.38, 0.52), (0.45, 0.54), (0.42, 0.49), (0.48, 0.47)]
 _CORNERS = [(0.45, 0.335), (0.475, 0.315), (0.505, 0.335), (0.5, 0.375), (0.46, 0.375)]
 
@@ -94,11 +93,13 @@ def _desktop(page: Playground) -> Iterator[Shot]:
 
 
 def _second_class(page: Playground) -> Iterator[Shot]:
-    page.choose("#shot-files", [image_path(SAMPLES, "support_duck_1")])
-    page.editor()
-    page.tool("polygon")
-    page.tap(*_DUCK)
-    page.close_editor("done")
+    page.choose("#shot-files", [image_path(SAMPLES, name) for name in _DUCKS])
+    for name in _DUCKS:
+        page.editor()
+        page.tool("polygon")
+        page.tap(*_corners(Sample(SAMPLES, name).mask("duck")))
+        page.press(Keys.ENTER)
+        page.close_editor("done")
     page.type("#class-name", "duck")
     page.register()
     page.found(5)
@@ -106,6 +107,16 @@ def _second_class(page: Playground) -> Iterator[Shot]:
     _top(page, "step-1")
     yield _picture(page.driver), "7-two-classes-dark.webp"
     look_like(page.driver, DESKTOP)
+
+
+def _corners(mask: NDArray[np.bool_]) -> list[Point]:
+    """Where somebody would click who goes around an object."""
+    height, width = mask.shape
+    contours, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    outline = cv2.approxPolyDP(max(contours, key=cv2.contourArea), 4, closed=True)[:, 0]
+    return [(float(x) / width, float(y) / height) for x, y in outline]
 
 
 def _phone(page: Playground) -> Iterator[Shot]:

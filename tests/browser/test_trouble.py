@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import alert_is_present
@@ -88,6 +89,31 @@ def test_service_that_is_gone_and_a_file_that_is_no_image(serve: Serve, tmp_path
     go_offline(page, False)
     page.click(".card-problem button")
     page.until(lambda: page.texts(".find-name") == ["thing"])
+
+
+def test_session_that_the_service_forgot_is_forgotten(page: Playground, tmp_path: Path) -> None:
+    support, _ = scene_file(tmp_path, "support_spanner_01.png")
+    show(page, support, "thing")
+    page.choose("#query-files", [support])
+    page.found(1)
+    session_id = page.driver.execute_script("return sessionStorage.getItem('fss.session')")
+    assert httpx.delete(f"{page.url}/sessions/{session_id}").status_code == 204
+    page.click(".find .accept")
+    page.until(lambda: "The session has ended" in page.one(".trouble").text)
+    assert not page.all("#class-list li")
+    show(page, support, "thing")
+    page.found(1)
+    assert page.texts(".find-name") == ["thing"]
+
+
+def test_names_are_suggested(page: Playground, tmp_path: Path) -> None:
+    support, _ = scene_file(tmp_path, "IMG_spanner_01.png")
+    page.photo_size = SIZE
+    page.choose("#shot-files", [support])
+    page.editor()
+    page.close_editor("done")
+    options = page.all("#known-names option")
+    assert [option.get_attribute("value") for option in options] == ["spanner"]
 
 
 def test_refusal_is_told_in_the_services_words(page: Playground, tmp_path: Path) -> None:

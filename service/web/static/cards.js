@@ -80,7 +80,8 @@ export class Cards {
     const button = (kind, label, symbol, call, ...words) =>
       h("button", { type: "button", class: `tool ${kind}`, title: label, "aria-label": `${label}: ${name}`, onclick: call }, icon(symbol), ...words);
     return h("li", { class: "find" },
-      h("span", { class: "swatch" }), h("span", { class: "find-name" }, name), h("span", { class: "find-score" }),
+      h("span", { class: "swatch" }),
+      h("div", { class: "find-words" }, h("span", { class: "find-name", title: name }, name), h("small", { class: "find-score" })),
       button("accept", "Add as a shot", "add", () => this.#accept(query, name), "Shot"),
       button("edit", "Correct the mask", "edit", () => this.#edit(query, name)),
       button("reset", "Take the correction back", "undo", () => this.finder.correct(query, name, null)));
@@ -131,16 +132,14 @@ export class Cards {
 }
 
 function updateFind(element, { colour, visible, mask, found, corrected }) {
-  const [swatch, , score] = element.children;
-  swatch.style.setProperty("background", css(colour));
+  element.querySelector(".swatch").style.setProperty("background", css(colour));
   element.classList.toggle("off", !mask || !visible);
   element.classList.toggle("corrected", corrected);
   element.querySelector(".accept").hidden = !mask;
-  score.textContent = corrected ? "by hand" : scoreOf(mask, found);
-  score.title = found ? `Presence ${percent(found.presence)}, score ${percent(found.score)}` : "";
+  element.querySelector(".find-score").textContent = corrected ? "by hand" : scoreOf(mask, found);
 }
 
 function scoreOf(mask, found) {
-  if (mask) return percent(mask.score);
-  return found?.present ? "no pixel above the threshold" : "not here";
+  if (mask) return `score ${percent(mask.score)}, presence ${percent(mask.presence)}`;
+  return found?.present ? "nothing above the threshold" : "not here";
 }

@@ -16,13 +16,12 @@ const AT_ONCE = 2;
  */
 export class Finder extends EventTarget {
   /**
-   * @param {import("./api.js").Api} api
    * @param {import("./session.js").Session} session
    * @param {(query: Query) => boolean} onScreen
    */
-  constructor(api, session, onScreen) {
+  constructor(session, onScreen) {
     super();
-    Object.assign(this, { api, session, onScreen, queries: [], threshold: null, keepAbsent: false });
+    Object.assign(this, { session, onScreen, queries: [], threshold: null, keepAbsent: false });
     Object.assign(this, { version: 1, running: 0 });
   }
 
@@ -82,11 +81,11 @@ export class Finder extends EventTarget {
   }
 
   async #ask(query) {
-    const version = this.version;
+    const { version } = this;
     Object.assign(query, { asked: version, busy: true });
     this.#tell(query);
     try {
-      const answer = await this.api.json("POST", "segment", { body: this.#form(query) });
+      const answer = await this.session.ask("POST", "segment", { body: this.#form(query) });
       Object.assign(query, { found: answer.results[0].classes, answered: version });
     } catch (problem) {
       query.problem = problem instanceof Problem ? problem : new Problem(0, "Something went wrong", "Reload the page.");

@@ -19,7 +19,7 @@ const SETTLED_MS = 60;
 
 const api = new Api(askForKey, (seconds) => tell(`The service is busy; asking again in ${seconds} s.`));
 const session = new Session(api);
-const finder = new Finder(api, session, (query) => isOnScreen(cards.elements.get(query)));
+const finder = new Finder(session, (query) => isOnScreen(cards.elements.get(query)));
 const editor = new Editor();
 const shots = new Shots(session, editor);
 const cards = new Cards(session, finder, editor);
@@ -109,7 +109,7 @@ async function start() {
   byId("model").title = `Runs on ${Object.keys(models[0].devices).join(", ")}`;
   byId("threshold").dataset.own = models[0].threshold;
   showThreshold();
-  await session.restore();
+  await attempt(() => session.restore());
   document.documentElement.dataset.ready = "true";
 }
 

@@ -22,11 +22,22 @@ export class Session extends EventTarget {
   /** The classes of the session that this tab had, if the service still has it. */
   async restore() {
     if (!this.id) return;
+    this.#adopt(await this.ask("GET", `sessions/${this.id}`));
+  }
+
+  /**
+   * The API's answer; if the service has forgotten the session, so does the page.
+   * @throws {Problem}
+   */
+  async ask(method, path, options) {
+    const { id } = this;
     try {
-      this.#adopt(await this.api.json("GET", `sessions/${this.id}`));
+      return await this.api.json(method, path, options);
     } catch (problem) {
       if (problem.code !== "session_not_found") throw problem;
-      this.forget();
+      // Other requests of the same session may have noticed before.
+      if (this.id === id) this.forget();
+      throw new Problem(404, "The session has ended", "It was not used for a while. Register its classes again.");
     }
   }
 
@@ -43,14 +54,14 @@ export class Session extends EventTarget {
       if (this.id) form.append("session_id", this.id);
       if (adapt) form.append("adapt", "true");
       if (replace && from === 0) form.append("mode", "replace");
-      answer = await this.api.json("POST", "support", { body: form });
+      answer = await this.ask("POST", "support", { body: form });
       this.#keep(answer.session_id);
     }
     this.#learn(answer);
   }
 
   async deleteClass(name) {
-    await this.api.json("DELETE", `sessions/${this.id}/classes/${encodeURIComponent(name)}`);
+    await this.ask("DELETE", `sessions/${this.id}/classes/${encodeURIComponent(name)}`);
     this.classes = this.classes.filter((each) => each.name !== name);
     this.#changed();
   }

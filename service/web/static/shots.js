@@ -9,6 +9,8 @@ import { readPhoto } from "./photo.js";
 import { encodePng } from "./png.js";
 import { decodeRle, encodeRle } from "./rle.js";
 
+const CAMERA_WORDS = new Set(["img", "image", "dsc", "dscn", "photo", "picture", "pxl", "screenshot", "support"]);
+
 /**
  * The shots that are not registered yet.
  * @typedef {{key: number, photo: import("./photo.js").Photo, rle: Object|null}} Shot
@@ -127,12 +129,19 @@ export class Shots {
     return this.#className() ? "" : "Give the class a name.";
   }
 
+  /** Names of classes that are there, and words of the names of the files. */
+  #suggestions() {
+    const words = this.shots.flatMap(({ photo }) => photo.name.replace(/\.[^.]*$/, "").match(/\p{L}{3,}/gu) ?? []);
+    const told = words.map((word) => word.toLowerCase()).filter((word) => !CAMERA_WORDS.has(word));
+    return [...new Set([...this.session.classes.map((each) => each.name), ...told])];
+  }
+
   render() {
     const name = this.#className();
     const known = this.session.find(name);
     keyed(byId("shots"), this.shots, (shot) => shot.key, (shot) => this.#card(shot), (card, shot) => this.#update(card, shot));
     byId("step-1").classList.toggle("filled", this.shots.length > 0);
-    byId("known-names").replaceChildren(...this.session.classes.map((each) => h("option", { value: each.name })));
+    byId("known-names").replaceChildren(...this.#suggestions().map((value) => h("option", { value })));
     byId("replace-choice").hidden = !known;
     this.button.disabled = this.busy || this.#missing() !== "";
     this.button.classList.toggle("working", this.busy);
