@@ -20,6 +20,8 @@ from tests.browser.playground import Playground, Point
 from tests.service.processes import serving
 
 _OUT = Path(__file__).parents[2] / "docs" / "playground"
+# The same masks on every machine, with VNNI or without.
+_SERVICE = {"FSS_DEVICES": "cpu", "FSS_PRECISION": "fp32"}
 _QUALITY = 78
 _DUCKS = ("support_duck_1", "support_duck_2", "support_duck_3")
 _PIT = [(0.38, 0.52), (0.45, 0.54), (0.42, 0.49), (0.48, 0.47)]
@@ -43,7 +45,7 @@ def main() -> None:
 def _page() -> Iterator[Playground]:
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(Path(folder) / "log", {"FSS_DEVICES": "cpu"}) as server,
+        serving(Path(folder) / "log", _SERVICE) as server,
         chromium(Path(folder)) as driver,
     ):
         yield Playground(driver, str(server.client.base_url), Path(folder))
