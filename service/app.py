@@ -36,6 +36,7 @@ from service.settings import Settings
 from service.store_url import MEMORY
 from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
 from service.telemetry import EngineMetrics, Metrics
+from service.web import load_files, playground_router
 
 if TYPE_CHECKING:
     from service.telemetry.tracing import Tracer
@@ -109,6 +110,8 @@ def create_app(
         app.include_router(router)
     if settings.metrics:
         _expose(app, metrics, resources)
+    if settings.playground:
+        app.include_router(playground_router(load_files()))
     install_openapi(app)
     return app
 

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     metrics: bool = True
     """Answer `GET /metrics`."""
+    playground: bool = True
+    """Answer `GET /` with the page that people try the service on."""
     otlp_endpoint: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+[^\s?#]*$")] | None = None
     """Where traces go, such as http://collector:4318; none: no traces. `OTEL_*` say how."""
 

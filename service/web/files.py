@@ -1,0 +1,55 @@
+"""The page's files, read once, under a version that is made of their content."""
+
+import hashlib
+import mimetypes
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+INDEX = "index.html"
+_VERSION_MARK = b"@version@"
+_STATIC = Path(__file__).resolve().parent / "static"
+_SAMPLES = _STATIC.parents[1] / "demo" / "samples"
+# By name and not by the system's table: a module under another type is not run.
+_MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
+
+
+@dataclass(frozen=True)
+class WebFile:
+    """The bytes of a file, and what they are."""
+
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class WebFiles:
+    """All that the page needs.
+
+    version: changes with any file, so that what lies under it may be kept forever.
+    index: the page; the only one that is asked for anew.
+    assets: by path, such as `main.js` and `samples/query_1_shelf.jpg`.
+    """
+
+    version: str
+    index: WebFile
+    assets: dict[str, WebFile]
+
+
+def load_files() -> WebFiles:
+    """The files as they are shipped; held in memory, so that no path of a request meets a disk."""
+    assets = dict(_files(_STATIC)) | {f"samples/{name}": file for name, file in _files(_SAMPLES)}
+    index = assets.pop(INDEX)
+    digest = hashlib.sha256(index.content)
+    for name, file in sorted(assets.items()):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(file.content).digest())
+    version = digest.hexdigest()[:16]
+    content = index.content.replace(_VERSION_MARK, version.encode())
+    return WebFiles(version, WebFile(content, index.media_type), assets)
+
+
+def _files(folder: Path) -> Iterator[tuple[str, WebFile]]:
+    for path in sorted(folder.iterdir()):
+        if path.is_file():
+            media_type = _MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
+            yield path.name, WebFile(path.read_bytes(), media_type or "application/octet-stream")

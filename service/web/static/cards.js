@@ -1,0 +1,145 @@
+/** Step 2: every image with its masks, and what may be done with them. */
+
+import { byId, count, h, keyed, percent } from "./dom.js";
+import { standing, labelMap } from "./finder.js";
+import { icon } from "./icons.js";
+import { attempt, tell } from "./notices.js";
+import { drawLabels } from "./overlay.js";
+import { css } from "./palette.js";
+import { decodeRle, encodeRle } from "./rle.js";
+import { copy, upload } from "./shots.js";
+
+export class Cards {
+  /**
+   * @param {import("./session.js").Session} session
+   * @param {import("./finder.js").Finder} finder
+   * @param {import("./editor.js").Editor} editor
+   */
+  constructor(session, finder, editor) {
+    Object.assign(this, { session, finder, editor, elements: new Map() });
+    finder.addEventListener("change", ({ detail }) => this.render(detail));
+    session.addEventListener("change", () => finder.refresh());
+    session.addEventListener("look", () => this.render());
+    this.render();
+  }
+
+  /** @param {import("./finder.js").Query|null} changed none: everything may have. */
+  render(changed = null) {
+    const { queries } = this.finder;
+    const update = (card, query) => {
+      if (!changed || changed === query) this.#update(card, query);
+    };
+    keyed(byId("queries"), queries, (query) => query, (query) => this.#make(query), update);
+    byId("step-2").classList.toggle("filled", queries.length > 0);
+    byId("find-tools").hidden = !queries.length || !this.session.classes.length;
+    byId("find-status").textContent = this.#status();
+  }
+
+  #status() {
+    const { queries, open } = this.finder;
+    if (!queries.length) return "";
+    if (!this.session.classes.length) return `${count(queries.length, "image")} waiting for a class: register one in step 1.`;
+    return open ? `${queries.length - open} of ${queries.length}…` : count(queries.length, "image");
+  }
+
+  #make(query) {
+    const { photo } = query;
+    const card = h("li", { class: "card" },
+      h("button", { type: "button", class: "picture", "aria-label": `Open ${photo.name}`, onclick: () => this.#open(query) },
+        copy(photo.thumb), h("canvas", { class: "layer", width: photo.thumb.width, height: photo.thumb.height }), h("span", { class: "progress" })),
+      h("div", { class: "caption" }, h("span", { class: "file", title: photo.name }, photo.name),
+        h("button", { type: "button", class: "tool", "aria-label": `Remove ${photo.name}`, title: "Remove", onclick: () => this.finder.remove(query) }, icon("close"))),
+      h("ul", { class: "finds" }),
+      h("div", { class: "card-problem", role: "alert" }));
+    this.elements.set(query, card);
+    return card;
+  }
+
+  #update(card, query) {
+    const { session } = this;
+    const { width, height } = query.photo;
+    card.classList.toggle("busy", Boolean(query.busy));
+    card.setAttribute("aria-busy", String(Boolean(query.busy)));
+    const colours = session.classes.map((each) => (each.visible ? each.colour : null));
+    drawLabels(card.querySelector(".layer"), labelMap(query, session), width, height, colours);
+    const rows = session.classes.map((each) => this.#row(query, each));
+    // Nothing is known before the first answer, and a list of "not found" would be a lie.
+    const seen = query.answered > 0 || query.corrected.size > 0;
+    const list = card.querySelector(".finds");
+    keyed(list, seen ? rows : [], (row) => row.name, (row) => this.#find(query, row.name), updateFind);
+    this.#problem(card.querySelector(".card-problem"), query);
+  }
+
+  #row(query, { name, colour, visible }) {
+    const mask = standing(query, this.session).find((each) => each.name === name);
+    const found = query.found.find((each) => each.class_name === name);
+    return { name, colour, visible, mask, found, corrected: query.corrected.has(name) };
+  }
+
+  #find(query, name) {
+    const button = (kind, label, symbol, call, ...words) =>
+      h("button", { type: "button", class: `tool ${kind}`, title: label, "aria-label": `${label}: ${name}`, onclick: call }, icon(symbol), ...words);
+    return h("li", { class: "find" },
+      h("span", { class: "swatch" }),
+      h("div", { class: "find-words" }, h("span", { class: "find-name", title: name }, name), h("small", { class: "find-score" })),
+      button("accept", "Add as a shot", "add", () => this.#accept(query, name), "Shot"),
+      button("edit", "Correct the mask", "edit", () => this.#edit(query, name)),
+      button("reset", "Take the correction back", "undo", () => this.finder.correct(query, name, null)));
+  }
+
+  #problem(place, query) {
+    if (!query.problem) return place.replaceChildren();
+    place.replaceChildren(h("p", {}, h("strong", {}, query.problem.title), ` ${query.problem.detail}`),
+      h("button", { type: "button", class: "button small", onclick: () => this.finder.retry(query) }, "Try again"));
+  }
+
+  #open(query) {
+    const [best] = standing(query, this.session);
+    const name = best?.name ?? this.session.classes[0]?.name;
+    if (name) return this.#edit(query, name);
+    tell("Register a class in step 1 first.");
+    return null;
+  }
+
+  async #accept(query, name) {
+    const mask = standing(query, this.session).find((each) => each.name === name);
+    await this.#register(query, name, mask.rle);
+  }
+
+  async #edit(query, name) {
+    const mask = standing(query, this.session).find((each) => each.name === name);
+    const { photo } = query;
+    const result = await attempt(() => this.editor.open({
+      title: `Correct ${name}`,
+      photo,
+      base: mask ? decodeRle(mask.rle) : null,
+      colour: this.session.colour(name),
+      choices: [{ value: "keep", label: "Keep" }, { value: "shot", label: "Add as a shot", primary: true }],
+    }));
+    if (!result) return;
+    const rle = encodeRle(result.bits, photo.width, photo.height);
+    this.finder.correct(query, name, rle);
+    if (result.choice === "shot") await this.#register(query, name, rle);
+  }
+
+  async #register(query, name, rle) {
+    const done = await attempt(async () => {
+      await this.session.register(name, [await upload({ photo: query.photo, rle })]);
+      return true;
+    });
+    if (done) tell(`${name} has ${count(this.session.find(name).shots, "shot")} now.`);
+  }
+}
+
+function updateFind(element, { colour, visible, mask, found, corrected }) {
+  element.querySelector(".swatch").style.setProperty("background", css(colour));
+  element.classList.toggle("off", !mask || !visible);
+  element.classList.toggle("corrected", corrected);
+  element.querySelector(".accept").hidden = !mask;
+  element.querySelector(".find-score").textContent = corrected ? "by hand" : scoreOf(mask, found);
+}
+
+function scoreOf(mask, found) {
+  if (mask) return `score ${percent(mask.score)}, presence ${percent(mask.presence)}`;
+  return found?.present ? "nothing above the threshold" : "not here";
+}

@@ -1,0 +1,205 @@
+/** The dialog in which a mask is painted. */
+
+import { h } from "./dom.js";
+import { Easel } from "./easel.js";
+import { History } from "./history.js";
+import { icon } from "./icons.js";
+import { rasterise } from "./mask_canvas.js";
+import { enlarge } from "./photo.js";
+import { Pointing } from "./pointing.js";
+import { SHORTCUTS, shortcutHelp } from "./shortcuts.js";
+import { Viewport } from "./viewport.js";
+
+const TOOLS = [
+  ["brush", "brush", "Brush (B)"], ["erase", "erase", "Eraser (E)"], ["polygon", "polygon", "Polygon (P)"],
+  ["fill", "fill", "Fill an area (F)"], ["pan", "pan", "Move the picture (H)"],
+];
+const HINTS = {
+  brush: "Paint over the object. Two fingers or the wheel zoom.",
+  erase: "Rub out what does not belong to it.",
+  polygon: "Click from corner to corner; close it at the first one, or with Enter.",
+  fill: "Draw an outline with the brush, then click inside it.",
+  pan: "Drag the picture. Two fingers do it with any tool.",
+};
+const NUDGE = 8;
+const ZOOM = 1.3;
+
+export class Editor {
+  constructor() {
+    this.dialog = this.#build();
+    document.body.append(this.dialog);
+    this.dialog.addEventListener("keydown", (event) => this.#key(event));
+    this.dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      if (!this.pointing?.cancelPolygon()) this.#close(null);
+    });
+    new ResizeObserver(() => this.#resize()).observe(this.stage);
+  }
+
+  /**
+   * Lets a person paint.
+   * @param {{title: string, photo: import("./photo.js").Photo, base: Uint8Array|null,
+   *   colour: number[], choices: {value: string, label: string, primary?: boolean}[]}} task
+   * @returns {Promise<{choice: string, bits: Uint8Array}|null>} null: they changed their mind.
+   * @throws {import("./problem.js").Problem} the photograph cannot be read any more.
+   */
+  async open(task) {
+    const picture = await enlarge(task.photo);
+    Object.assign(this, { task, history: new History() });
+    this.viewport = new Viewport(task.photo);
+    this.easel = new Easel(this.canvas, picture, this.viewport, task.colour);
+    this.pointing = new Pointing(this.canvas, this.easel, this.#painter());
+    this.title.textContent = task.title;
+    this.dialog.style.setProperty("--class", this.easel.css);
+    this.actions.replaceChildren(...task.choices.map((choice) => this.#choice(choice)));
+    this.help.hidden = true;
+    this.#select("brush");
+    this.dialog.showModal();
+    this.#resize();
+    this.viewport.fit();
+    this.#limitSize();
+    this.easel.replay(task.base, []);
+    this.#changed();
+    this.canvas.focus();
+    return new Promise((resolve) => { this.resolve = resolve; });
+  }
+
+  #painter() {
+    return {
+      viewport: this.viewport,
+      tool: () => this.tool,
+      radius: () => Number(this.size.value) / 2,
+      sketch: (action) => this.easel.add(action),
+      commit: (action) => {
+        // A stroke is on the easel already, but in pieces that cover one another.
+        this.history.add(action);
+        this.#replay();
+      },
+      revert: () => this.#replay(),
+      refresh: () => this.easel.refresh(),
+    };
+  }
+
+  #replay() {
+    this.easel.replay(this.task.base, this.history.done);
+    this.#changed();
+  }
+
+  #changed() {
+    // Not disabled: a button that is would lose the focus, and the keys with it.
+    this.undo.setAttribute("aria-disabled", String(!this.history.done.length));
+    this.redo.setAttribute("aria-disabled", String(!this.history.undone.length));
+  }
+
+  #command(name) {
+    const { history, viewport } = this;
+    if (name === "undo" && this.easel.corners.length) this.easel.corners.pop();
+    else if (name === "undo") history.undo();
+    else if (name === "redo") history.redo();
+    else if (name === "invert" || name === "clear") history.add({ kind: name });
+    else if (name === "zoomIn") viewport.zoom(ZOOM);
+    else if (name === "zoomOut") viewport.zoom(1 / ZOOM);
+    else if (name === "fit") viewport.fit();
+    else if (name === "larger") this.#scaleSize(1.25);
+    else if (name === "smaller") this.#scaleSize(1 / 1.25);
+    else if (name === "help") this.help.hidden = !this.help.hidden;
+    else this.#select(name);
+    if (["undo", "redo", "invert", "clear"].includes(name)) this.#replay();
+    this.easel.refresh();
+  }
+
+  #select(tool) {
+    if (tool !== "polygon") this.pointing.cancelPolygon();
+    this.tool = tool;
+    for (const button of this.tools.children) button.setAttribute("aria-pressed", String(button.value === tool));
+    this.hint.textContent = HINTS[tool];
+    this.canvas.dataset.tool = tool;
+  }
+
+  #key(event) {
+    if (event.target.matches("input")) return;
+    if (event.target === this.canvas && this.#steer(event)) return event.preventDefault();
+    const command = SHORTCUTS.find((each) => each.matches(event))?.command;
+    if (!command) return;
+    event.preventDefault();
+    this.#command(command);
+  }
+
+  /** The keyboard's pointer; whether the key was one of its own. */
+  #steer(event) {
+    const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const middle = this.viewport.toPhoto([this.viewport.width / 2, this.viewport.height / 2]);
+    const point = this.easel.cursor?.point ?? middle;
+    const radius = ["brush", "erase"].includes(this.tool) ? Number(this.size.value) / 2 : 0;
+    if (way) {
+      const step = (NUDGE * (event.shiftKey ? 4 : 1)) / this.viewport.scale;
+      this.easel.cursor = { point: [point[0] + way[0] * step, point[1] + way[1] * step], radius };
+    } else if (event.key === " ") this.pointing.dab(point);
+    else if (event.key === "Enter" && this.easel.corners.length) this.pointing.closePolygon();
+    else return false;
+    this.easel.refresh();
+    return true;
+  }
+
+  #limitSize() {
+    const side = Math.max(this.task.photo.width, this.task.photo.height);
+    Object.assign(this.size, { min: 1, max: Math.ceil(side / 4), value: Math.ceil(side / 20) });
+  }
+
+  #scaleSize(factor) {
+    const value = Number(this.size.value);
+    this.size.value = factor > 1 ? Math.max(value + 1, value * factor) : Math.min(value - 1, value * factor);
+    if (this.easel.cursor) this.easel.cursor.radius = Number(this.size.value) / 2;
+  }
+
+  #resize() {
+    if (!this.viewport || !this.dialog.open) return;
+    this.viewport.resize(this.stage.clientWidth, this.stage.clientHeight);
+    this.easel.refresh();
+  }
+
+  #close(choice) {
+    const { base, photo } = this.task;
+    const { width, height } = photo;
+    const result = choice && { choice, bits: rasterise(base, this.history.done, width, height) };
+    this.pointing.stop();
+    this.dialog.close();
+    this.resolve(result);
+  }
+
+  #choice({ value, label, primary }) {
+    const kind = primary ? "button primary" : "button";
+    return h("button", { type: "button", class: kind, value, onclick: () => this.#close(value) }, label);
+  }
+
+  #tool([value, symbol, label]) {
+    const select = () => this.#command(value);
+    return h("button", { type: "button", class: "tool", value, title: label, "aria-label": label, onclick: select }, icon(symbol));
+  }
+
+  #build() {
+    const button = (command, symbol, label) => this.#tool([command, symbol, label]);
+    this.title = h("h2", { id: "editor-title" });
+    this.tools = h("div", { class: "tools", role: "group", "aria-label": "Tools" }, ...TOOLS.map((tool) => this.#tool(tool)));
+    this.size = h("input", { type: "range", id: "brush-size", "aria-label": "Size of the brush" });
+    this.undo = button("undo", "undo", "Undo (Z)");
+    this.redo = button("redo", "redo", "Redo (Y)");
+    this.canvas = h("canvas", { tabindex: 0, role: "application", "aria-label": "Photograph to paint on: arrow keys move, the space bar paints" });
+    this.hint = h("p", { class: "hint", "aria-live": "polite" });
+    this.actions = h("div", { class: "actions" });
+    this.help = shortcutHelp();
+    this.stage = h("div", { class: "stage" }, this.canvas, this.help);
+    return h("dialog", { class: "editor", "aria-labelledby": "editor-title" },
+      h("header", {}, h("span", { class: "swatch" }), this.title,
+        button("help", "help", "Keyboard shortcuts (?)"),
+        h("button", { type: "button", class: "tool", "aria-label": "Close without keeping", title: "Close (Esc)", onclick: () => this.#close(null) }, icon("close"))),
+      h("div", { class: "toolbar" }, this.tools,
+        h("label", { class: "size" }, h("span", {}, "Size"), this.size),
+        h("div", { class: "tools", role: "group", "aria-label": "Changes" }, this.undo, this.redo,
+          button("invert", "invert", "Invert (I)"), button("clear", "clear", "Clear (Delete)")),
+        h("div", { class: "tools", role: "group", "aria-label": "View" }, button("zoomOut", "zoomOut", "Smaller (-)"),
+          button("zoomIn", "zoomIn", "Larger (+)"), button("fit", "fit", "Fit (0)"))),
+      this.stage,
+      h("footer", {}, this.hint, this.actions));
+  }
+}

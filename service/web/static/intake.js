@@ -1,0 +1,44 @@
+/** How pictures come in: chosen, dropped or pasted. */
+
+/**
+ * Makes a place take files.
+ * @param {HTMLElement} place where they may be dropped.
+ * @param {HTMLInputElement} input by which they may be chosen.
+ * @param {(files: File[]) => void} take
+ */
+export function takeFiles(place, input, take) {
+  input.addEventListener("change", () => {
+    // A copy: the list empties with the field, which must take the same file again.
+    const files = [...input.files];
+    input.value = "";
+    if (files.length) take(files);
+  });
+  let depth = 0;
+  const mark = (change) => {
+    depth = Math.max(0, depth + change);
+    place.classList.toggle("dropping", depth > 0);
+  };
+  place.addEventListener("dragenter", () => mark(1));
+  place.addEventListener("dragleave", () => mark(-1));
+  place.addEventListener("dragover", (event) => event.preventDefault());
+  place.addEventListener("drop", (event) => {
+    event.preventDefault();
+    mark(-depth);
+    if (event.dataTransfer.files.length) take([...event.dataTransfer.files]);
+  });
+}
+
+/** Pictures pasted anywhere but into a field. */
+export function takePasted(take) {
+  document.addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    take(files);
+  });
+}
+
+/** A file dropped beside the places would replace the page. */
+export function ignoreOtherDrops() {
+  for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => event.preventDefault());
+}

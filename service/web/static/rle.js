@@ -1,0 +1,91 @@
+/** COCO's compressed run lengths: columns first, background first, five bits a character. */
+
+/** Run lengths of `counts`. */
+export function decodeCounts(text) {
+  const runs = [];
+  let place = 0;
+  while (place < text.length) {
+    let value = 0;
+    let shift = 0;
+    let more = true;
+    while (more) {
+      const code = text.charCodeAt(place++) - 48;
+      value += (code & 31) * 2 ** shift;
+      more = (code & 32) !== 0;
+      shift += 5;
+      if (!more && code & 16) value -= 2 ** shift;
+    }
+    // From the third on, each is the difference from the one before the last.
+    runs.push(runs.length > 2 ? value + runs[runs.length - 2] : value);
+  }
+  return runs;
+}
+
+/** `counts` of run lengths. */
+export function encodeCounts(runs) {
+  let text = "";
+  runs.forEach((run, place) => {
+    let value = place > 2 ? run - runs[place - 2] : run;
+    let more = true;
+    while (more) {
+      let code = value & 31;
+      value >>= 5;
+      more = code & 16 ? value !== -1 : value !== 0;
+      if (more) code |= 32;
+      text += String.fromCharCode(code + 48);
+    }
+  });
+  return text;
+}
+
+/** A mask, row by row, of `{size: [height, width], counts}`. */
+export function decodeRle({ size: [height, width], counts }) {
+  const bits = new Uint8Array(height * width);
+  let [x, y] = [0, 0];
+  decodeCounts(counts).forEach((run, number) => {
+    // A run may go on over several columns.
+    while (run > 0) {
+      const end = Math.min(height, y + run);
+      if (number % 2) for (let row = y; row < end; row++) bits[row * width + x] = 1;
+      run -= end - y;
+      y = end === height ? 0 : end;
+      if (y === 0) x++;
+    }
+  });
+  return bits;
+}
+
+/** `{size, counts}` of a mask that is there row by row. */
+export function encodeRle(bits, width, height) {
+  const runs = [];
+  let current = 0;
+  let run = 0;
+  for (let x = 0; x < width; x++) {
+    for (let y = 0; y < height; y++) {
+      if (bits[y * width + x] !== current) {
+        runs.push(run);
+        current = 1 - current;
+        run = 0;
+      }
+      run++;
+    }
+  }
+  runs.push(run);
+  return { size: [height, width], counts: encodeCounts(runs) };
+}
+
+/** `{area, bbox: [x, y, width, height]}` of a mask; null where it is empty. */
+export function measure(bits, width, height) {
+  let [area, left, top, right, bottom] = [0, width, height, -1, -1];
+  for (let y = 0, place = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, place++) {
+      if (!bits[place]) continue;
+      area++;
+      if (x < left) left = x;
+      if (x > right) right = x;
+      if (y < top) top = y;
+      bottom = y;
+    }
+  }
+  return area ? { area, bbox: [left, top, right - left + 1, bottom - top + 1] } : null;
+}

@@ -1,0 +1,40 @@
+/** Step 3: files to take away. */
+
+import { byId, count } from "./dom.js";
+import { cocoFile, geojsonFile, labelMapFiles, maskFiles } from "./exports.js";
+import { standing } from "./finder.js";
+import { attempt } from "./notices.js";
+import { zip } from "./zip.js";
+
+const KEPT_MS = 60_000;
+const WAYS = {
+  "take-coco": ["annotations.json", cocoFile],
+  "take-geojson": ["polygons.geojson", geojsonFile],
+  "take-labels": ["label_maps.zip", async (...what) => zip(await labelMapFiles(...what))],
+  "take-masks": ["masks.zip", async (...what) => zip(await maskFiles(...what))],
+};
+
+/** @param {import("./session.js").Session} session @param {import("./finder.js").Finder} finder */
+export function offerFiles(session, finder) {
+  for (const [id, [name, make]] of Object.entries(WAYS)) {
+    byId(id).addEventListener("click", () => attempt(async () => save(await make(finder.queries, session), name)));
+  }
+  const render = () => {
+    const masks = finder.queries.reduce((sum, query) => sum + standing(query, session).length, 0);
+    for (const id of Object.keys(WAYS)) byId(id).disabled = masks === 0;
+    byId("step-3").classList.toggle("filled", masks > 0);
+    byId("take-status").textContent = masks ? `${count(masks, "mask")} on ${count(finder.queries.length, "image")}` : "Masks will be here once something is found.";
+  };
+  finder.addEventListener("change", render);
+  session.addEventListener("change", render);
+  render();
+}
+
+/** Hands a file to the browser's downloads. */
+export function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
+}

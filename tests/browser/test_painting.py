@@ -1,0 +1,125 @@
+"""The editor: tools, undo, keys, and masks of the size the image is displayed at."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageOps
+from pycocotools.coco import COCO
+from selenium.webdriver import Keys
+
+from tests.browser.chromium import PHONE, look_like
+from tests.browser.playground import Playground
+from tests.browser.scenes import SIZE, outline, scene_file, show
+from tests.service.pictures import iou
+
+pytestmark = [
+    pytest.mark.browser,
+    # Raised by pycocotools' own code.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
+
+# The cursor's ring hides a little of the mask.
+CURSOR = 0.05
+
+
+@pytest.fixture
+def easel(page: Playground, tmp_path: Path) -> Playground:
+    """The editor open on a picture, nothing painted."""
+    path, _ = scene_file(tmp_path, "support.png")
+    page.photo_size = SIZE
+    page.choose("#shot-files", [path])
+    page.editor()
+    return page
+
+
+def amount(page: Playground) -> int:
+    page.settle()
+    return page.painted()
+
+
+def test_brush_eraser_undo_and_redo(easel: Playground) -> None:
+    assert amount(easel) == 0
+    easel.paint([(0.2, 0.5), (0.8, 0.5)])
+    stroke = amount(easel)
+    assert stroke > 1000
+    easel.tool("erase")
+    easel.paint([(0.5, 0.3), (0.5, 0.7)])
+    rubbed = amount(easel)
+    assert 0 < rubbed < stroke
+    easel.tool("undo")
+    assert amount(easel) == pytest.approx(stroke, rel=CURSOR)
+    easel.tool("undo")
+    assert amount(easel) == 0
+    easel.press("y", "y")
+    assert amount(easel) == pytest.approx(rubbed, rel=CURSOR)
+    easel.press(Keys.ESCAPE)
+    assert easel.texts("#register-hint") == ["1 image still to paint."]
+
+
+def test_polygon_is_filled_and_an_outline_can_be(easel: Playground) -> None:
+    outline(easel)
+    polygon = amount(easel)
+    easel.press(Keys.DELETE)
+    assert amount(easel) == 0
+    easel.tool("brush")
+    easel.press("[", "[", "[", "[", "[", "[")
+    left, top, right, bottom = 0.25, 0.25, 0.75, 0.75
+    easel.paint([(left, top), (right, top), (right, bottom), (left, bottom), (left, top)])
+    line = amount(easel)
+    easel.tool("fill")
+    easel.tap((0.5, 0.5))
+    assert line < polygon / 2 < 0.9 * polygon < amount(easel) < 1.6 * polygon
+
+
+def test_inverted_is_all_the_rest(easel: Playground) -> None:
+    outline(easel)
+    inside = amount(easel)
+    easel.press("i")
+    outside = amount(easel)
+    easel.press(Keys.DELETE, "i")
+    assert abs(amount(easel) - inside - outside) < 0.02 * outside
+
+
+def test_a_mask_without_a_mouse(easel: Playground) -> None:
+    easel.press(" ")
+    dot = amount(easel)
+    assert dot > 0
+    easel.press(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, " ")
+    assert amount(easel) > dot
+    easel.press("?")
+    assert "paint at the cursor" in easel.one(".shortcuts").text
+    easel.press("+")
+    assert amount(easel) > dot
+
+
+def test_mask_fits_the_image_as_displayed(page: Playground, tmp_path: Path) -> None:
+    path, scene = scene_file(tmp_path, "upright.png")
+    turned = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter to the right, so it is stored turned to the left
+    Image.fromarray(scene.image).transpose(Image.Transpose.ROTATE_90).save(
+        turned, exif=exif, quality=95
+    )
+    assert ImageOps.exif_transpose(Image.open(turned)).size == SIZE
+    show(page, turned, "thing")
+    page.choose("#query-files", [path])
+    page.found(1)
+    coco = COCO(page.download("#take-coco", "annotations.json"))
+    (annotation,) = coco.loadAnns(coco.getAnnIds())
+    assert iou(coco.annToMask(annotation).astype(bool), scene.mask) > 0.8
+
+
+def test_a_finger_paints_on_a_phone(page: Playground, tmp_path: Path) -> None:
+    look_like(page.driver, PHONE)
+    path, _ = scene_file(tmp_path, "support.png")
+    page.photo_size = SIZE
+    page.choose("#shot-files", [path])
+    page.editor()
+    page.paint([(0.3, 0.4), (0.7, 0.4), (0.3, 0.6), (0.7, 0.6)], pointer="touch")
+    assert amount(page) > 500
+    width = page.driver.execute_script("return document.documentElement.scrollWidth")
+    assert width == PHONE[0]
+    page.close_editor("done")
+    page.type("#class-name", "thing")
+    page.register()
+    assert page.driver.execute_script("return document.documentElement.scrollWidth") == PHONE[0]

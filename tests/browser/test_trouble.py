@@ -1,0 +1,158 @@
+"""What goes wrong is said in words, and names from outside stay names."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import alert_is_present
+
+from service.access import key_line, new_key
+from tests.browser.conftest import Serve
+from tests.browser.playground import Playground
+from tests.browser.scenes import SIZE, scene_file, show
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def test_hostile_names_are_text(page: Playground, tmp_path: Path) -> None:
+    support, _ = scene_file(tmp_path, "support.png")
+    query, _ = scene_file(tmp_path, f"{HOSTILE}.png", seed=4)
+    show(page, support, HOSTILE)
+    page.choose("#query-files", [query])
+    page.found(1)
+    assert page.texts(".class-name strong") == [HOSTILE]
+    assert page.texts(".find-name") == [HOSTILE]
+    assert page.texts(".card .file") == [f"{HOSTILE}.png"]
+    assert not page.all("img[onerror]")
+    assert not alert_is_present()(page.driver)
+    page.click(".class-tools button[aria-label^='Delete']")
+    page.until(lambda: not page.all("#class-list li"))
+    assert page.complaints() == []
+
+
+def test_markup_from_text_is_refused_by_the_policy(page: Playground) -> None:
+    refused = page.driver.execute_script(
+        "try { document.body.innerHTML = '<b>x</b>'; return false } catch { return true }"
+    )
+    assert refused
+
+
+def test_key_is_asked_for_and_kept_in_the_tab(serve: Serve, tmp_path: Path) -> None:
+    key = new_key()
+    keys = tmp_path / "keys"
+    keys.write_text(key_line("lab", key) + "\n")
+    support, _ = scene_file(tmp_path, "support.png")
+    page = serve({"FSS_API_KEYS_FILE": str(keys)}, signed_in=False)
+    page.one("#key-dialog[open]")
+    page.type("#key-field", new_key())
+    page.click("#key-form button[value='use']")
+    page.until(lambda: page.one("#key-refused").is_displayed())
+    page.type("#key-field", key)
+    page.click("#key-form button[value='use']")
+    page.one("html[data-ready]")
+    show(page, support, "thing")
+    assert page.driver.execute_script("return Object.values(sessionStorage)").count(key) == 1
+    assert page.driver.execute_script("return localStorage.length + document.cookie.length") == 0
+
+
+def test_busy_service_is_asked_again(serve: Serve, tmp_path: Path) -> None:
+    page = serve({"FSS_MAX_REQUESTS": "1"}, command=("tests.service.slow_service", "0.4"))
+    support, _ = scene_file(tmp_path, "support.png")
+    queries = [scene_file(tmp_path, f"query_{i}.png", seed=i)[0] for i in range(2)]
+    show(page, support, "thing")
+    page.choose("#query-files", queries)
+    page.until(lambda: "The service is busy; asking again in 1 s." in page.texts(".notice p"))
+    page.found(2)
+    assert len(page.texts(".find-name")) == 2
+
+
+def go_offline(page: Playground, offline: bool) -> None:
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    speed = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": offline, **speed})
+
+
+def test_service_that_is_gone_and_a_file_that_is_no_image(serve: Serve, tmp_path: Path) -> None:
+    page = serve({})
+    support, _ = scene_file(tmp_path, "support.png")
+    text = tmp_path / "notes.png"
+    text.write_text("no image")
+    page.choose("#query-files", [text])
+    page.until(lambda: "notes.png cannot be shown" in page.one(".trouble").text)
+    show(page, support, "thing")
+    go_offline(page, True)
+    page.choose("#query-files", [support])
+    page.until(lambda: "cannot be reached" in page.one(".card-problem").text)
+    go_offline(page, False)
+    page.click(".card-problem button")
+    page.until(lambda: page.texts(".find-name") == ["thing"])
+
+
+def test_session_that_the_service_forgot_is_forgotten(page: Playground, tmp_path: Path) -> None:
+    support, _ = scene_file(tmp_path, "support_spanner_01.png")
+    show(page, support, "thing")
+    page.choose("#query-files", [support])
+    page.found(1)
+    session_id = page.driver.execute_script("return sessionStorage.getItem('fss.session')")
+    assert httpx.delete(f"{page.url}/sessions/{session_id}").status_code == 204
+    page.click(".find .accept")
+    page.until(lambda: "The session has ended" in page.one(".trouble").text)
+    assert not page.all("#class-list li")
+    show(page, support, "thing")
+    page.found(1)
+    assert page.texts(".find-name") == ["thing"]
+
+
+def test_names_are_suggested(page: Playground, tmp_path: Path) -> None:
+    support, _ = scene_file(tmp_path, "IMG_spanner_01.png")
+    page.photo_size = SIZE
+    page.choose("#shot-files", [support])
+    page.editor()
+    page.close_editor("done")
+    options = page.all("#known-names option")
+    assert [option.get_attribute("value") for option in options] == ["spanner"]
+
+
+def test_refusal_is_told_in_the_services_words(page: Playground, tmp_path: Path) -> None:
+    support, _ = scene_file(tmp_path, "support.png")
+    page.photo_size = SIZE
+    page.choose("#shot-files", [support])
+    page.editor()
+    page.press("i")
+    page.close_editor("done")
+    page.type("#class-name", "all")
+    page.click("#register")
+    trouble = page.until(lambda: page.driver.find_element(By.CSS_SELECTOR, ".trouble"))
+    assert "The mask covers the whole image" in trouble.text
+    assert page.all(".shot")
+
+
+def test_report_is_shown_as_words_and_numbers(page: Playground) -> None:
+    module = page.one("script[type=module]").get_attribute("src")
+    assert module is not None
+    report = {
+        "shots": [
+            {"shot": 0, "iou": 0.81, "suspicion": 0.1},
+            {"shot": 1, "iou": 0.2, "suspicion": 0.9},
+        ],
+        "warnings": [{"code": "unlike_others", "shot": 1, "message": f"shot 1 {HOSTILE}"}],
+        "suggestion": "Check shot 1.",
+        "threshold": 0.55,
+    }
+    page.driver.execute_async_script(
+        "const [from, report, done] = arguments;"
+        "import(from).then(({reportOf}) => {"
+        " document.querySelector('.intro').append(...reportOf({notes: ['note'], report}, () => 0),"
+        " ...reportOf({notes: [], report: null}), ...reportOf({notes: [], report: {shots: 3}}));"
+        " done() })",
+        module.replace("main.js", "report.js"),
+        report,
+    )
+    assert page.texts(".shot-scores .number") == ["81 %", "20 %"]
+    assert page.texts(".shot-scores .flagged span") == ["Shot 1", "20 %"]
+    assert page.texts(".warnings span") == ["note", f"shot 1 {HOSTILE}"]
+    assert page.one(".suggestion").text == "Check shot 1."
+    assert "0.55" in page.one(".intro .button.small").text
