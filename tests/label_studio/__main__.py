@@ -183,7 +183,7 @@ def walk(studio: httpx.Client, service: httpx.Client, table: Table, screenshot: 
             good &= found >= LEAST_IOU[kind]
             table.add_row(CONTROLS[kind], sample.name, f"{found:.4f}", str(LEAST_IOU[kind]))
         if kind == "brushlabels":
-            page = f"/projects/{project}/data?task={tasks[queries()[0].name]}"
+            page = f"/projects/{project}/data?task={tasks[queries()[1].name]}"
             photograph(str(studio.base_url), page, EMAIL, PASSWORD, screenshot)
     return good
 

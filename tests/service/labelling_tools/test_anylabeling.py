@@ -13,6 +13,8 @@ from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, running
 from tests.service.pictures import Picture, iou, picture
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 PARAMS = {"conf_threshold": 0.0, "iou_threshold": 0.0, "epsilon_factor": 0.001}
 
 

@@ -70,7 +70,7 @@ def test_alpha_of_literal_runs_decides() -> None:
         [255, 255, 255, 255] + [0] * 40,
         [300] * 40,
         [-1] * 40,
-        literal([0] * 24)[:3] + [16] + literal([0] * 24)[4:12],
+        [*literal([0] * 24)[:3], 16, *literal([0] * 24)[4:12]],
     ],
 )
 def test_broken_streams_are_refused(rle: list[int]) -> None:
