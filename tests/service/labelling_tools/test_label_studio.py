@@ -167,7 +167,7 @@ async def test_polygons_and_boxes_where_the_config_asks(
             low, high = np.min(got["points"], axis=0), np.max(got["points"], axis=0)
         else:
             low = np.array([got["x"], got["y"]])
-            high = [*low, got["width"], got["height"]]
+            high = low + np.array([got["width"], got["height"]])
         assert np.abs(low - 25).max() < 7
         assert np.abs(high - 75).max() < 7
 
