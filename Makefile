@@ -4,6 +4,7 @@ PORT ?= 8000
 
 VENV := .venv
 SERVE_VENV := .venv-serve
+STUDIO_VENV := .venvs/label-studio
 INSTALL := -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-hashes \
 	--no-emit-index-url --no-header --no-config --only-binary :all: \
@@ -11,7 +12,7 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check bench load soak chaos lock clean bench-gpu
+.PHONY: help demo run test check bench load soak chaos lock clean bench-gpu label-studio
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
@@ -48,12 +49,20 @@ chaos: $(VENV)/.stamp ## Kill, fill, starve and overload services, write out/cha
 bench-gpu: $(VENV)/.stamp ## Time fp16 PyTorch beside the fp16 engine on a GPU, write out/bench-gpu.json
 	$(VENV)/bin/python -m export.bench_gpu --json out/bench-gpu.json
 
+label-studio: $(VENV)/.stamp $(STUDIO_VENV)/.stamp ## Walk through a real Label Studio, write out/label-studio.png
+	$(VENV)/bin/python -m tests.label_studio --label-studio $(STUDIO_VENV)/bin/label-studio
+
+# Some of what Label Studio stands on has no wheels, so its requirements alone may be built.
+$(STUDIO_VENV)/.stamp: INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
+$(STUDIO_VENV)/.stamp: requirements-label-studio.txt
+
 # onnxruntime and onnxruntime-gpu are the same module: no file may hold both.
 lock: $(VENV)/.stamp ## Pin all requirements anew
 	$(LOCK) --extra cpu --output-file requirements-cpu.txt
 	$(LOCK) --extra gpu --output-file requirements-gpu.txt
 	$(LOCK) --extra gpu --extra ray --output-file requirements-ray.txt
 	$(LOCK) --extra cpu --extra ray --extra train --extra dev --output-file requirements-dev.txt
+	echo label-studio | $(subst pyproject.toml,-,$(filter-out --only-binary :all:,$(LOCK))) --output-file requirements-label-studio.txt
 
 clean: ## Remove what commands wrote, but not the environments
 	rm -rf build dist out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info

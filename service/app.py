@@ -19,6 +19,7 @@ from service.api import (
     install_cors,
     install_error_handler,
     install_openapi,
+    label_studio_router,
     metrics_router,
     routers,
 )
@@ -31,6 +32,7 @@ from service.engine import (
     available_cpus,
     parse_devices,
 )
+from service.labelling_tools import LabelStudio, ProjectMirror
 from service.sessions import CodecPool, PixelGate, Resources, model_name
 from service.settings import Settings
 from service.store_url import MEMORY
@@ -108,6 +110,9 @@ def create_app(
     install_error_handler(app)
     for router in routers:
         app.include_router(router)
+    if settings.label_studio_url is not None:
+        app.state.mirror = create_mirror(settings, resources)
+        app.include_router(label_studio_router)
     if settings.metrics:
         _expose(app, metrics, resources)
     if settings.playground:
@@ -164,6 +169,18 @@ def create_store(settings: Settings, manifest: Manifest) -> SessionStore:
     )
 
 
+def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
+    """What follows the projects of the Label Studio that the settings name."""
+    studio = LabelStudio(
+        settings.label_studio_url or "",
+        settings.label_studio_token.get_secret_value(),
+        settings.label_studio_image_origins,
+        max_bytes=settings.max_body_bytes,
+    )
+    shots = min(settings.label_studio_shots, settings.max_shots)
+    return ProjectMirror(studio, resources, max_shots=shots)
+
+
 def create_tracer(settings: Settings) -> "Tracer | None":
     """What sends traces, if the settings say where to."""
     if settings.otlp_endpoint is None:
@@ -216,6 +233,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await loading
+        if (mirror := getattr(app.state, "mirror", None)) is not None:
+            await mirror.close()
         await resources.engine.stop()
         await resources.pool.close()
         await app.state.context.access.close()

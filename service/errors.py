@@ -317,3 +317,11 @@ class UnreadableSessionError(ServiceError):
     status = 500
     code = "unreadable_session"
     title = "The stored session cannot be read; register its classes anew"
+
+
+class StudioError(ServiceError):
+    """Label Studio cannot be reached, or refuses what it is asked for."""
+
+    status = 502
+    code = "label_studio_failed"
+    title = "Label Studio did not answer as expected"

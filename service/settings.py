@@ -143,6 +143,21 @@ class Settings(BaseSettings):
     max_owner_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
     """Of the prototypes of one API key."""
 
+    label_studio_url: Origin | None = None
+    """Be an ML backend of this Label Studio, such as http://label.example:8080; unset: of none."""
+    label_studio_token: SecretStr = SecretStr("")
+    """To read its tasks with: a legacy token or a personal access token."""
+    label_studio_image_origins: Origins = ()
+    """Where its tasks may lie besides, such as `https://images.example`, by commas."""
+    label_studio_shots: Annotated[int, Field(ge=1, le=64)] = 16
+    """Of one class: its newest annotations; at most max_shots."""
+
+    @model_validator(mode="after")
+    def _label_studio_has_a_token(self) -> Self:
+        if self.label_studio_url is not None and not self.label_studio_token.get_secret_value():
+            raise ValueError("label_studio_url needs label_studio_token")
+        return self
+
     @model_validator(mode="after")
     def _one_body_fits_the_uploads(self) -> Self:
         if self.max_upload_bytes < self.max_body_bytes:

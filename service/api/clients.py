@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from service.access import Access, Client, Quota
+from service.api.tool_keys import tool_key
 from service.errors import RateLimitedError
 
 KEY_HEADER = "X-API-Key"
@@ -20,11 +21,14 @@ _header = APIKeyHeader(name=KEY_HEADER, scheme_name="header", description=_ABOUT
 
 
 def presented_key(
+    request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     header: Annotated[str | None, Security(_header)],
 ) -> str | None:
     """The key a request shows, valid or not; a bearer token goes first."""
-    return header if bearer is None else bearer.credentials
+    if bearer is not None:
+        return bearer.credentials
+    return header or tool_key(request.headers)
 
 
 PresentedKey = Annotated[str | None, Depends(presented_key)]

@@ -2,6 +2,7 @@
 
 from service.sessions.archive import export_archive, import_archive
 from service.sessions.inspection import describe_model, describe_session
+from service.sessions.learning import learn_shot
 from service.sessions.pixel_gate import PixelGate
 from service.sessions.pool import CodecPool
 from service.sessions.registration import register
@@ -17,6 +18,7 @@ __all__ = [
     "describe_session",
     "export_archive",
     "import_archive",
+    "learn_shot",
     "model_name",
     "register",
     "segment",

@@ -1,0 +1,106 @@
+"""`/v1/models` and `/v1/predict`: a remote server of X-AnyLabeling, whose models are sessions.
+
+X-AnyLabeling puts its paths behind the address of a server. Behind that of a session they are for
+that session; behind the service's own, the session is named as the model.
+"""
+
+import base64
+import binascii
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from service.api.dependencies import Context, Owner, PathKey, UseCaseResources
+from service.api.json_body import read_json
+from service.api.negotiation import JSON
+from service.errors import InvalidRequestError, SessionNotFoundError
+from service.labelling_tools import to_shapes
+from service.schemas import SegmentForm, SegmentResponse
+from service.sessions import Resources, describe_session, segment
+
+# No part of the service's own API.
+router = APIRouter(include_in_schema=False)
+
+_WIDGETS = (
+    ("button_run", None),
+    ("input_conf", None),
+    ("edit_conf", 0.25),
+    ("mask_fineness_slider", 10),
+    ("mask_fineness_value_label", None),
+    ("toggle_preserve_existing_annotations", False),
+)
+
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class _Params(BaseModel):
+    conf_threshold: Share = 0.0
+    epsilon_factor: Share = 0.001
+
+
+class _Predict(BaseModel):
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    image: str
+    params: _Params = _Params()
+
+
+@router.get("/v1/models")
+async def get_no_models() -> dict[str, Any]:
+    """None: sessions are not listed, since who knows one may use it."""
+    return {"success": True, "data": {}}
+
+
+@router.get("/sessions/{session_id}/v1/models")
+async def get_models(key: PathKey, resources: UseCaseResources) -> dict[str, Any]:
+    """The session of the path as the only model."""
+    session = await describe_session(resources, key)
+    names = ", ".join(each.class_name for each in session.classes)
+    model = {
+        "display_name": f"Few-shot: {names}",
+        "widgets": [{"name": name, "value": value} for name, value in _WIDGETS],
+        "params": {},
+    }
+    return {"success": True, "data": {session.session_id: model}}
+
+
+@router.post("/v1/predict")
+async def post_predict(request: Request, context: Context, owner: Owner) -> dict[str, Any]:
+    """The shapes that the session named as the model finds in an image."""
+    async with context.upload_file(request, JSON) as body:
+        return await _predict(context.resources, read_json(_Predict, body), owner)
+
+
+@router.post("/sessions/{session_id}/v1/predict")
+async def post_session_predict(request: Request, context: Context, key: PathKey) -> dict[str, Any]:
+    """The same for the session of the path."""
+    async with context.upload_file(request, JSON) as body:
+        asked = read_json(_Predict, body)
+        if asked.model != key.session_id:
+            raise SessionNotFoundError
+        return await _predict(context.resources, asked, key.owner)
+
+
+async def _predict(resources: Resources, asked: _Predict, owner: str) -> dict[str, Any]:
+    form = SegmentForm(
+        images=[_image(asked.image)], session_id=asked.model, output="polygon", absent="drop"
+    )
+    answer = SegmentResponse.model_validate_json(await segment(resources, form, owner))
+    draw = partial(
+        to_shapes,
+        answer.results[0],
+        least_score=asked.params.conf_threshold,
+        fineness=asked.params.epsilon_factor,
+    )
+    shapes = await resources.pool.run(draw)
+    return {"success": True, "data": {"shapes": shapes, "description": ""}}
+
+
+def _image(text: str) -> bytes:
+    """The file of a data URI, or of base64 alone."""
+    encoded = text.partition(",")[2] if text.startswith("data:") else text
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise InvalidRequestError("the image is not valid base64").at("image") from exc

@@ -1,0 +1,24 @@
+"""JSON bodies of the paths that speak another tool's language."""
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from service.errors import InvalidFieldsError
+
+Message = TypeVar("Message", bound=BaseModel)
+
+
+def read_json(message: type[Message], body: bytes) -> Message:
+    """The message that a body holds.
+
+    Raises:
+        InvalidFieldsError: no JSON, or not of this form.
+    """
+    try:
+        return message.model_validate_json(body)
+    except ValidationError as exc:
+        raise InvalidFieldsError(
+            (".".join(map(str, error["loc"])) or "body", error["msg"])
+            for error in exc.errors(include_url=False, include_context=False, include_input=False)
+        ) from exc

@@ -1,0 +1,115 @@
+"""`/health`, `/setup`, `/predict`, `/webhook`: an ML backend of Label Studio."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, status
+from pydantic import BaseModel, Field
+
+from service.api.dependencies import Context, Owner
+from service.api.json_body import read_json
+from service.api.negotiation import JSON
+from service.labelling_tools import ProjectMirror, parse_label_config, predict_tasks
+from service.labelling_tools.mirror import Follower, model_version
+from service.labelling_tools.studio import Task
+
+# No part of the service's own API, and there only for who runs Label Studio.
+router = APIRouter(include_in_schema=False)
+health_router = APIRouter(include_in_schema=False)
+
+_SETUP_WAIT_S = 2.0  # Label Studio gives it three
+_EVENTS = frozenset(
+    {
+        "ANNOTATION_CREATED",
+        "ANNOTATIONS_CREATED",
+        "ANNOTATION_UPDATED",
+        "ANNOTATIONS_DELETED",
+        "PROJECT_UPDATED",
+        "START_TRAINING",
+        "TASKS_DELETED",
+    }
+)
+
+ProjectId = Annotated[int, Field(ge=1, le=2**53)]
+# Its id, a dot, and when it was made.
+ProjectUid = Annotated[str, Field(pattern=r"^[1-9]\d{0,14}(\.\d{1,15})?$")]
+
+
+class _Setup(BaseModel):
+    project: ProjectUid
+
+
+class _Predict(BaseModel):
+    project: ProjectUid
+    label_config: str
+    tasks: Annotated[list[Task], Field(max_length=1000)]
+
+
+class _Project(BaseModel):
+    id: ProjectId
+
+
+class _Webhook(BaseModel):
+    action: str
+    project: _Project | None = None
+
+
+def _mirror(request: Request) -> ProjectMirror:
+    mirror = request.app.state.mirror
+    if not isinstance(mirror, ProjectMirror):
+        raise TypeError("the application follows no Label Studio")
+    return mirror
+
+
+Mirror = Annotated[ProjectMirror, Depends(_mirror)]
+
+
+@health_router.get("/health")
+async def get_health() -> dict[str, str]:
+    """What Label Studio asks first."""
+    return {"status": "UP", "model_class": "FewShotSegmentation"}
+
+
+@router.post("/setup")
+async def post_setup(
+    request: Request, context: Context, owner: Owner, mirror: Mirror
+) -> dict[str, Any]:
+    """The version of a project's session; made if it is not there, or begun if that takes long."""
+    async with context.upload_file(request, JSON) as body:
+        follower = _follower(owner, read_json(_Setup, body).project)
+        try:
+            async with asyncio.timeout(_SETUP_WAIT_S):
+                session = await mirror.session(follower)
+        except TimeoutError:
+            return {"model_version": None}
+    return {"model_version": model_version(session), "session_id": session.session_id}
+
+
+@router.post("/predict")
+async def post_predict(
+    request: Request, context: Context, owner: Owner, mirror: Mirror
+) -> dict[str, Any]:
+    """Regions for tasks, drawn as the label config asks for them."""
+    async with context.upload_file(request, JSON) as body:
+        asked = read_json(_Predict, body)
+        config = parse_label_config(asked.label_config)
+        session = await mirror.session(_follower(owner, asked.project))
+        results = await predict_tasks(context.resources, mirror, session, config, asked.tasks)
+    return {"results": results, "model_version": model_version(session)}
+
+
+@router.post("/webhook", status_code=status.HTTP_202_ACCEPTED)
+async def post_webhook(
+    request: Request, context: Context, owner: Owner, mirror: Mirror
+) -> dict[str, str]:
+    """Follow a project that changed. Label Studio waits a second, so that happens afterwards."""
+    async with context.upload_file(request, JSON) as body:
+        event = read_json(_Webhook, body)
+    if event.action not in _EVENTS or event.project is None:
+        return {"status": "ignored"}
+    mirror.follow(Follower(owner, event.project.id))
+    return {"status": "accepted"}
+
+
+def _follower(owner: str, project_uid: str) -> Follower:
+    return Follower(owner, int(project_uid.partition(".")[0]))

@@ -1,0 +1,68 @@
+"""Answers Label Studio's request for predictions."""
+
+import logging
+from functools import partial
+from typing import Any
+
+from service.errors import EmptySessionError, ServiceError
+from service.labelling_tools.label_config import LabelConfig
+from service.labelling_tools.mirror import ProjectMirror, model_version
+from service.labelling_tools.regions import to_regions
+from service.labelling_tools.studio import Task
+from service.schemas import SegmentForm, SegmentResponse
+from service.sessions import Resources, segment
+from service.stores import Session
+
+_log = logging.getLogger(__name__)
+
+Prediction = dict[str, Any]
+
+
+async def predict_tasks(
+    resources: Resources,
+    mirror: ProjectMirror,
+    session: Session,
+    config: LabelConfig,
+    tasks: list[Task],
+) -> list[Prediction]:
+    """One prediction for each task, in order; among several, one that fails is empty.
+
+    Raises:
+        ServiceError: the only task failed.
+    """
+    predictions = []
+    for task in tasks:
+        try:
+            predictions.append(await _predict(resources, mirror, session, config, task))
+        except ServiceError as exc:
+            if len(tasks) == 1:
+                raise
+            _log.warning("task not predicted", extra={"code": exc.code})
+            predictions.append(_prediction(session, [], 0.0))
+    return predictions
+
+
+async def _predict(
+    resources: Resources,
+    mirror: ProjectMirror,
+    session: Session,
+    config: LabelConfig,
+    task: Task,
+) -> Prediction:
+    if not session.classes:
+        return _prediction(session, [], 0.0)
+    image = await mirror.studio.image(task.data.get(config.image_key))
+    form = SegmentForm(images=[image], session_id=session.session_id, absent="drop")
+    try:
+        answer = await segment(resources, form, session.key.owner)
+    except EmptySessionError:
+        return _prediction(session, [], 0.0)
+    (result,) = SegmentResponse.model_validate_json(answer).results
+    regions = await resources.pool.run(partial(to_regions, result, config))
+    found = [each.score for each in result.classes if each.area]
+    return _prediction(session, regions, min(found, default=0.0))
+
+
+def _prediction(session: Session, regions: list[dict[str, Any]], score: float) -> Prediction:
+    """`score` is that of the least certain class: Label Studio sorts tasks by it."""
+    return {"result": regions, "score": score, "model_version": model_version(session)}

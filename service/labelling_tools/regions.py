@@ -1,0 +1,157 @@
+"""Label Studio's regions to masks and back; their coordinates are percent of the image."""
+
+import math
+import secrets
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+from pydantic import BaseModel, Field
+
+from service.errors import ImageTooLargeError
+from service.imaging import encode_polygons
+from service.labelling_tools.brush_rle import decode_brush, encode_brush
+from service.labelling_tools.label_config import Control, LabelConfig
+from service.schemas import ClassResult, ImageResult, RleMask
+
+Percent = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
+Points = Annotated[list[tuple[Percent, Percent]], Field(min_length=3, max_length=100_000)]
+Mask = NDArray[np.bool_]
+
+
+class _Value(BaseModel):
+    brushlabels: list[str] = []
+    polygonlabels: list[str] = []
+    rectanglelabels: list[str] = []
+    rle: list[int] | None = None
+    points: Points | None = None
+    x: Percent = 0
+    y: Percent = 0
+    width: Percent = 0
+    height: Percent = 0
+    rotation: Percent = 0
+
+
+class Region(BaseModel):
+    """One region of an annotation, as far as it is drawn by one of our controls."""
+
+    from_name: str
+    type: Literal["brushlabels", "polygonlabels", "rectanglelabels"]
+    original_height: Annotated[int, Field(ge=1, le=1_000_000)]
+    original_width: Annotated[int, Field(ge=1, le=1_000_000)]
+    value: _Value
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels it was given."""
+        labels: list[str] = getattr(self.value, self.type)
+        return labels
+
+
+def to_masks(regions: Iterable[Region], config: LabelConfig, *, max_pixels: int) -> dict[str, Mask]:
+    """The masks (H, W) of an annotation by label: all regions of a label together.
+
+    Raises:
+        ImageTooLargeError, InvalidRequestError.
+    """
+    masks: dict[str, Mask] = {}
+    for region in regions:
+        for label in region.labels:
+            control = config.controls.get(label)
+            if control is None or control.name != region.from_name:
+                continue
+            drawn = _draw(region, max_pixels)
+            known = masks.get(label)
+            if known is None or known.shape != drawn.shape:
+                masks[label] = drawn
+            else:
+                known |= drawn
+    return masks
+
+
+def _draw(region: Region, max_pixels: int) -> Mask:
+    height, width, value = region.original_height, region.original_width, region.value
+    if height * width > max_pixels:
+        raise ImageTooLargeError("an annotation is of an image with too many pixels")
+    if region.type == "brushlabels":
+        return decode_brush(value.rle or [], height, width)
+    points = value.points if region.type == "polygonlabels" else _corners(value, height, width)
+    if points is None:
+        return np.zeros((height, width), np.bool_)
+    scale = np.array([width, height]) / 100
+    outline = np.clip(np.array(points) * scale, 0, [width, height])
+    encoded = coco_mask.frPyObjects([outline.ravel().tolist()], height, width)
+    mask: Mask = coco_mask.decode(encoded)[..., 0].astype(np.bool_)
+    return mask
+
+
+def _corners(value: _Value, height: int, width: int) -> Points:
+    """A rectangle turned about its top left corner, clockwise, in percent."""
+    turn = math.radians(value.rotation)
+    aspect = width / height
+    along = (math.cos(turn), math.sin(turn) * aspect)
+    down = (-math.sin(turn) / aspect, math.cos(turn))
+    return [
+        (
+            value.x + a * value.width * along[0] + b * value.height * down[0],
+            value.y + a * value.width * along[1] + b * value.height * down[1],
+        )
+        for a, b in ((0, 0), (1, 0), (1, 1), (0, 1))
+    ]
+
+
+def to_regions(result: ImageResult, config: LabelConfig) -> list[dict[str, Any]]:
+    """What was found in an image, each class as its control draws it; masks are RLE."""
+    return [
+        {
+            "id": secrets.token_urlsafe(8),
+            "from_name": control.name,
+            "to_name": control.image,
+            "type": control.kind,
+            "original_width": result.width,
+            "original_height": result.height,
+            "image_rotation": 0,
+            "score": found.score,
+            "value": {**value, control.kind: [found.class_name]},
+        }
+        for found in result.classes
+        if (control := config.controls.get(found.class_name)) is not None and found.area
+        for value in _values(found, control, result.height, result.width)
+    ]
+
+
+def _values(
+    found: ClassResult, control: Control, height: int, width: int
+) -> Sequence[dict[str, Any]]:
+    if control.kind == "rectanglelabels":
+        return [_box(found, height, width)]
+    mask = decode_rle(found.mask)
+    if control.kind == "brushlabels":
+        return [{"format": "rle", "rle": encode_brush(mask)}]
+    scale = 100 / np.array([width, height])
+    return [
+        {"points": (np.array(outline).reshape(-1, 2) * scale).tolist(), "closed": True}
+        for outline in encode_polygons(mask)
+    ]
+
+
+def _box(found: ClassResult, height: int, width: int) -> dict[str, Any]:
+    x, y, box_width, box_height = found.bbox or (0, 0, 0, 0)
+    return {
+        "x": 100 * x / width,
+        "y": 100 * y / height,
+        "width": 100 * box_width / width,
+        "height": 100 * box_height / height,
+        "rotation": 0,
+    }
+
+
+def decode_rle(mask: object) -> Mask:
+    """A mask (H, W) of the service's own COCO RLE."""
+    rle = RleMask.model_validate(mask)
+    decoded: Mask = coco_mask.decode(
+        {"size": list(rle.size), "counts": rle.counts.encode()}
+    ).astype(np.bool_)
+    return decoded

@@ -1,0 +1,51 @@
+"""What was found in an image as the shapes of X-AnyLabeling."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from service.schemas import ClassResult, ImageResult
+
+
+def to_shapes(result: ImageResult, *, least_score: float, fineness: float) -> list[dict[str, Any]]:
+    """One polygon for each connected part of each class, in pixels; parts of a class are a group.
+
+    Args:
+        result: its masks are polygons.
+        least_score: of a class that is kept.
+        fineness: how far an outline may be simplified, as a share of its length.
+    """
+    kept = [each for each in result.classes if each.area and each.score >= least_score]
+    return [
+        _shape(found, points.tolist(), number)
+        for number, found in enumerate(kept, start=1)
+        for points in _outlines(found, fineness)
+    ]
+
+
+def _outlines(found: ClassResult, fineness: float) -> list[NDArray[np.float32]]:
+    outlines = []
+    for polygon in found.mask:
+        points = np.array(polygon, np.float32).reshape(-1, 2)
+        slack = fineness * cv2.arcLength(points, True)
+        simple = np.asarray(cv2.approxPolyDP(points, slack, True), np.float32)[:, 0, :]
+        outlines.append(simple if len(simple) >= 3 else points)
+    return outlines
+
+
+def _shape(found: ClassResult, points: list[list[float]], group: int) -> dict[str, Any]:
+    return {
+        "label": found.class_name,
+        "shape_type": "polygon",
+        "points": points,
+        "score": found.score,
+        "group_id": group,
+        "attributes": {},
+        "description": None,
+        "difficult": False,
+        "direction": 0,
+        "flags": None,
+        "kie_linking": [],
+    }

@@ -1,0 +1,27 @@
+"""Use case: one shot of a class, for who keeps it."""
+
+from functools import partial
+
+from model.contract import SupportPrototype
+from service.sessions.resources import Resources
+from service.sessions.uploads import read_support
+
+
+async def learn_shot(resources: Resources, image: bytes, mask: bytes) -> SupportPrototype:
+    """The prototype of an image file and the file of its mask.
+
+    Raises:
+        ServiceError: see `service.errors`.
+    """
+    read = partial(
+        read_support,
+        image,
+        mask,
+        0,
+        side=resources.engine.manifest.input_side,
+        max_pixels=resources.max_pixels,
+        gate=resources.gate,
+    )
+    support = await resources.pool.run(read)
+    learned = await resources.engine.register([support.pixels], [support.mask], adapt=False)
+    return learned.shots[0]

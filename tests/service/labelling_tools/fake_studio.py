@@ -1,0 +1,72 @@
+"""A small Label Studio: answers of the shape that version 1.23 gives, over a real socket."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+TOKEN = "legacy-token"  # noqa: S105 (of nothing)
+PERSONAL = "eyJh.eyJi.c2ln"
+CONFIG = (
+    '<View><Image name="image" value="$image"/>'
+    '<BrushLabels name="tag" toName="image"><Label value="thing"/></BrushLabels></View>'
+)
+
+
+class Studio:
+    """What it holds, and what it was asked for: pairs of path and Authorization."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.config = CONFIG
+        self.tasks: list[dict[str, Any]] = []
+        self.images: dict[str, bytes] = {}
+        self.redirects: dict[str, str] = {}
+        self.asked: list[tuple[str, str | None]] = []
+
+    def answer(self, path: str) -> bytes | None:
+        if path.startswith("/api/projects/"):
+            return json.dumps({"id": 1, "label_config": self.config}).encode()
+        if path == "/api/tasks":
+            return json.dumps({"total": len(self.tasks), "tasks": self.tasks}).encode()
+        if path == "/api/token/refresh/":
+            return json.dumps({"access": "fresh-access"}).encode()
+        return self.images.get(path)
+
+
+@contextmanager
+def label_studio() -> Iterator[Studio]:
+    """A Label Studio on a free port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path
+            studio.asked.append((path, self.headers.get("Authorization")))
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = studio.answer(path)
+            target = studio.redirects.get(path)
+            self.send_response(302 if target else 404 if body is None else 200)
+            if target:
+                self.send_header("Location", target)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        do_POST = do_GET  # noqa: N815 (the name that http.server looks for)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    studio = Studio(f"http://127.0.0.1:{server.server_port}")
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield studio
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,291 @@
+"""The ML backend's contract, through HTTP, beside a Label Studio of the same shape."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from service.access import key_line, new_key
+from service.app import create_app
+from service.labelling_tools.brush_rle import decode_brush, encode_brush
+from service.settings import Settings
+from tests.service.http_api import assert_problem, post_segment, running
+from tests.service.labelling_tools.fake_studio import (
+    CONFIG,
+    PERSONAL,
+    TOKEN,
+    Studio,
+    label_studio,
+)
+from tests.service.pictures import Picture, iou, picture
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PICTURES = [picture(seed=seed) for seed in range(3)]
+UID = "1.1795558458"
+
+
+@pytest.fixture
+def studio() -> Iterator[Studio]:
+    with label_studio() as studio:
+        for number, each in enumerate(PICTURES):
+            studio.images[f"/data/upload/1/{number}.png"] = each.image_png
+        yield studio
+
+
+def backend(settings: Settings, studio: Studio, **more: Any) -> Any:
+    options = {"label_studio_url": studio.url, "label_studio_token": TOKEN, **more}
+    return create_app(Settings(**settings.model_dump() | options))
+
+
+@pytest.fixture
+async def client(settings: Settings, studio: Studio) -> AsyncIterator[httpx.AsyncClient]:
+    async with running(backend(settings, studio)) as client:
+        yield client
+
+
+def brush(drawn: Picture) -> dict[str, Any]:
+    value = {"format": "rle", "rle": encode_brush(drawn.mask), "brushlabels": ["thing"]}
+    return region("brushlabels", drawn, value)
+
+
+def region(kind: str, drawn: Picture, value: dict[str, Any]) -> dict[str, Any]:
+    height, width = drawn.mask.shape
+    return {
+        "id": "r1",
+        "from_name": "tag",
+        "to_name": "image",
+        "type": kind,
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+        "value": value,
+    }
+
+
+def task(number: int, *annotations: dict[str, Any]) -> dict[str, Any]:
+    data = {"image": f"/data/upload/1/{number}.png"}
+    return {"id": number, "project": 1, "data": data, "annotations": list(annotations)}
+
+
+def annotation(number: int, *regions: dict[str, Any], at: str = "2026-01-01") -> dict[str, Any]:
+    return {"id": number, "updated_at": at, "was_cancelled": False, "result": list(regions)}
+
+
+async def send_webhook(client: httpx.AsyncClient, action: str = "ANNOTATION_CREATED") -> None:
+    # With what Label Studio sends besides, none of which is believed.
+    event = {"action": action, "project": {"id": 1, "title": "x"}, "annotation": {"id": 9}}
+    answer = await client.post("/webhook", json=event)
+    assert answer.status_code == 202, answer.text
+
+
+async def set_up(client: httpx.AsyncClient) -> dict[str, Any]:
+    request = {"project": UID, "schema": CONFIG, "hostname": "http://evil", "access_token": "x"}
+    answer = await client.post("/setup", json=request | {"extra_params": None})
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def predict(
+    client: httpx.AsyncClient, *images: object, config: str = CONFIG
+) -> httpx.Response:
+    tasks = [{"id": number, "data": {"image": image}} for number, image in enumerate(images)]
+    request = {"tasks": tasks, "project": UID, "label_config": config, "params": {"context": None}}
+    return await client.post("/predict", json=request)
+
+
+async def shots(client: httpx.AsyncClient) -> list[int]:
+    session = await client.get(f"/sessions/{(await set_up(client))['session_id']}")
+    return [each["shots"] for each in session.json()["classes"]]
+
+
+async def test_annotations_become_shots_once(client: httpx.AsyncClient, studio: Studio) -> None:
+    await set_up(client)
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    for _ in range(3):
+        await send_webhook(client)
+    assert await shots(client) == [1]
+    studio.tasks.append(task(1, annotation(2, brush(PICTURES[1]))))
+    await send_webhook(client)
+    assert await shots(client) == [2]
+    studio.tasks[0]["annotations"][0] |= {"updated_at": "2026-01-02"}
+    await send_webhook(client, "ANNOTATION_UPDATED")
+    assert await shots(client) == [2]
+    studio.tasks.pop()
+    await send_webhook(client, "ANNOTATIONS_DELETED")
+    assert await shots(client) == [1]
+
+
+async def test_version_changes_with_the_shots(client: httpx.AsyncClient, studio: Studio) -> None:
+    before = (await set_up(client))["model_version"]
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    await send_webhook(client)
+    after = (await set_up(client))["model_version"]
+    assert before != after == (await set_up(client))["model_version"]
+
+
+async def test_brush_is_what_segment_answers(client: httpx.AsyncClient, studio: Studio) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    session = (await set_up(client))["session_id"]
+    answer = (await predict(client, "/data/upload/1/2.png")).json()
+    (result,) = answer["results"][0]["result"]
+    assert (result["from_name"], result["to_name"], result["type"]) == (
+        "tag",
+        "image",
+        "brushlabels",
+    )
+    assert result["value"]["brushlabels"] == ["thing"]
+    found = decode_brush(result["value"]["rle"], *PICTURES[2].mask.shape)
+    segmented = (await post_segment(client, session, [PICTURES[2]])).json()["results"][0]
+    expected = coco_mask.decode(segmented["classes"][0]["mask"]).astype(np.bool_)
+    assert (found == expected).all()
+    assert iou(found, PICTURES[2].mask) > 0.7
+
+
+async def test_polygons_and_boxes_where_the_config_asks(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    for kind, tag in (("polygonlabels", "PolygonLabels"), ("rectanglelabels", "RectangleLabels")):
+        studio.config = CONFIG.replace("BrushLabels", tag)
+        box = {"x": 25, "y": 25, "width": 50, "height": 50, "rotation": 0}
+        points = [[25, 25], [75, 25], [75, 75], [25, 75]]
+        value = {"points": points} if kind == "polygonlabels" else box
+        drawn = region(kind, PICTURES[0], {**value, kind: ["thing"]})
+        studio.tasks = [task(0, annotation(1, drawn, at=kind))]
+        await send_webhook(client)
+        answer = (await predict(client, "/data/upload/1/2.png", config=studio.config)).json()
+        (result,) = answer["results"][0]["result"]
+        assert result["type"] == kind
+        got = result["value"]
+        if kind == "polygonlabels":
+            assert got["closed"]
+            low, high = np.min(got["points"], axis=0), np.max(got["points"], axis=0)
+        else:
+            low = np.array([got["x"], got["y"]])
+            high = low + np.array([got["width"], got["height"]])
+        assert np.abs(low - 25).max() < 7
+        assert np.abs(high - 75).max() < 7
+
+
+async def test_session_is_the_same_after_a_restart(settings: Settings, studio: Studio) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    found = []
+    for _ in range(2):
+        async with running(backend(settings, studio)) as client:
+            found.append(await set_up(client))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:1/data/x.png",
+        "file:///etc/passwd",
+        "//evil.example/data/x.png",
+        "/data/../api/users",
+        "/data/%2e%2e/api/users",
+        "/api/current-user/whoami",
+        "http://user@{host}/data/x.png",
+        "http://{host}.evil.example/data/x.png",
+        "s3://bucket/x.png",
+        "data:image/png;base64,!!!",
+        None,
+        {"a": 1},
+    ],
+)
+async def test_images_from_elsewhere_are_refused(
+    client: httpx.AsyncClient, studio: Studio, address: object
+) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    await set_up(client)
+    studio.asked.clear()
+    if isinstance(address, str):
+        address = address.replace("{host}", studio.url.removeprefix("http://"))
+    assert_problem(await predict(client, address), 422, "invalid_request")
+    assert studio.asked == []
+
+
+async def test_redirects_are_not_followed(client: httpx.AsyncClient, studio: Studio) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    studio.redirects["/data/away"] = f"{studio.url}/data/upload/1/2.png"
+    assert_problem(await predict(client, "/data/away"), 502, "label_studio_failed")
+
+
+async def test_one_bad_task_among_several_is_empty(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    answer = (await predict(client, "/data/none.png", "/data/upload/1/2.png")).json()
+    assert [len(each["result"]) for each in answer["results"]] == [0, 1]
+
+
+async def test_odd_annotations_keep_no_other_from_being_learned(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    odd = brush(PICTURES[1])
+    odd["value"]["rle"] = [1, 2, 3]
+    studio.tasks = [
+        task(1, annotation(2, odd), annotation(3, {"from_name": "tag", "type": 5})),
+        task(0, annotation(1, brush(PICTURES[0])), annotation(4, brush(PICTURES[0]))),
+    ]
+    studio.tasks[1]["annotations"][1]["was_cancelled"] = True
+    assert await shots(client) == [1]
+
+
+async def test_hostile_messages(client: httpx.AsyncClient, studio: Studio) -> None:
+    bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]><View>&a;</View>'
+    for config in (bomb, "<View>", ""):
+        answer = await predict(client, "/data/upload/1/0.png", config=config)
+        assert_problem(answer, 422, "invalid_request")
+    for body in ({"project": "../1"}, {"project": 1}, {}, [1]):
+        assert_problem(await client.post("/setup", json=body), 422, "invalid_request")
+    event = {"action": "ANNOTATION_CREATED", "project": {"id": "x"}}
+    assert_problem(await client.post("/webhook", json=event), 422, "invalid_request")
+
+
+async def test_tokens_go_to_label_studio_alone(settings: Settings, studio: Studio) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    with label_studio() as other:
+        other.images["/pictures/2.png"] = PICTURES[2].image_png
+        app = backend(
+            settings,
+            studio,
+            label_studio_token=PERSONAL,
+            label_studio_image_origins=(other.url,),
+        )
+        async with running(app) as client:
+            assert (await predict(client, f"{other.url}/pictures/2.png")).status_code == 200
+        assert other.asked == [("/pictures/2.png", None)]
+    sent = dict(studio.asked)
+    assert sent["/api/token/refresh/"] is None
+    assert sent["/api/tasks"] == "Bearer fresh-access"
+
+
+async def test_a_key_is_the_basic_password(
+    settings: Settings, studio: Studio, tmp_path: Path
+) -> None:
+    key = new_key()
+    keys = tmp_path / "keys"
+    keys.write_text(key_line("someone", key) + "\n")
+    async with running(backend(settings, studio, api_keys_file=keys)) as client:
+        assert (await client.get("/health")).json()["status"] == "UP"
+        request = {"project": UID}
+        assert_problem(await client.post("/setup", json=request), 401, "unauthorized")
+        for auth, status in ((("fss", key), 200), (("fss", "no"), 401)):
+            assert (await client.post("/setup", json=request, auth=auth)).status_code == status
+        malformed = {"Authorization": "Basic !"}
+        answer = await client.post("/setup", json=request, headers=malformed)
+        assert answer.status_code == 401
+
+
+async def test_off_unless_set(settings: Settings) -> None:
+    async with running(create_app(settings)) as client:
+        for path in ("/setup", "/predict", "/webhook"):
+            assert (await client.post(path, json={})).status_code == 404
+    with pytest.raises(ValueError, match="label_studio_token"):
+        Settings(label_studio_url="http://studio")
