@@ -22,6 +22,6 @@ async def learn_shot(resources: Resources, image: bytes, mask: bytes) -> Support
         max_pixels=resources.max_pixels,
         gate=resources.gate,
     )
-    support = await resources.pool.run(read)
-    learned = await resources.engine.register([support.pixels], [support.mask], adapt=False)
+    shown = (await resources.pool.run(read)).whole
+    learned = await resources.engine.register([shown.pixels], [shown.mask], adapt=False)
     return learned.shots[0]

@@ -6,6 +6,7 @@ from functools import partial
 from statistics import geometric_mean
 
 from model.contract import SupportSet
+from model.runtime import Adapt
 from service.errors import CountMismatchError, LimitExceededError
 from service.schemas import SupportForm, SupportResponse
 from service.sessions.resources import Resources, to_datetime
@@ -74,7 +75,7 @@ async def _read(resources: Resources, form: SupportForm) -> list[Support]:
         )
 
 
-async def _learn(resources: Resources, views: Sequence[View], adapt: bool) -> SupportSet:
+async def _learn(resources: Resources, views: Sequence[View], adapt: Adapt) -> SupportSet:
     """What the engine makes of supports, all seen as a whole or all from near."""
     learned = await resources.engine.register(
         [view.pixels for view in views], [view.mask for view in views], adapt=adapt
