@@ -129,10 +129,11 @@ async def test_one_client_cannot_take_every_place(keyed_settings: Settings) -> N
         client.headers.update(of(LAB))
         session_id = await new_session(client, [picture()])
         inside = [asyncio.create_task(post_segment(client, session_id, [picture()]))]
-        inside += [
-            asyncio.create_task(client.post("/segment", content=stalled(), headers=MULTIPART))
-        ]
+        awaited = asyncio.Event()
+        upload = client.post("/segment", content=stalled(awaited), headers=MULTIPART)
+        inside.append(asyncio.create_task(upload))
         await engine.entered.wait()
+        await awaited.wait()
         refused = await client.get("/models", headers=of(LAB_TOO))
         assert_problem(refused, 429, "too_many_requests")
         assert refused.headers["retry-after"] == "1"

@@ -122,9 +122,11 @@ async def test_deadline_ends_a_request_and_frees_its_place(
         assert (await post_segment(client, session_id, [picture()])).status_code == 200
 
 
-async def stalled() -> AsyncIterator[bytes]:
-    """A body that begins and never ends."""
+async def stalled(awaited: asyncio.Event | None = None) -> AsyncIterator[bytes]:
+    """A body that begins and never ends; `awaited` is set once more of it is asked for."""
     yield START
+    if awaited is not None:
+        awaited.set()
     await asyncio.Event().wait()
 
 
