@@ -4,6 +4,7 @@ import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,13 +35,14 @@ def test_images_and_masks_in_every_form(url: str, tmp_path: Path, form: str) -> 
     image, mask = tmp_path / "a.png", tmp_path / "a.thing.png"
     image.write_bytes(SHOT.image_png)
     mask.write_bytes(SHOT.mask_png)
-    shown, truth = {
+    forms: dict[str, tuple[Any, Any]] = {
         "path": (image, mask),
         "text": (str(image), str(mask)),
         "bytes": (SHOT.image_png, SHOT.mask_png),
         "array": (SHOT.image, SHOT.mask),
         "pil": (Image.fromarray(SHOT.image), Image.fromarray(SHOT.mask)),
-    }[form]
+    }
+    shown, truth = forms[form]
     with Client(url) as client:
         session = client.session()
         answer = session.register("thing", shown, truth)
@@ -70,7 +72,7 @@ def test_many_images_in_order_past_those_of_no_use(url: str, tmp_path: Path) -> 
     good = [picture(seed=i, box=(10 + i, 20, 60, 80)) for i in range(20)]
     broken, missing = SHOT.image_png[:200], tmp_path / "missing.png"
     images = [each.image for each in good]
-    mixed = [*images[:5], broken, *images[5:17], missing, *images[17:]]
+    mixed: list[Any] = [*images[:5], broken, *images[5:17], missing, *images[17:]]
     failures: list[tuple[object, ClientError]] = []
     with Client(url) as client:
         session = client.session()

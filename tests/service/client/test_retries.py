@@ -78,9 +78,10 @@ def test_nobody_at_the_address() -> None:
 
 
 def test_somebody_else_at_the_address() -> None:
-    for answer in [(404, {"hello": "world"}, {}), (200, {"hello": "world"}, {})]:
+    for status in (404, 200):
+        script = Scripted((status, {"hello": "world"}, {}))
         with (
-            scripted(Scripted(answer)) as url,
+            scripted(script) as url,
             Client(url) as client,
             pytest.raises(UnexpectedAnswerError),
         ):
