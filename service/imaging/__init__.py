@@ -4,19 +4,35 @@ from service.imaging.decode import decode_image, decode_mask
 from service.imaging.masks import (
     Rle,
     bounding_box,
+    decode_rle,
     encode_label_map,
     encode_png_mask,
     encode_rle,
 )
 from service.imaging.polygons import encode_polygons
+from service.imaging.regions import (
+    Region,
+    Ring,
+    components,
+    cut_ring,
+    join_rings,
+    trace_regions,
+)
 
 __all__ = [
+    "Region",
+    "Ring",
     "Rle",
     "bounding_box",
+    "components",
+    "cut_ring",
     "decode_image",
     "decode_mask",
+    "decode_rle",
     "encode_label_map",
     "encode_png_mask",
     "encode_polygons",
     "encode_rle",
+    "join_rings",
+    "trace_regions",
 ]

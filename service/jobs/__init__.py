@@ -1,0 +1,1 @@
+"""Segments many images in the background."""
