@@ -81,7 +81,7 @@ async def get_events(
     An event's id is the number of images finished; with `Last-Event-ID` what is older is left out.
     """
     await desk.get(job_id, owner)
-    seen = int(last_event_id) if (last_event_id or "").isdecimal() else -1
+    seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
     return EventSourceResponse(_events(desk, context, job_id, owner, seen), ping=_PING_S)
 
 

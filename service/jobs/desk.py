@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -182,10 +183,12 @@ class JobDesk:
         folder = self.store.folder(job.job_id)
         known = decode_session((folder / SNAPSHOT).read_bytes(), {}).classes
         classes = [name for name in known if not form.classes or name in form.classes]
-        target = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # the caller closes it
-        with ZipSink(target) as sink:
-            options = ExportOptions(form.instances, form.segmentation)
-            export_dataset(self._labelled(job), classes, form.formats, sink, options)
+        with ExitStack() as unless_written:
+            target = unless_written.enter_context(tempfile.TemporaryFile(dir=folder))
+            with ZipSink(target) as sink:
+                options = ExportOptions(form.instances, form.segmentation)
+                export_dataset(self._labelled(job), classes, form.formats, sink, options)
+            unless_written.pop_all()
         target.seek(0)
         return target
 

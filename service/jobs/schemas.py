@@ -15,15 +15,27 @@ FINISHED: frozenset[State] = frozenset({"done", "cancelled"})
 class JobForm(SegmentForm):
     """Fields of `POST /jobs`: those of `POST /segment`, and how results are written."""
 
-    images: Annotated[list[bytes], Field(description="As many as fit; their names are kept.")] = []
+    images: Annotated[
+        list[bytes],
+        Field(default_factory=list, description="As many as fit; their names are kept."),
+    ]
     archive: Annotated[
         list[bytes],
-        Field(max_length=1, description="A zip of images; other files in it are passed over."),
-    ] = []
+        Field(
+            default_factory=list,
+            max_length=1,
+            description="A zip of images; other files in it are passed over.",
+        ),
+    ]
     output: Literal["rle"] = "rle"
     formats: Annotated[
-        list[Format], Field(min_length=1, description="Of the results; repeat for several.")
-    ] = list(FORMATS)
+        list[Format],
+        Field(
+            default_factory=lambda: list(FORMATS),
+            min_length=1,
+            description="Of the results; repeat for several.",
+        ),
+    ]
     instances: Annotated[
         Instances, Field(description="One object: a connected part, or all of a class.")
     ] = "component"

@@ -21,6 +21,9 @@ from tests.service.http_api import assert_problem, new_session, post_segment, ru
 from tests.service.pictures import iou, picture
 from tests.service.processes import serving
 
+# pycocotools is older than NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
 SCENES = [picture(seed=seed, box=(10 * seed, 40, 50, 60)) for seed in range(4)]
 
 
