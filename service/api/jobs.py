@@ -23,9 +23,8 @@ _CHUNK = 256 * 1024
 _ZIP: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
 }
-_EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
-}
+# Without a schema: what a stream holds is a sequence, which OpenAPI 3.1 cannot tell.
+_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 
 
 def _desk(context: Context) -> JobDesk:
