@@ -250,6 +250,30 @@ class EmptySessionError(ServiceError):
     title = "The session has no classes"
 
 
+class JobNotFoundError(ServiceError):
+    """The job is unknown, or belongs to somebody else; the two are not told apart."""
+
+    status = 404
+    code = "job_not_found"
+    title = "Unknown job"
+
+
+class JobStateError(ServiceError):
+    """The job is in a state in which this cannot be done."""
+
+    status = 409
+    code = "job_state"
+    title = "Not in this state of the job"
+
+
+class JobsDisabledError(ServiceError):
+    """The operator gave jobs no directory."""
+
+    status = 503
+    code = "jobs_disabled"
+    title = "Jobs are switched off; the operator must set FSS_JOBS_DIR"
+
+
 class QueueFullError(RetryableError):
     """There is already as much work waiting as there may be.
 

@@ -7,7 +7,7 @@ from service.sessions.pixel_gate import PixelGate
 from service.sessions.pool import CodecPool
 from service.sessions.registration import register
 from service.sessions.resources import Resources, model_name
-from service.sessions.segmentation import LabelMap, segment, segment_to_label_map
+from service.sessions.segmentation import LabelMap, require_classes, segment, segment_to_label_map
 
 __all__ = [
     "CodecPool",
@@ -21,6 +21,7 @@ __all__ = [
     "learn_shot",
     "model_name",
     "register",
+    "require_classes",
     "segment",
     "segment_to_label_map",
 ]

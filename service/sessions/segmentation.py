@@ -82,6 +82,16 @@ async def segment_to_label_map(resources: Resources, form: SegmentForm, owner: s
     return LabelMap(png, tuple(selection.classes), selection.session.session_id)
 
 
+async def require_classes(resources: Resources, form: SegmentForm, owner: str) -> Session:
+    """The session of a request, once it is clear that it has the classes asked for.
+
+    Raises:
+        InvalidRequestError, SessionNotFoundError, ModelMismatchError, ClassNotFoundError,
+        EmptySessionError.
+    """
+    return (await _select(resources, form, owner)).session
+
+
 async def _select(resources: Resources, form: SegmentForm, owner: str) -> _Selection:
     if form.session_id is None:
         raise InvalidRequestError(

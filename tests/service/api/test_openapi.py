@@ -48,6 +48,14 @@ def test_contract_of_the_endpoints(document: dict[str, Any]) -> None:
         ("get", "/healthz"),
         ("get", "/readyz"),
         ("get", "/models"),
+        ("post", "/jobs"),
+        ("get", "/jobs"),
+        ("get", "/jobs/{job_id}"),
+        ("delete", "/jobs/{job_id}"),
+        ("get", "/jobs/{job_id}/events"),
+        ("get", "/jobs/{job_id}/results"),
+        ("post", "/jobs/{job_id}/cancel"),
+        ("post", "/jobs/{job_id}/resume"),
     }
     support = form(document, "/support")
     assert set(support["properties"]) == {
