@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+import typer
 from pydantic import ValidationError
 
 from model.contract import InvalidBundleError, MissingTierError
 from service.access import KeyFileError, key_line, new_key
 from service.app import create_app
+from service.planning.commands import COMMANDS, add_commands
 from service.server import create_server
 from service.settings import Settings
 from service.telemetry import configure_logging
@@ -20,7 +22,12 @@ _USAGE_ERROR = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status."""
-    parsed = _parse(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in COMMANDS:
+        planning = typer.Typer()
+        add_commands(planning)
+        planning(given, prog_name="python -m service")
+    parsed = _parse(given)
     if parsed.command == "key":
         return _print_key(parsed.owner)
     if unknown := _unknown_settings(os.environ):
@@ -40,6 +47,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("serve", help="listen on FSS_HOST and FSS_PORT (default)")
     commands.add_parser("openapi", help="print the OpenAPI document")
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=command.__doc__)
     key = commands.add_parser("key", help="make an API key and the line that lets it in")
     key.add_argument("owner", metavar="OWNER", help="whom sessions made with the key belong to")
     parser.set_defaults(command="serve")

@@ -58,7 +58,9 @@ def _costs(
     client: Redis, prefix: str, archives: Mapping[tuple[int, int], bytes], touch_us: float
 ) -> StoreCosts:
     """Two sizes of sessions tell what each costs and what each byte of it does."""
-    by_size = sorted(client.scan_iter(f"{prefix}:session:*"), key=client.memory_usage)
+    by_size = sorted(
+        client.scan_iter(f"{prefix}:session:*"), key=lambda key: client.memory_usage(key) or 0
+    )
     small, large = by_size[0], by_size[-1]
     sizes = [len(archive) for archive in archives.values()]
     small_us, large_us = _fetch_us(client, small), _fetch_us(client, large)

@@ -38,9 +38,7 @@ def _ground(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(Image.fromarray(coarse).resize((WIDTH, HEIGHT)), np.float64)
 
 
-def _jpeg(
-    ground: NDArray[np.float64], mask: NDArray[np.bool_], rng: np.random.Generator
-) -> bytes:
+def _jpeg(ground: NDArray[np.float64], mask: NDArray[np.bool_], rng: np.random.Generator) -> bytes:
     ground = ground + rng.normal(0, _NOISE, ground.shape)  # (H, W, 3)
     ground[mask] += (90, 40, -60)
     return _file(Image.fromarray(ground.clip(0, 255).astype(np.uint8)), "JPEG", quality=_QUALITY)

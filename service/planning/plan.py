@@ -93,12 +93,18 @@ def registrations_s(workload: Workload) -> float:
 
 def device_s(workload: Workload, profile: Profile) -> float:
     """Seconds of a device for each request, at full batches, its share of registrations too."""
+    engine = profile.engine
+    support_s = (engine.batch_ms / engine.max_batch + engine.image_ms) / 1000
+    supports = registrations_s(workload) / workload.rps * workload.classes * workload.shots
+    return query_s(workload, profile) + supports * support_s
+
+
+def query_s(workload: Workload, profile: Profile) -> float:
+    """Seconds of a device for the images of one request, at full batches."""
     engine, batch = profile.engine, profile.engine.max_batch
     fresh = 1 - workload.encode_hits
-    image_s = engine.batch_s(batch, workload.classes, workload.shots, fresh) / batch
-    support_s = (engine.batch_ms / batch + engine.image_ms) / 1000
-    supports = registrations_s(workload) / workload.rps * workload.classes * workload.shots
-    return workload.images * image_s + supports * support_s
+    batch_s = engine.batch_s(batch, workload.classes, workload.shots, fresh)
+    return workload.images * batch_s / batch
 
 
 def _fleet(workload: Workload, profile: Profile) -> Fleet:

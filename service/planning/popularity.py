@@ -32,6 +32,12 @@ class Popularity:
         """Of all requests, those to the most popular session."""
         return self._mass(0.0, 1.0)
 
+    def chances(self, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Of each rank (N,), the chance that a request is for it."""
+        power = 1 - self.skew
+        mass = (ranks + 1 + self.shift) ** power - (ranks + self.shift) ** power
+        return np.asarray(mass / (self._power(float(self.count)) - self._power(0.0)))
+
     def living(self, requests: float) -> float:
         """Expected number of sessions that are asked at least once by so many requests."""
         sizes, chances = self._buckets()
@@ -41,11 +47,11 @@ class Popularity:
         """Of a cache of the `kept` least recently unused sessions (Che's approximation, 2002)."""
         if kept >= self.count:
             return 1.0
-        requests = self._lifetime(kept)
+        requests = self.lifetime(kept)
         sizes, chances = self._buckets()
         return float((sizes * chances * -np.expm1(-requests * chances)).sum())
 
-    def _lifetime(self, kept: float) -> float:
+    def lifetime(self, kept: float) -> float:
         """Requests after which a session that none of them asked for has been put out."""
         low, high = 0.0, 1.0
         while self.living(high) < kept:
