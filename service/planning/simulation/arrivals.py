@@ -11,9 +11,9 @@ from service.planning.popularity import Popularity, popularity
 from service.planning.simulation.scenario import Scenario
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
+_SALTS = np.arange(1, 5, dtype=np.uint64) * _MIX  # arrays wrap around without a warning
 _MIX_2 = np.uint64(0xBF58476D1CE4E5B9)
 _TENTH = 10
-_REHASHES = 4
 STEP_S = 0.1
 
 
@@ -65,9 +65,9 @@ def route(
     if scenario.workload.routing == "random":
         keys = rng.integers(0, 2**63, len(sessions), dtype=np.uint64)
     found = (_hashed(keys) % fleet).astype(np.int64)
-    for salt in range(1, _REHASHES + 1) if down is not None else ():
+    for salt in _SALTS[:, None] if down is not None else ():
         away = found % _TENTH == down
-        found[away] = (_hashed(keys[away] + np.uint64(salt) * _MIX) % fleet).astype(np.int64)
+        found[away] = (_hashed(keys[away] + salt) % fleet).astype(np.int64)
     return found
 
 

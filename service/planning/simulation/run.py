@@ -14,13 +14,15 @@ from service.planning.simulation.warm import warm_copies
 
 _SPREAD = 0.5
 _HEALTHY = 0.95
+_GRACE_S = 2.0
 
 
 class Outcome(NamedTuple):
     """Shares of requests, and seconds.
 
-    offered_rps: of the fleet; served: within the clients' retries; refused: answers 503 for each
-    request; store_errors: of those, because Redis did not answer.
+    offered_rps: of the fleet; served: of the requests that came two seconds before the end or
+    earlier, those answered by then; refused: answers 503 for each request; store_errors: of those,
+    because Redis did not answer.
     device, redis: share of their time that they worked; copy_hits: requests that found a copy.
     recovered_s: after the fault began, until requests were served as before; none: never.
     """
@@ -51,10 +53,11 @@ class _Simulation:
         self._redis = RedisShare(scenario)
         self._replicas = [Replica(self._env, scenario) for _ in range(scenario.sample)]
         self._hits = self._looked = self._refused = self._store_errors = 0
+        self._arrived: list[float] = []
         self._finished: list[tuple[float, float, bool]] = []  # arrival, latency, served
 
     def run(self) -> Outcome:
-        """Until the last arrival; who is still waiting then counts as served so far as he is."""
+        """To the end; who still waits then was not served."""
         if self._scenario.fault != "cold":
             self._warm()
         self._env.process(self._arrive())
@@ -72,6 +75,7 @@ class _Simulation:
     def _arrive(self) -> Generator[simpy.Event, Any, None]:
         for arrival in arrivals(self._scenario, self._rng):
             yield self._env.timeout(max(0.0, arrival.at - self._env.now))
+            self._arrived.append(arrival.at)
             self._env.process(self._client(arrival))
 
     def _restart(self) -> Generator[simpy.Event, Any, None]:
@@ -133,12 +137,15 @@ class _Simulation:
         self._finished.append((arrival.at, self._env.now - arrival.at, served))
 
     def _outcome(self) -> Outcome:
-        scenario, count = self._scenario, max(1, len(self._finished))
+        scenario, count = self._scenario, max(1, len(self._arrived))
+        counted_s = scenario.seconds - _GRACE_S
+        due = max(1, sum(at <= counted_s for at in self._arrived))
+        served = sum(good and at <= counted_s for at, _, good in self._finished)
         latencies = [latency for _, latency, served in self._finished if served] or [np.inf]
         device_s = sum(replica.busy_s for replica in self._replicas)
         return Outcome(
             offered_rps=scenario.workload.rps,
-            served=sum(served for _, _, served in self._finished) / count,
+            served=served / due,
             refused=self._refused / count,
             store_errors=self._store_errors / count,
             mean_s=float(np.mean(latencies)),
@@ -153,13 +160,12 @@ class _Simulation:
     def _recovered_s(self) -> float | None:
         """Until all whole seconds that follow have nearly all requests answered within one."""
         began = 0.0 if self._scenario.fault == "cold" else self._scenario.fault_at_s
-        last_bad = None
-        for second in range(int(began), int(self._scenario.seconds) - 2):
-            within = [f for f in self._finished if second <= f[0] < second + 1]
-            good = sum(served and latency < 1.0 for _, latency, served in within)
-            if good < _HEALTHY * len(within):
-                last_bad = second
-        if last_bad is None:
+        seconds = int(self._scenario.seconds - _GRACE_S)
+        prompt = [at for at, latency, served in self._finished if served and latency < 1.0]
+        good, _ = np.histogram(prompt, bins=seconds, range=(0, seconds))
+        came, _ = np.histogram(self._arrived, bins=seconds, range=(0, seconds))
+        bad = np.flatnonzero((good < _HEALTHY * came) & (np.arange(seconds) >= began))
+        if not len(bad):
             return 0.0
-        ended = last_bad + 1
-        return None if ended >= int(self._scenario.seconds) - 2 else ended - began
+        ended = float(bad[-1]) + 1
+        return None if ended >= seconds else ended - began

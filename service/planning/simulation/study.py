@@ -10,10 +10,10 @@ from service.planning.simulation.run import Outcome, simulate
 from service.planning.simulation.scenario import FAULTS, Scenario
 from service.planning.workload import GIB, Routing
 
-LOADS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 1.1)
-_SWEEP_S = 4.0
+LOADS = (0.01, 0.1, 0.5, 0.75, 0.9, 1.1)
+_SWEEP_S = 5.0
 _FAULT_LOAD = 0.6
-_FAULT_S = {"none": 10.0, "redis": 40.0, "replicas": 30.0, "cold": 30.0, "upgrade": 45.0}
+_FAULT_S = {"none": 15.0, "redis": 25.0, "replicas": 20.0, "cold": 15.0, "upgrade": 45.0}
 _FAULT_AT_S, _DOWN_S = 10.0, 3.0
 
 

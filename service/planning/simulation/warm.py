@@ -18,7 +18,9 @@ def warm_copies(scenario: Scenario, rng: np.random.Generator) -> Iterator[NDArra
     room = int(load.copies_bytes / costs.content_bytes(load.classes, load.shots))
     if load.routing == "random":  # every replica sees all sessions
         for _ in range(scenario.sample):
-            yield spread_of(scenario).draw(_DRAWS_A_COPY * min(room, load.sessions), rng)
+            asked = spread_of(scenario).draw(_DRAWS_A_COPY * min(room, load.sessions), rng)
+            latest_first, at = np.unique(asked[::-1], return_index=True)
+            yield latest_first[np.argsort(at)][:room][::-1]
         return
     held = list(_with_affinity(scenario, room * scenario.replicas, rng))
     sessions, replicas, ages = (np.concatenate(part) for part in zip(*held, strict=True))

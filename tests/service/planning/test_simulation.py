@@ -14,17 +14,19 @@ FREE = {"touch_us": 0.0, "fetch_us": 0.0, "fetch_us_per_mib": 0.0, "touch_bytes"
 
 
 def scenario(**update: object) -> Scenario:
-    workload = Workload(rps=1, classes=1, shots=1, sessions=50_000, routing="random")
+    workload = Workload(
+        rps=1, classes=1, shots=1, sessions=50_000, routing="random", copies_bytes=200.0 * MIB
+    )
     made = Scenario(workload=workload, profile=MEASURED, replicas=100, sample=10, seconds=30)
     return made.model_copy(update=update)
 
 
 def test_waits_are_those_of_md1() -> None:
-    """One device, batches of one, a Redis that costs nothing: constant service, Poisson arrivals."""
+    """Batches of one and a Redis that costs nothing: constant service, Poisson arrivals."""
     engine = MEASURED.engine.model_copy(update={"max_batch": 1})
     store = MEASURED.store.model_copy(update=FREE)
     profile = MEASURED.model_copy(update={"engine": engine, "store": store})
-    made = scenario(profile=profile, seconds=400.0, max_wait_s=1e6, max_requests=10**6)
+    made = scenario(profile=profile, seconds=200.0, max_wait_s=1e6, max_requests=10**6)
     made = made.model_copy(
         update={"workload": made.workload.model_copy(update={"redis_bytes_s": 1e15})}
     ).at_load(0.8)
@@ -67,8 +69,7 @@ def test_a_redis_that_is_too_slow_saturates_before_the_devices() -> None:
 
 
 def faulty(fault: str) -> Outcome:
-    times = {"fault_at_s": 5.0, "fault_s": 2.0}
-    return simulate(scenario(fault=fault, seconds=30.0, **times).at_load(0.5))
+    return simulate(scenario(fault=fault, seconds=30.0, fault_at_s=5.0, fault_s=2.0).at_load(0.5))
 
 
 def test_a_dead_redis_is_told_and_got_over() -> None:
