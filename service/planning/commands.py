@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -151,7 +152,11 @@ def simulate(
         Console(width=120).print(each)
 
 
-COMMANDS = {"plan": plan, "plan-measure": plan_measure, "simulate": simulate}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "plan": plan,
+    "plan-measure": plan_measure,
+    "simulate": simulate,
+}
 
 
 def add_commands(app: typer.Typer) -> None:
