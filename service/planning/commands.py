@@ -1,25 +1,21 @@
-"""`plan`: what a load needs; `plan-measure`: what operations cost here; `simulate`: what breaks."""
+"""`plan`: what a load needs; `plan-measure`: what operations cost here; `simulate`: what breaks.
+
+What is slow to import is imported where it is used, so that help comes at once.
+"""
 
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import Progress
 
-from service.planning.gpu import DEFAULT_SHARE, estimate
-from service.planning.plan import PlanError, make_plan
-from service.planning.profile import DEFAULT_PROFILE, Profile, ProfileError, load_profile
-from service.planning.report import plan_tables
-from service.planning.simulation import Scenario
-from service.planning.simulation.study import designs, runs, study, study_tables
-from service.planning.workload import GIB, Routing, Workload
+from service.planning.defaults import DEFAULT_PROFILE, DEFAULT_SHARE, GIB, Routing
 
-_errors = Console(stderr=True)
+if TYPE_CHECKING:
+    from service.planning.profile import Profile
+
 _USAGE_ERROR = 2
 
 Profiled = Annotated[str, typer.Option("--profile", help="Unit costs: a shipped name or a file.")]
@@ -59,6 +55,14 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Replicas, devices, Redis and network for a load, with all assumptions."""
+    from pydantic import ValidationError
+    from rich.console import Console
+
+    from service.planning.plan import PlanError, make_plan
+    from service.planning.profile import ProfileError
+    from service.planning.report import plan_tables
+    from service.planning.workload import Workload
+
     try:
         workload = Workload(
             rps=rps,
@@ -95,14 +99,17 @@ def plan_measure(
     repeats: Annotated[int, typer.Option(min=1, help="Of each kind of request.")] = 10,
 ) -> None:
     """Unit costs of a running service and a Redis; a key is read from FSS_API_KEY."""
-    # Here and not above: planning needs neither a client of HTTP nor one of Redis.
+    from rich.console import Console
+    from rich.progress import Progress
+
     from service.planning.measure import MeasureOptions, measure, steps
+    from service.planning.profile import ProfileError
 
     count = cores or len(os.sched_getaffinity(0))
     key = os.environ.get("FSS_API_KEY")
     options = MeasureOptions(url, redis, out.stem, count, machine, key, repeats)
     try:
-        with Progress(console=_errors, transient=True) as bar:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("requests", total=steps(options))
             found = measure(options, lambda: bar.advance(task))
         out.write_text(found.model_dump_json(indent=1) + "\n")
@@ -128,6 +135,15 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Designs under rising load and under faults, one request at a time."""
+    from pydantic import ValidationError
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from service.planning.profile import ProfileError
+    from service.planning.simulation import Scenario
+    from service.planning.simulation.study import designs, runs, study, study_tables
+    from service.planning.workload import Workload
+
     try:
         base = Scenario(
             workload=Workload(rps=1, classes=classes, shots=shots, sessions=sessions),
@@ -139,7 +155,7 @@ def simulate(
     except (ProfileError, ValidationError) as exc:
         _fail(exc)
     asked = runs(base, designs(cells, copies_gib * GIB))
-    with Progress(console=_errors, transient=True) as bar:
+    with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("runs", total=len(asked))
         rows = list(study(asked, lambda: bar.advance(task)))
     if as_json:
@@ -165,7 +181,10 @@ def add_commands(app: typer.Typer) -> None:
         app.command(name)(command)
 
 
-def _profile(name: str, gpu: str | None, network: str, share: float, cores: int) -> Profile:
+def _profile(name: str, gpu: str | None, network: str, share: float, cores: int) -> "Profile":
+    from service.planning.gpu import estimate
+    from service.planning.profile import load_profile
+
     base = load_profile(name)
     return base if gpu is None else estimate(base, network, gpu, share=share, cores=cores)
 

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
+from service.planning.defaults import DEFAULT_SHARE
 from service.planning.profile import EngineCosts, Profile, ProfileError
 
-DEFAULT_SHARE = 0.2
 _MAX_BATCH = 8
 _LAUNCH_MS = 1.0
 

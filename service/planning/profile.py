@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 PROFILES = Path(__file__).resolve().parent / "profiles"
-DEFAULT_PROFILE = "lite-int8-cpu2"
 
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]

@@ -1,15 +1,15 @@
 """What is asked of a fleet, and how much it keeps in reserve."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Routing = Literal["random", "affinity"]
+from service.planning.defaults import GIB, Routing
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=1)]
 MIB = 2**20
-GIB = 2**30
 
 
 class Workload(BaseModel):
