@@ -11,7 +11,7 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check bench load soak chaos lock clean bench-gpu
+.PHONY: help demo run test check bench load soak chaos alerts lock clean bench-gpu
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
@@ -47,6 +47,12 @@ chaos: $(VENV)/.stamp ## Kill, fill, starve and overload services, write out/cha
 
 bench-gpu: $(VENV)/.stamp ## Time fp16 PyTorch beside the fp16 engine on a GPU, write out/bench-gpu.json
 	$(VENV)/bin/python -m export.bench_gpu --json out/bench-gpu.json
+
+# Text below text, so that the comments come along; kustomize cannot embed one file in another.
+ALERTS := k8s/components/monitoring
+alerts: ## Write the alerts of rules.yaml for Prometheus' operator
+	sed -i '/^spec:$$/q' $(ALERTS)/prometheusrule.yaml
+	sed 's/^\(.\)/  \1/' $(ALERTS)/rules.yaml >> $(ALERTS)/prometheusrule.yaml
 
 # onnxruntime and onnxruntime-gpu are the same module: no file may hold both.
 lock: $(VENV)/.stamp ## Pin all requirements anew
