@@ -5,9 +5,8 @@ import re
 import shutil
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import yaml
@@ -26,21 +25,13 @@ UP = "up"
 Rule = dict[str, Any]
 
 
-class Exposed(NamedTuple):
-    """What a running service exposes: its metrics, and how Prometheus reads its text."""
-
-    metrics: set[str]
-    text: str
-
-
 @pytest.fixture(scope="module")
-def exposed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exposed]:
-    """Of a service over the tiny bundle, in a process of its own."""
+def exposed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Metrics of a service over the tiny bundle, in a process of its own."""
     folder = tmp_path_factory.mktemp("exposed")
     bundle = write_tiny_bundle(folder / "bundle")
     with serving(folder / "log", {"FSS_BUNDLE": str(bundle)}) as server:
-        text = server.client.get("/metrics").text
-    yield Exposed(set(parse(text).labels), text)
+        return set(parse(server.client.get("/metrics").text).labels)
 
 
 def rules() -> list[Rule]:
@@ -109,26 +100,26 @@ def test_every_alert_has_a_severity_and_a_runbook_that_exists(root: Path) -> Non
     assert headings == {rule["alert"].lower() for rule in rules()}
 
 
-def test_alerts_ask_for_metrics_that_the_service_has(exposed: Exposed) -> None:
+def test_alerts_ask_for_metrics_that_the_service_has(exposed: set[str]) -> None:
     for rule in rules():
         asked = metrics_in(rule["expr"])
         assert asked
-        assert asked <= exposed.metrics | {UP}, rule["alert"]
+        assert asked <= exposed | {UP}, rule["alert"]
 
 
-def test_the_dashboard_asks_for_metrics_that_the_service_has(exposed: Exposed) -> None:
+def test_the_dashboard_asks_for_metrics_that_the_service_has(exposed: set[str]) -> None:
     for query in dashboard_queries():
         asked = metrics_in(query)
         assert asked
-        assert asked <= exposed.metrics | {UP}, query
+        assert asked <= exposed | {UP}, query
 
 
-def test_the_dashboard_shows_every_metric_of_the_service(exposed: Exposed) -> None:
+def test_the_dashboard_shows_every_metric_of_the_service(exposed: set[str]) -> None:
     shown = set().union(*map(metrics_in, dashboard_queries()))
     # Nobody looks at these but by an alert, or at all.
     unseen = {"process_max_fds", "process_virtual_memory_bytes"}
-    assert {name for name in exposed.metrics if name.startswith("fss_")} <= shown
-    assert {name for name in exposed.metrics if name.startswith("process_")} <= shown | unseen
+    assert {name for name in exposed if name.startswith("fss_")} <= shown
+    assert {name for name in exposed if name.startswith("process_")} <= shown | unseen
 
 
 @pytest.mark.promtool

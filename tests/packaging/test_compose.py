@@ -31,7 +31,7 @@ def services(compose: dict[str, Any]) -> dict[str, Service]:
 
 def test_file_follows_the_compose_specification(root: Path) -> None:
     checker = Path(sys.executable).parent / "check-jsonschema"
-    command = [checker, "--builtin-schema", "vendor.compose-spec", root / "compose.yaml"]
+    command = [str(checker), "--builtin-schema", "vendor.compose-spec", str(root / "compose.yaml")]
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
 
