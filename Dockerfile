@@ -86,7 +86,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 RUN groupadd --gid 10001 service \
     && useradd --uid 10001 --gid service --no-create-home --shell /usr/sbin/nologin service \
-    && install --directory --owner service --group service /var/lib/fewshot-segmentation
+    && install --directory --owner service --group service /var/lib/fss/jobs
 COPY --from=init /usr/bin/tini-static /usr/local/bin/tini
 COPY --from=cuda-python /opt/python /opt/python
 COPY --from=app /app /app
@@ -121,7 +121,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 RUN groupadd --gid 10001 service \
     && useradd --uid 10001 --gid service --no-create-home --shell /usr/sbin/nologin service \
-    && install --directory --owner service --group service /var/lib/fewshot-segmentation
+    && install --directory --owner service --group service /var/lib/fss/jobs
 COPY --from=init /usr/bin/tini-static /usr/local/bin/tini
 COPY --from=cpu-dependencies /opt/venv /opt/venv
 COPY --from=app /app /app

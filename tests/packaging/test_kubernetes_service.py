@@ -131,10 +131,12 @@ def test_the_route_has_the_api_and_keeps_the_inside_inside(
     inside = {"/healthz", "/readyz", "/metrics"}
     assert not [path for path in inside if _is_routed(path, route)]
     assert not [path for path in api - inside if not _is_routed(path, route)]
-    (rule,) = route["spec"]["rules"]
-    assert rule["backendRefs"] == [{"name": NAME, "port": 80}]
+    rules = route["spec"]["rules"]
+    assert all(rule["backendRefs"] == [{"name": NAME, "port": 80}] for rule in rules)
     allowed = settings(overlay, monkeypatch)
-    assert float(rule["timeouts"]["request"].rstrip("s")) > allowed.upload_s + allowed.deadline_s
+    requests_s, jobs_s = (float(rule["timeouts"]["request"].rstrip("s")) for rule in rules)
+    assert requests_s > allowed.upload_s + allowed.deadline_s
+    assert jobs_s == 0  # no limit
 
 
 def test_the_adapter_answers_what_the_autoscaler_asks() -> None:
