@@ -128,6 +128,15 @@ def test_settings_of_the_service_are_its_settings(
     assert Settings().drain_s + 15 <= int(api["stop_grace_period"].rstrip("s"))
 
 
+def test_jobs_are_kept_on_a_volume_that_the_image_has_a_folder_for(
+    root: Path, services: dict[str, Service]
+) -> None:
+    api = services["api"]
+    directory = api["environment"]["FSS_JOBS_DIR"]
+    assert api["volumes"] == [f"jobs:{directory}"]
+    assert f"--owner service --group service {directory}\n" in (root / "Dockerfile").read_text()
+
+
 def test_the_health_check_is_that_of_the_image(root: Path, services: dict[str, Service]) -> None:
     (code,) = set(re.findall(r'CMD \["python", "-c", "(.+)"\]', (root / "Dockerfile").read_text()))
     assert services["api"]["healthcheck"]["test"] == ["CMD", "python", "-c", code]

@@ -14,6 +14,7 @@ from tests.packaging.manifests import (
     resources,
     selects,
     service_container,
+    settings_of,
     workloads,
 )
 
@@ -126,6 +127,19 @@ def test_without_shared_sessions_there_is_one_replica_and_never_two(overlay: str
     assert shared == (overlay != "dev")
     assert strategy == ("RollingUpdate" if shared else "Recreate")
     assert (most > 1) == shared
+
+
+def test_jobs_have_a_volume_that_one_process_has(overlay: str) -> None:
+    directory = settings_of(overlay).get("FSS_JOBS_DIR")
+    mounts = {m["mountPath"]: m["name"] for m in service_container(overlay)["volumeMounts"]}
+    volumes = {v["name"]: v for v in pod(one(overlay, "Deployment"))["volumes"]}
+    assert (directory is not None) == (overlay == "dev")
+    assert ("jobs" in volumes) == (directory is not None)
+    if directory is not None:
+        claim = volumes[mounts[directory]]["persistentVolumeClaim"]["claimName"]
+        volume = one(overlay, "PersistentVolumeClaim", claim)
+        assert volume["spec"]["accessModes"] == ["ReadWriteOncePod"]
+        assert one(overlay, "HorizontalPodAutoscaler")["spec"]["maxReplicas"] == 1
 
 
 def test_clients_reach_the_service_by_the_route_alone(overlay: str) -> None:
