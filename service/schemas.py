@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from service.report_card import ReportCard
+
 MAX_FILES = 16
 _CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 # A name is the end of a path. Clients resolve dot segments before they send one, browsers take a
@@ -39,6 +41,7 @@ ClassName = Annotated[
 ]
 Files = Annotated[list[bytes], Field(min_length=1, max_length=MAX_FILES)]
 Output = Literal["rle", "png", "polygon"]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class _Form(BaseModel):
@@ -75,6 +78,10 @@ class SupportForm(_Form):
             "`adapt` leave it as it is. On photographs it does harm."
         ),
     ] = False
+    report: Annotated[
+        bool,
+        Field(description="Judge the shots by each other; `false` saves the time that takes."),
+    ] = True
 
 
 class SegmentForm(_Form):
@@ -88,12 +95,11 @@ class SegmentForm(_Form):
         list[ClassName], Field(description="Repeat for several; none: all of the session.")
     ] = []
     threshold: Annotated[
-        float | None,
+        Probability | Literal["calibrated"] | None,
         Field(
-            ge=0,
-            le=1,
-            allow_inf_nan=False,
-            description="Least probability of a foreground pixel; none: the model's own.",
+            description="Least probability of a foreground pixel; none: the model's own; "
+            "`calibrated`: for each class the one of its report card, and the model's own where "
+            "it has none.",
         ),
     ] = None
     output: Annotated[Output, Field(description="How masks are encoded.")] = "rle"
@@ -114,6 +120,9 @@ class SupportResponse(BaseModel):
     expires_at: Annotated[datetime, Field(description="Moves on with every use of the session.")]
     model: str
     warnings: list[str]
+    report: Annotated[
+        ReportCard | None, Field(description="Of the whole class; null with `report=false`.")
+    ] = None
 
 
 class RleMask(BaseModel):

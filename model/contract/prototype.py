@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 # How the gates of K shots become one: by their mean, or multiplied as in the authors' code.
 GateFusion = Literal["mean", "product"]
+JUDGEMENT_SIZE = 35  # J, numbers in [0, 1] that are kept of each judged shot
 
 
 class SupportPrototype(NamedTuple):
@@ -53,21 +54,39 @@ class SupportSet(NamedTuple):
     """One class: its shots, and how the head's answer is corrected for it, if it is.
 
     refit: (R,) as in `graphs.HEAD`; see `model.runtime.refit`.
+    judgements: (K, J) what was measured of each shot when it came, a row of zeros for one that was
+        not judged; the head makes no use of them.
     """
 
     shots: tuple[SupportPrototype, ...]
     refit: NDArray[np.float32] | None = None
+    judgements: NDArray[np.float32] | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes the arrays occupy."""
         refit_bytes = 0 if self.refit is None else self.refit.nbytes
-        return refit_bytes + sum(shot.nbytes for shot in self.shots)
+        judgement_bytes = 0 if self.judgements is None else self.judgements.nbytes
+        return refit_bytes + judgement_bytes + sum(shot.nbytes for shot in self.shots)
 
     def extended(self, more: "SupportSet") -> "SupportSet":
         """With further shots of the class; a refit of theirs takes the place of the one here."""
         refit = self.refit if more.refit is None else more.refit
-        return SupportSet((*self.shots, *more.shots), refit)
+        return SupportSet((*self.shots, *more.shots), refit, _joined(self, more))
+
+
+def _joined(first: SupportSet, second: SupportSet) -> NDArray[np.float32] | None:
+    """The judgements of both, with zeros for the shots of the one that has none."""
+    known = [each.judgements for each in (first, second) if each.judgements is not None]
+    if not known:
+        return None
+    rows = [
+        np.zeros((len(each.shots), known[0].shape[1]), np.float32)
+        if each.judgements is None
+        else each.judgements
+        for each in (first, second)
+    ]
+    return np.concatenate(rows)
 
 
 class HeadInputs(NamedTuple):

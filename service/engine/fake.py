@@ -82,6 +82,14 @@ class FakeEngine:
         logits = _STEEPNESS * (distance(inputs.guided) - distance(inputs.affinity))
         return Answers(logits, 1 / (1 + np.exp(-logits.max(axis=(2, 3)))))
 
+    async def examine(
+        self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
+    ) -> list[Answers]:
+        """See `Engine.examine`."""
+        return [
+            await self.segment([image], each) for image, each in zip(images, classes, strict=True)
+        ]
+
     def _encode(self, images: Sequence[ImageU8]) -> NDArray[np.float32]:
         """Colours in [0, 1] on the feature grid, (B, h, h, 3)."""
         if not self.ready:

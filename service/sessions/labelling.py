@@ -19,6 +19,7 @@ class ClassAnswer(NamedTuple):
     """A class as it is asked for in an image: its number from 1, and what the engine answers.
 
     logits: (h, h). presence: in [0, 1]; `present`: whether that is enough.
+    threshold: least probability of a pixel of it; none: as for all.
     """
 
     number: int
@@ -26,6 +27,7 @@ class ClassAnswer(NamedTuple):
     logits: NDArray[np.float32]
     presence: float
     present: bool
+    threshold: float | None = None
 
 
 class Labels(NamedTuple):
@@ -42,26 +44,25 @@ class Labels(NamedTuple):
 def label_pixels(
     answers: Sequence[ClassAnswer], height: int, width: int, threshold: float
 ) -> Labels:
-    """Give each pixel to its best class, or to the background below the threshold.
+    """Give each pixel to its best class of those that reach their threshold there.
 
     Args:
         answers: of one image, at most 255; of none, every pixel is background.
         height: of the image in pixels.
         width: of the image in pixels.
-        threshold: least probability of a foreground pixel, in [0, 1].
+        threshold: least probability of a pixel of a class without one of its own, in [0, 1].
     """
     index = np.zeros((height, width), np.uint8)
-    if not answers:
-        return Labels(index, np.full((height, width), -np.inf, np.float32))
-    best = upsample_logits(answers[0].logits, height, width)
-    index[:] = answers[0].number
+    best = np.full((height, width), -np.inf, np.float32)
     # One class at a time: all at once would take P times the image in floats.
-    for answer in answers[1:]:
+    for answer in answers:
         candidate = upsample_logits(answer.logits, height, width)
-        better = candidate > best
-        index[better] = answer.number
-        np.maximum(best, candidate, out=best)
-    index[best < _logit(threshold)] = 0
+        own = threshold if answer.threshold is None else answer.threshold
+        reached = candidate >= _logit(own)
+        # A class that reaches its threshold goes before all that do not.
+        better = np.where(index == 0, reached | (candidate > best), reached & (candidate > best))
+        best[better] = candidate[better]
+        index[better & reached] = answer.number
     return Labels(index, best)
 
 

@@ -12,6 +12,7 @@ from service.errors import (
 )
 from service.imaging import encode_label_map
 from service.schemas import ImageResult, SegmentForm, SegmentResponse
+from service.sessions.judging import class_threshold
 from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels
 from service.sessions.resources import Resources
 from service.sessions.uploads import QueryImage, drained, read_query
@@ -67,11 +68,12 @@ async def segment_to_label_map(resources: Resources, form: SegmentForm, owner: s
         raise NotAcceptableError("image/png can hold the answer for one image only")
     selection = await _select(resources, form, owner)
 
-    def draw(labels: Labels, _: Sequence[ClassAnswer]) -> bytes:
-        return encode_label_map(labels.class_index)
+    def draw(labels: Labels, answers: Sequence[ClassAnswer]) -> LabelMap:
+        names = tuple(answer.name for answer in answers)
+        return LabelMap(encode_label_map(labels.class_index), names, selection.session.session_id)
 
-    (png,) = await _label(resources, form, selection, draw)
-    return LabelMap(png, selection.names, selection.session.session_id)
+    (label_map,) = await _label(resources, form, selection, draw)
+    return label_map
 
 
 async def _select(resources: Resources, form: SegmentForm, owner: str) -> _Selection:
@@ -102,20 +104,23 @@ async def _label(
         [query.pixels for query in queries],
         [selection.session.classes[name] for name in selection.names],
     )
-    threshold = resources.threshold if form.threshold is None else form.threshold
-
+    threshold, own_thresholds = _thresholds(resources, form, selection)
     least = resources.engine.manifest.presence_threshold
 
     def label(query: QueryImage, number: int) -> Finished:
+        asked = zip(
+            selection.names,
+            found.logits[number],
+            found.presence[number],
+            own_thresholds,
+            strict=True,
+        )
+        # Of those that are dropped none keeps a number: a label map counts what it holds.
+        kept = [each for each in asked if form.absent == "keep" or each[2] >= least]
         answers = [
-            ClassAnswer(position, name, logits, float(presence), bool(presence >= least))
-            for position, (name, logits, presence) in enumerate(
-                zip(selection.names, found.logits[number], found.presence[number], strict=True),
-                start=1,
-            )
+            ClassAnswer(position, name, logits, float(score), bool(score >= least), own)
+            for position, (name, logits, score, own) in enumerate(kept, start=1)
         ]
-        if form.absent == "drop":
-            answers = [answer for answer in answers if answer.present]
         with resources.gate.entry() as enter:
             enter(query.height * query.width)
             return finish(label_pixels(answers, query.height, query.width, threshold), answers)
@@ -124,6 +129,18 @@ async def _label(
         return await resources.pool.gather(
             partial(label, query, number) for number, query in enumerate(queries)
         )
+
+
+def _thresholds(
+    resources: Resources, form: SegmentForm, selection: _Selection
+) -> tuple[float, list[float | None]]:
+    """For all classes, and for each one that has its own."""
+    if form.threshold == "calibrated":
+        classes = selection.session.classes
+        own = [class_threshold(classes[name], resources.threshold) for name in selection.names]
+        return resources.threshold, [*own]
+    threshold = resources.threshold if form.threshold is None else form.threshold
+    return threshold, [None] * len(selection.names)
 
 
 async def _read(resources: Resources, form: SegmentForm) -> list[QueryImage]:

@@ -6,6 +6,7 @@ K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`
     tokens (T, D) F16
     token_counts (K,) U32
     refit (R,) F32, only if the class has one
+    judgements (K, J) F32 in [0, 1], only if a shot of it was judged
 """
 
 from typing import NamedTuple, Self
@@ -13,7 +14,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import Manifest, SupportPrototype, SupportSet
+from model.contract import JUDGEMENT_SIZE, Manifest, SupportPrototype, SupportSet
 from service.errors import InvalidArchiveError
 
 Array = NDArray[np.float16] | NDArray[np.float32] | NDArray[np.uint32]
@@ -21,6 +22,7 @@ Tensors = dict[str, Array]
 
 _VECTORS = ("affinity", "guided", "gate")
 _NAMES = frozenset({*_VECTORS, "tokens", "token_counts"})
+_OPTIONAL = frozenset({"refit", "judgements"})
 
 
 class ShotSpec(NamedTuple):
@@ -46,6 +48,8 @@ def to_tensors(supports: SupportSet) -> Tensors:
     tensors["token_counts"] = np.array([len(shot.tokens) for shot in shots], np.uint32)
     if supports.refit is not None:
         tensors["refit"] = supports.refit
+    if supports.judgements is not None:
+        tensors["judgements"] = supports.judgements
     return tensors
 
 
@@ -59,7 +63,7 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
     Raises:
         InvalidArchiveError: one is missing, too many, of another shape or type, or not finite.
     """
-    if set(tensors) - {"refit"} != _NAMES:
+    if set(tensors) - _OPTIONAL != _NAMES:
         raise InvalidArchiveError("a class lacks tensors, or has some that do not belong there")
     counts = _token_counts(tensors["token_counts"])
     channels = _width(tensors["affinity"]) if spec is None else spec.channels
@@ -75,7 +79,17 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
     shots = tuple(SupportPrototype(*parts) for parts in zip(*vectors, tokens, strict=True))
     if spec is not None and any(shot.nbytes > spec.max_shot_bytes for shot in shots):
         raise InvalidArchiveError(f"a shot takes more than {spec.max_shot_bytes} bytes")
-    return SupportSet(shots, None if refit is None else np.asarray(refit, np.float32))
+    refit = None if refit is None else np.asarray(refit, np.float32)
+    return SupportSet(shots, refit, _judgements(tensors.get("judgements"), len(counts)))
+
+
+def _judgements(tensor: Array | None, shots: int) -> NDArray[np.float32] | None:
+    if tensor is None:
+        return None
+    _require(tensor, np.float32, (shots, JUDGEMENT_SIZE))
+    if tensor.min() < 0 or tensor.max() > 1:
+        raise InvalidArchiveError("a judgement is not in [0, 1]")
+    return np.asarray(tensor, np.float32)
 
 
 def _token_counts(tensor: Array) -> list[int]:
