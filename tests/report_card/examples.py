@@ -130,9 +130,7 @@ class Bench:
             answer = self._runtime.head(support.query, np.zeros(2, np.int64), asked)
             found = Prediction(answer.logits[0], float(answer.presence[0]), answer.logits[1])
             alike = compare(support.shot, others.shots)
-            signals = measure(
-                support.image, support.mask, found, alike=alike, threshold=threshold
-            )
+            signals = measure(support.image, support.mask, found, alike=alike, threshold=threshold)
             judged.append(
                 {
                     "signals": signals._asdict(),

@@ -94,7 +94,7 @@ def _half(name: str, scores: NDArray[np.float64], kind: NDArray[np.str_]) -> dic
 
 
 def threshold_figures(rows: Rows, own: float) -> list[dict[str, Any]]:
-    """mIoU of held-out queries in percent, over the classes of each set and of all."""
+    """MIoU of held-out queries in percent, over the classes of each set and of all."""
     sets = list(dict.fromkeys(row["set"] for row in rows))
     chosen = [[row for row in rows if row["set"] == name] for name in sets]
     return [_gain(n, each, own) for n, each in zip([*sets, "all"], [*chosen, rows], strict=True)]

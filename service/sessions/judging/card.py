@@ -12,7 +12,7 @@ from service.sessions.judging.threshold import calibrated_threshold
 
 _FLAGGED = 0.5
 _NEARLY_EMPTY, _TINY, _NEARLY_FULL = 0.0005, 0.005, 0.9  # shares of the image
-_MOSTLY_BORDER = 0.75  # of the border: a lone mask is hardly the object then
+_MOSTLY_BORDER = 0.75  # of the border: such a mask is hardly the object
 _ALL_SIDES = 4
 _LOW_IOU = 0.3
 _FEW = 3
@@ -105,11 +105,15 @@ def _mask_codes(judged: Judgement) -> Iterator[WarningCode]:
 
 
 def _suspect_codes(judged: Judgement, suspect: Suspicion | None) -> Iterator[WarningCode]:
-    """What the other shots show; a single shot can only betray itself by its border."""
-    if suspect is None:
-        if judged.signals.border > _MOSTLY_BORDER:
-            yield "probably_inverted"
-    elif suspect.chance >= _FLAGGED:
+    """What the other shots show; a single shot can only betray itself by its border.
+
+    A bad shot spoils what the others say of each other, so what is wrong with a flagged one is
+    also told by its border where that is plain.
+    """
+    flagged = suspect is None or suspect.chance >= _FLAGGED
+    if flagged and judged.signals.border > _MOSTLY_BORDER:
+        yield "probably_inverted"
+    elif flagged and suspect is not None:
         yield _CODES[suspect.kind]
 
 

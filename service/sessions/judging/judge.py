@@ -87,7 +87,7 @@ def _row(
     others: Shots,
     answers: Answers,
     threshold: float,
-    lone: bool,  # noqa: FBT001 - by position from a partial
+    lone: bool,
 ) -> NDArray[np.float32]:
     by_others, by_itself, *refitted = answers.logits[0]
     served = refitted[0] if refitted else by_others

@@ -38,7 +38,7 @@ class Suspicion(NamedTuple):
 
 def suspicions(signals: Mapping[int, Signals]) -> dict[int, Suspicion]:
     """Of each shot beside all the others; none where there is a single one."""
-    if len(signals) < 2:  # noqa: PLR2004 - one has no others
+    if len(signals) < 2:
         return {}
     rows = features(list(signals.values()))
     return {shot: _suspicion(row) for shot, row in zip(signals, rows, strict=True)}
