@@ -34,10 +34,10 @@ class Support(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A class of a set, and the positions of the images that show it, shuffled."""
+    """A class of a set, its index in label maps, and the positions of the images that show it, shuffled."""
 
     dataset: LabelledImages
-    index: int
+    label: int
     name: str
     shots: int
     images: list[int]
@@ -102,7 +102,7 @@ class Bench:
 
     def _read(self, drawn: Drawn, i: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         image, label = drawn.dataset.read(i)
-        mask = resize_mask((label == drawn.index) & (label != IGNORE), self._side)
+        mask = resize_mask((label == drawn.label) & (label != IGNORE), self._side)
         return resize_image(image, self._side), mask
 
     def _supports(self, drawn: Drawn) -> list[Support]:

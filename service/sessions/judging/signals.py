@@ -139,13 +139,19 @@ def sides_touched(coverage: Float) -> int:
 def compare(shot: SupportPrototype, others: Sequence[SupportPrototype]) -> Likeness:
     """The shot's prototype beside those of the others, of which there is one at least."""
     own, theirs = _tokens(shot), [_tokens(other) for other in others]
-    mean = np.mean([_unit(each.mean(axis=0)) for each in theirs], axis=0, dtype=np.float32)
+    mean = np.mean([_direction(each) for each in theirs], axis=0, dtype=np.float32)
     guided = np.mean([other.guided for other in others], axis=0, dtype=np.float32)
     return Likeness(
-        likeness=float(_unit(own.mean(axis=0)) @ _unit(mean)),
+        likeness=float(np.dot(_direction(own), _unit(np.asarray(mean, np.float32)))),
         matching=float(np.mean([_matching(own, each) for each in theirs])),
-        kinship=float(_unit(shot.guided.astype(np.float32)) @ _unit(guided)),
+        kinship=float(
+            np.dot(_unit(shot.guided.astype(np.float32)), _unit(np.asarray(guided, np.float32)))
+        ),
     )
+
+
+def _direction(tokens: Float) -> Float:
+    return _unit(np.asarray(tokens.mean(axis=0), np.float32))
 
 
 def _tokens(shot: SupportPrototype) -> Float:
