@@ -122,7 +122,7 @@ class SupportResponse(BaseModel):
     warnings: list[str]
     report: Annotated[
         ReportCard | None, Field(description="Of the whole class; null with `report=false`.")
-    ] = None
+    ]
 
 
 class RleMask(BaseModel):

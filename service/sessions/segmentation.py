@@ -68,12 +68,11 @@ async def segment_to_label_map(resources: Resources, form: SegmentForm, owner: s
         raise NotAcceptableError("image/png can hold the answer for one image only")
     selection = await _select(resources, form, owner)
 
-    def draw(labels: Labels, answers: Sequence[ClassAnswer]) -> LabelMap:
-        names = tuple(answer.name for answer in answers)
-        return LabelMap(encode_label_map(labels.class_index), names, selection.session.session_id)
+    def draw(labels: Labels, _: Sequence[ClassAnswer]) -> bytes:
+        return encode_label_map(labels.class_index)
 
-    (label_map,) = await _label(resources, form, selection, draw)
-    return label_map
+    (png,) = await _label(resources, form, selection, draw)
+    return LabelMap(png, selection.names, selection.session.session_id)
 
 
 async def _select(resources: Resources, form: SegmentForm, owner: str) -> _Selection:
@@ -115,12 +114,12 @@ async def _label(
             own_thresholds,
             strict=True,
         )
-        # Of those that are dropped none keeps a number: a label map counts what it holds.
-        kept = [each for each in asked if form.absent == "keep" or each[2] >= least]
         answers = [
             ClassAnswer(position, name, logits, float(score), bool(score >= least), own)
-            for position, (name, logits, score, own) in enumerate(kept, start=1)
+            for position, (name, logits, score, own) in enumerate(asked, start=1)
         ]
+        if form.absent == "drop":
+            answers = [answer for answer in answers if answer.present]
         with resources.gate.entry() as enter:
             enter(query.height * query.width)
             return finish(label_pixels(answers, query.height, query.width, threshold), answers)

