@@ -69,7 +69,17 @@ class FakeEngine:
         return SupportSet(shots, _PLAIN_REFIT if adapt else None)
 
     async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
-        """See `Engine.segment`; the surest cell tells whether a class is there."""
+        """See `Engine.segment`."""
+        return self._answer(images, classes)
+
+    async def examine(
+        self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
+    ) -> list[Answers]:
+        """See `Engine.examine`."""
+        return [self._answer([image], each) for image, each in zip(images, classes, strict=True)]
+
+    def _answer(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        """The surest cell tells whether a class is there."""
         features = self._encode(images)[:, None]  # (N, 1, h, h, 3)
         inputs = collate_classes(classes)
         self.counters.head_runs += 1
@@ -81,14 +91,6 @@ class FakeEngine:
 
         logits = _STEEPNESS * (distance(inputs.guided) - distance(inputs.affinity))
         return Answers(logits, 1 / (1 + np.exp(-logits.max(axis=(2, 3)))))
-
-    async def examine(
-        self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
-    ) -> list[Answers]:
-        """See `Engine.examine`."""
-        return [
-            await self.segment([image], each) for image, each in zip(images, classes, strict=True)
-        ]
 
     def _encode(self, images: Sequence[ImageU8]) -> NDArray[np.float32]:
         """Colours in [0, 1] on the feature grid, (B, h, h, 3)."""

@@ -58,6 +58,7 @@ def test_contract_of_the_endpoints(document: dict[str, Any]) -> None:
         "session_id",
         "mode",
         "adapt",
+        "report",
     }
     assert support["required"] == ["class_name", "images", "masks"]
     segment = form(document, "/segment")
