@@ -5,7 +5,16 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+)
 
 from service.report_card import ReportCard
 
@@ -42,6 +51,20 @@ ClassName = Annotated[
 Files = Annotated[list[bytes], Field(min_length=1, max_length=MAX_FILES)]
 Output = Literal["rle", "png", "polygon"]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+def _threshold(value: object) -> object:
+    """One complaint for both forms, where a union would make one for each."""
+    if value is None or value == "calibrated":
+        return value
+    try:
+        return _PROBABILITY.validate_python(value)
+    except ValidationError as exc:
+        raise ValueError("must be a number from 0 to 1, or 'calibrated'") from exc
+
+
+_PROBABILITY = TypeAdapter(Probability)
+_Threshold = Probability | Literal["calibrated"] | None
 
 
 class _Form(BaseModel):
@@ -95,7 +118,8 @@ class SegmentForm(_Form):
         list[ClassName], Field(description="Repeat for several; none: all of the session.")
     ] = []
     threshold: Annotated[
-        Probability | Literal["calibrated"] | None,
+        _Threshold,
+        PlainValidator(_threshold, json_schema_input_type=_Threshold),
         Field(
             description="Least probability of a foreground pixel; none: the model's own; "
             "`calibrated`: for each class the one of its report card, and the model's own where "

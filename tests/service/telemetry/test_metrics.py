@@ -218,8 +218,7 @@ def test_metrics_are_no_part_of_the_documented_api(settings: Settings, shown: bo
 
 async def test_engine_tells_of_batches_queues_and_its_cache(settings: Settings) -> None:
     async with running(create_app(settings)) as client:
-        shots = [picture(), picture(seed=1)]
-        session_id = (await post_support(client, shots, report="false")).json()["session_id"]
+        session_id = await new_session(client, [picture(), picture(seed=1)], report="false")
         for _ in range(2):
             await post_segment(client, session_id, [picture(seed=2), picture(seed=3)])
         found = await scrape(client)
