@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from service.cli import doctor, register, segment, serve
+from service.cli import doctor, label, register, segment, serve
 from service.cli.failure import CommandError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ def _serve_by_default(context: typer.Context) -> None:
 
 
 app.command()(serve.serve)
+app.command()(label.label)
 app.command()(register.register)
 app.command()(segment.segment)
 app.command()(doctor.doctor)

@@ -68,7 +68,7 @@ def segment(
 
 def _files(patterns: list[str]) -> dict[Path, Path]:
     """Each image, and its label map's place below the output folder."""
-    from service.cli.support_folder import IMAGE_SUFFIXES
+    from service.client.files import IMAGE_SUFFIXES
 
     found: dict[Path, Path] = {}
     for pattern in patterns:

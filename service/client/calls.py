@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
+from service.client.batches import Adapt
 from service.client.errors import ClientError, InvalidInputError, UnexpectedAnswerError
 from service.client.files import ImageLike, MaskLike, image_file, mask_file
 from service.client.results import Segmentation, segmentation
@@ -78,7 +79,7 @@ def register(
     masks: MaskLike | Sequence[MaskLike],
     *,
     mode: Literal["append", "replace"] = "append",
-    adapt: bool = False,
+    adapt: Adapt = "auto",
 ) -> Call[SupportResponse]:
     """Define a class by 1 to 16 images and a mask for each, or add shots to one that is there.
 
@@ -88,7 +89,8 @@ def register(
         images: one, or several.
         masks: as many, each as large as its image, nonzero on the object.
         mode: add to the shots the class has, or replace them.
-        adapt: fit the head to these shots; where images are unlike photographs.
+        adapt: fit the head to these shots, which helps where images are unlike photographs;
+            `auto`: where it is seen to help.
     """
     shots, truths = _several(images), _several(masks)
     if len(shots) != len(truths):

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(
-    label: str, total: int | None, *, shown: bool = True
+    label: str, total: int | None, *, done: int = 0, shown: bool = True
 ) -> Iterator[Callable[[], None]]:
     """A bar for as long as the block; yields what moves it by one.
 
     Args:
         label: in front of it.
         total: None: unknown.
+        done: of the total, when it begins.
         shown: whether there is a bar at all.
     """
     if not shown:
@@ -27,12 +28,15 @@ def progress_bar(
         TimeRemainingColumn,
     )
 
+    from service.client.rate import RateColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        RateColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(label, total=total)
+        task = progress.add_task(label, total=total, completed=done)
         yield lambda: progress.advance(task)

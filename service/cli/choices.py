@@ -1,0 +1,49 @@
+"""Options that several commands have, named as the fields of the service's forms."""
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from service.client.batches import Adapt
+    from service.formats import Format
+
+
+class FormatName(StrEnum):
+    """As in `service.formats.FORMATS`, which takes longer to import than help may take."""
+
+    PNG = "png"
+    COCO = "coco"
+    YOLO = "yolo"
+    GEOJSON = "geojson"
+
+
+Formats = Annotated[
+    list[FormatName], typer.Option("--format", help="Of the results; repeat for several.")
+]
+Mode = Annotated[
+    Literal["auto", "whole", "tiled"],
+    typer.Option(help="How images are looked at; tiled finds small objects in large ones."),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Least probability of an object's pixel; else the model's."),
+]
+Absent = Annotated[
+    Literal["keep", "drop"],
+    typer.Option(help="Drop classes that an image does not seem to hold, or keep their masks."),
+]
+AdaptChoice = Annotated[
+    Literal["auto", "true", "false"],
+    typer.Option(help="Fit the head to the shots: true where images are unlike photographs."),
+]
+ADAPT: "dict[str, Adapt]" = {"auto": "auto", "true": True, "false": False}
+
+
+def chosen(formats: Collection[FormatName]) -> "list[Format]":
+    """Each format once."""
+    from service.formats import FORMATS
+
+    return [each for each in FORMATS if each in formats]
