@@ -165,10 +165,11 @@ class AsyncSession:
         classes: Iterable[str] = (),
         threshold: float | None = None,
         absent: Literal["keep", "drop"] = "keep",
+        mode: Literal["auto", "whole", "tiled"] = "auto",
     ) -> Segmentation:
         """Find classes in one image; for the arguments see `service.client.calls.segment`."""
         (found,) = await self.segment_request(
-            [image], classes=tuple(classes), threshold=threshold, absent=absent
+            [image], classes=tuple(classes), threshold=threshold, absent=absent, mode=mode
         )
         return found
 
@@ -179,13 +180,19 @@ class AsyncSession:
         classes: Iterable[str] = (),
         threshold: float | None = None,
         absent: Literal["keep", "drop"] = "keep",
+        mode: Literal["auto", "whole", "tiled"] = "auto",
         on_failure: Callable[[ImageLike, ClientError], None] | None = None,
         concurrency: int = 2,
         progress: bool = False,
     ) -> AsyncIterator[tuple[ImageLike, Segmentation]]:
         """Each image and its answer, in order; as `Session.segment_many`."""
         describe = partial(
-            calls.segment, self.id, classes=tuple(classes), threshold=threshold, absent=absent
+            calls.segment,
+            self.id,
+            classes=tuple(classes),
+            threshold=threshold,
+            absent=absent,
+            mode=mode,
         )
         total = len(images) if isinstance(images, Sized) else None
 

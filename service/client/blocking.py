@@ -176,10 +176,11 @@ class Session:
         classes: Iterable[str] = (),
         threshold: float | None = None,
         absent: Literal["keep", "drop"] = "keep",
+        mode: Literal["auto", "whole", "tiled"] = "auto",
     ) -> Segmentation:
         """Find classes in one image; for the arguments see `service.client.calls.segment`."""
         (found,) = self.segment_request(
-            [image], classes=tuple(classes), threshold=threshold, absent=absent
+            [image], classes=tuple(classes), threshold=threshold, absent=absent, mode=mode
         )
         return found
 
@@ -190,6 +191,7 @@ class Session:
         classes: Iterable[str] = (),
         threshold: float | None = None,
         absent: Literal["keep", "drop"] = "keep",
+        mode: Literal["auto", "whole", "tiled"] = "auto",
         on_failure: Callable[[ImageLike, ClientError], None] | None = None,
         concurrency: int = 2,
         progress: bool = False,
@@ -201,13 +203,19 @@ class Session:
             classes: names; none: all of the session.
             threshold: least probability of a foreground pixel; None: the model's own.
             absent: `drop` leaves out the classes that an image does not seem to hold.
+            mode: how images are looked at; see `service.client.calls.segment`.
             on_failure: called for an image that is of no use, which is then passed over; None: its
                 error is raised.
             concurrency: requests at the same time.
             progress: show a bar on standard error.
         """
         describe = partial(
-            calls.segment, self.id, classes=tuple(classes), threshold=threshold, absent=absent
+            calls.segment,
+            self.id,
+            classes=tuple(classes),
+            threshold=threshold,
+            absent=absent,
+            mode=mode,
         )
         total = len(images) if isinstance(images, Sized) else None
 

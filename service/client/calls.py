@@ -117,6 +117,7 @@ def segment(
     classes: Sequence[str] = (),
     threshold: float | None = None,
     absent: Literal["keep", "drop"] = "keep",
+    mode: Literal["auto", "whole", "tiled"] = "auto",
 ) -> Call[list[Segmentation]]:
     """Find classes in 1 to 16 images.
 
@@ -126,8 +127,14 @@ def segment(
         classes: names; none: all of the session.
         threshold: least probability of a foreground pixel; None: the model's own.
         absent: `drop` leaves out the classes that an image does not seem to hold.
+        mode: `whole` looks at an image at once, `tiled` at its parts too, which takes longer and
+            finds small objects; `auto` chooses.
     """
-    fields: dict[str, str | list[str]] = {"session_id": session_id, "absent": absent}
+    fields: dict[str, str | list[str]] = {
+        "session_id": session_id,
+        "absent": absent,
+        "mode": mode,
+    }
     if classes:
         fields["classes"] = list(classes)
     if threshold is not None:

@@ -66,9 +66,12 @@ def test_register_a_folder_and_segment_another(
     session = registered["session_id"]
     out = tmp_path / "out"
     command = ["segment", str(queries.parent), "--session", session, "--out", str(out)]
+    command += ["--format", "png", "--format", "yolo", "--mode", "whole"]
     assert main([*command, "--json", "--url", url]) == 0
     line = json.loads(capsys.readouterr().out)
-    with Image.open(out / "inside" / "q.png") as image:
+    assert (out / "yolo/labels/inside/q.txt").read_text()
+    assert (out / "masks/classes.csv").read_text() == "index,name\n1,thing\n"
+    with Image.open(out / "masks/labels/inside/q.png") as image:
         found = np.asarray(image) == 1
     assert iou(found, query.mask) > 0.8
     assert line["classes"][0]["area"] == np.count_nonzero(found)
@@ -90,7 +93,7 @@ def test_an_image_of_no_use_is_named_and_the_rest_is_done(
     message = capsys.readouterr().err
     assert "broken.png" in message
     assert "1 of 2 failed" in message
-    assert [path.name for path in out.iterdir()] == ["good.png"]
+    assert [path.name for path in out.glob("masks/labels/*")] == ["good.png"]
 
 
 @pytest.mark.parametrize(
