@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from service.cli.failure import USAGE, CommandError
+
 if TYPE_CHECKING:
     from service.client.batches import Adapt
+    from service.client.calls import Threshold
     from service.formats import Format
 
 
@@ -27,9 +30,13 @@ Mode = Annotated[
     Literal["auto", "whole", "tiled"],
     typer.Option(help="How images are looked at; tiled finds small objects in large ones."),
 ]
-Threshold = Annotated[
-    float | None,
-    typer.Option(min=0, max=1, help="Least probability of an object's pixel; else the model's."),
+ThresholdText = Annotated[
+    str | None,
+    typer.Option(
+        "--threshold",
+        metavar="P|calibrated",
+        help="Least probability of an object's pixel, or what the shots suggest; else the model's.",
+    ),
 ]
 Absent = Annotated[
     Literal["keep", "drop"],
@@ -40,6 +47,25 @@ AdaptChoice = Annotated[
     typer.Option(help="Fit the head to the shots: true where images are unlike photographs."),
 ]
 ADAPT: "dict[str, Adapt]" = {"auto": "auto", "true": True, "false": False}
+
+
+def threshold_of(text: str | None) -> "Threshold":
+    """What was typed.
+
+    Raises:
+        CommandError: it is no threshold.
+    """
+    if text is None:
+        return None
+    if text == "calibrated":
+        return "calibrated"
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise CommandError("--threshold is a number from 0 to 1, or calibrated", USAGE)
+    return number
 
 
 def chosen(formats: Collection[FormatName]) -> "list[Format]":

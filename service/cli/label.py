@@ -15,8 +15,9 @@ from service.cli.choices import (
     FormatName,
     Formats,
     Mode,
-    Threshold,
+    ThresholdText,
     chosen,
+    threshold_of,
 )
 from service.cli.failure import USAGE, CommandError, asking
 
@@ -39,7 +40,7 @@ def label(
     out: Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")],
     formats: Formats = [FormatName.PNG, FormatName.COCO],  # noqa: B006 - typer copies it
     mode: Mode = "auto",
-    threshold: Threshold = None,
+    threshold: ThresholdText = None,
     adapt: AdaptChoice = "auto",
     absent: Absent = "keep",
     recursive: Annotated[
@@ -73,7 +74,7 @@ def label(
     with starting():
         settings = read_settings(os.environ)
         engine = offline_engine(settings)
-    options = LabelOptions(threshold, mode, absent, ADAPT[adapt])
+    options = LabelOptions(threshold_of(threshold), mode, absent, ADAPT[adapt])
     supports = read_shots(support)
     try:
         images = find_images(folder, recursive=recursive, without=_no_images(folder, support, out))

@@ -48,6 +48,7 @@ def register(
     An API key is taken from FSS_CLIENT_KEY.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from service.client import Client
+    from service.client.advice import advice
     from service.client.batches import shot_batches
 
     with asking(), Client(url) as client:
@@ -62,9 +63,9 @@ def register(
                     mode="replace" if replace and number == 0 else "append",
                     adapt=shots.adapt,
                 )
-                for warning in answer.warnings:
-                    print(f"{class_name}: {warning}", file=sys.stderr)
             answers.append(answer)
+            for text in advice(answer):
+                print(f"{class_name}: {text}", file=sys.stderr)
     if as_json:
         classes = [each.model_dump(mode="json") for each in answers]
         print(json.dumps({"session_id": target.id, "classes": classes}, indent=2))

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.choices import Absent, FormatName, Formats, Mode, Threshold, chosen
+from service.cli.choices import (
+    Absent,
+    FormatName,
+    Formats,
+    Mode,
+    ThresholdText,
+    chosen,
+    threshold_of,
+)
 from service.cli.failure import FAILED, USAGE, CommandError, asking
 from service.cli.register import Url
 
@@ -28,7 +36,7 @@ def segment(
         list[str] | None, typer.Option("--class", help="A class; repeat. None: all.")
     ] = None,
     mode: Mode = "auto",
-    threshold: Threshold = None,
+    threshold: ThresholdText = None,
     absent: Absent = "keep",
     url: Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print scores, a line an image.")] = False,
@@ -46,7 +54,7 @@ def segment(
     from service.client import Client
     from service.formats import FolderSink, LabelledImage, export_dataset
 
-    paths = _files(images)
+    paths, least = _files(images), threshold_of(threshold)
     failed: list[str] = []
 
     def note(image: "ImageLike", error: "ClientError") -> None:
@@ -61,7 +69,7 @@ def segment(
             answers = target.segment_many(
                 list(paths),
                 classes=classes or (),
-                threshold=threshold,
+                threshold=least,
                 absent=absent,
                 mode=mode,
                 on_failure=note,

@@ -11,7 +11,7 @@ import httpx
 
 from service.client import calls
 from service.client.batches import batches
-from service.client.calls import Call
+from service.client.calls import Call, Threshold
 from service.client.connection import TIMEOUT_S, connection
 from service.client.errors import ClientError, InvalidInputError
 from service.client.exchange import Ask, Flow, Outcome, Pause, Step, exchange, segment_batch
@@ -109,7 +109,7 @@ class AsyncClient:
         if isinstance(step, Ask):
             try:
                 return await self._http.request(
-                    step.call.method, step.call.path, **step.call.options
+                    step.call.method, step.call.path, **step.call.arguments
                 )
             except httpx.TransportError as exc:
                 return exc
@@ -153,6 +153,7 @@ class AsyncSession:
     register = _opening(calls.register)
     restore = _opening(calls.restore)
     describe = _in_session(calls.describe)
+    report = _in_session(calls.report)
     archive = _in_session(calls.archive)
     delete = _in_session(calls.delete)
     delete_class = _in_session(calls.delete_class)
@@ -163,7 +164,7 @@ class AsyncSession:
         image: ImageLike,
         *,
         classes: Iterable[str] = (),
-        threshold: float | None = None,
+        threshold: Threshold = None,
         absent: Literal["keep", "drop"] = "keep",
         mode: Literal["auto", "whole", "tiled"] = "auto",
     ) -> Segmentation:
@@ -178,7 +179,7 @@ class AsyncSession:
         images: Iterable[ImageLike],
         *,
         classes: Iterable[str] = (),
-        threshold: float | None = None,
+        threshold: Threshold = None,
         absent: Literal["keep", "drop"] = "keep",
         mode: Literal["auto", "whole", "tiled"] = "auto",
         on_failure: Callable[[ImageLike, ClientError], None] | None = None,

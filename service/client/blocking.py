@@ -12,7 +12,7 @@ import httpx
 
 from service.client import calls
 from service.client.batches import batches
-from service.client.calls import Call
+from service.client.calls import Call, Threshold
 from service.client.connection import TIMEOUT_S, connection
 from service.client.errors import ClientError, InvalidInputError
 from service.client.exchange import Ask, Flow, Outcome, Pause, Step, exchange, segment_batch
@@ -119,7 +119,7 @@ class Client:
             return None
         if isinstance(step, Ask):
             try:
-                return self._http.request(step.call.method, step.call.path, **step.call.options)
+                return self._http.request(step.call.method, step.call.path, **step.call.arguments)
             except httpx.TransportError as exc:
                 return exc
         return step.run()
@@ -164,6 +164,7 @@ class Session:
     register = _opening(calls.register)
     restore = _opening(calls.restore)
     describe = _in_session(calls.describe)
+    report = _in_session(calls.report)
     archive = _in_session(calls.archive)
     delete = _in_session(calls.delete)
     delete_class = _in_session(calls.delete_class)
@@ -174,7 +175,7 @@ class Session:
         image: ImageLike,
         *,
         classes: Iterable[str] = (),
-        threshold: float | None = None,
+        threshold: Threshold = None,
         absent: Literal["keep", "drop"] = "keep",
         mode: Literal["auto", "whole", "tiled"] = "auto",
     ) -> Segmentation:
@@ -189,7 +190,7 @@ class Session:
         images: Iterable[ImageLike],
         *,
         classes: Iterable[str] = (),
-        threshold: float | None = None,
+        threshold: Threshold = None,
         absent: Literal["keep", "drop"] = "keep",
         mode: Literal["auto", "whole", "tiled"] = "auto",
         on_failure: Callable[[ImageLike, ClientError], None] | None = None,
@@ -201,7 +202,8 @@ class Session:
         Args:
             images: in any form; read as they are needed.
             classes: names; none: all of the session.
-            threshold: least probability of a foreground pixel; None: the model's own.
+            threshold: least probability of a foreground pixel; None: the model's own;
+                `calibrated`: that of each class's report.
             absent: `drop` leaves out the classes that an image does not seem to hold.
             mode: how images are looked at; see `service.client.calls.segment`.
             on_failure: called for an image that is of no use, which is then passed over; None: its

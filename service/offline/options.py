@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from service.client.batches import Adapt
+from service.client.calls import Threshold
 from service.client.files import ImageLike, MaskLike, image_file, mask_file
 from service.engine import Engine
 
@@ -15,7 +16,7 @@ Supports = Mapping[str, tuple[Sequence[ImageLike], Sequence[MaskLike]]]
 class LabelOptions(NamedTuple):
     """As the fields of `POST /support` and `POST /segment` of the same names."""
 
-    threshold: float | None = None
+    threshold: Threshold = None
     mode: Literal["auto", "whole", "tiled"] = "auto"
     absent: Literal["keep", "drop"] = "keep"
     adapt: Adapt = "auto"

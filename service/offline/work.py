@@ -8,6 +8,7 @@ from functools import partial
 from pydantic import SecretStr
 
 from service.app import create_engine, create_resources, create_store
+from service.client.advice import advice
 from service.client.batches import shot_batches
 from service.client.files import image_file, mask_file
 from service.engine import Engine
@@ -17,7 +18,7 @@ from service.offline.errors import OfflineError
 from service.offline.folder import ImageFile
 from service.offline.ledger import Entry, Labelled, Ledger
 from service.offline.options import LabelOptions, Supports
-from service.schemas import ImageResult, SegmentForm, SegmentResponse, SupportForm
+from service.schemas import ImageResult, SegmentForm, SegmentResponse, SupportForm, SupportResponse
 from service.sessions import Resources, register, segment
 from service.settings import Settings
 from service.store_url import MEMORY
@@ -80,17 +81,21 @@ async def learn(
                 session_id=session_id,
                 adapt=shots.adapt,
             )
-            try:
-                answer = await register(resources, form, OWNER)
-            except ServiceError as exc:
-                where = "" if exc.location is None else f"{exc.location}: "
-                raise OfflineError(f"{name}: {where}{exc.detail}") from exc
-            for warning in answer.warnings:
-                note(f"{name}: {warning}")
+            answer = await _register(resources, form)
             session_id = answer.session_id
+        for text in advice(answer):
+            note(f"{name}: {text}")
     if session_id is None:
         raise OfflineError("there are no supports")
     return session_id
+
+
+async def _register(resources: Resources, form: SupportForm) -> SupportResponse:
+    try:
+        return await register(resources, form, OWNER)
+    except ServiceError as exc:
+        where = "" if exc.location is None else f"{exc.location}: "
+        raise OfflineError(f"{form.class_name}: {where}{exc.detail}") from exc
 
 
 async def label_images(
