@@ -3,6 +3,8 @@
 import asyncio
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,12 +65,10 @@ def label(
     from service.offline import (
         LabelOptions,
         Ledger,
-        OfflineError,
         export_results,
         find_images,
         offline_engine,
         run_identity,
-        write_sheet,
     )
 
     with starting():
@@ -76,27 +76,27 @@ def label(
         engine = offline_engine(settings)
     options = LabelOptions(threshold_of(threshold), mode, absent, ADAPT[adapt])
     supports = read_shots(support)
-    try:
+    with _telling(out), asking():
         images = find_images(folder, recursive=recursive, without=_no_images(folder, support, out))
-        with asking():
-            identity = run_identity(engine, supports, options)
+        identity = run_identity(engine, supports, options)
         with Ledger(out / _STATE / "ledger.jsonl", identity) as ledger:
             _say_what_is_there(ledger, images)
             left = [image for image in images if not ledger.has(image)]
             if left:
                 run = _label(settings, engine, supports, options, ledger, left, len(images))
                 asyncio.run(run)
-            classes = list(supports)
-            export_results(ledger, images, classes, chosen(formats), out, out / _STATE)
-            write_sheet(
-                out / SHEET,
-                ledger,
-                images,
-                classes,
-                title=folder.resolve().name,
-                presence_threshold=engine.manifest.presence_threshold,
-            )
+            export_results(ledger, images, list(supports), chosen(formats), out, out / _STATE)
+            _lay_out(ledger, images, list(supports), folder, engine, out)
             _sum_up(ledger, images, out)
+
+
+@contextmanager
+def _telling(out: Path) -> Iterator[None]:
+    """A block in which what ends a run becomes a message."""
+    from service.offline import OfflineError
+
+    try:
+        yield
     except OfflineError as exc:
         raise CommandError(str(exc), USAGE) from exc
     except OSError as exc:
@@ -149,6 +149,26 @@ def _say_what_is_there(ledger: "Ledger", images: "list[ImageFile]") -> None:
     anew = sum(ledger.knows(image) and not ledger.has(image) for image in images)
     if anew:
         _note(f"{anew} that changed, or failed before, are labelled anew")
+
+
+def _lay_out(
+    ledger: "Ledger",
+    images: "list[ImageFile]",
+    classes: list[str],
+    folder: Path,
+    engine: "Engine",
+    out: Path,
+) -> None:
+    from service.offline import write_sheet
+
+    write_sheet(
+        out / SHEET,
+        ledger,
+        images,
+        classes,
+        title=folder.resolve().name,
+        presence_threshold=engine.manifest.presence_threshold,
+    )
 
 
 def _sum_up(ledger: "Ledger", images: "list[ImageFile]", out: Path) -> None:
