@@ -79,12 +79,12 @@ class Call(Generic[T]):
 
 def ready() -> Call[StatusResponse]:
     """Succeeds once the service can work; fails with `NotReadyError` while it loads."""
-    return Call("GET", "/readyz", _model(StatusResponse))
+    return Call("GET", "/readyz", answer_of(StatusResponse))
 
 
 def models() -> Call[list[ModelSummary]]:
     """The networks the service runs."""
-    return Call("GET", "/models", lambda response: _model(ModelsResponse)(response).models)
+    return Call("GET", "/models", lambda response: answer_of(ModelsResponse)(response).models)
 
 
 def register(
@@ -119,7 +119,7 @@ def register(
     return Call(
         "POST",
         "/support",
-        _model(SupportResponse),
+        answer_of(SupportResponse),
         repeatable=session_id is not None and mode == "replace",
         session_id=session_id,
         options={
@@ -175,25 +175,25 @@ def segment(
 def describe(session_id: str) -> Call[SessionResponse]:
     """What the session holds."""
     path = _session_path(session_id)
-    return Call("GET", path, _model(SessionResponse), session_id=session_id)
+    return Call("GET", path, answer_of(SessionResponse), session_id=session_id)
 
 
 def delete(session_id: str) -> Call[None]:
     """Forget the session."""
     path = _session_path(session_id)
-    return Call("DELETE", path, _nothing, repeatable=False, session_id=session_id)
+    return Call("DELETE", path, nothing, repeatable=False, session_id=session_id)
 
 
 def delete_class(session_id: str, class_name: str) -> Call[None]:
     """Forget a class of the session."""
     path = _class_path(session_id, class_name)
-    return Call("DELETE", path, _nothing, repeatable=False, session_id=session_id)
+    return Call("DELETE", path, nothing, repeatable=False, session_id=session_id)
 
 
 def report(session_id: str, class_name: str) -> Call[ReportCard]:
     """What the shots of a class say of each other, and a threshold calibrated on them."""
     path = f"{_class_path(session_id, class_name)}/report"
-    return Call("GET", path, _model(ReportCard), session_id=session_id)
+    return Call("GET", path, answer_of(ReportCard), session_id=session_id)
 
 
 def archive(session_id: str) -> Call[bytes]:
@@ -209,7 +209,7 @@ def restore(session_id: str | None, archive: bytes) -> Call[SessionResponse]:
     return Call(
         "PUT",
         f"{_session_path(chosen)}/archive",
-        _model(SessionResponse),
+        answer_of(SessionResponse),
         session_id=chosen,
         options={"content": archive, "headers": {"Content-Type": ARCHIVE}},
     )
@@ -218,16 +218,17 @@ def restore(session_id: str | None, archive: bytes) -> Call[SessionResponse]:
 Wire = TypeVar("Wire", bound=BaseModel)
 
 
-def _model(kind: type[Wire]) -> Callable[[httpx.Response], Wire]:
+def answer_of(kind: type[Wire]) -> Callable[[httpx.Response], Wire]:
+    """What reads an answer of a kind."""
     return lambda response: kind.model_validate_json(response.content)
 
 
-def _nothing(_: httpx.Response) -> None:
-    pass
+def nothing(_: httpx.Response) -> None:
+    """What reads an answer that says nothing."""
 
 
 def _segmentations(response: httpx.Response, count: int) -> list[Segmentation]:
-    results = _model(SegmentResponse)(response).results
+    results = answer_of(SegmentResponse)(response).results
     if len(results) != count:
         raise ValueError(f"{len(results)} results for {count} images")
     return [segmentation(result) for result in results]
@@ -252,14 +253,14 @@ def _read(read: Callable[[Any], bytes], given: Any, name: str, position: int) ->
 
 
 def _session_path(session_id: str) -> str:
-    return f"/sessions/{_segment(session_id)}"
+    return f"/sessions/{path_segment(session_id)}"
 
 
 def _class_path(session_id: str, class_name: str) -> str:
-    return f"{_session_path(session_id)}/classes/{_segment(class_name)}"
+    return f"{_session_path(session_id)}/classes/{path_segment(class_name)}"
 
 
-def _segment(text: str) -> str:
+def path_segment(text: str) -> str:
     """One segment of a path, whatever the text holds."""
     if not text or text in {".", ".."}:
         raise InvalidInputError(f"{text!r} is neither a session nor a class")

@@ -124,6 +124,12 @@ class ClassNotFoundError(NotFoundError):
     code = "class_not_found"
 
 
+class ReportNotFoundError(NotFoundError):
+    """The class has no report."""
+
+    code = "report_not_found"
+
+
 class JobNotFoundError(NotFoundError):
     """The job is unknown, or is somebody else's."""
 

@@ -29,6 +29,7 @@ def write_sheet(
     *,
     title: str,
     presence_threshold: float,
+    max_cards: int = MAX_CARDS,
 ) -> None:
     """Write the sheet of a run; pictures are read from the ledger as they are written."""
     ranks, failed = [], []
@@ -39,7 +40,7 @@ def write_sheet(
         else:
             sure = certainty(entry.labelled.result, presence_threshold)
             ranks.append(_Rank(sure, position))
-    shown = sorted(ranks)[:MAX_CARDS]
+    shown = sorted(ranks)[:max_cards]
     index = (_row(ledger.entry(images[rank.position].name), rank, classes) for rank in shown)
     # The page is text for people and JSON for its script: both are escaped by the template.
     environment = Environment(
