@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from service.cli import doctor, label, register, segment, serve
+from service.cli import doctor, job, label, register, segment, serve
 from service.cli.failure import CommandError
 from service.planning.commands import add_commands
 
@@ -34,6 +34,7 @@ app.command()(serve.serve)
 app.command()(label.label)
 app.command()(register.register)
 app.command()(segment.segment)
+app.add_typer(job.app, name="job")
 app.command()(doctor.doctor)
 app.command()(serve.openapi)
 app.command()(serve.key)

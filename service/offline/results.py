@@ -20,8 +20,8 @@ def export_results(
 ) -> None:
     """Write all that was found, in the order of the images, whatever order they were done in.
 
-    Files that an earlier run wrote and this one does not are removed: an image that is gone must
-    not leave a label behind.
+    What an earlier run wrote of the same formats and this one does not is removed, after a change
+    of options that of the others too: an image that is gone must not leave a label behind.
 
     Args:
         ledger: of the run.
@@ -35,9 +35,19 @@ def export_results(
     before = set(listing.read_text().splitlines()) if listing.exists() else set()
     sink = _ListedSink(out)
     export_dataset(_labelled(ledger, images), classes, formats, sink)
-    for path in before - sink.written:
+    stale = before - sink.written
+    if not ledger.changed:
+        # Formats that are not written this time hold the same masks.
+        kinds = {_kind(path) for path in sink.written}
+        stale = {path for path in stale if _kind(path) in kinds}
+    for path in stale:
         (out / path).unlink(missing_ok=True)
-    listing.write_text("\n".join(sorted(sink.written)))
+    listing.write_text("\n".join(sorted((before | sink.written) - stale)))
+
+
+def _kind(path: str) -> str:
+    """The folder or file of a format that a path belongs to."""
+    return path.partition("/")[0]
 
 
 class _ListedSink(FolderSink):

@@ -77,6 +77,36 @@ def test_register_a_folder_and_segment_another(
     assert line["classes"][0]["area"] == np.count_nonzero(found)
 
 
+def test_a_job_from_its_making_to_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside(tmp_path / "s", [picture()])
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.png").write_bytes(picture().image_png)
+    (photos / "b.png").write_bytes(picture().image_png[:300])
+    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": str(tmp_path / "jobs")}
+
+    def fss(*command: str, status: int = 0) -> str:
+        assert main([*command, "--url", address]) == status
+        return capsys.readouterr().out.strip()
+
+    with serving(tmp_path / "log", environment) as server:
+        address = str(server.client.base_url)
+        session = fss("register", "--support", str(tmp_path / "s"))
+        job = fss("job", "create", str(photos), "--session", session, "--format", "coco")
+        standing = "done: 1 of 2 done, 1 failed"
+        assert fss("job", "wait", job, "--out", str(tmp_path / "out"), status=1) == standing
+        assert (tmp_path / "out/coco.json").exists()
+        assert fss("job", "list").startswith(job)
+        assert fss("job", "cancel", job) == standing
+        assert fss("job", "resume", job).startswith(
+            ("queued: 1 of 2", "running: 1 of 2", "done: 1")
+        )
+        fss("job", "delete", job)
+        assert fss("job", "list") == ""
+
+
 def test_an_image_of_no_use_is_named_and_the_rest_is_done(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -153,6 +153,12 @@ def test_an_image_that_changed_is_done_anew_and_one_that_is_gone_leaves_nothing(
         assert image.size == (70, 50)
     assert not (out / "masks/labels/1.png").exists()
     assert own.exists()
+    assert label(out, "--format", "yolo") == 0
+    assert (out / "masks/labels/0.png").exists()
+    assert label(out, "--format", "yolo", "--absent", "drop") == 0
+    assert not (out / "masks/labels/0.png").exists()
+    assert (out / "yolo/labels/0.txt").exists()
+    assert own.exists()
 
 
 def test_a_broken_image_is_named_at_the_end_and_stops_nothing(
