@@ -1,4 +1,4 @@
-"""A real service over the fake engine, and a server that answers from a script."""
+"""A real service with jobs over the fake engine, and a server that answers from a script."""
 
 import json
 import threading
@@ -14,8 +14,9 @@ from tests.service.processes import serving
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the service listens."""
-    log = tmp_path_factory.mktemp("server") / "log"
-    with serving(log, {"FSS_ENGINE": "fake"}) as server:
+    folder = tmp_path_factory.mktemp("server")
+    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": str(folder / "jobs")}
+    with serving(folder / "log", environment) as server:
         yield str(server.client.base_url)
 
 

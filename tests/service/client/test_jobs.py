@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +19,9 @@ from service.client.errors import (
 )
 from tests.service.client.conftest import Answer, Scripted, problem, scripted
 from tests.service.pictures import picture
-from tests.service.processes import serving
 
 SHOT = picture()
 QUICK = Retries(attempts=3, first_wait_s=0.01)
-
-
-@pytest.fixture(scope="module")
-def jobs_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Of a service that has jobs."""
-    folder = tmp_path_factory.mktemp("jobs")
-    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": str(folder / "jobs")}
-    with serving(folder / "log", environment) as server:
-        yield str(server.client.base_url)
 
 
 @pytest.fixture
@@ -48,9 +37,9 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_a_folder_from_its_upload_to_its_results(
-    jobs_url: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    url: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Client(jobs_url) as client:
+    with Client(url) as client:
         session = client.session()
         session.register("thing", SHOT.image, SHOT.mask)
         job = session.create_job(photos, formats=["coco", "png"])
@@ -76,8 +65,8 @@ def test_a_folder_from_its_upload_to_its_results(
             job.wait()
 
 
-async def test_the_asynchronous_client_does_alike(jobs_url: str, tmp_path: Path) -> None:
-    async with AsyncClient(jobs_url) as client:
+async def test_the_asynchronous_client_does_alike(url: str, tmp_path: Path) -> None:
+    async with AsyncClient(url) as client:
         session = client.session()
         await session.register("thing", SHOT.image, SHOT.mask)
         images: list[Any] = [SHOT.image, SHOT.image_png, picture(seed=3).image]
@@ -90,10 +79,10 @@ async def test_the_asynchronous_client_does_alike(jobs_url: str, tmp_path: Path)
             await job.status()
 
 
-def test_a_zip_goes_as_it_is(jobs_url: str, photos: Path, tmp_path: Path) -> None:
+def test_a_zip_goes_as_it_is(url: str, photos: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
         archive.write(photos / "a.png", "deep/a.png")
-    with Client(jobs_url) as client:
+    with Client(url) as client:
         session = client.session()
         session.register("thing", SHOT.image, SHOT.mask)
         job = session.create_job(tmp_path / "images.zip", formats=["geojson"])
