@@ -34,8 +34,8 @@ ThresholdText = Annotated[
     str | None,
     typer.Option(
         "--threshold",
-        metavar="P|calibrated",
-        help="Least probability of an object's pixel, or what the shots suggest; else the model's.",
+        metavar="P|calibrated|model",
+        help="Least probability of an object's pixel; calibrated: what the shots suggest.",
     ),
 ]
 Absent = Annotated[
@@ -57,14 +57,15 @@ def threshold_of(text: str | None) -> "Threshold":
     """
     if text is None:
         return None
-    if text == "calibrated":
-        return "calibrated"
+    for word in ("calibrated", "model"):
+        if text == word:
+            return word
     try:
         number = float(text)
     except ValueError:
         number = -1.0
     if not 0 <= number <= 1:
-        raise CommandError("--threshold is a number from 0 to 1, or calibrated", USAGE)
+        raise CommandError("--threshold is a number from 0 to 1, calibrated or model", USAGE)
     return number
 
 

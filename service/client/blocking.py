@@ -243,8 +243,8 @@ class Session:
         Args:
             images: in any form; read as they are needed.
             classes: names; none: all of the session.
-            threshold: least probability of a foreground pixel; None: the model's own;
-                `calibrated`: that of each class's report.
+            threshold: least probability of a foreground pixel; see
+                `service.client.calls.segment`.
             absent: `drop` leaves out the classes that an image does not seem to hold.
             mode: how images are looked at; see `service.client.calls.segment`.
             on_failure: called for an image that is of no use, which is then passed over; None: its

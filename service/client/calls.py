@@ -30,7 +30,7 @@ from service.schemas import (
 T = TypeVar("T")
 File = tuple[str, tuple[str, bytes]]
 
-Threshold = float | Literal["calibrated"] | None
+Threshold = float | Literal["calibrated", "model"] | None
 
 ARCHIVE = "application/vnd.fss.session+safetensors"
 _SESSION_ID_BYTES = 24
@@ -144,8 +144,8 @@ def segment(
         session_id: of the session.
         images: in any form.
         classes: names; none: all of the session.
-        threshold: least probability of a foreground pixel; None: the model's own; `calibrated`:
-            that of each class's report.
+        threshold: least probability of a foreground pixel; `calibrated`: that of each class's
+            report; `model`: the model's own; None: `calibrated`, unless the operator set another.
         absent: `drop` leaves out the classes that an image does not seem to hold.
         mode: `whole` looks at an image at once, `tiled` at its parts too, which takes longer and
             finds small objects; `auto` chooses.
@@ -158,8 +158,7 @@ def segment(
     if classes:
         fields["classes"] = list(classes)
     if threshold is not None:
-        known = threshold == "calibrated"
-        fields["threshold"] = "calibrated" if known else repr(float(threshold))
+        fields["threshold"] = str(threshold)
     return Call(
         "POST",
         "/segment",

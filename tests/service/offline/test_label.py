@@ -203,7 +203,7 @@ def test_supports_and_results_inside_the_folder_are_not_labelled(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--threshold", "2"], "a number from 0 to 1, or calibrated"),
+        (["--threshold", "2"], "a number from 0 to 1, calibrated or model"),
         (["--adapt", "true"], "16 shots at most, not 17"),
         (["--format", "tiff"], "is not one of"),
     ],
