@@ -10,6 +10,9 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-h
 	--no-emit-index-url --no-header --no-config --only-binary :all: \
 	--python-version 3.11 --python-platform x86_64-manylinux_2_28
 
+# The program `fss`: this checkout by an environment's interpreter, wherever it is called from.
+LAUNCHER := '\#!%s/bin/python\nimport sys\n\nsys.path.insert(0, "%s")\n\nfrom service.cli import main\n\nsys.exit(main())\n'
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo run test check bench load soak chaos alerts lock clean bench-gpu label-studio \
@@ -86,4 +89,5 @@ $(SERVE_VENV)/.stamp: requirements-cpu.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
 	test -x $*/bin/python || $(PYTHON) -m venv $*
 	$*/bin/python $(INSTALL) --requirement $<
+	$(if $(filter $(VENV) $(SERVE_VENV),$*),@printf $(LAUNCHER) '$(abspath $*)' '$(CURDIR)' > $*/bin/fss && chmod +x $*/bin/fss)
 	@touch $@

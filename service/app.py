@@ -62,17 +62,7 @@ def create_app(
     metrics = Metrics()
     tracer = create_tracer(settings)
     engine = engine or create_engine(settings, metrics.engine)
-    resources = Resources(
-        engine=engine,
-        store=store or create_store(settings, engine.manifest),
-        pool=CodecPool(settings.codec_threads or available_cpus()),
-        gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
-        max_pixels=settings.max_pixels,
-        max_shots=settings.max_shots,
-        threshold_override=settings.threshold,
-        max_tiles=settings.max_tiles,
-        tiling=asyncio.Semaphore(settings.max_tiled_images),
-    )
+    resources = create_resources(settings, engine, store or create_store(settings, engine.manifest))
     app = FastAPI(
         title="Few-shot segmentation",
         version="1",
@@ -122,6 +112,21 @@ def create_app(
         app.include_router(playground_router(load_files()))
     install_openapi(app)
     return app
+
+
+def create_resources(settings: Settings, engine: Engine, store: SessionStore) -> Resources:
+    """What the use cases work with, over an engine and a store."""
+    return Resources(
+        engine=engine,
+        store=store,
+        pool=CodecPool(settings.codec_threads or available_cpus()),
+        gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
+        max_pixels=settings.max_pixels,
+        max_shots=settings.max_shots,
+        threshold_override=settings.threshold,
+        max_tiles=settings.max_tiles,
+        tiling=asyncio.Semaphore(settings.max_tiled_images),
+    )
 
 
 def create_engine(settings: Settings, metrics: EngineMetrics | None = None) -> Engine:

@@ -12,7 +12,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from service.api.dependencies import ApiContext, Context, Owner
 from service.api.forms import SESSION_HEADER, validate_form
 from service.api.openapi import problems, upload
-from service.jobs import FINISHED, JobDesk, JobForm, JobResponse, JobsResponse
+from service.job_status import FINISHED, JobResponse, JobsResponse
+from service.jobs import JobDesk, JobForm
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=problems(422, 500, 503))
 

@@ -2,15 +2,12 @@
 
 from service.jobs.desk import JobDesk
 from service.jobs.runner import JobRunner
-from service.jobs.schemas import FINISHED, JobForm, JobResponse, JobsResponse
+from service.jobs.schemas import JobForm
 from service.jobs.store import JobStore
 
 __all__ = [
-    "FINISHED",
     "JobDesk",
     "JobForm",
-    "JobResponse",
     "JobRunner",
     "JobStore",
-    "JobsResponse",
 ]

@@ -11,9 +11,10 @@ from typing import IO
 
 from service.errors import InvalidRequestError, JobStateError, LimitExceededError
 from service.formats import ExportOptions, LabelledImage, ZipSink, export_dataset
+from service.job_status import FINISHED, FailedImage, JobResponse
 from service.jobs.archives import unpack_images
 from service.jobs.runner import SNAPSHOT, JobRunner
-from service.jobs.schemas import FINISHED, FailedImage, JobForm, JobResponse
+from service.jobs.schemas import JobForm
 from service.jobs.store import Job, JobStore
 from service.schemas import ImageResult
 from service.sessions import Resources, require_classes

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from service.errors import JobNotFoundError
-from service.jobs.schemas import State
+from service.job_status import State
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (

@@ -13,15 +13,16 @@ from service.client.errors import (
     QueueFullError,
     RateLimitedError,
     RetryableError,
+    SessionNotFoundError,
     StoreUnavailableError,
     UnexpectedAnswerError,
 )
-from tests.service.client.conftest import Scripted, problem, scripted
+from tests.service.client.conftest import Answer, Scripted, problem, scripted
 from tests.service.pictures import picture
 from tests.service.processes import unused_port
 
 SOON = {"Retry-After": "1"}
-READY: tuple[int, dict[str, object], dict[str, str]] = (200, {"status": "ready"}, {})
+READY: Answer = (200, {"status": "ready"}, {})
 QUICK = Retries(attempts=3, first_wait_s=0.01)
 
 
@@ -119,3 +120,23 @@ def test_what_may_have_been_done_is_not_done_twice(
     error: httpx.TransportError, repeatable: bool, again: bool
 ) -> None:
     assert (Retries().wait_s(1, error, repeatable=repeatable) is not None) == again
+
+
+def test_the_session_is_named_where_balancers_look() -> None:
+    script = Scripted((404, problem(404, "session_not_found"), {}))
+    shot = picture()
+    with scripted(script) as url, Client(url) as client:
+        session = client.session("known")
+        for ask in (
+            session.describe,
+            session.archive,
+            lambda: session.register("thing", shot.image, shot.mask),
+            lambda: session.segment(shot.image),
+            lambda: session.report("thing"),
+        ):
+            with pytest.raises(SessionNotFoundError):
+                ask()
+        with pytest.raises(SessionNotFoundError):
+            client.session().register("thing", shot.image, shot.mask)
+    named = [headers.get("x-session-id") for headers in script.headers]
+    assert named == [*["known"] * 5, None]
