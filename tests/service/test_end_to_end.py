@@ -38,8 +38,10 @@ async def real_client(
 async def test_supports_are_encoded_once(
     real_client: httpx.AsyncClient, real_engine: OnnxEngine
 ) -> None:
-    session_id = await new_session(real_client, [picture(RED, seed=i) for i in range(5)], "red")
-    await post_support(real_client, [picture(BLUE)], "blue", session_id=session_id)
+    shots = [picture(RED, seed=i) for i in range(5)]
+    plain = {"report": "false", "adapt": "false"}
+    session_id = await new_session(real_client, shots, "red", **plain)
+    await post_support(real_client, [picture(BLUE)], "blue", session_id=session_id, **plain)
     assert real_engine.counters.encoder_images == 6
     for count in (1, 3, 16):
         before = real_engine.counters.encoder_images
@@ -50,13 +52,25 @@ async def test_supports_are_encoded_once(
         assert real_engine.counters.encoder_images - before == count
 
 
+async def test_supports_are_seen_as_queries_once_however_often_they_are_judged(
+    settings: Settings, tiny_bundle: Path
+) -> None:
+    engine = OnnxEngine(tiny_bundle, EngineOptions(cache_bytes=1 << 20))
+    shots = [picture(RED, seed=i) for i in range(3)]
+    async with running(create_app(settings, engine=engine)) as client:
+        await new_session(client, shots, "red", report="true", adapt="auto")
+    assert engine.counters.encoder_images == 6  # each with its mask, and once as a query
+
+
 async def test_queries_of_different_sessions_share_a_batch(
     settings: Settings, tiny_bundle: Path
 ) -> None:
     # Waits for a full batch, so that four requests of one image each can only end together.
     engine = OnnxEngine(tiny_bundle, EngineOptions(batch_sizes=(1, 2, 4), batch_wait_s=30))
     async with running(create_app(settings, engine=engine)) as client:
-        sessions = await asyncio.gather(*(new_session(client, [picture()]) for _ in range(4)))
+        sessions = await asyncio.gather(
+            *(new_session(client, [picture()], report="false") for _ in range(4))
+        )
         assert len(set(sessions)) == 4
         assert (engine.counters.encoder_runs, engine.counters.encoder_images) == (1, 4)
         answers = await asyncio.gather(
