@@ -6,6 +6,7 @@ minutes; classes are registered with the service's own application and the shipp
 
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -40,7 +41,7 @@ class Limit(NamedTuple):
     name: str
     class_name: str
     query: str
-    adapt: tuple[str, ...] = ("false",)
+    adapt: tuple[str, ...] = ("auto",)
 
 
 _LIMITS = (
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = [i for i, scene in enumerate(SCENES) if not _sample(args.scenes, scene.name)]
     with ProcessPoolExecutor(args.jobs) as pool:
         list(pool.map(partial(_render, out=args.scenes, passes=args.passes), wanted))
+    logging.disable(logging.WARNING)  # readiness is asked for until it is there
     asyncio.run(_write_all(args.scenes, args.out))
     return 0
 
@@ -86,7 +88,7 @@ def _supports(scenes: Path, class_name: str) -> Iterator[Sample]:
 
 
 async def _write_all(scenes: Path, out: Path) -> None:
-    async with running(create_app(Settings(log_level="error"))) as client:
+    async with running(create_app(Settings())) as client:
         for limit in _LIMITS:
             query = _sample(scenes, limit.query)
             assert query is not None
