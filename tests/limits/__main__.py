@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.limits", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("out/limits"), help="for the pictures")
     parser.add_argument("--scenes", type=Path, default=Path("out/limits/scenes"))
-    parser.add_argument("--passes", type=int, default=12, help="rays a pixel")
+    parser.add_argument("--passes", type=int, default=10, help="rays a pixel")
     parser.add_argument("--jobs", type=int, default=1, help="processes that render")
     args = parser.parse_args(arguments)
     args.scenes.mkdir(parents=True, exist_ok=True)
