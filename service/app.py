@@ -32,7 +32,8 @@ from service.engine import (
     available_cpus,
     parse_devices,
 )
-from service.jobs import JobDesk, JobRunner, JobStore
+from service.errors import JobsDisabledError
+from service.jobs import JobDesk, JobRunner, open_jobs
 from service.labelling_tools import LabelStudio, ProjectMirror
 from service.sessions import CodecPool, PixelGate, Resources, model_name
 from service.settings import Settings
@@ -58,6 +59,7 @@ def create_app(
     Raises:
         model.contract.InvalidBundleError: the settings name a bundle that is not intact.
         service.access.KeyFileError: the settings name a file of keys that cannot be used.
+        service.jobs.JobsDirectoryError: the settings name a directory that cannot be used.
     """
     metrics = Metrics()
     tracer = create_tracer(settings)
@@ -184,15 +186,15 @@ def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
     return ProjectMirror(studio, resources, max_shots=shots)
 
 
-def create_jobs(settings: Settings, resources: Resources) -> JobDesk | None:
-    """What works in the background, if the settings name a directory; not started.
+def create_jobs(settings: Settings, resources: Resources) -> JobDesk | JobsDisabledError:
+    """What works in the background, not started; or why nothing does.
 
     Raises:
-        sqlite3.OperationalError: another process has the directory, or it cannot be written.
+        service.jobs.JobsDirectoryError.
     """
-    if settings.jobs_dir is None:
-        return None
-    store = JobStore(settings.jobs_dir)
+    store = open_jobs(settings.jobs_dir)
+    if isinstance(store, JobsDisabledError):
+        return store
     return JobDesk(
         store,
         JobRunner(store, resources, ttl_s=settings.jobs_ttl_s),
@@ -251,13 +253,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tracer: Tracer | None = app.state.tracer
     # In the background, so that probes can tell a service that loads from one that is down.
     loading = asyncio.create_task(resources.engine.start())
-    jobs: JobDesk | None = app.state.context.jobs
-    if jobs is not None:
+    jobs: JobDesk | JobsDisabledError = app.state.context.jobs
+    if isinstance(jobs, JobDesk):
         jobs.start()
     try:
         yield
     finally:
-        if jobs is not None:
+        if isinstance(jobs, JobDesk):
             await jobs.close()
         await loading
         if (mirror := getattr(app.state, "mirror", None)) is not None:

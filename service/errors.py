@@ -267,11 +267,11 @@ class JobStateError(ServiceError):
 
 
 class JobsDisabledError(ServiceError):
-    """The operator gave jobs no directory."""
+    """There is no directory to keep jobs in; the detail says why."""
 
     status = 503
     code = "jobs_disabled"
-    title = "Jobs are switched off; the operator must set FSS_JOBS_DIR"
+    title = "Jobs are not available"
 
 
 class QueueFullError(RetryableError):

@@ -34,6 +34,10 @@ def _words(text: object) -> object:
     return tuple(text.replace(",", " ").split()) if isinstance(text, str) else text
 
 
+def _none_if_empty(text: object) -> object:
+    return None if text == "" else text
+
+
 RateLimit = Annotated[str, AfterValidator(_rate_limits)]
 Origin = Annotated[str, Field(pattern=r"^https?://[^/\s*?#@]+$")]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)]
@@ -158,8 +162,8 @@ class Settings(BaseSettings):
             raise ValueError("label_studio_url needs label_studio_token")
         return self
 
-    jobs_dir: Path | None = None
-    """Where jobs and their images are kept, by one process alone; unset: there are no jobs."""
+    jobs_dir: Annotated[Path | Literal["auto"] | None, BeforeValidator(_none_if_empty)] = "auto"
+    """Where jobs are kept, by one process alone; `auto`: the user's state; empty: no jobs."""
     jobs_max_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * MIB
     """Of the body that makes a job."""
     jobs_max_images: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000

@@ -47,7 +47,7 @@ class ApiContext:
     max_wait_s: that a request may expect to wait for those before it.
     access: who may ask, and how much.
     drain: the end of the service.
-    jobs: what works in the background; none where the operator gave it no directory.
+    jobs: what works in the background, or why nothing does.
     jobs_max_bytes: of the body that makes a job.
     """
 
@@ -60,8 +60,8 @@ class ApiContext:
     max_wait_s: float
     access: Access
     drain: Drain
-    jobs: JobDesk | None = None
-    jobs_max_bytes: int = 0
+    jobs: JobDesk | JobsDisabledError
+    jobs_max_bytes: int
 
     @asynccontextmanager
     async def upload(
@@ -122,8 +122,8 @@ class ApiContext:
         Raises:
             JobsDisabledError.
         """
-        if self.jobs is None:
-            raise JobsDisabledError
+        if isinstance(self.jobs, JobsDisabledError):
+            raise JobsDisabledError(self.jobs.detail)
         return self.jobs
 
     @asynccontextmanager

@@ -1,9 +1,9 @@
 """Segments many images in the background, and keeps what it has done through restarts."""
 
 from service.jobs.desk import JobDesk
+from service.jobs.directory import JobsDirectoryError, open_jobs
 from service.jobs.runner import JobRunner
 from service.jobs.schemas import FINISHED, JobForm, JobResponse, JobsResponse
-from service.jobs.store import JobStore
 
 __all__ = [
     "FINISHED",
@@ -11,6 +11,7 @@ __all__ = [
     "JobForm",
     "JobResponse",
     "JobRunner",
-    "JobStore",
+    "JobsDirectoryError",
     "JobsResponse",
+    "open_jobs",
 ]

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,7 +53,8 @@ class JobStore:
     """The jobs of one directory, which belongs to one process; blocks, so call it in threads.
 
     Raises:
-        sqlite3.OperationalError: another process has the directory, or it cannot be written.
+        OSError: the directory cannot be made.
+        sqlite3.Error: another process has it, it cannot be written, or holds something else.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -60,13 +62,16 @@ class JobStore:
         self._directory = directory
         self._lock = threading.Lock()
         self._db = sqlite3.connect(
-            directory / "jobs.sqlite3", check_same_thread=False, isolation_level=None, timeout=2
+            directory / "jobs.sqlite3", check_same_thread=False, isolation_level=None, timeout=1
         )
-        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA foreign_keys=ON")
-        self._db.executescript(_SCHEMA)
-        self._drop_orphans()
+        with ExitStack() as unless_ours:
+            unless_ours.callback(self._db.close)
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA foreign_keys=ON")
+            self._db.executescript(_SCHEMA)
+            self._drop_orphans()
+            unless_ours.pop_all()
 
     def folder(self, job_id: str) -> Path:
         """Where the files of a job lie."""

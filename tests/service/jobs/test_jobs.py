@@ -17,7 +17,7 @@ from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import FakeEngine
 from service.settings import Settings
-from tests.service.http_api import assert_problem, new_session, post_segment, running
+from tests.service.http_api import assert_problem, new_session, running
 from tests.service.pictures import iou, picture
 from tests.service.processes import serving
 
@@ -150,11 +150,6 @@ async def test_owners_do_not_see_each_others_jobs(tmp_path: Path) -> None:
         assert_problem(await client.get(f"/jobs/{job_id}"), 404, "job_not_found")
         assert_problem(await client.delete(f"/jobs/{job_id}"), 404, "job_not_found")
         assert (await client.get("/jobs")).json() == {"jobs": []}
-
-
-async def test_without_a_directory_there_are_no_jobs(client: httpx.AsyncClient) -> None:
-    assert_problem(await client.get("/jobs"), 503, "jobs_disabled")
-    assert (await post_segment(client, "none", SCENES[:1])).status_code == 404
 
 
 def test_killed_service_goes_on_where_it_was(tmp_path: Path, tiny_bundle: Path) -> None:
