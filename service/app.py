@@ -33,7 +33,7 @@ from service.engine import (
     parse_devices,
 )
 from service.errors import JobsDisabledError
-from service.jobs import JobDesk, JobRunner, open_jobs
+from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room, open_jobs
 from service.labelling_tools import LabelStudio, ProjectMirror
 from service.sessions import CodecPool, PixelGate, Resources, model_name
 from service.settings import Settings
@@ -100,6 +100,7 @@ def create_app(
         drain=drain,
         jobs=create_jobs(settings, resources),
         jobs_max_bytes=settings.jobs_max_bytes,
+        jobs_stall_s=settings.jobs_stall_s,
     )
     app.state.context, app.state.tracer = context, tracer
     # The last one added is the outermost.
@@ -195,13 +196,15 @@ def create_jobs(settings: Settings, resources: Resources) -> JobDesk | JobsDisab
     store = open_jobs(settings.jobs_dir)
     if isinstance(store, JobsDisabledError):
         return store
+    folders = Folders(settings.jobs_folders)
+    images = JobImages(store, folders, max_bytes=settings.max_body_bytes)
     return JobDesk(
         store,
-        JobRunner(store, resources, ttl_s=settings.jobs_ttl_s),
+        JobRunner(store, resources, images, ttl_s=settings.jobs_ttl_s),
         resources,
-        max_jobs=settings.jobs_max_owner,
+        folders,
+        Room(store, max_jobs=settings.jobs_max_owner, max_bytes=settings.jobs_max_total_bytes),
         max_images=settings.jobs_max_images,
-        max_bytes=settings.jobs_max_total_bytes,
     )
 
 

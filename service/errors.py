@@ -203,11 +203,11 @@ class FullMaskError(ServiceError):
 
 
 class LimitExceededError(ServiceError):
-    """A session would hold more than it may."""
+    """There would be more in a session, or of jobs, than there may be."""
 
     status = 422
     code = "limit_exceeded"
-    title = "A limit of the session is reached"
+    title = "A limit is reached"
 
 
 class SessionNotFoundError(ServiceError):
@@ -256,6 +256,22 @@ class JobNotFoundError(ServiceError):
     status = 404
     code = "job_not_found"
     title = "Unknown job"
+
+
+class ImageMissingError(ServiceError):
+    """An image of a folder is no longer there, or cannot be read."""
+
+    status = 404
+    code = "image_missing"
+    title = "The image is missing or cannot be read"
+
+
+class ImageChangedError(ServiceError):
+    """An image of a folder is not what it was when the job was made."""
+
+    status = 409
+    code = "image_changed"
+    title = "The image has changed since the job was made"
 
 
 class JobStateError(ServiceError):

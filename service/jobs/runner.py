@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from service.errors import RetryableError, ServiceError
+from service.jobs.images import JobImages
 from service.jobs.schemas import JobForm
 from service.jobs.store import Job, JobStore
 from service.schemas import SegmentForm, SegmentResponse
@@ -33,9 +34,12 @@ class JobRunner:
     one image at most, and its result takes the place of the first.
     """
 
-    def __init__(self, store: JobStore, resources: Resources, *, ttl_s: float) -> None:
+    def __init__(
+        self, store: JobStore, resources: Resources, images: JobImages, *, ttl_s: float
+    ) -> None:
         self._store = store
         self._resources = resources
+        self._images = images
         self._ttl_s = ttl_s
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -61,8 +65,10 @@ class JobRunner:
             await asyncio.to_thread(self._forget_expired)
             job = await asyncio.to_thread(self._store.next)
             if job is None:
+                # Not `wait_for`: until Python 3.12 it loses a cancellation that meets the event.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _IDLE_S)
+                    async with asyncio.timeout(_IDLE_S):
+                        await self._wake.wait()
                 continue
             await self._work_on(job)
 
@@ -104,7 +110,7 @@ class JobRunner:
         folder, back_off_s = self._store.folder(job.job_id), 0.1
         while True:
             try:
-                data = await asyncio.to_thread((folder / str(number)).read_bytes)
+                data = await asyncio.to_thread(self._images.read, job.job_id, number)
                 answer = await segment(resources, _single(job.form, data), job.owner)
                 await asyncio.to_thread(_keep, folder, number, answer)
             except RetryableError:  # others go first

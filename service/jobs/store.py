@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from service.errors import JobNotFoundError
+from service.jobs.folders import Source
 from service.jobs.schemas import State
 
 _SCHEMA = """
@@ -20,6 +21,11 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE TABLE IF NOT EXISTS images (
     job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
     name TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'pending', code TEXT, detail TEXT,
+    PRIMARY KEY (job, number)
+);
+CREATE TABLE IF NOT EXISTS sources (
+    job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
+    path BLOB NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
     PRIMARY KEY (job, number)
 );
 """
@@ -77,8 +83,26 @@ class JobStore:
         """Where the files of a job lie."""
         return self._directory / "files" / job_id
 
-    def create(self, job_id: str, owner: str, form: str, names: Sequence[str], nbytes: int) -> None:
-        """Add a job whose files are there already, ready to run."""
+    def create(
+        self,
+        job_id: str,
+        owner: str,
+        form: str,
+        names: Sequence[str],
+        nbytes: int,
+        sources: Sequence[Source] = (),
+    ) -> None:
+        """Add a job, ready to run.
+
+        Args:
+            job_id: of the folder with its files.
+            owner: whose it is.
+            form: what it was asked for with.
+            names: of its images.
+            nbytes: of its files.
+            sources: of its last images, which are no files of its folder.
+        """
+        first = len(names) - len(sources)
         now = time.time()
         with self._lock, self._db:
             self._db.execute("BEGIN")
@@ -89,6 +113,10 @@ class JobStore:
             self._db.executemany(
                 "INSERT INTO images (job, number, name) VALUES (?, ?, ?)",
                 [(job_id, number, name) for number, name in enumerate(names)],
+            )
+            self._db.executemany(
+                "INSERT INTO sources VALUES (?, ?, ?, ?, ?)",
+                [(job_id, number, *source) for number, source in enumerate(sources, start=first)],
             )
 
     def get(self, job_id: str, owner: str) -> Job:
@@ -123,6 +151,14 @@ class JobStore:
             (job_id, state),
         )
         return [JobImage(*row) for row in rows]
+
+    def source(self, job_id: str, number: int) -> Source | None:
+        """Where an image lies that is no file of the job's folder."""
+        rows = self._query(
+            "SELECT path, size, modified_ns FROM sources WHERE job = ? AND number = ?",
+            (job_id, number),
+        )
+        return Source(*rows[0]) if rows else None
 
     def nbytes(self) -> int:
         """Bytes of the images of all jobs."""
