@@ -39,7 +39,7 @@ from service.sessions import CodecPool, PixelGate, Resources, model_name
 from service.settings import Settings
 from service.store_url import MEMORY
 from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
-from service.telemetry import EngineMetrics, Metrics
+from service.telemetry import EngineMetrics, JobMetrics, Metrics
 from service.web import load_files, playground_router
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def create_app(
         max_wait_s=settings.max_wait_s,
         access=create_access(settings),
         drain=drain,
-        jobs=create_jobs(settings, resources),
+        jobs=create_jobs(settings, resources, metrics.jobs),
         jobs_max_bytes=settings.jobs_max_bytes,
         jobs_stall_s=settings.jobs_stall_s,
     )
@@ -187,7 +187,9 @@ def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
     return ProjectMirror(studio, resources, max_shots=shots)
 
 
-def create_jobs(settings: Settings, resources: Resources) -> JobDesk | JobsDisabledError:
+def create_jobs(
+    settings: Settings, resources: Resources, metrics: JobMetrics
+) -> JobDesk | JobsDisabledError:
     """What works in the background, not started; or why nothing does.
 
     Raises:
@@ -200,7 +202,7 @@ def create_jobs(settings: Settings, resources: Resources) -> JobDesk | JobsDisab
     images = JobImages(store, folders, max_bytes=settings.max_body_bytes)
     return JobDesk(
         store,
-        JobRunner(store, resources, images, ttl_s=settings.jobs_ttl_s),
+        JobRunner(store, resources, images, metrics, ttl_s=settings.jobs_ttl_s),
         resources,
         folders,
         Room(store, max_jobs=settings.jobs_max_owner, max_bytes=settings.jobs_max_total_bytes),

@@ -9,6 +9,7 @@ from service.formats import FORMATS, Format, Instances, Segmentation
 from service.schemas import SegmentForm
 
 State = Literal["queued", "running", "done", "cancelled"]
+STATES: tuple[State, ...] = ("queued", "running", "done", "cancelled")
 FINISHED: frozenset[State] = frozenset({"done", "cancelled"})
 
 

@@ -160,6 +160,10 @@ class JobStore:
         )
         return Source(*rows[0]) if rows else None
 
+    def count(self, state: str) -> int:
+        """Jobs in a state."""
+        return int(self._query("SELECT COUNT(*) FROM jobs WHERE state = ?", (state,))[0][0])
+
     def nbytes(self) -> int:
         """Bytes of the images of all jobs."""
         return int(self._query("SELECT COALESCE(SUM(bytes), 0) FROM jobs", ())[0][0])
