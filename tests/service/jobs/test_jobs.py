@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, running
 from tests.service.jobs.job_calls import SCENES, ended, results, uploads, zipped
 from tests.service.pictures import iou
-from tests.service.processes import serving
+from tests.service.processes import STOP_TIMEOUT_S, serving
 
 # pycocotools is older than NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -112,7 +113,10 @@ async def test_owners_do_not_see_each_others_jobs(tmp_path: Path) -> None:
         assert (await client.get("/jobs")).json() == {"jobs": []}
 
 
-def test_killed_service_goes_on_where_it_was(tmp_path: Path, tiny_bundle: Path) -> None:
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_ended_service_goes_on_where_it_was(
+    tmp_path: Path, tiny_bundle: Path, end: signal.Signals
+) -> None:
     environment = {"FSS_JOBS_DIR": str(tmp_path / "jobs"), "FSS_BUNDLE": str(tiny_bundle)}
     with serving(tmp_path / "first.log", environment) as server:
         scene = SCENES[0]
@@ -122,16 +126,17 @@ def test_killed_service_goes_on_where_it_was(tmp_path: Path, tiny_bundle: Path) 
             files={"images": scene.image_png, "masks": scene.mask_png},
         ).json()
         fields = {"session_id": session["session_id"], "formats": ["coco"]}
-        job = server.client.post("/jobs", data=fields, files=uploads(200)).json()
+        job = server.client.post("/jobs", data=fields, files=uploads(40)).json()
         path = f"/jobs/{job['job_id']}"
         while not (before := server.client.get(path).json())["done"]:
             pass
-        server.process.kill()
-        server.process.wait()
-    assert before["done"] < 200
+        server.process.send_signal(end)
+        status = server.process.wait(STOP_TIMEOUT_S)
+        assert status == -end
+    assert before["done"] < 40
     with serving(tmp_path / "second.log", environment) as server:
         assert server.client.get(path).json()["done"] >= before["done"]
         assert "event: end" in server.client.get(f"{path}/events").text
-        assert server.client.get(path).json()["done"] == 200
+        assert server.client.get(path).json()["done"] == 40
         coco = json.loads(results(server.client.get(f"{path}/results")).read("coco.json"))
-        assert [image["id"] for image in coco["images"]] == list(range(1, 201))
+        assert [image["id"] for image in coco["images"]] == list(range(1, 41))
