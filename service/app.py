@@ -32,13 +32,14 @@ from service.engine import (
     available_cpus,
     parse_devices,
 )
-from service.jobs import JobDesk, JobRunner, JobStore
+from service.errors import JobsDisabledError
+from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room, open_jobs
 from service.labelling_tools import LabelStudio, ProjectMirror
 from service.sessions import CodecPool, PixelGate, Resources, model_name
 from service.settings import Settings
 from service.store_url import MEMORY
 from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
-from service.telemetry import EngineMetrics, Metrics
+from service.telemetry import EngineMetrics, JobMetrics, Metrics
 from service.web import load_files, playground_router
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def create_app(
     Raises:
         model.contract.InvalidBundleError: the settings name a bundle that is not intact.
         service.access.KeyFileError: the settings name a file of keys that cannot be used.
+        service.jobs.JobsDirectoryError: the settings name a directory that cannot be used.
     """
     metrics = Metrics()
     tracer = create_tracer(settings)
@@ -86,8 +88,9 @@ def create_app(
         max_wait_s=settings.max_wait_s,
         access=create_access(settings),
         drain=drain,
-        jobs=create_jobs(settings, resources),
+        jobs=create_jobs(settings, resources, metrics.jobs),
         jobs_max_bytes=settings.jobs_max_bytes,
+        jobs_stall_s=settings.jobs_stall_s,
     )
     app.state.context, app.state.tracer = context, tracer
     # The last one added is the outermost.
@@ -189,22 +192,26 @@ def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
     return ProjectMirror(studio, resources, max_shots=shots)
 
 
-def create_jobs(settings: Settings, resources: Resources) -> JobDesk | None:
-    """What works in the background, if the settings name a directory; not started.
+def create_jobs(
+    settings: Settings, resources: Resources, metrics: JobMetrics
+) -> JobDesk | JobsDisabledError:
+    """What works in the background, not started; or why nothing does.
 
     Raises:
-        sqlite3.OperationalError: another process has the directory, or it cannot be written.
+        service.jobs.JobsDirectoryError.
     """
-    if settings.jobs_dir is None:
-        return None
-    store = JobStore(settings.jobs_dir)
+    store = open_jobs(settings.jobs_dir)
+    if isinstance(store, JobsDisabledError):
+        return store
+    folders = Folders(settings.jobs_folders)
+    images = JobImages(store, folders, max_bytes=settings.max_body_bytes)
     return JobDesk(
         store,
-        JobRunner(store, resources, ttl_s=settings.jobs_ttl_s),
+        JobRunner(store, resources, images, metrics, ttl_s=settings.jobs_ttl_s),
         resources,
-        max_jobs=settings.jobs_max_owner,
+        folders,
+        Room(store, max_jobs=settings.jobs_max_owner, max_bytes=settings.jobs_max_total_bytes),
         max_images=settings.jobs_max_images,
-        max_bytes=settings.jobs_max_total_bytes,
     )
 
 
@@ -256,13 +263,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tracer: Tracer | None = app.state.tracer
     # In the background, so that probes can tell a service that loads from one that is down.
     loading = asyncio.create_task(resources.engine.start())
-    jobs: JobDesk | None = app.state.context.jobs
-    if jobs is not None:
+    jobs: JobDesk | JobsDisabledError = app.state.context.jobs
+    if isinstance(jobs, JobDesk):
         jobs.start()
     try:
         yield
     finally:
-        if jobs is not None:
+        if isinstance(jobs, JobDesk):
             await jobs.close()
         await loading
         if (mirror := getattr(app.state, "mirror", None)) is not None:

@@ -203,11 +203,11 @@ class FullMaskError(ServiceError):
 
 
 class LimitExceededError(ServiceError):
-    """A session would hold more than it may."""
+    """There would be more in a session, or of jobs, than there may be."""
 
     status = 422
     code = "limit_exceeded"
-    title = "A limit of the session is reached"
+    title = "A limit is reached"
 
 
 class SessionNotFoundError(ServiceError):
@@ -266,6 +266,22 @@ class JobNotFoundError(ServiceError):
     title = "Unknown job"
 
 
+class ImageMissingError(ServiceError):
+    """An image of a folder is no longer there, or cannot be read."""
+
+    status = 404
+    code = "image_missing"
+    title = "The image is missing or cannot be read"
+
+
+class ImageChangedError(ServiceError):
+    """An image of a folder is not what it was when the job was made."""
+
+    status = 409
+    code = "image_changed"
+    title = "The image has changed since the job was made"
+
+
 class JobStateError(ServiceError):
     """The job is in a state in which this cannot be done."""
 
@@ -275,11 +291,11 @@ class JobStateError(ServiceError):
 
 
 class JobsDisabledError(ServiceError):
-    """The operator gave jobs no directory."""
+    """There is no directory to keep jobs in; the detail says why."""
 
     status = 503
     code = "jobs_disabled"
-    title = "Jobs are switched off; the operator must set FSS_JOBS_DIR"
+    title = "Jobs are not available"
 
 
 class QueueFullError(RetryableError):

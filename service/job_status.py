@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 State = Literal["queued", "running", "done", "cancelled"]
+STATES: tuple[State, ...] = ("queued", "running", "done", "cancelled")
 FINISHED: frozenset[State] = frozenset({"done", "cancelled"})
 
 

@@ -1,5 +1,6 @@
 """Every number and switch of the service, read once from `FSS_*` in the entry point."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -34,9 +35,24 @@ def _words(text: object) -> object:
     return tuple(text.replace(",", " ").split()) if isinstance(text, str) else text
 
 
+def _paths(text: object) -> object:
+    return tuple(filter(None, text.split(os.pathsep))) if isinstance(text, str) else text
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+def _none_if_empty(text: object) -> object:
+    return None if text == "" else text
+
+
 RateLimit = Annotated[str, AfterValidator(_rate_limits)]
 Origin = Annotated[str, Field(pattern=r"^https?://[^/\s*?#@]+$")]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 class Settings(BaseSettings):
@@ -158,8 +174,10 @@ class Settings(BaseSettings):
             raise ValueError("label_studio_url needs label_studio_token")
         return self
 
-    jobs_dir: Path | None = None
-    """Where jobs and their images are kept, by one process alone; unset: there are no jobs."""
+    jobs_dir: Annotated[Path | Literal["auto"] | None, BeforeValidator(_none_if_empty)] = "auto"
+    """Where jobs are kept, by one process alone; `auto`: the user's state; empty: no jobs."""
+    jobs_folders: Annotated[tuple[AbsolutePath, ...], NoDecode, BeforeValidator(_paths)] = ()
+    """Of this machine, whose images all who may ask may have segmented; by colons; unset: none."""
     jobs_max_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * MIB
     """Of the body that makes a job."""
     jobs_max_images: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
@@ -168,6 +186,8 @@ class Settings(BaseSettings):
     """Of the images of all jobs."""
     jobs_max_owner: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Jobs of one API key."""
+    jobs_stall_s: Seconds = 30.0
+    """Without progress in the arrival of a body that makes a job, however long it takes."""
     jobs_ttl_s: Annotated[float, Field(gt=0, le=366 * 24 * 3600, allow_inf_nan=False)] = 604800.0
     """After that a job that has ended is removed, with its images and results."""
 

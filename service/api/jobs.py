@@ -1,7 +1,6 @@
 """`/jobs`: segment many images in the background."""
 
 import asyncio
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from typing import IO, Annotated, Any
 
@@ -42,16 +41,11 @@ Desk = Annotated[JobDesk, Depends(_desk)]
     responses=problems(400, 404, 409, 413, 415),
 )
 async def post_job(request: Request, context: Context, desk: Desk, owner: Owner) -> JobResponse:
-    """Segment images, or a zip of them; the classes are those the session has now."""
-    folder = await asyncio.to_thread(desk.new_folder)
-    try:
-        async with context.spooled(request, folder) as spooled:
-            header = request.headers.get(SESSION_HEADER)
-            form = validate_form(JobForm, spooled.fields, session_header=header, repeated=_REPEATED)
-            return await desk.create(form, owner, folder, spooled.names, spooled.archive)
-    except BaseException:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        raise
+    """Segment images, a zip or a folder of them; the classes are those the session has now."""
+    async with desk.arrival(owner) as arrival, context.spooled(request, arrival) as spooled:
+        header = request.headers.get(SESSION_HEADER)
+        form = validate_form(JobForm, spooled.fields, session_header=header, repeated=_REPEATED)
+        return await desk.create(form, arrival, spooled.names, spooled.archive)
 
 
 @router.get("")

@@ -23,6 +23,13 @@ class JobForm(SegmentForm):
             description="A zip of images; other files in it are passed over.",
         ),
     ]
+    folder: Annotated[
+        str | None,
+        Field(
+            description="Of the server's own disk, below one that its operator allowed; images "
+            "are read from it as they are worked on, those of the folders in it too."
+        ),
+    ] = None
     output: Literal["rle"] = "rle"
     formats: Annotated[
         list[Format],

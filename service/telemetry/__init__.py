@@ -8,6 +8,7 @@ from service.telemetry.ids import (
     current_trace_id,
     request_id_from,
 )
+from service.telemetry.job_metrics import JobMetrics
 from service.telemetry.logs import configure_logging
 from service.telemetry.metrics import CountedStore, Metrics
 from service.telemetry.problem_code import collect_problem, note_problem
@@ -17,6 +18,7 @@ from service.telemetry.timing import StageTimes, add_stage, collect_stages, stag
 __all__ = [
     "CountedStore",
     "EngineMetrics",
+    "JobMetrics",
     "Metrics",
     "RequestRecord",
     "StageTimes",

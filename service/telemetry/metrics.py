@@ -14,6 +14,7 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 
 from service.telemetry.engine_metrics import SECONDS_BUCKETS, EngineMetrics, guarded
+from service.telemetry.job_metrics import JobMetrics
 from service.telemetry.record import RequestRecord
 
 # What no route matched is one label, or anyone could make as many as there are paths.
@@ -46,12 +47,14 @@ class Metrics:
     """The metrics of one application, in a registry of their own; safe from any thread.
 
     engine: for the engine to count with.
+    jobs: for jobs, likewise.
     """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self.engine = EngineMetrics(self._registry)
+        self.jobs = JobMetrics(self._registry)
         self._requests = Counter(
             "fss_requests",
             "Requests answered.",

@@ -40,6 +40,8 @@ def exposed() -> dict[str, Row]:
     metrics.watch_codec(lambda: 0)
     metrics.watch_store(MemoryStore(SessionLimits(), max_sessions=1, max_bytes=1))
     metrics.finished(RequestRecord("GET", "/models", 503, 0.1, stages, "not_ready"))
+    metrics.jobs.watch(["done"], lambda _: 1)
+    metrics.jobs.image(0.1, failed=False)
     metrics.engine.batch("encode", "cpu", jobs=1, seconds=0.1)
     metrics.engine.waited("encode", "cpu", 0.1)
     metrics.engine.cache(1, 1)
