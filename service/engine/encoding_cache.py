@@ -10,15 +10,15 @@ from service.engine.base import ImageU8
 
 
 class Digest(NamedTuple):
-    """What a resized image is known by; each network has encodings of its own."""
+    """What a resized image is known by; whatever encodes has encodings of its own."""
 
-    model: str
+    encoder: object
     sha256: bytes
 
 
-def digest(image: ImageU8, model: str) -> Digest:
-    """Of an image (S, S, 3) that a network is to encode."""
-    return Digest(model, hashlib.sha256(image.data).digest())
+def digest(image: ImageU8, encoder: object) -> Digest:
+    """Of an image (S, S, 3) that is to be encoded."""
+    return Digest(encoder, hashlib.sha256(image.data).digest())
 
 
 @dataclass
@@ -64,9 +64,9 @@ class EncodingCache:
         while self.nbytes > self.max_bytes:
             self._forget_oldest()
 
-    def forget(self, model: str) -> None:
-        """Drop what a network encoded."""
-        kept = [(key, each) for key, each in self._encodings.items() if key.model != model]
+    def forget(self, encoder: object) -> None:
+        """Drop what it encoded."""
+        kept = [(key, each) for key, each in self._encodings.items() if key.encoder is not encoder]
         self.nbytes, self._encodings, self._batches = 0, {}, OrderedDict()
         for key, encoded in kept:
             self.keep(key, encoded)

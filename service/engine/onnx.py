@@ -61,6 +61,7 @@ class OnnxEngine:
         self._options = options
         self._clock = clock
         self._metrics = metrics or EngineMetrics()
+        self._own_metrics = self._metrics.of(self.manifest.model)
         self._shared = shared or Shared(options)
         self._pipelines: tuple[Pipeline, ...] = ()
         self._start_failure: str | None = None
@@ -97,7 +98,7 @@ class OnnxEngine:
             _log.exception("engine failed to start")
             return
         for pipeline in pipelines:
-            pipeline.worker.start()
+            pipeline.start()
         self._pipelines = tuple(pipelines)
         self._metrics.watch_cache(lambda: self._shared.cache_bytes)
         _log.info("engine ready", extra={"model": self.manifest.model, "devices": self.devices})
@@ -107,7 +108,8 @@ class OnnxEngine:
         pipelines, self._pipelines = self._pipelines, ()
         for pipeline in pipelines:
             await asyncio.to_thread(pipeline.worker.stop)
-            pipeline.forget()
+            pipeline.cache.forget(self)
+        self._own_metrics.forget()
 
     async def register(
         self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
@@ -130,9 +132,7 @@ class OnnxEngine:
         """See `Engine.segment`."""
         deadline = self._clock() + self._options.deadline_s
         with self._shared.images.admit(len(images)):
-            digests = await asyncio.to_thread(
-                lambda: [digest(image, self.manifest.model) for image in images]
-            )
+            digests = await asyncio.to_thread(lambda: [digest(image, self) for image in images])
             pipeline = self._least_busy()
             for candidate in self._pipelines:
                 if self._works(candidate) and any(map(candidate.cache.find, digests)):
@@ -168,4 +168,5 @@ class OnnxEngine:
             self.counters,
             self._clock,
             self._metrics,
+            self._own_metrics,
         )

@@ -38,7 +38,7 @@ from service.engine.shared import SharedDevice
 from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, Stages
 from service.engine.turns import Turns
 from service.engine.worker import Worker
-from service.telemetry import EngineMetrics, add_stage, stage
+from service.telemetry import EngineMetrics, ModelMetrics, add_stage, stage
 
 _NEWEST_SHARE = 0.1  # of the latest, in the running mean of what images and pairs cost
 _FINISHING, _BEGINNING = 1, 0  # what has come furthest is finished before new work begins
@@ -59,7 +59,8 @@ class Pipeline:
         options: bounds and resources.
         counters: raised with every run.
         clock: seconds, monotonic; deadlines are measured on it.
-        metrics: told of batches, queues, the cache and the device.
+        metrics: told of the cache and the device.
+        own_metrics: told of batches and queues.
 
     Raises:
         model.runtime.DeviceUnavailableError, Exception: the device cannot run the graphs.
@@ -76,13 +77,14 @@ class Pipeline:
         counters: EngineCounters,
         clock: Callable[[], float],
         metrics: EngineMetrics,
+        own_metrics: ModelMetrics,
     ) -> None:
         self._share, self._manifest = share, manifest
         self._cost_s: defaultdict[str, float] = defaultdict(float)
         self._bundle, self._device, self._precision = bundle, device, precision
         self._options = options
         self._counters, self._clock = counters, clock
-        self._metrics, self._own_metrics = metrics, metrics.of(manifest.model)
+        self._metrics, self._own_metrics = metrics, own_metrics
         self._stages = self._load(options.batch_sizes)
         sizes, wait_s = options.batch_sizes, options.batch_wait_s
         self._queries = Lane("query", self._encode, sizes, _BEGINNING, wait_s)
@@ -99,17 +101,16 @@ class Pipeline:
             clock=clock,
             on_batch=self._count_batch,
         )
-        self._show_gauges()
 
     @property
     def cache(self) -> EncodingCache:
         """The encodings on the device."""
         return self._share.cache
 
-    def forget(self) -> None:
-        """Leave nothing behind on the device or in the metrics; once its worker has stopped."""
-        self.cache.forget(self._manifest.model)
-        self._own_metrics.forget()
+    def start(self) -> None:
+        """Begin to take work; once."""
+        self.worker.start()
+        self._show_gauges()
 
     def cost_s(self, images: int, classes: int) -> float:
         """Seconds of the device that a request would take, by what others took lately."""

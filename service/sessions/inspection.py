@@ -1,5 +1,6 @@
 """Use cases that only look: at a session, at the networks."""
 
+from service.engine import Engine
 from service.schemas import ClassSummary, ModelSummary, SessionResponse
 from service.sessions.resources import Resources, to_datetime
 from service.stores import Session, SessionKey
@@ -28,18 +29,23 @@ def session_response(session: Session) -> SessionResponse:
     )
 
 
-def describe_model(resources: Resources) -> ModelSummary:
-    """The network that runs here."""
-    manifest = resources.engine.manifest
+def describe_models(resources: Resources) -> list[ModelSummary]:
+    """The networks that are served, the default first."""
+    return [_describe(resources, engine) for engine in resources.models.engines]
+
+
+def _describe(resources: Resources, engine: Engine) -> ModelSummary:
+    manifest = engine.manifest
     return ModelSummary(
-        model=resources.model,
+        model=manifest.model,
+        default=engine is resources.models.default,
         name=manifest.name,
         revision=manifest.revision,
         preset=manifest.preset,
         input_side=manifest.input_side,
-        threshold=resources.threshold,
+        threshold=resources.threshold(engine),
         presence_threshold=manifest.presence_threshold,
         metrics=manifest.metrics,
-        devices=dict(resources.engine.devices),
+        devices=dict(engine.devices),
         tiers={name: tier.metrics for name, tier in manifest.tiers.items()},
     )

@@ -1,6 +1,6 @@
 """What the service tells its operators: metrics, traces, structured logs, ids and stage times."""
 
-from service.telemetry.engine_metrics import EngineMetrics
+from service.telemetry.engine_metrics import EngineMetrics, ModelMetrics
 from service.telemetry.ids import (
     bind_request_id,
     bind_trace_id,
@@ -18,6 +18,7 @@ __all__ = [
     "CountedStore",
     "EngineMetrics",
     "Metrics",
+    "ModelMetrics",
     "RequestRecord",
     "StageTimes",
     "add_stage",

@@ -67,6 +67,7 @@ class EngineMetrics:
         self._cache_bytes = Gauge(
             "fss_engine_cache_bytes", "Bytes of encoded images kept.", registry=registry
         )
+        self.shown: dict[str, ModelMetrics] = {}
         self.of_models = (
             *(self.batch_jobs, self.batch_seconds, self.wait_seconds),
             *(self.restarts, self.depth),
@@ -117,10 +118,17 @@ class ModelMetrics:
 
     def watch_queue(self, lane: str, device: str, read: Callable[[], float]) -> None:
         """Have `read` tell how many jobs wait, whenever metrics are read."""
+        self._all.shown[self._model] = self
         self._all.depth.labels(lane, device, self._model).set_function(guarded(read))
 
     def forget(self) -> None:
-        """Show the network no more: it has been unloaded, and there may be many in time."""
+        """Show the network no more: it has been unloaded, and there may be many in time.
+
+        Where it has been loaded anew under the same name, what is shown is that one's.
+        """
+        if self._all.shown.get(self._model) is not self:
+            return
+        del self._all.shown[self._model]
         for metric in self._all.of_models:
             metric.remove_by_labels({"model": self._model})
 
