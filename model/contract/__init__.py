@@ -16,6 +16,7 @@ from model.contract.manifest import (
     read_graph,
 )
 from model.contract.prototype import (
+    JUDGEMENT_SIZE,
     HeadInputs,
     SupportPrototype,
     SupportSet,
@@ -29,6 +30,7 @@ __all__ = [
     "FORMAT_VERSION",
     "GRAPHS",
     "HEAD",
+    "JUDGEMENT_SIZE",
     "MANIFEST_FILE",
     "PROTOTYPE",
     "SIGNATURE_FILE",

@@ -11,6 +11,7 @@ import typer
 
 from service.cli import doctor, register, segment, serve
 from service.cli.failure import CommandError
+from service.planning.commands import add_commands
 
 app = typer.Typer(
     name="fss",
@@ -35,6 +36,7 @@ app.command()(segment.segment)
 app.command()(doctor.doctor)
 app.command()(serve.openapi)
 app.command()(serve.key)
+add_commands(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,6 @@ from service.engine.shelf import Shelf
 _log = logging.getLogger(__name__)
 
 
-
 def _nothing() -> None: ...
 
 

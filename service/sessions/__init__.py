@@ -1,7 +1,7 @@
 """Use cases; the only place where engine, stores and imaging meet."""
 
 from service.sessions.archive import export_archive, import_archive
-from service.sessions.inspection import describe_models, describe_session
+from service.sessions.inspection import describe_class, describe_models, describe_session
 from service.sessions.learning import learn_shot
 from service.sessions.pixel_gate import PixelGate
 from service.sessions.pool import CodecPool
@@ -16,6 +16,7 @@ __all__ = [
     "PixelGate",
     "Resources",
     "ShotSpecs",
+    "describe_class",
     "describe_models",
     "describe_session",
     "export_archive",

@@ -1,7 +1,10 @@
 """Use cases that only look: at a session, at the networks."""
 
 from service.engine import Engine
+from service.errors import ClassNotFoundError, ReportNotFoundError
+from service.report_card import ReportCard
 from service.schemas import ClassSummary, ModelSummary, SessionResponse
+from service.sessions.judging import report_card
 from service.sessions.resources import Resources, to_datetime
 from service.stores import Session, SessionKey
 
@@ -13,6 +16,27 @@ async def describe_session(resources: Resources, key: SessionKey) -> SessionResp
         SessionNotFoundError: unknown or expired.
     """
     return session_response(await resources.store.get(key))
+
+
+async def describe_class(resources: Resources, key: SessionKey, class_name: str) -> ReportCard:
+    """The report card of a class; counts as a use of its session.
+
+    Raises:
+        SessionNotFoundError, ClassNotFoundError.
+        ReportNotFoundError: none of its shots was judged.
+        ModelMismatchError: the session's network is not served.
+    """
+    session = await resources.store.get(key)
+    supports = session.classes.get(class_name)
+    if supports is None:
+        raise ClassNotFoundError(f"the session has no class {class_name!r}")
+    engine = resources.models.of_session(session.model)
+    card = report_card(supports, resources.threshold_of(engine))
+    if card is None:
+        raise ReportNotFoundError(
+            "the class was registered without a report; send its shots anew, with mode=replace"
+        )
+    return card
 
 
 def session_response(session: Session) -> SessionResponse:
@@ -43,7 +67,7 @@ def _describe(resources: Resources, engine: Engine) -> ModelSummary:
         revision=manifest.revision,
         preset=manifest.preset,
         input_side=manifest.input_side,
-        threshold=resources.threshold(engine),
+        threshold=resources.threshold_of(engine),
         presence_threshold=manifest.presence_threshold,
         metrics=manifest.metrics,
         devices=dict(engine.devices),

@@ -10,6 +10,7 @@ from model.runtime import Adapt
 from service.engine import Engine
 from service.errors import CountMismatchError, LimitExceededError, ModelMismatchError
 from service.schemas import SupportForm, SupportResponse
+from service.sessions.judging import judge, report_card
 from service.sessions.resources import ModelResources, Resources, to_datetime
 from service.sessions.uploads import Support, View, drained, read_support
 from service.stores import Session, SessionKey
@@ -28,17 +29,23 @@ async def register(resources: Resources, form: SupportForm, owner: str) -> Suppo
     """
     if len(form.images) != len(form.masks):
         raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
-    engine = await _admit(resources, form, owner)
+    engine, known = await _admit(resources, form, owner)
     with resources.using(engine) as own:
-        return await _register(own, form, owner)
+        return await _register(own, form, owner, known)
 
 
-async def _register(resources: ModelResources, form: SupportForm, owner: str) -> SupportResponse:
+async def _register(
+    resources: ModelResources, form: SupportForm, owner: str, known: SupportSet | None
+) -> SupportResponse:
     supports = await _read(resources, form)
-    registered = await _learn(resources, [support.whole for support in supports], form.adapt)
+    whole = [support.whole for support in supports]
+    registered = await _learn(resources, whole, form.adapt)
     if any(support.close is not None for support in supports):
         near = [support.close or support.whole for support in supports]
         registered = registered._replace(close=await _learn(resources, near, form.adapt))
+    if form.report:
+        rows = await judge(resources.engine, resources.pool, whole, registered, known)
+        registered = registered._replace(judgements=rows)
     session = await _keep(resources, form, owner, registered)
     kept = session.classes[form.class_name]
     return SupportResponse(
@@ -50,15 +57,20 @@ async def _register(resources: ModelResources, form: SupportForm, owner: str) ->
         expires_at=to_datetime(session.expires_at),
         model=session.model,
         warnings=[warning for support in supports for warning in support.warnings],
+        report=report_card(kept, resources.threshold) if form.report else None,
     )
 
 
-async def _admit(resources: Resources, form: SupportForm, owner: str) -> Engine:
-    """What the shots are to be learned by: for a session that exists, what made it.
+async def _admit(
+    resources: Resources, form: SupportForm, owner: str
+) -> tuple[Engine, SupportSet | None]:
+    """Fail before the work, not after, where it is already clear that the store would refuse.
 
-    Fails before the work, not after, where it is already clear that the store would refuse.
+    Returns:
+        What the shots are to be learned by, which for a session that exists is what made it; and
+        what the class holds that is to be added to, if anything.
     """
-    shots = len(form.images)
+    shots, known = len(form.images), None
     if form.session_id is None:
         engine = resources.models.find(form.model)
     else:
@@ -69,7 +81,7 @@ async def _admit(resources: Resources, form: SupportForm, owner: str) -> Engine:
         shots += 0 if known is None else len(known.shots)
     if shots > resources.max_shots:
         raise LimitExceededError(f"a class holds at most {resources.max_shots} shots")
-    return engine
+    return engine, known
 
 
 def _require_asked(asked: str | None, model: str) -> None:

@@ -49,7 +49,7 @@ class Resources:
         with self.models.use(engine):
             yield ModelResources(**own, engine=engine)
 
-    def threshold(self, engine: Engine) -> float:
+    def threshold_of(self, engine: Engine) -> float:
         """The probability a foreground pixel needs unless a request says otherwise."""
         if self.threshold_override is None:
             return engine.manifest.threshold
@@ -66,6 +66,11 @@ class ModelResources(Resources):
     def model(self) -> str:
         """Name and revision of the network, as answers give it."""
         return self.engine.manifest.model
+
+    @property
+    def threshold(self) -> float:
+        """The network's; see `threshold_of`."""
+        return self.threshold_of(self.engine)
 
 
 class ShotSpecs(Mapping[str, ShotSpec]):

@@ -78,6 +78,12 @@ class EngineMetrics:
             ("device",),
             registry=registry,
         )
+        self._memory_total_bytes = Gauge(
+            "fss_engine_device_memory_total_bytes",
+            "Memory that a device has.",
+            ("device",),
+            registry=registry,
+        )
 
     def of(self, model: str) -> "ModelMetrics":
         """For what is counted of each network by itself; `model`: name and revision."""
@@ -92,9 +98,10 @@ class EngineMetrics:
         """Have `read` tell the bytes of the cache, whenever metrics are read."""
         self._cache_bytes.set_function(guarded(read))
 
-    def watch_device_memory(self, device: str, read: Callable[[], float]) -> None:
-        """Have `read` tell a device's bytes in use, whenever metrics are read."""
+    def watch_device_memory(self, device: str, read: Callable[[], float], total: float) -> None:
+        """Have `read` tell a device's bytes in use, whenever metrics are read, of so many."""
         self._memory_bytes.labels(device).set_function(guarded(read))
+        self._memory_total_bytes.labels(device).set(total)
 
 
 class ModelMetrics:
