@@ -14,8 +14,13 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self._asking: deque[object] = deque()
+        self._asking: deque[object] = deque()  # the first has its turn
         self._changed = threading.Condition()
+
+    @property
+    def asking(self) -> int:
+        """How many wait for a turn."""
+        return max(0, len(self._asking) - 1)
 
     @contextmanager
     def turn(self) -> Iterator[None]:
