@@ -39,6 +39,9 @@ def register(
     adapt: Annotated[
         bool, typer.Option(help="Fit the head to the shots; where images are no photographs.")
     ] = False,
+    model: Annotated[
+        str | None, typer.Option(help="For a new session: a name, or name@revision.")
+    ] = None,
     url: Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
 ) -> None:
@@ -66,6 +69,7 @@ def register(
                     masks[part],
                     mode="replace" if replace and first == 0 else "append",
                     adapt=adapt,
+                    model=model,
                 )
                 for warning in answer.warnings:
                     print(f"{class_name}: {warning}", file=sys.stderr)

@@ -79,6 +79,7 @@ def register(
     *,
     mode: Literal["append", "replace"] = "append",
     adapt: bool = False,
+    model: str | None = None,
 ) -> Call[SupportResponse]:
     """Define a class by 1 to 16 images and a mask for each, or add shots to one that is there.
 
@@ -89,6 +90,7 @@ def register(
         masks: as many, each as large as its image, nonzero on the object.
         mode: add to the shots the class has, or replace them.
         adapt: fit the head to these shots; where images are unlike photographs.
+        model: for a new session, a name or name@revision of `models`; None: the default.
     """
     shots, truths = _several(images), _several(masks)
     if len(shots) != len(truths):
@@ -96,6 +98,8 @@ def register(
     fields = {"class_name": class_name, "mode": mode, "adapt": str(adapt).lower()}
     if session_id is not None:
         fields["session_id"] = session_id
+    if model is not None:
+        fields["model"] = model
     return Call(
         "POST",
         "/support",

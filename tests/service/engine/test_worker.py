@@ -348,13 +348,13 @@ def test_workers_of_one_device_take_turns_and_never_run_at_once(gate: Gate) -> N
     many.start()
     few.start()
     gate.open.clear()
-    futures = submit(many, lanes[0], range(20), deadline=LATER)
+    futures = submit(many, lanes[0], range(100, 120), deadline=LATER)
     assert gate.entered.wait(TIMEOUT_S)
-    futures += submit(few, lanes[1], [20], deadline=LATER)
+    futures += submit(few, lanes[1], [120], deadline=LATER)
     while not turns.asking:
         pass
     gate.open.set()
-    assert [future.result(TIMEOUT_S) for future in futures] == [2 * n for n in range(21)]
+    assert [future.result(TIMEOUT_S) for future in futures] == [2 * n for n in range(100, 121)]
     many.stop()
     few.stop()
     assert order == ["many", "few"] + ["many"] * 19
