@@ -173,6 +173,7 @@ class OnnxEngine:
 
     def _load(self, device: Device) -> Pipeline:
         return Pipeline(
+            self,
             self._bundle,
             self.manifest,
             device,

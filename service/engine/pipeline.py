@@ -51,6 +51,7 @@ class Pipeline:
     the other; heads go before both, so what is held between the stages stays small.
 
     Args:
+        encoder: what encodings are held as those of; one for all devices of a bundle.
         bundle: directory of the bundle.
         manifest: that it had when it was accepted.
         device: to run on.
@@ -68,6 +69,7 @@ class Pipeline:
 
     def __init__(
         self,
+        encoder: object,
         bundle: Path,
         manifest: Manifest,
         device: Device,
@@ -79,7 +81,7 @@ class Pipeline:
         metrics: EngineMetrics,
         own_metrics: ModelMetrics,
     ) -> None:
-        self._share, self._manifest = share, manifest
+        self._encoder, self._share, self._manifest = encoder, share, manifest
         self._cost_s: defaultdict[str, float] = defaultdict(float)
         self._bundle, self._device, self._precision = bundle, device, precision
         self._options = options
@@ -157,7 +159,9 @@ class Pipeline:
 
     async def _see(self, name: str, images: Sequence[ImageU8], deadline: float) -> list[Encoded]:
         """Supports as queries: a class is fitted to them and judged by them in turn."""
-        digests = await asyncio.to_thread(lambda: [digest(image) for image in images])
+        digests = await asyncio.to_thread(
+            lambda: [digest(image, self._encoder) for image in images]
+        )
         return await self._encode_new(name, self._supports, images, digests, deadline)
 
     async def _encode_new(
