@@ -1,13 +1,15 @@
 """Puts the service together."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from model.contract import Manifest
+from model.contract import BundleKey
 from service import __version__
 from service.access import Access, ClientPlaces, KeyFile, RateLimits, RateStorage
 from service.api import (
@@ -28,14 +30,18 @@ from service.engine import (
     Engine,
     EngineOptions,
     FakeEngine,
+    Library,
+    Models,
     OnnxEngine,
+    Shared,
+    Shelf,
     available_cpus,
     parse_devices,
 )
 from service.errors import JobsDisabledError
 from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room, open_jobs
 from service.labelling_tools import LabelStudio, ProjectMirror
-from service.sessions import CodecPool, PixelGate, Resources, model_name
+from service.sessions import CodecPool, PixelGate, Resources, ShotSpecs
 from service.settings import Settings
 from service.store_url import MEMORY
 from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
@@ -58,13 +64,15 @@ def create_app(
 
     Raises:
         model.contract.InvalidBundleError: the settings name a bundle that is not intact.
+        model.contract.BundleKeyError: or a key that bundles cannot be checked with.
         service.access.KeyFileError: the settings name a file of keys that cannot be used.
         service.jobs.JobsDirectoryError: the settings name a directory that cannot be used.
     """
     metrics = Metrics()
     tracer = create_tracer(settings)
-    engine = engine or create_engine(settings, metrics.engine)
-    resources = create_resources(settings, engine, store or create_store(settings, engine.manifest))
+    library = Library(Models(engine)) if engine else create_library(settings, metrics)
+    store = store or create_store(settings, ShotSpecs(library.models))
+    resources = create_resources(settings, library.models, store)
     app = FastAPI(
         title="Few-shot segmentation",
         version="1",
@@ -92,7 +100,7 @@ def create_app(
         jobs_max_bytes=settings.jobs_max_bytes,
         jobs_stall_s=settings.jobs_stall_s,
     )
-    app.state.context, app.state.tracer = context, tracer
+    app.state.context, app.state.tracer, app.state.library = context, tracer, library
     # The last one added is the outermost.
     app.add_middleware(
         RequestContext,
@@ -110,17 +118,17 @@ def create_app(
         app.state.mirror = create_mirror(settings, resources)
         app.include_router(label_studio_router)
     if settings.metrics:
-        _expose(app, metrics, resources)
+        _expose(app, metrics, resources, library)
     if settings.playground:
         app.include_router(playground_router(load_files()))
     install_openapi(app)
     return app
 
 
-def create_resources(settings: Settings, engine: Engine, store: SessionStore) -> Resources:
-    """What the use cases work with, over an engine and a store."""
+def create_resources(settings: Settings, models: Models, store: SessionStore) -> Resources:
+    """What the use cases work with, over engines and a store."""
     return Resources(
-        engine=engine,
+        models=models,
         store=store,
         pool=CodecPool(settings.codec_threads or available_cpus()),
         gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
@@ -132,10 +140,36 @@ def create_resources(settings: Settings, engine: Engine, store: SessionStore) ->
     )
 
 
-def create_engine(settings: Settings, metrics: EngineMetrics | None = None) -> Engine:
-    """The engine the settings name, not started."""
+def create_engine(settings: Settings) -> Engine:
+    """The engine of the bundle that the settings name first, not started."""
+    return create_loader(settings)(settings.bundle)
+
+
+def create_library(settings: Settings, metrics: Metrics) -> Library:
+    """What serves the bundles that the settings name, not opened."""
+    load = create_loader(settings, metrics.engine)
+    models = Models(load(settings.bundle))
     if settings.engine == "fake":
-        return FakeEngine()
+        return Library(models)
+    return Library(
+        models,
+        Shelf(settings.bundle, settings.bundles),
+        load,
+        watch_s=settings.bundles_watch_s,
+        on_switch=partial(_describe_build, metrics, models),
+    )
+
+
+def create_loader(
+    settings: Settings, metrics: EngineMetrics | None = None
+) -> Callable[[Path], Engine]:
+    """What makes engines of bundles, not started, which share the devices.
+
+    Raises:
+        model.contract.BundleKeyError: the settings name a key that bundles cannot be checked with.
+    """
+    if settings.engine == "fake":
+        return lambda _: FakeEngine()
     options = EngineOptions(
         devices=parse_devices(settings.devices),
         precision=settings.precision,
@@ -150,11 +184,13 @@ def create_engine(settings: Settings, metrics: EngineMetrics | None = None) -> E
         stuck_s=settings.stuck_s,
         deadline_s=settings.deadline_s,
     )
-    return OnnxEngine(settings.bundle, options, metrics=metrics)
+    key = None if settings.bundle_key is None else BundleKey(settings.bundle_key)
+    shared = Shared(options)
+    return partial(OnnxEngine, options=options, metrics=metrics, shared=shared, key=key)
 
 
-def create_store(settings: Settings, manifest: Manifest) -> SessionStore:
-    """The store the settings name, for shots of the network of a manifest; not connected yet."""
+def create_store(settings: Settings, specs: Mapping[str, ShotSpec]) -> SessionStore:
+    """The store the settings name, not connected yet; `specs`: by model, what shots are like."""
     limits = SessionLimits(
         settings.ttl_s,
         settings.max_classes,
@@ -176,7 +212,7 @@ def create_store(settings: Settings, manifest: Manifest) -> SessionStore:
         max_bytes=settings.max_store_bytes,
         prefix=settings.store_prefix,
         timeout_s=settings.store_timeout_s,
-        specs={model_name(manifest): ShotSpec.of(manifest)},
+        specs=specs,
     )
 
 
@@ -225,13 +261,18 @@ def create_tracer(settings: Settings) -> "Tracer | None":
     return Tracer(settings.otlp_endpoint, version=__version__)
 
 
-def _expose(app: FastAPI, metrics: Metrics, resources: Resources) -> None:
-    """Answer `/metrics`, with what is known of the application's parts besides its requests."""
+def _describe_build(metrics: Metrics, models: Models) -> None:
     metrics.describe_build(
         version=__version__,
-        model=resources.model,
-        provider=",".join(resources.engine.devices),
+        model=",".join(engine.manifest.model for engine in models.engines),
+        provider=",".join(models.default.devices),
     )
+
+
+def _expose(app: FastAPI, metrics: Metrics, resources: Resources, library: Library) -> None:
+    """Answer `/metrics`, with what is known of the application's parts besides its requests."""
+    _describe_build(metrics, library.models)
+    metrics.watch_refusals(lambda: library.refused)
     metrics.watch_codec(lambda: resources.pool.waiting)
     metrics.watch_store(resources.store)
     app.include_router(metrics_router(metrics))
@@ -262,7 +303,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources: Resources = app.state.context.resources
     tracer: Tracer | None = app.state.tracer
     # In the background, so that probes can tell a service that loads from one that is down.
-    loading = asyncio.create_task(resources.engine.start())
+    library: Library = app.state.library
+    library.open()
     jobs: JobDesk | JobsDisabledError = app.state.context.jobs
     if isinstance(jobs, JobDesk):
         jobs.start()
@@ -271,10 +313,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         if isinstance(jobs, JobDesk):
             await jobs.close()
-        await loading
         if (mirror := getattr(app.state, "mirror", None)) is not None:
             await mirror.close()
-        await resources.engine.stop()
+        await library.close()
         await resources.pool.close()
         await app.state.context.access.close()
         await resources.store.close()

@@ -242,8 +242,16 @@ class InvalidArchiveError(ServiceError):
     title = "The archive is not valid"
 
 
+class ModelNotFoundError(ServiceError):
+    """No such network is served."""
+
+    status = 404
+    code = "model_not_found"
+    title = "Unknown model"
+
+
 class ModelMismatchError(ServiceError):
-    """The session was made by another network than the one that runs here."""
+    """The session was made by another network than is asked for, or than any that is served."""
 
     status = 409
     code = "model_mismatch"

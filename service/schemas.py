@@ -92,6 +92,15 @@ class SupportForm(_Form):
     session_id: Annotated[
         str | None, Field(description="An existing session; none: a new one is made.")
     ] = None
+    model: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9._+-]{0,63})?$",
+            description="What a new session is bound to: a name from `GET /models`, which means "
+            "its newest revision, or `name@revision`; none: the default. A session that exists "
+            "keeps its own, and another one here is refused.",
+        ),
+    ] = None
     mode: Annotated[
         Literal["append", "replace"],
         Field(description="Add to the shots the class already has, or replace them."),
@@ -241,6 +250,7 @@ class ModelSummary(BaseModel):
     """A network the service runs."""
 
     model: Annotated[str, Field(description="Name and revision, as in every other answer.")]
+    default: Annotated[bool, Field(description="New sessions are bound to it that name none.")]
     name: str
     revision: str
     preset: str

@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from limits import parse_many
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    DirectoryPath,
+    Field,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.store_url import MEMORY, StoreUrl
@@ -86,6 +93,13 @@ class Settings(BaseSettings):
 
     engine: Literal["onnx", "fake"] = "onnx"
     bundle: Path = SHIPPED_BUNDLE
+    """Its name is that of the default model."""
+    bundles: DirectoryPath | None = None
+    """A folder whose subfolders are further bundles; SIGHUP has them looked at again."""
+    bundles_watch_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0.0
+    """How often to look for changed bundles unasked; 0: never."""
+    bundle_key: Path | None = None
+    """An Ed25519 public key; bundles that it has not signed are refused. Unset: none need be."""
     devices: Annotated[str, Field(pattern=rf"^(auto|{_DEVICE}(,{_DEVICE})*)$")] = "auto"
     """`auto` (every GPU, else the CPU), or for example `cpu` or `cuda:0,cuda:1`."""
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"

@@ -160,7 +160,7 @@ class ApiContext:
             QueueFullError.
         """
         self.admission.require_room()
-        wait_s = self.resources.engine.wait_s(self.admission.inside)
+        wait_s = self.resources.models.default.wait_s(self.admission.inside)
         if wait_s > self.max_wait_s:
             raise QueueFullError(
                 f"a request would wait for {wait_s:.1f} s, more than {self.max_wait_s:g} s",

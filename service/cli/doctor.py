@@ -141,7 +141,7 @@ async def _engine(settings: "Settings") -> Finding:
         return Finding("bundle", "bad", str(exc))
     await engine.start()
     try:
-        name = f"{engine.manifest.name}@{engine.manifest.revision}"
+        name = engine.manifest.model
         if engine.failure is not None or not engine.ready:
             return Finding("bundle", "bad", f"{name}: {engine.failure or 'no inference'}")
         devices = ", ".join(f"{device} in {each}" for device, each in engine.devices.items())
@@ -152,10 +152,9 @@ async def _engine(settings: "Settings") -> Finding:
 
 async def _store(settings: "Settings") -> Finding:
     from service.app import create_store
-    from service.engine.fake import FAKE_MANIFEST
     from service.errors import ServiceError
 
-    store = create_store(settings, FAKE_MANIFEST)
+    store = create_store(settings, {})
     try:
         await store.ping()
     except ServiceError as exc:

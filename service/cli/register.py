@@ -36,6 +36,9 @@ def register(
     session: Annotated[str | None, typer.Option(help="Add to this session.")] = None,
     replace: Annotated[bool, typer.Option(help="Replace the shots of the class.")] = False,
     adapt: AdaptChoice = "auto",
+    model: Annotated[
+        str | None, typer.Option(help="For a new session: a name, or name@revision.")
+    ] = None,
     url: Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
 ) -> None:
@@ -62,6 +65,7 @@ def register(
                     shots.masks,
                     mode="replace" if replace and number == 0 else "append",
                     adapt=shots.adapt,
+                    model=model,
                 )
             answers.append(answer)
             for text in advice(answer):

@@ -81,7 +81,7 @@ def starting() -> Iterator[None]:
     """A block in which wrong settings become messages."""
     from pydantic import ValidationError
 
-    from model.contract import InvalidBundleError, MissingTierError
+    from model.contract import BundleKeyError, InvalidBundleError, MissingTierError
     from service.access import KeyFileError
     from service.jobs import JobsDirectoryError
 
@@ -89,6 +89,8 @@ def starting() -> Iterator[None]:
         yield
     except (ValidationError, InvalidBundleError, MissingTierError) as exc:
         raise CommandError(f"the service cannot start: {exc}", USAGE) from exc
+    except BundleKeyError as exc:
+        raise CommandError(f"the service cannot start: FSS_BUNDLE_KEY: {exc}", USAGE) from exc
     except KeyFileError as exc:
         message = f"the service cannot start: FSS_API_KEYS_FILE: {exc}"
         raise CommandError(message, USAGE) from exc

@@ -96,6 +96,7 @@ def register(
     mode: Literal["append", "replace"] = "append",
     adapt: Adapt = "auto",
     report: bool = True,
+    model: str | None = None,
 ) -> Call[SupportResponse]:
     """Define a class by 1 to 16 images and a mask for each, or add shots to one that is there.
 
@@ -108,6 +109,7 @@ def register(
         adapt: fit the head to these shots, which helps where images are unlike photographs;
             `auto`: where it is seen to help.
         report: have the shots judged by each other, which takes a while.
+        model: for a new session, a name or name@revision of `models`; None: the default.
     """
     shots, truths = _several(images), _several(masks)
     if len(shots) != len(truths):
@@ -116,6 +118,8 @@ def register(
     fields["report"] = str(report).lower()
     if session_id is not None:
         fields["session_id"] = session_id
+    if model is not None:
+        fields["model"] = model
     return Call(
         "POST",
         "/support",

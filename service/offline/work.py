@@ -11,7 +11,7 @@ from service.app import create_engine, create_resources, create_store
 from service.client.advice import advice
 from service.client.batches import shot_batches
 from service.client.files import image_file, mask_file
-from service.engine import Engine
+from service.engine import Engine, Models
 from service.errors import RetryableError, ServiceError
 from service.offline.card import draw_card
 from service.offline.errors import OfflineError
@@ -19,7 +19,7 @@ from service.offline.folder import ImageFile
 from service.offline.ledger import Entry, Labelled, Ledger
 from service.offline.options import LabelOptions, Supports
 from service.schemas import ImageResult, SegmentForm, SegmentResponse, SupportForm, SupportResponse
-from service.sessions import Resources, register, segment
+from service.sessions import Resources, ShotSpecs, register, segment
 from service.settings import Settings
 from service.store_url import MEMORY
 
@@ -53,7 +53,8 @@ async def working(settings: Settings, engine: Engine) -> AsyncIterator[Resources
         OfflineError: it cannot.
     """
     settings = offline_settings(settings)
-    resources = create_resources(settings, engine, create_store(settings, engine.manifest))
+    models = Models(engine)
+    resources = create_resources(settings, models, create_store(settings, ShotSpecs(models)))
     await engine.start()
     try:
         _require_engine(resources)
@@ -181,5 +182,5 @@ async def _segment(
 
 
 def _require_engine(resources: Resources) -> None:
-    if resources.engine.failure is not None:
-        raise OfflineError(f"the engine failed: {resources.engine.failure}; see `fss doctor`")
+    if resources.models.failure is not None:
+        raise OfflineError(f"the engine failed: {resources.models.failure}; see `fss doctor`")

@@ -1,6 +1,6 @@
 """What the service tells its operators: metrics, traces, structured logs, ids and stage times."""
 
-from service.telemetry.engine_metrics import EngineMetrics
+from service.telemetry.engine_metrics import EngineMetrics, ModelMetrics
 from service.telemetry.ids import (
     bind_request_id,
     bind_trace_id,
@@ -20,6 +20,7 @@ __all__ = [
     "EngineMetrics",
     "JobMetrics",
     "Metrics",
+    "ModelMetrics",
     "RequestRecord",
     "StageTimes",
     "add_stage",

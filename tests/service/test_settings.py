@@ -8,7 +8,6 @@ from pydantic import SecretStr, ValidationError
 from service.access import KeyRing
 from service.app import create_store
 from service.cli import main
-from service.engine.fake import FAKE_MANIFEST
 from service.settings import Settings
 
 
@@ -76,7 +75,7 @@ def test_out_of_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -
     ],
 )
 async def test_store_of_every_kind_opens_when_first_used(url: str) -> None:
-    store = create_store(Settings(store_url=SecretStr(url)), FAKE_MANIFEST)
+    store = create_store(Settings(store_url=SecretStr(url)), {})
     await store.close()
 
 
