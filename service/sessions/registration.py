@@ -1,5 +1,6 @@
 """Use case: learn a class from supports."""
 
+import hashlib
 import secrets
 from collections.abc import Sequence
 from functools import partial
@@ -7,34 +8,46 @@ from statistics import geometric_mean
 
 from model.contract import SupportSet
 from model.runtime import Adapt
-from service.errors import CountMismatchError, LimitExceededError
+from service.errors import ClassNotFoundError, CountMismatchError, LimitExceededError
 from service.schemas import SupportForm, SupportResponse
 from service.sessions.resources import Resources, to_datetime
 from service.sessions.uploads import Support, View, drained, read_support
-from service.stores import Session, SessionKey
+from service.stores import Once, Session, SessionKey
 from service.telemetry import stage
 
 SESSION_ID_BYTES = 24
 
 
-async def register(resources: Resources, form: SupportForm, owner: str) -> SupportResponse:
+async def register(
+    resources: Resources, form: SupportForm, owner: str, idempotency_key: str | None = None
+) -> SupportResponse:
     """Compute the prototypes of a class and keep them; nothing changes when any support fails.
 
-    A new session belongs to `owner`, and only an own one is found.
+    A new session belongs to `owner`, and only an own one is found. A repeated request of the same
+    `idempotency_key` changes nothing, and is told of the class as it is by then.
 
     Raises:
         ServiceError: see `service.errors`; the file at fault is its location.
     """
     if len(form.images) != len(form.masks):
         raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
-    await _check_room(resources, form, owner)
+    once = await _once(resources, form, idempotency_key)
+    done = None if once is None else await resources.store.find_done(owner, once)
+    if done is None:
+        await _check_room(resources, form, owner)
     supports = await _read(resources, form)
-    registered = await _learn(resources, [support.whole for support in supports], form.adapt)
-    if any(support.close is not None for support in supports):
-        near = [support.close or support.whole for support in supports]
-        registered = registered._replace(close=await _learn(resources, near, form.adapt))
-    session = await _keep(resources, form, owner, registered)
-    kept = session.classes[form.class_name]
+    if done is None:
+        registered = await _learn_views(resources, supports, form.adapt)
+        session = await _keep(resources, form, owner, registered, once)
+    else:
+        session = await resources.store.get(done)
+    return _answer(form, session, supports)
+
+
+def _answer(form: SupportForm, session: Session, supports: Sequence[Support]) -> SupportResponse:
+    kept = session.classes.get(form.class_name)
+    if kept is None:  # somebody was quicker to delete it
+        raise ClassNotFoundError(f"the session has no class {form.class_name!r} any more")
     return SupportResponse(
         session_id=session.session_id,
         class_name=form.class_name,
@@ -45,6 +58,23 @@ async def register(resources: Resources, form: SupportForm, owner: str) -> Suppo
         model=session.model,
         warnings=[warning for support in supports for warning in support.warnings],
     )
+
+
+async def _once(resources: Resources, form: SupportForm, key: str | None) -> Once | None:
+    """The request's key and what it asks for; its files must still be there."""
+    if key is None:
+        return None
+    return Once(key, await resources.pool.run(partial(_fingerprint, form)))
+
+
+def _fingerprint(form: SupportForm) -> str:
+    """Alike for the same fields and files, whatever boundary stood between them."""
+    fields = form.model_dump_json(exclude={"images", "masks"}).encode()
+    digest = hashlib.sha256()
+    for part in (fields, *form.images, *form.masks):
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()
 
 
 async def _check_room(resources: Resources, form: SupportForm, owner: str) -> None:
@@ -75,6 +105,17 @@ async def _read(resources: Resources, form: SupportForm) -> list[Support]:
         )
 
 
+async def _learn_views(
+    resources: Resources, supports: Sequence[Support], adapt: Adapt
+) -> SupportSet:
+    """What the engine makes of supports, and of their objects from near where they are small."""
+    registered = await _learn(resources, [support.whole for support in supports], adapt)
+    if any(support.close is not None for support in supports):
+        near = [support.close or support.whole for support in supports]
+        registered = registered._replace(close=await _learn(resources, near, adapt))
+    return registered
+
+
 async def _learn(resources: Resources, views: Sequence[View], adapt: Adapt) -> SupportSet:
     """What the engine makes of supports, all seen as a whole or all from near."""
     learned = await resources.engine.register(
@@ -84,10 +125,11 @@ async def _learn(resources: Resources, views: Sequence[View], adapt: Adapt) -> S
 
 
 async def _keep(
-    resources: Resources, form: SupportForm, owner: str, supports: SupportSet
+    resources: Resources, form: SupportForm, owner: str, supports: SupportSet, once: Once | None
 ) -> Session:
+    store, model, name = resources.store, resources.model, form.class_name
     if form.session_id is not None:
         key = SessionKey(owner, form.session_id)
-        return await resources.store.put(key, resources.model, form.class_name, supports, form.mode)
+        return await store.put(key, model, name, supports, form.mode, once)
     key = SessionKey(owner, secrets.token_urlsafe(SESSION_ID_BYTES))
-    return await resources.store.create(key, resources.model, form.class_name, supports)
+    return await store.create(key, model, name, supports, once)

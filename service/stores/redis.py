@@ -16,12 +16,20 @@ from redis.exceptions import RedisError
 from model.contract import SupportSet
 from service.errors import (
     ClassNotFoundError,
+    IdempotencyKeyReusedError,
     ModelMismatchError,
     SessionNotFoundError,
     StoreUnavailableError,
 )
 from service.stores import redis_scripts
-from service.stores.base import Mode, Session, SessionContent, SessionKey, SessionLimits
+from service.stores.base import (
+    Mode,
+    Once,
+    Session,
+    SessionContent,
+    SessionKey,
+    SessionLimits,
+)
 from service.stores.local_copies import LocalCopies
 from service.stores.redis_record import read_content, write_classes
 from service.stores.refusals import Limit, refusal
@@ -84,11 +92,16 @@ class RedisStore:
         self._delete_class = self._redis.register_script(redis_scripts.DELETE_CLASS)
 
     async def create(
-        self, key: SessionKey, model: str, class_name: str, supports: SupportSet
+        self,
+        key: SessionKey,
+        model: str,
+        class_name: str,
+        supports: SupportSet,
+        once: Once | None = None,
     ) -> Session:
         """See `SessionStore.create`."""
-        classes = {class_name: supports}
-        session, _ = await self._make(key, SessionContent(model, 0.0, classes), created="")
+        content = SessionContent(model, 0.0, {class_name: supports})
+        session, _ = await self._make(key, content, created="", once=once)
         return session
 
     async def restore(self, key: SessionKey, content: SessionContent) -> tuple[Session, bool]:
@@ -96,12 +109,20 @@ class RedisStore:
         return await self._make(key, content, created=round(content.created * 1000))
 
     async def put(
-        self, key: SessionKey, model: str, class_name: str, supports: SupportSet, mode: Mode
+        self,
+        key: SessionKey,
+        model: str,
+        class_name: str,
+        supports: SupportSet,
+        mode: Mode,
+        once: Once | None = None,
     ) -> Session:
         """See `SessionStore.put`."""
         version = _new_version()
-        classes = {class_name: supports}
-        _, before, now, _ = await self._run_write(key, version, mode, model, "", classes)
+        content = SessionContent(model, 0.0, {class_name: supports})
+        word, before, now, _ = await self._run_write(key, version, mode, content, "", once)
+        if word == b"done":
+            return await self.get(key._replace(session_id=before.decode()))
         known = self._copies.find(key, before)
         if known is None:
             content = await self._fetch(key)
@@ -109,6 +130,18 @@ class RedisStore:
             content = known.with_shots(class_name, supports, mode)
             self._copies.keep(key, version, content)
         return self._session(key, content, now)
+
+    async def find_done(self, owner: str, once: Once) -> SessionKey | None:
+        """See `SessionStore.find_done`."""
+        fields = ["fingerprint", "session"]
+        async with self._answering():
+            found: Any = await self._redis.hmget(self._receipt(owner, once), fields)
+        fingerprint, session_id = found
+        if fingerprint is None:
+            return None
+        if fingerprint.decode() != once.fingerprint:
+            raise IdempotencyKeyReusedError
+        return SessionKey(owner, session_id.decode())
 
     async def get(self, key: SessionKey) -> Session:
         """See `SessionStore.get`."""
@@ -140,12 +173,19 @@ class RedisStore:
         await self._redis.aclose()
 
     async def _make(
-        self, key: SessionKey, content: SessionContent, *, created: int | str
+        self,
+        key: SessionKey,
+        content: SessionContent,
+        *,
+        created: int | str,
+        once: Once | None = None,
     ) -> tuple[Session, bool]:
         version = _new_version()
-        _, before, now, created_ms = await self._run_write(
-            key, version, "whole", content.model, created, content.classes
+        word, before, now, created_ms = await self._run_write(
+            key, version, "whole", content, created, once
         )
+        if word == b"done":
+            return await self.get(key._replace(session_id=before.decode())), False
         content = content._replace(created=created_ms / 1000)
         self._copies.keep(key, version, content)
         return self._session(key, content, now), not before
@@ -155,10 +195,11 @@ class RedisStore:
         key: SessionKey,
         version: bytes,
         mode: str,
-        model: str,
+        content: SessionContent,
         created: int | str,
-        classes: Mapping[str, SupportSet],
+        once: Once | None,
     ) -> Answer:
+        """The answer of the script that writes the classes of `content`."""
         limits = self._limits
         bounds = (
             limits.max_classes,
@@ -167,21 +208,31 @@ class RedisStore:
             limits.max_owner_sessions,
             limits.max_owner_bytes,
         )
-        written = await asyncio.to_thread(write_classes, classes)
-        return await self._run(self._write, key, [version, mode, model, created, *bounds, *written])
+        receipt = ("", "") if once is None else (once.fingerprint, key.session_id)
+        written = await asyncio.to_thread(write_classes, content.classes)
+        arguments = [version, mode, content.model, created, *bounds, *receipt, *written]
+        return await self._run(self._write, key, arguments, once)
 
     async def _run(
-        self, script: Any, key: SessionKey, arguments: Sequence[Argument] = ()
+        self,
+        script: Any,
+        key: SessionKey,
+        arguments: Sequence[Argument] = (),
+        once: Once | None = None,
     ) -> Answer:
         """The answer of a script.
 
         Raises:
-            SessionNotFoundError, ModelMismatchError, LimitExceededError, StoreUnavailableError.
+            SessionNotFoundError, ModelMismatchError, LimitExceededError, StoreUnavailableError,
+            IdempotencyKeyReusedError.
         """
+        keys = self._keys(key)
+        if once is not None:
+            keys.append(self._receipt(key.owner, once))
         owned = int(bool(key.owner))
         ttl_ms = max(1, round(self._limits.ttl_s * 1000))
         async with self._answering():
-            answer: Answer = await script(self._keys(key), [ttl_ms, owned, *arguments])
+            answer: Answer = await script(keys, [ttl_ms, owned, *arguments])
         word = answer[0].decode()
         if word in _LIMITS:
             raise refusal(word, self._limits)
@@ -190,6 +241,8 @@ class RedisStore:
             raise SessionNotFoundError
         if word == "model":
             raise ModelMismatchError
+        if word == "reused":
+            raise IdempotencyKeyReusedError
         return answer
 
     async def _fetch(self, key: SessionKey) -> SessionContent:
@@ -215,6 +268,9 @@ class RedisStore:
             f"{self._prefix}:owner:{owner}:expiries",
             f"{self._prefix}:owner:{owner}:sizes",
         ]
+
+    def _receipt(self, owner: str, once: Once) -> str:
+        return f"{self._prefix}:once:{_digest(_digest(owner) + once.key)}"
 
     @asynccontextmanager
     async def _answering(self) -> AsyncIterator[None]:
