@@ -12,7 +12,7 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check bench load soak chaos lock clean bench-gpu label-studio
+.PHONY: help demo run test check bench load soak chaos replicas lock clean bench-gpu label-studio
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
@@ -45,6 +45,9 @@ soak: $(VENV)/.stamp ## Live 2,000 sessions in 20,000 requests, write out/soak.j
 
 chaos: $(VENV)/.stamp ## Kill, fill, starve and overload services, write out/chaos.json
 	$(VENV)/bin/python -m tests.load chaos --json out/chaos.json
+
+replicas: $(VENV)/.stamp ## Kill and restart replicas behind nginx under load, write out/replicas.json
+	$(VENV)/bin/python -m tests.load replicas --json out/replicas.json
 
 bench-gpu: $(VENV)/.stamp ## Time fp16 PyTorch beside the fp16 engine on a GPU, write out/bench-gpu.json
 	$(VENV)/bin/python -m export.bench_gpu --json out/bench-gpu.json

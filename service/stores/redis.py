@@ -133,15 +133,13 @@ class RedisStore:
 
     async def find_done(self, owner: str, once: Once) -> SessionKey | None:
         """See `SessionStore.find_done`."""
-        fields = ["fingerprint", "session"]
         async with self._answering():
-            found: Any = await self._redis.hmget(self._receipt(owner, once), fields)
-        fingerprint, session_id = found
-        if fingerprint is None:
+            found: Any = await self._redis.hgetall(self._receipt(owner, once))
+        if not found:
             return None
-        if fingerprint.decode() != once.fingerprint:
+        if found[b"fingerprint"].decode() != once.fingerprint:
             raise IdempotencyKeyReusedError
-        return SessionKey(owner, session_id.decode())
+        return SessionKey(owner, found[b"session"].decode())
 
     async def get(self, key: SessionKey) -> Session:
         """See `SessionStore.get`."""
