@@ -5,7 +5,8 @@ import hashlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, get_args
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -33,6 +34,7 @@ from service.stores.base import (
 from service.stores.local_copies import LocalCopies
 from service.stores.redis_record import read_content, write_classes
 from service.stores.refusals import Limit, refusal
+from service.stores.shared_calls import SharedCalls
 from service.stores.tensors import ShotSpec
 
 _log = logging.getLogger(__name__)
@@ -86,6 +88,7 @@ class RedisStore:
         self._timeout_s = timeout_s
         self._specs = specs or {}
         self._copies = LocalCopies(max_bytes, limits.ttl_s)
+        self._fetches: SharedCalls[SessionKey, SessionContent] = SharedCalls()
         self._touch = self._redis.register_script(redis_scripts.TOUCH)
         self._write = self._redis.register_script(redis_scripts.WRITE)
         self._delete = self._redis.register_script(redis_scripts.DELETE)
@@ -125,7 +128,7 @@ class RedisStore:
             return await self.get(key._replace(session_id=before.decode()))
         known = self._copies.find(key, before)
         if known is None:
-            content = await self._fetch(key)
+            content = await self._content(key, version)
         else:
             content = known.with_shots(class_name, supports, mode)
             self._copies.keep(key, version, content)
@@ -144,10 +147,7 @@ class RedisStore:
     async def get(self, key: SessionKey) -> Session:
         """See `SessionStore.get`."""
         _, version, now = await self._run(self._touch, key)
-        content = self._copies.find(key, version)
-        if content is None:
-            content = await self._fetch(key)
-        return self._session(key, content, now)
+        return self._session(key, await self._content(key, version), now)
 
     async def delete(self, key: SessionKey) -> None:
         """See `SessionStore.delete`."""
@@ -168,6 +168,7 @@ class RedisStore:
 
     async def close(self) -> None:
         """See `SessionStore.close`."""
+        await self._fetches.close()
         await self._redis.aclose()
 
     async def _make(
@@ -242,6 +243,18 @@ class RedisStore:
         if word == "reused":
             raise IdempotencyKeyReusedError
         return answer
+
+    async def _content(self, key: SessionKey, version: bytes) -> SessionContent:
+        """The session as it was at that version, or later; however many ask, it comes once."""
+        content = self._copies.find(key, version)
+        if content is None and self._fetches.running(key):
+            # It may have begun before there was that version; one that begins from here on has not.
+            with suppress(SessionNotFoundError):
+                await self._fetches.join(key, partial(self._fetch, key))
+            content = self._copies.find(key, version)
+        if content is None:
+            content = await self._fetches.join(key, partial(self._fetch, key))
+        return content
 
     async def _fetch(self, key: SessionKey) -> SessionContent:
         """The session as it is now, which may be later than what was asked about."""

@@ -21,8 +21,8 @@ class ReplicasOptions:
 
     bundle: BundleName = "shipped"
     replicas: int = 4
-    clients: int = 16
-    tenants: int = 12
+    clients: int = 8
+    tenants: int = 6
     rounds: int = 3
     duration_s: float = 20.0
     fault_rounds: int = 2

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.load.faults.case import DEADLINE_S
 from tests.load.faults.redis_process import RedisProcess, redis_running
 from tests.load.replicas.nginx_process import NginxProcess, nginx_running
 from tests.load.service_process import BundleName, ServiceProcess, bundle_path
@@ -78,6 +77,5 @@ def _service(folder: Path, bundle: Path, redis: RedisProcess, threads: int) -> S
             "FSS_RATE_LIMIT": f"{RATE_LIMIT}/day",
             "FSS_INTRA_OP_THREADS": str(threads),
             "FSS_CODEC_THREADS": str(threads),
-            "FSS_DEADLINE_S": f"{DEADLINE_S:g}",
         },
     )

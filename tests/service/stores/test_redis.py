@@ -204,6 +204,47 @@ async def test_unchanged_session_is_asked_about_once_and_not_fetched(
     assert session.expires_at > first.expires_at
 
 
+async def test_a_session_that_many_ask_for_at_once_is_fetched_once(
+    replica: Callable[..., RedisStore], redis_server: RedisServer
+) -> None:
+    store, other = replica(), replica()
+    await other.create(key("s"), "m", "cat", some(20))
+    asking = [asyncio.create_task(store.get(key("s"))) for _ in range(20)]
+    with redis.Redis.from_url(redis_server.url) as client:
+        fetches = client.info("commandstats").get("cmdstat_hgetall", {"calls": 0})["calls"]
+        first, *others = await asyncio.gather(*asking)
+        assert client.info("commandstats")["cmdstat_hgetall"]["calls"] - fetches == 1
+    assert all(session.classes is first.classes for session in others)
+
+
+async def test_a_caller_who_goes_takes_the_session_from_nobody(
+    replica: Callable[..., RedisStore],
+) -> None:
+    store, other = replica(), replica()
+    for turn in range(20):
+        await other.create(key(f"s{turn}"), "m", "cat", some(20))
+        asking = [asyncio.create_task(store.get(key(f"s{turn}"))) for _ in range(4)]
+        await asyncio.sleep(turn * 0.0002)
+        asking[0].cancel()
+        _, *sessions = await asyncio.gather(*asking, return_exceptions=True)
+        assert [len(session.classes["cat"].shots) for session in sessions] == [20] * 3  # type: ignore[union-attr]
+
+
+async def test_many_who_ask_for_what_is_gone_are_all_told(
+    replica: Callable[..., RedisStore], own_server: RedisServer
+) -> None:
+    store = replica(own_server.url, timeout_s=0.5)
+    other = replica(own_server.url)
+    await other.create(key("s"), "m", "cat", some(20))
+    asking = [asyncio.create_task(store.get(key("s"))) for _ in range(20)]
+    await asyncio.sleep(0)
+    own_server.kill()
+    began = time.monotonic()
+    for outcome in await asyncio.gather(*asking, return_exceptions=True):
+        assert isinstance(outcome, StoreUnavailableError)
+    assert time.monotonic() - began < 5
+
+
 def command_calls(client: redis.Redis) -> int:
     """Scripts and fetches that clients asked for so far."""
     statistics = client.info("commandstats")
