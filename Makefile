@@ -12,7 +12,8 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check bench load soak chaos replicas lock clean bench-gpu label-studio
+.PHONY: help demo run test check bench load soak chaos replicas alerts lock clean bench-gpu \
+	label-studio report-card
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
@@ -49,6 +50,9 @@ chaos: $(VENV)/.stamp ## Kill, fill, starve and overload services, write out/cha
 replicas: $(VENV)/.stamp ## Kill and restart replicas behind nginx under load, write out/replicas.json
 	$(VENV)/bin/python -m tests.load replicas --json out/replicas.json
 
+report-card: $(VENV)/.stamp ## Corrupt shots of the sets in DATA, write out/report-card.json
+	$(VENV)/bin/python -m tests.report_card --data $(or $(DATA),data) --json out/report-card.json
+
 bench-gpu: $(VENV)/.stamp ## Time fp16 PyTorch beside the fp16 engine on a GPU, write out/bench-gpu.json
 	$(VENV)/bin/python -m export.bench_gpu --json out/bench-gpu.json
 
@@ -59,12 +63,19 @@ label-studio: $(VENV)/.stamp $(STUDIO_VENV)/.stamp ## Walk through a real Label 
 $(STUDIO_VENV)/.stamp: INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 $(STUDIO_VENV)/.stamp: requirements-label-studio.txt
 
+# Text below text, so that the comments come along; kustomize cannot embed one file in another.
+ALERTS := k8s/components/monitoring
+alerts: ## Write the alerts of rules.yaml for Prometheus' operator
+	sed -i '/^spec:$$/q' $(ALERTS)/prometheusrule.yaml
+	sed 's/^\(.\)/  \1/' $(ALERTS)/rules.yaml >> $(ALERTS)/prometheusrule.yaml
+
 # onnxruntime and onnxruntime-gpu are the same module: no file may hold both.
 lock: $(VENV)/.stamp ## Pin all requirements anew
 	$(LOCK) --extra cpu --output-file requirements-cpu.txt
 	$(LOCK) --extra gpu --output-file requirements-gpu.txt
 	$(LOCK) --extra gpu --extra ray --output-file requirements-ray.txt
 	$(LOCK) --extra cpu --extra ray --extra train --extra dev --output-file requirements-dev.txt
+	$(subst pyproject.toml,,$(LOCK)) --group pyproject.toml:sbom --output-file requirements-sbom.txt
 	echo label-studio | $(subst pyproject.toml,-,$(filter-out --only-binary :all:,$(LOCK))) --output-file requirements-label-studio.txt
 
 clean: ## Remove what commands wrote, but not the environments

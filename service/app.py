@@ -32,6 +32,7 @@ from service.engine import (
     available_cpus,
     parse_devices,
 )
+from service.jobs import JobDesk, JobRunner, JobStore
 from service.labelling_tools import LabelStudio, ProjectMirror
 from service.sessions import CodecPool, PixelGate, Resources, model_name
 from service.settings import Settings
@@ -95,6 +96,8 @@ def create_app(
         max_wait_s=settings.max_wait_s,
         access=create_access(settings),
         drain=drain,
+        jobs=create_jobs(settings, resources),
+        jobs_max_bytes=settings.jobs_max_bytes,
     )
     app.state.context, app.state.tracer = context, tracer
     # The last one added is the outermost.
@@ -181,6 +184,25 @@ def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
     return ProjectMirror(studio, resources, max_shots=shots)
 
 
+def create_jobs(settings: Settings, resources: Resources) -> JobDesk | None:
+    """What works in the background, if the settings name a directory; not started.
+
+    Raises:
+        sqlite3.OperationalError: another process has the directory, or it cannot be written.
+    """
+    if settings.jobs_dir is None:
+        return None
+    store = JobStore(settings.jobs_dir)
+    return JobDesk(
+        store,
+        JobRunner(store, resources, ttl_s=settings.jobs_ttl_s),
+        resources,
+        max_jobs=settings.jobs_max_owner,
+        max_images=settings.jobs_max_images,
+        max_bytes=settings.jobs_max_total_bytes,
+    )
+
+
 def create_tracer(settings: Settings) -> "Tracer | None":
     """What sends traces, if the settings say where to."""
     if settings.otlp_endpoint is None:
@@ -229,9 +251,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     tracer: Tracer | None = app.state.tracer
     # In the background, so that probes can tell a service that loads from one that is down.
     loading = asyncio.create_task(resources.engine.start())
+    jobs: JobDesk | None = app.state.context.jobs
+    if jobs is not None:
+        jobs.start()
     try:
         yield
     finally:
+        if jobs is not None:
+            await jobs.close()
         await loading
         if (mirror := getattr(app.state, "mirror", None)) is not None:
             await mirror.close()

@@ -234,6 +234,14 @@ class ClassNotFoundError(ServiceError):
     title = "Unknown class"
 
 
+class ReportNotFoundError(ServiceError):
+    """No shot of the class was judged."""
+
+    status = 404
+    code = "report_not_found"
+    title = "No report card"
+
+
 class InvalidArchiveError(ServiceError):
     """The bytes are not a session, or one that no service of this version could have written."""
 
@@ -256,6 +264,30 @@ class EmptySessionError(ServiceError):
     status = 409
     code = "empty_session"
     title = "The session has no classes"
+
+
+class JobNotFoundError(ServiceError):
+    """The job is unknown, or belongs to somebody else; the two are not told apart."""
+
+    status = 404
+    code = "job_not_found"
+    title = "Unknown job"
+
+
+class JobStateError(ServiceError):
+    """The job is in a state in which this cannot be done."""
+
+    status = 409
+    code = "job_state"
+    title = "Not in this state of the job"
+
+
+class JobsDisabledError(ServiceError):
+    """The operator gave jobs no directory."""
+
+    status = 503
+    code = "jobs_disabled"
+    title = "Jobs are switched off; the operator must set FSS_JOBS_DIR"
 
 
 class QueueFullError(RetryableError):

@@ -158,6 +158,19 @@ class Settings(BaseSettings):
             raise ValueError("label_studio_url needs label_studio_token")
         return self
 
+    jobs_dir: Path | None = None
+    """Where jobs and their images are kept, by one process alone; unset: there are no jobs."""
+    jobs_max_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * MIB
+    """Of the body that makes a job."""
+    jobs_max_images: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Of one job."""
+    jobs_max_total_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * MIB
+    """Of the images of all jobs."""
+    jobs_max_owner: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Jobs of one API key."""
+    jobs_ttl_s: Annotated[float, Field(gt=0, le=366 * 24 * 3600, allow_inf_nan=False)] = 604800.0
+    """After that a job that has ended is removed, with its images and results."""
+
     @model_validator(mode="after")
     def _one_body_fits_the_uploads(self) -> Self:
         if self.max_upload_bytes < self.max_body_bytes:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from service.api import anylabeling, label_studio, models, probes, segment, sessions, support
+from service.api import anylabeling, jobs, label_studio, models, probes, segment, sessions, support
 from service.api.cors import install_cors
 from service.api.dependencies import LET_IN, ApiContext
 from service.api.drain import Drain
@@ -15,7 +15,14 @@ from service.api.problems import install_error_handler
 
 # What is added here needs a key; the other routers are for everybody.
 _guarded = APIRouter(dependencies=[LET_IN], responses=problems(401, 429, 503))
-for _router in (support.router, segment.router, sessions.router, models.router, anylabeling.router):
+for _router in (
+    support.router,
+    segment.router,
+    sessions.router,
+    models.router,
+    jobs.router,
+    anylabeling.router,
+):
     _guarded.include_router(_router)
 
 label_studio_router = APIRouter()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
@@ -19,13 +20,16 @@ from service.api.files import read_file
 from service.api.forms import SESSION_HEADER, Form, validate_form
 from service.api.interruption import disconnected, unless
 from service.api.multipart import BodyLimits, read_form
+from service.api.spooling import SpooledForm, spool_form
 from service.engine import Admission
 from service.errors import (
     BodyTooLargeError,
     DeadlineExceededError,
+    JobsDisabledError,
     QueueFullError,
     UnsupportedMediaTypeError,
 )
+from service.jobs import JobDesk
 from service.sessions import Resources
 from service.stores import SessionKey
 
@@ -43,6 +47,8 @@ class ApiContext:
     max_wait_s: that a request may expect to wait for those before it.
     access: who may ask, and how much.
     drain: the end of the service.
+    jobs: what works in the background; none where the operator gave it no directory.
+    jobs_max_bytes: of the body that makes a job.
     """
 
     resources: Resources
@@ -54,6 +60,8 @@ class ApiContext:
     max_wait_s: float
     access: Access
     drain: Drain
+    jobs: JobDesk | None = None
+    jobs_max_bytes: int = 0
 
     @asynccontextmanager
     async def upload(
@@ -94,6 +102,29 @@ class ApiContext:
                 file = await read_file(body, content_type, media_type, self.body_limits.max_bytes)
             async with self.work(request):
                 yield file
+
+    @asynccontextmanager
+    async def spooled(self, request: Request, folder: FilePath) -> AsyncIterator[SpooledForm]:
+        """The form of a job, its files in `folder`; takes no place of other requests.
+
+        Raises:
+            DeadlineExceededError, NotReadyError, ServiceError: see `read_form`.
+        """
+        limits = BodyLimits(self.jobs_max_bytes, self.require_jobs().max_images)
+        _check_headers(request.headers, limits)
+        content_type = request.headers.get("content-type", "")
+        async with unless(self.drain.wait, self.drain.refusal):
+            yield await spool_form(request.stream(), content_type, limits, folder)
+
+    def require_jobs(self) -> JobDesk:
+        """What is asked about jobs.
+
+        Raises:
+            JobsDisabledError.
+        """
+        if self.jobs is None:
+            raise JobsDisabledError
+        return self.jobs
 
     @asynccontextmanager
     async def work(self, request: Request) -> AsyncIterator[None]:

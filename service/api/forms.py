@@ -10,7 +10,7 @@ from service.errors import InvalidFieldsError, InvalidRequestError
 
 Form = TypeVar("Form", bound=BaseModel)
 
-_FILE_FIELDS = frozenset({"images", "masks"})
+_FILE_FIELDS = frozenset({"archive", "images", "masks"})
 SESSION_HEADER = "X-Session-ID"
 
 

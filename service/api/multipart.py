@@ -48,20 +48,31 @@ async def read_form(
         UnsupportedMediaTypeError, MalformedBodyError, BodyTooLargeError, TooManyFilesError,
         InvalidRequestError: a text field is too long or not UTF-8.
     """
-    collector = _Collector(limits.max_files)
+    collector = Collector(limits.max_files)
+    await feed(collector, stream, content_type, limits.max_bytes)
+    return FormFields(collector.texts, collector.files)
+
+
+async def feed(
+    collector: "Collector", stream: AsyncIterator[bytes], content_type: str, max_bytes: int
+) -> None:
+    """Parse a body into a collector.
+
+    Raises:
+        ServiceError: see `read_form`.
+    """
     received = 0
     try:
         parser = MultipartParser(_boundary(content_type), collector.callbacks())
         async for chunk in stream:
             received += len(chunk)
-            if received > limits.max_bytes:
-                raise BodyTooLargeError(f"the body exceeds {limits.max_bytes} bytes")
+            if received > max_bytes:
+                raise BodyTooLargeError(f"the body exceeds {max_bytes} bytes")
             parser.write(chunk)
     except FormParserError as exc:
         raise MalformedBodyError("the body is not well-formed multipart/form-data") from exc
     if not collector.complete:
         raise MalformedBodyError("the body ends before its closing boundary")
-    return FormFields(collector.texts, collector.files)
 
 
 def _boundary(content_type: str) -> bytes:
@@ -74,19 +85,21 @@ def _boundary(content_type: str) -> bytes:
     return boundary
 
 
-class _Collector:
+class Collector:
     """Gathers parts from the parser's callbacks."""
 
-    def __init__(self, max_files: int) -> None:
+    def __init__(self, max_files: int, max_parts: int = _MAX_PARTS) -> None:
         self.texts: dict[str, list[str]] = {}
         self.files: dict[str, list[bytes]] = {}
         self.complete = False
         self._max_files = max_files
+        self._max_parts = max_parts
         self._parts = 0
         self._headers: dict[bytes, bytes] = {}
         self._header_name = bytearray()
         self._header_value = bytearray()
         self._name = ""
+        self._file_name = ""
         self._is_file = False
         self._data = bytearray()
 
@@ -127,13 +140,14 @@ class _Collector:
             raise MalformedBodyError("a part has no field name")
         self._name = parameters[b"name"].decode("utf-8", "replace")
         self._is_file = b"filename" in parameters
+        self._file_name = parameters.get(b"filename", b"").decode("utf-8", "replace")
         self._make_room()
 
     def _make_room(self) -> None:
         """Count the part that begins, before any of its data is kept."""
         self._parts += 1
-        if self._parts > _MAX_PARTS:
-            raise InvalidRequestError(f"the body has more than {_MAX_PARTS} parts")
+        if self._parts > self._max_parts:
+            raise InvalidRequestError(f"the body has more than {self._max_parts} parts")
         if self._is_file and len(self.files.get(self._name, ())) == self._max_files:
             raise TooManyFilesError(f"more than {self._max_files} files").at(self._name)
 

@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from service.api.forms import SESSION_HEADER
 from service.api.problems import MEDIA_TYPE
+from service.jobs import JobForm
 from service.schemas import Problem, SegmentForm, SupportForm
 
 _REF = "#/components/schemas/{model}"
@@ -65,7 +66,8 @@ def install_openapi(app: FastAPI) -> None:
 
 def _components() -> Json:
     _, definitions = models_json_schema(
-        [(model, "validation") for model in (Problem, SegmentForm, SupportForm)], ref_template=_REF
+        [(model, "validation") for model in (JobForm, Problem, SegmentForm, SupportForm)],
+        ref_template=_REF,
     )
     components: Json = definitions["$defs"]
     return components

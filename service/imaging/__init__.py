@@ -5,20 +5,36 @@ from service.imaging.guided_filter import guided_filter
 from service.imaging.masks import (
     Rle,
     bounding_box,
+    decode_rle,
     encode_label_map,
     encode_png_mask,
     encode_rle,
 )
 from service.imaging.polygons import encode_polygons
+from service.imaging.regions import (
+    Region,
+    Ring,
+    components,
+    cut_ring,
+    join_rings,
+    trace_regions,
+)
 
 __all__ = [
+    "Region",
+    "Ring",
     "Rle",
     "bounding_box",
+    "components",
+    "cut_ring",
     "decode_image",
     "decode_mask",
+    "decode_rle",
     "encode_label_map",
     "encode_png_mask",
     "encode_polygons",
     "encode_rle",
     "guided_filter",
+    "join_rings",
+    "trace_regions",
 ]

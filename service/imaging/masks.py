@@ -47,6 +47,11 @@ def encode_rle(mask: NDArray[np.bool_]) -> Rle:
     return Rle(size=[int(height), int(width)], counts=encoded["counts"].decode("ascii"))
 
 
+def decode_rle(rle: Rle) -> NDArray[np.bool_]:
+    """The mask (H, W) of COCO RLE."""
+    return np.ascontiguousarray(coco_mask.decode(rle)).astype(np.bool_)
+
+
 def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
     """The least box (x, y, width, height) around the object; None when there is none."""
     x, y, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))

@@ -1,6 +1,5 @@
 """Use case: learn a class from supports."""
 
-import hashlib
 import secrets
 from collections.abc import Sequence
 from functools import partial
@@ -10,6 +9,8 @@ from model.contract import SupportSet
 from model.runtime import Adapt
 from service.errors import ClassNotFoundError, CountMismatchError, LimitExceededError
 from service.schemas import SupportForm, SupportResponse
+from service.sessions.idempotency import once_of
+from service.sessions.judging import judge, report_card
 from service.sessions.resources import Resources, to_datetime
 from service.sessions.uploads import Support, View, drained, read_support
 from service.stores import Once, Session, SessionKey
@@ -31,20 +32,21 @@ async def register(
     """
     if len(form.images) != len(form.masks):
         raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
-    once = await _once(resources, form, idempotency_key)
+    once = await once_of(resources, form, idempotency_key)
     done = None if once is None else await resources.store.find_done(owner, once)
-    if done is None:
-        await _check_room(resources, form, owner)
+    known = await _check_room(resources, form, owner) if done is None else None
     supports = await _read(resources, form)
     if done is None:
-        registered = await _learn_views(resources, supports, form.adapt)
+        registered = await _learn_views(resources, form, supports, known)
         session = await _keep(resources, form, owner, registered, once)
     else:
         session = await resources.store.get(done)
-    return _answer(form, session, supports)
+    return _answer(resources, form, session, supports)
 
 
-def _answer(form: SupportForm, session: Session, supports: Sequence[Support]) -> SupportResponse:
+def _answer(
+    resources: Resources, form: SupportForm, session: Session, supports: Sequence[Support]
+) -> SupportResponse:
     kept = session.classes.get(form.class_name)
     if kept is None:  # somebody was quicker to delete it
         raise ClassNotFoundError(f"the session has no class {form.class_name!r} any more")
@@ -57,29 +59,17 @@ def _answer(form: SupportForm, session: Session, supports: Sequence[Support]) ->
         expires_at=to_datetime(session.expires_at),
         model=session.model,
         warnings=[warning for support in supports for warning in support.warnings],
+        report=report_card(kept, resources.threshold) if form.report else None,
     )
 
 
-async def _once(resources: Resources, form: SupportForm, key: str | None) -> Once | None:
-    """The request's key and what it asks for; its files must still be there."""
-    if key is None:
-        return None
-    return Once(key, await resources.pool.run(partial(_fingerprint, form)))
+async def _check_room(resources: Resources, form: SupportForm, owner: str) -> SupportSet | None:
+    """Fail before the work, not after, where it is already clear that the store would refuse.
 
-
-def _fingerprint(form: SupportForm) -> str:
-    """Alike for the same fields and files, whatever boundary stood between them."""
-    fields = form.model_dump_json(exclude={"images", "masks"}).encode()
-    digest = hashlib.sha256()
-    for part in (fields, *form.images, *form.masks):
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.hexdigest()
-
-
-async def _check_room(resources: Resources, form: SupportForm, owner: str) -> None:
-    """Fail before the work, not after, where it is already clear that the store would refuse."""
-    shots = len(form.images)
+    Returns:
+        What the class holds that is to be added to, if anything.
+    """
+    shots, known = len(form.images), None
     if form.session_id is not None:
         session = await resources.store.get(SessionKey(owner, form.session_id))
         resources.require_model(session.model)
@@ -87,6 +77,7 @@ async def _check_room(resources: Resources, form: SupportForm, owner: str) -> No
         shots += 0 if known is None else len(known.shots)
     if shots > resources.max_shots:
         raise LimitExceededError(f"a class holds at most {resources.max_shots} shots")
+    return known
 
 
 async def _read(resources: Resources, form: SupportForm) -> list[Support]:
@@ -106,13 +97,20 @@ async def _read(resources: Resources, form: SupportForm) -> list[Support]:
 
 
 async def _learn_views(
-    resources: Resources, supports: Sequence[Support], adapt: Adapt
+    resources: Resources,
+    form: SupportForm,
+    supports: Sequence[Support],
+    known: SupportSet | None,
 ) -> SupportSet:
     """What the engine makes of supports, and of their objects from near where they are small."""
-    registered = await _learn(resources, [support.whole for support in supports], adapt)
+    whole = [support.whole for support in supports]
+    registered = await _learn(resources, whole, form.adapt)
     if any(support.close is not None for support in supports):
         near = [support.close or support.whole for support in supports]
-        registered = registered._replace(close=await _learn(resources, near, adapt))
+        registered = registered._replace(close=await _learn(resources, near, form.adapt))
+    if form.report:
+        rows = await judge(resources.engine, resources.pool, whole, registered, known)
+        registered = registered._replace(judgements=rows)
     return registered
 
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from tests.load.faults.case import all_answered, background
 from tests.load.replicas.fleet import Fleet
+from tests.load.replicas.own_client import OwnClient, asking
 from tests.load.report import Report, Table
 from tests.load.service_process import ServiceProcess
 from tests.load.tally import Cell, Tally
@@ -37,7 +38,8 @@ async def fail_over(
     traffic = Traffic(fleet.door.port, tenants, mix, seed)
     rows: list[dict[str, Cell]] = []
     sessions = await _sessions_in(fleet.redis.url)
-    async with background(traffic, clients):
+    own = OwnClient(fleet.door.port)
+    async with background(traffic, clients), asking(own):
         for name, fault in _faults(fleet, rounds, spell_s):
             before = len(traffic.tally.outcomes)
             await fault()
@@ -53,7 +55,13 @@ async def fail_over(
         f"{len(everything.outcomes) - everything.good} of {len(everything.outcomes)}, "
         f"{everything.repeated} were sent again",
     )
-    left = await _sessions_in(fleet.redis.url)  # those of the clients have come and gone
+    report.promise(
+        "the project's client raises nothing",
+        own.calls > 0 and not own.failures,
+        "; ".join([f"{own.calls} calls", *own.failures[:3]]),
+    )
+    sessions += own.sessions  # those of the raw clients have come and gone
+    left = await _sessions_in(fleet.redis.url)
     report.promise("nothing was registered twice", left == sessions, f"{left} of {sessions} left")
     await _promise_sessions(report, fleet, tenants)
 

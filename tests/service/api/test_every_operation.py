@@ -20,6 +20,7 @@ import uvicorn
 from schemathesis import Case, GenerationMode, SerializationContext
 from schemathesis.checks import negative_data_rejection
 from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import allow_header_conformance
 from schemathesis.transport.serialization import Binary
 
 from service.access import key_line, new_key
@@ -50,6 +51,8 @@ expected-statuses = [400, 401, 404, 405, 406, 409, 413, 415, 422]
 KEY = new_key()
 KEY_HEADER = {"X-API-Key": KEY}
 CLASS_NAME = "thing"
+# pycocotools is older than NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 # Stored upright, so that one mask fits all.
 UPRIGHT = ("jpeg", "png", "webp-lossless", "bmp")
 IMAGES = [Binary(data) for name, data in every_file() if name in UPRIGHT]
@@ -76,7 +79,7 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The whole application over the fake engine, on a port of the system's choice."""
     keys = tmp_path_factory.mktemp("access") / "keys"
     keys.write_text(key_line("tester", KEY))
-    settings = Settings(api_keys_file=keys)
+    settings = Settings(api_keys_file=keys, jobs_dir=tmp_path_factory.mktemp("jobs"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(
@@ -99,6 +102,14 @@ def existing_session(base_url: str) -> str:
     return str(response.json()["session_id"])
 
 
+def ended_job(base_url: str) -> str:
+    fields, uploads = {"session_id": existing_session(base_url)}, files("images", [MASK.data])
+    with httpx.Client(base_url=base_url, headers=KEY_HEADER) as client:
+        job_id = str(client.post("/jobs", data=fields, files=uploads).json()["job_id"])
+        client.get(f"/jobs/{job_id}/events")
+    return job_id
+
+
 def make_real(case: AnyCase, base_url: str) -> bool:
     """Give every second valid request the session and images it needs; whether it was given."""
     valid = case.meta is not None and case.meta.generation.mode == GenerationMode.POSITIVE
@@ -106,6 +117,8 @@ def make_real(case: AnyCase, base_url: str) -> bool:
         return False
     if "session_id" in case.path_parameters:
         case.path_parameters["session_id"] = existing_session(base_url)
+    if "job_id" in case.path_parameters:
+        case.path_parameters["job_id"] = ended_job(base_url)
     if "name" in case.path_parameters:
         case.path_parameters["name"] = CLASS_NAME
     if case.media_type == ARCHIVE:
@@ -121,6 +134,7 @@ def real_form(body: dict[str, Any], session_id: str) -> dict[str, Any]:
     """The form with as many real images, masks to them, and a session that has its classes."""
     images = [IMAGES[number % len(IMAGES)] for number in range(len(body["images"]))]
     changed = {**body, "images": images, "session_id": session_id}
+    changed.pop("archive", None)
     if "masks" in body:
         changed["masks"] = [MASK] * len(images)
     if "classes" in body:
@@ -133,8 +147,12 @@ def test_operation(case: AnyCase, base_url: str) -> None:
     real = make_real(case, base_url)
     response = case.call(base_url=base_url)
     reached.add((case.operation.label, response.status_code))
-    # Bodies with bytes are none that it can validate, so it takes them for invalid ones.
-    case.validate_response(response, excluded_checks=[negative_data_rejection] if real else [])
+    excluded = []
+    if real:  # bodies with bytes are none that it can validate, so it takes them for invalid ones
+        excluded.append(negative_data_rejection)
+    if case.path.endswith("/report"):  # a class may be named "a/report", and be deleted there
+        excluded.append(allow_header_conformance)
+    case.validate_response(response, excluded_checks=excluded)
 
 
 def test_every_operation_succeeded_and_was_refused() -> None:

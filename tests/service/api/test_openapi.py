@@ -45,9 +45,18 @@ def test_contract_of_the_endpoints(document: dict[str, Any]) -> None:
         ("get", "/sessions/{session_id}/archive"),
         ("put", "/sessions/{session_id}/archive"),
         ("delete", "/sessions/{session_id}/classes/{name}"),
+        ("get", "/sessions/{session_id}/classes/{name}/report"),
         ("get", "/healthz"),
         ("get", "/readyz"),
         ("get", "/models"),
+        ("post", "/jobs"),
+        ("get", "/jobs"),
+        ("get", "/jobs/{job_id}"),
+        ("delete", "/jobs/{job_id}"),
+        ("get", "/jobs/{job_id}/events"),
+        ("get", "/jobs/{job_id}/results"),
+        ("post", "/jobs/{job_id}/cancel"),
+        ("post", "/jobs/{job_id}/resume"),
     }
     support = form(document, "/support")
     assert set(support["properties"]) == {
@@ -57,6 +66,7 @@ def test_contract_of_the_endpoints(document: dict[str, Any]) -> None:
         "session_id",
         "mode",
         "adapt",
+        "report",
     }
     assert support["required"] == ["class_name", "images", "masks"]
     segment = form(document, "/segment")

@@ -1,0 +1,134 @@
+"""`/jobs`: segment many images in the background."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from typing import IO, Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request, status
+from fastapi.responses import StreamingResponse
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+from service.api.dependencies import ApiContext, Context, Owner
+from service.api.forms import SESSION_HEADER, validate_form
+from service.api.openapi import problems, upload
+from service.jobs import FINISHED, JobDesk, JobForm, JobResponse, JobsResponse
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=problems(422, 500, 503))
+
+_REPEATED = frozenset({"classes", "formats"})
+_POLL_S = 0.25
+_PING_S = 15
+_CHUNK = 256 * 1024
+_ZIP: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+}
+# Without a schema: what a stream holds is a sequence, which OpenAPI 3.1 cannot tell.
+_EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+
+
+def _desk(context: Context) -> JobDesk:
+    return context.require_jobs()
+
+
+Desk = Annotated[JobDesk, Depends(_desk)]
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_202_ACCEPTED,
+    openapi_extra=upload(JobForm),
+    responses=problems(400, 404, 409, 413, 415),
+)
+async def post_job(request: Request, context: Context, desk: Desk, owner: Owner) -> JobResponse:
+    """Segment images, or a zip of them; the classes are those the session has now."""
+    folder = await asyncio.to_thread(desk.new_folder)
+    try:
+        async with context.spooled(request, folder) as spooled:
+            header = request.headers.get(SESSION_HEADER)
+            form = validate_form(JobForm, spooled.fields, session_header=header, repeated=_REPEATED)
+            return await desk.create(form, owner, folder, spooled.names, spooled.archive)
+    except BaseException:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        raise
+
+
+@router.get("")
+async def get_jobs(desk: Desk, owner: Owner) -> JobsResponse:
+    """One's own jobs, newest first."""
+    return JobsResponse(jobs=await desk.list(owner))
+
+
+@router.get("/{job_id}", responses=problems(404))
+async def get_job(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
+    """How far a job is, and what failed."""
+    return await desk.get(job_id, owner)
+
+
+@router.get(
+    "/{job_id}/events", response_class=EventSourceResponse, responses=_EVENTS | problems(404)
+)
+async def get_events(
+    job_id: str,
+    desk: Desk,
+    context: Context,
+    owner: Owner,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> EventSourceResponse:
+    """`progress` whenever it has moved on and `end` at last, each with the job as data.
+
+    An event's id is the number of images finished; with `Last-Event-ID` what is older is left out.
+    """
+    await desk.get(job_id, owner)
+    seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
+    return EventSourceResponse(_events(desk, context, job_id, owner, seen), ping=_PING_S)
+
+
+@router.post("/{job_id}/cancel", responses=problems(404))
+async def post_cancel(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
+    """Stop after the image at work; what is done stays, and `resume` goes on."""
+    return await desk.cancel(job_id, owner)
+
+
+@router.post("/{job_id}/resume", responses=problems(404, 409))
+async def post_resume(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
+    """Go on with a cancelled job, and try failed images again."""
+    return await desk.resume(job_id, owner)
+
+
+@router.get(
+    "/{job_id}/results", response_class=StreamingResponse, responses=_ZIP | problems(404, 409)
+)
+async def get_results(job_id: str, desk: Desk, owner: Owner) -> StreamingResponse:
+    """A zip of what is done, in the formats the job was made with."""
+    results = await desk.results(job_id, owner)
+    headers = {"Content-Disposition": 'attachment; filename="results.zip"'}
+    return StreamingResponse(_chunks(results), media_type="application/zip", headers=headers)
+
+
+@router.delete("/{job_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
+async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
+    """Forget a job, its images and results."""
+    await desk.delete(job_id, owner)
+
+
+async def _events(
+    desk: JobDesk, context: ApiContext, job_id: str, owner: str, seen: int
+) -> AsyncIterator[ServerSentEvent]:
+    while not context.drain.begun:
+        job = await desk.get(job_id, owner)
+        finished = job.done + job.failed
+        ended = job.state in FINISHED
+        if ended or finished > seen:
+            event = "end" if ended else "progress"
+            yield ServerSentEvent(job.model_dump_json(), event=event, id=str(finished))
+        if ended:
+            return
+        seen = max(seen, finished)
+        await asyncio.sleep(_POLL_S)
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(_CHUNK):
+            yield chunk

@@ -1,0 +1,69 @@
+"""Reads a multipart body whose files go to disk as they arrive: it may be larger than memory."""
+
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from service.api.multipart import BodyLimits, Collector, FormFields, feed
+from service.formats import safe_path
+
+
+class SpooledForm(NamedTuple):
+    """Texts, with an empty file in `fields` for each that is on disk.
+
+    names: of the images, which lie in the folder as 0, 1, ...
+    archive: the zip, if one came.
+    """
+
+    fields: FormFields
+    names: list[str]
+    archive: Path | None
+
+
+async def spool_form(
+    stream: AsyncIterator[bytes], content_type: str, limits: BodyLimits, folder: Path
+) -> SpooledForm:
+    """Parse a body as it arrives; images and archive go into `folder`.
+
+    Raises:
+        ServiceError: see `read_form`.
+    """
+    with ExitStack() as files:
+        collector = _DiskCollector(limits.max_files, folder, files)
+        await feed(collector, stream, content_type, limits.max_bytes)
+    archive = folder / "archive.zip" if collector.files.get("archive") else None
+    return SpooledForm(FormFields(collector.texts, collector.files), collector.names, archive)
+
+
+class _DiskCollector(Collector):
+    """Writes the parts that are images or an archive, and keeps the names of images."""
+
+    def __init__(self, max_files: int, folder: Path, files: ExitStack) -> None:
+        super().__init__(max_files, max_parts=max_files + 300)
+        self.names: list[str] = []
+        self._folder = folder
+        self._open_files = files
+        self._target: IO[bytes] | None = None
+
+    def _end_headers(self) -> None:
+        super()._end_headers()
+        if not self._is_file or self._name not in ("images", "archive"):
+            return
+        name = "archive.zip"
+        if self._name == "images":
+            name = str(len(self.names))
+            self.names.append(safe_path(self._file_name))
+        self._target = self._open_files.enter_context((self._folder / name).open("wb"))
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._target is None:
+            super()._part_data(data, start, end)
+        else:
+            self._target.write(data[start:end])
+
+    def _end_part(self) -> None:
+        if self._target is not None:
+            self._target.close()
+            self._target = None
+        super()._end_part()

@@ -1,0 +1,5 @@
+"""The command line: `fss`, which is also `python -m service`."""
+
+from service.cli.program import main
+
+__all__ = ["main"]

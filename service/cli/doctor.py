@@ -1,0 +1,166 @@
+"""`fss doctor`."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+
+import typer
+
+from service.cli.failure import FAILED, CommandError
+from service.cli.machine import (
+    Gpus,
+    gpus,
+    memory_bytes,
+    missing_cuda_libraries,
+    onnxruntime_builds,
+    processor_features,
+)
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+Verdict = Literal["ok", "note", "bad"]
+_GIB = 1024**3
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at; `bad` keeps the service from working, `note` does not."""
+
+    about: str
+    verdict: Verdict
+    text: str
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Say what the service would run on here, and why a GPU is not used.
+
+    Looks at the processor, memory, onnxruntime, GPU, settings, bundle and session store, and runs
+    one inference. The exit status is 1 if the service could not work.
+    """
+    findings = list(examine())
+    if as_json:
+        print(json.dumps([each._asdict() for each in findings], indent=2))
+    else:
+        for each in findings:
+            print(f"{each.verdict:<5}{each.about:<14}{each.text}")
+    if any(each.verdict == "bad" for each in findings):
+        raise typer.Exit(FAILED)
+
+
+def examine() -> Iterator[Finding]:
+    """Everything there is to say, from the machine up to an inference."""
+    yield _processor()
+    yield _memory()
+    yield _builds(onnxruntime_builds())
+    settings = None
+    try:
+        settings = _settings()
+        yield Finding("settings", "ok", f"devices {settings.devices}, {settings.precision}")
+    except CommandError as exc:
+        yield Finding("settings", "bad", str(exc))
+    yield _gpu("auto" if settings is None else settings.devices)
+    if settings is not None:
+        yield asyncio.run(_engine(settings))
+        yield asyncio.run(_store(settings))
+
+
+def why_no_gpu(
+    found: Gpus, providers: list[str], missing: Callable[[], list[str]], devices: str
+) -> Finding:
+    """Whether a GPU would be used, and if not, what is in the way."""
+    if found.driver is None:
+        return Finding("gpu", "note", "not used: there is no NVIDIA driver; the CPU works")
+    if not found.number:
+        return Finding("gpu", "note", f"not used: driver {found.driver} shows no GPU")
+    shown = f"{found.number}, driver {found.driver}"
+    if devices != "auto" and "cuda" not in devices and "tensorrt" not in devices:
+        return Finding("gpu", "note", f"{shown}; not used: FSS_DEVICES={devices}")
+    if "CUDAExecutionProvider" not in providers:
+        advice = "install requirements-gpu.txt in an environment of its own"
+        return Finding("gpu", "note", f"{shown}; not used: onnxruntime is built for CPU; {advice}")
+    if lacking := missing():
+        return Finding("gpu", "bad", f"{shown}; {', '.join(lacking)} cannot be loaded")
+    return Finding("gpu", "ok", shown)
+
+
+def _processor() -> Finding:
+    from service.engine import available_cpus
+
+    features = processor_features()
+    text = f"{available_cpus()} of {os.cpu_count()} cores; {' '.join(features) or 'no AVX2'}"
+    fast = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"} & set(features)
+    return Finding(
+        "processor", "ok" if fast else "note", text if fast else f"{text}; no VNNI: fp32"
+    )
+
+
+def _memory() -> Finding:
+    usable = memory_bytes()
+    if usable is None:
+        return Finding("memory", "note", "unknown")
+    verdict: Verdict = "ok" if usable >= 2 * _GIB else "note"
+    return Finding("memory", verdict, f"{usable / _GIB:.1f} GiB")
+
+
+def _builds(builds: list[str]) -> Finding:
+    import onnxruntime as ort
+
+    providers = ", ".join(ort.get_available_providers())
+    if len(builds) > 1:
+        advice = "they overwrite each other: uninstall both, then install one"
+        return Finding("onnxruntime", "bad", f"{' and '.join(builds)}; {advice}")
+    return Finding("onnxruntime", "ok", f"{''.join(builds) or ort.__version__}; {providers}")
+
+
+def _gpu(devices: str) -> Finding:
+    import onnxruntime as ort
+
+    return why_no_gpu(gpus(), ort.get_available_providers(), missing_cuda_libraries, devices)
+
+
+def _settings() -> "Settings":
+    from service.cli.serve import read_settings, starting
+
+    with starting():
+        return read_settings(os.environ)
+
+
+async def _engine(settings: "Settings") -> Finding:
+    """Load the bundle and run it once, as the service does before it is ready."""
+    from service.app import create_engine
+    from service.cli.serve import starting
+
+    try:
+        with starting():
+            engine = create_engine(settings)
+    except CommandError as exc:
+        return Finding("bundle", "bad", str(exc))
+    await engine.start()
+    try:
+        name = f"{engine.manifest.name}@{engine.manifest.revision}"
+        if engine.failure is not None or not engine.ready:
+            return Finding("bundle", "bad", f"{name}: {engine.failure or 'no inference'}")
+        devices = ", ".join(f"{device} in {each}" for device, each in engine.devices.items())
+        return Finding("bundle", "ok", f"{name} works on {devices}")
+    finally:
+        await engine.stop()
+
+
+async def _store(settings: "Settings") -> Finding:
+    from service.app import create_store
+    from service.engine.fake import FAKE_MANIFEST
+    from service.errors import ServiceError
+
+    store = create_store(settings, FAKE_MANIFEST)
+    try:
+        await store.ping()
+    except ServiceError as exc:
+        return Finding("sessions", "bad", f"{exc.title}: look at FSS_STORE_URL")
+    finally:
+        await store.close()
+    kind = settings.store_url.get_secret_value().partition(":")[0]
+    return Finding("sessions", "ok", f"{kind} answers")

@@ -1,0 +1,111 @@
+"""`fss register`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.failure import USAGE, CommandError, asking
+
+if TYPE_CHECKING:
+    from service.client import ImageLike, MaskLike
+
+    Shots = tuple[list[ImageLike], list[MaskLike]]
+
+_BATCH = 16
+
+Url = Annotated[
+    str | None,
+    typer.Option(help="Of the service; else FSS_CLIENT_URL, else http://127.0.0.1:8000."),
+]
+
+
+def register(
+    name: Annotated[
+        str | None, typer.Argument(help="The class; with --support, none is all of its classes.")
+    ] = None,
+    image: Annotated[list[Path] | None, typer.Option(help="An image; repeat for more.")] = None,
+    mask: Annotated[
+        list[Path] | None, typer.Option(help="Its mask, nonzero on the object; in the same order.")
+    ] = None,
+    support: Annotated[
+        Path | None,
+        typer.Option(help="A folder of a.jpg and a.CLASS.png; or images/, labels/, classes.csv."),
+    ] = None,
+    session: Annotated[str | None, typer.Option(help="Add to this session.")] = None,
+    replace: Annotated[bool, typer.Option(help="Replace the shots of the class.")] = False,
+    adapt: Annotated[
+        bool, typer.Option(help="Fit the head to the shots; where images are no photographs.")
+    ] = False,
+    url: Url = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
+) -> None:
+    """Register classes with a running service, and print the session.
+
+    \b
+    fss register duck --image a.jpg --mask a.png --image b.jpg --mask b.png
+    fss register --support supports/
+
+    An API key is taken from FSS_CLIENT_KEY.
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from service.client import Client
+
+    with asking(), Client(url) as client:
+        target = client.session(session)
+        answers = []
+        for class_name, (images, masks) in _wanted(name, image, mask, support).items():
+            if adapt and len(images) > _BATCH:
+                raise CommandError(f"{class_name}: --adapt takes at most {_BATCH} shots", USAGE)
+            for first in range(0, len(images), _BATCH):
+                part = slice(first, first + _BATCH)
+                answer = target.register(
+                    class_name,
+                    images[part],
+                    masks[part],
+                    mode="replace" if replace and first == 0 else "append",
+                    adapt=adapt,
+                )
+                for warning in answer.warnings:
+                    print(f"{class_name}: {warning}", file=sys.stderr)
+            answers.append(answer)
+    if as_json:
+        classes = [each.model_dump(mode="json") for each in answers]
+        print(json.dumps({"session_id": target.id, "classes": classes}, indent=2))
+        return
+    for each in answers:
+        print(f"{each.class_name}: {each.shots} shots", file=sys.stderr)
+    print(target.id)
+
+
+def _wanted(
+    name: str | None,
+    image: list[Path] | None,
+    mask: list[Path] | None,
+    support: Path | None,
+) -> "dict[str, Shots]":
+    """Images and masks of each class asked for."""
+    if support is not None:
+        if image or mask:
+            raise CommandError("either --support, or --image and --mask", USAGE)
+        return _of_folder(support, name)
+    if name is None or not image:
+        raise CommandError("name a class and give --image and --mask, or give --support", USAGE)
+    if len(image) != len(mask or ()):
+        raise CommandError(f"{len(image)} images, but {len(mask or ())} masks", USAGE)
+    return {name: (list(image), list(mask or ()))}
+
+
+def _of_folder(folder: Path, name: str | None) -> "dict[str, Shots]":
+    # Here and not above: NumPy and Pillow take longer to import than help may take.
+    from service.cli.support_folder import read_supports
+
+    supports = read_supports(folder)
+    if name is not None and name not in supports:
+        raise CommandError(f"{folder} has no class {name!r}, but {', '.join(supports)}", USAGE)
+    return {
+        each: ([shot.image for shot in shots], [shot.mask for shot in shots])
+        for each, shots in supports.items()
+        if name in {None, each}
+    }

@@ -1,0 +1,93 @@
+"""Supports from a folder: images beside their masks, or images and label maps in two folders.
+
+<id>.jpg, <id>.<class>.png                                     one mask a class
+images/<id>.jpg, labels/<id>.png, classes.csv (index,name)     class index of every pixel
+"""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from service.cli.failure import USAGE, CommandError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+_IGNORED = 255
+
+
+class Shot(NamedTuple):
+    """An image and where the class is in it: a file, or (H, W)."""
+
+    image: Path
+    mask: Path | NDArray[np.bool_]
+
+
+def read_supports(folder: Path) -> dict[str, list[Shot]]:
+    """The shots of each class, in the order of names, or of `classes.csv`.
+
+    Raises:
+        CommandError: the folder holds none, or cannot be read.
+    """
+    if not folder.is_dir():
+        raise CommandError(f"{folder} is no folder", USAGE)
+    table = folder / "classes.csv"
+    shots = _labelled(folder, _names(table)) if table.exists() else _beside(folder)
+    supports: dict[str, list[Shot]] = {}
+    for name, shot in shots:
+        supports.setdefault(name, []).append(shot)
+    if not supports:
+        raise CommandError(
+            f"{folder} holds no supports: an image a.jpg and the mask of a class, a.CLASS.png; "
+            "or images/, labels/ and classes.csv",
+            USAGE,
+        )
+    return supports
+
+
+def _beside(folder: Path) -> Iterator[tuple[str, Shot]]:
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    images = {path.stem: path for path in files}
+    found = []
+    for mask in files:
+        stem, dot, class_name = mask.stem.rpartition(".")
+        if dot and mask.suffix.lower() == ".png" and stem in images:
+            found.append((class_name, Shot(images[stem], mask)))
+    yield from sorted(found, key=lambda each: each[0])
+
+
+def _labelled(folder: Path, names: dict[int, str]) -> Iterator[tuple[str, Shot]]:
+    images = {
+        path.stem: path
+        for path in sorted((folder / "images").glob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES
+    }
+    labels = {path.stem: path for path in sorted((folder / "labels").glob("*.png"))}
+    maps = {stem: _indices(labels[stem]) for stem in images if stem in labels}
+    for index, name in names.items():
+        for stem, classes in maps.items():
+            mask = classes == index
+            if mask.any():
+                yield name, Shot(images[stem], mask)
+
+
+def _names(table: Path) -> dict[int, str]:
+    try:
+        with table.open(newline="", encoding="utf-8") as lines:
+            names = {int(row["index"]): row["name"] for row in csv.DictReader(lines)}
+    except (KeyError, TypeError, ValueError) as exc:
+        raise CommandError(f"{table} must have the columns index,name", USAGE) from exc
+    return {index: name for index, name in names.items() if index not in {0, _IGNORED}}
+
+
+def _indices(path: Path) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as image:
+            if image.mode not in {"L", "P", "1"}:
+                raise CommandError(f"{path} is no label map: one class index a pixel", USAGE)
+            return np.asarray(image, np.uint8)
+    except OSError as exc:
+        raise CommandError(f"{path} cannot be read as a PNG", USAGE) from exc

@@ -1,0 +1,29 @@
+"""Python client of the service: blocking and asynchronous, typed, with NumPy masks.
+
+with Client() as client:
+    session = client.session()
+    session.register("duck", ["a.jpg", "b.jpg"], ["a.png", "b.png"])
+    for path, found in session.segment_many(paths, progress=True):
+        mask = found["duck"].mask  # (H, W) bool
+"""
+
+from service.client.asynchronous import AsyncClient, AsyncSession
+from service.client.blocking import Client, Session
+from service.client.errors import ApiError, ClientError
+from service.client.files import ImageLike, MaskLike
+from service.client.results import Found, Segmentation
+from service.client.retries import Retries
+
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "AsyncSession",
+    "Client",
+    "ClientError",
+    "Found",
+    "ImageLike",
+    "MaskLike",
+    "Retries",
+    "Segmentation",
+    "Session",
+]

@@ -1,0 +1,224 @@
+"""The asynchronous client; the same calls and flows as the blocking one."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sized
+from functools import partial, wraps
+from types import TracebackType
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+
+import httpx
+
+from service.client import calls
+from service.client.batches import batches
+from service.client.calls import Call
+from service.client.connection import TIMEOUT_S, connection
+from service.client.errors import ClientError, InvalidInputError
+from service.client.exchange import Ask, Flow, Outcome, Pause, Step, exchange, segment_batch
+from service.client.files import ImageLike
+from service.client.progress import progress_bar
+from service.client.results import Segmentation
+from service.client.retries import Retries
+from service.schemas import SessionResponse, SupportResponse
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Opened = TypeVar("Opened", SupportResponse, SessionResponse)
+Awaited = Coroutine[Any, Any, T]
+
+
+def _method(describe: Callable[P, Call[T]]) -> "Callable[Concatenate[AsyncClient, P], Awaited[T]]":
+    """A call of `service.client.calls` as a method of the client."""
+
+    @wraps(describe)
+    async def method(self: "AsyncClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.send(partial(describe, *args, **kwargs))
+
+    return method
+
+
+def _in_session(
+    describe: Callable[Concatenate[str, P], Call[T]],
+) -> "Callable[Concatenate[AsyncSession, P], Awaited[T]]":
+    """A call as a method of a session, which is its first argument."""
+
+    @wraps(describe)
+    async def method(self: "AsyncSession", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.client.send(partial(describe, self.id, *args, **kwargs))
+
+    return method
+
+
+def _opening(
+    describe: Callable[Concatenate[str | None, P], Call[Opened]],
+) -> "Callable[Concatenate[AsyncSession, P], Awaited[Opened]]":
+    """A call as a method of a session that may not be there before it."""
+
+    @wraps(describe)
+    async def method(self: "AsyncSession", /, *args: P.args, **kwargs: P.kwargs) -> Opened:
+        answer = await self.client.send(partial(describe, self.known_id, *args, **kwargs))
+        self.known_id = answer.session_id
+        return answer
+
+    return method
+
+
+class AsyncClient:
+    """As `Client`, to be awaited; closed by `async with` or `close`."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        key: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        retries: Retries | None = None,
+    ) -> None:
+        self.retries = retries or Retries()
+        self._http = httpx.AsyncClient(**connection(url, key, timeout_s))
+
+    ready = _method(calls.ready)
+    models = _method(calls.models)
+
+    def session(self, session_id: str | None = None) -> "AsyncSession":
+        """A session by its id, or a new one, which begins with its first `register`."""
+        return AsyncSession(self, session_id)
+
+    async def send(self, describe: Callable[[], Call[T]]) -> T:
+        """The result of a call of `service.client.calls`, retries included."""
+        return await self.perform(exchange(describe, self.retries))
+
+    async def perform(self, flow: Flow[T]) -> T:
+        """Take a flow's steps one after another; its result."""
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    brought = await self._take(step)
+                except ClientError as exc:
+                    step = flow.throw(exc)
+                else:
+                    step = flow.send(brought)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _take(self, step: Step) -> Any:
+        if isinstance(step, Pause):
+            return await asyncio.sleep(step.seconds)
+        if isinstance(step, Ask):
+            try:
+                return await self._http.request(
+                    step.call.method, step.call.path, **step.call.options
+                )
+            except httpx.TransportError as exc:
+                return exc
+        # Files are read and masks decoded where they do not keep others waiting.
+        return await asyncio.to_thread(step.run)
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+class AsyncSession:
+    """As `Session`, to be awaited; see `AsyncClient.session`."""
+
+    def __init__(self, client: AsyncClient, session_id: str | None) -> None:
+        self.client = client
+        self.known_id = session_id
+
+    @property
+    def id(self) -> str:
+        """The session's id, which is all that another client needs.
+
+        Raises:
+            InvalidInputError: it has not begun.
+        """
+        if self.known_id is None:
+            raise InvalidInputError("the session has no class yet: register one first")
+        return self.known_id
+
+    register = _opening(calls.register)
+    restore = _opening(calls.restore)
+    describe = _in_session(calls.describe)
+    archive = _in_session(calls.archive)
+    delete = _in_session(calls.delete)
+    delete_class = _in_session(calls.delete_class)
+    segment_request = _in_session(calls.segment)
+
+    async def segment(
+        self,
+        image: ImageLike,
+        *,
+        classes: Iterable[str] = (),
+        threshold: float | None = None,
+        absent: Literal["keep", "drop"] = "keep",
+    ) -> Segmentation:
+        """Find classes in one image; for the arguments see `service.client.calls.segment`."""
+        (found,) = await self.segment_request(
+            [image], classes=tuple(classes), threshold=threshold, absent=absent
+        )
+        return found
+
+    async def segment_many(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        classes: Iterable[str] = (),
+        threshold: float | None = None,
+        absent: Literal["keep", "drop"] = "keep",
+        on_failure: Callable[[ImageLike, ClientError], None] | None = None,
+        concurrency: int = 2,
+        progress: bool = False,
+    ) -> AsyncIterator[tuple[ImageLike, Segmentation]]:
+        """Each image and its answer, in order; as `Session.segment_many`."""
+        describe = partial(
+            calls.segment, self.id, classes=tuple(classes), threshold=threshold, absent=absent
+        )
+        total = len(images) if isinstance(images, Sized) else None
+
+        def ask(batch: list[ImageLike]) -> Awaited[list[Outcome]]:
+            return self.client.perform(segment_batch(batch, describe, self.client.retries))
+
+        with progress_bar("segment", total, shown=progress) as advance:
+            async for outcomes in _in_order(ask, batches(images), concurrency):
+                for image, outcome in outcomes:
+                    advance()
+                    if isinstance(outcome, Segmentation):
+                        yield image, outcome
+                    elif on_failure is None:
+                        raise outcome
+                    else:
+                        on_failure(image, outcome)
+
+
+A = TypeVar("A")
+
+
+async def _in_order(
+    function: Callable[[A], Awaited[T]], items: Iterable[A], workers: int
+) -> AsyncIterator[T]:
+    """Results in the order of the items, of which only so many are in progress."""
+    waiting: deque[asyncio.Task[T]] = deque()
+    try:
+        for item in items:
+            waiting.append(asyncio.create_task(function(item)))
+            if len(waiting) == workers:
+                yield await waiting.popleft()
+        while waiting:
+            yield await waiting.popleft()
+    finally:
+        for task in waiting:
+            task.cancel()

@@ -1,0 +1,245 @@
+"""The blocking client."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial, wraps
+from types import TracebackType
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+
+import httpx
+
+from service.client import calls
+from service.client.batches import batches
+from service.client.calls import Call
+from service.client.connection import TIMEOUT_S, connection
+from service.client.errors import ClientError, InvalidInputError
+from service.client.exchange import Ask, Flow, Outcome, Pause, Step, exchange, segment_batch
+from service.client.files import ImageLike
+from service.client.progress import progress_bar
+from service.client.results import Segmentation
+from service.client.retries import Retries
+from service.schemas import SessionResponse, SupportResponse
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Opened = TypeVar("Opened", SupportResponse, SessionResponse)
+
+
+def _method(describe: Callable[P, Call[T]]) -> "Callable[Concatenate[Client, P], T]":
+    """A call of `service.client.calls` as a method of the client."""
+
+    @wraps(describe)
+    def method(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.send(partial(describe, *args, **kwargs))
+
+    return method
+
+
+def _in_session(
+    describe: Callable[Concatenate[str, P], Call[T]],
+) -> "Callable[Concatenate[Session, P], T]":
+    """A call as a method of a session, which is its first argument."""
+
+    @wraps(describe)
+    def method(self: "Session", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.client.send(partial(describe, self.id, *args, **kwargs))
+
+    return method
+
+
+def _opening(
+    describe: Callable[Concatenate[str | None, P], Call[Opened]],
+) -> "Callable[Concatenate[Session, P], Opened]":
+    """A call as a method of a session that may not be there before it."""
+
+    @wraps(describe)
+    def method(self: "Session", /, *args: P.args, **kwargs: P.kwargs) -> Opened:
+        answer = self.client.send(partial(describe, self.known_id, *args, **kwargs))
+        self.known_id = answer.session_id
+        return answer
+
+    return method
+
+
+class Client:
+    """Speaks with one service; may be shared by threads, and is closed by `with` or `close`.
+
+    Args:
+        url: of the service; None: `FSS_CLIENT_URL`, else http://127.0.0.1:8000.
+        key: an API key; None: `FSS_CLIENT_KEY`, else none is shown.
+        timeout_s: for an answer to begin, and between its pieces.
+        retries: what to do when the service is busy or cannot be reached.
+
+    Raises:
+        InvalidInputError: the address or the key cannot be one.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        key: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        retries: Retries | None = None,
+    ) -> None:
+        self.retries = retries or Retries()
+        self._http = httpx.Client(**connection(url, key, timeout_s))
+
+    ready = _method(calls.ready)
+    models = _method(calls.models)
+
+    def session(self, session_id: str | None = None) -> "Session":
+        """A session by its id, or a new one, which begins with its first `register`."""
+        return Session(self, session_id)
+
+    def send(self, describe: Callable[[], Call[T]]) -> T:
+        """The result of a call of `service.client.calls`, retries included."""
+        return self.perform(exchange(describe, self.retries))
+
+    def perform(self, flow: Flow[T]) -> T:
+        """Take a flow's steps one after another; its result."""
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    brought = self._take(step)
+                except ClientError as exc:
+                    step = flow.throw(exc)
+                else:
+                    step = flow.send(brought)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _take(self, step: Step) -> Any:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        if isinstance(step, Ask):
+            try:
+                return self._http.request(step.call.method, step.call.path, **step.call.options)
+            except httpx.TransportError as exc:
+                return exc
+        return step.run()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Session:
+    """Classes of one session of the service; see `Client.session`.
+
+    known_id: None until the session has begun.
+    """
+
+    def __init__(self, client: Client, session_id: str | None) -> None:
+        self.client = client
+        self.known_id = session_id
+
+    @property
+    def id(self) -> str:
+        """The session's id, which is all that another client needs.
+
+        Raises:
+            InvalidInputError: it has not begun.
+        """
+        if self.known_id is None:
+            raise InvalidInputError("the session has no class yet: register one first")
+        return self.known_id
+
+    register = _opening(calls.register)
+    restore = _opening(calls.restore)
+    describe = _in_session(calls.describe)
+    archive = _in_session(calls.archive)
+    delete = _in_session(calls.delete)
+    delete_class = _in_session(calls.delete_class)
+    segment_request = _in_session(calls.segment)
+
+    def segment(
+        self,
+        image: ImageLike,
+        *,
+        classes: Iterable[str] = (),
+        threshold: float | None = None,
+        absent: Literal["keep", "drop"] = "keep",
+    ) -> Segmentation:
+        """Find classes in one image; for the arguments see `service.client.calls.segment`."""
+        (found,) = self.segment_request(
+            [image], classes=tuple(classes), threshold=threshold, absent=absent
+        )
+        return found
+
+    def segment_many(
+        self,
+        images: Iterable[ImageLike],
+        *,
+        classes: Iterable[str] = (),
+        threshold: float | None = None,
+        absent: Literal["keep", "drop"] = "keep",
+        on_failure: Callable[[ImageLike, ClientError], None] | None = None,
+        concurrency: int = 2,
+        progress: bool = False,
+    ) -> Iterator[tuple[ImageLike, Segmentation]]:
+        """Each image and its answer, in order, in requests of up to 16; any number of images.
+
+        Args:
+            images: in any form; read as they are needed.
+            classes: names; none: all of the session.
+            threshold: least probability of a foreground pixel; None: the model's own.
+            absent: `drop` leaves out the classes that an image does not seem to hold.
+            on_failure: called for an image that is of no use, which is then passed over; None: its
+                error is raised.
+            concurrency: requests at the same time.
+            progress: show a bar on standard error.
+        """
+        describe = partial(
+            calls.segment, self.id, classes=tuple(classes), threshold=threshold, absent=absent
+        )
+        total = len(images) if isinstance(images, Sized) else None
+
+        def ask(batch: list[ImageLike]) -> list[Outcome]:
+            return self.client.perform(segment_batch(batch, describe, self.client.retries))
+
+        with progress_bar("segment", total, shown=progress) as advance:
+            for outcomes in _in_order(ask, batches(images), concurrency):
+                for image, outcome in outcomes:
+                    advance()
+                    if isinstance(outcome, Segmentation):
+                        yield image, outcome
+                    elif on_failure is None:
+                        raise outcome
+                    else:
+                        on_failure(image, outcome)
+
+
+A = TypeVar("A")
+
+
+def _in_order(function: Callable[[A], T], items: Iterable[A], workers: int) -> Iterator[T]:
+    """Results in the order of the items, of which only so many are taken up ahead."""
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="fss-client") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()

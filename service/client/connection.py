@@ -1,0 +1,61 @@
+"""Where the service is and how it is spoken to; the same for both transports."""
+
+import ipaddress
+import os
+from typing import Any
+
+import httpx
+
+from service import __version__
+from service.client.errors import InvalidInputError
+
+URL_VARIABLE = "FSS_CLIENT_URL"
+KEY_VARIABLE = "FSS_CLIENT_KEY"
+DEFAULT_URL = "http://127.0.0.1:8000"
+TIMEOUT_S = 90.0
+"""Longer than a service works on a request before it gives up by itself."""
+_CONNECT_S = 5.0
+
+
+def connection(url: str | None, key: str | None, timeout_s: float) -> dict[str, Any]:
+    """Keyword arguments of httpx's clients.
+
+    Args:
+        url: of the service; None: `FSS_CLIENT_URL`, else this machine at port 8000.
+        key: an API key; None: `FSS_CLIENT_KEY`, else none is shown.
+        timeout_s: for each piece of an answer, the first included.
+
+    Raises:
+        InvalidInputError.
+    """
+    address = _address(url or os.environ.get(URL_VARIABLE) or DEFAULT_URL)
+    shown = key or os.environ.get(KEY_VARIABLE)
+    headers = {"User-Agent": f"fss-client/{__version__}"}
+    if shown:
+        if not (shown.isascii() and shown.isprintable()):
+            raise InvalidInputError("the key holds characters that no key has")
+        headers["Authorization"] = f"Bearer {shown}"
+    return {
+        "base_url": address,
+        "headers": headers,
+        "timeout": httpx.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s)),
+        # A proxy named in the environment is none of the loopback's business.
+        "trust_env": not _is_loopback(address.host),
+    }
+
+
+def _address(text: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL as exc:
+        raise InvalidInputError(f"{text!r} is no address: {exc}") from exc
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise InvalidInputError(f"{text!r} is no address of a service, such as {DEFAULT_URL}")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

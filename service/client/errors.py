@@ -1,0 +1,252 @@
+"""What a call can raise: one class for each problem code of the service, and what is no answer.
+
+Codes are the service's stable ones (`service/errors.py`); a newer service's unknown code becomes a
+plain `ApiError`.
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import httpx
+from pydantic import ValidationError
+
+from service.schemas import FieldProblem, Problem
+
+
+class ClientError(Exception):
+    """Base of everything the client raises about a request.
+
+    location: the part of the request at fault, such as `masks[2]`; None where it is not one part.
+    """
+
+    location: str | None = None
+
+
+class InvalidInputError(ClientError):
+    """An image, a mask or an option that cannot be sent; nothing was asked."""
+
+
+class ConnectionFailedError(ClientError):
+    """The service was not reached, or went before it had answered."""
+
+
+class UnexpectedAnswerError(ClientError):
+    """What answered does not speak as the service does; the address may be of something else."""
+
+
+class ApiError(ClientError):
+    """The service refused.
+
+    Args:
+        problem: what it said, as `application/problem+json`.
+    """
+
+    code: ClassVar[str] = ""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.location = problem.location
+        place = "" if problem.location is None else f"{problem.location}: "
+        super().__init__(f"{place}{problem.detail} ({problem.status} {problem.code})")
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.problem.status
+
+    @property
+    def fields(self) -> tuple[FieldProblem, ...]:
+        """Every field at fault, when several may be."""
+        return tuple(self.problem.errors or ())
+
+
+class RetryableError(ApiError):
+    """The service is busy, loading or being repaired; the client has asked as often as it may."""
+
+
+class RateLimitedError(RetryableError):
+    """The key or address asks more often than it may."""
+
+    code = "rate_limited"
+
+
+class TooManyRequestsError(RetryableError):
+    """The key or address has as many requests in progress as it may."""
+
+    code = "too_many_requests"
+
+
+class QueueFullError(RetryableError):
+    """There is as much work waiting as there may be."""
+
+    code = "queue_full"
+
+
+class NotReadyError(RetryableError):
+    """The service loads its network, or stops."""
+
+    code = "not_ready"
+
+
+class WorkerLostError(RetryableError):
+    """The device's worker died while it had the request."""
+
+    code = "worker_lost"
+
+
+class StoreUnavailableError(RetryableError):
+    """Sessions cannot be reached."""
+
+    code = "store_unavailable"
+
+
+class UnauthorizedError(ApiError):
+    """No key was sent, or none that is valid."""
+
+    code = "unauthorized"
+
+
+class NotFoundError(ApiError):
+    """What the request names is not there."""
+
+    code = "not_found"
+
+
+class SessionNotFoundError(NotFoundError):
+    """The session is unknown or has expired."""
+
+    code = "session_not_found"
+
+
+class ClassNotFoundError(NotFoundError):
+    """The session holds no class of that name."""
+
+    code = "class_not_found"
+
+
+class ConflictError(ApiError):
+    """The session is not in a state that allows the request."""
+
+    code = "conflict"
+
+
+class ModelMismatchError(ConflictError):
+    """The session was made by another network than the one that runs."""
+
+    code = "model_mismatch"
+
+
+class EmptySessionError(ConflictError):
+    """The session holds no class."""
+
+    code = "empty_session"
+
+
+class InvalidRequestError(ApiError):
+    """The service takes no such request; `fields` and `location` say why."""
+
+    code = "invalid_request"
+
+
+class CountMismatchError(InvalidRequestError):
+    """Images and masks do not pair up."""
+
+    code = "count_mismatch"
+
+
+class LimitExceededError(InvalidRequestError):
+    """A session would hold more than it may."""
+
+    code = "limit_exceeded"
+
+
+class IdempotencyKeyReusedError(InvalidRequestError):
+    """The request differs from the one that its idempotency key came with first."""
+
+    code = "idempotency_key_reused"
+
+
+class InvalidArchiveError(InvalidRequestError):
+    """The bytes are no session."""
+
+    code = "invalid_archive"
+
+
+class InvalidFileError(InvalidRequestError):
+    """An image or mask is of no use; `location` says which."""
+
+
+class UnsupportedImageError(InvalidFileError):
+    """The file is of no supported type."""
+
+    code = "unsupported_image"
+
+
+class CorruptImageError(InvalidFileError):
+    """The file is broken or truncated."""
+
+    code = "corrupt_image"
+
+
+class ImageTooLargeError(InvalidFileError):
+    """The image has more pixels than allowed."""
+
+    code = "image_too_large"
+
+
+class MaskSizeMismatchError(InvalidFileError):
+    """A mask and its image differ in size."""
+
+    code = "mask_size_mismatch"
+
+
+class EmptyMaskError(InvalidFileError):
+    """A mask marks no pixel."""
+
+    code = "empty_mask"
+
+
+class FullMaskError(InvalidFileError):
+    """A mask marks every pixel."""
+
+    code = "full_mask"
+
+
+class BodyTooLargeError(InvalidRequestError):
+    """The request has more bytes than allowed."""
+
+    code = "body_too_large"
+
+
+class TooManyFilesError(InvalidRequestError):
+    """More files than one request may carry."""
+
+    code = "too_many_files"
+
+
+class DeadlineExceededError(ApiError):
+    """The service did not finish in time."""
+
+    code = "deadline_exceeded"
+
+
+def error_of(response: httpx.Response) -> ClientError:
+    """What an answer that is no success means."""
+    try:
+        problem = Problem.model_validate_json(response.content)
+    except ValidationError:
+        return UnexpectedAnswerError(
+            f"{response.request.method} {response.request.url.copy_with(query=None)} answered "
+            f"{response.status_code} without a problem document; is this the service's address?"
+        )
+    retryable = response.status_code in {429, 503}
+    return _BY_CODE.get(problem.code, RetryableError if retryable else ApiError)(problem)
+
+
+def _descendants(kind: type[ApiError]) -> Iterator[type[ApiError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _descendants(child)
+
+
+_BY_CODE = {kind.code: kind for kind in _descendants(ApiError) if kind.code}

@@ -1,0 +1,105 @@
+"""Images and masks in whatever form they come, as files that the service takes."""
+
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from service.client.errors import InvalidInputError
+
+ImageLike: TypeAlias = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
+"""A path, a file's bytes, RGB (H, W, 3) or grey (H, W), or a PIL image."""
+MaskLike: TypeAlias = (
+    str | os.PathLike[str] | bytes | NDArray[np.bool_] | NDArray[np.uint8] | Image.Image
+)
+"""A path, a file's bytes, (H, W) that is true or nonzero on the object, or a PIL image."""
+
+_IMAGE_SHAPES = "uint8 of (height, width) or (height, width, 3)"
+_FAST = 1  # zlib's level; the wire is rarely slower than the processor
+
+
+def image_file(image: ImageLike) -> bytes:
+    """The bytes of an image file; pixels become a PNG, so that none is changed.
+
+    Raises:
+        InvalidInputError: the file cannot be read, or the array is no image.
+    """
+    if isinstance(image, Image.Image):
+        return _png(_upright(image))
+    if isinstance(image, np.ndarray):
+        return _png(Image.fromarray(_pixels(image)))
+    return _bytes(image)
+
+
+def mask_file(mask: MaskLike) -> bytes:
+    """The bytes of a mask file; nonzero is object.
+
+    Raises:
+        InvalidInputError: the file cannot be read, or the array is no mask.
+    """
+    if isinstance(mask, Image.Image):
+        return _png(_upright(mask, keep_palette=True))
+    if isinstance(mask, np.ndarray):
+        if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
+            raise InvalidInputError(
+                f"a mask is bool or uint8 of (height, width), not {_described(mask)}"
+            )
+        return _png(Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))))
+    return _bytes(mask)
+
+
+def size_hint(image: ImageLike) -> int:
+    """Bytes that an image takes on the wire at most; of files that cannot be read, 0."""
+    if isinstance(image, bytes):
+        return len(image)
+    if isinstance(image, np.ndarray):
+        return image.nbytes
+    if isinstance(image, Image.Image):
+        return image.width * image.height * 4
+    try:
+        return Path(image).stat().st_size
+    except OSError:
+        return 0
+
+
+def _bytes(source: str | os.PathLike[str] | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    if not isinstance(source, str | os.PathLike):
+        raise InvalidInputError(
+            "an image or mask is a path, bytes, a NumPy array or a PIL image, "
+            f"not {type(source).__name__}"
+        )
+    try:
+        return Path(source).read_bytes()
+    except OSError as exc:
+        raise InvalidInputError(f"{os.fspath(source)}: {exc.strerror}") from exc
+
+
+def _pixels(image: NDArray[Any]) -> NDArray[np.uint8]:
+    is_image = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)
+    if image.dtype != np.uint8 or not is_image or not image.size:
+        raise InvalidInputError(f"an image is {_IMAGE_SHAPES}, not {_described(image)}")
+    return np.ascontiguousarray(image, np.uint8)
+
+
+def _upright(image: Image.Image, *, keep_palette: bool = False) -> Image.Image:
+    """The pixels as displayed, without the file's metadata; a mask's indices stay what they are."""
+    upright = ImageOps.exif_transpose(image)
+    if keep_palette and upright.mode in {"1", "L", "P", "LA"}:
+        return upright
+    return upright if upright.mode in {"L", "RGB"} else upright.convert("RGB")
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, "PNG", compress_level=_FAST, exif=b"")
+    return buffer.getvalue()
+
+
+def _described(array: NDArray[Any]) -> str:
+    return f"{array.dtype} of {array.shape}"

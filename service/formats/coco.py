@@ -1,0 +1,107 @@
+"""`coco.json`: images, categories and instance annotations, as pycocotools reads them."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from tempfile import TemporaryFile
+from typing import IO, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.formats.instances import Instance, Instances, instances
+from service.formats.labelled import LabelledImage
+from service.formats.sinks import Sink
+from service.imaging import bounding_box, cut_ring, encode_rle, trace_regions
+
+Segmentation = Literal["rle", "polygon"]
+
+
+class CocoJson:
+    """One file for all images; annotations wait in a temporary file, not in memory.
+
+    `iscrowd` is always 0: COCO's tools leave crowds out of training and matching, and no mask
+    here is one to leave out. `score` and `present` are additions that its readers pass over.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        classes: Sequence[str],
+        by: Instances,
+        segmentation: Segmentation,
+        files: ExitStack,
+    ) -> None:
+        self._sink = sink
+        self._categories = {name: number for number, name in enumerate(classes, start=1)}
+        self._by = by
+        self._segmentation = segmentation
+        self._images = _Rows(files)
+        self._annotations = _Rows(files)
+
+    def add(self, image: LabelledImage, stem: str) -> None:
+        """Note the image and its objects."""
+        number = self._images.count + 1
+        self._images.add(
+            {
+                "id": number,
+                "file_name": image.file_name,
+                "height": image.height,
+                "width": image.width,
+            }
+        )
+        for instance in instances(image, self._by):
+            self._annotations.add(self._annotation(instance, number))
+
+    def finish(self) -> None:
+        """Write the file."""
+        categories = [
+            {"id": number, "name": name, "supercategory": ""}
+            for name, number in self._categories.items()
+        ]
+        with TemporaryFile() as document:
+            document.write(b'{"info": {"description": "Few-shot segmentation"}, "licenses": [],')
+            document.write(b'\n"categories": ' + json.dumps(categories).encode())
+            for key, rows in (("images", self._images), ("annotations", self._annotations)):
+                document.write(f',\n"{key}": ['.encode())
+                rows.move_to(document)
+                document.write(b"]")
+            document.write(b"}\n")
+            document.seek(0)
+            self._sink.copy("coco.json", document)
+
+    def _annotation(self, instance: Instance, image_id: int) -> dict[str, Any]:
+        return {
+            "id": self._annotations.count + 1,
+            "image_id": image_id,
+            "category_id": self._categories[instance.found.class_name],
+            "segmentation": self._encoded(instance.mask),
+            "area": int(np.count_nonzero(instance.mask)),
+            "bbox": bounding_box(instance.mask),
+            "iscrowd": 0,
+            "score": round(instance.found.score, 6),
+            "present": instance.found.present,
+        }
+
+    def _encoded(self, mask: NDArray[np.bool_]) -> Any:
+        if self._segmentation == "rle":
+            return encode_rle(mask)
+        return [cut_ring(region).astype(float).ravel().tolist() for region in trace_regions(mask)]
+
+
+class _Rows:
+    """The rows of a JSON list, on disk."""
+
+    def __init__(self, files: ExitStack) -> None:
+        self.count = 0
+        self._file = files.enter_context(TemporaryFile())  # noqa: SIM115  # the stack closes it
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._file.write(b",\n" if self.count else b"\n")
+        self._file.write(json.dumps(row).encode())
+        self.count += 1
+
+    def move_to(self, document: IO[bytes]) -> None:
+        self._file.seek(0)
+        shutil.copyfileobj(self._file, document)

@@ -1,0 +1,77 @@
+"""Labelled images to datasets in the formats that training and labelling tools read."""
+
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack
+from typing import Literal, NamedTuple, Protocol
+
+from service.formats.coco import CocoJson, Segmentation
+from service.formats.geojson import GeoJson
+from service.formats.instances import Instances
+from service.formats.labelled import LabelledImage
+from service.formats.masks import PngMasks
+from service.formats.sinks import Sink
+from service.formats.stems import Stems
+from service.formats.yolo import YoloPolygons
+
+Format = Literal["png", "coco", "yolo", "geojson"]
+FORMATS: tuple[Format, ...] = ("png", "coco", "yolo", "geojson")
+
+
+class ExportOptions(NamedTuple):
+    """How objects are written.
+
+    instances: what is one object: a connected part, or all of a class in an image.
+    segmentation: of COCO: exact run lengths, or polygons for tools that cannot read those.
+    """
+
+    instances: Instances = "component"
+    segmentation: Segmentation = "rle"
+
+
+class _Writer(Protocol):
+    def add(self, image: LabelledImage, stem: str) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+def export_dataset(
+    images: Iterable[LabelledImage],
+    classes: Sequence[str],
+    formats: Collection[Format],
+    sink: Sink,
+    options: ExportOptions | None = None,
+) -> None:
+    """Write a dataset; images are taken one at a time, and none is kept.
+
+    Args:
+        images: each with masks of these classes alone.
+        classes: all there are, at most 255, in the order of their numbers.
+        formats: each gets a folder or file of its own: `masks/`, `coco.json`, `yolo/`,
+            `geojson/`.
+        sink: a `FolderSink` or an open `ZipSink`.
+        options: see there.
+    """
+    with ExitStack() as files:
+        options = options or ExportOptions()
+        writers = [_writer(each, sink, classes, options, files) for each in formats]
+        stems = Stems()
+        for image in images:
+            stem = stems.of(image.file_name)
+            for writer in writers:
+                writer.add(image, stem)
+        for writer in writers:
+            writer.finish()
+
+
+def _writer(
+    name: Format, sink: Sink, classes: Sequence[str], options: ExportOptions, files: ExitStack
+) -> _Writer:
+    match name:
+        case "png":
+            return PngMasks(sink, classes)
+        case "coco":
+            return CocoJson(sink, classes, options.instances, options.segmentation, files)
+        case "yolo":
+            return YoloPolygons(sink, classes, options.instances)
+        case "geojson":
+            return GeoJson(sink, options.instances)

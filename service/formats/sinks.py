@@ -1,0 +1,65 @@
+"""Where a dataset is written: a folder, or one zip file."""
+
+import zipfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Protocol, Self
+
+
+class Sink(Protocol):
+    """Takes files one after the other; paths are relative, with slashes."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Add a small file."""
+
+    def copy(self, path: str, source: IO[bytes]) -> None:
+        """Add a file of any size, from where `source` stands to its end."""
+
+
+class FolderSink:
+    """Files below a folder, which is made."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, path: str, data: bytes) -> None:
+        self._place(path).write_bytes(data)
+
+    def copy(self, path: str, source: IO[bytes]) -> None:
+        with self._place(path).open("wb") as target:
+            while chunk := source.read(_CHUNK):
+                target.write(chunk)
+
+    def _place(self, path: str) -> Path:
+        target = self._folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
+
+
+class ZipSink:
+    """Members of a zip file, to be closed; `target` need not be able to seek."""
+
+    def __init__(self, target: IO[bytes] | Path) -> None:
+        self._zip = zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+
+    def write(self, path: str, data: bytes) -> None:
+        self._zip.writestr(path, data)
+
+    def copy(self, path: str, source: IO[bytes]) -> None:
+        with self._zip.open(path, "w", force_zip64=True) as target:
+            while chunk := source.read(_CHUNK):
+                target.write(chunk)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._zip.close()
+
+
+_CHUNK = 1024 * 1024

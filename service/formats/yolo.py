@@ -1,0 +1,51 @@
+"""`yolo`: segmentation polygons, one object a line, coordinates as shares of the image."""
+
+import json
+from collections.abc import Sequence
+
+from service.formats.instances import Instances, instances
+from service.formats.labelled import LabelledImage
+from service.formats.sinks import Sink
+from service.imaging import Ring, cut_ring, join_rings, trace_regions
+
+_DATA = """\
+# Put the images into images/, beside labels/. To hold some out, move them and their labels.
+path: .
+train: images
+val: images
+names:
+{names}"""
+
+
+class YoloPolygons:
+    """`yolo/labels/<image>.txt` and `yolo/data.yaml`.
+
+    A line is the class from 0 and x, y of every corner. It can hold but one ring, so a hole, and
+    a part that touches by a corner, is joined by a slit of no width. Where nothing was found the
+    file is empty, which readers take for background.
+    """
+
+    def __init__(self, sink: Sink, classes: Sequence[str], by: Instances) -> None:
+        self._sink = sink
+        self._numbers = {name: number for number, name in enumerate(classes)}
+        self._by = by
+
+    def add(self, image: LabelledImage, stem: str) -> None:
+        """Write the objects of an image."""
+        lines = []
+        for instance in instances(image, self._by):
+            ring = join_rings([cut_ring(region) for region in trace_regions(instance.mask)])
+            number = self._numbers[instance.found.class_name]
+            lines.append(f"{number} {_shares(ring, image.height, image.width)}\n")
+        self._sink.write(f"yolo/labels/{stem}.txt", "".join(lines).encode())
+
+    def finish(self) -> None:
+        """Write the names; JSON strings are YAML strings."""
+        names = "".join(
+            f"  {number}: {json.dumps(name)}\n" for name, number in self._numbers.items()
+        )
+        self._sink.write("yolo/data.yaml", _DATA.format(names=names or "  {}\n").encode())
+
+
+def _shares(ring: Ring, height: int, width: int) -> str:
+    return " ".join(f"{x / width:.6f} {y / height:.6f}" for x, y in ring.tolist())

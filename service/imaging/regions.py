@@ -1,0 +1,101 @@
+"""Masks as polygons with holes, exact to the pixel and valid by the OGC's simple features."""
+
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Ring = NDArray[np.int32]  # (N, 2) corners x, y; the last joins the first
+
+
+class Region(NamedTuple):
+    """One part of a mask: what lies inside `outer` and in none of the `holes`."""
+
+    outer: Ring
+    holes: tuple[Ring, ...]
+
+
+def components(mask: NDArray[np.bool_], *, connectivity: int = 8) -> Iterator[NDArray[np.bool_]]:
+    """The connected parts of a mask (H, W), each as a mask of that size.
+
+    Args:
+        mask: any; an empty one has no part.
+        connectivity: 8 joins pixels that share a corner, 4 only those that share an edge.
+    """
+    for label, (top, left), part in _parts(mask, connectivity):
+        whole = np.zeros(mask.shape, np.bool_)
+        whole[top : top + part.shape[0], left : left + part.shape[1]] = part == label
+        yield whole
+
+
+def trace_regions(mask: NDArray[np.bool_]) -> list[Region]:
+    """The outlines of a mask (H, W) along pixel corners, holes and all.
+
+    Parts joined by a corner alone become regions of their own: one ring that touches itself, or
+    an inside that hangs together by a point, is not a valid polygon.
+    """
+    return [
+        _trace(np.ascontiguousarray(part == label), top, left)
+        for label, (top, left), part in _parts(mask, 4)
+    ]
+
+
+def cut_ring(region: Region) -> Ring:
+    """The region as one ring: each hole is joined to the outside by a slit of no width.
+
+    For formats without holes. Filled by either rule of filling, it covers what the region does.
+    """
+    return join_rings([region.outer, *region.holes])
+
+
+def join_rings(rings: Sequence[Ring]) -> Ring:
+    """One ring that goes along all of them, from each to the next by a slit of no width.
+
+    Args:
+        rings: at least one.
+    """
+    return reduce(_joined, rings)
+
+
+def _parts(
+    mask: NDArray[np.bool_], connectivity: int
+) -> Iterator[tuple[int, tuple[int, int], NDArray[np.int32]]]:
+    """Each part's label, the top left corner of its box, and the labels within the box."""
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(
+        np.ascontiguousarray(mask).view(np.uint8), connectivity=connectivity
+    )
+    for label in range(1, count):
+        left, top, width, height = (int(value) for value in boxes[label][:4])
+        box = labels[top : top + height, left : left + width]
+        yield label, (top, left), np.asarray(box, np.int32)
+
+
+def _trace(part: NDArray[np.bool_], top: int, left: int) -> Region:
+    """The region of one part (h, w) that hangs together by edges."""
+    # As in `polygons`: with every pixel doubled, rounding up the traced halves gives corners.
+    height, width = part.shape
+    doubled = cv2.resize(
+        part.view(np.uint8), (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST
+    )
+    contours, hierarchy = cv2.findContours(doubled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    origin = np.array([left, top], np.int32)
+    rings = [_corners(np.asarray(contour, np.int32)[:, 0, :]) + origin for contour in contours]
+    is_outer = [int(parent) == -1 for parent in np.asarray(hierarchy)[0, :, 3]]
+    (outer,) = (ring for ring, outside in zip(rings, is_outer, strict=True) if outside)
+    holes = (ring for ring, outside in zip(rings, is_outer, strict=True) if not outside)
+    return Region(outer, tuple(holes))
+
+
+def _corners(halves: Ring) -> Ring:
+    outline = (halves + 1) // 2
+    moved = (outline != np.roll(outline, 1, axis=0)).any(axis=1)
+    return np.asarray(outline[moved], np.int32)
+
+
+def _joined(ring: Ring, other: Ring) -> Ring:
+    """Along the ring to its corner nearest to the start of the other, around that, and back."""
+    at = int(np.abs(ring - other[0]).sum(axis=1).argmin())
+    return np.concatenate([ring[: at + 1], other, other[:1], ring[at:]])

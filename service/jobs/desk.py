@@ -1,0 +1,215 @@
+"""Use cases of jobs: make, look at, end, and take away the results."""
+
+import asyncio
+import secrets
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from service.errors import InvalidRequestError, JobStateError, LimitExceededError
+from service.formats import ExportOptions, LabelledImage, ZipSink, export_dataset
+from service.jobs.archives import unpack_images
+from service.jobs.runner import SNAPSHOT, JobRunner
+from service.jobs.schemas import FINISHED, FailedImage, JobForm, JobResponse
+from service.jobs.store import Job, JobStore
+from service.schemas import ImageResult
+from service.sessions import Resources, require_classes
+from service.sessions.resources import to_datetime
+from service.stores import decode_session, encode_session
+
+_MAX_ERRORS = 100
+
+
+class JobDesk:
+    """What routes ask about jobs.
+
+    Args:
+        store: of the jobs.
+        runner: works on them.
+        resources: of the use cases.
+        max_jobs: of one owner.
+        max_images: of one job.
+        max_bytes: of the images of all jobs.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        runner: JobRunner,
+        resources: Resources,
+        *,
+        max_jobs: int,
+        max_images: int,
+        max_bytes: int,
+    ) -> None:
+        self.store = store
+        self._runner = runner
+        self._resources = resources
+        self._max_jobs = max_jobs
+        self._max_images = max_images
+        self._max_bytes = max_bytes
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._runner.start()
+
+    async def close(self) -> None:
+        """Stop between images, and let go of the directory."""
+        await self._runner.stop()
+        await asyncio.to_thread(self.store.close)
+
+    @property
+    def max_images(self) -> int:
+        """Of one job."""
+        return self._max_images
+
+    async def create(
+        self, form: JobForm, owner: str, folder: Path, names: Sequence[str], archive: Path | None
+    ) -> JobResponse:
+        """Make a job of files that were put into `folder`, as 0, 1, ..., and of a zip.
+
+        Raises:
+            LimitExceededError, InvalidRequestError, TooManyFilesError, BodyTooLargeError.
+            SessionNotFoundError, ClassNotFoundError, EmptySessionError, ModelMismatchError.
+        """
+        session = await require_classes(self._resources, form, owner)
+        if len(await asyncio.to_thread(self.store.of_owner, owner)) >= self._max_jobs:
+            raise LimitExceededError(f"more than {self._max_jobs} jobs; delete one")
+        snapshot = await self._resources.pool.run(partial(encode_session, session.content))
+        add = partial(self._add, form, owner, folder, list(names), archive, snapshot)
+        job = await asyncio.to_thread(add, session.session_id)
+        self._runner.wake()
+        return self._response(job)
+
+    def _add(
+        self,
+        form: JobForm,
+        owner: str,
+        folder: Path,
+        names: list[str],
+        archive: Path | None,
+        snapshot: bytes,
+        session_id: str,
+    ) -> Job:
+        room = self._max_bytes - self.store.nbytes()
+        if archive is not None:
+            names += unpack_images(
+                archive, folder, first=len(names), max_images=self._max_images, max_bytes=room
+            )
+            archive.unlink()
+        if not names:
+            raise InvalidRequestError("no images: give images or an archive that holds some")
+        nbytes = sum(path.stat().st_size for path in folder.iterdir())
+        if nbytes > room:
+            raise LimitExceededError("no room for more jobs; delete some")
+        (folder / SNAPSHOT).write_bytes(snapshot)
+        fields = form.model_copy(update={"images": [], "archive": [], "session_id": session_id})
+        self.store.create(folder.name, owner, fields.model_dump_json(), names, nbytes)
+        return self.store.get(folder.name, owner)
+
+    def new_folder(self) -> Path:
+        """A place for the files of a job that is about to be made."""
+        folder = self.store.folder(secrets.token_urlsafe(24))
+        folder.mkdir(parents=True, mode=0o700)
+        return folder
+
+    async def list(self, owner: str) -> list[JobResponse]:
+        """An owner's jobs."""
+        return [self._response(job) for job in await asyncio.to_thread(self.store.of_owner, owner)]
+
+    async def get(self, job_id: str, owner: str) -> JobResponse:
+        """One job, with what failed.
+
+        Raises:
+            JobNotFoundError.
+        """
+        job = await asyncio.to_thread(self.store.get, job_id, owner)
+        failed = await asyncio.to_thread(self.store.images, job_id, "failed")
+        errors = [
+            FailedImage(file_name=each.name, code=each.code or "", detail=each.detail or "")
+            for each in failed[:_MAX_ERRORS]
+        ]
+        return self._response(job).model_copy(update={"errors": errors})
+
+    async def cancel(self, job_id: str, owner: str) -> JobResponse:
+        """Stop a job after the image it is at; one that has ended stays as it is."""
+        await self.get(job_id, owner)
+        await asyncio.to_thread(
+            partial(self.store.move, job_id, "cancelled", among=("queued", "running"))
+        )
+        return await self.get(job_id, owner)
+
+    async def resume(self, job_id: str, owner: str) -> JobResponse:
+        """Go on with a job that was cancelled, and try again what failed.
+
+        Raises:
+            JobNotFoundError, JobStateError: it is at work.
+        """
+        job = await self.get(job_id, owner)
+        if job.state not in FINISHED:
+            raise JobStateError("the job has not ended")
+        await asyncio.to_thread(self.store.retry_failed, job_id)
+        await asyncio.to_thread(
+            partial(self.store.move, job_id, "queued", among=("done", "cancelled"))
+        )
+        self._runner.wake()
+        return await self.get(job_id, owner)
+
+    async def delete(self, job_id: str, owner: str) -> None:
+        """Forget a job, its images and results.
+
+        Raises:
+            JobNotFoundError.
+        """
+        await self.cancel(job_id, owner)
+        await asyncio.to_thread(self.store.delete, job_id)
+
+    async def results(self, job_id: str, owner: str) -> IO[bytes]:
+        """A temporary file with the zip of what is done, to be closed.
+
+        Raises:
+            JobNotFoundError, JobStateError: it has not ended.
+        """
+        job = await asyncio.to_thread(self.store.get, job_id, owner)
+        if job.state not in FINISHED:
+            raise JobStateError("the job has not ended; wait, or cancel it")
+        return await asyncio.to_thread(self._write_results, job)
+
+    def _write_results(self, job: Job) -> IO[bytes]:
+        form = JobForm.model_validate_json(job.form)
+        folder = self.store.folder(job.job_id)
+        known = decode_session((folder / SNAPSHOT).read_bytes(), {}).classes
+        classes = [name for name in known if not form.classes or name in form.classes]
+        with ExitStack() as unless_written:
+            target = unless_written.enter_context(tempfile.TemporaryFile(dir=folder))
+            with ZipSink(target) as sink:
+                options = ExportOptions(form.instances, form.segmentation)
+                export_dataset(self._labelled(job), classes, form.formats, sink, options)
+            unless_written.pop_all()
+        target.seek(0)
+        return target
+
+    def _labelled(self, job: Job) -> Iterator[LabelledImage]:
+        folder = self.store.folder(job.job_id)
+        for image in self.store.images(job.job_id, "done"):
+            text = (folder / f"{image.number}.json").read_text()
+            result = ImageResult.model_validate_json(text)
+            yield LabelledImage.from_result(image.name, result)
+
+    @staticmethod
+    def _response(job: Job) -> JobResponse:
+        finished = job.done + job.failed
+        left = job.total - finished
+        eta_s = job.seconds / finished * left if finished and job.state not in FINISHED else None
+        return JobResponse(
+            job_id=job.job_id,
+            state=job.state,
+            total=job.total,
+            done=job.done,
+            failed=job.failed,
+            created=to_datetime(job.created),
+            eta_s=eta_s,
+        )

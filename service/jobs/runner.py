@@ -1,0 +1,137 @@
+"""Works through jobs, one image at a time, behind whatever else the service does."""
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from service.errors import RetryableError, ServiceError
+from service.jobs.schemas import JobForm
+from service.jobs.store import Job, JobStore
+from service.schemas import SegmentForm, SegmentResponse
+from service.sessions import Resources, segment
+from service.stores import MemoryStore, SessionKey, SessionLimits, decode_session
+
+_log = logging.getLogger("service.jobs")
+
+_IDLE_S = 60.0
+_MAX_BACK_OFF_S = 10.0
+_NEVER_S = 1e9
+SNAPSHOT = "session.safetensors"
+_fields = TypeAdapter(dict[str, object])
+
+
+class JobRunner:
+    """The background task of a directory of jobs.
+
+    An image's result is in place before it counts as done, so a process that is killed repeats
+    one image at most, and its result takes the place of the first.
+    """
+
+    def __init__(self, store: JobStore, resources: Resources, *, ttl_s: float) -> None:
+        self._store = store
+        self._resources = resources
+        self._ttl_s = ttl_s
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, with what an earlier process left."""
+        self._task = asyncio.create_task(self._run())
+
+    def wake(self) -> None:
+        """Say that there is a new job."""
+        self._wake.set()
+
+    async def stop(self) -> None:
+        """End between images; what is left goes on at the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            await asyncio.to_thread(self._forget_expired)
+            job = await asyncio.to_thread(self._store.next)
+            if job is None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), _IDLE_S)
+                continue
+            await self._work_on(job)
+
+    def _forget_expired(self) -> None:
+        for job in self._store.expired(time.time() - self._ttl_s):
+            self._store.delete(job.job_id)
+
+    async def _work_on(self, job: Job) -> None:
+        move = partial(self._store.move, job.job_id)
+        if not await asyncio.to_thread(move, "running", among=("queued", "running")):
+            return
+        resources, failure = self._resources, None
+        try:
+            resources = await self._with_snapshot(job)
+        except (ServiceError, OSError) as exc:
+            failure = _failure(exc)
+        for image in await asyncio.to_thread(self._store.images, job.job_id, "pending"):
+            started = time.monotonic()
+            outcome = failure or await self._segment(job, resources, image.number)
+            seconds = time.monotonic() - started
+            finish = partial(self._store.finish_image, job.job_id, image.number, seconds, outcome)
+            await asyncio.to_thread(finish)
+            if not await asyncio.to_thread(move, "running", among=("running",)):
+                return
+        await asyncio.to_thread(move, "done", among=("running",))
+
+    async def _with_snapshot(self, job: Job) -> Resources:
+        """The resources with the session as it was when the job was made, and no other."""
+        path = self._store.folder(job.job_id) / SNAPSHOT
+        content = decode_session(await asyncio.to_thread(path.read_bytes), {})
+        limits = SessionLimits(_NEVER_S, 255, 2**31, 1, 2**62)
+        store = MemoryStore(limits, max_sessions=1, max_bytes=2**62)
+        form = JobForm.model_validate_json(job.form)
+        await store.restore(SessionKey(job.owner, form.session_id or ""), content)
+        return replace(self._resources, store=store)
+
+    async def _segment(self, job: Job, resources: Resources, number: int) -> tuple[str, str] | None:
+        """Write the result of one image; why there is none, if so."""
+        folder, back_off_s = self._store.folder(job.job_id), 0.1
+        while True:
+            try:
+                data = await asyncio.to_thread((folder / str(number)).read_bytes)
+                answer = await segment(resources, _single(job.form, data), job.owner)
+                await asyncio.to_thread(_keep, folder, number, answer)
+            except RetryableError:  # others go first
+                await asyncio.sleep(back_off_s)
+                back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
+            except Exception as exc:  # noqa: BLE001  # one image must not end the job
+                return _failure(exc)
+            else:
+                return None
+
+
+def _single(form: str, image: bytes) -> SegmentForm:
+    """The request for one image of a job, whatever fields requests have."""
+    fields = _fields.validate_json(form)
+    kept = {name: value for name, value in fields.items() if name in SegmentForm.model_fields}
+    return SegmentForm.model_validate({**kept, "images": [image]})
+
+
+def _keep(folder: Path, number: int, answer: bytes) -> None:
+    (result,) = SegmentResponse.model_validate_json(answer).results
+    part = folder / f"{number}.part"
+    part.write_text(result.model_dump_json())
+    part.replace(folder / f"{number}.json")
+
+
+def _failure(exc: Exception) -> tuple[str, str]:
+    if isinstance(exc, ServiceError):
+        return exc.code, exc.detail
+    _log.error("image of a job failed", exc_info=exc)
+    return ServiceError.code, ServiceError.title

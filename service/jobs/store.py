@@ -1,0 +1,190 @@
+"""Jobs in SQLite, so that they outlive the process; their files lie beside it."""
+
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from service.errors import JobNotFoundError
+from service.jobs.schemas import State
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
+    updated REAL NOT NULL, bytes INTEGER NOT NULL, form TEXT NOT NULL, seconds REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS images (
+    job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
+    name TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'pending', code TEXT, detail TEXT,
+    PRIMARY KEY (job, number)
+);
+"""
+
+
+class Job(NamedTuple):
+    """A job as it stands; `seconds` were spent on the images done and failed."""
+
+    job_id: str
+    owner: str
+    state: State
+    created: float
+    form: str
+    seconds: float
+    total: int
+    done: int
+    failed: int
+
+
+class JobImage(NamedTuple):
+    """One image of a job."""
+
+    number: int
+    name: str
+    state: str
+    code: str | None
+    detail: str | None
+
+
+class JobStore:
+    """The jobs of one directory, which belongs to one process; blocks, so call it in threads.
+
+    Raises:
+        sqlite3.OperationalError: another process has the directory, or it cannot be written.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(
+            directory / "jobs.sqlite3", check_same_thread=False, isolation_level=None, timeout=2
+        )
+        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA foreign_keys=ON")
+        self._db.executescript(_SCHEMA)
+        self._drop_orphans()
+
+    def folder(self, job_id: str) -> Path:
+        """Where the files of a job lie."""
+        return self._directory / "files" / job_id
+
+    def create(self, job_id: str, owner: str, form: str, names: Sequence[str], nbytes: int) -> None:
+        """Add a job whose files are there already, ready to run."""
+        now = time.time()
+        with self._lock, self._db:
+            self._db.execute("BEGIN")
+            self._db.execute(
+                "INSERT INTO jobs VALUES (?, ?, 'queued', ?, ?, ?, ?, 0)",
+                (job_id, owner, now, now, nbytes, form),
+            )
+            self._db.executemany(
+                "INSERT INTO images (job, number, name) VALUES (?, ?, ?)",
+                [(job_id, number, name) for number, name in enumerate(names)],
+            )
+
+    def get(self, job_id: str, owner: str) -> Job:
+        """A job of an owner.
+
+        Raises:
+            JobNotFoundError.
+        """
+        jobs = self._select("WHERE j.id = ? AND j.owner = ?", (job_id, owner))
+        if not jobs:
+            raise JobNotFoundError
+        return jobs[0]
+
+    def of_owner(self, owner: str) -> list[Job]:
+        """An owner's jobs, newest first."""
+        return self._select("WHERE j.owner = ?", (owner,))
+
+    def next(self) -> Job | None:
+        """The oldest job that waits or was interrupted."""
+        jobs = self._select("WHERE j.state IN ('queued', 'running')", ())
+        return jobs[-1] if jobs else None
+
+    def expired(self, before: float) -> list[Job]:
+        """Finished jobs that nothing happened to since."""
+        return self._select("WHERE j.state IN ('done', 'cancelled') AND j.updated < ?", (before,))
+
+    def images(self, job_id: str, state: str) -> list[JobImage]:
+        """The images of a job in a state, in order."""
+        rows = self._query(
+            "SELECT number, name, state, code, detail FROM images WHERE job = ? AND state = ? "
+            "ORDER BY number",
+            (job_id, state),
+        )
+        return [JobImage(*row) for row in rows]
+
+    def nbytes(self) -> int:
+        """Bytes of the images of all jobs."""
+        return int(self._query("SELECT COALESCE(SUM(bytes), 0) FROM jobs", ())[0][0])
+
+    def finish_image(
+        self, job_id: str, number: int, seconds: float, failure: tuple[str, str] | None
+    ) -> None:
+        """Note that an image has its result, or why it has none."""
+        code, detail = failure or (None, None)
+        with self._lock, self._db:
+            self._db.execute("BEGIN")
+            self._db.execute(
+                "UPDATE images SET state = ?, code = ?, detail = ? WHERE job = ? AND number = ?",
+                ("failed" if failure else "done", code, detail, job_id, number),
+            )
+            self._db.execute(
+                "UPDATE jobs SET seconds = seconds + ?, updated = ? WHERE id = ?",
+                (seconds, time.time(), job_id),
+            )
+
+    def move(self, job_id: str, state: State, *, among: Sequence[State]) -> bool:
+        """Give a job a state, if it is in one of `among`; whether it was."""
+        marks = ", ".join("?" * len(among))
+        with self._lock:
+            cursor = self._db.execute(
+                f"UPDATE jobs SET state = ?, updated = ? WHERE id = ? AND state IN ({marks})",  # noqa: S608
+                (state, time.time(), job_id, *among),
+            )
+            return cursor.rowcount == 1
+
+    def retry_failed(self, job_id: str) -> None:
+        """Let images without a result wait again."""
+        with self._lock:
+            self._db.execute(
+                "UPDATE images SET state = 'pending', code = NULL, detail = NULL "
+                "WHERE job = ? AND state = 'failed'",
+                (job_id,),
+            )
+
+    def delete(self, job_id: str) -> None:
+        """Forget a job and its files."""
+        with self._lock:
+            self._db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+        shutil.rmtree(self.folder(job_id), ignore_errors=True)
+
+    def close(self) -> None:
+        """Let go of the directory."""
+        with self._lock:
+            self._db.close()
+
+    def _drop_orphans(self) -> None:
+        """Remove the files of uploads that a crash cut off."""
+        known = {str(row[0]) for row in self._query("SELECT id FROM jobs", ())}
+        for folder in (self._directory / "files").glob("*"):
+            if folder.name not in known:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _select(self, where: str, values: Sequence[object]) -> list[Job]:
+        rows = self._query(
+            "SELECT j.id, j.owner, j.state, j.created, j.form, j.seconds, COUNT(*), "  # noqa: S608
+            "SUM(i.state = 'done'), SUM(i.state = 'failed') FROM jobs j "
+            f"JOIN images i ON i.job = j.id {where} GROUP BY j.id ORDER BY j.created DESC",
+            values,
+        )
+        return [Job(*row) for row in rows]
+
+    def _query(self, statement: str, values: Sequence[object]) -> list[Any]:
+        with self._lock:
+            return self._db.execute(statement, values).fetchall()

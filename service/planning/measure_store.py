@@ -1,0 +1,92 @@
+"""What sessions cost Redis: its memory, and the time of its core by its own account."""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from service.errors import StoreUnavailableError
+from service.planning.profile import ProfileError, StoreCosts
+from service.stores import SessionKey, SessionLimits, decode_session
+from service.stores.redis import RedisStore
+
+_CALLS = 300
+_MIB = 2**20
+_TOUCH_BYTES = 400.0  # three keys, the script's digest and arguments, and its answer
+
+
+def measure_store(url: str, archives: Mapping[tuple[int, int], bytes]) -> StoreCosts:
+    """Put the sessions of archives, by classes and shots, into Redis and ask for them again.
+
+    Raises:
+        ProfileError: Redis cannot be reached.
+    """
+    prefix = f"fss-measure-{secrets.token_hex(4)}"
+    try:
+        with Redis.from_url(url, protocol=2) as client:
+            try:
+                touch_us = asyncio.run(_fill(client, url, prefix, archives))
+                return _costs(client, prefix, archives, touch_us)
+            finally:
+                for key in client.scan_iter(f"{prefix}:*"):
+                    client.delete(key)
+    except (RedisError, StoreUnavailableError, OSError) as exc:
+        raise ProfileError(f"Redis could not be measured: {type(exc).__name__}") from exc
+
+
+async def _fill(
+    client: Redis, url: str, prefix: str, archives: Mapping[tuple[int, int], bytes]
+) -> float:
+    """Microseconds of what a request does whose session is held beside Redis."""
+    store = RedisStore(url, SessionLimits(), max_bytes=1024 * _MIB, prefix=prefix)
+    try:
+        for (classes, shots), archive in archives.items():
+            key = SessionKey("", f"{classes}x{shots}")
+            await store.restore(key, decode_session(archive, {}))
+        before = _core_us(client)
+        for _ in range(_CALLS):
+            await store.get(key)
+        return (_core_us(client) - before) / _CALLS
+    finally:
+        await store.close()
+
+
+def _costs(
+    client: Redis, prefix: str, archives: Mapping[tuple[int, int], bytes], touch_us: float
+) -> StoreCosts:
+    """Two sizes of sessions tell what each costs and what each byte of it does."""
+    by_size = sorted(
+        client.scan_iter(f"{prefix}:session:*"), key=lambda key: client.memory_usage(key) or 0
+    )
+    small, large = by_size[0], by_size[-1]
+    sizes = [len(archive) for archive in archives.values()]
+    small_us, large_us = _fetch_us(client, small), _fetch_us(client, large)
+    per_mib = max(0.0, large_us - small_us) / (max(sizes) - min(sizes)) * _MIB
+    most = max(archives, key=lambda each: each[0] * each[1])
+    shot_bytes = (max(sizes) - min(sizes)) / (most[0] * most[1] - 1)
+    held: Any = client.memory_usage(large, samples=0)
+    return StoreCosts(
+        shot_bytes=shot_bytes,
+        session_bytes=max(0.0, min(sizes) - shot_bytes),
+        memory_factor=max(1.0, held / max(sizes)),
+        touch_us=touch_us,
+        touch_bytes=_TOUCH_BYTES,
+        fetch_us=max(0.0, small_us - per_mib * min(sizes) / _MIB),
+        fetch_us_per_mib=per_mib,
+    )
+
+
+def _fetch_us(client: Redis, key: bytes) -> float:
+    before = _core_us(client)
+    for _ in range(_CALLS):
+        client.hgetall(key)
+    return (_core_us(client) - before) / _CALLS
+
+
+def _core_us(client: Redis) -> float:
+    """Of the processor's time of Redis so far."""
+    told: Any = client.info("cpu")
+    return 1e6 * float(told["used_cpu_user"] + told["used_cpu_sys"])

@@ -1,0 +1,125 @@
+"""What single operations cost on one kind of machine, as a small JSON file."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PROFILES = Path(__file__).resolve().parent / "profiles"
+
+Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class ProfileError(Exception):
+    """A profile is missing or not valid; the message says what to do."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EngineCosts(_Part):
+    """Milliseconds of one device.
+
+    A batch of B images, each asked for P classes of K shots, takes
+    `batch_ms + B * (image_ms + P * (class_ms + K * shot_ms))`.
+    """
+
+    device: Literal["cpu", "gpu"]
+    max_batch: Count
+    batch_ms: Cost
+    image_ms: Cost
+    class_ms: Cost
+    shot_ms: Cost
+
+    def batch_s(self, images: float, classes: int, shots: int, encoded: float = 1.0) -> float:
+        """Seconds of a batch; `encoded` is the share of its images that were not seen before."""
+        head_ms = classes * (self.class_ms + shots * self.shot_ms)
+        return (self.batch_ms + images * (encoded * self.image_ms + head_ms)) / 1000
+
+
+class HostCosts(_Part):
+    """Milliseconds of one core beside the device, and the cores of one replica."""
+
+    cores: Count
+    request_ms: Cost
+    decode_ms: Cost
+    mask_ms: Cost
+
+    def request_s(self, images: int, classes: int) -> float:
+        """Core seconds of a request: HTTP, decoding, and writing the masks of every class."""
+        return (self.request_ms + images * (self.decode_ms + classes * self.mask_ms)) / 1000
+
+
+class WireCosts(_Part):
+    """Bytes between a client and a replica: of an image, and of one class's answer to it."""
+
+    image_bytes: Cost
+    answer_bytes: Cost
+
+
+class StoreCosts(_Part):
+    """What a session is in Redis, and microseconds of the core of Redis.
+
+    memory_factor: bytes of Redis for one of a session's arrays.
+    touch_us, touch_bytes: of the script that every request runs, both ways.
+    fetch_us, fetch_us_per_mib: of a session that a replica has no copy of.
+    """
+
+    shot_bytes: Cost
+    session_bytes: Cost
+    memory_factor: Annotated[float, Field(ge=1, allow_inf_nan=False)]
+    touch_us: Cost
+    touch_bytes: Cost
+    fetch_us: Cost
+    fetch_us_per_mib: Cost
+
+    def content_bytes(self, classes: int, shots: int) -> float:
+        """Of a session, as it travels."""
+        return self.session_bytes + classes * shots * self.shot_bytes
+
+    def fetch_s(self, content_bytes: float) -> float:
+        """Seconds of the core of Redis to hand out a session."""
+        return (self.fetch_us + self.fetch_us_per_mib * content_bytes / 2**20) / 1e6
+
+
+class Profile(_Part):
+    """Unit costs with where they are from; `estimated` never reads as measured."""
+
+    format_version: Literal[1] = 1
+    name: str
+    model: str
+    precision: str
+    machine: str
+    origin: Literal["measured", "estimated, not measured"]
+    date: str
+    assumptions: tuple[str, ...] = ()
+    engine: EngineCosts
+    host: HostCosts
+    wire: WireCosts
+    store: StoreCosts
+
+
+def shipped_profiles() -> list[str]:
+    """Names of those that come with the service."""
+    return sorted(path.stem for path in PROFILES.glob("*.json"))
+
+
+def load_profile(name_or_path: str) -> Profile:
+    """A shipped profile by its name, or one from a file.
+
+    Raises:
+        ProfileError.
+    """
+    shipped = name_or_path in shipped_profiles()
+    path = PROFILES / f"{name_or_path}.json" if shipped else Path(name_or_path)
+    try:
+        return Profile.model_validate_json(path.read_bytes())
+    except OSError as exc:
+        known = ", ".join(shipped_profiles())
+        raise ProfileError(
+            f"no profile {name_or_path}: give a file that `plan measure` wrote, or one of {known}"
+        ) from exc
+    except ValidationError as exc:
+        raise ProfileError(f"{name_or_path} is not a profile: measure it anew\n{exc}") from exc

@@ -1,0 +1,49 @@
+"""What is asked of a fleet, and how much it keeps in reserve."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.planning.defaults import GIB, Routing
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=1)]
+MIB = 2**20
+
+
+class Workload(BaseModel):
+    """Numbers of a plan; defaults are the service's own settings where it has them.
+
+    rps: segment requests a second at the peak; images: of each.
+    sessions: alive in Redis at once; session_hours: that one lives, so new ones come.
+    encode_hits: share of images that were seen before by the same replica.
+    routing: `affinity` sends a session to one replica, `random` anywhere.
+    skew, hottest_rps: of the popularity of sessions, see `popularity`.
+    utilisation: of devices and cores that is planned with; p99_s: of a request, at most.
+    copies_bytes: FSS_MAX_STORE_BYTES; zones: of which one may fail.
+    redis_*: what one Redis may hold, send, and use of its core.
+    arrival_cv2: burstiness, see `queueing`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rps: Positive
+    classes: Annotated[int, Field(ge=1, le=255)] = 1
+    shots: Annotated[int, Field(ge=1, le=1024)] = 5
+    images: Annotated[int, Field(ge=1, le=16)] = 1
+    sessions: Annotated[int, Field(ge=2, le=10**9)] = 100_000
+    session_hours: Positive = 8.0
+    encode_hits: Share = 0.0
+    routing: Routing = "affinity"
+    skew: Annotated[float, Field(gt=0, lt=3)] = 0.8
+    hottest_rps: Positive = 20.0
+    arrival_cv2: Positive = 1.0
+    utilisation: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    p99_s: Positive = 1.0
+    zones: Whole = 3
+    surge: Share = 0.25
+    copies_bytes: Positive = 1024.0 * MIB
+    redis_bytes: Positive = 64.0 * GIB
+    redis_bytes_s: Positive = 10e9 / 8
+    redis_utilisation: Annotated[float, Field(gt=0, lt=1)] = 0.6

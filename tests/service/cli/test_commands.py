@@ -1,0 +1,188 @@
+"""The commands as a person types them, against a real service."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.cli import main
+from service.cli.doctor import why_no_gpu
+from service.cli.machine import Gpus
+from tests.service.pictures import Picture, iou, picture
+from tests.service.processes import serving, unused_port
+
+# pycocotools answers NumPy 2's question for a copy in the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the service listens."""
+    log = tmp_path_factory.mktemp("server") / "log"
+    with serving(log, {"FSS_ENGINE": "fake"}) as server:
+        yield str(server.client.base_url)
+
+
+def beside(folder: Path, shots: list[Picture]) -> None:
+    """Images with the masks of a class beside them."""
+    folder.mkdir()
+    for number, shot in enumerate(shots):
+        (folder / f"{number}.png").write_bytes(shot.image_png)
+        (folder / f"{number}.thing.png").write_bytes(shot.mask_png)
+
+
+def labelled(folder: Path, shots: list[Picture]) -> None:
+    """Images and label maps; 255 is ignored."""
+    (folder / "images").mkdir(parents=True)
+    (folder / "labels").mkdir()
+    (folder / "classes.csv").write_text("index,name\n0,background\n3,thing\n4,unseen\n255,void\n")
+    for number, shot in enumerate(shots):
+        (folder / "images" / f"{number}.png").write_bytes(shot.image_png)
+        labels = shot.mask * np.uint8(3)
+        labels[0] = 255
+        Image.fromarray(labels).save(folder / "labels" / f"{number}.png")
+
+
+@pytest.mark.parametrize("write", [beside, labelled])
+def test_register_a_folder_and_segment_another(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], write: object
+) -> None:
+    assert callable(write)
+    write(tmp_path / "supports", [picture(seed=i) for i in range(17)])
+    queries = tmp_path / "queries" / "inside"
+    queries.mkdir(parents=True)
+    query = picture(seed=30, box=(20, 60, 50, 70))
+    (queries / "q.png").write_bytes(query.image_png)
+    assert main(["register", "--support", str(tmp_path / "supports"), "--json", "--url", url]) == 0
+    registered = json.loads(capsys.readouterr().out)
+    (answer,) = registered["classes"]
+    assert (answer["class_name"], answer["shots"]) == ("thing", 17)
+    session = registered["session_id"]
+    out = tmp_path / "out"
+    command = ["segment", str(queries.parent), "--session", session, "--out", str(out)]
+    assert main([*command, "--json", "--url", url]) == 0
+    line = json.loads(capsys.readouterr().out)
+    with Image.open(out / "inside" / "q.png") as image:
+        found = np.asarray(image) == 1
+    assert iou(found, query.mask) > 0.8
+    assert line["classes"][0]["area"] == np.count_nonzero(found)
+
+
+def test_an_image_of_no_use_is_named_and_the_rest_is_done(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside(tmp_path / "s", [picture()])
+    assert main(["register", "--support", str(tmp_path / "s"), "--url", url]) == 0
+    session = capsys.readouterr().out.strip()
+    broken, good = tmp_path / "broken.png", tmp_path / "good.png"
+    broken.write_bytes(picture().image_png[:300])
+    good.write_bytes(picture().image_png)
+    out = tmp_path / "out"
+    pattern = str(tmp_path / "*o*.png")
+    command = ["segment", pattern, "--session", session, "--out", str(out), "--url", url]
+    assert main(command) == 1
+    message = capsys.readouterr().err
+    assert "broken.png" in message
+    assert "1 of 2 failed" in message
+    assert [path.name for path in out.iterdir()] == ["good.png"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["register"], "name a class"),
+        (["register", "thing", "--image", "a.jpg"], "1 images, but 0 masks"),
+        (["register", "thing", "--image", "a.jpg", "--mask", "a.png"], "a.jpg: No such file"),
+        (["register", "--support", "nowhere"], "nowhere is no folder"),
+        (["register", "--support", "."], "holds no supports"),
+        (["register", "--no-such-option"], "No such option"),
+        (["segment", "nothing*.jpg", "--session", "s", "--out", "out"], "no image at nothing"),
+    ],
+)
+def test_mistakes_are_told_without_a_traceback(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_service_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.png").write_bytes(picture().image_png)
+    address = f"http://127.0.0.1:{unused_port()}"
+    command = ["segment", str(tmp_path / "a.png"), "--session", "s", "--out", str(tmp_path / "o")]
+    assert main([*command, "--url", address]) == 1
+    assert "nothing answers at" in capsys.readouterr().err
+
+
+def test_the_key_of_a_client_is_no_setting_of_the_service(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FSS_CLIENT_KEY", "secret")
+    monkeypatch.setenv("FSS_CLIENT_URL", "http://elsewhere")
+    assert main(["openapi"]) == 0
+    assert json.loads(capsys.readouterr().out)["openapi"]
+
+
+def test_help_comes_at_once() -> None:
+    """Before anything that is slow to import."""
+    look = "import sys; from service.cli import main; main(['--help']); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
+    assert "register" in run.stdout
+    slow = {"numpy", "pydantic", "httpx", "fastapi", "onnxruntime", "cv2"}
+    assert not slow & set(run.stdout.split())
+
+
+def doctor(environment: dict[str, str]) -> tuple[int, dict[str, dict[str, str]]]:
+    run = subprocess.run(
+        [sys.executable, "-m", "service", "doctor", "--json"],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        timeout=120,
+    )
+    return run.returncode, {each["about"]: each for each in json.loads(run.stdout)}
+
+
+def test_doctor_finds_a_healthy_service(tiny_bundle: Path) -> None:
+    status, findings = doctor({"FSS_BUNDLE": str(tiny_bundle), "FSS_DEVICES": "cpu"})
+    assert status == 0
+    assert "works on cpu in fp32" in findings["bundle"]["text"]
+    assert "CPUExecutionProvider" in findings["onnxruntime"]["text"]
+
+
+def test_doctor_finds_what_is_broken(tmp_path: Path) -> None:
+    redis = f"redis://:hunter2@127.0.0.1:{unused_port()}"
+    status, findings = doctor({"FSS_BUNDLE": str(tmp_path), "FSS_STORE_URL": redis})
+    assert status == 1
+    assert (findings["bundle"]["verdict"], findings["sessions"]["verdict"]) == ("bad", "bad")
+    assert "hunter2" not in str(findings)
+
+
+@pytest.mark.parametrize(
+    ("found", "providers", "missing", "devices", "verdict", "text"),
+    [
+        (Gpus(0, None), [], [], "auto", "note", "no NVIDIA driver"),
+        (Gpus(0, "560.1"), [], [], "auto", "note", "shows no GPU"),
+        (Gpus(1, "560.1"), ["CPUExecutionProvider"], [], "auto", "note", "built for CPU"),
+        (Gpus(1, "560.1"), ["CUDAExecutionProvider"], [], "cpu", "note", "FSS_DEVICES=cpu"),
+        (Gpus(1, "560.1"), ["CUDAExecutionProvider"], ["libcudnn"], "auto", "bad", "libcudnn"),
+        (Gpus(2, "560.1"), ["CUDAExecutionProvider"], [], "cuda:0", "ok", "2, driver 560.1"),
+    ],
+)
+def test_doctor_says_why_a_gpu_is_not_used(
+    found: Gpus, providers: list[str], missing: list[str], devices: str, verdict: str, text: str
+) -> None:
+    finding = why_no_gpu(found, providers, lambda: missing, devices)
+    assert finding.verdict == verdict
+    assert text in finding.text

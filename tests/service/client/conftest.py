@@ -1,0 +1,79 @@
+"""A real service over the fake engine, and a server that answers from a script."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.service.processes import serving
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the service listens."""
+    log = tmp_path_factory.mktemp("server") / "log"
+    with serving(log, {"FSS_ENGINE": "fake"}) as server:
+        yield str(server.client.base_url)
+
+
+class Scripted:
+    """Answers requests from a list, the last answer for ever.
+
+    asked, keys: their paths and idempotency keys.
+    """
+
+    def __init__(self, *answers: tuple[int, dict[str, object], dict[str, str]]) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+        self.keys: list[str] = []
+
+    def take(self, path: str, key: str) -> tuple[int, dict[str, object], dict[str, str]]:
+        self.asked.append(path)
+        self.keys.append(key)
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+@contextmanager
+def scripted(script: Scripted) -> Iterator[str]:
+    """The address of a server that follows a script."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            status, body, headers = script.take(self.path, self.headers.get("idempotency-key", ""))
+            content = json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = answer  # noqa: N815 - names of http.server
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def problem(status: int, code: str) -> dict[str, object]:
+    """A problem document."""
+    return {
+        "type": f"urn:fss:problem:{code}",
+        "title": code,
+        "status": status,
+        "detail": "as the script says",
+        "code": code,
+    }

@@ -1,0 +1,210 @@
+"""Both clients against a real service over HTTP."""
+
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service import errors as service_errors
+from service.client import AsyncClient, Client, ClientError
+from service.client import errors as client_errors
+from service.client.errors import (
+    ClassNotFoundError,
+    InvalidInputError,
+    MaskSizeMismatchError,
+    SessionNotFoundError,
+    error_of,
+)
+from tests.service.client.conftest import problem
+from tests.service.pictures import BLUE, iou, picture
+
+# pycocotools answers NumPy 2's question for a copy in the old way.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SHOT = picture()
+QUERY = picture(seed=7, box=(20, 60, 50, 70))
+
+
+@pytest.mark.parametrize("form", ["path", "text", "bytes", "array", "pil"])
+def test_images_and_masks_in_every_form(url: str, tmp_path: Path, form: str) -> None:
+    image, mask = tmp_path / "a.png", tmp_path / "a.thing.png"
+    image.write_bytes(SHOT.image_png)
+    mask.write_bytes(SHOT.mask_png)
+    forms: dict[str, tuple[Any, Any]] = {
+        "path": (image, mask),
+        "text": (str(image), str(mask)),
+        "bytes": (SHOT.image_png, SHOT.mask_png),
+        "array": (SHOT.image, SHOT.mask),
+        "pil": (Image.fromarray(SHOT.image), Image.fromarray(SHOT.mask)),
+    }
+    shown, truth = forms[form]
+    with Client(url) as client:
+        session = client.session()
+        answer = session.register("thing", shown, truth)
+        assert (answer.session_id, answer.shots) == (session.id, 1)
+        found = session.segment(QUERY.image)["thing"]
+    assert found.mask.dtype == np.bool_
+    assert found.mask.shape == QUERY.mask.shape
+    assert found.area == np.count_nonzero(found.mask)
+    assert iou(found.mask, QUERY.mask) > 0.8
+
+
+def test_a_pil_image_is_sent_as_displayed(url: str) -> None:
+    buffer = BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # a quarter turn
+    Image.fromarray(SHOT.image).save(buffer, "PNG", exif=exif)
+    with Client(url) as client:
+        session = client.session()
+        session.register("thing", SHOT.image, SHOT.mask)
+        answers = [session.segment(Image.open(buffer)), session.segment(buffer.getvalue())]
+    height, width = SHOT.mask.shape
+    assert [(each.height, each.width) for each in answers] == [(width, height)] * 2
+    assert np.array_equal(answers[0]["thing"].mask, answers[1]["thing"].mask)
+
+
+def test_many_images_in_order_past_those_of_no_use(url: str, tmp_path: Path) -> None:
+    good = [picture(seed=i, box=(10 + i, 20, 60, 80)) for i in range(20)]
+    broken, missing = SHOT.image_png[:200], tmp_path / "missing.png"
+    images = [each.image for each in good]
+    mixed: list[Any] = [*images[:5], broken, *images[5:17], missing, *images[17:]]
+    failures: list[tuple[object, ClientError]] = []
+    with Client(url) as client:
+        session = client.session()
+        session.register("thing", SHOT.image, SHOT.mask)
+        found = list(session.segment_many(mixed, on_failure=lambda *each: failures.append(each)))
+        with pytest.raises(ClientError):
+            list(session.segment_many(mixed))
+    assert [image is each for (image, _), each in zip(found, images, strict=True)] == [True] * 20
+    for (_, answer), each in zip(found, good, strict=True):
+        assert iou(answer["thing"].mask, each.mask) > 0.8
+    assert [image for image, _ in failures] == [broken, missing]
+    assert isinstance(failures[1][1], InvalidInputError)
+
+
+def test_progress_is_shown_on_standard_error(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with Client(url) as client:
+        session = client.session()
+        session.register("thing", SHOT.image, SHOT.mask)
+        list(session.segment_many([QUERY.image] * 3, progress=True))
+    captured = capsys.readouterr()
+    assert "3/3" in captured.err
+    assert captured.out == ""
+
+
+def test_a_session_from_its_beginning_to_its_end(url: str) -> None:
+    with Client(url) as client:
+        session = client.session()
+        with pytest.raises(InvalidInputError, match="register one first"):
+            session.describe()
+        session.register("thing", [SHOT.image, QUERY.image], [SHOT.mask, QUERY.mask])
+        blue = picture(BLUE)
+        session.register("blue / sky?", blue.image, blue.mask)
+        names = [each.class_name for each in session.describe().classes]
+        assert names == ["thing", "blue / sky?"]
+        archive = session.archive()
+        session.delete_class("blue / sky?")
+        assert len(session.describe().classes) == 1
+        session.delete()
+        with pytest.raises(SessionNotFoundError):
+            session.describe()
+        copy = client.session()
+        restored = copy.restore(archive)
+        assert [each.class_name for each in restored.classes] == names
+        answer = copy.segment(blue.image, classes=["blue / sky?"], threshold=0.5)
+        assert list(answer.classes) == ["blue / sky?"]
+        assert np.array_equal(answer.label_map == 1, answer["blue / sky?"].mask)
+
+
+def test_refusals_are_typed_and_say_where(url: str) -> None:
+    with Client(url) as client:
+        session = client.session()
+        small = np.ones((5, 5), np.bool_)
+        with pytest.raises(MaskSizeMismatchError) as raised:
+            session.register("thing", [SHOT.image, SHOT.image], [SHOT.mask, small])
+        assert (raised.value.status, raised.value.location) == (422, "masks[1]")
+        session.register("thing", SHOT.image, SHOT.mask)
+        with pytest.raises(ClassNotFoundError):
+            session.segment(SHOT.image, classes=["other"])
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "message"),
+    [
+        ("nowhere.jpg", SHOT.mask, r"nowhere\.jpg: No such file"),
+        (SHOT.image.astype(np.float32), SHOT.mask, "uint8"),
+        (SHOT.image, SHOT.mask.astype(np.int64), "bool or uint8"),
+        ([SHOT.image] * 17, [SHOT.mask] * 17, "1 to 16"),
+        ([SHOT.image] * 2, SHOT.mask, "2 images, but 1 masks"),
+        (7, SHOT.mask, "not int"),
+    ],
+)
+def test_what_cannot_be_sent_is_told_without_asking(
+    image: object, mask: object, message: str
+) -> None:
+    with Client("http://127.0.0.1:9") as client, pytest.raises(InvalidInputError, match=message):
+        client.session().register("thing", image, mask)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("address", ["localhost:8000", "ftp://host", "http://", "http://[::"])
+def test_an_address_that_is_none(address: str) -> None:
+    with pytest.raises(InvalidInputError, match="no address"):
+        Client(address)
+
+
+async def test_the_asynchronous_client_answers_alike(url: str, tmp_path: Path) -> None:
+    images: list[np.ndarray | Path] = [picture(seed=i).image for i in range(20)]
+    images.insert(3, tmp_path / "missing.png")
+    failures = []
+    with Client(url) as client:
+        session = client.session()
+        session.register("thing", SHOT.image, SHOT.mask)
+        blocking = [found for _, found in session.segment_many(images, on_failure=lambda *_: None)]
+    async with AsyncClient(url) as client_:
+        assert (await client_.models())[0].name == "fake"
+        same = client_.session(session.id)
+        many = same.segment_many(images, on_failure=lambda *each: failures.append(each))
+        awaited = [found async for _, found in many]
+        one = await same.segment(images[0])
+        fresh = client_.session()
+        await fresh.register("thing", SHOT.image, SHOT.mask)
+        await fresh.delete()
+        with pytest.raises(SessionNotFoundError):
+            await fresh.describe()
+    assert len(failures) == 1
+    for ours, theirs in zip([*awaited, one], [*blocking, blocking[0]], strict=True):
+        assert np.array_equal(ours["thing"].mask, theirs["thing"].mask)
+
+
+def test_every_refusal_of_a_request_has_its_class() -> None:
+    import httpx
+
+    request = httpx.Request("GET", "http://service")
+
+    def codes(kind: type[service_errors.ServiceError]) -> set[tuple[int, str]]:
+        own = {(kind.status, kind.code)}
+        return own.union(*(codes(child) for child in kind.__subclasses__()))
+
+    for status, code in codes(service_errors.ServiceError):
+        answer = httpx.Response(status, json=problem(status, code), request=request)
+        error = error_of(answer)
+        assert isinstance(error, client_errors.ApiError)
+        if status < 500 and code not in {
+            "malformed_body",
+            "unsupported_media_type",
+            "not_acceptable",
+        }:
+            assert type(error).code == code
+
+
+def test_importing_the_client_imports_nothing_that_serves() -> None:
+    look = "import sys, service.client; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
+    loaded = set(run.stdout.split())
+    assert "service.client" in loaded
+    assert not {"fastapi", "starlette", "uvicorn", "onnxruntime", "cv2"} & loaded

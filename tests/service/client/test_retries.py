@@ -1,0 +1,136 @@
+"""What is sent again, when, and how often; against a server that follows a script."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Literal
+
+import httpx
+import pytest
+
+from service.client import Client, Retries
+from service.client.errors import (
+    ConnectionFailedError,
+    QueueFullError,
+    RateLimitedError,
+    RetryableError,
+    StoreUnavailableError,
+    UnexpectedAnswerError,
+)
+from tests.service.client.conftest import Scripted, problem, scripted
+from tests.service.pictures import picture
+from tests.service.processes import unused_port
+
+SOON = {"Retry-After": "1"}
+READY: tuple[int, dict[str, object], dict[str, str]] = (200, {"status": "ready"}, {})
+QUICK = Retries(attempts=3, first_wait_s=0.01)
+
+
+def test_waits_as_long_as_the_service_asks() -> None:
+    script = Scripted((503, problem(503, "not_ready"), SOON), READY)
+    with scripted(script) as url, Client(url) as client:
+        started = time.monotonic()
+        assert client.ready().status == "ready"
+        assert time.monotonic() - started >= 1
+    assert script.asked == ["/readyz", "/readyz"]
+
+
+def test_gives_up_after_so_many_attempts() -> None:
+    script = Scripted((429, problem(429, "rate_limited"), {}))
+    with (
+        scripted(script) as url,
+        Client(url, retries=QUICK) as client,
+        pytest.raises(RateLimitedError, match="as the script says"),
+    ):
+        client.ready()
+    assert len(script.asked) == 3
+
+
+def test_a_wait_that_is_too_long_is_not_waited_for() -> None:
+    script = Scripted((503, problem(503, "queue_full"), {"Retry-After": "3600"}))
+    with scripted(script) as url, Client(url) as client, pytest.raises(QueueFullError):
+        client.ready()
+    assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "asked"), [("queue_full", 3), ("worker_lost", 3), ("store_unavailable", 1)]
+)
+def test_a_deletion_is_sent_again_only_if_nothing_was_done(code: str, asked: int) -> None:
+    """A store that fails may have deleted it; a second time it is not there."""
+    script = Scripted((503, problem(503, code), {}))
+    with (
+        scripted(script) as url,
+        Client(url, retries=QUICK) as client,
+        pytest.raises(StoreUnavailableError if asked == 1 else RetryableError),
+    ):
+        client.session("s").delete()
+    assert len(script.asked) == asked
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_shots_are_sent_again_under_one_key(mode: Literal["append", "replace"]) -> None:
+    """A store that fails may have kept the shots; by the key the service knows them again."""
+    script = Scripted((503, problem(503, "store_unavailable"), {}))
+    shot = picture()
+    with scripted(script) as url, Client(url, retries=QUICK) as client:
+        for _ in range(2):
+            with pytest.raises(StoreUnavailableError):
+                client.session("s").register("thing", shot.image, shot.mask, mode=mode)
+    assert len(script.keys) == 6
+    assert [len(set(script.keys[start : start + 3])) for start in (0, 3)] == [1, 1]
+    assert len(set(script.keys)) == 2
+    assert all(len(key) == 32 for key in script.keys)
+
+
+def test_nobody_at_the_address() -> None:
+    port = unused_port()
+    with (
+        Client(f"http://127.0.0.1:{port}", retries=QUICK) as client,
+        pytest.raises(ConnectionFailedError, match=f"nothing answers at .*{port}"),
+    ):
+        client.ready()
+
+
+def test_somebody_else_at_the_address() -> None:
+    for status in (404, 200):
+        script = Scripted((status, {"hello": "world"}, {}))
+        with (
+            scripted(script) as url,
+            Client(url) as client,
+            pytest.raises(UnexpectedAnswerError),
+        ):
+            client.ready()
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 3])
+def test_without_a_time_the_wait_doubles_and_is_spread(attempt: int) -> None:
+    retries = Retries(first_wait_s=0.5, longest_wait_s=1.5)
+    waits = [retries.wait_s(attempt, httpx.Response(503), repeatable=True) for _ in range(50)]
+    longest = min(1.5, 0.5 * 2 ** (attempt - 1))
+    assert all(wait is not None and longest / 2 <= wait <= longest for wait in waits)
+    assert len(set(waits)) > 1
+
+
+def test_a_date_is_a_time_too() -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+    response = httpx.Response(503, headers={"Retry-After": date})
+    wait_s = Retries().wait_s(1, response, repeatable=True)
+    assert wait_s is not None
+    assert 18 <= wait_s <= 26
+
+
+@pytest.mark.parametrize(
+    ("error", "repeatable", "again"),
+    [
+        (httpx.ConnectError("refused"), False, True),
+        (httpx.ReadTimeout("late"), False, False),
+        (httpx.ReadTimeout("late"), True, True),
+        (httpx.RemoteProtocolError("gone"), False, False),
+        (httpx.UnsupportedProtocol("ftp"), True, False),
+    ],
+)
+def test_what_may_have_been_done_is_not_done_twice(
+    error: httpx.TransportError, repeatable: bool, again: bool
+) -> None:
+    assert (Retries().wait_s(1, error, repeatable=repeatable) is not None) == again

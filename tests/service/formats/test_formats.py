@@ -1,0 +1,169 @@
+"""Datasets, read back by the tools that will read them."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from numpy.typing import NDArray
+from PIL import Image
+from pycocotools.coco import COCO
+from shapely.geometry import shape
+
+from service.formats import (
+    FORMATS,
+    ClassMask,
+    ExportOptions,
+    FolderSink,
+    LabelledImage,
+    Stems,
+    ZipSink,
+    export_dataset,
+)
+from tests.service.pictures import iou
+
+# pycocotools is older than NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+HEIGHT, WIDTH = 120, 90
+CLASSES = ("ring", 'speckle: "odd"', "nothing")
+Mask = NDArray[np.bool_]
+
+
+def ring() -> Mask:
+    """Two objects, one of them with two holes."""
+    canvas = np.zeros((HEIGHT, WIDTH), np.uint8)
+    cv2.circle(canvas, (40, 50), 30, 1, -1)
+    cv2.circle(canvas, (30, 45), 8, 0, -1)
+    cv2.circle(canvas, (50, 60), 9, 0, -1)
+    cv2.rectangle(canvas, (70, 100), (89, 119), 1, -1)
+    return canvas.astype(np.bool_)
+
+
+def speckle() -> Mask:
+    """Every way in which pixels can touch, outside of the ring."""
+    noise = np.random.default_rng(3).random((HEIGHT, WIDTH)) < 0.5
+    noise[15:] = False
+    return noise
+
+
+MASKS = {CLASSES[0]: ring(), CLASSES[1]: speckle(), CLASSES[2]: np.zeros_like(ring())}
+
+
+def labelled(file_name: str = "line 1/part.jpg") -> LabelledImage:
+    masks = tuple(ClassMask.of(name, mask, score=0.75) for name, mask in MASKS.items())
+    return LabelledImage(file_name, HEIGHT, WIDTH, masks)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    export_dataset([labelled(), labelled("b.png")], CLASSES, FORMATS, FolderSink(tmp_path))
+    return tmp_path
+
+
+def test_label_map_and_names(folder: Path) -> None:
+    with Image.open(folder / "masks/labels/line 1/part.png") as image:
+        assert image.mode == "P"
+        labels = np.asarray(image)
+    for number, mask in enumerate(MASKS.values(), start=1):
+        np.testing.assert_array_equal(labels == number, mask)
+    assert (folder / "masks/classes.csv").read_text().splitlines() == [
+        "index,name",
+        "1,ring",
+        '2,"speckle: ""odd"""',
+        "3,nothing",
+    ]
+
+
+@pytest.mark.parametrize("instances", ["component", "class"])
+def test_coco_masks_are_equal_bit_for_bit(tmp_path: Path, instances: Any) -> None:
+    options = ExportOptions(instances=instances)
+    export_dataset([labelled(), labelled("b")], CLASSES, ["coco"], FolderSink(tmp_path), options)
+    coco = COCO(tmp_path / "coco.json")
+    assert [image["file_name"] for image in coco.loadImgs(coco.getImgIds())] == [
+        "line 1/part.jpg",
+        "b",
+    ]
+    for image_id in coco.getImgIds():
+        for category in coco.loadCats(coco.getCatIds()):
+            found = coco.loadAnns(coco.getAnnIds([image_id], [category["id"]]))
+            masks = [coco.annToMask(each) for each in found]
+            whole = np.add.reduce(masks, axis=0) if masks else np.zeros((HEIGHT, WIDTH))
+            np.testing.assert_array_equal(whole, MASKS[category["name"]])
+            assert all(each["area"] == mask.sum() for each, mask in zip(found, masks, strict=True))
+            assert not any(each["iscrowd"] for each in found)
+    objects = coco.getAnnIds([1], [1])
+    assert len(objects) == (2 if instances == "component" else 1)
+
+
+def test_coco_polygons_keep_holes(tmp_path: Path) -> None:
+    options = ExportOptions(segmentation="polygon")
+    export_dataset([labelled()], CLASSES, ["coco"], FolderSink(tmp_path), options)
+    coco = COCO(tmp_path / "coco.json")
+    masks = [coco.annToMask(each) for each in coco.loadAnns(coco.getAnnIds([1], [1]))]
+    assert iou(np.logical_or.reduce(masks), MASKS["ring"]) > 0.97
+
+
+def yolo_mask(text: str, number: int) -> Mask:
+    """What a reader of YOLO's polygons fills, at eight times the size to see pixel corners."""
+    canvas = np.zeros((HEIGHT * 8, WIDTH * 8), np.uint8)
+    for line in text.splitlines():
+        kind, *numbers = line.split()
+        corners = np.array(numbers, float).reshape(-1, 2)
+        assert (corners >= 0).all()
+        assert (corners <= 1).all()
+        if int(kind) == number:
+            pixels = corners * (WIDTH * 8, HEIGHT * 8) - 0.5
+            cv2.fillPoly(canvas, [pixels.round().astype(np.int32)], 1)
+    return canvas[4::8, 4::8].astype(np.bool_)
+
+
+def test_yolo_polygons_cover_the_mask(folder: Path) -> None:
+    text = (folder / "yolo/labels/line 1/part.txt").read_text()
+    assert len([line for line in text.splitlines() if line.startswith("0 ")]) == 2
+    assert iou(yolo_mask(text, 0), MASKS[CLASSES[0]]) > 0.97
+    assert iou(yolo_mask(text, 1), MASKS[CLASSES[1]]) > 0.97
+    data = yaml.safe_load((folder / "yolo/data.yaml").read_text())
+    assert data["names"] == dict(enumerate(CLASSES))
+
+
+def test_geojson_is_valid_and_of_the_same_area(folder: Path) -> None:
+    collection = json.loads((folder / "geojson/line 1/part.geojson").read_text())
+    areas = dict.fromkeys(CLASSES, 0.0)
+    for feature in collection["features"]:
+        geometry = shape(feature["geometry"])
+        assert geometry.is_valid
+        assert geometry.area == feature["properties"]["area"]
+        assert all(polygon.exterior.is_ccw for polygon in geometry.geoms)
+        areas[feature["properties"]["class_name"]] += geometry.area
+    assert areas == {name: float(mask.sum()) for name, mask in MASKS.items()}
+    (holed,) = (f for f in collection["features"] if len(f["geometry"]["coordinates"][0]) == 3)
+    assert holed["properties"]["class_name"] == "ring"
+
+
+def test_zip_and_folder_hold_the_same(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "all.zip"
+    with ZipSink(target) as sink:
+        export_dataset([labelled(), labelled("b.png")], CLASSES, FORMATS, sink)
+    with zipfile.ZipFile(target) as archive:
+        for name in archive.namelist():
+            assert archive.read(name) == (folder / name).read_bytes()
+        assert len(archive.namelist()) == 9
+
+
+def test_names_stay_inside_and_apart() -> None:
+    stems = Stems()
+    names = ["a.jpg", "a.png", "A.JPG", "../../etc/passwd", "/abs\\c:\x00x.png", "..", ""]
+    assert [stems.of(name) for name in names] == [
+        "a",
+        "a_png",
+        "A_JPG",
+        "etc/passwd",
+        "abs/c__x",
+        "image",
+        "image_2",
+    ]

@@ -1,0 +1,182 @@
+"""Jobs over HTTP: what is asked for is found in the results, whatever happens in between."""
+
+import asyncio
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.access import key_line, new_key
+from service.app import create_app
+from service.engine import FakeEngine
+from service.settings import Settings
+from tests.service.http_api import assert_problem, new_session, post_segment, running
+from tests.service.pictures import iou, picture
+from tests.service.processes import serving
+
+# pycocotools is older than NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SCENES = [picture(seed=seed, box=(10 * seed, 40, 50, 60)) for seed in range(4)]
+
+
+@pytest.fixture
+async def jobs(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a service with jobs."""
+    settings = Settings(jobs_dir=tmp_path / "jobs")
+    async with running(create_app(settings, engine=FakeEngine())) as client:
+        yield client
+
+
+def uploads(count: int = 4) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("images", (f"line/{i}.png", SCENES[i % 4].image_png)) for i in range(count)]
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+async def ended(client: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
+    async with asyncio.timeout(60):
+        while True:
+            job: dict[str, Any] = (await client.get(f"/jobs/{job_id}")).json()
+            if job["state"] in ("done", "cancelled"):
+                return job
+            await asyncio.sleep(0.02)
+
+
+def results(response: httpx.Response) -> zipfile.ZipFile:
+    assert response.status_code == 200, response.text
+    return zipfile.ZipFile(io.BytesIO(response.content))
+
+
+async def test_uploads_and_zip_are_segmented_and_exported(jobs: httpx.AsyncClient) -> None:
+    session_id = await new_session(jobs, SCENES[:1])
+    packed = {
+        "deep/x.png": SCENES[2].image_png,
+        "../../escape.png": SCENES[3].image_png,
+        "broken.jpg": b"none",
+        "readme.txt": b"none",
+        "nested.zip": zipped({"y.png": SCENES[0].image_png}),
+    }
+    response = await jobs.post(
+        "/jobs",
+        data={"session_id": session_id},
+        files=[*uploads(2), ("archive", ("all.zip", zipped(packed)))],
+    )
+    assert response.status_code == 202, response.text
+    await jobs.delete(f"/sessions/{session_id}")  # the job has its own copy
+    job = await ended(jobs, response.json()["job_id"])
+    assert (job["state"], job["total"], job["done"], job["failed"]) == ("done", 5, 4, 1)
+    assert [(each["file_name"], each["code"]) for each in job["errors"]] == [
+        ("broken.jpg", "unsupported_image")
+    ]
+    archive = results(await jobs.get(f"/jobs/{job['job_id']}/results"))
+    assert json.loads(archive.read("coco.json"))["categories"][0]["name"] == "thing"
+    for stem, scene in zip(("line/0", "line/1", "deep/x", "escape"), SCENES, strict=True):
+        with Image.open(io.BytesIO(archive.read(f"masks/labels/{stem}.png"))) as image:
+            assert iou(np.asarray(image) == 1, scene.mask) > 0.8
+        assert archive.read(f"yolo/labels/{stem}.txt").startswith(b"0 ")
+        assert json.loads(archive.read(f"geojson/{stem}.geojson"))["features"]
+    assert (await jobs.get("/jobs")).json()["jobs"][0]["job_id"] == job["job_id"]
+    assert (await jobs.delete(f"/jobs/{job['job_id']}")).status_code == 204
+    assert_problem(await jobs.get(f"/jobs/{job['job_id']}"), 404, "job_not_found")
+
+
+async def test_cancelled_job_goes_on_and_tells_of_it(jobs: httpx.AsyncClient) -> None:
+    session_id = await new_session(jobs, SCENES[:1])
+    fields = {"session_id": session_id, "formats": "coco"}
+    job = (await jobs.post("/jobs", data=fields, files=uploads(60))).json()
+    path = f"/jobs/{job['job_id']}"
+    assert_problem(await jobs.get(f"{path}/results"), 409, "job_state")
+    cancelled = (await jobs.post(f"{path}/cancel")).json()
+    assert cancelled["state"] == "cancelled"
+    assert (await jobs.post(f"{path}/resume")).json()["state"] in ("queued", "running")
+    events = (await jobs.get(f"{path}/events")).text
+    assert "event: end" in events
+    assert json.loads(events.rpartition("data: ")[2].strip())["done"] == 60
+    late = (await jobs.get(f"{path}/events", headers={"Last-Event-ID": "59"})).text
+    assert "event: progress" not in late
+    archive = results(await jobs.get(f"{path}/results"))
+    assert archive.namelist() == ["coco.json"]
+    assert len(json.loads(archive.read("coco.json"))["images"]) == 60
+
+
+async def test_bad_requests_leave_nothing_behind(jobs: httpx.AsyncClient, tmp_path: Path) -> None:
+    fields = {"session_id": await new_session(jobs, SCENES[:1])}
+    no_zip = await jobs.post("/jobs", data=fields, files=[("archive", ("a.zip", b"PK\3\4"))])
+    assert_problem(no_zip, 422, "invalid_request")
+    assert_problem(
+        await jobs.post("/jobs", data=fields | {"classes": "x"}, files=uploads(1)),
+        404,
+        "class_not_found",
+    )
+    empty = await jobs.post("/jobs", data=fields, files=[("archive", ("a.zip", zipped({})))])
+    assert_problem(empty, 422, "invalid_request")
+    assert list((tmp_path / "jobs" / "files").iterdir()) == []
+
+
+async def test_zip_bomb_is_refused(tmp_path: Path) -> None:
+    settings = Settings(jobs_dir=tmp_path / "jobs", jobs_max_total_bytes=1_000_000)
+    async with running(create_app(settings, engine=FakeEngine())) as client:
+        fields = {"session_id": await new_session(client, SCENES[:1])}
+        bomb = zipped({f"{i}.png": bytes(400_000) for i in range(4)})
+        assert len(bomb) < 10_000
+        response = await client.post("/jobs", data=fields, files=[("archive", ("a.zip", bomb))])
+        assert_problem(response, 413, "body_too_large")
+
+
+async def test_owners_do_not_see_each_others_jobs(tmp_path: Path) -> None:
+    keys = {name: new_key() for name in ("one", "two")}
+    path = tmp_path / "keys"
+    path.write_text("\n".join(key_line(name, key) for name, key in keys.items()))
+    settings = Settings(jobs_dir=tmp_path / "jobs", api_keys_file=path)
+    async with running(create_app(settings, engine=FakeEngine())) as client:
+        client.headers["X-API-Key"] = keys["one"]
+        fields = {"session_id": await new_session(client, SCENES[:1])}
+        job_id = (await client.post("/jobs", data=fields, files=uploads(1))).json()["job_id"]
+        client.headers["X-API-Key"] = keys["two"]
+        assert_problem(await client.get(f"/jobs/{job_id}"), 404, "job_not_found")
+        assert_problem(await client.delete(f"/jobs/{job_id}"), 404, "job_not_found")
+        assert (await client.get("/jobs")).json() == {"jobs": []}
+
+
+async def test_without_a_directory_there_are_no_jobs(client: httpx.AsyncClient) -> None:
+    assert_problem(await client.get("/jobs"), 503, "jobs_disabled")
+    assert (await post_segment(client, "none", SCENES[:1])).status_code == 404
+
+
+def test_killed_service_goes_on_where_it_was(tmp_path: Path, tiny_bundle: Path) -> None:
+    environment = {"FSS_JOBS_DIR": str(tmp_path / "jobs"), "FSS_BUNDLE": str(tiny_bundle)}
+    with serving(tmp_path / "first.log", environment) as server:
+        scene = SCENES[0]
+        session = server.client.post(
+            "/support",
+            data={"class_name": "thing"},
+            files={"images": scene.image_png, "masks": scene.mask_png},
+        ).json()
+        fields = {"session_id": session["session_id"], "formats": ["coco"]}
+        job = server.client.post("/jobs", data=fields, files=uploads(200)).json()
+        path = f"/jobs/{job['job_id']}"
+        while not (before := server.client.get(path).json())["done"]:
+            pass
+        server.process.kill()
+        server.process.wait()
+    assert before["done"] < 200
+    with serving(tmp_path / "second.log", environment) as server:
+        assert server.client.get(path).json()["done"] >= before["done"]
+        assert "event: end" in server.client.get(f"{path}/events").text
+        assert server.client.get(path).json()["done"] == 200
+        coco = json.loads(results(server.client.get(f"{path}/results")).read("coco.json"))
+        assert [image["id"] for image in coco["images"]] == list(range(1, 201))

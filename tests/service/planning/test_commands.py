@@ -1,0 +1,86 @@
+"""The commands as users run them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.planning.profile import load_profile
+from tests.service.processes import serving
+from tests.service.redis_server import BINARY, RedisServer
+from tests.service.tiny_bundle import write_tiny_bundle
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"COLUMNS": "120"} | environment,
+        timeout=240,
+    )
+
+
+def test_plan_prints_what_is_needed_and_all_it_assumes() -> None:
+    done = run("plan", "--rps", "2000", "--classes", "5", "--shots", "5")
+    assert done.returncode == 0, done.stderr
+    for text in ("replicas for the peak", "Redis memory", "measured", "engine.image_ms", "skew"):
+        assert text in done.stdout
+
+
+def test_plan_as_json_for_a_gpu_is_marked_as_an_estimate() -> None:
+    done = run("plan", "--rps", "2000", "--gpu", "a100", "--network", "r50", "--json")
+    made = json.loads(done.stdout)
+    assert made["profile"]["origin"] == "estimated, not measured"
+    assert made["fleet"]["gpus"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--rps", "9", "--profile", "none.json"], "no profile none.json"),
+        (["--rps", "9", "--p99", "0.001"], "allow a longer p99"),
+        (["--rps", "9", "--gpu", "abacus"], "GPUs t4"),
+    ],
+)
+def test_what_cannot_be_planned_is_told_in_one_line(arguments: list[str], told: str) -> None:
+    done = run("plan", *arguments)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_simulate_tells_what_breaks_first() -> None:
+    options = ("--replicas", "40", "--sessions", "20000", "--cells", "4", "--gpu", "t4")
+    done = run("simulate", *options, "--gpu-share", "0.01", "--network", "r50", "--shots", "1")
+    assert done.returncode == 0, done.stderr
+    for text in ("estimated, not measured", "one Redis, random", "normal after", "upgrade"):
+        assert text in done.stdout
+
+
+@pytest.mark.redis
+@pytest.mark.skipif(BINARY is None, reason="redis-server is not installed")
+def test_measured_costs_can_be_planned_with(tmp_path: Path) -> None:
+    redis = RedisServer(tmp_path)
+    redis.start()
+    bundle = write_tiny_bundle(tmp_path / "tiny")
+    out = tmp_path / "here.json"
+    try:
+        with serving(tmp_path / "log", {"FSS_BUNDLE": str(bundle)}) as server:
+            address = ("--url", str(server.client.base_url), "--redis", redis.url)
+            done = run("plan-measure", "--out", str(out), *address, "--repeats", "2")
+    finally:
+        redis.kill()
+    assert done.returncode == 0, done.stderr
+    found = load_profile(str(out))
+    assert found.origin == "measured"
+    assert found.engine.device == "cpu"
+    assert found.store.shot_bytes > 0
+    assert found.store.touch_us > 0
+    assert run("plan", "--rps", "50", "--profile", str(out)).returncode == 0

@@ -1,0 +1,63 @@
+"""Plans grow with what is asked, and say what they stand on."""
+
+import pytest
+
+from service.planning.gpu import estimate
+from service.planning.plan import PlanError, make_plan
+from service.planning.profile import ProfileError, load_profile, shipped_profiles
+from service.planning.workload import Workload
+
+MEASURED = load_profile("lite-int8-cpu2")
+LOAD = Workload(rps=200, classes=2, shots=5, sessions=20_000)
+
+
+def test_a_plan_by_hand() -> None:
+    costs = MEASURED.engine
+    device_s = costs.batch_s(8, 2, 5) / 8
+    host_s = (MEASURED.host.request_ms + MEASURED.host.decode_ms + 2 * MEASURED.host.mask_ms) / 2000
+    plan = make_plan(LOAD, MEASURED)
+    assert plan.fleet.request_s == pytest.approx(device_s + host_s, rel=0.1)
+    assert plan.fleet.needed >= 200 * plan.fleet.request_s / 0.7
+    assert plan.fleet.replicas * 2 / 3 >= plan.fleet.needed
+    content = MEASURED.store.session_bytes + 10 * MEASURED.store.shot_bytes
+    memory = 20_000 * content * MEASURED.store.memory_factor
+    assert plan.store.memory_bytes == pytest.approx(memory)
+
+
+@pytest.mark.parametrize(
+    ("field", "more"), [("rps", 400.0), ("classes", 8), ("shots", 50), ("images", 4)]
+)
+def test_more_work_needs_more(field: str, more: float) -> None:
+    load = LOAD.model_copy(update={"p99_s": 20.0})
+    small = make_plan(load, MEASURED)
+    large = make_plan(load.model_copy(update={field: more}), MEASURED)
+    assert large.fleet.replicas > small.fleet.replicas
+    assert large.store.memory_bytes >= small.store.memory_bytes
+
+
+def test_affinity_finds_more_copies_and_asks_less_of_redis() -> None:
+    random = make_plan(LOAD.model_copy(update={"routing": "random"}), MEASURED)
+    affine = make_plan(LOAD, MEASURED)
+    assert affine.store.copy_hits > random.store.copy_hits
+    assert affine.store.out_bytes_s < random.store.out_bytes_s
+
+
+def test_a_p99_that_no_fleet_keeps_is_refused_with_what_to_do() -> None:
+    with pytest.raises(PlanError, match="longer p99, fewer images"):
+        make_plan(LOAD.model_copy(update={"p99_s": 0.01}), MEASURED)
+
+
+def test_what_was_not_measured_says_so() -> None:
+    profile = estimate(MEASURED, "r50", "a100", share=0.25)
+    assert profile.origin == "estimated, not measured"
+    assert profile.engine.image_ms == pytest.approx(175 / (312 * 0.25))
+    assert make_plan(LOAD, profile).fleet.gpus == make_plan(LOAD, profile).fleet.replicas
+    with pytest.raises(ProfileError, match="GPUs t4, l4"):
+        estimate(MEASURED, "r50", "abacus")
+
+
+@pytest.mark.parametrize("name", shipped_profiles())
+def test_shipped_profiles_are_measured_and_dated(name: str) -> None:
+    profile = load_profile(name)
+    assert (profile.name, profile.origin) == (name, "measured")
+    assert profile.date
