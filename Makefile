@@ -15,8 +15,8 @@ LAUNCHER := '\#!%s/bin/python\nimport sys\n\nsys.path.insert(0, "%s")\n\nfrom se
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check bench load soak chaos alerts lock clean bench-gpu label-studio \
-	report-card
+.PHONY: help demo run test check bench load soak chaos replicas alerts lock clean bench-gpu \
+	label-studio report-card
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
@@ -49,6 +49,9 @@ soak: $(VENV)/.stamp ## Live 2,000 sessions in 20,000 requests, write out/soak.j
 
 chaos: $(VENV)/.stamp ## Kill, fill, starve and overload services, write out/chaos.json
 	$(VENV)/bin/python -m tests.load chaos --json out/chaos.json
+
+replicas: $(VENV)/.stamp ## Kill and restart replicas behind nginx under load, write out/replicas.json
+	$(VENV)/bin/python -m tests.load replicas --json out/replicas.json
 
 report-card: $(VENV)/.stamp ## Corrupt shots of the sets in DATA, write out/report-card.json
 	$(VENV)/bin/python -m tests.report_card --data $(or $(DATA),data) --json out/report-card.json

@@ -106,6 +106,14 @@ class InvalidFieldsError(InvalidRequestError):
         super().__init__("; ".join(f"{location}: {message}" for location, message in self.problems))
 
 
+class IdempotencyKeyReusedError(ServiceError):
+    """The request differs from the one that its idempotency key came with first."""
+
+    status = 422
+    code = "idempotency_key_reused"
+    title = "The idempotency key belongs to another request"
+
+
 class MalformedBodyError(ServiceError):
     """The body is not what its content type says."""
 

@@ -7,6 +7,7 @@ from service.api.clients import KEY_HEADER, RATE_LIMIT_HEADERS
 from service.api.forms import SESSION_HEADER
 from service.api.middleware import REQUEST_ID_HEADER, SERVER_TIMING_HEADER
 from service.api.segment import CLASS_NAMES_HEADER
+from service.api.support import IDEMPOTENCY_HEADER
 
 
 def install_cors(app: FastAPI, origins: tuple[str, ...]) -> None:
@@ -20,7 +21,13 @@ def install_cors(app: FastAPI, origins: tuple[str, ...]) -> None:
         CORSMiddleware,
         allow_origins=origins,
         allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
-        allow_headers=("Authorization", KEY_HEADER, SESSION_HEADER, REQUEST_ID_HEADER),
+        allow_headers=(
+            "Authorization",
+            IDEMPOTENCY_HEADER,
+            KEY_HEADER,
+            REQUEST_ID_HEADER,
+            SESSION_HEADER,
+        ),
         expose_headers=(
             REQUEST_ID_HEADER,
             SERVER_TIMING_HEADER,

@@ -1,11 +1,28 @@
 """`POST /support`."""
 
-from fastapi import APIRouter, Request, status
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, status
 
 from service.api.dependencies import Context, Owner
 from service.api.openapi import problems, upload
 from service.schemas import SupportForm, SupportResponse
 from service.sessions import register
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+# Visible ASCII, so that no proxy on the way writes it in another manner.
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias=IDEMPOTENCY_HEADER,
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Fresh and random, such as a UUID: a request that is sent again with the same "
+        "key registers nothing again, and is answered with the class as it is by then. Kept as "
+        "long as an unused session; with another request it is refused.",
+    ),
+]
 
 router = APIRouter(tags=["support"])
 
@@ -16,7 +33,9 @@ router = APIRouter(tags=["support"])
     openapi_extra=upload(SupportForm),
     responses=problems(400, 404, 409, 413, 415, 422, 500, 503, 504),
 )
-async def post_support(request: Request, context: Context, owner: Owner) -> SupportResponse:
+async def post_support(
+    request: Request, context: Context, owner: Owner, idempotency_key: IdempotencyKey = None
+) -> SupportResponse:
     """Register a class: a name, one or more images, and a mask for each."""
     async with context.upload(request, SupportForm) as form:
-        return await register(context.resources, form, owner)
+        return await register(context.resources, form, owner, idempotency_key)

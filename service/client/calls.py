@@ -34,6 +34,7 @@ Threshold = float | Literal["calibrated", "model"] | None
 
 ARCHIVE = "application/vnd.fss.session+safetensors"
 _SESSION_ID_BYTES = 24
+_IDEMPOTENCY_KEY_BYTES = 24
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,10 @@ def register(
         "POST",
         "/support",
         answer_of(SupportResponse),
-        repeatable=session_id is not None and mode == "replace",
         session_id=session_id,
         options={
+            # The service registers once what comes again with the same one.
+            "headers": {"Idempotency-Key": secrets.token_urlsafe(_IDEMPOTENCY_KEY_BYTES)},
             "data": fields,
             "files": _files("images", shots, image_file) + _files("masks", truths, mask_file),
         },

@@ -130,6 +130,12 @@ class ReportNotFoundError(NotFoundError):
     code = "report_not_found"
 
 
+class ModelNotFoundError(NotFoundError):
+    """The service has no model of that name; `models` lists those it has."""
+
+    code = "model_not_found"
+
+
 class JobNotFoundError(NotFoundError):
     """The job is unknown, or is somebody else's."""
 
@@ -182,6 +188,12 @@ class LimitExceededError(InvalidRequestError):
     """A session would hold more than it may."""
 
     code = "limit_exceeded"
+
+
+class IdempotencyKeyReusedError(InvalidRequestError):
+    """The request differs from the one that its idempotency key came with first."""
+
+    code = "idempotency_key_reused"
 
 
 class InvalidArchiveError(InvalidRequestError):

@@ -8,46 +8,56 @@ from statistics import geometric_mean
 from model.contract import SupportSet
 from model.runtime import Adapt
 from service.engine import Engine
-from service.errors import CountMismatchError, LimitExceededError, ModelMismatchError
+from service.errors import (
+    ClassNotFoundError,
+    CountMismatchError,
+    LimitExceededError,
+    ModelMismatchError,
+)
 from service.schemas import SupportForm, SupportResponse
+from service.sessions.idempotency import once_of
 from service.sessions.judging import judge, report_card
 from service.sessions.resources import ModelResources, Resources, to_datetime
 from service.sessions.uploads import Support, View, drained, read_support
-from service.stores import Session, SessionKey
+from service.stores import Once, Session, SessionKey
 from service.telemetry import stage
 
 SESSION_ID_BYTES = 24
 
 
-async def register(resources: Resources, form: SupportForm, owner: str) -> SupportResponse:
+async def register(
+    resources: Resources, form: SupportForm, owner: str, idempotency_key: str | None = None
+) -> SupportResponse:
     """Compute the prototypes of a class and keep them; nothing changes when any support fails.
 
-    A new session belongs to `owner`, and only an own one is found.
+    A new session belongs to `owner`, and only an own one is found. A repeated request of the same
+    `idempotency_key` changes nothing, and is told of the class as it is by then.
 
     Raises:
         ServiceError: see `service.errors`; the file at fault is its location.
     """
     if len(form.images) != len(form.masks):
         raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
+    once = await once_of(resources, form, idempotency_key)
+    done = None if once is None else await resources.store.find_done(owner, once)
+    if done is not None:
+        session = await resources.store.get(done)
+        with resources.using(resources.models.of_session(session.model)) as own:
+            return _answer(own, form, session, await _read(own, form))
     engine, known = await _admit(resources, form, owner)
     with resources.using(engine) as own:
-        return await _register(own, form, owner, known)
+        supports = await _read(own, form)
+        registered = await _learn_views(own, form, supports, known)
+        session = await _keep(own, form, owner, registered, once)
+        return _answer(own, form, session, supports)
 
 
-async def _register(
-    resources: ModelResources, form: SupportForm, owner: str, known: SupportSet | None
+def _answer(
+    resources: ModelResources, form: SupportForm, session: Session, supports: Sequence[Support]
 ) -> SupportResponse:
-    supports = await _read(resources, form)
-    whole = [support.whole for support in supports]
-    registered = await _learn(resources, whole, form.adapt)
-    if any(support.close is not None for support in supports):
-        near = [support.close or support.whole for support in supports]
-        registered = registered._replace(close=await _learn(resources, near, form.adapt))
-    if form.report:
-        rows = await judge(resources.engine, resources.pool, whole, registered, known)
-        registered = registered._replace(judgements=rows)
-    session = await _keep(resources, form, owner, registered)
-    kept = session.classes[form.class_name]
+    kept = session.classes.get(form.class_name)
+    if kept is None:  # somebody was quicker to delete it
+        raise ClassNotFoundError(f"the session has no class {form.class_name!r} any more")
     return SupportResponse(
         session_id=session.session_id,
         class_name=form.class_name,
@@ -109,6 +119,24 @@ async def _read(resources: ModelResources, form: SupportForm) -> list[Support]:
         )
 
 
+async def _learn_views(
+    resources: ModelResources,
+    form: SupportForm,
+    supports: Sequence[Support],
+    known: SupportSet | None,
+) -> SupportSet:
+    """What the engine makes of supports, and of their objects from near where they are small."""
+    whole = [support.whole for support in supports]
+    registered = await _learn(resources, whole, form.adapt)
+    if any(support.close is not None for support in supports):
+        near = [support.close or support.whole for support in supports]
+        registered = registered._replace(close=await _learn(resources, near, form.adapt))
+    if form.report:
+        rows = await judge(resources.engine, resources.pool, whole, registered, known)
+        registered = registered._replace(judgements=rows)
+    return registered
+
+
 async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt) -> SupportSet:
     """What the engine makes of supports, all seen as a whole or all from near."""
     learned = await resources.engine.register(
@@ -118,10 +146,15 @@ async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt)
 
 
 async def _keep(
-    resources: ModelResources, form: SupportForm, owner: str, supports: SupportSet
+    resources: ModelResources,
+    form: SupportForm,
+    owner: str,
+    supports: SupportSet,
+    once: Once | None,
 ) -> Session:
+    store, model, name = resources.store, resources.model, form.class_name
     if form.session_id is not None:
         key = SessionKey(owner, form.session_id)
-        return await resources.store.put(key, resources.model, form.class_name, supports, form.mode)
+        return await store.put(key, model, name, supports, form.mode, once)
     key = SessionKey(owner, secrets.token_urlsafe(SESSION_ID_BYTES))
-    return await resources.store.create(key, resources.model, form.class_name, supports)
+    return await store.create(key, model, name, supports, once)

@@ -5,6 +5,7 @@
 
 from service.stores.base import (
     Mode,
+    Once,
     Session,
     SessionContent,
     SessionKey,
@@ -18,6 +19,7 @@ from service.stores.tensors import ShotSpec
 __all__ = [
     "MemoryStore",
     "Mode",
+    "Once",
     "Session",
     "SessionContent",
     "SessionKey",

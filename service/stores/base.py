@@ -76,6 +76,17 @@ class Session(NamedTuple):
         return self.content.classes
 
 
+class Once(NamedTuple):
+    """What makes a change happen once, however often it is asked for.
+
+    key: the caller's, and unlike those of all its other changes.
+    fingerprint: of the request, so that a key that comes back with another is noticed.
+    """
+
+    key: str
+    fingerprint: str
+
+
 class SessionLimits(NamedTuple):
     """What a session may hold and how long it lives after its last use.
 
@@ -95,16 +106,23 @@ class SessionStore(Protocol):
 
     Calls are atomic: of concurrent appends to one class none is lost, and limits hold whoever
     else writes. A store that cannot be reached raises StoreUnavailableError from every call; of a
-    call that changes something it is then unknown whether it did.
+    call that changes something it is then unknown whether it did, so it may only be repeated with
+    the same `once`: a change that was made is not made again for `ttl_s`, whoever asks the store.
     """
 
     async def create(
-        self, key: SessionKey, model: str, class_name: str, supports: SupportSet
+        self,
+        key: SessionKey,
+        model: str,
+        class_name: str,
+        supports: SupportSet,
+        once: Once | None = None,
     ) -> Session:
-        """Make a session with its first class.
+        """Make a session with its first class; if `once` did so before, the session it made then.
 
         Raises:
-            LimitExceededError.
+            LimitExceededError, IdempotencyKeyReusedError.
+            SessionNotFoundError: the session that it made then is gone.
         """
 
     async def restore(self, key: SessionKey, content: SessionContent) -> tuple[Session, bool]:
@@ -118,15 +136,29 @@ class SessionStore(Protocol):
         """
 
     async def put(
-        self, key: SessionKey, model: str, class_name: str, supports: SupportSet, mode: Mode
+        self,
+        key: SessionKey,
+        model: str,
+        class_name: str,
+        supports: SupportSet,
+        mode: Mode,
+        once: Once | None = None,
     ) -> Session:
         """Add shots to a class, or put them in the place of those it has; makes the class if new.
 
         Shots added without a refit leave the class the one it has; one that comes takes its place.
+        If `once` did so before, the session is left as it is.
 
         Raises:
-            SessionNotFoundError, LimitExceededError.
+            SessionNotFoundError, LimitExceededError, IdempotencyKeyReusedError.
             ModelMismatchError: another network than `model` made the session.
+        """
+
+    async def find_done(self, owner: str, once: Once) -> SessionKey | None:
+        """The session that `once` changed already, whether or not it is still there.
+
+        Raises:
+            IdempotencyKeyReusedError.
         """
 
     async def get(self, key: SessionKey) -> Session:

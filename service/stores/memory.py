@@ -6,7 +6,15 @@ from collections.abc import Callable
 
 from model.contract import SupportSet
 from service.errors import ClassNotFoundError, ModelMismatchError, SessionNotFoundError
-from service.stores.base import Mode, Session, SessionContent, SessionKey, SessionLimits
+from service.stores.base import (
+    Mode,
+    Once,
+    Session,
+    SessionContent,
+    SessionKey,
+    SessionLimits,
+)
+from service.stores.receipts import Receipts
 from service.stores.refusals import refusal
 
 
@@ -18,7 +26,7 @@ class MemoryStore:
 
     Args:
         limits: of one session and of one owner.
-        max_sessions: of the store.
+        max_sessions: of the store; it remembers as many changes that are to be made once.
         max_bytes: of the arrays of all prototypes.
         clock: seconds since the epoch.
     """
@@ -40,6 +48,7 @@ class MemoryStore:
         self._total_bytes = 0
         self._owner_sessions: Counter[str] = Counter()
         self._owner_bytes: Counter[str] = Counter()
+        self._receipts = Receipts(limits.ttl_s, capacity=max_sessions, clock=clock)
 
     @property
     def sessions(self) -> int:
@@ -52,10 +61,18 @@ class MemoryStore:
         return self._total_bytes
 
     async def create(
-        self, key: SessionKey, model: str, class_name: str, supports: SupportSet
+        self,
+        key: SessionKey,
+        model: str,
+        class_name: str,
+        supports: SupportSet,
+        once: Once | None = None,
     ) -> Session:
         """See `SessionStore.create`."""
-        return self._write(key, SessionContent(model, self._clock(), {class_name: supports}))
+        if once is not None and (done := self._receipts.find(key.owner, once)) is not None:
+            return await self.get(done)
+        content = SessionContent(model, self._clock(), {class_name: supports})
+        return self._write(key, content, once)
 
     async def restore(self, key: SessionKey, content: SessionContent) -> tuple[Session, bool]:
         """See `SessionStore.restore`."""
@@ -64,13 +81,25 @@ class MemoryStore:
         return self._write(key, content), is_new
 
     async def put(
-        self, key: SessionKey, model: str, class_name: str, supports: SupportSet, mode: Mode
+        self,
+        key: SessionKey,
+        model: str,
+        class_name: str,
+        supports: SupportSet,
+        mode: Mode,
+        once: Once | None = None,
     ) -> Session:
         """See `SessionStore.put`."""
+        if once is not None and (done := self._receipts.find(key.owner, once)) is not None:
+            return await self.get(done)
         content = self._living(key).content
         if content.model != model:
             raise ModelMismatchError
-        return self._write(key, content.with_shots(class_name, supports, mode))
+        return self._write(key, content.with_shots(class_name, supports, mode), once)
+
+    async def find_done(self, owner: str, once: Once) -> SessionKey | None:
+        """See `SessionStore.find_done`."""
+        return self._receipts.find(owner, once)
 
     async def get(self, key: SessionKey) -> Session:
         """See `SessionStore.get`."""
@@ -101,7 +130,7 @@ class MemoryStore:
             raise SessionNotFoundError
         return session
 
-    def _write(self, key: SessionKey, content: SessionContent) -> Session:
+    def _write(self, key: SessionKey, content: SessionContent, once: Once | None = None) -> Session:
         """Check the limits, make room, and take the session in; unchanged when refused."""
         self._expire()
         self._check(key, content)
@@ -114,6 +143,8 @@ class MemoryStore:
         self._total_bytes += content.nbytes
         self._owner_sessions[key.owner] += 1
         self._owner_bytes[key.owner] += content.nbytes
+        if once is not None:
+            self._receipts.add(once, key)
         return self._keep(key, content)
 
     def _keep(self, key: SessionKey, content: SessionContent) -> Session:

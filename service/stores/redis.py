@@ -5,7 +5,8 @@ import hashlib
 import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, get_args
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -16,15 +17,24 @@ from redis.exceptions import RedisError
 from model.contract import SupportSet
 from service.errors import (
     ClassNotFoundError,
+    IdempotencyKeyReusedError,
     ModelMismatchError,
     SessionNotFoundError,
     StoreUnavailableError,
 )
 from service.stores import redis_scripts
-from service.stores.base import Mode, Session, SessionContent, SessionKey, SessionLimits
+from service.stores.base import (
+    Mode,
+    Once,
+    Session,
+    SessionContent,
+    SessionKey,
+    SessionLimits,
+)
 from service.stores.local_copies import LocalCopies
 from service.stores.redis_record import read_content, write_classes
 from service.stores.refusals import Limit, refusal
+from service.stores.shared_calls import SharedCalls
 from service.stores.tensors import ShotSpec
 
 _log = logging.getLogger(__name__)
@@ -78,17 +88,23 @@ class RedisStore:
         self._timeout_s = timeout_s
         self._specs = {} if specs is None else specs
         self._copies = LocalCopies(max_bytes, limits.ttl_s)
+        self._fetches: SharedCalls[SessionKey, SessionContent] = SharedCalls()
         self._touch = self._redis.register_script(redis_scripts.TOUCH)
         self._write = self._redis.register_script(redis_scripts.WRITE)
         self._delete = self._redis.register_script(redis_scripts.DELETE)
         self._delete_class = self._redis.register_script(redis_scripts.DELETE_CLASS)
 
     async def create(
-        self, key: SessionKey, model: str, class_name: str, supports: SupportSet
+        self,
+        key: SessionKey,
+        model: str,
+        class_name: str,
+        supports: SupportSet,
+        once: Once | None = None,
     ) -> Session:
         """See `SessionStore.create`."""
-        classes = {class_name: supports}
-        session, _ = await self._make(key, SessionContent(model, 0.0, classes), created="")
+        content = SessionContent(model, 0.0, {class_name: supports})
+        session, _ = await self._make(key, content, created="", once=once)
         return session
 
     async def restore(self, key: SessionKey, content: SessionContent) -> tuple[Session, bool]:
@@ -96,27 +112,42 @@ class RedisStore:
         return await self._make(key, content, created=round(content.created * 1000))
 
     async def put(
-        self, key: SessionKey, model: str, class_name: str, supports: SupportSet, mode: Mode
+        self,
+        key: SessionKey,
+        model: str,
+        class_name: str,
+        supports: SupportSet,
+        mode: Mode,
+        once: Once | None = None,
     ) -> Session:
         """See `SessionStore.put`."""
         version = _new_version()
-        classes = {class_name: supports}
-        _, before, now, _ = await self._run_write(key, version, mode, model, "", classes)
+        content = SessionContent(model, 0.0, {class_name: supports})
+        word, before, now, _ = await self._run_write(key, version, mode, content, "", once)
+        if word == b"done":
+            return await self.get(key._replace(session_id=before.decode()))
         known = self._copies.find(key, before)
         if known is None:
-            content = await self._fetch(key)
+            content = await self._content(key, version)
         else:
             content = known.with_shots(class_name, supports, mode)
             self._copies.keep(key, version, content)
         return self._session(key, content, now)
 
+    async def find_done(self, owner: str, once: Once) -> SessionKey | None:
+        """See `SessionStore.find_done`."""
+        async with self._answering():
+            found: Any = await self._redis.hgetall(self._receipt(owner, once))
+        if not found:
+            return None
+        if found[b"fingerprint"].decode() != once.fingerprint:
+            raise IdempotencyKeyReusedError
+        return SessionKey(owner, found[b"session"].decode())
+
     async def get(self, key: SessionKey) -> Session:
         """See `SessionStore.get`."""
         _, version, now = await self._run(self._touch, key)
-        content = self._copies.find(key, version)
-        if content is None:
-            content = await self._fetch(key)
-        return self._session(key, content, now)
+        return self._session(key, await self._content(key, version), now)
 
     async def delete(self, key: SessionKey) -> None:
         """See `SessionStore.delete`."""
@@ -137,15 +168,23 @@ class RedisStore:
 
     async def close(self) -> None:
         """See `SessionStore.close`."""
+        await self._fetches.close()
         await self._redis.aclose()
 
     async def _make(
-        self, key: SessionKey, content: SessionContent, *, created: int | str
+        self,
+        key: SessionKey,
+        content: SessionContent,
+        *,
+        created: int | str,
+        once: Once | None = None,
     ) -> tuple[Session, bool]:
         version = _new_version()
-        _, before, now, created_ms = await self._run_write(
-            key, version, "whole", content.model, created, content.classes
+        word, before, now, created_ms = await self._run_write(
+            key, version, "whole", content, created, once
         )
+        if word == b"done":
+            return await self.get(key._replace(session_id=before.decode())), False
         content = content._replace(created=created_ms / 1000)
         self._copies.keep(key, version, content)
         return self._session(key, content, now), not before
@@ -155,10 +194,11 @@ class RedisStore:
         key: SessionKey,
         version: bytes,
         mode: str,
-        model: str,
+        content: SessionContent,
         created: int | str,
-        classes: Mapping[str, SupportSet],
+        once: Once | None,
     ) -> Answer:
+        """The answer of the script that writes the classes of `content`."""
         limits = self._limits
         bounds = (
             limits.max_classes,
@@ -167,21 +207,31 @@ class RedisStore:
             limits.max_owner_sessions,
             limits.max_owner_bytes,
         )
-        written = await asyncio.to_thread(write_classes, classes)
-        return await self._run(self._write, key, [version, mode, model, created, *bounds, *written])
+        receipt = ("", "") if once is None else (once.fingerprint, key.session_id)
+        written = await asyncio.to_thread(write_classes, content.classes)
+        arguments = [version, mode, content.model, created, *bounds, *receipt, *written]
+        return await self._run(self._write, key, arguments, once)
 
     async def _run(
-        self, script: Any, key: SessionKey, arguments: Sequence[Argument] = ()
+        self,
+        script: Any,
+        key: SessionKey,
+        arguments: Sequence[Argument] = (),
+        once: Once | None = None,
     ) -> Answer:
         """The answer of a script.
 
         Raises:
-            SessionNotFoundError, ModelMismatchError, LimitExceededError, StoreUnavailableError.
+            SessionNotFoundError, ModelMismatchError, LimitExceededError, StoreUnavailableError,
+            IdempotencyKeyReusedError.
         """
+        keys = self._keys(key)
+        if once is not None:
+            keys.append(self._receipt(key.owner, once))
         owned = int(bool(key.owner))
         ttl_ms = max(1, round(self._limits.ttl_s * 1000))
         async with self._answering():
-            answer: Answer = await script(self._keys(key), [ttl_ms, owned, *arguments])
+            answer: Answer = await script(keys, [ttl_ms, owned, *arguments])
         word = answer[0].decode()
         if word in _LIMITS:
             raise refusal(word, self._limits)
@@ -190,7 +240,21 @@ class RedisStore:
             raise SessionNotFoundError
         if word == "model":
             raise ModelMismatchError
+        if word == "reused":
+            raise IdempotencyKeyReusedError
         return answer
+
+    async def _content(self, key: SessionKey, version: bytes) -> SessionContent:
+        """The session as it was at that version, or later; however many ask, it comes once."""
+        content = self._copies.find(key, version)
+        if content is None and self._fetches.running(key):
+            # It may have begun before there was that version; one that begins from here on has not.
+            with suppress(SessionNotFoundError):
+                await self._fetches.join(key, partial(self._fetch, key))
+            content = self._copies.find(key, version)
+        if content is None:
+            content = await self._fetches.join(key, partial(self._fetch, key))
+        return content
 
     async def _fetch(self, key: SessionKey) -> SessionContent:
         """The session as it is now, which may be later than what was asked about."""
@@ -215,6 +279,9 @@ class RedisStore:
             f"{self._prefix}:owner:{owner}:expiries",
             f"{self._prefix}:owner:{owner}:sizes",
         ]
+
+    def _receipt(self, owner: str, once: Once) -> str:
+        return f"{self._prefix}:once:{_digest(_digest(owner) + once.key)}"
 
     @asynccontextmanager
     async def _answering(self) -> AsyncIterator[None]:

@@ -7,11 +7,14 @@ Keys of a session, in the order in which scripts take them:
    `name`, `shots`, `bytes` and the numbers of its `chunks`), and the chunks, `chunk:N`, each the
    supports of one registration as `codec.encode_supports` writes them;
 2. the sessions of its owner, a sorted set by the time of expiry (ms);
-3. the bytes of each of them, a hash.
+3. the bytes of each of them, a hash;
+4. of a write that is to happen once, its receipt: a hash of the request's `fingerprint` and of the
+   id of the `session` it changed, which expires as a whole.
 
-The last two are kept only where owners are told apart. Every script begins with the arguments
-TTL (ms) and whether the owner counts, and answers with a word first: `ok` and what was asked for,
-`unknown`, or what is in the way. Times are the server's, so replicas need not agree on theirs.
+The second and third are kept only where owners are told apart. Every script begins with the
+arguments TTL (ms) and whether the owner counts, and answers with a word first: `ok` and what was
+asked for, `unknown`, or what is in the way. Times are the server's, so replicas need not agree on
+theirs.
 """
 
 _PRELUDE = """
@@ -65,14 +68,24 @@ return {'ok', version, now}
 """
 )
 
-# New version, mode, model, created or '', five limits, then for each class its name, shots,
-# bytes and chunk. Mode `whole` makes the session anew. -> ok, version before or '', now, created.
+# New version, mode, model, created or '', five limits, fingerprint and id of the session or '' and
+# '', then for each class its name, shots, bytes and chunk. Mode `whole` makes the session anew.
+# -> ok, version before or '', now, created; or done, id of the session that was changed, 0, 0.
 WRITE = (
     _PRELUDE
     + """
 local version, mode, model, created = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local max_classes, max_shots, max_bytes = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local max_owner_sessions, max_owner_bytes = tonumber(ARGV[10]), tonumber(ARGV[11])
+local receipt, fingerprint = KEYS[4], ARGV[12]
+if receipt then
+  local done = redis.call('HMGET', receipt, 'fingerprint', 'session')
+  if done[1] then
+    if done[1] ~= fingerprint then return {'reused'} end
+    return {'done', done[2], 0, 0}
+  end
+end
+
 local index, last, stale, fresh = {}, 0, {}, {}
 local known = redis.call('HMGET', session, 'version', 'model', 'created', 'next', 'index')
 if mode == 'whole' then
@@ -83,7 +96,7 @@ else
   created, last, index = known[3], tonumber(known[4]), cjson.decode(known[5])
 end
 
-for i = 12, #ARGV, 4 do
+for i = 14, #ARGV, 4 do
   local name, shots, bytes = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
   local at = position(index, name) or #index + 1
   local before = index[at]
@@ -122,6 +135,10 @@ for _, entry in ipairs(stale) do drop_chunks(entry) end
 for _, field in ipairs(fresh) do redis.call('HSET', session, field[1], field[2]) end
 redis.call('HSET', session, 'model', model, 'created', created, 'next', last)
 save(index, version)
+if receipt then
+  redis.call('HSET', receipt, 'fingerprint', fingerprint, 'session', ARGV[13])
+  redis.call('PEXPIRE', receipt, ttl)
+end
 return {'ok', known[1] or '', now, tonumber(created)}
 """
 )

@@ -1,4 +1,4 @@
-"""`python -m tests.load load|soak|chaos`: the service under load and under faults, by content.
+"""`python -m tests.load load|soak|chaos|replicas`: the service under load and faults, by content.
 
 Each command starts its own service on a free port, checks every answer against what the idle
 service said, prints tables, and exits with 1 when a promise was broken.
@@ -17,11 +17,12 @@ from tests.load.chaos import CASES, run_chaos
 from tests.load.faults.case import ChaosOptions
 from tests.load.judgement import UnusableAnswerError
 from tests.load.load import LoadOptions, run_load
+from tests.load.replicas.command import ReplicasOptions, run_replicas
 from tests.load.report import Report
 from tests.load.service_process import ServiceProcessError
 from tests.load.soak import SoakOptions, run_soak
 
-Options = TypeVar("Options", LoadOptions, SoakOptions, ChaosOptions)
+Options = TypeVar("Options", LoadOptions, SoakOptions, ChaosOptions, ReplicasOptions)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_soak(soak)
     chaos = commands.add_parser("chaos", help="faults, one after the other")
     _add_chaos(chaos)
-    for command in (load, soak, chaos):
+    replicas = commands.add_parser("replicas", help="several replicas behind nginx, and faults")
+    _add_replicas(replicas)
+    for command in (load, soak, chaos, replicas):
         command.add_argument("--seed", type=int, default=0, help="of pictures and of the mix")
         command.add_argument("--json", type=Path, help="write all tables and promises here")
         command.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -91,6 +94,18 @@ def _add_chaos(parser: argparse.ArgumentParser) -> None:
     _add(parser, "--overload-s", positive, default.overload_s, "seconds of overload")
     _add(parser, "--overload-images", positive_int, default.overload_images, "of each request")
     _add(parser, "--overload-factor", positive, default.overload_factor, "times the capacity")
+
+
+def _add_replicas(parser: argparse.ArgumentParser) -> None:
+    default = ReplicasOptions()
+    _add_bundle(parser, "--bundle", default.bundle)
+    _add(parser, "--replicas", positive_int, default.replicas, "behind one nginx")
+    _add(parser, "--clients", positive_int, default.clients, "at the same time")
+    _add(parser, "--tenants", positive_int, default.tenants, "sessions that live throughout")
+    _add(parser, "--rounds", int, default.rounds, "of one replica and all by turns; 0: none")
+    _add(parser, "--duration", positive, default.duration_s, "seconds of a round", "duration_s")
+    _add(parser, "--fault-rounds", int, default.fault_rounds, "of faults; 0: none")
+    _add(parser, "--spell-s", positive, default.spell_s, "seconds that a part is away")
 
 
 def _add_bundle(parser: argparse.ArgumentParser, name: str, default: str) -> None:
@@ -133,6 +148,8 @@ async def _run(args: argparse.Namespace, folder: Path) -> Report:
         return await run_load(_options(LoadOptions, args), folder)
     if args.command == "soak":
         return await run_soak(_options(SoakOptions, args), folder)
+    if args.command == "replicas":
+        return await run_replicas(_options(ReplicasOptions, args), folder)
     return await run_chaos(_options(ChaosOptions, args), folder)
 
 

@@ -16,12 +16,16 @@ BROKEN = frozenset({Kind.FAILED, Kind.WRONG, Kind.MIXED, Kind.LOST})
 
 
 class Outcome(NamedTuple):
-    """One request: what it was, when it should have begun, how long it took, and the verdict."""
+    """One request: what it was, when it should have begun, how long it took, and the verdict.
+
+    attempts: how often it was sent.
+    """
 
     operation: str
     started_at: float
     seconds: float
     verdict: Verdict
+    attempts: int = 1
 
 
 @dataclass
@@ -44,6 +48,11 @@ class Tally:
     def good(self) -> int:
         """Requests that were answered as they should be."""
         return self.count(*GOOD)
+
+    @property
+    def repeated(self) -> int:
+        """Requests that were sent more than once."""
+        return sum(outcome.attempts > 1 for outcome in self.outcomes)
 
     @property
     def throughput(self) -> float:

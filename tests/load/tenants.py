@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from tests.load.scenes import COLOURS, Scene, Size, draw, encode, variants
 from tests.load.scenes import Kind as FileKind
 from tests.load.wire import Body, Connection, Reply, form, request
 
+IDEMPOTENCY_HEADER = "Idempotency-Key"
 SESSION_HEADER = "X-Session-ID"
 SHOTS = 2
 TIMEOUT_S = 90.0
@@ -36,8 +38,10 @@ class Lesson(NamedTuple):
     body: Body
 
     def request(self, session_id: str | None) -> bytes:
-        """`POST /support`, to a session or to a new one."""
-        headers = {} if session_id is None else {SESSION_HEADER: session_id}
+        """`POST /support`, to a session or to a new one; the same bytes register it once."""
+        headers = {IDEMPOTENCY_HEADER: uuid4().hex}
+        if session_id is not None:
+            headers[SESSION_HEADER] = session_id
         return request("POST", "/support", self.body, headers)
 
 

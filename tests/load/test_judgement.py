@@ -86,8 +86,10 @@ def test_a_registration_must_be_of_the_class_that_was_sent() -> None:
 
 
 def test_a_deletion_is_answered_with_nothing() -> None:
-    assert judge_deletion(Reply(204, {}, b"")).kind == Kind.EXACT
-    assert judge_deletion(problem(404, "session_not_found")).kind == Kind.FAILED
+    assert judge_deletion(Reply(204, {}, b""), repeated=False).kind == Kind.EXACT
+    gone = problem(404, "session_not_found")
+    assert judge_deletion(gone, repeated=False).kind == Kind.FAILED
+    assert judge_deletion(gone, repeated=True).kind == Kind.EXACT
 
 
 def test_an_idle_service_that_refuses_gives_nothing_to_compare_with() -> None:

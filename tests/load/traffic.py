@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -28,15 +29,22 @@ from tests.load.tenants import (
 from tests.load.wire import Connection, LostError, Reply, request
 
 _LOST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 2.0
+_REPEATABLE = frozenset({Kind.REFUSED, Kind.LOST})
 
 
 @dataclass(frozen=True)
 class Mix:
-    """What is asked: shares of sessions that come and go, and of pictures nobody saw before."""
+    """What is asked: shares of sessions that come and go, and of pictures nobody saw before.
+
+    timeout_s: of one attempt.
+    patience_s: for which a request that is refused or lost is sent again, as often as need be.
+    """
 
     registrations: float = 0.1
     fresh: float = 0.5
     timeout_s: float = TIMEOUT_S
+    patience_s: float = 0.0
 
 
 @dataclass
@@ -145,7 +153,8 @@ class Traffic:
             await self.segment(connection, tenant, session_id)
         if delete:
             forget = request("DELETE", f"/sessions/{session_id}")
-            await self._ask(connection, "delete", forget, judge_deletion, time.monotonic())
+            judge = partial(judge_deletion, repeated=self.mix.patience_s > 0)
+            await self._ask(connection, "delete", forget, judge, time.monotonic())
 
     async def learn(
         self, connection: Connection, lesson: Lesson, session_id: str | None, intended: float
@@ -188,16 +197,33 @@ class Traffic:
         judge: Callable[[Reply], Verdict],
         intended: float,
     ) -> Reply | None:
-        reply = None
+        give_up_at = time.monotonic() + self.mix.patience_s
+        for attempt in count(1):
+            reply, verdict = await self._attempt(connection, content, judge)
+            pause_s = self._pause_s(attempt, reply)
+            if verdict.kind not in _REPEATABLE or time.monotonic() + pause_s > give_up_at:
+                break
+            await asyncio.sleep(pause_s)
+        seconds = time.monotonic() - intended
+        self.tally.add(Outcome(operation, intended, seconds, verdict, attempt))
+        return reply
+
+    async def _attempt(
+        self, connection: Connection, content: bytes, judge: Callable[[Reply], Verdict]
+    ) -> tuple[Reply | None, Verdict]:
         try:
             reply = await connection.ask(content, timeout_s=self.mix.timeout_s)
-            seconds = time.monotonic() - intended
-            verdict = judge(reply)
         except LostError as exc:
-            seconds = time.monotonic() - intended
-            verdict = Verdict(Kind.LOST, str(exc))
-        self.tally.add(Outcome(operation, intended, seconds, verdict))
-        return reply
+            return None, Verdict(Kind.LOST, str(exc))
+        return reply, judge(reply)
+
+    def _pause_s(self, attempt: int, reply: Reply | None) -> float:
+        """What the service asks for, else longer each time; spread, so that clients part."""
+        asked = (reply.headers if reply else {}).get("retry-after")
+        if asked is not None:
+            return float(asked) * float(self._rng.uniform(1, 1.25))
+        longest_s = min(_LONGEST_PAUSE_S, _LOST_PAUSE_S * 2.0 ** (attempt - 1))
+        return longest_s * float(self._rng.uniform(0.5, 1))
 
     def _since(self, before: int, began: float) -> Tally:
         return Tally(time.monotonic() - began, self.tally.outcomes[before:])

@@ -1,5 +1,6 @@
 """`POST /support`: what it answers and what it keeps."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -179,3 +180,60 @@ async def test_one_spelling_is_one_class(client: httpx.AsyncClient) -> None:
     session_id = await new_session(client, [picture(RED)], "caf\u00e9")
     decomposed = await post_support(client, [picture(RED)], "cafe\u0301", session_id=session_id)
     assert decomposed.json()["shots"] == 2
+
+
+async def post_once(
+    client: httpx.AsyncClient, pictures: list[Picture], idempotency_key: str, **fields: str
+) -> httpx.Response:
+    """`POST /support` with an idempotency key."""
+    return await client.post(
+        "/support",
+        data={"class_name": "thing", **fields},
+        files=files("images", [p.image_png for p in pictures])
+        + files("masks", [p.mask_png for p in pictures]),
+        headers={"Idempotency-Key": idempotency_key},
+    )
+
+
+async def test_a_repeated_request_registers_nothing_again(
+    client: httpx.AsyncClient, fake_engine: FakeEngine
+) -> None:
+    first = await post_once(client, [picture(box=(0, 0, 3, 4))], "made")
+    worked = replace(fake_engine.counters)
+    again = await post_once(client, [picture(box=(0, 0, 3, 4))], "made")
+    assert (first.status_code, again.status_code) == (201, 201)
+    told, told_again = first.json(), again.json()
+    assert told["warnings"]
+    assert told_again["expires_at"] >= told.pop("expires_at")
+    assert told_again | told == told_again
+    session_id = told["session_id"]
+    assert fake_engine.counters == worked
+    for _ in range(3):
+        added = await post_once(client, [picture(seed=2)], "added", session_id=session_id)
+        assert added.json()["shots"] == 2
+    await client.delete(f"/sessions/{session_id}/classes/thing")
+    gone = await post_once(client, [picture(seed=2)], "added", session_id=session_id)
+    assert_problem(gone, 404, "class_not_found")
+
+
+async def test_an_idempotency_key_of_another_request_is_refused(client: httpx.AsyncClient) -> None:
+    session_id = (await post_once(client, [picture()], "key")).json()["session_id"]
+    for pictures, fields in (
+        ([picture(seed=1)], {}),
+        ([picture()], {"class_name": "other"}),
+        ([picture()], {"session_id": session_id}),
+    ):
+        refused = await post_once(client, pictures, "key", **fields)
+        assert_problem(refused, 422, "idempotency_key_reused")
+    assert (await client.get(f"/sessions/{session_id}")).json()["classes"][0]["shots"] == 1
+
+
+@pytest.mark.parametrize("idempotency_key", ["", "a b", "x" * 256, "\u00e9"])
+async def test_an_idempotency_key_is_visible_ascii(
+    client: httpx.AsyncClient, idempotency_key: str
+) -> None:
+    response = await client.post(
+        "/support", headers=[(b"Idempotency-Key", idempotency_key.encode())]
+    )
+    problem = assert_problem(response, 422, "invalid_request")
+    assert problem["errors"][0]["location"] == "header.Idempotency-Key"

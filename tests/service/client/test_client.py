@@ -222,6 +222,8 @@ def test_every_refusal_of_a_request_has_its_class() -> None:
             "malformed_body",
             "unsupported_media_type",
             "not_acceptable",
+            "image_missing",  # of single images of a job, told in its status
+            "image_changed",
         }:
             assert type(error).code == code
 

@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Literal
 
 import httpx
 import pytest
@@ -56,17 +57,32 @@ def test_a_wait_that_is_too_long_is_not_waited_for() -> None:
 @pytest.mark.parametrize(
     ("code", "asked"), [("queue_full", 3), ("worker_lost", 3), ("store_unavailable", 1)]
 )
-def test_shots_are_sent_again_only_if_none_was_kept(code: str, asked: int) -> None:
-    """A store that fails may have kept the shots; twice the same shot is another class."""
+def test_a_deletion_is_sent_again_only_if_nothing_was_done(code: str, asked: int) -> None:
+    """A store that fails may have deleted it; a second time it is not there."""
     script = Scripted((503, problem(503, code), {}))
-    shot = picture()
     with (
         scripted(script) as url,
         Client(url, retries=QUICK) as client,
         pytest.raises(StoreUnavailableError if asked == 1 else RetryableError),
     ):
-        client.session("s").register("thing", shot.image, shot.mask)
+        client.session("s").delete()
     assert len(script.asked) == asked
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_shots_are_sent_again_under_one_key(mode: Literal["append", "replace"]) -> None:
+    """A store that fails may have kept the shots; by the key the service knows them again."""
+    script = Scripted((503, problem(503, "store_unavailable"), {}))
+    shot = picture()
+    with scripted(script) as url, Client(url, retries=QUICK) as client:
+        for _ in range(2):
+            with pytest.raises(StoreUnavailableError):
+                client.session("s").register("thing", shot.image, shot.mask, mode=mode)
+    keys = [headers["idempotency-key"] for headers in script.headers]
+    assert len(keys) == 6
+    assert [len(set(keys[start : start + 3])) for start in (0, 3)] == [1, 1]
+    assert len(set(keys)) == 2
+    assert all(len(key) == 32 for key in keys)
 
 
 def test_nobody_at_the_address() -> None:

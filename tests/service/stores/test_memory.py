@@ -3,7 +3,7 @@
 import pytest
 
 from service.errors import LimitExceededError, SessionNotFoundError
-from service.stores import MemoryStore, SessionLimits
+from service.stores import MemoryStore, Once, SessionLimits
 from tests.service.stores.supports import SHOT_BYTES, key, some
 
 
@@ -69,3 +69,11 @@ async def test_deleted_bytes_are_free_again() -> None:
     await store.create(key("b"), "m", "cat", some(5))
     await store.create(key("c"), "m", "cat", some(5))
     assert len((await store.get(key("b"))).classes["cat"].shots) == 5
+
+
+async def test_what_was_done_is_remembered_within_bounds() -> None:
+    store = memory(sessions=2)
+    for number in range(3):
+        await store.create(key(f"s{number}"), "m", "cat", some(1), Once(f"k{number}", "request"))
+    assert await store.find_done("owner", Once("k0", "request")) is None
+    assert await store.find_done("owner", Once("k2", "request")) == key("s2")

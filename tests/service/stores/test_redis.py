@@ -17,7 +17,7 @@ from service.errors import (
     StoreUnavailableError,
     UnreadableSessionError,
 )
-from service.stores import SessionContent, SessionLimits, ShotSpec
+from service.stores import Mode, Once, SessionContent, SessionLimits, ShotSpec
 from service.stores.redis import RedisStore
 from tests.service.redis_server import RedisServer
 from tests.service.stores.supports import SHOT_BYTES, key, shots, some, values
@@ -83,6 +83,54 @@ async def test_replicas_see_each_others_sessions(replica: Callable[..., RedisSto
     await two.delete(key("s"))
     with pytest.raises(SessionNotFoundError):
         await one.get(key("s"))
+
+
+async def test_a_change_is_made_once_whichever_replicas_are_asked(
+    replica: Callable[..., RedisStore],
+) -> None:
+    replicas = [replica() for _ in range(3)]
+    once = Once("k", "request")
+    made = await asyncio.gather(
+        *(
+            store.create(key(f"s{number}"), "m", "cat", shots(1), once)
+            for number, store in enumerate(replicas * 3)
+        )
+    )
+    (found,) = {session.key for session in made}
+    again = Once("l", "request")
+    await asyncio.gather(
+        *(store.put(found, "m", "cat", shots(2), "append", again) for store in replicas * 3)
+    )
+    for store in replicas:
+        assert values((await store.get(found)).classes["cat"]) == [1, 2]
+        assert await store.find_done("owner", again) == found
+
+
+async def test_copies_are_right_while_replicas_change_the_session_at_once(
+    replica: Callable[..., RedisStore],
+) -> None:
+    replicas = [replica() for _ in range(3)]
+    await replicas[0].create(key("s"), "m", "cat", shots(0))
+    for turn in range(1, 20):
+        writer, remover, keeper = (replicas[(turn + shift) % 3] for shift in range(3))
+        mode: Mode = "append" if turn % 2 else "replace"
+        await asyncio.gather(
+            writer.put(key("s"), "m", "cat", shots(turn), mode),
+            keeper.put(key("s"), "m", f"class {turn}", shots(turn), "append"),
+            remover.delete_class(key("s"), f"class {turn - 1}") if turn > 1 else asyncio.sleep(0),
+            *(store.get(key("s")) for store in replicas),
+        )
+        if turn % 5 == 0:  # away and back again as something else, under the same id
+            await remover.delete(key("s"))
+            content = SessionContent("m", 1.0, {"cat": shots(turn), f"class {turn}": shots(turn)})
+            await keeper.restore(key("s"), content)
+        seen = [
+            {name: values(each) for name, each in (await store.get(key("s"))).classes.items()}
+            for store in (*replicas, replica())  # the last one has no copy
+        ]
+        assert seen == [seen[-1]] * 4
+        assert turn in seen[-1]["cat"]
+        assert set(seen[-1]) == {"cat", f"class {turn}"}
 
 
 async def test_put_answers_with_what_others_put_before(replica: Callable[..., RedisStore]) -> None:
@@ -156,6 +204,47 @@ async def test_unchanged_session_is_asked_about_once_and_not_fetched(
     assert session.expires_at > first.expires_at
 
 
+async def test_a_session_that_many_ask_for_at_once_is_fetched_once(
+    replica: Callable[..., RedisStore], redis_server: RedisServer
+) -> None:
+    store, other = replica(), replica()
+    await other.create(key("s"), "m", "cat", some(20))
+    asking = [asyncio.create_task(store.get(key("s"))) for _ in range(20)]
+    with redis.Redis.from_url(redis_server.url) as client:
+        fetches = client.info("commandstats").get("cmdstat_hgetall", {"calls": 0})["calls"]
+        first, *others = await asyncio.gather(*asking)
+        assert client.info("commandstats")["cmdstat_hgetall"]["calls"] - fetches == 1
+    assert all(session.classes is first.classes for session in others)
+
+
+async def test_a_caller_who_goes_takes_the_session_from_nobody(
+    replica: Callable[..., RedisStore],
+) -> None:
+    store, other = replica(), replica()
+    for turn in range(20):
+        await other.create(key(f"s{turn}"), "m", "cat", some(20))
+        asking = [asyncio.create_task(store.get(key(f"s{turn}"))) for _ in range(4)]
+        await asyncio.sleep(turn * 0.0002)
+        asking[0].cancel()
+        _, *sessions = await asyncio.gather(*asking, return_exceptions=True)
+        assert [len(session.classes["cat"].shots) for session in sessions] == [20] * 3  # type: ignore[union-attr]
+
+
+async def test_many_who_ask_for_what_is_gone_are_all_told(
+    replica: Callable[..., RedisStore], own_server: RedisServer
+) -> None:
+    store = replica(own_server.url, timeout_s=0.5)
+    other = replica(own_server.url)
+    await other.create(key("s"), "m", "cat", some(20))
+    asking = [asyncio.create_task(store.get(key("s"))) for _ in range(20)]
+    await asyncio.sleep(0)
+    own_server.kill()
+    began = time.monotonic()
+    for outcome in await asyncio.gather(*asking, return_exceptions=True):
+        assert isinstance(outcome, StoreUnavailableError)
+    assert time.monotonic() - began < 5
+
+
 def command_calls(client: redis.Redis) -> int:
     """Scripts and fetches that clients asked for so far."""
     statistics = client.info("commandstats")
@@ -176,10 +265,11 @@ async def test_local_copies_are_bounded(replica: Callable[..., RedisStore]) -> N
 async def test_keys_in_redis_name_nobody(
     replica: Callable[..., RedisStore], redis_server: RedisServer, prefix: str
 ) -> None:
-    await replica().create(key("my-session", "my-owner"), "m", "cat", some(1))
+    once = Once("my-key", "my-request")
+    await replica().create(key("my-session", "my-owner"), "m", "cat", some(1), once)
     with redis.Redis.from_url(redis_server.url) as client:
         keys = [name.decode() for name in client.scan_iter(f"{prefix}:*")]
-    assert len(keys) == 3
+    assert len(keys) == 4
     assert not any("my-" in name for name in keys)
 
 
@@ -188,7 +278,7 @@ async def test_everything_in_redis_expires(
 ) -> None:
     store = replica()
     await store.create(key("s"), "m", "cat", some(1))
-    await store.put(key("s"), "m", "dog", some(1), "append")
+    await store.put(key("s"), "m", "dog", some(1), "append", Once("k", "request"))
     await store.delete_class(key("s"), "cat")
     with redis.Redis.from_url(redis_server.url) as client:
         assert all(client.pttl(name) > 0 for name in client.scan_iter(f"{prefix}:*"))

@@ -10,6 +10,7 @@ import pytest
 
 from service.errors import (
     ClassNotFoundError,
+    IdempotencyKeyReusedError,
     LimitExceededError,
     ModelMismatchError,
     SessionNotFoundError,
@@ -17,6 +18,7 @@ from service.errors import (
 from service.stores import (
     MemoryStore,
     Mode,
+    Once,
     SessionContent,
     SessionLimits,
     SessionStore,
@@ -294,6 +296,66 @@ async def test_expired_sessions_free_their_share(aging: Aging) -> None:
         await store.create(key(name), "m", "cat", some(29))
     with pytest.raises(LimitExceededError):
         await store.create(key("f"), "m", "cat", some(1))
+
+
+async def test_a_session_is_made_once(store: SessionStore) -> None:
+    once = Once("k", "request")
+    assert await store.find_done("owner", once) is None
+    made = await store.create(key("s"), "m", "cat", shots(1), once)
+    assert await store.find_done("owner", once) == key("s")
+    again = await store.create(key("t"), "m", "cat", shots(1), once)
+    assert (again.key, again.created) == (key("s"), made.created)
+    assert values(again.classes["cat"]) == [1]
+    with pytest.raises(SessionNotFoundError):
+        await store.get(key("t"))
+    await store.delete(key("s"))
+    with pytest.raises(SessionNotFoundError):
+        await store.create(key("t"), "m", "cat", shots(1), once)
+
+
+async def test_shots_are_added_once_even_at_the_limit(store: SessionStore) -> None:
+    await store.create(key("s"), "m", "cat", some(29))
+    once = Once("k", "request")
+    sessions = await asyncio.gather(
+        *(store.put(key("s"), "m", "cat", shots(7), "append", once) for _ in range(5))
+    )
+    for session in (*sessions, await store.get(key("s"))):
+        assert values(session.classes["cat"]).count(7) == 1
+        assert len(session.classes["cat"].shots) == 30
+
+
+async def test_a_refused_change_may_come_again(store: SessionStore) -> None:
+    once = Once("k", "request")
+    with pytest.raises(SessionNotFoundError):
+        await store.put(key("s"), "m", "cat", shots(1), "append", once)
+    with pytest.raises(LimitExceededError):
+        await store.create(key("s"), "m", "cat", some(31), once)
+    assert await store.find_done("owner", once) is None
+    session = await store.create(key("s"), "m", "cat", shots(1), once)
+    assert values(session.classes["cat"]) == [1]
+
+
+async def test_a_key_belongs_to_one_request_of_one_owner(store: SessionStore) -> None:
+    await store.create(key("s"), "m", "cat", shots(1), Once("k", "request"))
+    other = Once("k", "another request")
+    for call in (
+        store.find_done("owner", other),
+        store.create(key("t"), "m", "cat", shots(2), other),
+        store.put(key("s"), "m", "cat", shots(2), "append", other),
+    ):
+        with pytest.raises(IdempotencyKeyReusedError):
+            await call
+    assert await store.find_done("another", other) is None
+    session = await store.create(key("t", "another"), "m", "cat", shots(2), other)
+    assert session.session_id == "t"
+
+
+async def test_what_was_done_is_forgotten_with_time(aging: Aging) -> None:
+    once = Once("k", "request")
+    await aging.store.create(key("s"), "m", "cat", shots(1), once)
+    await aging.pass_ttl(1.01)
+    assert await aging.store.find_done("owner", once) is None
+    assert (await aging.store.create(key("t"), "m", "cat", shots(1), once)).session_id == "t"
 
 
 async def test_store_answers(store: SessionStore) -> None:

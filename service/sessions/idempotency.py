@@ -1,0 +1,25 @@
+"""What tells a request that comes once more from a new one."""
+
+import hashlib
+from functools import partial
+
+from service.schemas import SupportForm
+from service.sessions.resources import Resources
+from service.stores import Once
+
+
+async def once_of(resources: Resources, form: SupportForm, key: str | None) -> Once | None:
+    """A request's idempotency key and what it asks for; its files must still be there."""
+    if key is None:
+        return None
+    return Once(key, await resources.pool.run(partial(_fingerprint, form)))
+
+
+def _fingerprint(form: SupportForm) -> str:
+    """Alike for the same fields and files, whatever boundary stood between them."""
+    fields = form.model_dump_json(exclude={"images", "masks"}).encode()
+    digest = hashlib.sha256()
+    for part in (fields, *form.images, *form.masks):
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.hexdigest()

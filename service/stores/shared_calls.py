@@ -1,0 +1,40 @@
+"""Callers who want the same at the same moment share one call."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+Key = TypeVar("Key")
+Result = TypeVar("Result")
+
+
+class SharedCalls(Generic[Key, Result]):
+    """At most one call for each key at a time; used from one event loop."""
+
+    def __init__(self) -> None:
+        self._running: dict[Key, asyncio.Task[Result]] = {}
+
+    def running(self, key: Key) -> bool:
+        """Whether a call is on its way that `join` would wait for."""
+        return key in self._running
+
+    async def join(self, key: Key, call: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+        """What the call on its way returns or raises, or else a new one.
+
+        It goes on when a caller is cancelled: others may wait for it.
+        """
+        task = self._running.get(key)
+        if task is None:
+            task = self._running[key] = asyncio.create_task(call())
+            task.add_done_callback(partial(self._finished, key))
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Wait for the calls on their way."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _finished(self, key: Key, task: asyncio.Task[Result]) -> None:
+        del self._running[key]
+        if not task.cancelled():
+            task.exception()  # seen, even where every caller has gone
