@@ -1,6 +1,7 @@
 """Puts the service together."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from model.contract import Manifest
+from model.runtime import Device
 from service import __version__
 from service.access import Access, ClientPlaces, KeyFile, RateLimits, RateStorage
 from service.api import (
@@ -42,6 +44,7 @@ from service.telemetry import EngineMetrics, Metrics
 from service.web import load_files, playground_router
 
 if TYPE_CHECKING:
+    from service.engine.ray_pool import RayEngine
     from service.telemetry.tracing import Tracer
 
 
@@ -128,10 +131,39 @@ def create_engine(settings: Settings, metrics: EngineMetrics | None = None) -> E
     """The engine the settings name, not started."""
     if settings.engine == "fake":
         return FakeEngine()
-    options = EngineOptions(
-        devices=parse_devices(settings.devices),
+    if settings.engine == "ray":
+        return _create_ray_engine(settings)
+    options = _engine_options(settings, parse_devices(settings.devices), available_cpus())
+    return OnnxEngine(settings.bundle, options, metrics=metrics)
+
+
+def _create_ray_engine(settings: Settings) -> "RayEngine":
+    """Of a pool whose replicas see the GPUs that Ray gives them, numbered from 0."""
+    # Here and not above: Ray takes long to import, and most run without it.
+    from service.engine.ray_pool import PoolOptions, RayEngine
+
+    devices = parse_devices(settings.devices if settings.devices != "auto" else "cpu")
+    if settings.devices == "auto" and settings.ray_num_gpus:
+        devices = tuple(Device("cuda", each) for each in range(math.ceil(settings.ray_num_gpus)))
+    pool = PoolOptions(
+        num_cpus=settings.ray_num_cpus,
+        num_gpus=settings.ray_num_gpus,
+        min_replicas=settings.ray_min_replicas,
+        max_replicas=settings.ray_max_replicas,
+        target_requests=settings.ray_target_requests,
+        max_ongoing=settings.ray_max_ongoing,
+        max_queued=settings.ray_max_queued,
+        drain_s=settings.drain_s,
+    )
+    options = _engine_options(settings, devices, max(1, int(settings.ray_num_cpus)))
+    return RayEngine(settings.bundle, options, pool)
+
+
+def _engine_options(settings: Settings, devices: tuple[Device, ...], threads: int) -> EngineOptions:
+    return EngineOptions(
+        devices=devices,
         precision=settings.precision,
-        intra_op_threads=settings.intra_op_threads or available_cpus(),
+        intra_op_threads=settings.intra_op_threads or threads,
         gpu_memory_bytes=settings.gpu_memory_bytes or None,
         batch_sizes=settings.batch_sizes,
         max_batch_pairs=settings.max_batch_pairs,
@@ -142,7 +174,6 @@ def create_engine(settings: Settings, metrics: EngineMetrics | None = None) -> E
         stuck_s=settings.stuck_s,
         deadline_s=settings.deadline_s,
     )
-    return OnnxEngine(settings.bundle, options, metrics=metrics)
 
 
 def create_store(settings: Settings, manifest: Manifest) -> SessionStore:
