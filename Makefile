@@ -12,7 +12,7 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check bench load soak chaos lock clean bench-gpu label-studio
+.PHONY: help demo run test check bench load soak chaos alerts lock clean bench-gpu label-studio
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
@@ -56,12 +56,19 @@ label-studio: $(VENV)/.stamp $(STUDIO_VENV)/.stamp ## Walk through a real Label 
 $(STUDIO_VENV)/.stamp: INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 $(STUDIO_VENV)/.stamp: requirements-label-studio.txt
 
+# Text below text, so that the comments come along; kustomize cannot embed one file in another.
+ALERTS := k8s/components/monitoring
+alerts: ## Write the alerts of rules.yaml for Prometheus' operator
+	sed -i '/^spec:$$/q' $(ALERTS)/prometheusrule.yaml
+	sed 's/^\(.\)/  \1/' $(ALERTS)/rules.yaml >> $(ALERTS)/prometheusrule.yaml
+
 # onnxruntime and onnxruntime-gpu are the same module: no file may hold both.
 lock: $(VENV)/.stamp ## Pin all requirements anew
 	$(LOCK) --extra cpu --output-file requirements-cpu.txt
 	$(LOCK) --extra gpu --output-file requirements-gpu.txt
 	$(LOCK) --extra gpu --extra ray --output-file requirements-ray.txt
 	$(LOCK) --extra cpu --extra ray --extra train --extra dev --output-file requirements-dev.txt
+	$(subst pyproject.toml,,$(LOCK)) --group pyproject.toml:sbom --output-file requirements-sbom.txt
 	echo label-studio | $(subst pyproject.toml,-,$(filter-out --only-binary :all:,$(LOCK))) --output-file requirements-label-studio.txt
 
 clean: ## Remove what commands wrote, but not the environments

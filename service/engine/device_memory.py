@@ -2,12 +2,20 @@
 
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import NamedTuple
 
 from model.runtime import Device
 
 
-def memory_gauge(device: Device) -> Callable[[], float] | None:
-    """What reads the bytes in use on a GPU; none for the CPU, whose memory is the process's.
+class DeviceMemory(NamedTuple):
+    """Bytes in use on a device, whenever they are read, and bytes that it has."""
+
+    read_used: Callable[[], float]
+    total: float
+
+
+def device_memory(device: Device) -> DeviceMemory | None:
+    """The memory of a GPU; none for the CPU, whose memory is the process's.
 
     NVIDIA's management library comes with the requirements for GPUs alone.
     """
@@ -17,4 +25,7 @@ def memory_gauge(device: Device) -> Callable[[], float] | None:
 
     pynvml.nvmlInit()
     handle = pynvml.nvmlDeviceGetHandleByIndex(device.number)
-    return lambda: float(pynvml.nvmlDeviceGetMemoryInfo(handle).used)
+    return DeviceMemory(
+        read_used=lambda: float(pynvml.nvmlDeviceGetMemoryInfo(handle).used),
+        total=float(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
+    )

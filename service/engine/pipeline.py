@@ -24,7 +24,7 @@ from model.runtime import (
 )
 from service.engine.base import Coverage, EngineCounters, ImageU8
 from service.engine.courtesy import run_politely
-from service.engine.device_memory import memory_gauge
+from service.engine.device_memory import device_memory
 from service.engine.encoding_cache import Digest, EncodingCache
 from service.engine.lane import Job, Lane, Payload, Result
 from service.engine.options import EngineOptions
@@ -194,8 +194,8 @@ class Pipeline:
     def _show_gauges(self) -> None:
         for lane in self.worker.lanes:
             self._metrics.watch_queue(lane.name, str(self._device), lane.depth)
-        if (read := memory_gauge(self._device)) is not None:
-            self._metrics.watch_device_memory(str(self._device), read)
+        if (memory := device_memory(self._device)) is not None:
+            self._metrics.watch_device_memory(str(self._device), memory.read_used, memory.total)
 
     def _encode(self, jobs: Sequence[EncodeJob]) -> list[Encoded]:
         return self._stages.encode(jobs)

@@ -72,6 +72,12 @@ class EngineMetrics:
             ("device",),
             registry=registry,
         )
+        self._memory_total_bytes = Gauge(
+            "fss_engine_device_memory_total_bytes",
+            "Memory that a device has.",
+            ("device",),
+            registry=registry,
+        )
 
     def batch(self, lane: str, device: str, jobs: int, seconds: float) -> None:
         """A batch of so many jobs has run for so long."""
@@ -99,9 +105,10 @@ class EngineMetrics:
         """Have `read` tell the bytes of the cache, whenever metrics are read."""
         self._cache_bytes.set_function(guarded(read))
 
-    def watch_device_memory(self, device: str, read: Callable[[], float]) -> None:
-        """Have `read` tell a device's bytes in use, whenever metrics are read."""
+    def watch_device_memory(self, device: str, read: Callable[[], float], total: float) -> None:
+        """Have `read` tell a device's bytes in use, whenever metrics are read, of so many."""
         self._memory_bytes.labels(device).set_function(guarded(read))
+        self._memory_total_bytes.labels(device).set(total)
 
 
 def guarded(read: Callable[[], float]) -> Callable[[], float]:

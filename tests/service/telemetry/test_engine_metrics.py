@@ -46,13 +46,14 @@ def test_gauges_are_read_at_the_scrape() -> None:
     metrics, waiting = Metrics(), [1, 2]
     metrics.engine.watch_queue("encode", "cpu", lambda: len(waiting))
     metrics.engine.watch_cache(lambda: 1000)
-    metrics.engine.watch_device_memory("cuda:0", lambda: 2000)
+    metrics.engine.watch_device_memory("cuda:0", lambda: 2000, 8000)
     assert read(metrics).value("fss_engine_queue_depth", **CPU) == 2
     waiting.clear()
     found = read(metrics)
     assert found.value("fss_engine_queue_depth", **CPU) == 0
     assert found.value("fss_engine_cache_bytes") == 1000
     assert found.value("fss_engine_device_memory_bytes", device="cuda:0") == 2000
+    assert found.value("fss_engine_device_memory_total_bytes", device="cuda:0") == 8000
 
 
 def test_a_restarted_worker_is_watched_in_place_of_the_dead_one() -> None:
@@ -67,7 +68,7 @@ def test_gauge_that_fails_costs_no_other(caplog: pytest.LogCaptureFixture) -> No
         raise RuntimeError("the device is gone")
 
     metrics = Metrics()
-    metrics.engine.watch_device_memory("cuda:0", fail)
+    metrics.engine.watch_device_memory("cuda:0", fail, 8000)
     metrics.engine.restarted("cuda:0")
     with caplog.at_level(logging.ERROR):
         found = read(metrics)

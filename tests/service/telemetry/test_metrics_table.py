@@ -46,7 +46,7 @@ def exposed() -> dict[str, Row]:
     metrics.engine.restarted("cpu")
     metrics.engine.watch_queue("encode", "cpu", lambda: 0)
     metrics.engine.watch_cache(lambda: 0)
-    metrics.engine.watch_device_memory("cpu", lambda: 0)
+    metrics.engine.watch_device_memory("cpu", lambda: 0, 1)
     text = metrics.exposition("").text.decode()
     kinds = {family.name: family.type for family in text_string_to_metric_families(text)}
     return {

@@ -1,0 +1,167 @@
+"""Redis as it is deployed: its file, its users and its backups, by the instructions."""
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import redis
+import yaml
+
+from tests.packaging.instructions import block_with, follow
+from tests.packaging.manifests import K8S
+from tests.service.pictures import picture
+from tests.service.processes import Server, serving, unused_port
+from tests.service.tiny_bundle import write_tiny_bundle
+
+pytestmark = pytest.mark.redis
+CONFIGURATION = K8S / "components" / "redis" / "redis.conf"
+START_TIMEOUT_S = 30
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny bundle."""
+    return write_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder with `secrets/`, made as the instructions say."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "data").mkdir()
+    follow(block_with("users.acl\n"), tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def port() -> int:
+    """Where Redis is to listen."""
+    return unused_port()
+
+
+@contextmanager
+def deployed_redis(home: Path, port: int) -> Iterator[None]:
+    """Redis with the deployed configuration, but for its places; ended as a pod would be."""
+    text = CONFIGURATION.read_text().replace("/etc/redis-users/users.acl", "secrets/users.acl")
+    # A relative path of the users would be looked for in the folder of the data.
+    text = text.replace("aclfile secrets", f"aclfile {home}/secrets")
+    text = text.replace("dir /data", f"dir {home}/data")
+    (home / "redis.conf").write_text(text)
+    command = ["redis-server", str(home / "redis.conf"), "--port", str(port)]
+    process = subprocess.Popen([*command, "--logfile", str(home / "log")])
+    try:
+        _wait_for_pong(port, process, home)
+        yield
+    finally:
+        process.terminate()
+        process.wait(START_TIMEOUT_S)
+
+
+def _wait_for_pong(port: int, process: subprocess.Popen[bytes], home: Path) -> None:
+    """Ask as the probes do."""
+    statefulset = yaml.safe_load((K8S / "components" / "redis" / "statefulset.yaml").read_text())
+    (container,) = statefulset["spec"]["template"]["spec"]["containers"]
+    *shell, probe = container["readinessProbe"]["exec"]["command"]
+    command = [*shell, probe.replace("redis-cli", f"redis-cli -p {port}")]
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while subprocess.run(command, capture_output=True, timeout=60, check=False).returncode != 0:
+        assert process.poll() is None, (home / "log").read_text()
+        assert time.monotonic() < deadline, "redis-server did not start"
+        time.sleep(0.02)
+
+
+def service_url(home: Path, port: int) -> str:
+    """FSS_STORE_URL as it was written, for a Redis on this machine."""
+    (line,) = (home / "secrets" / "api.env").read_text().splitlines()
+    return line.removeprefix("FSS_STORE_URL=").replace("@redis:6379/", f"@127.0.0.1:{port}/")
+
+
+@contextmanager
+def deployed_service(home: Path, bundle: Path, port: int) -> Iterator[Server]:
+    """The service with that Redis, rate limits included."""
+    environment = {
+        "FSS_BUNDLE": str(bundle),
+        "FSS_STORE_URL": service_url(home, port),
+        "FSS_RATE_LIMIT": "1000/minute",
+    }
+    with serving(home / "service.log", environment) as server:
+        yield server
+
+
+def register(client: httpx.Client) -> str:
+    """The id of a new session."""
+    scene = picture()
+    response = client.post(
+        "/support",
+        data={"class_name": "thing"},
+        files={"images": scene.image_png, "masks": scene.mask_png},
+    )
+    assert response.status_code == 201, response.text
+    return str(response.json()["session_id"])
+
+
+def segment(client: httpx.Client, session_id: str) -> int:
+    """The status of a query."""
+    files = {"images": picture(seed=5).image_png}
+    return client.post("/segment", data={"session_id": session_id}, files=files).status_code
+
+
+def test_the_user_of_the_service_may_do_what_the_service_does(
+    home: Path, bundle: Path, port: int
+) -> None:
+    with deployed_redis(home, port), deployed_service(home, bundle, port) as server:
+        session_id = register(server.client)
+        assert segment(server.client, session_id) == 200
+        assert server.client.get(f"/sessions/{session_id}/archive").status_code == 200
+        path = f"/sessions/{session_id}/classes/thing"
+        assert server.client.delete(path).status_code == 204
+        assert server.client.delete(f"/sessions/{session_id}").status_code == 204
+    log = (home / "service.log").read_text()
+    assert "unavailable" not in log
+    assert "NoPermission" not in log
+
+
+def test_users_may_do_no_more(home: Path, port: int) -> None:
+    with deployed_redis(home, port):
+        with redis.Redis(port=port) as nobody, pytest.raises(redis.AuthenticationError):
+            nobody.ping()
+        with redis.Redis(port=port, username="probe", password="any") as probe:
+            assert probe.ping()
+            for denied in ("GET fss:x", "INFO", "ACL LIST"):
+                with pytest.raises(redis.exceptions.NoPermissionError):
+                    probe.execute_command(*denied.split())
+        with redis.Redis.from_url(service_url(home, port)) as service:
+            service.set("fss:x", 1)
+            for denied in ("GET others:x", "FLUSHALL", "CONFIG GET *", "KEYS *", "SHUTDOWN"):
+                with pytest.raises(redis.exceptions.NoPermissionError):
+                    service.execute_command(*denied.split())
+
+
+def test_the_password_is_nowhere_but_with_the_service(home: Path) -> None:
+    password = re.split("[:@]", (home / "secrets" / "api.env").read_text())[2]
+    assert re.fullmatch(r"[0-9a-f]{64}", password)
+    assert password not in (home / "secrets" / "users.acl").read_text()
+
+
+def test_sessions_outlive_a_restart_and_come_back_from_a_snapshot(
+    home: Path, bundle: Path, port: int
+) -> None:
+    with ExitStack() as stack:
+        with deployed_redis(home, port):
+            server = stack.enter_context(deployed_service(home, bundle, port))
+            session_id = register(server.client)
+        # What Redis reads its log back with is bound by the users too, and fails without a word.
+        with deployed_redis(home, port):
+            assert segment(server.client, session_id) == 200
+    data = home / "data"
+    for path in data.glob("appendonlydir/*"):
+        path.unlink()
+    (data / "dump.rdb").rename(data / "sessions.rdb")
+    follow(block_with("appendonly.aof.manifest"), data)
+    with deployed_redis(home, port), deployed_service(home, bundle, port) as server:
+        assert segment(server.client, session_id) == 200
