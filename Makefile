@@ -12,7 +12,8 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-h
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo run test check bench load soak chaos alerts lock clean bench-gpu label-studio
+.PHONY: help demo run test check bench load soak chaos alerts lock clean bench-gpu label-studio \
+	report-card
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
@@ -45,6 +46,9 @@ soak: $(VENV)/.stamp ## Live 2,000 sessions in 20,000 requests, write out/soak.j
 
 chaos: $(VENV)/.stamp ## Kill, fill, starve and overload services, write out/chaos.json
 	$(VENV)/bin/python -m tests.load chaos --json out/chaos.json
+
+report-card: $(VENV)/.stamp ## Corrupt shots of the sets in DATA, write out/report-card.json
+	$(VENV)/bin/python -m tests.report_card --data $(or $(DATA),data) --json out/report-card.json
 
 bench-gpu: $(VENV)/.stamp ## Time fp16 PyTorch beside the fp16 engine on a GPU, write out/bench-gpu.json
 	$(VENV)/bin/python -m export.bench_gpu --json out/bench-gpu.json

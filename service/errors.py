@@ -226,6 +226,14 @@ class ClassNotFoundError(ServiceError):
     title = "Unknown class"
 
 
+class ReportNotFoundError(ServiceError):
+    """No shot of the class was judged."""
+
+    status = 404
+    code = "report_not_found"
+    title = "No report card"
+
+
 class InvalidArchiveError(ServiceError):
     """The bytes are not a session, or one that no service of this version could have written."""
 

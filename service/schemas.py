@@ -5,7 +5,18 @@ import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+)
+
+from service.report_card import ReportCard
 
 MAX_FILES = 16
 _CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -43,6 +54,21 @@ ClassName = Annotated[
 ]
 Files = Annotated[list[bytes], Field(min_length=1, max_length=MAX_FILES)]
 Output = Literal["rle", "png", "polygon"]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+def _threshold(value: object) -> object:
+    """One complaint for both forms, where a union would make one for each."""
+    if value is None or value == "calibrated":
+        return value
+    try:
+        return _PROBABILITY.validate_python(value)
+    except ValidationError as exc:
+        raise ValueError("must be a number from 0 to 1, or 'calibrated'") from exc
+
+
+_PROBABILITY = TypeAdapter(Probability)
+_Threshold = Probability | Literal["calibrated"] | None
 
 
 class _Form(BaseModel):
@@ -81,6 +107,10 @@ class SupportForm(_Form):
             "own leave it as it is."
         ),
     ] = "auto"
+    report: Annotated[
+        bool,
+        Field(description="Judge the shots by each other; `false` saves the time that takes."),
+    ] = True
 
 
 class SegmentForm(_Form):
@@ -94,12 +124,12 @@ class SegmentForm(_Form):
         list[ClassName], Field(description="Repeat for several; none: all of the session.")
     ] = []
     threshold: Annotated[
-        float | None,
+        _Threshold,
+        PlainValidator(_threshold, json_schema_input_type=_Threshold),
         Field(
-            ge=0,
-            le=1,
-            allow_inf_nan=False,
-            description="Least probability of a foreground pixel; none: the model's own.",
+            description="Least probability of a foreground pixel; none: the model's own; "
+            "`calibrated`: for each class the one of its report card, and the model's own where "
+            "it has none.",
         ),
     ] = None
     output: Annotated[Output, Field(description="How masks are encoded.")] = "rle"
@@ -129,6 +159,9 @@ class SupportResponse(BaseModel):
     expires_at: Annotated[datetime, Field(description="Moves on with every use of the session.")]
     model: str
     warnings: list[str]
+    report: Annotated[
+        ReportCard | None, Field(description="Of the whole class; null with `report=false`.")
+    ]
 
 
 class RleMask(BaseModel):

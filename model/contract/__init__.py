@@ -16,6 +16,7 @@ from model.contract.manifest import (
     load_manifest,
 )
 from model.contract.prototype import (
+    JUDGEMENT_SIZE,
     HeadInputs,
     SupportPrototype,
     SupportSet,
@@ -28,6 +29,7 @@ __all__ = [
     "FORMAT_VERSION",
     "GRAPHS",
     "HEAD",
+    "JUDGEMENT_SIZE",
     "MANIFEST_FILE",
     "PROTOTYPE",
     "GraphFile",

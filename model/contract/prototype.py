@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 # How the gates of K shots become one: by their mean, or multiplied as in the authors' code.
 GateFusion = Literal["mean", "product"]
+JUDGEMENT_SIZE = 35  # J, numbers in [0, 1] that are kept of each judged shot
 
 
 class SupportPrototype(NamedTuple):
@@ -55,12 +56,15 @@ class SupportSet(NamedTuple):
     refit: (R,) as in `graphs.HEAD`; see `model.runtime.refit`.
     side: pixels of the image that a side of the network's square stood for; None: unknown.
     close: the same objects seen from near, where they are small in their images.
+    judgements: (K, J) what was measured of each shot when it came, a row of zeros for one that was
+        not judged; the head makes no use of them.
     """
 
     shots: tuple[SupportPrototype, ...]
     refit: NDArray[np.float32] | None = None
     side: int | None = None
     close: "SupportSet | None" = None
+    judgements: NDArray[np.float32] | None = None
 
     @property
     def near(self) -> "SupportSet":
@@ -71,8 +75,10 @@ class SupportSet(NamedTuple):
     def nbytes(self) -> int:
         """Bytes the arrays occupy."""
         refit_bytes = 0 if self.refit is None else self.refit.nbytes
+        judgement_bytes = 0 if self.judgements is None else self.judgements.nbytes
         close_bytes = 0 if self.close is None else self.close.nbytes
-        return refit_bytes + close_bytes + sum(shot.nbytes for shot in self.shots)
+        extra_bytes = refit_bytes + judgement_bytes + close_bytes
+        return extra_bytes + sum(shot.nbytes for shot in self.shots)
 
     def extended(self, more: "SupportSet") -> "SupportSet":
         """With further shots of the class; a refit of theirs takes the place of the one here."""
@@ -81,7 +87,22 @@ class SupportSet(NamedTuple):
         close = None
         if self.close is not None or more.close is not None:
             close = self.near.extended(more.near)
-        return SupportSet((*self.shots, *more.shots), refit, side, close)
+        judgements = _joined(self, more)
+        return SupportSet((*self.shots, *more.shots), refit, side, close, judgements)
+
+
+def _joined(first: SupportSet, second: SupportSet) -> NDArray[np.float32] | None:
+    """The judgements of both, with zeros for the shots of the one that has none."""
+    known = [each.judgements for each in (first, second) if each.judgements is not None]
+    if not known:
+        return None
+    rows = [
+        np.zeros((len(each.shots), known[0].shape[1]), np.float32)
+        if each.judgements is None
+        else each.judgements
+        for each in (first, second)
+    ]
+    return np.concatenate(rows)
 
 
 class HeadInputs(NamedTuple):

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Request, Response, status
 
 from service.api.dependencies import Context, MovableKey, PathKey, UseCaseResources
 from service.api.openapi import problems
+from service.report_card import ReportCard
 from service.schemas import ClassName, SessionResponse
-from service.sessions import describe_session, export_archive, import_archive
+from service.sessions import describe_class, describe_session, export_archive, import_archive
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=problems(422, 500, 503))
 
@@ -40,6 +41,12 @@ async def delete_session(key: PathKey, resources: UseCaseResources) -> None:
 async def delete_class(key: PathKey, name: ClassName, resources: UseCaseResources) -> None:
     """Forget one class of a session."""
     await resources.store.delete_class(key, name)
+
+
+@router.get("/{session_id}/classes/{name:path}/report", responses=problems(404))
+async def get_report(key: PathKey, name: ClassName, resources: UseCaseResources) -> ReportCard:
+    """The report card of a class: what its shots say of each other."""
+    return await describe_class(resources, key, name)
 
 
 @router.get(

@@ -90,3 +90,12 @@ class Engine(Protocol):
         Raises:
             NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.
         """
+
+    async def examine(
+        self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
+    ) -> list[Answers]:
+        """Answers (1, P, ...) for each image, about the classes of its own place in `classes`.
+
+        Raises:
+            NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.
+        """

@@ -70,7 +70,17 @@ class FakeEngine:
         return SupportSet(shots, _PLAIN_REFIT if adapt is True else None)
 
     async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
-        """See `Engine.segment`; the surest cell tells whether a class is there."""
+        """See `Engine.segment`."""
+        return self._answer(images, classes)
+
+    async def examine(
+        self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
+    ) -> list[Answers]:
+        """See `Engine.examine`."""
+        return [self._answer([image], each) for image, each in zip(images, classes, strict=True)]
+
+    def _answer(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        """The surest cell tells whether a class is there."""
         features = self._encode(images)[:, None]  # (N, 1, h, h, 3)
         inputs = collate_classes(classes)
         self.counters.head_runs += 1

@@ -143,6 +143,17 @@ class OnnxEngine:
                 answers = await pipeline.ask(encoded, classes, deadline)
         return Answers(*(np.stack(parts) for parts in zip(*answers, strict=True)))
 
+    async def examine(
+        self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
+    ) -> list[Answers]:
+        """See `Engine.examine`."""
+        deadline = self._clock() + self._options.deadline_s
+        pipeline = self._least_busy()
+        most = max(len(each) for each in classes)
+        with self._admission.admit(len(images)), self._owing(pipeline.cost_s(len(images), most)):
+            answers = await pipeline.examine(images, classes, deadline)
+        return [Answers(*(part[None] for part in each)) for each in answers]
+
     def _least_busy(self) -> Pipeline:
         if not self._pipelines:
             raise NotReadyError

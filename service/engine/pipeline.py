@@ -147,6 +147,18 @@ class Pipeline:
         jobs = [HeadJob(each, tuple(classes)) for each in encoded]
         return await self._run("head", self._heads, jobs, deadline)
 
+    async def examine(
+        self,
+        images: Sequence[ImageU8],
+        classes: Sequence[Sequence[SupportSet]],
+        deadline: float,
+    ) -> list[HeadOutput]:
+        """Answers for each image's own classes; supports seen as queries, which nobody repeats."""
+        jobs = [EncodeJob(image) for image in images]
+        encoded = await self._run("encode", self._supports, jobs, deadline)
+        asked = [HeadJob(e, tuple(each)) for e, each in zip(encoded, classes, strict=True)]
+        return await self._run("head", self._heads, asked, deadline)
+
     async def _run(
         self,
         name: str,

@@ -1,7 +1,7 @@
 """Use cases; the only place where engine, stores and imaging meet."""
 
 from service.sessions.archive import export_archive, import_archive
-from service.sessions.inspection import describe_model, describe_session
+from service.sessions.inspection import describe_class, describe_model, describe_session
 from service.sessions.learning import learn_shot
 from service.sessions.pixel_gate import PixelGate
 from service.sessions.pool import CodecPool
@@ -14,6 +14,7 @@ __all__ = [
     "LabelMap",
     "PixelGate",
     "Resources",
+    "describe_class",
     "describe_model",
     "describe_session",
     "export_archive",

@@ -1,6 +1,9 @@
 """Use cases that only look: at a session, at the networks."""
 
+from service.errors import ClassNotFoundError, ReportNotFoundError
+from service.report_card import ReportCard
 from service.schemas import ClassSummary, ModelSummary, SessionResponse
+from service.sessions.judging import report_card
 from service.sessions.resources import Resources, to_datetime
 from service.stores import Session, SessionKey
 
@@ -12,6 +15,24 @@ async def describe_session(resources: Resources, key: SessionKey) -> SessionResp
         SessionNotFoundError: unknown or expired.
     """
     return session_response(await resources.store.get(key))
+
+
+async def describe_class(resources: Resources, key: SessionKey, class_name: str) -> ReportCard:
+    """The report card of a class; counts as a use of its session.
+
+    Raises:
+        SessionNotFoundError, ClassNotFoundError.
+        ReportNotFoundError: none of its shots was judged.
+    """
+    supports = (await resources.store.get(key)).classes.get(class_name)
+    if supports is None:
+        raise ClassNotFoundError(f"the session has no class {class_name!r}")
+    card = report_card(supports, resources.threshold)
+    if card is None:
+        raise ReportNotFoundError(
+            "the class was registered without a report; send its shots anew, with mode=replace"
+        )
+    return card
 
 
 def session_response(session: Session) -> SessionResponse:

@@ -21,6 +21,7 @@ class ClassAnswer(NamedTuple):
 
     logits: (h, h) of the whole image, or those of its tiles.
     presence: in [0, 1]; `present`: whether that is enough.
+    threshold: least probability of a pixel of it; none: as for all.
     """
 
     number: int
@@ -28,6 +29,7 @@ class ClassAnswer(NamedTuple):
     logits: NDArray[np.float32] | TiledLogits
     presence: float
     present: bool
+    threshold: float | None = None
 
 
 class Labels(NamedTuple):
@@ -44,26 +46,28 @@ class Labels(NamedTuple):
 def label_pixels(
     answers: Sequence[ClassAnswer], height: int, width: int, threshold: float
 ) -> Labels:
-    """Give each pixel to its best class, or to the background below the threshold.
+    """Give each pixel to its best class of those that reach their threshold there.
 
     Args:
         answers: of one image, at most 255; of none, every pixel is background.
         height: of the image in pixels.
         width: of the image in pixels.
-        threshold: least probability of a foreground pixel, in [0, 1].
+        threshold: least probability of a pixel of a class without one of its own, in [0, 1].
     """
     index = np.zeros((height, width), np.uint8)
-    if not answers:
-        return Labels(index, np.full((height, width), -np.inf, np.float32))
-    best = _at_full_size(answers[0].logits, height, width)
-    index[:] = answers[0].number
+    best = np.full((height, width), -np.inf, np.float32)
     # One class at a time: all at once would take P times the image in floats.
-    for answer in answers[1:]:
+    for position, answer in enumerate(answers):
         candidate = _at_full_size(answer.logits, height, width)
-        better = candidate > best
-        index[better] = answer.number
-        np.maximum(best, candidate, out=best)
-    index[best < logit(threshold)] = 0
+        reached = candidate >= logit(threshold if answer.threshold is None else answer.threshold)
+        if position == 0:
+            index[reached] = answer.number
+            best = candidate
+            continue
+        # A class that reaches its threshold goes before all that do not.
+        better = np.where(index == 0, reached | (candidate > best), reached & (candidate > best))
+        best[better] = candidate[better]
+        index[better & reached] = answer.number
     return Labels(index, best)
 
 

@@ -9,6 +9,7 @@ from model.contract import SupportSet
 from model.runtime import Adapt
 from service.errors import CountMismatchError, LimitExceededError
 from service.schemas import SupportForm, SupportResponse
+from service.sessions.judging import judge, report_card
 from service.sessions.resources import Resources, to_datetime
 from service.sessions.uploads import Support, View, drained, read_support
 from service.stores import Session, SessionKey
@@ -27,12 +28,16 @@ async def register(resources: Resources, form: SupportForm, owner: str) -> Suppo
     """
     if len(form.images) != len(form.masks):
         raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
-    await _check_room(resources, form, owner)
+    known = await _check_room(resources, form, owner)
     supports = await _read(resources, form)
-    registered = await _learn(resources, [support.whole for support in supports], form.adapt)
+    whole = [support.whole for support in supports]
+    registered = await _learn(resources, whole, form.adapt)
     if any(support.close is not None for support in supports):
         near = [support.close or support.whole for support in supports]
         registered = registered._replace(close=await _learn(resources, near, form.adapt))
+    if form.report:
+        rows = await judge(resources.engine, resources.pool, whole, registered, known)
+        registered = registered._replace(judgements=rows)
     session = await _keep(resources, form, owner, registered)
     kept = session.classes[form.class_name]
     return SupportResponse(
@@ -44,12 +49,17 @@ async def register(resources: Resources, form: SupportForm, owner: str) -> Suppo
         expires_at=to_datetime(session.expires_at),
         model=session.model,
         warnings=[warning for support in supports for warning in support.warnings],
+        report=report_card(kept, resources.threshold) if form.report else None,
     )
 
 
-async def _check_room(resources: Resources, form: SupportForm, owner: str) -> None:
-    """Fail before the work, not after, where it is already clear that the store would refuse."""
-    shots = len(form.images)
+async def _check_room(resources: Resources, form: SupportForm, owner: str) -> SupportSet | None:
+    """Fail before the work, not after, where it is already clear that the store would refuse.
+
+    Returns:
+        What the class holds that is to be added to, if anything.
+    """
+    shots, known = len(form.images), None
     if form.session_id is not None:
         session = await resources.store.get(SessionKey(owner, form.session_id))
         resources.require_model(session.model)
@@ -57,6 +67,7 @@ async def _check_room(resources: Resources, form: SupportForm, owner: str) -> No
         shots += 0 if known is None else len(known.shots)
     if shots > resources.max_shots:
         raise LimitExceededError(f"a class holds at most {resources.max_shots} shots")
+    return known
 
 
 async def _read(resources: Resources, form: SupportForm) -> list[Support]:

@@ -17,6 +17,7 @@ from service.errors import (
 )
 from service.imaging import encode_label_map
 from service.schemas import ImageResult, SegmentForm, SegmentResponse
+from service.sessions.judging import class_threshold
 from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels, logit
 from service.sessions.mosaic import TiledLogits
 from service.sessions.resources import Resources
@@ -120,7 +121,7 @@ async def _label(
     found = await resources.engine.segment(
         [query.pixels for query in queries], list(selection.classes.values())
     )
-    threshold = resources.threshold if form.threshold is None else form.threshold
+    threshold = resources.threshold if isinstance(form.threshold, str | None) else form.threshold
 
     def label(query: QueryImage, answers: Sequence[ClassAnswer]) -> Finished:
         if form.absent == "drop":
@@ -132,7 +133,7 @@ async def _label(
     calls: list[Callable[[], Finished]] = []
     finished: dict[int, Finished] = {}
     for position, query in enumerate(queries):
-        answers = _answers(resources, selection, found, position)
+        answers = _answers(resources, form, selection, found, position)
         sides = _tile_sides(resources, form, selection, query, found.logits[position], answers)
         if query.file is not None and sides:
             # One after another: what they hold at full size is what bounds the memory.
@@ -154,12 +155,18 @@ async def _label(
 
 
 def _answers(
-    resources: Resources, selection: _Selection, found: Answers, position: int
+    resources: Resources, form: SegmentForm, selection: _Selection, found: Answers, position: int
 ) -> list[ClassAnswer]:
     """Of the classes in `images[position]`, looked at as a whole."""
     least = resources.engine.manifest.presence_threshold
+
+    def own(name: str) -> float | None:
+        if form.threshold != "calibrated":
+            return None
+        return class_threshold(selection.classes[name], resources.threshold)
+
     return [
-        ClassAnswer(number, name, logits, float(presence), bool(presence >= least))
+        ClassAnswer(number, name, logits, float(presence), bool(presence >= least), own(name))
         for number, (name, logits, presence) in enumerate(
             zip(selection.classes, found.logits[position], found.presence[position], strict=True),
             start=1,

@@ -8,6 +8,7 @@ K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`
     refit (R,) F32, only if the class has one
     side (1,) U32, only if it is known
     close.affinity, ... the same again, only if the class was also seen from near
+    judgements (K, J) F32 in [0, 1], only if a shot of it was judged
 """
 
 from typing import NamedTuple, Self
@@ -15,7 +16,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import Manifest, SupportPrototype, SupportSet
+from model.contract import JUDGEMENT_SIZE, Manifest, SupportPrototype, SupportSet
 from service.errors import InvalidArchiveError
 
 Array = NDArray[np.float16] | NDArray[np.float32] | NDArray[np.uint32]
@@ -23,7 +24,7 @@ Tensors = dict[str, Array]
 
 _VECTORS = ("affinity", "guided", "gate")
 _NAMES = frozenset({*_VECTORS, "tokens", "token_counts"})
-_OPTIONAL = frozenset({"refit", "side"})
+_OPTIONAL = frozenset({"judgements", "refit", "side"})
 _CLOSE = "close."
 
 
@@ -55,6 +56,8 @@ def to_tensors(supports: SupportSet) -> Tensors:
     if supports.close is not None:
         near = to_tensors(supports.close)
         tensors |= {_CLOSE + name: tensor for name, tensor in near.items()}
+    if supports.judgements is not None:
+        tensors["judgements"] = supports.judgements
     return tensors
 
 
@@ -98,6 +101,7 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
         shots,
         None if refit is None else np.asarray(refit, np.float32),
         _side(tensors.get("side")),
+        judgements=_judgements(tensors.get("judgements"), len(counts)),
     )
 
 
@@ -108,6 +112,15 @@ def _side(tensor: Array | None) -> int | None:
     if not tensor[0]:
         raise InvalidArchiveError("a class was seen in no pixels")
     return int(tensor[0])
+
+
+def _judgements(tensor: Array | None, shots: int) -> NDArray[np.float32] | None:
+    if tensor is None:
+        return None
+    _require(tensor, np.float32, (shots, JUDGEMENT_SIZE))
+    if tensor.min() < 0 or tensor.max() > 1:
+        raise InvalidArchiveError("a judgement is not in [0, 1]")
+    return np.asarray(tensor, np.float32)
 
 
 def _token_counts(tensor: Array) -> list[int]:

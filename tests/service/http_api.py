@@ -60,10 +60,10 @@ async def post_support(
 
 
 async def new_session(
-    client: httpx.AsyncClient, pictures: Sequence[Picture], class_name: str = "thing"
+    client: httpx.AsyncClient, pictures: Sequence[Picture], class_name: str = "thing", **fields: Any
 ) -> str:
     """The id of a new session that knows one class."""
-    response = await post_support(client, pictures, class_name)
+    response = await post_support(client, pictures, class_name, **fields)
     assert response.status_code == 201, response.text
     return str(response.json()["session_id"])
 

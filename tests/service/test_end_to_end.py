@@ -38,8 +38,10 @@ async def real_client(
 async def test_supports_are_encoded_once(
     real_client: httpx.AsyncClient, real_engine: OnnxEngine
 ) -> None:
-    session_id = await new_session(real_client, [picture(RED, seed=i) for i in range(5)], "red")
-    await post_support(real_client, [picture(BLUE)], "blue", session_id=session_id)
+    shots = [picture(RED, seed=i) for i in range(5)]
+    session_id = await new_session(real_client, shots, "red", report="false")
+    known = {"session_id": session_id, "report": "false"}
+    await post_support(real_client, [picture(BLUE)], "blue", **known)
     assert real_engine.counters.encoder_images == 6
     for count in (1, 3, 16):
         before = real_engine.counters.encoder_images
@@ -56,7 +58,9 @@ async def test_queries_of_different_sessions_share_a_batch(
     # Waits for a full batch, so that four requests of one image each can only end together.
     engine = OnnxEngine(tiny_bundle, EngineOptions(batch_sizes=(1, 2, 4), batch_wait_s=30))
     async with running(create_app(settings, engine=engine)) as client:
-        sessions = await asyncio.gather(*(new_session(client, [picture()]) for _ in range(4)))
+        sessions = await asyncio.gather(
+            *(new_session(client, [picture()], report="false") for _ in range(4))
+        )
         assert len(set(sessions)) == 4
         assert (engine.counters.encoder_runs, engine.counters.encoder_images) == (1, 4)
         answers = await asyncio.gather(

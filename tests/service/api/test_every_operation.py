@@ -20,6 +20,7 @@ import uvicorn
 from schemathesis import Case, GenerationMode, SerializationContext
 from schemathesis.checks import negative_data_rejection
 from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi.checks import allow_header_conformance
 from schemathesis.transport.serialization import Binary
 
 from service.access import key_line, new_key
@@ -146,8 +147,12 @@ def test_operation(case: AnyCase, base_url: str) -> None:
     real = make_real(case, base_url)
     response = case.call(base_url=base_url)
     reached.add((case.operation.label, response.status_code))
-    # Bodies with bytes are none that it can validate, so it takes them for invalid ones.
-    case.validate_response(response, excluded_checks=[negative_data_rejection] if real else [])
+    excluded = []
+    if real:  # bodies with bytes are none that it can validate, so it takes them for invalid ones
+        excluded.append(negative_data_rejection)
+    if case.path.endswith("/report"):  # a class may be named "a/report", and be deleted there
+        excluded.append(allow_header_conformance)
+    case.validate_response(response, excluded_checks=excluded)
 
 
 def test_every_operation_succeeded_and_was_refused() -> None:

@@ -45,6 +45,7 @@ def test_contract_of_the_endpoints(document: dict[str, Any]) -> None:
         ("get", "/sessions/{session_id}/archive"),
         ("put", "/sessions/{session_id}/archive"),
         ("delete", "/sessions/{session_id}/classes/{name}"),
+        ("get", "/sessions/{session_id}/classes/{name}/report"),
         ("get", "/healthz"),
         ("get", "/readyz"),
         ("get", "/models"),
@@ -65,6 +66,7 @@ def test_contract_of_the_endpoints(document: dict[str, Any]) -> None:
         "session_id",
         "mode",
         "adapt",
+        "report",
     }
     assert support["required"] == ["class_name", "images", "masks"]
     segment = form(document, "/segment")

@@ -33,6 +33,7 @@ async def test_new_session_answers_the_contract(client: httpx.AsyncClient) -> No
         "expires_at",
         "model",
         "warnings",
+        "report",
     }
     assert body["class_name"] == "scratch"
     assert body["shots"] == 2

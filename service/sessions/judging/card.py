@@ -1,0 +1,137 @@
+"""The report card of a class, read from what is kept of its shots."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from model.contract import SupportSet
+from service.report_card import ReportCard, ReportWarning, ShotReport, WarningCode
+from service.sessions.judging.rows import Judgement, read_rows
+from service.sessions.judging.score import Kind, Suspicion, suspicions
+from service.sessions.judging.threshold import calibrated_threshold
+
+_FLAGGED = 0.5
+_NEARLY_EMPTY, _TINY, _NEARLY_FULL = 0.0005, 0.005, 0.9  # shares of the image
+_MOSTLY_BORDER = 0.75  # of the border: such a mask is hardly the object
+_ALL_SIDES = 4
+_LOW_IOU = 0.3
+_FEW = 3
+
+_CODES: Mapping[Kind, WarningCode] = {
+    "wrong_class": "unlike_others",
+    "inverted": "probably_inverted",
+    "shifted": "probably_shifted",
+}
+_MESSAGES: Mapping[WarningCode, str] = {
+    "nearly_empty_mask": "the mask of shot {} marks hardly anything: under 0.05 % of the image",
+    "tiny_mask": "the object of shot {} is tiny: under 0.5 % of the image",
+    "nearly_full_mask": "the mask of shot {} leaves hardly any background",
+    "touches_every_border": "the mask of shot {} touches every border of its image",
+    "probably_inverted": "the mask of shot {} seems to mark the background instead of the object",
+    "probably_shifted": "the mask of shot {} does not seem to lie on its object",
+    "unlike_others": "shot {} is unlike the others: perhaps another class, or a poor mask",
+}
+# What to do about it; of several, the first is suggested first.
+_ADVICE: Mapping[WarningCode, str] = {
+    "probably_inverted": "Swap object and background in the mask of {}.",
+    "probably_shifted": "Draw the mask of {} anew, or check that it belongs to that very image.",
+    "unlike_others": "Check that {} shows the same class and is masked like the rest; leave it "
+    "out or register it as a class of its own.",
+    "nearly_full_mask": "Use images for {} that show background around the object.",
+    "nearly_empty_mask": "Mask the whole object in {}.",
+    "tiny_mask": "Crop {} so that the object fills more of the image.",
+    "touches_every_border": "Add shots beside {} in which the whole object is in view.",
+}
+
+
+def report_card(supports: SupportSet, own_threshold: float) -> ReportCard | None:
+    """The card of a class, if any of its shots was judged.
+
+    Args:
+        supports: the class.
+        own_threshold: the model's, where the calibrated one starts from.
+    """
+    judged = read_rows(supports.judgements)
+    if not judged:
+        return None
+    suspects = suspicions({shot: each.signals for shot, each in judged.items()})
+    mean_iou = float(np.mean([each.iou for each in judged.values()]))
+    warnings = [w for shot, each in judged.items() for w in _warn(shot, each, suspects.get(shot))]
+    if mean_iou < _LOW_IOU:
+        message = f"the shots predict each other poorly: IoU {mean_iou:.2f} on average"
+        warnings.append(ReportWarning(code="low_agreement", shot=None, message=message))
+    return ReportCard(
+        shots=[_describe(shot, each, suspects.get(shot)) for shot, each in judged.items()],
+        unjudged=[k for k in range(len(supports.shots)) if k not in judged],
+        mean_iou=mean_iou,
+        threshold=class_threshold(supports, own_threshold),
+        warnings=warnings,
+        suggestion=_suggest(warnings, len(supports.shots)),
+    )
+
+
+def class_threshold(supports: SupportSet, own_threshold: float) -> float:
+    """The calibrated threshold of a class; the model's own where no shot was judged."""
+    curves = [each.curve for each in read_rows(supports.judgements).values()]
+    return calibrated_threshold(curves, own_threshold)
+
+
+def _describe(shot: int, judged: Judgement, suspect: Suspicion | None) -> ShotReport:
+    return ShotReport(
+        shot=shot,
+        predicted_from=judged.others,
+        iou=judged.iou,
+        area=judged.signals.area,
+        suspicion=None if suspect is None else suspect.chance,
+    )
+
+
+def _warn(shot: int, judged: Judgement, suspect: Suspicion | None) -> Iterator[ReportWarning]:
+    for code in (*_mask_codes(judged), *_suspect_codes(judged, suspect)):
+        yield ReportWarning(code=code, shot=shot, message=_MESSAGES[code].format(shot))
+
+
+def _mask_codes(judged: Judgement) -> Iterator[WarningCode]:
+    """What the mask alone shows."""
+    area = judged.signals.area
+    if area < _NEARLY_EMPTY:
+        yield "nearly_empty_mask"
+    elif area < _TINY:
+        yield "tiny_mask"
+    elif area > _NEARLY_FULL:
+        yield "nearly_full_mask"
+    if judged.sides == _ALL_SIDES:
+        yield "touches_every_border"
+
+
+def _suspect_codes(judged: Judgement, suspect: Suspicion | None) -> Iterator[WarningCode]:
+    """What the other shots show; a single shot can only betray itself by its border.
+
+    A bad shot spoils what the others say of each other, so what is wrong with a flagged one is
+    also told by its border where that is plain.
+    """
+    flagged = suspect is None or suspect.chance >= _FLAGGED
+    if flagged and judged.signals.border > _MOSTLY_BORDER:
+        yield "probably_inverted"
+    elif flagged and suspect is not None:
+        yield _CODES[suspect.kind]
+
+
+def _suggest(warnings: list[ReportWarning], shots: int) -> str:
+    found = [
+        advice.format(_listed([w.shot for w in warnings if w.code == code and w.shot is not None]))
+        for code, advice in _ADVICE.items()
+        if any(warning.code == code for warning in warnings)
+    ]
+    if not found and any(warning.code == "low_agreement" for warning in warnings):
+        found.append(
+            "Add shots like the images to be segmented; where those are unlike photographs, "
+            "send all shots together with adapt=true."
+        )
+    if shots < _FEW:
+        found.append("Add shots that show the object in other poses, sizes and surroundings.")
+    return " ".join(found) or "The shots agree with each other: nothing needs to be done."
+
+
+def _listed(shots: list[int]) -> str:
+    return ("shot " if len(shots) == 1 else "shots ") + ", ".join(map(str, shots))
