@@ -4,10 +4,9 @@ Where the HTTP tier is a process of its own, as with `python -m service`, this i
 """
 
 from fastapi import FastAPI
-from ray.serve import Application
 
 from service.app import create_app, create_engine
-from service.engine.ray_pool import RayEngine, http_tier
+from service.engine.ray_pool import Application, RayEngine, http_tier
 from service.settings import Settings
 from service.telemetry import configure_logging
 

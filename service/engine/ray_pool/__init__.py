@@ -5,7 +5,7 @@ seconds to import, and most run without it.
 """
 
 from service.engine.ray_pool.engine import RayEngine
-from service.engine.ray_pool.ingress import http_tier
-from service.engine.ray_pool.pool import Pool, PoolOptions
+from service.engine.ray_pool.ingress import Application, http_tier
+from service.engine.ray_pool.pool import PoolOptions
 
-__all__ = ["Pool", "PoolOptions", "RayEngine", "http_tier"]
+__all__ = ["Application", "PoolOptions", "RayEngine", "http_tier"]

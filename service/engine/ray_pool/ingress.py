@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from ray import serve
-from ray.serve import Application
+from ray.serve import Application as Application
 
 from service.engine.ray_pool.pool import Pool
 

@@ -97,8 +97,8 @@ class Pool:
         if _inside_an_application():
             return serve.get_deployment_handle(self.name)
         if not ray.is_initialized():
-            # RAY_ADDRESS, or the cluster that this machine is a node of, or else one of its own.
-            ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
+            # RAY_ADDRESS, or else the cluster that this machine is a node of.
+            ray.init(address="auto", log_to_driver=False, configure_logging=False)
         serve.start(proxy_location="Disabled")
         found = serve.status().applications.get(self.name)
         if found is None or found.status in _GONE:

@@ -74,6 +74,12 @@ class Segmenter:
         """See `Engine.segment`; images (N, S, S, 3)."""
         return await self._answer(self._engine.segment(list(images), classes))
 
+    async def examine(
+        self, images: NDArray[np.uint8], classes: Sequence[Sequence[SupportSet]]
+    ) -> Reply:
+        """See `Engine.examine`; images (N, S, S, 3)."""
+        return await self._answer(self._engine.examine(list(images), classes))
+
     async def _answer(self, work: Awaitable[Any]) -> Reply:
         result: Any
         with collect_stages() as times:

@@ -10,19 +10,27 @@ import pytest
 from numpy.typing import NDArray
 
 from model.contract import Manifest, SupportSet
+from service.app import create_app
 from service.engine import Answers, Engine, OnnxEngine
+from service.engine.base import EngineCounters
 from service.errors import (
     DeadlineExceededError,
     NotReadyError,
     QueueFullError,
     RetryableError,
 )
+from service.settings import Settings
+from tests.service.http_api import new_session, post_segment, running
+from tests.service.pictures import RED, picture
 from tests.service.tiny_bundle import CELLS, SIDE, write_tiny_bundle
 
 # Ray itself is imported by the helpers alone.
 pytest.importorskip("ray", reason="the extra `ray` is not installed, see requirements-ray.txt")
 
-from tests.service.ray_cluster import add_worker, pool_engine, ray_cluster
+from service.engine.ray_pool.backlog import Backlog
+from service.engine.ray_pool.references import References
+from service.engine.ray_pool.reply import Reply
+from tests.service.ray_cluster import add_worker, application, pool_engine, ray_cluster
 
 pytestmark = pytest.mark.ray
 
@@ -31,8 +39,8 @@ _LAST_BITS = 1e-5
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    with ray_cluster(workers=2) as cluster:
+def cluster(tiny_bundle: Path) -> Iterator[Any]:
+    with ray_cluster(tiny_bundle, workers=2) as cluster:
         yield cluster
 
 
@@ -77,8 +85,7 @@ async def _ask_until(stop: asyncio.Event, engine: Engine, lesson: Lesson) -> int
         try:
             await _check(engine, lesson, atol=_LAST_BITS)
             done += 1
-        except RetryableError as error:
-            assert error.headers["Retry-After"]
+        except RetryableError:
             await asyncio.sleep(0.1)
     return done
 
@@ -88,6 +95,8 @@ async def test_a_pool_answers_as_the_engine_in_this_process(
 ) -> None:
     async with pool_engine(tiny_bundle) as engine:
         assert engine.ready
+        (own,) = await engine.examine([lesson.queries[0]], [[lesson.learned]])
+        assert own.logits.shape == (1, 1, CELLS, CELLS)
         learned = await engine.register(list(lesson.images), list(lesson.masks), adapt=True)
         assert learned.refit is not None
         np.testing.assert_array_equal(learned.refit, lesson.learned.refit)
@@ -141,17 +150,15 @@ async def test_a_lost_node_loses_no_request(
     two = {"ray_min_replicas": 2, "ray_max_replicas": 2}
     async with pool_engine(tiny_bundle, **two) as engine:
         stop = asyncio.Event()
-        clients = [
-            asyncio.create_task(_ask_until(stop, engine, lesson)) for _ in range(_CLIENTS)
-        ]
+        clients = [asyncio.create_task(_ask_until(stop, engine, lesson)) for _ in range(_CLIENTS)]
         await asyncio.sleep(1)
         lost = cluster.worker_nodes.copy().pop()
         await asyncio.to_thread(cluster.remove_node, lost, allow_graceful=False)
         await asyncio.sleep(2)
         await _check(engine, lesson, atol=_LAST_BITS)  # the other replica is there
-        await asyncio.to_thread(add_worker, cluster)
         stop.set()
         assert min(await asyncio.gather(*clients)) > 0
+    add_worker(cluster)
 
 
 async def test_replicas_and_bundles_are_exchanged_under_load(
@@ -166,10 +173,58 @@ async def test_replicas_and_bundles_are_exchanged_under_load(
         clients = [asyncio.create_task(_ask_until(stop, old, lesson)) for _ in range(_CLIENTS)]
         async with pool_engine(other, ray_num_cpus=0.5) as new:
             assert new.pool.name != old.pool.name
-            await _check(old, lesson, atol=_LAST_BITS)  # sessions of the old revision are still answered
+            await _check(
+                old, lesson, atol=_LAST_BITS
+            )  # sessions of the old revision are still answered
             await _check(new, lesson)  # a bundle of other numbers would fail here
         async with pool_engine(tiny_bundle, ray_num_cpus=0.5, encode_cache_bytes=0) as changed:
             assert changed.pool.name == old.pool.name  # the same pool, with other replicas
             await _check(changed, lesson, atol=_LAST_BITS)
             stop.set()
             assert min(await asyncio.gather(*clients)) > 0
+
+
+async def test_the_whole_application_runs_as_replicas(
+    cluster: object, tiny_bundle: Path, engine: OnnxEngine
+) -> None:
+    async with (
+        running(create_app(Settings(engine="onnx", bundle=tiny_bundle), engine=engine)) as here,
+        application() as there,
+    ):
+        found = []
+        for each in (here, there):
+            session_id = await new_session(each, [picture(RED), picture(RED, seed=1)], "red")
+            answer = await post_segment(each, session_id, [picture(RED, seed=2)], output="rle")
+            assert answer.status_code == 200, answer.text
+            found.append(answer.json()["results"])
+            unknown = await post_segment(each, "unknown", [picture(RED)])
+            assert (unknown.status_code, unknown.json()["code"]) == (404, "session_not_found")
+        assert found[0] == found[1]
+        assert found[0][0]["classes"]
+
+
+async def test_prototypes_are_put_once_and_within_a_bound(cluster: object, lesson: Lesson) -> None:
+    classes = [lesson.learned, SupportSet(lesson.learned.shots[:1])]
+    references = References(classes[0].nbytes + classes[1].nbytes)
+    first = references.to(classes[:1])
+    again = SupportSet(lesson.learned.shots, lesson.learned.refit, side=400, close=classes[1])
+    assert references.to([again]) == first  # what tiles alone need is not the engine's
+    assert references.to(classes[1:]) != first
+    assert references.nbytes == references.max_bytes
+    references.to(classes)
+    assert references.nbytes == references.max_bytes  # the others gave way
+    assert references.to(classes[:1]) != first
+
+
+def test_the_wait_is_what_replicas_owed_less_the_time_since() -> None:
+    now = 100.0
+    backlog = Backlog(lambda: now)
+    assert backlog.wait_s() == 0
+    backlog.tell(Reply("a", None, 6.0, EngineCounters(encoder_images=3), ()))
+    backlog.tell(Reply("b", None, 2.0, EngineCounters(encoder_images=4), ()))
+    assert backlog.wait_s() == 4.0
+    assert backlog.counters().encoder_images == 7
+    now += 3
+    assert backlog.wait_s() == 1.5  # b has been idle for a second
+    now += 60
+    assert backlog.wait_s() == 0  # nothing is known any more
