@@ -25,7 +25,7 @@ from model.runtime import (
 from service.engine.base import Coverage, EngineCounters, ImageU8
 from service.engine.courtesy import run_politely
 from service.engine.device_memory import device_memory
-from service.engine.encoding_cache import Digest, EncodingCache
+from service.engine.encoding_cache import Digest, EncodingCache, digest
 from service.engine.lane import Job, Lane, Payload, Result
 from service.engine.options import EngineOptions
 from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, Stages
@@ -110,8 +110,7 @@ class Pipeline:
         deadline: float,
     ) -> SupportSet:
         """The shots with the head fitted to them, if it is to be; see `model.runtime.refit`."""
-        jobs = [EncodeJob(image) for image in images]
-        encoded = await self._run("adapt", self._supports, jobs, deadline)
+        encoded = await self._see("adapt", images, deadline)
         others = leave_one_out(shots)
         if len(shots) == 1:
             mirror_images, mirror_masks = mirrored(np.stack(images)), mirrored(np.stack(masks))
@@ -129,12 +128,27 @@ class Pipeline:
         self, images: Sequence[ImageU8], digests: Sequence[Digest], deadline: float
     ) -> list[Encoded]:
         """Query images, of which those that are held are not encoded again."""
+        return await self._encode_new("encode", self._queries, images, digests, deadline)
+
+    async def _see(self, name: str, images: Sequence[ImageU8], deadline: float) -> list[Encoded]:
+        """Supports as queries: a class is fitted to them and judged by them in turn."""
+        digests = await asyncio.to_thread(lambda: [digest(image) for image in images])
+        return await self._encode_new(name, self._supports, images, digests, deadline)
+
+    async def _encode_new(
+        self,
+        name: str,
+        lane: Lane[EncodeJob, Encoded],
+        images: Sequence[ImageU8],
+        digests: Sequence[Digest],
+        deadline: float,
+    ) -> list[Encoded]:
         held = [self.cache.find(key) for key in digests]
         asked = zip(digests, images, held, strict=True)
         self._metrics.cache(sum(each is not None for each in held), held.count(None))
         missing = {key: image for key, image, found in asked if found is None}
         jobs = [EncodeJob(image) for image in missing.values()]
-        encoded = await self._run("encode", self._queries, jobs, deadline)
+        encoded = await self._run(name, lane, jobs, deadline)
         fresh = dict(zip(missing, encoded, strict=True))
         for key, each in fresh.items():
             self.cache.keep(key, each)
@@ -153,9 +167,8 @@ class Pipeline:
         classes: Sequence[Sequence[SupportSet]],
         deadline: float,
     ) -> list[HeadOutput]:
-        """Answers for each image's own classes; supports seen as queries, which nobody repeats."""
-        jobs = [EncodeJob(image) for image in images]
-        encoded = await self._run("encode", self._supports, jobs, deadline)
+        """Answers for each image's own classes, which are supports seen as queries."""
+        encoded = await self._see("encode", images, deadline)
         asked = [HeadJob(e, tuple(each)) for e, each in zip(encoded, classes, strict=True)]
         return await self._run("head", self._heads, asked, deadline)
 

@@ -160,8 +160,12 @@ def _answers(
     """Of the classes in `images[position]`, looked at as a whole."""
     least = resources.engine.manifest.presence_threshold
 
+    asked = form.threshold
+    if asked is None and resources.threshold_override is None:
+        asked = "calibrated"
+
     def own(name: str) -> float | None:
-        if form.threshold != "calibrated":
+        if asked != "calibrated":
             return None
         return class_threshold(selection.classes[name], resources.threshold)
 
