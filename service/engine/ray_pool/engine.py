@@ -91,7 +91,7 @@ class RayEngine:
             _log.exception("pool not joined")
             return
         self._handle = handle
-        _log.info("pool joined", extra={"model": self.manifest.name, "devices": self.devices})
+        _log.info("pool joined", extra={"pool": self.pool.name, "devices": self.devices})
 
     async def stop(self) -> None:
         """Leave the pool as it is: others ask it too."""
