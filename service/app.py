@@ -1,17 +1,12 @@
 """Puts the service together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from model.contract import BundleKey
-from service import __version__
-from service.access import Access, ClientPlaces, KeyFile, RateLimits, RateStorage
 from service.api import (
     ApiContext,
     BodyLimits,
@@ -25,27 +20,23 @@ from service.api import (
     metrics_router,
     routers,
 )
-from service.engine import (
-    Admission,
-    Engine,
-    EngineOptions,
-    FakeEngine,
-    Library,
-    Models,
-    OnnxEngine,
-    Shared,
-    Shelf,
-    available_cpus,
-    parse_devices,
+from service.assembly import (
+    create_access,
+    create_jobs,
+    create_library,
+    create_mirror,
+    create_resources,
+    create_store,
+    create_tracer,
+    describe_build,
 )
+from service.engine import Admission, Engine, Library, Models
 from service.errors import JobsDisabledError
-from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room, open_jobs
-from service.labelling_tools import LabelStudio, ProjectMirror
-from service.sessions import CodecPool, PixelGate, Resources, ShotSpecs
+from service.jobs import JobDesk
+from service.sessions import Resources, ShotSpecs
 from service.settings import Settings
-from service.store_url import MEMORY
-from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
-from service.telemetry import EngineMetrics, JobMetrics, Metrics
+from service.stores import SessionStore
+from service.telemetry import Metrics
 from service.web import load_files, playground_router
 
 if TYPE_CHECKING:
@@ -125,177 +116,13 @@ def create_app(
     return app
 
 
-def create_resources(settings: Settings, models: Models, store: SessionStore) -> Resources:
-    """What the use cases work with, over engines and a store."""
-    return Resources(
-        models=models,
-        store=store,
-        pool=CodecPool(settings.codec_threads or available_cpus()),
-        gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
-        max_pixels=settings.max_pixels,
-        max_shots=settings.max_shots,
-        threshold_override=settings.threshold,
-        max_tiles=settings.max_tiles,
-        tiling=asyncio.Semaphore(settings.max_tiled_images),
-    )
-
-
-def create_engine(settings: Settings) -> Engine:
-    """The engine of the bundle that the settings name first, not started."""
-    return create_loader(settings)(settings.bundle)
-
-
-def create_library(settings: Settings, metrics: Metrics) -> Library:
-    """What serves the bundles that the settings name, not opened."""
-    load = create_loader(settings, metrics.engine)
-    models = Models(load(settings.bundle))
-    if settings.engine == "fake":
-        return Library(models)
-    return Library(
-        models,
-        Shelf(settings.bundle, settings.bundles),
-        load,
-        watch_s=settings.bundles_watch_s,
-        on_switch=partial(_describe_build, metrics, models),
-    )
-
-
-def create_loader(
-    settings: Settings, metrics: EngineMetrics | None = None
-) -> Callable[[Path], Engine]:
-    """What makes engines of bundles, not started, which share the devices.
-
-    Raises:
-        model.contract.BundleKeyError: the settings name a key that bundles cannot be checked with.
-    """
-    if settings.engine == "fake":
-        return lambda _: FakeEngine()
-    options = EngineOptions(
-        devices=parse_devices(settings.devices),
-        precision=settings.precision,
-        intra_op_threads=settings.intra_op_threads or available_cpus(),
-        gpu_memory_bytes=settings.gpu_memory_bytes or None,
-        batch_sizes=settings.batch_sizes,
-        max_batch_pairs=settings.max_batch_pairs,
-        max_batch_shots=settings.max_batch_shots,
-        batch_wait_s=settings.batch_wait_s,
-        max_queued_images=settings.max_queued_images,
-        cache_bytes=settings.encode_cache_bytes,
-        stuck_s=settings.stuck_s,
-        deadline_s=settings.deadline_s,
-    )
-    key = None if settings.bundle_key is None else BundleKey(settings.bundle_key)
-    shared = Shared(options)
-    return partial(OnnxEngine, options=options, metrics=metrics, shared=shared, key=key)
-
-
-def create_store(settings: Settings, specs: Mapping[str, ShotSpec]) -> SessionStore:
-    """The store the settings name, not connected yet; `specs`: by model, what shots are like."""
-    limits = SessionLimits(
-        settings.ttl_s,
-        settings.max_classes,
-        settings.max_shots,
-        settings.max_owner_sessions,
-        settings.max_owner_bytes,
-    )
-    url = settings.store_url.get_secret_value()
-    if url == MEMORY:
-        return MemoryStore(
-            limits, max_sessions=settings.max_sessions, max_bytes=settings.max_store_bytes
-        )
-    # Here and not above: its client takes long to import, and many run without it.
-    from service.stores.redis import RedisStore
-
-    return RedisStore(
-        url,
-        limits,
-        max_bytes=settings.max_store_bytes,
-        prefix=settings.store_prefix,
-        timeout_s=settings.store_timeout_s,
-        specs=specs,
-    )
-
-
-def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
-    """What follows the projects of the Label Studio that the settings name."""
-    studio = LabelStudio(
-        settings.label_studio_url or "",
-        settings.label_studio_token.get_secret_value(),
-        settings.label_studio_image_origins,
-        max_bytes=settings.max_body_bytes,
-    )
-    shots = min(settings.label_studio_shots, settings.max_shots)
-    return ProjectMirror(studio, resources, max_shots=shots)
-
-
-def create_jobs(
-    settings: Settings, resources: Resources, metrics: JobMetrics
-) -> JobDesk | JobsDisabledError:
-    """What works in the background, not started; or why nothing does.
-
-    Raises:
-        service.jobs.JobsDirectoryError.
-    """
-    store = open_jobs(settings.jobs_dir)
-    if isinstance(store, JobsDisabledError):
-        return store
-    folders = Folders(settings.jobs_folders)
-    images = JobImages(store, folders, max_bytes=settings.max_body_bytes)
-    return JobDesk(
-        store,
-        JobRunner(store, resources, images, metrics, ttl_s=settings.jobs_ttl_s),
-        resources,
-        folders,
-        Room(store, max_jobs=settings.jobs_max_owner, max_bytes=settings.jobs_max_total_bytes),
-        max_images=settings.jobs_max_images,
-    )
-
-
-def create_tracer(settings: Settings) -> "Tracer | None":
-    """What sends traces, if the settings say where to."""
-    if settings.otlp_endpoint is None:
-        return None
-    # Here and not above: OpenTelemetry takes long to import, and most run without it.
-    from service.telemetry.tracing import Tracer
-
-    return Tracer(settings.otlp_endpoint, version=__version__)
-
-
-def _describe_build(metrics: Metrics, models: Models) -> None:
-    metrics.describe_build(
-        version=__version__,
-        model=",".join(engine.manifest.model for engine in models.engines),
-        provider=",".join(models.default.devices),
-    )
-
-
 def _expose(app: FastAPI, metrics: Metrics, resources: Resources, library: Library) -> None:
     """Answer `/metrics`, with what is known of the application's parts besides its requests."""
-    _describe_build(metrics, library.models)
+    describe_build(metrics, library.models)
     metrics.watch_refusals(lambda: library.refused)
     metrics.watch_codec(lambda: resources.pool.waiting)
     metrics.watch_store(resources.store)
     app.include_router(metrics_router(metrics))
-
-
-def create_access(settings: Settings) -> Access:
-    """The keys and the bounds of one client that the settings name.
-
-    Without keys, all behind one address would share its places; so there they have a bound only
-    where one is set.
-
-    Raises:
-        service.access.KeyFileError.
-    """
-    keys = None if settings.api_keys_file is None else KeyFile(settings.api_keys_file)
-    places = settings.max_client_requests or (
-        None if keys is None else max(1, settings.max_requests // 2)
-    )
-    rate_limits = None
-    if settings.rate_limit is not None:
-        storage = RateStorage(settings.store_url.get_secret_value(), settings.store_prefix)
-        rate_limits = RateLimits(settings.rate_limit, storage)
-    return Access(keys, rate_limits, ClientPlaces(places))
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Every number and switch of the service, read once from `FSS_*` in the entry point."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -91,7 +92,8 @@ class Settings(BaseSettings):
     cors_origins: Origins = ()
     """Origins whose pages may ask, such as `https://label.example`, by commas; unset: none."""
 
-    engine: Literal["onnx", "fake"] = "onnx"
+    engine: Literal["onnx", "fake", "ray"] = "onnx"
+    """`ray`: in a pool of replicas in a Ray cluster, see docs/ray.md."""
     bundle: Path = SHIPPED_BUNDLE
     """Its name is that of the default model."""
     bundles: DirectoryPath | None = None
@@ -134,6 +136,19 @@ class Settings(BaseSettings):
     """Of encoded query images, for each device; a repeated image is not encoded again."""
     stuck_s: Seconds = 120.0
     """After so long in one batch a device counts as lost, and the liveness probe fails."""
+
+    ray_num_gpus: Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)] = 0.0
+    """Of each replica of the pool: a share of one such as 0.5, or whole ones; 0: CPU alone."""
+    ray_num_cpus: Annotated[float, Field(gt=0, le=256, allow_inf_nan=False)] = 1.0
+    """Of each replica; also the threads of one graph where intra_op_threads is 0."""
+    ray_min_replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
+    ray_max_replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
+    ray_target_requests: Annotated[int, Field(ge=1, le=4096)] = 16
+    """Of a replica, waiting or in progress; with more of them there will be more replicas."""
+    ray_max_ongoing: Annotated[int, Field(ge=1, le=4096)] = 32
+    """Requests in one replica, whose batches they share; at least twice its largest batch."""
+    ray_max_queued: Annotated[int, Field(ge=1, le=65536)] = 64
+    """Requests of this process that wait for a replica; more are refused with 503."""
 
     max_requests: Annotated[int, Field(ge=1, le=65536)] = 64
     """Requests in progress at the same time, once their bodies have arrived."""
@@ -204,6 +219,20 @@ class Settings(BaseSettings):
     """Without progress in the arrival of a body that makes a job, however long it takes."""
     jobs_ttl_s: Annotated[float, Field(gt=0, le=366 * 24 * 3600, allow_inf_nan=False)] = 604800.0
     """After that a job that has ended is removed, with its images and results."""
+
+    @model_validator(mode="after")
+    def _ray_is_installed(self) -> Self:
+        if self.engine == "ray" and find_spec("ray") is None:
+            raise ValueError("engine ray needs the extra `ray`, see requirements-ray.txt")
+        return self
+
+    @model_validator(mode="after")
+    def _a_pool_fits_its_bounds(self) -> Self:
+        if self.ray_max_replicas < self.ray_min_replicas:
+            raise ValueError("ray_max_replicas must be at least ray_min_replicas")
+        if self.ray_num_gpus > 1 and not self.ray_num_gpus.is_integer():
+            raise ValueError("ray_num_gpus must be a share of one GPU or a whole number")
+        return self
 
     @model_validator(mode="after")
     def _one_body_fits_the_uploads(self) -> Self:

@@ -131,7 +131,7 @@ def _settings() -> "Settings":
 
 async def _engine(settings: "Settings") -> Finding:
     """Load the bundle and run it once, as the service does before it is ready."""
-    from service.app import create_engine
+    from service.assembly import create_engine
     from service.cli.serve import starting
 
     try:
@@ -151,7 +151,7 @@ async def _engine(settings: "Settings") -> Finding:
 
 
 async def _store(settings: "Settings") -> Finding:
-    from service.app import create_store
+    from service.assembly import create_store
     from service.errors import ServiceError
 
     store = create_store(settings, {})

@@ -7,7 +7,7 @@ from functools import partial
 
 from pydantic import SecretStr
 
-from service.app import create_engine, create_resources, create_store
+from service.assembly import create_engine, create_resources, create_store
 from service.client.advice import advice
 from service.client.batches import shot_batches
 from service.client.files import image_file, mask_file

@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from service.access import KeyRing
-from service.app import create_store
+from service.assembly import create_store
 from service.cli import main
 from service.settings import Settings
 
@@ -47,6 +47,9 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("max_owner_sessions", "0"),
         ("max_owner_bytes", "0"),
         ("max_shots", "65"),
+        ("ray_max_replicas", "0"),
+        ("ray_min_replicas", "2"),
+        ("ray_num_gpus", "1.5"),
         ("rate_limit", ""),
         ("rate_limit", "often"),
         ("rate_limit", "10/minute;often"),
