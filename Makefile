@@ -74,10 +74,10 @@ alerts: ## Write the alerts of rules.yaml for Prometheus' operator
 
 # onnxruntime and onnxruntime-gpu are the same module: no file may hold both.
 lock: $(VENV)/.stamp ## Pin all requirements anew
-	$(LOCK) --extra cpu --output-file requirements-cpu.txt
-	$(LOCK) --extra gpu --output-file requirements-gpu.txt
-	$(LOCK) --extra gpu --extra ray --output-file requirements-ray.txt
-	$(LOCK) --extra cpu --extra ray --extra train --extra dev --output-file requirements-dev.txt
+	$(LOCK) --extra cpu --extra signing --output-file requirements-cpu.txt
+	$(LOCK) --extra gpu --extra signing --output-file requirements-gpu.txt
+	$(LOCK) --extra gpu --extra signing --extra ray --output-file requirements-ray.txt
+	$(LOCK) --extra cpu --extra signing --extra ray --extra train --extra dev --output-file requirements-dev.txt
 	$(subst pyproject.toml,,$(LOCK)) --group pyproject.toml:sbom --output-file requirements-sbom.txt
 	echo label-studio | $(subst pyproject.toml,-,$(filter-out --only-binary :all:,$(LOCK))) --output-file requirements-label-studio.txt
 
