@@ -28,10 +28,7 @@ COPY model/contract/ model/contract/
 COPY model/runtime/ model/runtime/
 COPY model/bundles/ model/bundles/
 COPY service/ service/
-RUN mkdir bin && printf '%s\n' '#!/opt/venv/bin/python' 'import sys' '' \
-        'sys.path.insert(0, "/app")' '' 'from service.cli import main' '' 'sys.exit(main())' > bin/fss \
-    && chmod +x bin/fss \
-    && python -m compileall -q .
+RUN python -m compileall -q .
 
 FROM installer AS cpu-dependencies
 COPY requirements-cpu.txt /tmp/
@@ -81,7 +78,7 @@ LABEL org.opencontainers.image.title="fewshot-segmentation" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version=$VERSION \
       org.opencontainers.image.revision=$REVISION
-ENV PATH=/app/bin:/opt/venv/bin:$PATH \
+ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
     FSS_HOST=0.0.0.0 \
     FSS_PORT=8000 \
@@ -116,7 +113,7 @@ LABEL org.opencontainers.image.title="fewshot-segmentation" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version=$VERSION \
       org.opencontainers.image.revision=$REVISION
-ENV PATH=/app/bin:/opt/venv/bin:$PATH \
+ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
     FSS_HOST=0.0.0.0 \
     FSS_PORT=8000 \
