@@ -314,6 +314,14 @@ class JobsDisabledError(ServiceError):
     title = "Jobs are not available"
 
 
+class JobStorageError(RetryableError):
+    """What jobs are kept in cannot be written: the disk is full, or fails."""
+
+    code = "job_storage_failed"
+    title = "Jobs cannot be written"
+    retry_after_s = 30
+
+
 class QueueFullError(RetryableError):
     """There is already as much work waiting as there may be.
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from service.errors import InvalidRequestError, JobStateError
+from service.errors import InvalidRequestError, JobNotFoundError, JobStateError
 from service.formats import ExportOptions, LabelledImage, ZipSink, export_dataset
 from service.job_status import FINISHED, FailedImage, JobResponse
 from service.jobs.archives import unpack_images
@@ -215,7 +215,10 @@ class JobDesk:
         job = await asyncio.to_thread(self.store.get, job_id, owner)
         if job.state not in FINISHED:
             raise JobStateError("the job has not ended; wait, or cancel it")
-        return await asyncio.to_thread(self._write_results, job)
+        try:
+            return await asyncio.to_thread(self._write_results, job)
+        except FileNotFoundError as exc:  # deleted in the meantime
+            raise JobNotFoundError from exc
 
     def _write_results(self, job: Job) -> IO[bytes]:
         form = JobForm.model_validate_json(job.form)

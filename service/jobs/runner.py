@@ -24,10 +24,14 @@ from service.telemetry import JobMetrics
 _log = logging.getLogger("service.jobs")
 
 _IDLE_S = 60.0
-_MAX_BACK_OFF_S = 10.0
+_BACK_OFF_S, _MAX_BACK_OFF_S = 0.1, 10.0
 _NEVER_S = 1e9
 SNAPSHOT = "session.safetensors"
 _fields = TypeAdapter(dict[str, object])
+
+
+class _JobGoneError(Exception):
+    """The job is there no more."""
 
 
 class JobRunner:
@@ -73,17 +77,28 @@ class JobRunner:
                 await self._task
 
     async def _run(self) -> None:
+        back_off_s = _BACK_OFF_S
         while True:
-            self._wake.clear()
-            await asyncio.to_thread(self._forget_expired)
-            job = await asyncio.to_thread(self._store.next)
-            if job is None:
-                # Not `wait_for`: until Python 3.12 it loses a cancellation that meets the event.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_IDLE_S):
-                        await self._wake.wait()
-                continue
-            await self._work_on(job)
+            try:
+                await self._work_on_next()
+                back_off_s = _BACK_OFF_S
+            except Exception as exc:  # noqa: BLE001  # a full disk must not be the end of all jobs
+                _log.error("jobs stand still", extra={"reason": f"{type(exc).__name__}: {exc}"})
+                await asyncio.sleep(back_off_s)
+                back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
+
+    async def _work_on_next(self) -> None:
+        self._wake.clear()
+        await asyncio.to_thread(self._forget_expired)
+        job = await asyncio.to_thread(self._store.next)
+        if job is not None:
+            with suppress(_JobGoneError):
+                await self._work_on(job)
+            return
+        # Not `wait_for`: until Python 3.12 it loses a cancellation that meets the event.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_S):
+                await self._wake.wait()
 
     def _forget_expired(self) -> None:
         for job in self._store.expired(self._clock() - self._ttl_s):
@@ -96,7 +111,8 @@ class JobRunner:
         resources, failure = self._resources, None
         try:
             resources = await self._with_snapshot(job)
-        except (ServiceError, OSError) as exc:
+        except Exception as exc:  # noqa: BLE001  # it is told of each image, and other jobs go on
+            self._require(job)
             failure = _failure(exc)
         for image in await asyncio.to_thread(self._store.images, job.job_id, "pending"):
             started = time.monotonic()
@@ -120,9 +136,14 @@ class JobRunner:
         # Large images of a job wait for each other, and leave the places of requests to those.
         return replace(self._resources, store=store, tiling=asyncio.Semaphore(1))
 
+    def _require(self, job: Job) -> None:
+        """Fail where the job was deleted while it was worked on, which is nobody's fault."""
+        if not self._store.folder(job.job_id).is_dir():
+            raise _JobGoneError
+
     async def _segment(self, job: Job, resources: Resources, number: int) -> tuple[str, str] | None:
         """Write the result of one image; why there is none, if so."""
-        folder, back_off_s = self._store.folder(job.job_id), 0.1
+        folder, back_off_s = self._store.folder(job.job_id), _BACK_OFF_S
         while True:
             try:
                 data = await asyncio.to_thread(self._images.read, job.job_id, number)
@@ -132,6 +153,7 @@ class JobRunner:
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
             except Exception as exc:  # noqa: BLE001  # one image must not end the job
+                self._require(job)
                 return _failure(exc)
             else:
                 return None
