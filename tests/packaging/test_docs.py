@@ -17,7 +17,11 @@ from tests.packaging.test_readme import README_ADDRESS, _free_port, _wait_until_
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 # Their bash and Python blocks are run in order, in one folder and one shell.
-FOLLOWED = ["quick-start.md", *(f"recipes/{p.name}" for p in (ROOT / "docs/recipes").glob("*.md"))]
+FOLLOWED = [
+    "quick-start.md",
+    "jobs.md",
+    *(f"recipes/{page.name}" for page in sorted((ROOT / "docs/recipes").glob("*.md"))),
+]
 _FENCED = re.compile(r"^```.*?^```$", re.M | re.S)
 
 
