@@ -96,7 +96,8 @@ class JobDesk:
             room = self._room.arrival(owner)
             take = await asyncio.to_thread(room.__enter__)
             stack.push_async_callback(asyncio.to_thread, room.__exit__, None, None, None)
-            folder = self.store.folder(secrets.token_urlsafe(24))
+            # Hexadecimal: an id is an argument of commands, so it must not begin with a dash.
+            folder = self.store.folder(secrets.token_hex(24))
             await asyncio.to_thread(partial(folder.mkdir, parents=True, mode=0o700))
             try:
                 yield Arrival(owner, folder, take, self._room.require)

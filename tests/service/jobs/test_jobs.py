@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -47,6 +48,7 @@ async def test_uploads_and_zip_are_segmented_and_exported(jobs: httpx.AsyncClien
         files=[*uploads(2), ("archive", ("all.zip", zipped(packed)))],
     )
     assert response.status_code == 202, response.text
+    assert re.fullmatch("[0-9a-f]{48}", response.json()["job_id"])  # no option of a command
     await jobs.delete(f"/sessions/{session_id}")  # the job has its own copy
     job = await ended(jobs, response.json()["job_id"])
     assert (job["state"], job["total"], job["done"], job["failed"]) == ("done", 5, 4, 1)
