@@ -10,6 +10,9 @@ LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-h
 	--no-emit-index-url --no-header --no-config --only-binary :all: \
 	--python-version 3.11 --python-platform x86_64-manylinux_2_28
 
+# The program `fss`: this checkout by an environment's interpreter, wherever it is called from.
+LAUNCHER := '\#!%s/bin/python\nimport sys\n\nsys.path.insert(0, "%s")\n\nfrom service.cli import main\n\nsys.exit(main())\n'
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo run test check bench load soak chaos replicas alerts lock clean bench-gpu \
@@ -71,10 +74,10 @@ alerts: ## Write the alerts of rules.yaml for Prometheus' operator
 
 # onnxruntime and onnxruntime-gpu are the same module: no file may hold both.
 lock: $(VENV)/.stamp ## Pin all requirements anew
-	$(LOCK) --extra cpu --output-file requirements-cpu.txt
-	$(LOCK) --extra gpu --output-file requirements-gpu.txt
-	$(LOCK) --extra gpu --extra ray --output-file requirements-ray.txt
-	$(LOCK) --extra cpu --extra ray --extra train --extra dev --output-file requirements-dev.txt
+	$(LOCK) --extra cpu --extra signing --output-file requirements-cpu.txt
+	$(LOCK) --extra gpu --extra signing --output-file requirements-gpu.txt
+	$(LOCK) --extra gpu --extra signing --extra ray --output-file requirements-ray.txt
+	$(LOCK) --extra cpu --extra signing --extra ray --extra train --extra dev --output-file requirements-dev.txt
 	$(subst pyproject.toml,,$(LOCK)) --group pyproject.toml:sbom --output-file requirements-sbom.txt
 	echo label-studio | $(subst pyproject.toml,-,$(filter-out --only-binary :all:,$(LOCK))) --output-file requirements-label-studio.txt
 
@@ -89,4 +92,5 @@ $(SERVE_VENV)/.stamp: requirements-cpu.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
 	test -x $*/bin/python || $(PYTHON) -m venv $*
 	$*/bin/python $(INSTALL) --requirement $<
+	$(if $(filter $(VENV) $(SERVE_VENV),$*),@printf $(LAUNCHER) '$(abspath $*)' '$(CURDIR)' > $*/bin/fss && chmod +x $*/bin/fss)
 	@touch $@

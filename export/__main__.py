@@ -9,7 +9,7 @@ from pathlib import Path
 from export.bundle import ExportOptions, OutputError, export_bundle
 from export.parity import ParityError
 from model.build import CheckpointError
-from model.contract.manifest import NAME_PATTERN
+from model.contract.manifest import NAME_PATTERN, REVISION_PATTERN
 from model.data.datasets import DatasetError
 
 
@@ -44,7 +44,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="bundle directory")
     parser.add_argument("--name", type=_name, help="default: the directory's name")
-    parser.add_argument("--revision", default="1")
+    parser.add_argument("--revision", type=_revision, default="1")
     parser.add_argument("--threshold", type=_probability, default=0.5)
     parser.add_argument("--input-side", type=int, help="pixels; default as trained")
     parser.add_argument(
@@ -56,6 +56,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _name(text: str) -> str:
     if not re.fullmatch(NAME_PATTERN, text):
         raise argparse.ArgumentTypeError(f"{text!r} is no name for a bundle: {NAME_PATTERN}")
+    return text
+
+
+def _revision(text: str) -> str:
+    if not re.fullmatch(REVISION_PATTERN, text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no revision: {REVISION_PATTERN}")
     return text
 
 

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from model.contract import Manifest
-from service import __version__
-from service.access import Access, ClientPlaces, KeyFile, RateLimits, RateStorage
 from service.api import (
     ApiContext,
     BodyLimits,
@@ -23,22 +20,23 @@ from service.api import (
     metrics_router,
     routers,
 )
-from service.engine import (
-    Admission,
-    Engine,
-    EngineOptions,
-    FakeEngine,
-    OnnxEngine,
-    available_cpus,
-    parse_devices,
+from service.assembly import (
+    create_access,
+    create_jobs,
+    create_library,
+    create_mirror,
+    create_resources,
+    create_store,
+    create_tracer,
+    describe_build,
 )
-from service.jobs import JobDesk, JobRunner, JobStore
-from service.labelling_tools import LabelStudio, ProjectMirror
-from service.sessions import CodecPool, PixelGate, Resources, model_name
+from service.engine import Admission, Engine, Library, Models
+from service.errors import JobsDisabledError
+from service.jobs import JobDesk
+from service.sessions import Resources, ShotSpecs
 from service.settings import Settings
-from service.store_url import MEMORY
-from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
-from service.telemetry import EngineMetrics, Metrics
+from service.stores import SessionStore
+from service.telemetry import Metrics
 from service.web import load_files, playground_router
 
 if TYPE_CHECKING:
@@ -57,22 +55,15 @@ def create_app(
 
     Raises:
         model.contract.InvalidBundleError: the settings name a bundle that is not intact.
+        model.contract.BundleKeyError: or a key that bundles cannot be checked with.
         service.access.KeyFileError: the settings name a file of keys that cannot be used.
+        service.jobs.JobsDirectoryError: the settings name a directory that cannot be used.
     """
     metrics = Metrics()
     tracer = create_tracer(settings)
-    engine = engine or create_engine(settings, metrics.engine)
-    resources = Resources(
-        engine=engine,
-        store=store or create_store(settings, engine.manifest),
-        pool=CodecPool(settings.codec_threads or available_cpus()),
-        gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
-        max_pixels=settings.max_pixels,
-        max_shots=settings.max_shots,
-        threshold_override=settings.threshold,
-        max_tiles=settings.max_tiles,
-        tiling=asyncio.Semaphore(settings.max_tiled_images),
-    )
+    library = Library(Models(engine)) if engine else create_library(settings, metrics)
+    store = store or create_store(settings, ShotSpecs(library.models))
+    resources = create_resources(settings, library.models, store)
     app = FastAPI(
         title="Few-shot segmentation",
         version="1",
@@ -96,10 +87,11 @@ def create_app(
         max_wait_s=settings.max_wait_s,
         access=create_access(settings),
         drain=drain,
-        jobs=create_jobs(settings, resources),
+        jobs=create_jobs(settings, resources, metrics.jobs),
         jobs_max_bytes=settings.jobs_max_bytes,
+        jobs_stall_s=settings.jobs_stall_s,
     )
-    app.state.context, app.state.tracer = context, tracer
+    app.state.context, app.state.tracer, app.state.library = context, tracer, library
     # The last one added is the outermost.
     app.add_middleware(
         RequestContext,
@@ -117,132 +109,20 @@ def create_app(
         app.state.mirror = create_mirror(settings, resources)
         app.include_router(label_studio_router)
     if settings.metrics:
-        _expose(app, metrics, resources)
+        _expose(app, metrics, resources, library)
     if settings.playground:
         app.include_router(playground_router(load_files()))
     install_openapi(app)
     return app
 
 
-def create_engine(settings: Settings, metrics: EngineMetrics | None = None) -> Engine:
-    """The engine the settings name, not started."""
-    if settings.engine == "fake":
-        return FakeEngine()
-    options = EngineOptions(
-        devices=parse_devices(settings.devices),
-        precision=settings.precision,
-        intra_op_threads=settings.intra_op_threads or available_cpus(),
-        gpu_memory_bytes=settings.gpu_memory_bytes or None,
-        batch_sizes=settings.batch_sizes,
-        max_batch_pairs=settings.max_batch_pairs,
-        max_batch_shots=settings.max_batch_shots,
-        batch_wait_s=settings.batch_wait_s,
-        max_queued_images=settings.max_queued_images,
-        cache_bytes=settings.encode_cache_bytes,
-        stuck_s=settings.stuck_s,
-        deadline_s=settings.deadline_s,
-    )
-    return OnnxEngine(settings.bundle, options, metrics=metrics)
-
-
-def create_store(settings: Settings, manifest: Manifest) -> SessionStore:
-    """The store the settings name, for shots of the network of a manifest; not connected yet."""
-    limits = SessionLimits(
-        settings.ttl_s,
-        settings.max_classes,
-        settings.max_shots,
-        settings.max_owner_sessions,
-        settings.max_owner_bytes,
-    )
-    url = settings.store_url.get_secret_value()
-    if url == MEMORY:
-        return MemoryStore(
-            limits, max_sessions=settings.max_sessions, max_bytes=settings.max_store_bytes
-        )
-    # Here and not above: its client takes long to import, and many run without it.
-    from service.stores.redis import RedisStore
-
-    return RedisStore(
-        url,
-        limits,
-        max_bytes=settings.max_store_bytes,
-        prefix=settings.store_prefix,
-        timeout_s=settings.store_timeout_s,
-        specs={model_name(manifest): ShotSpec.of(manifest)},
-    )
-
-
-def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
-    """What follows the projects of the Label Studio that the settings name."""
-    studio = LabelStudio(
-        settings.label_studio_url or "",
-        settings.label_studio_token.get_secret_value(),
-        settings.label_studio_image_origins,
-        max_bytes=settings.max_body_bytes,
-    )
-    shots = min(settings.label_studio_shots, settings.max_shots)
-    return ProjectMirror(studio, resources, max_shots=shots)
-
-
-def create_jobs(settings: Settings, resources: Resources) -> JobDesk | None:
-    """What works in the background, if the settings name a directory; not started.
-
-    Raises:
-        sqlite3.OperationalError: another process has the directory, or it cannot be written.
-    """
-    if settings.jobs_dir is None:
-        return None
-    store = JobStore(settings.jobs_dir)
-    return JobDesk(
-        store,
-        JobRunner(store, resources, ttl_s=settings.jobs_ttl_s),
-        resources,
-        max_jobs=settings.jobs_max_owner,
-        max_images=settings.jobs_max_images,
-        max_bytes=settings.jobs_max_total_bytes,
-    )
-
-
-def create_tracer(settings: Settings) -> "Tracer | None":
-    """What sends traces, if the settings say where to."""
-    if settings.otlp_endpoint is None:
-        return None
-    # Here and not above: OpenTelemetry takes long to import, and most run without it.
-    from service.telemetry.tracing import Tracer
-
-    return Tracer(settings.otlp_endpoint, version=__version__)
-
-
-def _expose(app: FastAPI, metrics: Metrics, resources: Resources) -> None:
+def _expose(app: FastAPI, metrics: Metrics, resources: Resources, library: Library) -> None:
     """Answer `/metrics`, with what is known of the application's parts besides its requests."""
-    metrics.describe_build(
-        version=__version__,
-        model=resources.model,
-        provider=",".join(resources.engine.devices),
-    )
+    describe_build(metrics, library.models)
+    metrics.watch_refusals(lambda: library.refused)
     metrics.watch_codec(lambda: resources.pool.waiting)
     metrics.watch_store(resources.store)
     app.include_router(metrics_router(metrics))
-
-
-def create_access(settings: Settings) -> Access:
-    """The keys and the bounds of one client that the settings name.
-
-    Without keys, all behind one address would share its places; so there they have a bound only
-    where one is set.
-
-    Raises:
-        service.access.KeyFileError.
-    """
-    keys = None if settings.api_keys_file is None else KeyFile(settings.api_keys_file)
-    places = settings.max_client_requests or (
-        None if keys is None else max(1, settings.max_requests // 2)
-    )
-    rate_limits = None
-    if settings.rate_limit is not None:
-        storage = RateStorage(settings.store_url.get_secret_value(), settings.store_prefix)
-        rate_limits = RateLimits(settings.rate_limit, storage)
-    return Access(keys, rate_limits, ClientPlaces(places))
 
 
 @asynccontextmanager
@@ -250,19 +130,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources: Resources = app.state.context.resources
     tracer: Tracer | None = app.state.tracer
     # In the background, so that probes can tell a service that loads from one that is down.
-    loading = asyncio.create_task(resources.engine.start())
-    jobs: JobDesk | None = app.state.context.jobs
-    if jobs is not None:
+    library: Library = app.state.library
+    library.open()
+    jobs: JobDesk | JobsDisabledError = app.state.context.jobs
+    if isinstance(jobs, JobDesk):
         jobs.start()
     try:
         yield
     finally:
-        if jobs is not None:
+        if isinstance(jobs, JobDesk):
             await jobs.close()
-        await loading
         if (mirror := getattr(app.state, "mirror", None)) is not None:
             await mirror.close()
-        await resources.engine.stop()
+        await library.close()
         await resources.pool.close()
         await app.state.context.access.close()
         await resources.store.close()

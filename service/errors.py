@@ -211,11 +211,11 @@ class FullMaskError(ServiceError):
 
 
 class LimitExceededError(ServiceError):
-    """A session would hold more than it may."""
+    """There would be more in a session, or of jobs, than there may be."""
 
     status = 422
     code = "limit_exceeded"
-    title = "A limit of the session is reached"
+    title = "A limit is reached"
 
 
 class SessionNotFoundError(ServiceError):
@@ -250,8 +250,16 @@ class InvalidArchiveError(ServiceError):
     title = "The archive is not valid"
 
 
+class ModelNotFoundError(ServiceError):
+    """No such network is served."""
+
+    status = 404
+    code = "model_not_found"
+    title = "Unknown model"
+
+
 class ModelMismatchError(ServiceError):
-    """The session was made by another network than the one that runs here."""
+    """The session was made by another network than is asked for, or than any that is served."""
 
     status = 409
     code = "model_mismatch"
@@ -274,6 +282,22 @@ class JobNotFoundError(ServiceError):
     title = "Unknown job"
 
 
+class ImageMissingError(ServiceError):
+    """An image of a folder is no longer there, or cannot be read."""
+
+    status = 404
+    code = "image_missing"
+    title = "The image is missing or cannot be read"
+
+
+class ImageChangedError(ServiceError):
+    """An image of a folder is not what it was when the job was made."""
+
+    status = 409
+    code = "image_changed"
+    title = "The image has changed since the job was made"
+
+
 class JobStateError(ServiceError):
     """The job is in a state in which this cannot be done."""
 
@@ -283,11 +307,19 @@ class JobStateError(ServiceError):
 
 
 class JobsDisabledError(ServiceError):
-    """The operator gave jobs no directory."""
+    """There is no directory to keep jobs in; the detail says why."""
 
     status = 503
     code = "jobs_disabled"
-    title = "Jobs are switched off; the operator must set FSS_JOBS_DIR"
+    title = "Jobs are not available"
+
+
+class JobStorageError(RetryableError):
+    """What jobs are kept in cannot be written: the disk is full, or fails."""
+
+    code = "job_storage_failed"
+    title = "Jobs cannot be written"
+    retry_after_s = 30
 
 
 class QueueFullError(RetryableError):

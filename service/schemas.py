@@ -58,17 +58,17 @@ Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 def _threshold(value: object) -> object:
-    """One complaint for both forms, where a union would make one for each."""
-    if value is None or value == "calibrated":
+    """One complaint for all forms, where a union would make one for each."""
+    if value is None or value in ("calibrated", "model"):
         return value
     try:
         return _PROBABILITY.validate_python(value)
     except ValidationError as exc:
-        raise ValueError("must be a number from 0 to 1, or 'calibrated'") from exc
+        raise ValueError("must be a number from 0 to 1, 'calibrated' or 'model'") from exc
 
 
 _PROBABILITY = TypeAdapter(Probability)
-_Threshold = Probability | Literal["calibrated"] | None
+_Threshold = Probability | Literal["calibrated", "model"] | None
 
 
 class _Form(BaseModel):
@@ -91,6 +91,15 @@ class SupportForm(_Form):
     ]
     session_id: Annotated[
         str | None, Field(description="An existing session; none: a new one is made.")
+    ] = None
+    model: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9._+-]{0,63})?$",
+            description="What a new session is bound to: a name from `GET /models`, which means "
+            "its newest revision, or `name@revision`; none: the default. A session that exists "
+            "keeps its own, and another one here is refused.",
+        ),
     ] = None
     mode: Annotated[
         Literal["append", "replace"],
@@ -127,9 +136,9 @@ class SegmentForm(_Form):
         _Threshold,
         PlainValidator(_threshold, json_schema_input_type=_Threshold),
         Field(
-            description="Least probability of a foreground pixel; none: the model's own; "
-            "`calibrated`: for each class the one of its report card, and the model's own where "
-            "it has none.",
+            description="Least probability of a foreground pixel. `calibrated`: for each class the "
+            "one of its report card, and the model's own where it has none; `model`: the model's "
+            "own for all. None: `calibrated`, unless the operator has set one.",
         ),
     ] = None
     output: Annotated[Output, Field(description="How masks are encoded.")] = "rle"
@@ -241,6 +250,7 @@ class ModelSummary(BaseModel):
     """A network the service runs."""
 
     model: Annotated[str, Field(description="Name and revision, as in every other answer.")]
+    default: Annotated[bool, Field(description="New sessions are bound to it that name none.")]
     name: str
     revision: str
     preset: str

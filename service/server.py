@@ -1,6 +1,9 @@
 """The HTTP server around the application, and how it ends."""
 
+import asyncio
+import signal
 import socket
+import threading
 
 import uvicorn
 from fastapi import FastAPI
@@ -10,11 +13,21 @@ from service.settings import Settings
 
 
 class Server(uvicorn.Server):
-    """Tells the application that the end has come before it closes the door.
+    """Has the bundles looked at again on SIGHUP, as is usual, instead of ending.
+
+    And tells the application that the end has come before it closes the door.
 
     uvicorn by itself tells it last: probes would still say ready, and a body that trickles in
     would hold up the end until the limit.
     """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, to SIGHUP too."""
+        app: FastAPI = self.config.app  # type: ignore[assignment]
+        if threading.current_thread() is threading.main_thread():
+            reload = app.state.library.reload
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain, within the limit; on SIGTERM and SIGINT."""

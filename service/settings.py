@@ -1,10 +1,19 @@
 """Every number and switch of the service, read once from `FSS_*` in the entry point."""
 
+import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from limits import parse_many
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    DirectoryPath,
+    Field,
+    SecretStr,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.store_url import MEMORY, StoreUrl
@@ -34,9 +43,24 @@ def _words(text: object) -> object:
     return tuple(text.replace(",", " ").split()) if isinstance(text, str) else text
 
 
+def _paths(text: object) -> object:
+    return tuple(filter(None, text.split(os.pathsep))) if isinstance(text, str) else text
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+def _none_if_empty(text: object) -> object:
+    return None if text == "" else text
+
+
 RateLimit = Annotated[str, AfterValidator(_rate_limits)]
 Origin = Annotated[str, Field(pattern=r"^https?://[^/\s*?#@]+$")]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)]
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
 class Settings(BaseSettings):
@@ -68,8 +92,16 @@ class Settings(BaseSettings):
     cors_origins: Origins = ()
     """Origins whose pages may ask, such as `https://label.example`, by commas; unset: none."""
 
-    engine: Literal["onnx", "fake"] = "onnx"
+    engine: Literal["onnx", "fake", "ray"] = "onnx"
+    """`ray`: in a pool of replicas in a Ray cluster, see docs/ray.md."""
     bundle: Path = SHIPPED_BUNDLE
+    """Its name is that of the default model."""
+    bundles: DirectoryPath | None = None
+    """A folder whose subfolders are further bundles; SIGHUP has them looked at again."""
+    bundles_watch_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0.0
+    """How often to look for changed bundles unasked; 0: never."""
+    bundle_key: Path | None = None
+    """An Ed25519 public key; bundles that it has not signed are refused. Unset: none need be."""
     devices: Annotated[str, Field(pattern=rf"^(auto|{_DEVICE}(,{_DEVICE})*)$")] = "auto"
     """`auto` (every GPU, else the CPU), or for example `cpu` or `cuda:0,cuda:1`."""
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
@@ -104,6 +136,19 @@ class Settings(BaseSettings):
     """Of encoded query images, for each device; a repeated image is not encoded again."""
     stuck_s: Seconds = 120.0
     """After so long in one batch a device counts as lost, and the liveness probe fails."""
+
+    ray_num_gpus: Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)] = 0.0
+    """Of each replica of the pool: a share of one such as 0.5, or whole ones; 0: CPU alone."""
+    ray_num_cpus: Annotated[float, Field(gt=0, le=256, allow_inf_nan=False)] = 1.0
+    """Of each replica; also the threads of one graph where intra_op_threads is 0."""
+    ray_min_replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
+    ray_max_replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
+    ray_target_requests: Annotated[int, Field(ge=1, le=4096)] = 16
+    """Of a replica, waiting or in progress; with more of them there will be more replicas."""
+    ray_max_ongoing: Annotated[int, Field(ge=1, le=4096)] = 32
+    """Requests in one replica, whose batches they share; at least twice its largest batch."""
+    ray_max_queued: Annotated[int, Field(ge=1, le=65536)] = 64
+    """Requests of this process that wait for a replica; more are refused with 503."""
 
     max_requests: Annotated[int, Field(ge=1, le=65536)] = 64
     """Requests in progress at the same time, once their bodies have arrived."""
@@ -158,8 +203,10 @@ class Settings(BaseSettings):
             raise ValueError("label_studio_url needs label_studio_token")
         return self
 
-    jobs_dir: Path | None = None
-    """Where jobs and their images are kept, by one process alone; unset: there are no jobs."""
+    jobs_dir: Annotated[Path | Literal["auto"] | None, BeforeValidator(_none_if_empty)] = "auto"
+    """Where jobs are kept, by one process alone; `auto`: the user's state; empty: no jobs."""
+    jobs_folders: Annotated[tuple[AbsolutePath, ...], NoDecode, BeforeValidator(_paths)] = ()
+    """Of this machine, whose images all who may ask may have segmented; by colons; unset: none."""
     jobs_max_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * MIB
     """Of the body that makes a job."""
     jobs_max_images: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
@@ -168,8 +215,24 @@ class Settings(BaseSettings):
     """Of the images of all jobs."""
     jobs_max_owner: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Jobs of one API key."""
+    jobs_stall_s: Seconds = 30.0
+    """Without progress in the arrival of a body that makes a job, however long it takes."""
     jobs_ttl_s: Annotated[float, Field(gt=0, le=366 * 24 * 3600, allow_inf_nan=False)] = 604800.0
     """After that a job that has ended is removed, with its images and results."""
+
+    @model_validator(mode="after")
+    def _ray_is_installed(self) -> Self:
+        if self.engine == "ray" and find_spec("ray") is None:
+            raise ValueError("engine ray needs the extra `ray`, see requirements-ray.txt")
+        return self
+
+    @model_validator(mode="after")
+    def _a_pool_fits_its_bounds(self) -> Self:
+        if self.ray_max_replicas < self.ray_min_replicas:
+            raise ValueError("ray_max_replicas must be at least ray_min_replicas")
+        if self.ray_num_gpus > 1 and not self.ray_num_gpus.is_integer():
+            raise ValueError("ray_num_gpus must be a share of one GPU or a whole number")
+        return self
 
     @model_validator(mode="after")
     def _one_body_fits_the_uploads(self) -> Self:

@@ -1,19 +1,19 @@
 """What crosses from training to serving: tensors, prototypes, manifest, resizing. No torch."""
 
+from model.contract.errors import BundleKeyError, InvalidBundleError, MissingTierError
 from model.contract.geometry import resize_image, resize_mask, upsample_logits
 from model.contract.graphs import ENCODER, GRAPHS, HEAD, PROTOTYPE, GraphSpec, TensorSpec
 from model.contract.manifest import (
     FORMAT_VERSION,
     MANIFEST_FILE,
     GraphFile,
-    InvalidBundleError,
     Manifest,
-    MissingTierError,
     Precision,
     Tier,
     TrainingRecord,
     file_sha256,
     load_manifest,
+    read_graph,
 )
 from model.contract.prototype import (
     JUDGEMENT_SIZE,
@@ -23,6 +23,7 @@ from model.contract.prototype import (
     collate_classes,
     thin_tokens,
 )
+from model.contract.signature import SIGNATURE_FILE, BundleKey
 
 __all__ = [
     "ENCODER",
@@ -32,6 +33,9 @@ __all__ = [
     "JUDGEMENT_SIZE",
     "MANIFEST_FILE",
     "PROTOTYPE",
+    "SIGNATURE_FILE",
+    "BundleKey",
+    "BundleKeyError",
     "GraphFile",
     "GraphSpec",
     "HeadInputs",
@@ -47,6 +51,7 @@ __all__ = [
     "collate_classes",
     "file_sha256",
     "load_manifest",
+    "read_graph",
     "resize_image",
     "resize_mask",
     "thin_tokens",

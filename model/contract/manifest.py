@@ -6,24 +6,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from model.contract.errors import InvalidBundleError, MissingTierError
 from model.contract.prototype import GateFusion
+from model.contract.signature import BundleKey
 
 MANIFEST_FILE = "manifest.json"
 FORMAT_VERSION: Literal[3] = 3
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+REVISION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"
 
 GraphName = Literal["encoder", "prototype", "head"]
 Precision = Literal["fp32", "fp16", "int8"]
 Channel = tuple[float, float, float]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class InvalidBundleError(ValueError):
-    """A bundle directory is incomplete, altered or of another format version."""
-
-
-class MissingTierError(ValueError):
-    """A bundle does not come in the precision that was asked for."""
 
 
 class _Record(BaseModel):
@@ -69,7 +64,7 @@ class Manifest(_Record):
 
     format_version: Literal[3] = FORMAT_VERSION
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
-    revision: str
+    revision: Annotated[str, Field(pattern=REVISION_PATTERN)]
     preset: str
     input_side: Annotated[int, Field(ge=32, le=2048)]
     feature_side: Annotated[int, Field(ge=4, le=512)]
@@ -86,6 +81,11 @@ class Manifest(_Record):
     tiers: dict[Literal["fp16", "int8"], Tier] = {}
     metrics: dict[str, float]
     training: TrainingRecord | None = None
+
+    @property
+    def model(self) -> str:
+        """Name and revision: what a network goes by wherever several are told apart."""
+        return f"{self.name}@{self.revision}"
 
     def graphs_of(self, precision: Precision) -> dict[GraphName, GraphFile]:
         """The graphs of a tier.
@@ -109,15 +109,24 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def load_manifest(bundle: Path) -> Manifest:
-    """Read and verify a bundle directory: manifest, presence and hash of every graph.
+def load_manifest(bundle: Path, key: BundleKey | None = None) -> Manifest:
+    """Read and verify a bundle directory: manifest, presence and hash of every graph of any tier.
+
+    Other files in it do not matter: nothing reads them.
+
+    Args:
+        bundle: the directory.
+        key: whose signature the manifest must bear; none: it needs no signature.
 
     Raises:
-        InvalidBundleError: something is missing, malformed or does not match its hash.
+        InvalidBundleError: something is missing, malformed, not signed or does not match its hash.
     """
     path = bundle / MANIFEST_FILE
     try:
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        text = path.read_bytes()
+        if key is not None:
+            key.require_signature(bundle, text)
+        manifest = Manifest.model_validate_json(text)
     except OSError as exc:
         raise InvalidBundleError(f"no bundle at {bundle}: {MANIFEST_FILE} is not readable") from exc
     except ValidationError as exc:
@@ -125,6 +134,22 @@ def load_manifest(bundle: Path) -> Manifest:
     for graphs in (manifest.graphs, *(tier.graphs for tier in manifest.tiers.values())):
         _verify_graphs(bundle, graphs)
     return manifest
+
+
+def read_graph(bundle: Path, graph: GraphFile) -> bytes:
+    """The bytes of a graph, which are those that were hashed, whatever the file is by then.
+
+    Raises:
+        InvalidBundleError: they cannot be read, or do not match the manifest.
+    """
+    path = bundle / graph.file
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        raise InvalidBundleError(f"graph {path} is not readable") from exc
+    if hashlib.sha256(content).hexdigest() != graph.sha256:
+        raise InvalidBundleError(f"graph {path} does not match its hash in {MANIFEST_FILE}")
+    return content
 
 
 def _verify_graphs(bundle: Path, graphs: dict[GraphName, GraphFile]) -> None:

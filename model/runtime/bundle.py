@@ -18,6 +18,7 @@ from model.contract import (
     SupportSet,
     collate_classes,
     load_manifest,
+    read_graph,
     thin_tokens,
 )
 from model.runtime.device import Device
@@ -84,7 +85,7 @@ class BundleRuntime:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._sessions = {
             graph.name: ort.InferenceSession(
-                bundle / graphs[graph.name].file,  # type: ignore[index]
+                read_graph(bundle, graphs[graph.name]),  # type: ignore[index]
                 sess_options=options,
                 providers=device.providers(memory_limit_bytes=memory_limit_bytes),
             )

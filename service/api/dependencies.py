@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
@@ -20,6 +19,7 @@ from service.api.files import read_file
 from service.api.forms import SESSION_HEADER, Form, validate_form
 from service.api.interruption import disconnected, unless
 from service.api.multipart import BodyLimits, read_form
+from service.api.patience import moving
 from service.api.spooling import SpooledForm, spool_form
 from service.engine import Admission
 from service.errors import (
@@ -29,7 +29,7 @@ from service.errors import (
     QueueFullError,
     UnsupportedMediaTypeError,
 )
-from service.jobs import JobDesk
+from service.jobs import Arrival, JobDesk
 from service.sessions import Resources
 from service.stores import SessionKey
 
@@ -47,8 +47,9 @@ class ApiContext:
     max_wait_s: that a request may expect to wait for those before it.
     access: who may ask, and how much.
     drain: the end of the service.
-    jobs: what works in the background; none where the operator gave it no directory.
+    jobs: what works in the background, or why nothing does.
     jobs_max_bytes: of the body that makes a job.
+    jobs_stall_s: without progress in its arrival.
     """
 
     resources: Resources
@@ -60,8 +61,9 @@ class ApiContext:
     max_wait_s: float
     access: Access
     drain: Drain
-    jobs: JobDesk | None = None
-    jobs_max_bytes: int = 0
+    jobs: JobDesk | JobsDisabledError
+    jobs_max_bytes: int
+    jobs_stall_s: float
 
     @asynccontextmanager
     async def upload(
@@ -104,17 +106,19 @@ class ApiContext:
                 yield file
 
     @asynccontextmanager
-    async def spooled(self, request: Request, folder: FilePath) -> AsyncIterator[SpooledForm]:
-        """The form of a job, its files in `folder`; takes no place of other requests.
+    async def spooled(self, request: Request, arrival: Arrival) -> AsyncIterator[SpooledForm]:
+        """The form of a job, its files on disk; takes no place of other requests.
 
         Raises:
-            DeadlineExceededError, NotReadyError, ServiceError: see `read_form`.
+            DeadlineExceededError: the body stalls; it may take as long as it moves on.
+            LimitExceededError, NotReadyError, ServiceError: see `read_form`.
         """
         limits = BodyLimits(self.jobs_max_bytes, self.require_jobs().max_images)
-        _check_headers(request.headers, limits)
+        arrival.require(_check_headers(request.headers, limits))
         content_type = request.headers.get("content-type", "")
+        body = _counted(moving(request.stream(), self.jobs_stall_s), arrival.take)
         async with unless(self.drain.wait, self.drain.refusal):
-            yield await spool_form(request.stream(), content_type, limits, folder)
+            yield await spool_form(body, content_type, limits, arrival.folder)
 
     def require_jobs(self) -> JobDesk:
         """What is asked about jobs.
@@ -122,8 +126,8 @@ class ApiContext:
         Raises:
             JobsDisabledError.
         """
-        if self.jobs is None:
-            raise JobsDisabledError
+        if isinstance(self.jobs, JobsDisabledError):
+            raise JobsDisabledError(self.jobs.detail)
         return self.jobs
 
     @asynccontextmanager
@@ -156,7 +160,7 @@ class ApiContext:
             QueueFullError.
         """
         self.admission.require_room()
-        wait_s = self.resources.engine.wait_s(self.admission.inside)
+        wait_s = self.resources.models.default.wait_s(self.admission.inside)
         if wait_s > self.max_wait_s:
             raise QueueFullError(
                 f"a request would wait for {wait_s:.1f} s, more than {self.max_wait_s:g} s",
@@ -242,9 +246,12 @@ PathKey = Annotated[SessionKey, Depends(session_key)]
 MovableKey = Annotated[SessionKey, Depends(movable_session_key)]
 
 
-def _check_headers(headers: Headers, limits: BodyLimits) -> None:
+def _check_headers(headers: Headers, limits: BodyLimits) -> int:
+    """The bytes that a body is announced to have; 0 where it is not."""
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaTypeError("compressed bodies are not supported")
     announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limits.max_bytes:
+    size = int(announced) if announced.isdecimal() else 0
+    if size > limits.max_bytes:
         raise BodyTooLargeError(f"the body exceeds {limits.max_bytes} bytes")
+    return size

@@ -1,8 +1,10 @@
 """`/jobs`: segment many images in the background."""
 
 import asyncio
-import shutil
+import logging
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, status
@@ -12,7 +14,11 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from service.api.dependencies import ApiContext, Context, Owner
 from service.api.forms import SESSION_HEADER, validate_form
 from service.api.openapi import problems, upload
-from service.jobs import FINISHED, JobDesk, JobForm, JobResponse, JobsResponse
+from service.errors import JobNotFoundError, JobStorageError
+from service.job_status import FINISHED, JobResponse, JobsResponse
+from service.jobs import JobDesk, JobForm
+
+_log = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=problems(422, 500, 503))
 
@@ -41,16 +47,23 @@ Desk = Annotated[JobDesk, Depends(_desk)]
     responses=problems(400, 404, 409, 413, 415),
 )
 async def post_job(request: Request, context: Context, desk: Desk, owner: Owner) -> JobResponse:
-    """Segment images, or a zip of them; the classes are those the session has now."""
-    folder = await asyncio.to_thread(desk.new_folder)
-    try:
-        async with context.spooled(request, folder) as spooled:
+    """Segment images, a zip or a folder of them; the classes are those the session has now."""
+    with _written():
+        async with desk.arrival(owner) as arrival, context.spooled(request, arrival) as spooled:
             header = request.headers.get(SESSION_HEADER)
             form = validate_form(JobForm, spooled.fields, session_header=header, repeated=_REPEATED)
-            return await desk.create(form, owner, folder, spooled.names, spooled.archive)
-    except BaseException:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        raise
+            return await desk.create(form, arrival, spooled.names, spooled.archive)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """A block whose failures to write are not the service's defect, but its operator's concern."""
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        _log.error("a job cannot be kept", extra={"reason": reason})
+        raise JobStorageError("the service cannot keep the job at the moment") from exc
 
 
 @router.get("")
@@ -73,7 +86,7 @@ async def get_events(
     desk: Desk,
     context: Context,
     owner: Owner,
-    last_event_id: Annotated[str | None, Header()] = None,
+    last_event_id: Annotated[str | None, Header(max_length=20)] = None,
 ) -> EventSourceResponse:
     """`progress` whenever it has moved on and `end` at last, each with the job as data.
 
@@ -116,7 +129,10 @@ async def _events(
     desk: JobDesk, context: ApiContext, job_id: str, owner: str, seen: int
 ) -> AsyncIterator[ServerSentEvent]:
     while not context.drain.begun:
-        job = await desk.get(job_id, owner)
+        try:
+            job = await desk.get(job_id, owner)
+        except JobNotFoundError:  # deleted in the meantime: the next request is told
+            return
         finished = job.done + job.failed
         ended = job.state in FINISHED
         if ended or finished > seen:

@@ -15,7 +15,7 @@ router = APIRouter(tags=["operation"])
 @router.get("/healthz", responses=problems(500))
 async def get_health(context: Context) -> StatusResponse:
     """Whether a restart would be pointless: the process serves and its engine has not failed."""
-    if context.resources.engine.failure is not None:
+    if context.resources.models.failure is not None:
         raise EngineFailedError
     return StatusResponse(status="ok")
 
@@ -26,7 +26,7 @@ async def get_readiness(context: Context) -> StatusResponse:
     """Whether a real inference has succeeded and the store answers, so that traffic may come."""
     if context.drain.begun:
         raise context.drain.refusal()
-    if not context.resources.engine.ready:
+    if not context.resources.models.ready:
         raise NotReadyError
     await context.resources.store.ping()
     return StatusResponse(status="ready")

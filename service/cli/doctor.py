@@ -131,7 +131,7 @@ def _settings() -> "Settings":
 
 async def _engine(settings: "Settings") -> Finding:
     """Load the bundle and run it once, as the service does before it is ready."""
-    from service.app import create_engine
+    from service.assembly import create_engine
     from service.cli.serve import starting
 
     try:
@@ -141,7 +141,7 @@ async def _engine(settings: "Settings") -> Finding:
         return Finding("bundle", "bad", str(exc))
     await engine.start()
     try:
-        name = f"{engine.manifest.name}@{engine.manifest.revision}"
+        name = engine.manifest.model
         if engine.failure is not None or not engine.ready:
             return Finding("bundle", "bad", f"{name}: {engine.failure or 'no inference'}")
         devices = ", ".join(f"{device} in {each}" for device, each in engine.devices.items())
@@ -151,11 +151,10 @@ async def _engine(settings: "Settings") -> Finding:
 
 
 async def _store(settings: "Settings") -> Finding:
-    from service.app import create_store
-    from service.engine.fake import FAKE_MANIFEST
+    from service.assembly import create_store
     from service.errors import ServiceError
 
-    store = create_store(settings, FAKE_MANIFEST)
+    store = create_store(settings, {})
     try:
         await store.ping()
     except ServiceError as exc:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from service.cli import doctor, register, segment, serve
+from service.cli import doctor, job, label, register, segment, serve
 from service.cli.failure import CommandError
 from service.planning.commands import add_commands
 
@@ -31,8 +31,10 @@ def _serve_by_default(context: typer.Context) -> None:
 
 
 app.command()(serve.serve)
+app.command()(label.label)
 app.command()(register.register)
 app.command()(segment.segment)
+app.add_typer(job.app, name="job")
 app.command()(doctor.doctor)
 app.command()(serve.openapi)
 app.command()(serve.key)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.choices import ADAPT, AdaptChoice
 from service.cli.failure import USAGE, CommandError, asking
 
 if TYPE_CHECKING:
     from service.client import ImageLike, MaskLike
 
     Shots = tuple[list[ImageLike], list[MaskLike]]
-
-_BATCH = 16
 
 Url = Annotated[
     str | None,
@@ -36,9 +35,10 @@ def register(
     ] = None,
     session: Annotated[str | None, typer.Option(help="Add to this session.")] = None,
     replace: Annotated[bool, typer.Option(help="Replace the shots of the class.")] = False,
-    adapt: Annotated[
-        bool, typer.Option(help="Fit the head to the shots; where images are no photographs.")
-    ] = False,
+    adapt: AdaptChoice = "auto",
+    model: Annotated[
+        str | None, typer.Option(help="For a new session: a name, or name@revision.")
+    ] = None,
     url: Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
 ) -> None:
@@ -51,25 +51,25 @@ def register(
     An API key is taken from FSS_CLIENT_KEY.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from service.client import Client
+    from service.client.advice import advice
+    from service.client.batches import shot_batches
 
     with asking(), Client(url) as client:
         target = client.session(session)
         answers = []
         for class_name, (images, masks) in _wanted(name, image, mask, support).items():
-            if adapt and len(images) > _BATCH:
-                raise CommandError(f"{class_name}: --adapt takes at most {_BATCH} shots", USAGE)
-            for first in range(0, len(images), _BATCH):
-                part = slice(first, first + _BATCH)
+            for number, shots in enumerate(shot_batches(images, masks, ADAPT[adapt])):
                 answer = target.register(
                     class_name,
-                    images[part],
-                    masks[part],
-                    mode="replace" if replace and first == 0 else "append",
-                    adapt=adapt,
+                    shots.images,
+                    shots.masks,
+                    mode="replace" if replace and number == 0 else "append",
+                    adapt=shots.adapt,
+                    model=model,
                 )
-                for warning in answer.warnings:
-                    print(f"{class_name}: {warning}", file=sys.stderr)
             answers.append(answer)
+            for text in advice(answer):
+                print(f"{class_name}: {text}", file=sys.stderr)
     if as_json:
         classes = [each.model_dump(mode="json") for each in answers]
         print(json.dumps({"session_id": target.id, "classes": classes}, indent=2))
@@ -99,13 +99,9 @@ def _wanted(
 
 def _of_folder(folder: Path, name: str | None) -> "dict[str, Shots]":
     # Here and not above: NumPy and Pillow take longer to import than help may take.
-    from service.cli.support_folder import read_supports
+    from service.cli.support_folder import read_shots
 
-    supports = read_supports(folder)
+    supports = read_shots(folder)
     if name is not None and name not in supports:
         raise CommandError(f"{folder} has no class {name!r}, but {', '.join(supports)}", USAGE)
-    return {
-        each: ([shot.image for shot in shots], [shot.mask for shot in shots])
-        for each, shots in supports.items()
-        if name in {None, each}
-    }
+    return {each: shots for each, shots in supports.items() if name in {None, each}}

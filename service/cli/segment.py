@@ -3,101 +3,109 @@
 import glob
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.choices import (
+    Absent,
+    FormatName,
+    Formats,
+    Mode,
+    ThresholdText,
+    chosen,
+    threshold_of,
+)
 from service.cli.failure import FAILED, USAGE, CommandError, asking
 from service.cli.register import Url
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from service.client import ClientError, ImageLike
 
 
 def segment(
     images: Annotated[list[str], typer.Argument(help="Files, folders or patterns.")],
     session: Annotated[str, typer.Option(help="As `fss register` printed it.")],
-    out: Annotated[Path, typer.Option(help="Folder for <image>.png, one label map an image.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")],
+    formats: Formats = [FormatName.PNG],  # noqa: B006 - typer copies it
     classes: Annotated[
         list[str] | None, typer.Option("--class", help="A class; repeat. None: all.")
     ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Least probability of an object's pixel.")
-    ] = None,
+    mode: Mode = "auto",
+    threshold: ThresholdText = None,
+    absent: Absent = "keep",
     url: Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print scores, a line an image.")] = False,
 ) -> None:
     """Find a session's classes in images, by a running service.
 
-    In a label map 0 is the background and i the i-th class of the session.
+    Writes label maps to out/masks/labels, coco.json, yolo/ or geojson/. In a label map 0 is the
+    background and i the i-th class of classes.csv.
 
     \b
-    fss segment photos/*.jpg --session ID --out labels/
+    fss segment photos/*.jpg --session ID --out labels/ --format coco
 
     An API key is taken from FSS_CLIENT_KEY. Images of no use are named, and the exit status is 1.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from service.client import Client
-    from service.imaging import encode_label_map
+    from service.formats import FolderSink, LabelledImage, export_dataset
 
-    paths = _files(images)
-    out.mkdir(parents=True, exist_ok=True)
+    paths, least = _files(images), threshold_of(threshold)
     failed: list[str] = []
 
     def note(image: "ImageLike", error: "ClientError") -> None:
         failed.append(f"{image!s}: {error}")
 
     with asking(), Client(url) as client:
-        answers = client.session(session).segment_many(
-            list(paths),
-            classes=classes or (),
-            threshold=threshold,
-            on_failure=note,
-            progress=sys.stderr.isatty(),
-        )
-        for path, found in answers:
-            target = out / paths[path]  # type: ignore[index]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(encode_label_map(found.label_map))
-            if as_json:
-                scores = [each.model_dump(exclude={"mask"}) for each in found.wire.classes]
-                print(json.dumps({"image": str(path), "label_map": str(target), "classes": scores}))
+        target = client.session(session)
+        known = [each.class_name for each in target.describe().classes]
+        wanted = [name for name in known if not classes or name in classes]
+
+        def found() -> "Iterator[LabelledImage]":
+            answers = target.segment_many(
+                list(paths),
+                classes=classes or (),
+                threshold=least,
+                absent=absent,
+                mode=mode,
+                on_failure=note,
+                progress=sys.stderr.isatty(),
+            )
+            for path, answer in answers:
+                if as_json:
+                    scores = [each.model_dump(exclude={"mask"}) for each in answer.wire.classes]
+                    print(json.dumps({"image": str(path), "classes": scores}))
+                yield LabelledImage.from_result(paths[path], answer.wire)  # type: ignore[index]
+
+        export_dataset(found(), wanted, chosen(formats), FolderSink(out))
     if failed:
         raise CommandError("\n".join([*failed, f"{len(failed)} of {len(paths)} failed"]), FAILED)
 
 
-def _files(patterns: list[str]) -> dict[Path, Path]:
-    """Each image, and its label map's place below the output folder."""
-    from service.cli.support_folder import IMAGE_SUFFIXES
+def _files(patterns: list[str]) -> dict[Path, str]:
+    """Each image, and its name in the results: below the folder given, with slashes."""
+    from service.client.files import IMAGE_SUFFIXES
 
-    found: dict[Path, Path] = {}
+    found: dict[Path, str] = {}
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
             inside = (each for each in sorted(path.rglob("*")) if each.is_file())
-            pairs = [(each, each.relative_to(path)) for each in inside]
-            pairs = [pair for pair in pairs if pair[0].suffix.lower() in IMAGE_SUFFIXES]
+            images = (each for each in inside if each.suffix.lower() in IMAGE_SUFFIXES)
+            names = {each: each.relative_to(path).as_posix() for each in images}
         elif path.exists():
-            pairs = [(path, Path(path.name))]
+            names = {path: path.name}
         else:
             matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - of any root
-            pairs = [(Path(each), Path(Path(each).name)) for each in matches]
-        if not pairs:
+            names = {Path(each): Path(each).name for each in matches}
+        if not names:
             raise CommandError(f"no image at {pattern}", USAGE)
-        found.update(pairs)
-    return _distinct(found)
-
-
-def _distinct(places: dict[Path, Path]) -> dict[Path, Path]:
-    """The places as PNG names; two images at one place are an error, not a loss."""
-    taken: dict[Path, Path] = {}
-    for image, place in places.items():
-        target = place.with_suffix(".png")
-        if target in taken:
-            raise CommandError(
-                f"{taken[target]} and {image} would both be written to {target}; "
-                "give them in two commands",
-                USAGE,
-            )
-        taken[target] = image
-    return {image: target for target, image in taken.items()}
+        found.update(names)
+    if len(set(found.values())) < len(found):
+        twice = next(name for name, count in Counter(found.values()).items() if count > 1)
+        raise CommandError(f"two images are called {twice}; give them in two commands", USAGE)
+    return found

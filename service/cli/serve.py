@@ -34,7 +34,7 @@ def openapi() -> None:
 
     with starting():
         read_settings(os.environ)
-        document = create_app(Settings(engine="fake")).openapi()
+        document = create_app(Settings(engine="fake", jobs_dir=None)).openapi()
     print(json.dumps(document, indent=2, ensure_ascii=False))
 
 
@@ -81,13 +81,19 @@ def starting() -> Iterator[None]:
     """A block in which wrong settings become messages."""
     from pydantic import ValidationError
 
-    from model.contract import InvalidBundleError, MissingTierError
+    from model.contract import BundleKeyError, InvalidBundleError, MissingTierError
     from service.access import KeyFileError
+    from service.jobs import JobsDirectoryError
 
     try:
         yield
     except (ValidationError, InvalidBundleError, MissingTierError) as exc:
         raise CommandError(f"the service cannot start: {exc}", USAGE) from exc
+    except BundleKeyError as exc:
+        raise CommandError(f"the service cannot start: FSS_BUNDLE_KEY: {exc}", USAGE) from exc
     except KeyFileError as exc:
         message = f"the service cannot start: FSS_API_KEYS_FILE: {exc}"
+        raise CommandError(message, USAGE) from exc
+    except JobsDirectoryError as exc:
+        message = f"the service cannot start: FSS_JOBS_DIR: {exc}"
         raise CommandError(message, USAGE) from exc

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.cli.failure import USAGE, CommandError
+from service.client import ImageLike, MaskLike
+from service.client.files import IMAGE_SUFFIXES
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 _IGNORED = 255
 
 
@@ -46,6 +47,19 @@ def read_supports(folder: Path) -> dict[str, list[Shot]]:
             USAGE,
         )
     return supports
+
+
+def read_shots(folder: Path) -> dict[str, tuple[list[ImageLike], list[MaskLike]]]:
+    """As `read_supports`: the images and the masks of each class."""
+    return {
+        name: ([shot.image for shot in shots], [shot.mask for shot in shots])
+        for name, shots in read_supports(folder).items()
+    }
+
+
+def masks_beside(folder: Path) -> list[Path]:
+    """The files of a folder that are masks of images beside them."""
+    return [shot.mask for _, shot in _beside(folder) if isinstance(shot.mask, Path)]
 
 
 def _beside(folder: Path) -> Iterator[tuple[str, Shot]]:

@@ -7,21 +7,25 @@ with Client() as client:
         mask = found["duck"].mask  # (H, W) bool
 """
 
-from service.client.asynchronous import AsyncClient, AsyncSession
-from service.client.blocking import Client, Session
+from service.client.asynchronous import AsyncClient, AsyncJob, AsyncSession
+from service.client.blocking import Client, Job, Session
 from service.client.errors import ApiError, ClientError
 from service.client.files import ImageLike, MaskLike
 from service.client.results import Found, Segmentation
 from service.client.retries import Retries
+from service.job_status import JobResponse
 
 __all__ = [
     "ApiError",
     "AsyncClient",
+    "AsyncJob",
     "AsyncSession",
     "Client",
     "ClientError",
     "Found",
     "ImageLike",
+    "Job",
+    "JobResponse",
     "MaskLike",
     "Retries",
     "Segmentation",

@@ -4,21 +4,36 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sized
 from functools import partial, wraps
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack
 
 import httpx
 
-from service.client import calls
+from service.client import calls, job_calls
 from service.client.batches import batches
-from service.client.calls import Call
+from service.client.calls import Call, Threshold
 from service.client.connection import TIMEOUT_S, connection
 from service.client.errors import ClientError, InvalidInputError
-from service.client.exchange import Ask, Flow, Outcome, Pause, Step, exchange, segment_batch
+from service.client.exchange import (
+    Ask,
+    Flow,
+    Outcome,
+    Pause,
+    Receive,
+    Step,
+    exchange,
+    segment_batch,
+)
 from service.client.files import ImageLike
-from service.client.progress import progress_bar
+from service.client.job_calls import JobOptions
+from service.client.job_flows import download, follow
+from service.client.packing import JobImages
+from service.client.progress import job_bar, progress_bar
 from service.client.results import Segmentation
 from service.client.retries import Retries
+from service.job_status import JobResponse
 from service.schemas import SessionResponse, SupportResponse
 
 P = ParamSpec("P")
@@ -79,10 +94,15 @@ class AsyncClient:
 
     ready = _method(calls.ready)
     models = _method(calls.models)
+    jobs = _method(job_calls.jobs)
 
     def session(self, session_id: str | None = None) -> "AsyncSession":
         """A session by its id, or a new one, which begins with its first `register`."""
         return AsyncSession(self, session_id)
+
+    def job(self, job_id: str) -> "AsyncJob":
+        """A job by its id."""
+        return AsyncJob(self, job_id)
 
     async def send(self, describe: Callable[[], Call[T]]) -> T:
         """The result of a call of `service.client.calls`, retries included."""
@@ -109,12 +129,28 @@ class AsyncClient:
         if isinstance(step, Ask):
             try:
                 return await self._http.request(
-                    step.call.method, step.call.path, **step.call.options
+                    step.call.method, step.call.path, **step.call.arguments
                 )
             except httpx.TransportError as exc:
                 return exc
+        if isinstance(step, Receive):
+            return await self._receive(step)
         # Files are read and masks decoded where they do not keep others waiting.
         return await asyncio.to_thread(step.run)
+
+    async def _receive(self, step: Receive) -> httpx.Response | httpx.TransportError:
+        call = step.call
+        try:
+            async with self._http.stream(call.method, call.path, **call.arguments) as response:
+                if not response.is_success:
+                    await response.aread()
+                    return response
+                async for chunk in response.aiter_bytes():
+                    if step.take(chunk):
+                        break
+                return response
+        except httpx.TransportError as exc:
+            return exc
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -153,22 +189,29 @@ class AsyncSession:
     register = _opening(calls.register)
     restore = _opening(calls.restore)
     describe = _in_session(calls.describe)
+    report = _in_session(calls.report)
     archive = _in_session(calls.archive)
     delete = _in_session(calls.delete)
     delete_class = _in_session(calls.delete_class)
     segment_request = _in_session(calls.segment)
+
+    async def create_job(self, images: JobImages, **options: Unpack[JobOptions]) -> "AsyncJob":
+        """Segment images in the background; see `service.client.job_calls.create_job`."""
+        describe = partial(job_calls.create_job, self.id, images, **options)
+        return AsyncJob(self.client, (await self.client.send(describe)).job_id)
 
     async def segment(
         self,
         image: ImageLike,
         *,
         classes: Iterable[str] = (),
-        threshold: float | None = None,
+        threshold: Threshold = None,
         absent: Literal["keep", "drop"] = "keep",
+        mode: Literal["auto", "whole", "tiled"] = "auto",
     ) -> Segmentation:
         """Find classes in one image; for the arguments see `service.client.calls.segment`."""
         (found,) = await self.segment_request(
-            [image], classes=tuple(classes), threshold=threshold, absent=absent
+            [image], classes=tuple(classes), threshold=threshold, absent=absent, mode=mode
         )
         return found
 
@@ -177,15 +220,21 @@ class AsyncSession:
         images: Iterable[ImageLike],
         *,
         classes: Iterable[str] = (),
-        threshold: float | None = None,
+        threshold: Threshold = None,
         absent: Literal["keep", "drop"] = "keep",
+        mode: Literal["auto", "whole", "tiled"] = "auto",
         on_failure: Callable[[ImageLike, ClientError], None] | None = None,
         concurrency: int = 2,
         progress: bool = False,
     ) -> AsyncIterator[tuple[ImageLike, Segmentation]]:
         """Each image and its answer, in order; as `Session.segment_many`."""
         describe = partial(
-            calls.segment, self.id, classes=tuple(classes), threshold=threshold, absent=absent
+            calls.segment,
+            self.id,
+            classes=tuple(classes),
+            threshold=threshold,
+            absent=absent,
+            mode=mode,
         )
         total = len(images) if isinstance(images, Sized) else None
 
@@ -202,6 +251,41 @@ class AsyncSession:
                         raise outcome
                     else:
                         on_failure(image, outcome)
+
+
+def _of_job(
+    describe: Callable[Concatenate[str, P], Call[T]],
+) -> "Callable[Concatenate[AsyncJob, P], Awaited[T]]":
+    """A call as a method of a job, which is its first argument."""
+
+    @wraps(describe)
+    async def method(self: "AsyncJob", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.client.send(partial(describe, self.id, *args, **kwargs))
+
+    return method
+
+
+class AsyncJob:
+    """As `Job`, to be awaited."""
+
+    def __init__(self, client: AsyncClient, job_id: str) -> None:
+        self.client = client
+        self.id = job_id
+
+    status = _of_job(job_calls.status)
+    cancel = _of_job(job_calls.cancel)
+    resume = _of_job(job_calls.resume)
+    delete = _of_job(job_calls.delete)
+
+    async def wait(self, *, progress: bool = False) -> JobResponse:
+        """Wait until the job has ended; as `Job.wait`."""
+        with job_bar(shown=progress) as tell:
+            await self.client.perform(follow(self.id, self.client.retries, tell))
+        return await self.status()
+
+    async def results(self, to: str | PathLike[str]) -> Path:
+        """Fetch what is done; as `Job.results`."""
+        return await self.client.perform(download(self.id, Path(to), self.client.retries))
 
 
 A = TypeVar("A")

@@ -1,8 +1,10 @@
 """Many images as requests of a size the service takes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
-from service.client.files import ImageLike, size_hint
+from service.client.errors import InvalidInputError
+from service.client.files import ImageLike, MaskLike, size_hint
 from service.schemas import MAX_FILES
 
 # Half of what a service takes by default: many small requests are repeated cheaply.
@@ -24,3 +26,31 @@ def batches(
         bytes_inside += weight
     if batch:
         yield batch
+
+
+Adapt = bool | Literal["auto"]
+
+
+class Shots(NamedTuple):
+    """What one request registers, and whether the head is fitted to it."""
+
+    images: Sequence[ImageLike]
+    masks: Sequence[MaskLike]
+    adapt: Adapt
+
+
+def shot_batches(
+    images: Sequence[ImageLike], masks: Sequence[MaskLike], adapt: Adapt
+) -> Iterator[Shots]:
+    """The shots of a class as requests; with `auto` the first one decides, and its fit stays.
+
+    Raises:
+        InvalidInputError: more shots are to be fitted to than one request may carry.
+    """
+    if adapt is True and len(images) > MAX_FILES:
+        raise InvalidInputError(
+            f"the head can be fitted to {MAX_FILES} shots at most, not {len(images)}"
+        )
+    for first in range(0, len(images), MAX_FILES):
+        part = slice(first, first + MAX_FILES)
+        yield Shots(images[part], masks[part], adapt if first == 0 else False)

@@ -5,21 +5,36 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial, wraps
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack
 
 import httpx
 
-from service.client import calls
+from service.client import calls, job_calls
 from service.client.batches import batches
-from service.client.calls import Call
+from service.client.calls import Call, Threshold
 from service.client.connection import TIMEOUT_S, connection
 from service.client.errors import ClientError, InvalidInputError
-from service.client.exchange import Ask, Flow, Outcome, Pause, Step, exchange, segment_batch
+from service.client.exchange import (
+    Ask,
+    Flow,
+    Outcome,
+    Pause,
+    Receive,
+    Step,
+    exchange,
+    segment_batch,
+)
 from service.client.files import ImageLike
-from service.client.progress import progress_bar
+from service.client.job_calls import JobOptions
+from service.client.job_flows import download, follow
+from service.client.packing import JobImages
+from service.client.progress import job_bar, progress_bar
 from service.client.results import Segmentation
 from service.client.retries import Retries
+from service.job_status import JobResponse
 from service.schemas import SessionResponse, SupportResponse
 
 P = ParamSpec("P")
@@ -89,10 +104,15 @@ class Client:
 
     ready = _method(calls.ready)
     models = _method(calls.models)
+    jobs = _method(job_calls.jobs)
 
     def session(self, session_id: str | None = None) -> "Session":
         """A session by its id, or a new one, which begins with its first `register`."""
         return Session(self, session_id)
+
+    def job(self, job_id: str) -> "Job":
+        """A job by its id."""
+        return Job(self, job_id)
 
     def send(self, describe: Callable[[], Call[T]]) -> T:
         """The result of a call of `service.client.calls`, retries included."""
@@ -119,10 +139,26 @@ class Client:
             return None
         if isinstance(step, Ask):
             try:
-                return self._http.request(step.call.method, step.call.path, **step.call.options)
+                return self._http.request(step.call.method, step.call.path, **step.call.arguments)
             except httpx.TransportError as exc:
                 return exc
+        if isinstance(step, Receive):
+            return self._receive(step)
         return step.run()
+
+    def _receive(self, step: Receive) -> httpx.Response | httpx.TransportError:
+        call = step.call
+        try:
+            with self._http.stream(call.method, call.path, **call.arguments) as response:
+                if not response.is_success:
+                    response.read()
+                    return response
+                for chunk in response.iter_bytes():
+                    if step.take(chunk):
+                        break
+                return response
+        except httpx.TransportError as exc:
+            return exc
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -164,22 +200,29 @@ class Session:
     register = _opening(calls.register)
     restore = _opening(calls.restore)
     describe = _in_session(calls.describe)
+    report = _in_session(calls.report)
     archive = _in_session(calls.archive)
     delete = _in_session(calls.delete)
     delete_class = _in_session(calls.delete_class)
     segment_request = _in_session(calls.segment)
+
+    def create_job(self, images: JobImages, **options: Unpack[JobOptions]) -> "Job":
+        """Segment images in the background; see `service.client.job_calls.create_job`."""
+        describe = partial(job_calls.create_job, self.id, images, **options)
+        return Job(self.client, self.client.send(describe).job_id)
 
     def segment(
         self,
         image: ImageLike,
         *,
         classes: Iterable[str] = (),
-        threshold: float | None = None,
+        threshold: Threshold = None,
         absent: Literal["keep", "drop"] = "keep",
+        mode: Literal["auto", "whole", "tiled"] = "auto",
     ) -> Segmentation:
         """Find classes in one image; for the arguments see `service.client.calls.segment`."""
         (found,) = self.segment_request(
-            [image], classes=tuple(classes), threshold=threshold, absent=absent
+            [image], classes=tuple(classes), threshold=threshold, absent=absent, mode=mode
         )
         return found
 
@@ -188,8 +231,9 @@ class Session:
         images: Iterable[ImageLike],
         *,
         classes: Iterable[str] = (),
-        threshold: float | None = None,
+        threshold: Threshold = None,
         absent: Literal["keep", "drop"] = "keep",
+        mode: Literal["auto", "whole", "tiled"] = "auto",
         on_failure: Callable[[ImageLike, ClientError], None] | None = None,
         concurrency: int = 2,
         progress: bool = False,
@@ -199,15 +243,22 @@ class Session:
         Args:
             images: in any form; read as they are needed.
             classes: names; none: all of the session.
-            threshold: least probability of a foreground pixel; None: the model's own.
+            threshold: least probability of a foreground pixel; see
+                `service.client.calls.segment`.
             absent: `drop` leaves out the classes that an image does not seem to hold.
+            mode: how images are looked at; see `service.client.calls.segment`.
             on_failure: called for an image that is of no use, which is then passed over; None: its
                 error is raised.
             concurrency: requests at the same time.
             progress: show a bar on standard error.
         """
         describe = partial(
-            calls.segment, self.id, classes=tuple(classes), threshold=threshold, absent=absent
+            calls.segment,
+            self.id,
+            classes=tuple(classes),
+            threshold=threshold,
+            absent=absent,
+            mode=mode,
         )
         total = len(images) if isinstance(images, Sized) else None
 
@@ -224,6 +275,45 @@ class Session:
                         raise outcome
                     else:
                         on_failure(image, outcome)
+
+
+def _of_job(
+    describe: Callable[Concatenate[str, P], Call[T]],
+) -> "Callable[Concatenate[Job, P], T]":
+    """A call as a method of a job, which is its first argument."""
+
+    @wraps(describe)
+    def method(self: "Job", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.client.send(partial(describe, self.id, *args, **kwargs))
+
+    return method
+
+
+class Job:
+    """Images that are segmented in the background; see `Session.create_job` and `Client.job`."""
+
+    def __init__(self, client: Client, job_id: str) -> None:
+        self.client = client
+        self.id = job_id
+
+    status = _of_job(job_calls.status)
+    cancel = _of_job(job_calls.cancel)
+    resume = _of_job(job_calls.resume)
+    delete = _of_job(job_calls.delete)
+
+    def wait(self, *, progress: bool = False) -> JobResponse:
+        """Wait until the job has ended, through breaks of the connection; how it stands then.
+
+        Args:
+            progress: show a bar on standard error.
+        """
+        with job_bar(shown=progress) as tell:
+            self.client.perform(follow(self.id, self.client.retries, tell))
+        return self.status()
+
+    def results(self, to: str | PathLike[str]) -> Path:
+        """Fetch what is done: as a file if `to` ends in .zip, else into a folder of that name."""
+        return self.client.perform(download(self.id, Path(to), self.client.retries))
 
 
 A = TypeVar("A")

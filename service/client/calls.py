@@ -6,15 +6,17 @@ Nothing here sends: `Client` and `AsyncClient` do, with the same functions behin
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import IO, Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from service.client.batches import Adapt
 from service.client.errors import ClientError, InvalidInputError, UnexpectedAnswerError
 from service.client.files import ImageLike, MaskLike, image_file, mask_file
 from service.client.results import Segmentation, segmentation
+from service.report_card import ReportCard
 from service.schemas import (
     MAX_FILES,
     ModelsResponse,
@@ -28,6 +30,8 @@ from service.schemas import (
 T = TypeVar("T")
 File = tuple[str, tuple[str, bytes]]
 
+Threshold = float | Literal["calibrated", "model"] | None
+
 ARCHIVE = "application/vnd.fss.session+safetensors"
 _SESSION_ID_BYTES = 24
 _IDEMPOTENCY_KEY_BYTES = 24
@@ -38,14 +42,26 @@ class Call(Generic[T]):
     """A request and the meaning of its answer.
 
     repeatable: doing it twice does no more than doing it once, and is answered the same.
+    session_id: of the session it is about; a header too, by which balancers find its replica.
     options: keyword arguments of httpx's `request`.
+    held: a file that the request reads, closed behind the answer.
     """
 
     method: str
     path: str
     parse: Callable[[httpx.Response], T]
     repeatable: bool = True
+    session_id: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    held: IO[bytes] | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments, with all headers."""
+        headers = dict(self.options.get("headers", {}))
+        if self.session_id and self.session_id.isascii() and self.session_id.isprintable():
+            headers["X-Session-ID"] = self.session_id
+        return {**self.options, "headers": headers}
 
     def read(self, response: httpx.Response) -> T:
         """What a successful answer says.
@@ -64,12 +80,12 @@ class Call(Generic[T]):
 
 def ready() -> Call[StatusResponse]:
     """Succeeds once the service can work; fails with `NotReadyError` while it loads."""
-    return Call("GET", "/readyz", _model(StatusResponse))
+    return Call("GET", "/readyz", answer_of(StatusResponse))
 
 
 def models() -> Call[list[ModelSummary]]:
     """The networks the service runs."""
-    return Call("GET", "/models", lambda response: _model(ModelsResponse)(response).models)
+    return Call("GET", "/models", lambda response: answer_of(ModelsResponse)(response).models)
 
 
 def register(
@@ -79,7 +95,9 @@ def register(
     masks: MaskLike | Sequence[MaskLike],
     *,
     mode: Literal["append", "replace"] = "append",
-    adapt: bool = False,
+    adapt: Adapt = "auto",
+    report: bool = True,
+    model: str | None = None,
 ) -> Call[SupportResponse]:
     """Define a class by 1 to 16 images and a mask for each, or add shots to one that is there.
 
@@ -89,18 +107,25 @@ def register(
         images: one, or several.
         masks: as many, each as large as its image, nonzero on the object.
         mode: add to the shots the class has, or replace them.
-        adapt: fit the head to these shots; where images are unlike photographs.
+        adapt: fit the head to these shots, which helps where images are unlike photographs;
+            `auto`: where it is seen to help.
+        report: have the shots judged by each other, which takes a while.
+        model: for a new session, a name or name@revision of `models`; None: the default.
     """
     shots, truths = _several(images), _several(masks)
     if len(shots) != len(truths):
         raise InvalidInputError(f"{len(shots)} images, but {len(truths)} masks")
     fields = {"class_name": class_name, "mode": mode, "adapt": str(adapt).lower()}
+    fields["report"] = str(report).lower()
     if session_id is not None:
         fields["session_id"] = session_id
+    if model is not None:
+        fields["model"] = model
     return Call(
         "POST",
         "/support",
-        _model(SupportResponse),
+        answer_of(SupportResponse),
+        session_id=session_id,
         options={
             # The service registers once what comes again with the same one.
             "headers": {"Idempotency-Key": secrets.token_urlsafe(_IDEMPOTENCY_KEY_BYTES)},
@@ -115,8 +140,9 @@ def segment(
     images: Sequence[ImageLike],
     *,
     classes: Sequence[str] = (),
-    threshold: float | None = None,
+    threshold: Threshold = None,
     absent: Literal["keep", "drop"] = "keep",
+    mode: Literal["auto", "whole", "tiled"] = "auto",
 ) -> Call[list[Segmentation]]:
     """Find classes in 1 to 16 images.
 
@@ -124,41 +150,61 @@ def segment(
         session_id: of the session.
         images: in any form.
         classes: names; none: all of the session.
-        threshold: least probability of a foreground pixel; None: the model's own.
+        threshold: least probability of a foreground pixel; `calibrated`: that of each class's
+            report; `model`: the model's own; None: `calibrated`, unless the operator set another.
         absent: `drop` leaves out the classes that an image does not seem to hold.
+        mode: `whole` looks at an image at once, `tiled` at its parts too, which takes longer and
+            finds small objects; `auto` chooses.
     """
-    fields: dict[str, str | list[str]] = {"session_id": session_id, "absent": absent}
+    fields: dict[str, str | list[str]] = {
+        "session_id": session_id,
+        "absent": absent,
+        "mode": mode,
+    }
     if classes:
         fields["classes"] = list(classes)
     if threshold is not None:
-        fields["threshold"] = repr(float(threshold))
+        fields["threshold"] = str(threshold)
     return Call(
         "POST",
         "/segment",
         lambda response: _segmentations(response, len(images)),
-        options={"data": fields, "files": _files("images", images, image_file)},
+        session_id=session_id,
+        options={
+            "data": fields,
+            "files": _files("images", images, image_file),
+        },
     )
 
 
 def describe(session_id: str) -> Call[SessionResponse]:
     """What the session holds."""
-    return Call("GET", _session_path(session_id), _model(SessionResponse))
+    path = _session_path(session_id)
+    return Call("GET", path, answer_of(SessionResponse), session_id=session_id)
 
 
 def delete(session_id: str) -> Call[None]:
     """Forget the session."""
-    return Call("DELETE", _session_path(session_id), _nothing, repeatable=False)
+    path = _session_path(session_id)
+    return Call("DELETE", path, nothing, repeatable=False, session_id=session_id)
 
 
 def delete_class(session_id: str, class_name: str) -> Call[None]:
     """Forget a class of the session."""
-    path = f"{_session_path(session_id)}/classes/{_segment(class_name)}"
-    return Call("DELETE", path, _nothing, repeatable=False)
+    path = _class_path(session_id, class_name)
+    return Call("DELETE", path, nothing, repeatable=False, session_id=session_id)
+
+
+def report(session_id: str, class_name: str) -> Call[ReportCard]:
+    """What the shots of a class say of each other, and a threshold calibrated on them."""
+    path = f"{_class_path(session_id, class_name)}/report"
+    return Call("GET", path, answer_of(ReportCard), session_id=session_id)
 
 
 def archive(session_id: str) -> Call[bytes]:
     """The session as one file, for `restore` at any service that runs the same model."""
-    return Call("GET", f"{_session_path(session_id)}/archive", lambda response: response.content)
+    path = f"{_session_path(session_id)}/archive"
+    return Call("GET", path, lambda response: response.content, session_id=session_id)
 
 
 def restore(session_id: str | None, archive: bytes) -> Call[SessionResponse]:
@@ -168,26 +214,26 @@ def restore(session_id: str | None, archive: bytes) -> Call[SessionResponse]:
     return Call(
         "PUT",
         f"{_session_path(chosen)}/archive",
-        _model(SessionResponse),
+        answer_of(SessionResponse),
+        session_id=chosen,
         options={"content": archive, "headers": {"Content-Type": ARCHIVE}},
     )
 
 
-Wire = TypeVar(
-    "Wire", ModelsResponse, SegmentResponse, SessionResponse, StatusResponse, SupportResponse
-)
+Wire = TypeVar("Wire", bound=BaseModel)
 
 
-def _model(kind: type[Wire]) -> Callable[[httpx.Response], Wire]:
+def answer_of(kind: type[Wire]) -> Callable[[httpx.Response], Wire]:
+    """What reads an answer of a kind."""
     return lambda response: kind.model_validate_json(response.content)
 
 
-def _nothing(_: httpx.Response) -> None:
-    pass
+def nothing(_: httpx.Response) -> None:
+    """What reads an answer that says nothing."""
 
 
 def _segmentations(response: httpx.Response, count: int) -> list[Segmentation]:
-    results = _model(SegmentResponse)(response).results
+    results = answer_of(SegmentResponse)(response).results
     if len(results) != count:
         raise ValueError(f"{len(results)} results for {count} images")
     return [segmentation(result) for result in results]
@@ -212,10 +258,14 @@ def _read(read: Callable[[Any], bytes], given: Any, name: str, position: int) ->
 
 
 def _session_path(session_id: str) -> str:
-    return f"/sessions/{_segment(session_id)}"
+    return f"/sessions/{path_segment(session_id)}"
 
 
-def _segment(text: str) -> str:
+def _class_path(session_id: str, class_name: str) -> str:
+    return f"{_session_path(session_id)}/classes/{path_segment(class_name)}"
+
+
+def path_segment(text: str) -> str:
     """One segment of a path, whatever the text holds."""
     if not text or text in {".", ".."}:
         raise InvalidInputError(f"{text!r} is neither a session nor a class")

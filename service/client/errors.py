@@ -124,8 +124,26 @@ class ClassNotFoundError(NotFoundError):
     code = "class_not_found"
 
 
+class ReportNotFoundError(NotFoundError):
+    """The class has no report."""
+
+    code = "report_not_found"
+
+
+class ModelNotFoundError(NotFoundError):
+    """The service has no model of that name; `models` lists those it has."""
+
+    code = "model_not_found"
+
+
+class JobNotFoundError(NotFoundError):
+    """The job is unknown, or is somebody else's."""
+
+    code = "job_not_found"
+
+
 class ConflictError(ApiError):
-    """The session is not in a state that allows the request."""
+    """The session or job is not in a state that allows the request."""
 
     code = "conflict"
 
@@ -140,6 +158,18 @@ class EmptySessionError(ConflictError):
     """The session holds no class."""
 
     code = "empty_session"
+
+
+class JobStateError(ConflictError):
+    """The job has not ended, where it would have to."""
+
+    code = "job_state"
+
+
+class JobsDisabledError(ApiError):
+    """The service has no directory for jobs; its operator must set `FSS_JOBS_DIR`."""
+
+    code = "jobs_disabled"
 
 
 class InvalidRequestError(ApiError):

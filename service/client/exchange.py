@@ -45,13 +45,24 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Receive:
+    """A request whose answer is taken piece by piece, until `take` says that it is enough.
+
+    Brings the response, its body read only if it is a refusal, or the error of the transport.
+    """
+
+    call: Call[Any]
+    take: Callable[[bytes], bool]
+
+
+@dataclass(frozen=True)
 class Pause:
     """Nothing for a while; brings nothing."""
 
     seconds: float
 
 
-Step = Work | Ask | Pause
+Step = Work | Ask | Receive | Pause
 Flow = Generator[Step, Any, T]
 Outcome = tuple[ImageLike, Segmentation | ClientError]
 
@@ -63,16 +74,30 @@ def exchange(describe: Callable[[], Call[T]], retries: Retries) -> Flow[T]:
         ClientError: see `service.client.errors`.
     """
     call: Call[T] = yield Work(describe)
-    outcome: httpx.Response | httpx.TransportError
-    for attempt in count(1):
-        outcome = yield Ask(call)
-        if isinstance(outcome, httpx.Response) and outcome.is_success:
-            result: T = yield Work(partial(call.read, outcome))
-            return result
-        wait_s = retries.wait_s(attempt, outcome, repeatable=call.repeatable)
-        if wait_s is None:
-            break
-        yield Pause(wait_s)
+    try:
+        for attempt in count(1):
+            outcome = yield Ask(call)
+            if isinstance(outcome, httpx.Response) and outcome.is_success:
+                break
+            yield pause_or_raise(call, attempt, outcome, retries)
+    finally:
+        if call.held is not None:
+            call.held.close()
+    result: T = yield Work(partial(call.read, outcome))
+    return result
+
+
+def pause_or_raise(
+    call: Call[Any], attempt: int, outcome: httpx.Response | httpx.TransportError, retries: Retries
+) -> Pause:
+    """What to do about an attempt that failed.
+
+    Raises:
+        ClientError: nothing: the outcome stands.
+    """
+    wait_s = retries.wait_s(attempt, outcome, repeatable=call.repeatable)
+    if wait_s is not None:
+        return Pause(wait_s)
     if isinstance(outcome, httpx.Response):
         raise error_of(outcome)
     raise ConnectionFailedError(_what_failed(outcome)) from outcome

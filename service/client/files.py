@@ -18,6 +18,9 @@ MaskLike: TypeAlias = (
 )
 """A path, a file's bytes, (H, W) that is true or nonzero on the object, or a PIL image."""
 
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+"""Of the files in a folder that are taken for images."""
+
 _IMAGE_SHAPES = "uint8 of (height, width) or (height, width, 3)"
 _FAST = 1  # zlib's level; the wire is rarely slower than the processor
 

@@ -1,23 +1,50 @@
-"""A bar on standard error while many images are worked on."""
+"""Bars on standard error while many images are worked on."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from service.job_status import JobResponse
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 @contextmanager
 def progress_bar(
-    label: str, total: int | None, *, shown: bool = True
+    label: str, total: int | None, *, done: int = 0, shown: bool = True
 ) -> Iterator[Callable[[], None]]:
     """A bar for as long as the block; yields what moves it by one.
 
     Args:
         label: in front of it.
         total: None: unknown.
+        done: of the total, when it begins.
         shown: whether there is a bar at all.
     """
     if not shown:
         yield lambda: None
         return
+    with _bar() as progress:
+        task = progress.add_task(label, total=total, completed=done)
+        yield lambda: progress.advance(task)
+
+
+@contextmanager
+def job_bar(*, shown: bool) -> Iterator[Callable[[JobResponse], None]]:
+    """A bar for as long as the block; yields what sets it to how far a job is."""
+    if not shown:
+        yield lambda _: None
+        return
+    with _bar() as progress:
+        task = progress.add_task("job", total=None)
+        yield lambda job: progress.update(
+            task, total=job.total, completed=job.done + job.failed, description=job.state
+        )
+
+
+def _bar() -> "Progress":
+    # Here and not above: most programs that import the client show no bar.
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -27,12 +54,13 @@ def progress_bar(
         TimeRemainingColumn,
     )
 
+    from service.client.rate import RateColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        RateColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(label, total=total)
-        yield lambda: progress.advance(task)
+    return Progress(*columns, console=Console(stderr=True))

@@ -12,6 +12,8 @@ _BUSY = frozenset({429, 503})
 _REFUSED_BEFORE = frozenset(
     {"not_ready", "queue_full", "rate_limited", "too_many_requests", "worker_lost"}
 )
+# Asking again changes nothing about it.
+_FINAL = frozenset({"jobs_disabled"})
 _JITTER = 0.25
 
 
@@ -52,7 +54,10 @@ class Retries:
 
 def _may_repeat(outcome: httpx.Response | httpx.TransportError, repeatable: bool) -> bool:
     if isinstance(outcome, httpx.Response):
-        return outcome.status_code in _BUSY and (repeatable or _code(outcome) in _REFUSED_BEFORE)
+        if outcome.status_code not in _BUSY:
+            return False
+        code = _code(outcome)
+        return code not in _FINAL and (repeatable or code in _REFUSED_BEFORE)
     if isinstance(outcome, httpx.UnsupportedProtocol):
         return False
     # Without a connection nothing was sent.

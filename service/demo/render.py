@@ -23,11 +23,12 @@ def render(index: int, *, out: Path, height: int, passes: int, seed: int) -> str
     """Take picture `index` of the catalogue, 4:3, write its files, return its name."""
     picture = PICTURES[index]
     photograph = take(picture, (height, height * 4 // 3), passes=passes, seed=seed)
-    _save(photograph, out, picture.name)
+    save(photograph, out, picture.name)
     return picture.name
 
 
-def _save(photograph: Photograph, out: Path, name: str) -> None:
+def save(photograph: Photograph, out: Path, name: str) -> None:
+    """Write a photograph and the mask of every class in it, named as the samples are."""
     image = Image.fromarray(photograph.image)
     image.save(image_path(out, name), quality=_JPEG_QUALITY, subsampling=0)
     for label, mask in photograph.masks.items():

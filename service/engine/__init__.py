@@ -5,8 +5,12 @@ from service.engine.base import Answers, Coverage, Engine, EngineCounters, Image
 from service.engine.cpu import available_cpus
 from service.engine.devices import parse_devices
 from service.engine.fake import FakeEngine
+from service.engine.library import Library
+from service.engine.models import Models
 from service.engine.onnx import OnnxEngine
 from service.engine.options import EngineOptions
+from service.engine.shared import Shared
+from service.engine.shelf import Shelf
 
 __all__ = [
     "Admission",
@@ -17,7 +21,11 @@ __all__ = [
     "EngineOptions",
     "FakeEngine",
     "ImageU8",
+    "Library",
+    "Models",
     "OnnxEngine",
+    "Shared",
+    "Shelf",
     "available_cpus",
     "parse_devices",
 ]

@@ -3,16 +3,22 @@
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from model.runtime import Encoded
 from service.engine.base import ImageU8
 
-Digest = bytes
+
+class Digest(NamedTuple):
+    """What a resized image is known by; whatever encodes has encodings of its own."""
+
+    encoder: object
+    sha256: bytes
 
 
-def digest(image: ImageU8) -> Digest:
-    """What a resized image (S, S, 3) is known by."""
-    return hashlib.sha256(image.data).digest()
+def digest(image: ImageU8, encoder: object) -> Digest:
+    """Of an image (S, S, 3) that is to be encoded."""
+    return Digest(encoder, hashlib.sha256(image.data).digest())
 
 
 @dataclass
@@ -57,6 +63,13 @@ class EncodingCache:
         self._batches.move_to_end(batch)
         while self.nbytes > self.max_bytes:
             self._forget_oldest()
+
+    def forget(self, encoder: object) -> None:
+        """Drop what it encoded."""
+        kept = [(key, each) for key, each in self._encodings.items() if key.encoder is not encoder]
+        self.nbytes, self._encodings, self._batches = 0, {}, OrderedDict()
+        for key, encoded in kept:
+            self.keep(key, encoded)
 
     def _forget_oldest(self) -> None:
         _, oldest = self._batches.popitem(last=False)

@@ -66,12 +66,18 @@ class Lane(Generic[Payload, Result]):
         """Jobs that wait."""
         return len(self.queue)
 
-    def take(self, now: float) -> tuple[list[Job[Payload, Result]], float | None]:
-        """Remove what is due, answer what is too late, drop what nobody waits for any more.
+    def due_at(self, now: float) -> float | None:
+        """When there will be something to take, as it stands: `now`, or later; None: nothing is.
 
-        Returns:
-            The jobs to run together now, and else when to look again.
+        Drops what nobody waits for any more.
         """
+        self.queue = [job for job in self.queue if not job.future.cancelled()]
+        waiting = [job.waiting for job in self.queue]
+        found = collate(waiting, now=now, sizes=self.sizes, max_wait_s=self.max_wait_s)
+        return now if found.batch or found.expired else found.wake_at
+
+    def take(self, now: float) -> list[Job[Payload, Result]]:
+        """The jobs to run together now; answers what is too late, drops what nobody waits for."""
         self.queue = [job for job in self.queue if not job.future.cancelled()]
         waiting = [job.waiting for job in self.queue]
         found: Collation = collate(waiting, now=now, sizes=self.sizes, max_wait_s=self.max_wait_s)
@@ -84,7 +90,7 @@ class Lane(Generic[Payload, Result]):
         taken = [job for job in batch if job.future.set_running_or_notify_cancel()]
         for job in taken:
             job.taken_at, job.batch_jobs = now, len(taken)
-        return taken, found.wake_at
+        return taken
 
     def answer(
         self, jobs: Sequence[Job[Payload, Result]], clock: Callable[[], float]

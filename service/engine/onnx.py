@@ -3,19 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from model.contract import Manifest, SupportSet, load_manifest
+from model.contract import BundleKey, Manifest, SupportSet, load_manifest
 from model.runtime import Adapt, Device, resolve_precision
-from service.engine.admission import Admission
 from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
 from service.engine.encoding_cache import digest
 from service.engine.options import EngineOptions
 from service.engine.pipeline import Pipeline
+from service.engine.shared import Shared
 from service.errors import NotReadyError
 from service.telemetry import EngineMetrics
 
@@ -33,6 +32,8 @@ class OnnxEngine:
         options: bounds and resources.
         clock: seconds, monotonic; deadlines are measured on it.
         metrics: told of batches, queues, caches and devices.
+        shared: with the engines of other bundles, of the same options.
+        key: whose signature the bundle must bear, if any.
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle.
@@ -46,8 +47,10 @@ class OnnxEngine:
         *,
         clock: Callable[[], float] = time.monotonic,
         metrics: EngineMetrics | None = None,
+        shared: Shared | None = None,
+        key: BundleKey | None = None,
     ) -> None:
-        self.manifest: Manifest = load_manifest(bundle)
+        self.manifest: Manifest = load_manifest(bundle, key)
         self._precisions = {
             device: resolve_precision(options.precision, self.manifest, [device.provider])
             for device in options.devices
@@ -58,9 +61,9 @@ class OnnxEngine:
         self._options = options
         self._clock = clock
         self._metrics = metrics or EngineMetrics()
-        self._admission = Admission(options.max_queued_images, "images")
+        self._own_metrics = self._metrics.of(self.manifest.model)
+        self._shared = shared or Shared(options)
         self._pipelines: tuple[Pipeline, ...] = ()
-        self._owed_s: dict[object, float] = {}
         self._start_failure: str | None = None
 
     @property
@@ -79,22 +82,12 @@ class OnnxEngine:
         return "; ".join(filter(None, failures))
 
     def wait_s(self, inside: int) -> float:
-        """See `Engine.wait_s`; devices share the work."""
+        """See `Engine.wait_s`; devices share the work of all bundles."""
         if not self._pipelines:
             return 0.0
-        coming = max(0, inside - len(self._owed_s))
+        coming = max(0, inside - self._shared.owing)
         single_s = sum(each.cost_s(1, 1) for each in self._pipelines) / len(self._pipelines)
-        return (sum(self._owed_s.values()) + coming * single_s) / len(self._pipelines)
-
-    @contextmanager
-    def _owing(self, cost_s: float) -> Iterator[None]:
-        """A block in which so much work is owed to a request."""
-        ticket = object()
-        self._owed_s[ticket] = cost_s
-        try:
-            yield
-        finally:
-            del self._owed_s[ticket]
+        return (self._shared.owed_s + coming * single_s) / len(self._pipelines)
 
     async def start(self) -> None:
         """Load the graphs, run all of them once, and take work; errors end up in `failure`."""
@@ -105,15 +98,18 @@ class OnnxEngine:
             _log.exception("engine failed to start")
             return
         for pipeline in pipelines:
-            pipeline.worker.start()
+            pipeline.start()
         self._pipelines = tuple(pipelines)
-        self._metrics.watch_cache(lambda: sum(each.cache.nbytes for each in pipelines))
-        _log.info("engine ready", extra={"model": self.manifest.name, "devices": self.devices})
+        self._metrics.watch_cache(lambda: self._shared.cache_bytes)
+        _log.info("engine ready", extra={"model": self.manifest.model, "devices": self.devices})
 
     async def stop(self) -> None:
         """Stop taking work, answer what waits with an error, end the workers."""
-        for pipeline in self._pipelines:
+        pipelines, self._pipelines = self._pipelines, ()
+        for pipeline in pipelines:
             await asyncio.to_thread(pipeline.worker.stop)
+            pipeline.cache.forget(self)
+        self._own_metrics.forget()
 
     async def register(
         self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
@@ -121,7 +117,10 @@ class OnnxEngine:
         """One prototype for each support, and a refit; see `Engine.register`."""
         deadline = self._clock() + self._options.deadline_s
         pipeline = self._least_busy()
-        with self._admission.admit(len(images)), self._owing(pipeline.cost_s(len(images), 1)):
+        with (
+            self._shared.images.admit(len(images)),
+            self._shared.owe(pipeline.cost_s(len(images), 1)),
+        ):
             shots = await pipeline.register(images, masks, deadline)
             # A single support cannot be held out, so there is nothing to judge a fit by.
             if not adapt or (adapt == "auto" and len(shots) == 1):
@@ -132,13 +131,13 @@ class OnnxEngine:
     async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
         """See `Engine.segment`."""
         deadline = self._clock() + self._options.deadline_s
-        with self._admission.admit(len(images)):
-            digests = await asyncio.to_thread(lambda: [digest(image) for image in images])
+        with self._shared.images.admit(len(images)):
+            digests = await asyncio.to_thread(lambda: [digest(image, self) for image in images])
             pipeline = self._least_busy()
             for candidate in self._pipelines:
                 if self._works(candidate) and any(map(candidate.cache.find, digests)):
                     pipeline = candidate
-            with self._owing(pipeline.cost_s(len(images), len(classes))):
+            with self._shared.owe(pipeline.cost_s(len(images), len(classes))):
                 encoded = await pipeline.encode(images, digests, deadline)
                 answers = await pipeline.ask(encoded, classes, deadline)
         return Answers(*(np.stack(parts) for parts in zip(*answers, strict=True)))
@@ -150,7 +149,10 @@ class OnnxEngine:
         deadline = self._clock() + self._options.deadline_s
         pipeline = self._least_busy()
         most = max(len(each) for each in classes)
-        with self._admission.admit(len(images)), self._owing(pipeline.cost_s(len(images), most)):
+        with (
+            self._shared.images.admit(len(images)),
+            self._shared.owe(pipeline.cost_s(len(images), most)),
+        ):
             answers = await pipeline.examine(images, classes, deadline)
         return [Answers(*(part[None] for part in each)) for each in answers]
 
@@ -171,11 +173,15 @@ class OnnxEngine:
 
     def _load(self, device: Device) -> Pipeline:
         return Pipeline(
+            self,
             self._bundle,
+            self.manifest,
             device,
+            self._shared.device(device),
             self._precisions[device],
             self._options,
             self.counters,
             self._clock,
             self._metrics,
+            self._own_metrics,
         )

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from model.contract import Precision, SupportPrototype, SupportSet
+from model.contract import (
+    InvalidBundleError,
+    Manifest,
+    Precision,
+    SupportPrototype,
+    SupportSet,
+)
 from model.runtime import (
     Adapt,
     BundleRuntime,
@@ -25,12 +31,14 @@ from model.runtime import (
 from service.engine.base import Coverage, EngineCounters, ImageU8
 from service.engine.courtesy import run_politely
 from service.engine.device_memory import device_memory
-from service.engine.encoding_cache import Digest, EncodingCache
+from service.engine.encoding_cache import Digest, EncodingCache, digest
 from service.engine.lane import Job, Lane, Payload, Result
 from service.engine.options import EngineOptions
+from service.engine.shared import SharedDevice
 from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, Stages
+from service.engine.turns import Turns
 from service.engine.worker import Worker
-from service.telemetry import EngineMetrics, add_stage, stage
+from service.telemetry import EngineMetrics, ModelMetrics, add_stage, stage
 
 _NEWEST_SHARE = 0.1  # of the latest, in the running mean of what images and pairs cost
 _FINISHING, _BEGINNING = 1, 0  # what has come furthest is finished before new work begins
@@ -43,13 +51,17 @@ class Pipeline:
     the other; heads go before both, so what is held between the stages stays small.
 
     Args:
+        encoder: what encodings are held as those of; one for all devices of a bundle.
         bundle: directory of the bundle.
+        manifest: that it had when it was accepted.
         device: to run on.
+        share: of the device, with pipelines of other bundles.
         precision: of the bundle's tiers.
         options: bounds and resources.
         counters: raised with every run.
         clock: seconds, monotonic; deadlines are measured on it.
-        metrics: told of batches, queues, the cache and the device.
+        metrics: told of the cache and the device.
+        own_metrics: told of batches and queues.
 
     Raises:
         model.runtime.DeviceUnavailableError, Exception: the device cannot run the graphs.
@@ -57,19 +69,24 @@ class Pipeline:
 
     def __init__(
         self,
+        encoder: object,
         bundle: Path,
+        manifest: Manifest,
         device: Device,
+        share: SharedDevice,
         precision: Precision,
         options: EngineOptions,
         counters: EngineCounters,
         clock: Callable[[], float],
         metrics: EngineMetrics,
+        own_metrics: ModelMetrics,
     ) -> None:
-        self.cache = EncodingCache(options.cache_bytes)
+        self._encoder, self._share, self._manifest = encoder, share, manifest
         self._cost_s: defaultdict[str, float] = defaultdict(float)
         self._bundle, self._device, self._precision = bundle, device, precision
         self._options = options
-        self._counters, self._clock, self._metrics = counters, clock, metrics
+        self._counters, self._clock = counters, clock
+        self._metrics, self._own_metrics = metrics, own_metrics
         self._stages = self._load(options.batch_sizes)
         sizes, wait_s = options.batch_sizes, options.batch_wait_s
         self._queries = Lane("query", self._encode, sizes, _BEGINNING, wait_s)
@@ -81,10 +98,20 @@ class Pipeline:
         self.worker = Worker(
             str(device),
             (self._queries, self._supports, self._prototypes, self._heads, self._cells),
+            turns=share.turns,
             revive=self._revive,
             clock=clock,
             on_batch=self._count_batch,
         )
+
+    @property
+    def cache(self) -> EncodingCache:
+        """The encodings on the device."""
+        return self._share.cache
+
+    def start(self) -> None:
+        """Begin to take work; once."""
+        self.worker.start()
         self._show_gauges()
 
     def cost_s(self, images: int, classes: int) -> float:
@@ -110,8 +137,7 @@ class Pipeline:
         deadline: float,
     ) -> SupportSet:
         """The shots with the head fitted to them, if it is to be; see `model.runtime.refit`."""
-        jobs = [EncodeJob(image) for image in images]
-        encoded = await self._run("adapt", self._supports, jobs, deadline)
+        encoded = await self._see("adapt", images, deadline)
         others = leave_one_out(shots)
         if len(shots) == 1:
             mirror_images, mirror_masks = mirrored(np.stack(images)), mirrored(np.stack(masks))
@@ -129,12 +155,29 @@ class Pipeline:
         self, images: Sequence[ImageU8], digests: Sequence[Digest], deadline: float
     ) -> list[Encoded]:
         """Query images, of which those that are held are not encoded again."""
+        return await self._encode_new("encode", self._queries, images, digests, deadline)
+
+    async def _see(self, name: str, images: Sequence[ImageU8], deadline: float) -> list[Encoded]:
+        """Supports as queries: a class is fitted to them and judged by them in turn."""
+        digests = await asyncio.to_thread(
+            lambda: [digest(image, self._encoder) for image in images]
+        )
+        return await self._encode_new(name, self._supports, images, digests, deadline)
+
+    async def _encode_new(
+        self,
+        name: str,
+        lane: Lane[EncodeJob, Encoded],
+        images: Sequence[ImageU8],
+        digests: Sequence[Digest],
+        deadline: float,
+    ) -> list[Encoded]:
         held = [self.cache.find(key) for key in digests]
         asked = zip(digests, images, held, strict=True)
         self._metrics.cache(sum(each is not None for each in held), held.count(None))
         missing = {key: image for key, image, found in asked if found is None}
         jobs = [EncodeJob(image) for image in missing.values()]
-        encoded = await self._run("encode", self._queries, jobs, deadline)
+        encoded = await self._run(name, lane, jobs, deadline)
         fresh = dict(zip(missing, encoded, strict=True))
         for key, each in fresh.items():
             self.cache.keep(key, each)
@@ -153,9 +196,8 @@ class Pipeline:
         classes: Sequence[Sequence[SupportSet]],
         deadline: float,
     ) -> list[HeadOutput]:
-        """Answers for each image's own classes; supports seen as queries, which nobody repeats."""
-        jobs = [EncodeJob(image) for image in images]
-        encoded = await self._run("encode", self._supports, jobs, deadline)
+        """Answers for each image's own classes, which are supports seen as queries."""
+        encoded = await self._see("encode", images, deadline)
         asked = [HeadJob(e, tuple(each)) for e, each in zip(encoded, classes, strict=True)]
         return await self._run("head", self._heads, asked, deadline)
 
@@ -198,14 +240,14 @@ class Pipeline:
     def _count_batch(
         self, lane: Lane[Payload, Result], jobs: Sequence[Job[Payload, Result]], seconds: float
     ) -> None:
-        self._metrics.batch(lane.name, str(self._device), len(jobs), seconds)
+        self._own_metrics.batch(lane.name, str(self._device), len(jobs), seconds)
         for job in jobs:
             waited_s = job.taken_at - job.waiting.enqueued_at
-            self._metrics.waited(lane.name, str(self._device), waited_s)
+            self._own_metrics.waited(lane.name, str(self._device), waited_s)
 
     def _show_gauges(self) -> None:
         for lane in self.worker.lanes:
-            self._metrics.watch_queue(lane.name, str(self._device), lane.depth)
+            self._own_metrics.watch_queue(lane.name, str(self._device), lane.depth)
         if (memory := device_memory(self._device)) is not None:
             self._metrics.watch_device_memory(str(self._device), memory.read_used, memory.total)
 
@@ -223,12 +265,15 @@ class Pipeline:
 
     def _revive(self) -> None:
         self._stages = self._load((1,))  # callers wait: the other sizes warm as they come
-        self._metrics.restarted(str(self._device))
-        # What the lost device held is of no use; requests on their way keep the old one.
-        self.cache = EncodingCache(self._options.cache_bytes)
+        self._own_metrics.restarted(str(self._device))
+        self._share.lose_encodings()
 
     def _load(self, sizes: Sequence[int]) -> Stages:
-        """The bundle on the device, once all graphs and these batch sizes have run there."""
+        """The bundle on the device, once all graphs and these batch sizes have run there.
+
+        Raises:
+            InvalidBundleError: another bundle has taken its place on disk since it was accepted.
+        """
         options = self._options
         runtime = run_politely(
             lambda: BundleRuntime(
@@ -239,9 +284,11 @@ class Pipeline:
                 memory_limit_bytes=options.gpu_memory_bytes,
             )
         )
+        if runtime.manifest != self._manifest:
+            raise InvalidBundleError(f"{self._bundle} is another bundle by now: have it reloaded")
         bounds = {"max_pairs": options.max_batch_pairs, "max_padded_shots": options.max_batch_shots}
         side = runtime.manifest.input_side
-        _warm_up(Stages(runtime, EngineCounters(), **bounds), side, sizes)
+        _warm_up(Stages(runtime, EngineCounters(), **bounds), side, sizes, self._share.turns)
         return Stages(runtime, self._counters, **bounds)
 
 
@@ -249,14 +296,21 @@ def _pairs(job: HeadJob) -> int:
     return len(job.classes)
 
 
-def _warm_up(stages: Stages, side: int, batch_sizes: Sequence[int]) -> None:
-    """Real inferences through all graphs on a grey image with an object in its middle."""
+def _warm_up(stages: Stages, side: int, batch_sizes: Sequence[int], turns: Turns) -> None:
+    """Real inferences through all graphs on a grey image with an object in its middle.
+
+    Each takes a turn, so that what is served meanwhile from other bundles goes on.
+    """
     image = np.full((side, side, 3), 127, np.uint8)
     mask = np.zeros((side, side), np.float32)
     mask[side // 4 : -(side // 4), side // 4 : -(side // 4)] = 1.0
-    (support,) = stages.encode([EncodeJob(image, mask)])
-    shots = SupportSet(tuple(stages.prototypes([PrototypeJob(support, mask)])))
+    with turns.turn():
+        (support,) = stages.encode([EncodeJob(image, mask)])
+        shots = SupportSet(tuple(stages.prototypes([PrototypeJob(support, mask)])))
     for size in batch_sizes:
-        queries = stages.encode([EncodeJob(image)] * size)
-        stages.head([HeadJob(query, (shots,)) for query in queries])
-    stages.cells([CellsJob(queries[0], shots)])
+        with turns.turn():
+            queries = stages.encode([EncodeJob(image)] * size)
+        with turns.turn():
+            stages.head([HeadJob(query, (shots,)) for query in queries])
+    with turns.turn():
+        stages.cells([CellsJob(queries[0], shots)])

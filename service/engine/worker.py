@@ -10,6 +10,7 @@ from typing import Any
 from service.engine.collation import Waiting
 from service.engine.courtesy import yield_to_requests
 from service.engine.lane import Job, Lane, Payload, Result
+from service.engine.turns import Turns
 from service.errors import InferenceError, NotReadyError, WorkerLostError
 
 _log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Worker:
     Args:
         name: of the device, for logs and metrics.
         lanes: of the device.
+        turns: on the device, where workers of other bundles use it too.
         revive: brings the device back after a death; raises while it cannot.
         clock: seconds, monotonic.
         on_batch: told the lane, its jobs and the seconds they took, for metrics.
@@ -43,6 +45,7 @@ class Worker:
         name: str,
         lanes: Sequence[Lane[Any, Any]],
         *,
+        turns: Turns | None = None,
         revive: Callable[[], None] = _nothing,
         clock: Callable[[], float] = time.monotonic,
         on_batch: Callable[[Lane[Any, Any], Sequence[Job[Any, Any]], float], None] = _nothing,
@@ -54,11 +57,13 @@ class Worker:
         self._failure: str | None = None
         self._attempts = 0
         self._revive, self._clock, self._on_batch, self._pause = revive, clock, on_batch, pause
+        self._device_turns = turns or Turns()
         self._turns = {lane.name: 0 for lane in lanes}
         self._wakeup = threading.Condition()
         self._stopping = threading.Event()
         self._up = False
         self._running: Sequence[Job[Any, Any]] = ()
+        self._due_since: float | None = None
         self._failures = 0
         self._thread = threading.Thread(target=self._live, name=f"engine-{name}", daemon=True)
 
@@ -80,9 +85,9 @@ class Worker:
         return sum(len(lane.queue) for lane in self.lanes) + len(self._running)
 
     def busy_for(self) -> float:
-        """Seconds since the batch that runs was taken; 0 when none does."""
-        running = self._running
-        return self._clock() - running[0].taken_at if running else 0.0
+        """Seconds since the device was wanted for the batch that runs or is next; else 0."""
+        due_since = self._due_since
+        return 0.0 if due_since is None else self._clock() - due_since
 
     def start(self) -> None:
         """Begin to serve; once."""
@@ -143,12 +148,21 @@ class Worker:
             raise
 
     def _serve(self) -> None:
-        while (work := self._next_batch()) is not None:
-            lane, jobs = work
-            failure = lane.answer(jobs, self._clock)
-            self._on_batch(lane, jobs, self._clock() - jobs[0].taken_at)
-            self._running = ()
-            self._count_failure(failure)
+        while self._work_is_due():
+            self._due_since = self._clock()
+            with self._device_turns.turn():
+                self._run_batch()
+            self._due_since = None
+
+    def _run_batch(self) -> None:
+        """Take what is due by now, which may be nothing any more, and run it."""
+        lane, jobs = self._next_batch()
+        if lane is None:
+            return
+        failure = lane.answer(jobs, self._clock)
+        self._on_batch(lane, jobs, self._clock() - jobs[0].taken_at)
+        self._running = ()
+        self._count_failure(failure)
 
     def _count_failure(self, failure: Exception | None) -> None:
         """Give up on the device after failures in a row, but for numbers that are not finite."""
@@ -163,7 +177,7 @@ class Worker:
         for job in self._running:
             if not job.future.done():
                 job.future.set_exception(error)
-        self._running, self._failures = (), 0
+        self._running, self._due_since, self._failures = (), None, 0
 
     def _returned_to_life(self) -> bool:
         """Try to bring the device back; after a failure, pause."""
@@ -181,18 +195,24 @@ class Worker:
         _log.warning("worker revived", extra={"device": self.name})
         return True
 
-    def _next_batch(self) -> tuple[Lane[Any, Any], Sequence[Job[Any, Any]]] | None:
-        """Wait for a batch of any lane; None once stopping."""
+    def _work_is_due(self) -> bool:
+        """Wait until some lane has something to take; False once stopping."""
         with self._wakeup:
             while not self._stopping.is_set():
-                wake_at = []
-                for lane in sorted(self.lanes, key=lambda e: (-e.rank, self._turns[e.name])):
-                    jobs, due_at = lane.take(self._clock())
-                    if jobs:
-                        self._turns[lane.name] = 1 + max(self._turns.values())
-                        self._running = jobs
-                        return lane, jobs
-                    if due_at is not None:
-                        wake_at.append(due_at)
-                self._wakeup.wait(max(0.0, min(wake_at) - self._clock()) if wake_at else None)
-        return None
+                now = self._clock()
+                due_at = [lane.due_at(now) for lane in self.lanes]
+                known = [instant for instant in due_at if instant is not None]
+                if known and min(known) <= now:
+                    return True
+                self._wakeup.wait(max(0.0, min(known) - self._clock()) if known else None)
+        return False
+
+    def _next_batch(self) -> tuple[Lane[Any, Any] | None, Sequence[Job[Any, Any]]]:
+        """The lane whose turn it is, and its batch; none where all has been withdrawn."""
+        with self._wakeup:
+            for lane in sorted(self.lanes, key=lambda e: (-e.rank, self._turns[e.name])):
+                if jobs := lane.take(self._clock()):
+                    self._turns[lane.name] = 1 + max(self._turns.values())
+                    self._running = jobs
+                    return lane, jobs
+        return None, ()

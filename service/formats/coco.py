@@ -7,13 +7,10 @@ from contextlib import ExitStack
 from tempfile import TemporaryFile
 from typing import IO, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from service.formats.instances import Instance, Instances, instances
 from service.formats.labelled import LabelledImage
 from service.formats.sinks import Sink
-from service.imaging import bounding_box, cut_ring, encode_rle, trace_regions
+from service.imaging import Part, bounding_box, cut_ring, encode_part_rle
 
 Segmentation = Literal["rle", "polygon"]
 
@@ -76,18 +73,25 @@ class CocoJson:
             "id": self._annotations.count + 1,
             "image_id": image_id,
             "category_id": self._categories[instance.found.class_name],
-            "segmentation": self._encoded(instance.mask),
-            "area": int(np.count_nonzero(instance.mask)),
-            "bbox": bounding_box(instance.mask),
+            "segmentation": self._encoded(instance),
+            "area": instance.area,
+            "bbox": _box(instance.part),
             "iscrowd": 0,
             "score": round(instance.found.score, 6),
             "present": instance.found.present,
         }
 
-    def _encoded(self, mask: NDArray[np.bool_]) -> Any:
+    def _encoded(self, instance: Instance) -> Any:
         if self._segmentation == "rle":
-            return encode_rle(mask)
-        return [cut_ring(region).astype(float).ravel().tolist() for region in trace_regions(mask)]
+            found = instance.found.rle["size"]
+            return encode_part_rle(instance.part, height=found[0], width=found[1])
+        return [cut_ring(region).astype(float).ravel().tolist() for region in instance.regions]
+
+
+def _box(part: Part) -> tuple[int, int, int, int] | None:
+    """Around the pixels of an object: x, y, width, height."""
+    box = bounding_box(part.mask)
+    return box and (part.left + box[0], part.top + box[1], *box[2:])
 
 
 class _Rows:

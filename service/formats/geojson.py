@@ -8,7 +8,7 @@ import numpy as np
 from service.formats.instances import Instance, Instances, instances
 from service.formats.labelled import LabelledImage
 from service.formats.sinks import Sink
-from service.imaging import Region, Ring, trace_regions
+from service.imaging import Region, Ring
 
 
 class GeoJson:
@@ -43,11 +43,11 @@ def _feature(instance: Instance) -> dict[str, Any]:
             "class_name": instance.found.class_name,
             "score": round(instance.found.score, 6),
             "present": instance.found.present,
-            "area": int(np.count_nonzero(instance.mask)),
+            "area": instance.area,
         },
         "geometry": {
             "type": "MultiPolygon",
-            "coordinates": [_polygon(region) for region in trace_regions(instance.mask)],
+            "coordinates": [_polygon(region) for region in instance.regions],
         },
     }
 

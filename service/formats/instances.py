@@ -4,19 +4,28 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from service.formats.labelled import ClassMask, LabelledImage
-from service.imaging import components
+from service.imaging import Part, Region, components, trace_regions
 
 Instances = Literal["component", "class"]
 
 
 class Instance(NamedTuple):
-    """One object (H, W) and the class it was found as."""
+    """One object and the class it was found as."""
 
     found: ClassMask
-    mask: NDArray[np.bool_]
+    part: Part
+
+    @property
+    def regions(self) -> list[Region]:
+        """Its outlines in the image."""
+        return trace_regions(self.part.mask, top=self.part.top, left=self.part.left)
+
+    @property
+    def area(self) -> int:
+        """Its pixels."""
+        return int(np.count_nonzero(self.part.mask))
 
 
 def instances(image: LabelledImage, by: Instances) -> Iterator[Instance]:
@@ -29,5 +38,5 @@ def instances(image: LabelledImage, by: Instances) -> Iterator[Instance]:
     """
     for found in image.classes:
         mask = found.mask
-        parts = components(mask) if by == "component" else (mask,)
-        yield from (Instance(found, part) for part in parts if part.any())
+        parts = components(mask) if by == "component" else (Part(0, 0, mask),)
+        yield from (Instance(found, part) for part in parts if part.mask.any())

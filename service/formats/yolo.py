@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from service.formats.instances import Instances, instances
 from service.formats.labelled import LabelledImage
 from service.formats.sinks import Sink
-from service.imaging import Ring, cut_ring, join_rings, trace_regions
+from service.imaging import Ring, cut_ring, join_rings
 
 _DATA = """\
 # Put the images into images/, beside labels/. To hold some out, move them and their labels.
@@ -34,7 +34,7 @@ class YoloPolygons:
         """Write the objects of an image."""
         lines = []
         for instance in instances(image, self._by):
-            ring = join_rings([cut_ring(region) for region in trace_regions(instance.mask)])
+            ring = join_rings([cut_ring(region) for region in instance.regions])
             number = self._numbers[instance.found.class_name]
             lines.append(f"{number} {_shares(ring, image.height, image.width)}\n")
         self._sink.write(f"yolo/labels/{stem}.txt", "".join(lines).encode())

@@ -10,8 +10,10 @@ from service.imaging.masks import (
     encode_png_mask,
     encode_rle,
 )
+from service.imaging.part_rle import encode_part_rle
 from service.imaging.polygons import encode_polygons
 from service.imaging.regions import (
+    Part,
     Region,
     Ring,
     components,
@@ -21,6 +23,7 @@ from service.imaging.regions import (
 )
 
 __all__ = [
+    "Part",
     "Region",
     "Ring",
     "Rle",
@@ -31,6 +34,7 @@ __all__ = [
     "decode_mask",
     "decode_rle",
     "encode_label_map",
+    "encode_part_rle",
     "encode_png_mask",
     "encode_polygons",
     "encode_rle",

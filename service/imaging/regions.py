@@ -18,28 +18,39 @@ class Region(NamedTuple):
     holes: tuple[Ring, ...]
 
 
-def components(mask: NDArray[np.bool_], *, connectivity: int = 8) -> Iterator[NDArray[np.bool_]]:
-    """The connected parts of a mask (H, W), each as a mask of that size.
+class Part(NamedTuple):
+    """Some pixels of a mask: those of `mask` (h, w), whose corner is at (top, left) of it."""
+
+    top: int
+    left: int
+    mask: NDArray[np.bool_]
+
+
+def components(mask: NDArray[np.bool_], *, connectivity: int = 8) -> Iterator[Part]:
+    """The connected parts of a mask (H, W), each within its box: thousands may be tiny.
 
     Args:
         mask: any; an empty one has no part.
         connectivity: 8 joins pixels that share a corner, 4 only those that share an edge.
     """
-    for label, (top, left), part in _parts(mask, connectivity):
-        whole = np.zeros(mask.shape, np.bool_)
-        whole[top : top + part.shape[0], left : left + part.shape[1]] = part == label
-        yield whole
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(
+        np.ascontiguousarray(mask).view(np.uint8), connectivity=connectivity
+    )
+    for label in range(1, count):
+        left, top, width, height = (int(value) for value in boxes[label][:4])
+        box = labels[top : top + height, left : left + width]
+        yield Part(top, left, np.ascontiguousarray(box == label))
 
 
-def trace_regions(mask: NDArray[np.bool_]) -> list[Region]:
-    """The outlines of a mask (H, W) along pixel corners, holes and all.
+def trace_regions(mask: NDArray[np.bool_], *, top: int = 0, left: int = 0) -> list[Region]:
+    """The outlines of a mask (H, W) along pixel corners, holes and all, as from (top, left).
 
     Parts joined by a corner alone become regions of their own: one ring that touches itself, or
     an inside that hangs together by a point, is not a valid polygon.
     """
     return [
-        _trace(np.ascontiguousarray(part == label), top, left)
-        for label, (top, left), part in _parts(mask, 4)
+        _trace(part.mask, top + part.top, left + part.left)
+        for part in components(mask, connectivity=4)
     ]
 
 
@@ -58,19 +69,6 @@ def join_rings(rings: Sequence[Ring]) -> Ring:
         rings: at least one.
     """
     return reduce(_joined, rings)
-
-
-def _parts(
-    mask: NDArray[np.bool_], connectivity: int
-) -> Iterator[tuple[int, tuple[int, int], NDArray[np.int32]]]:
-    """Each part's label, the top left corner of its box, and the labels within the box."""
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(
-        np.ascontiguousarray(mask).view(np.uint8), connectivity=connectivity
-    )
-    for label in range(1, count):
-        left, top, width, height = (int(value) for value in boxes[label][:4])
-        box = labels[top : top + height, left : left + width]
-        yield label, (top, left), np.asarray(box, np.int32)
 
 
 def _trace(part: NDArray[np.bool_], top: int, left: int) -> Region:

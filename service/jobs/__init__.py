@@ -1,16 +1,21 @@
 """Segments many images in the background, and keeps what it has done through restarts."""
 
-from service.jobs.desk import JobDesk
+from service.jobs.desk import Arrival, JobDesk
+from service.jobs.directory import JobsDirectoryError, open_jobs
+from service.jobs.folders import Folders
+from service.jobs.images import JobImages
+from service.jobs.room import Room
 from service.jobs.runner import JobRunner
-from service.jobs.schemas import FINISHED, JobForm, JobResponse, JobsResponse
-from service.jobs.store import JobStore
+from service.jobs.schemas import JobForm
 
 __all__ = [
-    "FINISHED",
+    "Arrival",
+    "Folders",
     "JobDesk",
     "JobForm",
-    "JobResponse",
+    "JobImages",
     "JobRunner",
-    "JobStore",
-    "JobsResponse",
+    "JobsDirectoryError",
+    "Room",
+    "open_jobs",
 ]

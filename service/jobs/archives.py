@@ -2,54 +2,84 @@
 
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from service.errors import BodyTooLargeError, InvalidRequestError, TooManyFilesError
 from service.formats import safe_path
+from service.jobs.image_names import MAX_ENTRIES_PER_IMAGE, is_image
 
-_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _CHUNK = 1024 * 1024
-_MAX_ENTRIES_PER_IMAGE = 10
+# Images are compressed already. Bitmaps of flat colours are not, so small ones may grow more.
+_MAX_RATIO = 100
+_ANY_RATIO_BYTES = 16 * 1024 * 1024
 
 
 def unpack_images(
-    archive: Path, folder: Path, *, first: int, max_images: int, max_bytes: int
+    archive: Path, folder: Path, *, first: int, max_images: int, take: Callable[[int], None]
 ) -> list[str]:
     """Write a zip's images as files named by number from `first`, and return their names.
 
     Names are never used as paths. Sizes are counted as bytes come out, whatever the zip says;
     other files, archives in it too, are passed over.
 
+    Args:
+        archive: the zip.
+        folder: where images go.
+        first: the number of the first.
+        max_images: with those before `first`.
+        take: asked for room before bytes are written.
+
     Raises:
         InvalidRequestError: not a zip, or broken. TooManyFilesError, BodyTooLargeError.
+        ServiceError: of `take`.
     """
+    may_come = max(_ANY_RATIO_BYTES, _MAX_RATIO * archive.stat().st_size)
     try:
         with zipfile.ZipFile(archive) as source:
             entries = source.infolist()
-            if len(entries) > _MAX_ENTRIES_PER_IMAGE * max_images:
+            if len(entries) > MAX_ENTRIES_PER_IMAGE * max_images:
                 raise TooManyFilesError("the zip has too many entries").at("archive")
             wanted = [entry for entry in entries if _is_image(entry)]
+            if any(entry.compress_type not in _METHODS for entry in wanted):
+                raise InvalidRequestError("the zip is to be stored or deflated").at("archive")
             if first + len(wanted) > max_images:
                 raise TooManyFilesError(f"more than {max_images} images").at("archive")
             for number, entry in enumerate(wanted, start=first):
-                max_bytes -= _unpack(source, entry, folder / str(number), max_bytes)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as exc:
+                may_come -= _unpack(source, entry, folder / str(number), may_come, take)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as exc:
         raise InvalidRequestError("not a zip file that can be read").at("archive") from exc
     return [safe_path(entry.filename) for entry in wanted]
 
 
 def _is_image(entry: zipfile.ZipInfo) -> bool:
-    path = PurePosixPath(entry.filename)
-    hidden = path.name.startswith(".") or "__MACOSX" in path.parts
-    return not entry.is_dir() and not hidden and path.suffix.lower() in _SUFFIXES
+    # `..` is no hidden folder; nothing is written where names say.
+    parts = (part for part in PurePosixPath(entry.filename).parts if part != "..")
+    return not entry.is_dir() and is_image(PurePosixPath(*parts))
 
 
-def _unpack(source: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, room: int) -> int:
+def _unpack(
+    source: zipfile.ZipFile,
+    entry: zipfile.ZipInfo,
+    target: Path,
+    may_come: int,
+    take: Callable[[int], None],
+) -> int:
     size = 0
     with source.open(entry) as packed, target.open("wb") as file:
         while chunk := packed.read(_CHUNK):
             size += len(chunk)
-            if size > room:
-                raise BodyTooLargeError("the zip's images are too large").at("archive")
+            if size > may_come:
+                message = f"the zip grows to more than {_MAX_RATIO} times its size"
+                raise BodyTooLargeError(message).at("archive")
+            take(len(chunk))
             file.write(chunk)
     return size

@@ -2,18 +2,22 @@
 
 import asyncio
 import secrets
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
-from service.errors import InvalidRequestError, JobStateError, LimitExceededError
+from service.errors import InvalidRequestError, JobNotFoundError, JobStateError
 from service.formats import ExportOptions, LabelledImage, ZipSink, export_dataset
+from service.job_status import FINISHED, FailedImage, JobResponse
 from service.jobs.archives import unpack_images
+from service.jobs.folders import Folders
+from service.jobs.room import Room
 from service.jobs.runner import SNAPSHOT, JobRunner
-from service.jobs.schemas import FINISHED, FailedImage, JobForm, JobResponse
+from service.jobs.schemas import JobForm
 from service.jobs.store import Job, JobStore
 from service.schemas import ImageResult
 from service.sessions import Resources, require_classes
@@ -23,6 +27,21 @@ from service.stores import decode_session, encode_session
 _MAX_ERRORS = 100
 
 
+class Arrival(NamedTuple):
+    """A job whose files arrive.
+
+    owner: whose it will be.
+    folder: for the files.
+    take: takes room for bytes, before they are written.
+    require: fails where bytes would find no room.
+    """
+
+    owner: str
+    folder: Path
+    take: Callable[[int], None]
+    require: Callable[[int], None]
+
+
 class JobDesk:
     """What routes ask about jobs.
 
@@ -30,9 +49,9 @@ class JobDesk:
         store: of the jobs.
         runner: works on them.
         resources: of the use cases.
-        max_jobs: of one owner.
+        folders: whose images jobs may have.
+        room: for more jobs.
         max_images: of one job.
-        max_bytes: of the images of all jobs.
     """
 
     def __init__(
@@ -40,17 +59,17 @@ class JobDesk:
         store: JobStore,
         runner: JobRunner,
         resources: Resources,
+        folders: Folders,
+        room: Room,
         *,
-        max_jobs: int,
         max_images: int,
-        max_bytes: int,
     ) -> None:
         self.store = store
         self._runner = runner
         self._resources = resources
-        self._max_jobs = max_jobs
+        self._folders = folders
+        self._room = room
         self._max_images = max_images
-        self._max_bytes = max_bytes
 
     def start(self) -> None:
         """Begin to work."""
@@ -66,55 +85,75 @@ class JobDesk:
         """Of one job."""
         return self._max_images
 
+    @asynccontextmanager
+    async def arrival(self, owner: str) -> AsyncIterator[Arrival]:
+        """A block in which the files of a job arrive; where it fails they are removed.
+
+        Raises:
+            LimitExceededError: the owner has as many jobs as it may, or there is no room.
+        """
+        async with AsyncExitStack() as stack:
+            room = self._room.arrival(owner)
+            take = await asyncio.to_thread(room.__enter__)
+            stack.push_async_callback(asyncio.to_thread, room.__exit__, None, None, None)
+            folder = self.store.folder(secrets.token_urlsafe(24))
+            await asyncio.to_thread(partial(folder.mkdir, parents=True, mode=0o700))
+            try:
+                yield Arrival(owner, folder, take, self._room.require)
+            except BaseException:
+                await asyncio.to_thread(partial(shutil.rmtree, folder, ignore_errors=True))
+                raise
+
     async def create(
-        self, form: JobForm, owner: str, folder: Path, names: Sequence[str], archive: Path | None
+        self, form: JobForm, arrival: Arrival, names: Sequence[str], archive: Path | None
     ) -> JobResponse:
-        """Make a job of files that were put into `folder`, as 0, 1, ..., and of a zip.
+        """Make a job of files that arrived, as 0, 1, ..., of a zip and of a folder.
 
         Raises:
             LimitExceededError, InvalidRequestError, TooManyFilesError, BodyTooLargeError.
             SessionNotFoundError, ClassNotFoundError, EmptySessionError, ModelMismatchError.
         """
-        session = await require_classes(self._resources, form, owner)
-        if len(await asyncio.to_thread(self.store.of_owner, owner)) >= self._max_jobs:
-            raise LimitExceededError(f"more than {self._max_jobs} jobs; delete one")
+        session = await require_classes(self._resources, form, arrival.owner)
         snapshot = await self._resources.pool.run(partial(encode_session, session.content))
-        add = partial(self._add, form, owner, folder, list(names), archive, snapshot)
-        job = await asyncio.to_thread(add, session.session_id)
+        fields = form.model_copy(
+            update={"images": [], "archive": [], "session_id": session.session_id}
+        )
+        add = partial(self._add, fields, arrival, list(names), archive, snapshot)
+        job = await asyncio.to_thread(add)
         self._runner.wake()
         return self._response(job)
 
     def _add(
         self,
         form: JobForm,
-        owner: str,
-        folder: Path,
+        arrival: Arrival,
         names: list[str],
         archive: Path | None,
         snapshot: bytes,
-        session_id: str,
     ) -> Job:
-        room = self._max_bytes - self.store.nbytes()
+        folder, sources = arrival.folder, []
         if archive is not None:
             names += unpack_images(
-                archive, folder, first=len(names), max_images=self._max_images, max_bytes=room
+                archive,
+                folder,
+                first=len(names),
+                max_images=self._max_images,
+                take=arrival.take,
             )
             archive.unlink()
+        if form.folder is not None:
+            left = self._max_images - len(names)
+            found = self._folders.images(form.folder, max_images=left)
+            names += [name for name, _ in found]
+            sources = [source for _, source in found]
         if not names:
-            raise InvalidRequestError("no images: give images or an archive that holds some")
-        nbytes = sum(path.stat().st_size for path in folder.iterdir())
-        if nbytes > room:
-            raise LimitExceededError("no room for more jobs; delete some")
+            raise InvalidRequestError("no images: give some, or an archive or a folder with some")
+        arrival.take(len(snapshot))
         (folder / SNAPSHOT).write_bytes(snapshot)
-        fields = form.model_copy(update={"images": [], "archive": [], "session_id": session_id})
-        self.store.create(folder.name, owner, fields.model_dump_json(), names, nbytes)
-        return self.store.get(folder.name, owner)
-
-    def new_folder(self) -> Path:
-        """A place for the files of a job that is about to be made."""
-        folder = self.store.folder(secrets.token_urlsafe(24))
-        folder.mkdir(parents=True, mode=0o700)
-        return folder
+        nbytes = sum(path.stat().st_size for path in folder.iterdir())
+        text = form.model_dump_json()
+        self.store.create(folder.name, arrival.owner, text, names, nbytes, sources)
+        return self.store.get(folder.name, arrival.owner)
 
     async def list(self, owner: str) -> list[JobResponse]:
         """An owner's jobs."""
@@ -176,7 +215,10 @@ class JobDesk:
         job = await asyncio.to_thread(self.store.get, job_id, owner)
         if job.state not in FINISHED:
             raise JobStateError("the job has not ended; wait, or cancel it")
-        return await asyncio.to_thread(self._write_results, job)
+        try:
+            return await asyncio.to_thread(self._write_results, job)
+        except FileNotFoundError as exc:  # deleted in the meantime
+            raise JobNotFoundError from exc
 
     def _write_results(self, job: Job) -> IO[bytes]:
         form = JobForm.model_validate_json(job.form)

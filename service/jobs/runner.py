@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -11,19 +12,26 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from service.errors import RetryableError, ServiceError
+from service.job_status import STATES
+from service.jobs.images import JobImages
 from service.jobs.schemas import JobForm
 from service.jobs.store import Job, JobStore
 from service.schemas import SegmentForm, SegmentResponse
 from service.sessions import Resources, segment
 from service.stores import MemoryStore, SessionKey, SessionLimits, decode_session
+from service.telemetry import JobMetrics
 
 _log = logging.getLogger("service.jobs")
 
 _IDLE_S = 60.0
-_MAX_BACK_OFF_S = 10.0
+_BACK_OFF_S, _MAX_BACK_OFF_S = 0.1, 10.0
 _NEVER_S = 1e9
 SNAPSHOT = "session.safetensors"
 _fields = TypeAdapter(dict[str, object])
+
+
+class _JobGoneError(Exception):
+    """The job is there no more."""
 
 
 class JobRunner:
@@ -33,9 +41,22 @@ class JobRunner:
     one image at most, and its result takes the place of the first.
     """
 
-    def __init__(self, store: JobStore, resources: Resources, *, ttl_s: float) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        resources: Resources,
+        images: JobImages,
+        metrics: JobMetrics,
+        *,
+        ttl_s: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
         self._resources = resources
+        self._images = images
+        self._metrics = metrics
+        self._clock = clock
+        metrics.watch(STATES, store.count)
         self._ttl_s = ttl_s
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -56,18 +77,31 @@ class JobRunner:
                 await self._task
 
     async def _run(self) -> None:
+        back_off_s = _BACK_OFF_S
         while True:
-            self._wake.clear()
-            await asyncio.to_thread(self._forget_expired)
-            job = await asyncio.to_thread(self._store.next)
-            if job is None:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), _IDLE_S)
-                continue
-            await self._work_on(job)
+            try:
+                await self._work_on_next()
+                back_off_s = _BACK_OFF_S
+            except Exception as exc:  # noqa: BLE001  # a full disk must not be the end of all jobs
+                _log.error("jobs stand still", extra={"reason": f"{type(exc).__name__}: {exc}"})
+                await asyncio.sleep(back_off_s)
+                back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
+
+    async def _work_on_next(self) -> None:
+        self._wake.clear()
+        await asyncio.to_thread(self._forget_expired)
+        job = await asyncio.to_thread(self._store.next)
+        if job is not None:
+            with suppress(_JobGoneError):
+                await self._work_on(job)
+            return
+        # Not `wait_for`: until Python 3.12 it loses a cancellation that meets the event.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_S):
+                await self._wake.wait()
 
     def _forget_expired(self) -> None:
-        for job in self._store.expired(time.time() - self._ttl_s):
+        for job in self._store.expired(self._clock() - self._ttl_s):
             self._store.delete(job.job_id)
 
     async def _work_on(self, job: Job) -> None:
@@ -77,7 +111,8 @@ class JobRunner:
         resources, failure = self._resources, None
         try:
             resources = await self._with_snapshot(job)
-        except (ServiceError, OSError) as exc:
+        except Exception as exc:  # noqa: BLE001  # it is told of each image, and other jobs go on
+            self._require(job)
             failure = _failure(exc)
         for image in await asyncio.to_thread(self._store.images, job.job_id, "pending"):
             started = time.monotonic()
@@ -85,6 +120,7 @@ class JobRunner:
             seconds = time.monotonic() - started
             finish = partial(self._store.finish_image, job.job_id, image.number, seconds, outcome)
             await asyncio.to_thread(finish)
+            self._metrics.image(seconds, failed=outcome is not None)
             if not await asyncio.to_thread(move, "running", among=("running",)):
                 return
         await asyncio.to_thread(move, "done", among=("running",))
@@ -97,20 +133,27 @@ class JobRunner:
         store = MemoryStore(limits, max_sessions=1, max_bytes=2**62)
         form = JobForm.model_validate_json(job.form)
         await store.restore(SessionKey(job.owner, form.session_id or ""), content)
-        return replace(self._resources, store=store)
+        # Large images of a job wait for each other, and leave the places of requests to those.
+        return replace(self._resources, store=store, tiling=asyncio.Semaphore(1))
+
+    def _require(self, job: Job) -> None:
+        """Fail where the job was deleted while it was worked on, which is nobody's fault."""
+        if not self._store.folder(job.job_id).is_dir():
+            raise _JobGoneError
 
     async def _segment(self, job: Job, resources: Resources, number: int) -> tuple[str, str] | None:
         """Write the result of one image; why there is none, if so."""
-        folder, back_off_s = self._store.folder(job.job_id), 0.1
+        folder, back_off_s = self._store.folder(job.job_id), _BACK_OFF_S
         while True:
             try:
-                data = await asyncio.to_thread((folder / str(number)).read_bytes)
+                data = await asyncio.to_thread(self._images.read, job.job_id, number)
                 answer = await segment(resources, _single(job.form, data), job.owner)
                 await asyncio.to_thread(_keep, folder, number, answer)
             except RetryableError:  # others go first
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
             except Exception as exc:  # noqa: BLE001  # one image must not end the job
+                self._require(job)
                 return _failure(exc)
             else:
                 return None

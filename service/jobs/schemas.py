@@ -1,15 +1,11 @@
-"""What jobs are asked for with, and how they are told of."""
+"""What jobs are asked for with."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from service.formats import FORMATS, Format, Instances, Segmentation
 from service.schemas import SegmentForm
-
-State = Literal["queued", "running", "done", "cancelled"]
-FINISHED: frozenset[State] = frozenset({"done", "cancelled"})
 
 
 class JobForm(SegmentForm):
@@ -27,6 +23,13 @@ class JobForm(SegmentForm):
             description="A zip of images; other files in it are passed over.",
         ),
     ]
+    folder: Annotated[
+        str | None,
+        Field(
+            description="Of the server's own disk, below one that its operator allowed; images "
+            "are read from it as they are worked on, those of the folders in it too."
+        ),
+    ] = None
     output: Literal["rle"] = "rle"
     formats: Annotated[
         list[Format],
@@ -40,30 +43,3 @@ class JobForm(SegmentForm):
         Instances, Field(description="One object: a connected part, or all of a class.")
     ] = "component"
     segmentation: Annotated[Segmentation, Field(description="Of COCO JSON.")] = "rle"
-
-
-class FailedImage(BaseModel):
-    """An image of a job without a result, and why."""
-
-    file_name: str
-    code: str
-    detail: str
-
-
-class JobResponse(BaseModel):
-    """A job and how far it is."""
-
-    job_id: str
-    state: State
-    total: int
-    done: int
-    failed: int
-    created: datetime
-    eta_s: Annotated[float | None, Field(description="Seconds left; null when not known.")] = None
-    errors: Annotated[list[FailedImage], Field(description="The first 100.")] = []
-
-
-class JobsResponse(BaseModel):
-    """One's own jobs, newest first."""
-
-    jobs: list[JobResponse]

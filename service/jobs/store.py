@@ -5,11 +5,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from service.errors import JobNotFoundError
-from service.jobs.schemas import State
+from service.job_status import State
+from service.jobs.folders import Source
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -19,6 +21,11 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE TABLE IF NOT EXISTS images (
     job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
     name TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'pending', code TEXT, detail TEXT,
+    PRIMARY KEY (job, number)
+);
+CREATE TABLE IF NOT EXISTS sources (
+    job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
+    path BLOB NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
     PRIMARY KEY (job, number)
 );
 """
@@ -52,7 +59,8 @@ class JobStore:
     """The jobs of one directory, which belongs to one process; blocks, so call it in threads.
 
     Raises:
-        sqlite3.OperationalError: another process has the directory, or it cannot be written.
+        OSError: the directory cannot be made.
+        sqlite3.Error: another process has it, it cannot be written, or holds something else.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -60,20 +68,41 @@ class JobStore:
         self._directory = directory
         self._lock = threading.Lock()
         self._db = sqlite3.connect(
-            directory / "jobs.sqlite3", check_same_thread=False, isolation_level=None, timeout=2
+            directory / "jobs.sqlite3", check_same_thread=False, isolation_level=None, timeout=1
         )
-        self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA foreign_keys=ON")
-        self._db.executescript(_SCHEMA)
-        self._drop_orphans()
+        with ExitStack() as unless_ours:
+            unless_ours.callback(self._db.close)
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA foreign_keys=ON")
+            self._db.executescript(_SCHEMA)
+            self._drop_orphans()
+            unless_ours.pop_all()
 
     def folder(self, job_id: str) -> Path:
         """Where the files of a job lie."""
         return self._directory / "files" / job_id
 
-    def create(self, job_id: str, owner: str, form: str, names: Sequence[str], nbytes: int) -> None:
-        """Add a job whose files are there already, ready to run."""
+    def create(
+        self,
+        job_id: str,
+        owner: str,
+        form: str,
+        names: Sequence[str],
+        nbytes: int,
+        sources: Sequence[Source] = (),
+    ) -> None:
+        """Add a job, ready to run.
+
+        Args:
+            job_id: of the folder with its files.
+            owner: whose it is.
+            form: what it was asked for with.
+            names: of its images.
+            nbytes: of its files.
+            sources: of its last images, which are no files of its folder.
+        """
+        first = len(names) - len(sources)
         now = time.time()
         with self._lock, self._db:
             self._db.execute("BEGIN")
@@ -84,6 +113,10 @@ class JobStore:
             self._db.executemany(
                 "INSERT INTO images (job, number, name) VALUES (?, ?, ?)",
                 [(job_id, number, name) for number, name in enumerate(names)],
+            )
+            self._db.executemany(
+                "INSERT INTO sources VALUES (?, ?, ?, ?, ?)",
+                [(job_id, number, *source) for number, source in enumerate(sources, start=first)],
             )
 
     def get(self, job_id: str, owner: str) -> Job:
@@ -118,6 +151,18 @@ class JobStore:
             (job_id, state),
         )
         return [JobImage(*row) for row in rows]
+
+    def source(self, job_id: str, number: int) -> Source | None:
+        """Where an image lies that is no file of the job's folder."""
+        rows = self._query(
+            "SELECT path, size, modified_ns FROM sources WHERE job = ? AND number = ?",
+            (job_id, number),
+        )
+        return Source(*rows[0]) if rows else None
+
+    def count(self, state: str) -> int:
+        """Jobs in a state."""
+        return int(self._query("SELECT COUNT(*) FROM jobs WHERE state = ?", (state,))[0][0])
 
     def nbytes(self) -> int:
         """Bytes of the images of all jobs."""

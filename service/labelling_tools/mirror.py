@@ -32,7 +32,7 @@ from service.labelling_tools.label_config import LabelConfig, parse_label_config
 from service.labelling_tools.regions import Region, to_masks
 from service.labelling_tools.studio import Annotation, LabelStudio, Task
 from service.schemas import ClassName
-from service.sessions import Resources, learn_shot
+from service.sessions import ModelResources, Resources, learn_shot
 from service.stores import Session, SessionContent, SessionKey
 
 _log = logging.getLogger(__name__)
@@ -51,8 +51,9 @@ class Follower(NamedTuple):
 
 
 class _ShotKey(NamedTuple):
-    """An annotation as it was when it was learned."""
+    """An annotation as it was when it was learned, and by what."""
 
+    model: str
     annotation: int
     updated_at: str
     label: str
@@ -112,7 +113,7 @@ class ProjectMirror:
             await asyncio.shield(running)
         with contextlib.suppress(SessionNotFoundError):
             session = await self._resources.store.get(self.key(follower))
-            if session.model == self._resources.model:
+            if session.model == self._resources.models.default.manifest.model:
                 return session
         failure = await asyncio.shield(self.follow(follower))
         if failure is not None:
@@ -156,11 +157,17 @@ class ProjectMirror:
         return failure
 
     async def _copy(self, follower: Follower) -> None:
+        with self._resources.using(self._resources.models.default) as resources:
+            await self._copy_with(resources, follower)
+
+    async def _copy_with(self, resources: ModelResources, follower: Follower) -> None:
         config = parse_label_config(await self.studio.label_config(follower.project))
         tasks = await self.studio.annotated_tasks(follower.project)
         classes: dict[str, list[SupportPrototype]] = {}
         for task, annotation in _newest_first(tasks):
-            for label, shot in (await self._shots(task, annotation, config, classes)).items():
+            for label, shot in (
+                await self._shots(resources, task, annotation, config, classes)
+            ).items():
                 classes.setdefault(label, []).append(shot)
         # In the order of the config: that of the annotations changes.
         content = {
@@ -168,11 +175,12 @@ class ProjectMirror:
             for label in config.controls
             if label in classes
         }
-        created = SessionContent(self._resources.model, time.time(), content)
-        await self._resources.store.restore(self.key(follower), created)
+        created = SessionContent(resources.model, time.time(), content)
+        await resources.store.restore(self.key(follower), created)
 
     async def _shots(
         self,
+        resources: ModelResources,
         task: Task,
         annotation: Annotation,
         config: LabelConfig,
@@ -187,11 +195,12 @@ class ProjectMirror:
             if len(classes.get(label, ())) < self._max_shots and _is_class_name(label)
         }
         keys = {
-            label: _ShotKey(annotation.id, annotation.updated_at, label) for label in sorted(wanted)
+            label: _ShotKey(resources.model, annotation.id, annotation.updated_at, label)
+            for label in sorted(wanted)
         }
         if any(key not in self._known for key in keys.values()):
             try:
-                await self._learn(task, regions, config, keys)
+                await self._learn(resources, task, regions, config, keys)
             except (RetryableError, StudioError):
                 raise
             except ServiceError as exc:
@@ -203,16 +212,21 @@ class ProjectMirror:
         return {label: self._known[key] for label, key in keys.items() if key in self._known}
 
     async def _learn(
-        self, task: Task, regions: list[Region], config: LabelConfig, keys: dict[str, _ShotKey]
+        self,
+        resources: ModelResources,
+        task: Task,
+        regions: list[Region],
+        config: LabelConfig,
+        keys: dict[str, _ShotKey],
     ) -> None:
-        pool = self._resources.pool
-        draw = partial(to_masks, regions, config, max_pixels=self._resources.max_pixels)
+        pool = resources.pool
+        draw = partial(to_masks, regions, config, max_pixels=resources.max_pixels)
         masks = await pool.run(draw)
         image = await self.studio.image(task.data.get(config.image_key))
         for label, mask in masks.items():
             if label in keys and mask.any():
                 png = await pool.run(partial(encode_png_mask, mask))
-                self._known[keys[label]] = await learn_shot(self._resources, image, png)
+                self._known[keys[label]] = await learn_shot(resources, image, png)
         while len(self._known) > _MAX_KNOWN_SHOTS:
             self._known.popitem(last=False)
 

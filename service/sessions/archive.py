@@ -1,11 +1,11 @@
-"""Use cases: take a session away as one file, and bring it to a service of the same model."""
+"""Use cases: take a session away as one file, and bring it to a service that serves its model."""
 
 from functools import partial
 
 from service.schemas import SessionResponse
 from service.sessions.inspection import session_response
 from service.sessions.resources import Resources
-from service.stores import SessionKey, ShotSpec, decode_session, encode_session
+from service.stores import SessionKey, decode_session, encode_session
 
 
 async def export_archive(resources: Resources, key: SessionKey) -> bytes:
@@ -28,10 +28,9 @@ async def import_archive(
 
     Raises:
         InvalidArchiveError, LimitExceededError.
-        ModelMismatchError: the file comes from another network.
+        ModelMismatchError: the file comes from a network that is not served.
     """
-    specs = {resources.model: ShotSpec.of(resources.engine.manifest)}
-    content = await resources.pool.run(partial(decode_session, archive, specs))
-    resources.require_model(content.model)
+    content = await resources.pool.run(partial(decode_session, archive, resources.shot_specs))
+    resources.models.of_session(content.model)
     session, is_new = await resources.store.restore(key, content)
     return session_response(session), is_new

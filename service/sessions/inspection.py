@@ -1,5 +1,6 @@
 """Use cases that only look: at a session, at the networks."""
 
+from service.engine import Engine
 from service.errors import ClassNotFoundError, ReportNotFoundError
 from service.report_card import ReportCard
 from service.schemas import ClassSummary, ModelSummary, SessionResponse
@@ -23,11 +24,14 @@ async def describe_class(resources: Resources, key: SessionKey, class_name: str)
     Raises:
         SessionNotFoundError, ClassNotFoundError.
         ReportNotFoundError: none of its shots was judged.
+        ModelMismatchError: the session's network is not served.
     """
-    supports = (await resources.store.get(key)).classes.get(class_name)
+    session = await resources.store.get(key)
+    supports = session.classes.get(class_name)
     if supports is None:
         raise ClassNotFoundError(f"the session has no class {class_name!r}")
-    card = report_card(supports, resources.threshold)
+    engine = resources.models.of_session(session.model)
+    card = report_card(supports, resources.threshold_of(engine))
     if card is None:
         raise ReportNotFoundError(
             "the class was registered without a report; send its shots anew, with mode=replace"
@@ -49,18 +53,23 @@ def session_response(session: Session) -> SessionResponse:
     )
 
 
-def describe_model(resources: Resources) -> ModelSummary:
-    """The network that runs here."""
-    manifest = resources.engine.manifest
+def describe_models(resources: Resources) -> list[ModelSummary]:
+    """The networks that are served, the default first."""
+    return [_describe(resources, engine) for engine in resources.models.engines]
+
+
+def _describe(resources: Resources, engine: Engine) -> ModelSummary:
+    manifest = engine.manifest
     return ModelSummary(
-        model=resources.model,
+        model=manifest.model,
+        default=engine is resources.models.default,
         name=manifest.name,
         revision=manifest.revision,
         preset=manifest.preset,
         input_side=manifest.input_side,
-        threshold=resources.threshold,
+        threshold=resources.threshold_of(engine),
         presence_threshold=manifest.presence_threshold,
         metrics=manifest.metrics,
-        devices=dict(resources.engine.devices),
+        devices=dict(engine.devices),
         tiers={name: tier.metrics for name, tier in manifest.tiers.items()},
     )

@@ -3,11 +3,11 @@
 from functools import partial
 
 from model.contract import SupportPrototype
-from service.sessions.resources import Resources
+from service.sessions.resources import ModelResources
 from service.sessions.uploads import read_support
 
 
-async def learn_shot(resources: Resources, image: bytes, mask: bytes) -> SupportPrototype:
+async def learn_shot(resources: ModelResources, image: bytes, mask: bytes) -> SupportPrototype:
     """The prototype of an image file and the file of its mask.
 
     Raises:

@@ -7,11 +7,17 @@ from statistics import geometric_mean
 
 from model.contract import SupportSet
 from model.runtime import Adapt
-from service.errors import ClassNotFoundError, CountMismatchError, LimitExceededError
+from service.engine import Engine
+from service.errors import (
+    ClassNotFoundError,
+    CountMismatchError,
+    LimitExceededError,
+    ModelMismatchError,
+)
 from service.schemas import SupportForm, SupportResponse
 from service.sessions.idempotency import once_of
 from service.sessions.judging import judge, report_card
-from service.sessions.resources import Resources, to_datetime
+from service.sessions.resources import ModelResources, Resources, to_datetime
 from service.sessions.uploads import Support, View, drained, read_support
 from service.stores import Once, Session, SessionKey
 from service.telemetry import stage
@@ -34,18 +40,20 @@ async def register(
         raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
     once = await once_of(resources, form, idempotency_key)
     done = None if once is None else await resources.store.find_done(owner, once)
-    known = await _check_room(resources, form, owner) if done is None else None
-    supports = await _read(resources, form)
-    if done is None:
-        registered = await _learn_views(resources, form, supports, known)
-        session = await _keep(resources, form, owner, registered, once)
-    else:
+    if done is not None:
         session = await resources.store.get(done)
-    return _answer(resources, form, session, supports)
+        with resources.using(resources.models.of_session(session.model)) as own:
+            return _answer(own, form, session, await _read(own, form))
+    engine, known = await _admit(resources, form, owner)
+    with resources.using(engine) as own:
+        supports = await _read(own, form)
+        registered = await _learn_views(own, form, supports, known)
+        session = await _keep(own, form, owner, registered, once)
+        return _answer(own, form, session, supports)
 
 
 def _answer(
-    resources: Resources, form: SupportForm, session: Session, supports: Sequence[Support]
+    resources: ModelResources, form: SupportForm, session: Session, supports: Sequence[Support]
 ) -> SupportResponse:
     kept = session.classes.get(form.class_name)
     if kept is None:  # somebody was quicker to delete it
@@ -63,24 +71,39 @@ def _answer(
     )
 
 
-async def _check_room(resources: Resources, form: SupportForm, owner: str) -> SupportSet | None:
+async def _admit(
+    resources: Resources, form: SupportForm, owner: str
+) -> tuple[Engine, SupportSet | None]:
     """Fail before the work, not after, where it is already clear that the store would refuse.
 
     Returns:
-        What the class holds that is to be added to, if anything.
+        What the shots are to be learned by, which for a session that exists is what made it; and
+        what the class holds that is to be added to, if anything.
     """
     shots, known = len(form.images), None
-    if form.session_id is not None:
+    if form.session_id is None:
+        engine = resources.models.find(form.model)
+    else:
         session = await resources.store.get(SessionKey(owner, form.session_id))
-        resources.require_model(session.model)
+        engine = resources.models.of_session(session.model)
+        _require_asked(form.model, session.model)
         known = session.classes.get(form.class_name) if form.mode == "append" else None
         shots += 0 if known is None else len(known.shots)
     if shots > resources.max_shots:
         raise LimitExceededError(f"a class holds at most {resources.max_shots} shots")
-    return known
+    return engine, known
 
 
-async def _read(resources: Resources, form: SupportForm) -> list[Support]:
+def _require_asked(asked: str | None, model: str) -> None:
+    """A name alone leaves the revision open."""
+    if asked is not None and asked not in (model, model.partition("@")[0]):
+        raise ModelMismatchError(
+            f"the session was made by {model}, and every class of a session is; leave out the "
+            f"field, or register with {asked} in a new session"
+        ).at("model")
+
+
+async def _read(resources: ModelResources, form: SupportForm) -> list[Support]:
     read = partial(
         read_support,
         side=resources.engine.manifest.input_side,
@@ -97,7 +120,7 @@ async def _read(resources: Resources, form: SupportForm) -> list[Support]:
 
 
 async def _learn_views(
-    resources: Resources,
+    resources: ModelResources,
     form: SupportForm,
     supports: Sequence[Support],
     known: SupportSet | None,
@@ -114,7 +137,7 @@ async def _learn_views(
     return registered
 
 
-async def _learn(resources: Resources, views: Sequence[View], adapt: Adapt) -> SupportSet:
+async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt) -> SupportSet:
     """What the engine makes of supports, all seen as a whole or all from near."""
     learned = await resources.engine.register(
         [view.pixels for view in views], [view.mask for view in views], adapt=adapt
@@ -123,7 +146,11 @@ async def _learn(resources: Resources, views: Sequence[View], adapt: Adapt) -> S
 
 
 async def _keep(
-    resources: Resources, form: SupportForm, owner: str, supports: SupportSet, once: Once | None
+    resources: ModelResources,
+    form: SupportForm,
+    owner: str,
+    supports: SupportSet,
+    once: Once | None,
 ) -> Session:
     store, model, name = resources.store, resources.model, form.class_name
     if form.session_id is not None:

@@ -1,22 +1,22 @@
 """What every use case works with."""
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
-from model.contract import Manifest
-from service.engine import Engine
-from service.errors import ModelMismatchError
+from service.engine import Engine, Models
 from service.sessions.pixel_gate import PixelGate
 from service.sessions.pool import CodecPool
-from service.stores import SessionStore
+from service.stores import SessionStore, ShotSpec
 
 
 @dataclass(frozen=True)
 class Resources:
     """The siblings that the use cases bring together, and the numbers that bound them.
 
-    engine: computes prototypes and logits.
+    models: compute prototypes and logits.
     store: keeps prototypes.
     pool: threads for pixels.
     gate: bounds the pixels that those threads hold together.
@@ -27,7 +27,7 @@ class Resources:
     tiling: places for images that are held at full size while their tiles are worked on.
     """
 
-    engine: Engine
+    models: Models
     store: SessionStore
     pool: CodecPool
     gate: PixelGate
@@ -38,33 +38,58 @@ class Resources:
     tiling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     @property
-    def model(self) -> str:
-        """Name and revision of the network, as answers give it."""
-        return model_name(self.engine.manifest)
+    def shot_specs(self) -> Mapping[str, ShotSpec]:
+        """By model, what shots must be like, of those that are served at the moment."""
+        return ShotSpecs(self.models)
 
-    def require_model(self, model: str) -> None:
-        """Refuse prototypes that another network made: this one would answer nonsense.
+    @contextmanager
+    def using(self, engine: Engine) -> Iterator["ModelResources"]:
+        """A block that works with one of the networks, which stays until its end."""
+        own = {each.name: getattr(self, each.name) for each in fields(Resources)}
+        with self.models.use(engine):
+            yield ModelResources(**own, engine=engine)
 
-        Raises:
-            ModelMismatchError.
-        """
-        if model != self.model:
-            raise ModelMismatchError(
-                f"the session was made by {model}, and {self.model} runs here; "
-                "register its classes anew"
-            )
-
-    @property
-    def threshold(self) -> float:
+    def threshold_of(self, engine: Engine) -> float:
         """The probability a foreground pixel needs unless a request says otherwise."""
         if self.threshold_override is None:
-            return self.engine.manifest.threshold
+            return engine.manifest.threshold
         return self.threshold_override
 
 
-def model_name(manifest: Manifest) -> str:
-    """Name and revision of a network."""
-    return f"{manifest.name}@{manifest.revision}"
+@dataclass(frozen=True, kw_only=True)
+class ModelResources(Resources):
+    """The same for work with one network, `engine`."""
+
+    engine: Engine
+
+    @property
+    def model(self) -> str:
+        """Name and revision of the network, as answers give it."""
+        return self.engine.manifest.model
+
+    @property
+    def threshold(self) -> float:
+        """The network's; see `threshold_of`."""
+        return self.threshold_of(self.engine)
+
+
+class ShotSpecs(Mapping[str, ShotSpec]):
+    """What shots must be like, by model; follows what is served."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    def __getitem__(self, model: str) -> ShotSpec:
+        manifest = self._models.manifest_of(model)
+        if manifest is None:
+            raise KeyError(model)
+        return ShotSpec.of(manifest)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([engine.manifest.model for engine in self._models.engines])
+
+    def __len__(self) -> int:
+        return len(self._models.engines)
 
 
 def to_datetime(instant: float) -> datetime:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import SupportSet
-from service.engine import Answers
+from service.engine import Answers, Engine
 from service.errors import (
     ClassNotFoundError,
     EmptySessionError,
@@ -20,7 +20,7 @@ from service.schemas import ImageResult, SegmentForm, SegmentResponse
 from service.sessions.judging import class_threshold
 from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels, logit
 from service.sessions.mosaic import TiledLogits
-from service.sessions.resources import Resources
+from service.sessions.resources import ModelResources, Resources
 from service.sessions.scale import Seen, tile_sides
 from service.sessions.tiling import segment_tiles
 from service.sessions.uploads import QueryImage, drained, read_pixels, read_query
@@ -39,9 +39,10 @@ class LabelMap(NamedTuple):
 
 
 class _Selection(NamedTuple):
-    """A session and the classes asked for, in the session's order."""
+    """A session, what made it, and the classes asked for, in the session's order."""
 
     session: Session
+    engine: Engine
     classes: Mapping[str, SupportSet]
 
 
@@ -58,10 +59,12 @@ async def segment(resources: Resources, form: SegmentForm, owner: str) -> bytes:
     def describe(labels: Labels, answers: Sequence[ClassAnswer]) -> ImageResult:
         return describe_classes(labels, answers, form.output)
 
+    with resources.using(selection.engine) as own:
+        results = await _label(own, form, selection, describe)
     response = SegmentResponse(
         session_id=selection.session.session_id,
         model=selection.session.model,
-        results=await _label(resources, form, selection, describe),
+        results=results,
     )
     return await resources.pool.run(lambda: response.model_dump_json().encode())
 
@@ -79,7 +82,8 @@ async def segment_to_label_map(resources: Resources, form: SegmentForm, owner: s
     def draw(labels: Labels, _: Sequence[ClassAnswer]) -> bytes:
         return encode_label_map(labels.class_index)
 
-    (png,) = await _label(resources, form, selection, draw)
+    with resources.using(selection.engine) as own:
+        (png,) = await _label(own, form, selection, draw)
     return LabelMap(png, tuple(selection.classes), selection.session.session_id)
 
 
@@ -99,7 +103,7 @@ async def _select(resources: Resources, form: SegmentForm, owner: str) -> _Selec
             "a session is needed, as field session_id or header X-Session-ID"
         ).at("session_id")
     session = await resources.store.get(SessionKey(owner, form.session_id))
-    resources.require_model(session.model)
+    engine = resources.models.of_session(session.model)
     unknown = [name for name in form.classes if name not in session.classes]
     if unknown:
         raise ClassNotFoundError(f"the session has no class {unknown[0]!r}").at("classes")
@@ -107,11 +111,11 @@ async def _select(resources: Resources, form: SegmentForm, owner: str) -> _Selec
         raise EmptySessionError("register a class with POST /support first")
     wanted = set(form.classes or session.classes)
     classes = {name: each for name, each in session.classes.items() if name in wanted}
-    return _Selection(session, classes)
+    return _Selection(session, engine, classes)
 
 
 async def _label(
-    resources: Resources,
+    resources: ModelResources,
     form: SegmentForm,
     selection: _Selection,
     finish: Callable[[Labels, Sequence[ClassAnswer]], Finished],
@@ -155,13 +159,21 @@ async def _label(
 
 
 def _answers(
-    resources: Resources, form: SegmentForm, selection: _Selection, found: Answers, position: int
+    resources: ModelResources,
+    form: SegmentForm,
+    selection: _Selection,
+    found: Answers,
+    position: int,
 ) -> list[ClassAnswer]:
     """Of the classes in `images[position]`, looked at as a whole."""
     least = resources.engine.manifest.presence_threshold
 
+    asked = form.threshold
+    if asked is None and resources.threshold_override is None:
+        asked = "calibrated"
+
     def own(name: str) -> float | None:
-        if form.threshold != "calibrated":
+        if asked != "calibrated":
             return None
         return class_threshold(selection.classes[name], resources.threshold)
 
@@ -175,7 +187,7 @@ def _answers(
 
 
 def _tile_sides(
-    resources: Resources,
+    resources: ModelResources,
     form: SegmentForm,
     selection: _Selection,
     query: QueryImage,
@@ -214,7 +226,7 @@ def _closer(answer: ClassAnswer, tiled: TiledLogits | None) -> ClassAnswer:
     )
 
 
-async def _read(resources: Resources, form: SegmentForm) -> list[QueryImage]:
+async def _read(resources: ModelResources, form: SegmentForm) -> list[QueryImage]:
     read = partial(
         read_query,
         side=resources.engine.manifest.input_side,

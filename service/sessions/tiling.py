@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.contract import SupportSet, resize_image
 from service.engine import Answers, ImageU8
 from service.sessions.mosaic import TiledLogits
-from service.sessions.resources import Resources
+from service.sessions.resources import ModelResources
 from service.sessions.tiles import Grid
 
 # Few, so that the requests of others come in between: every batch queues anew behind them.
@@ -17,7 +17,7 @@ _BATCH = 8
 
 
 async def segment_tiles(
-    resources: Resources,
+    resources: ModelResources,
     image: NDArray[np.uint8],
     sides: Mapping[int, Sequence[str]],
     classes: Mapping[str, SupportSet],
@@ -52,7 +52,7 @@ async def segment_tiles(
 
 
 async def _ask(
-    resources: Resources, image: NDArray[np.uint8], grid: Grid, classes: Sequence[SupportSet]
+    resources: ModelResources, image: NDArray[np.uint8], grid: Grid, classes: Sequence[SupportSet]
 ) -> Answers:
     """Logits (T, P, h, h) and presence (T, P) of all tiles."""
     boxes = list(grid.boxes())

@@ -86,7 +86,7 @@ class RedisStore:
         self._max_bytes = max_bytes
         self._prefix = prefix
         self._timeout_s = timeout_s
-        self._specs = specs or {}
+        self._specs = {} if specs is None else specs
         self._copies = LocalCopies(max_bytes, limits.ttl_s)
         self._fetches: SharedCalls[SessionKey, SessionContent] = SharedCalls()
         self._touch = self._redis.register_script(redis_scripts.TOUCH)

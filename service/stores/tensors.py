@@ -26,6 +26,7 @@ _VECTORS = ("affinity", "guided", "gate")
 _NAMES = frozenset({*_VECTORS, "tokens", "token_counts"})
 _OPTIONAL = frozenset({"judgements", "refit", "side"})
 _CLOSE = "close."
+_MAX_REFIT = 1e6  # weights of standardised features; far greater ones overflow in the head
 
 
 class ShotSpec(NamedTuple):
@@ -92,6 +93,8 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
     refit = tensors.get("refit")
     if refit is not None:
         _require(refit, np.float32, (2 * channels + 2,))
+        if np.abs(refit).max() > _MAX_REFIT:
+            raise InvalidArchiveError("a refit is beyond anything that a fit gives")
     tokens = np.split(tensors["tokens"], np.cumsum(counts)[:-1])
     vectors = (tensors[name] for name in _VECTORS)
     shots = tuple(SupportPrototype(*parts) for parts in zip(*vectors, tokens, strict=True))

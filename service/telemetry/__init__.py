@@ -1,6 +1,6 @@
 """What the service tells its operators: metrics, traces, structured logs, ids and stage times."""
 
-from service.telemetry.engine_metrics import EngineMetrics
+from service.telemetry.engine_metrics import EngineMetrics, ModelMetrics
 from service.telemetry.ids import (
     bind_request_id,
     bind_trace_id,
@@ -8,6 +8,7 @@ from service.telemetry.ids import (
     current_trace_id,
     request_id_from,
 )
+from service.telemetry.job_metrics import JobMetrics
 from service.telemetry.logs import configure_logging
 from service.telemetry.metrics import CountedStore, Metrics
 from service.telemetry.problem_code import collect_problem, note_problem
@@ -17,7 +18,9 @@ from service.telemetry.timing import StageTimes, add_stage, collect_stages, stag
 __all__ = [
     "CountedStore",
     "EngineMetrics",
+    "JobMetrics",
     "Metrics",
+    "ModelMetrics",
     "RequestRecord",
     "StageTimes",
     "add_stage",

@@ -14,34 +14,35 @@ SECONDS_BUCKETS = (
     *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
 )
 _JOBS_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
-_LANE = ("lane", "device")
+_LANE = ("lane", "device", "model")
 
 
 class EngineMetrics:
     """Counters and gauges of an engine; its methods may be called from any thread.
 
-    Label values are names of lanes and devices, which the service chooses, and never a client.
+    Label values are names of lanes, devices and loaded networks, which the service and its operator
+    choose, and never a client.
 
     Args:
         registry: where the metrics are read; none: they are counted for nobody.
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self._jobs = Histogram(
+        self.batch_jobs = Histogram(
             "fss_engine_batch_jobs",
             "Jobs that ran together in one batch.",
             _LANE,
             buckets=_JOBS_BUCKETS,
             registry=registry,
         )
-        self._batch_seconds = Histogram(
+        self.batch_seconds = Histogram(
             "fss_engine_batch_seconds",
             "Time one batch took on its device.",
             _LANE,
             buckets=SECONDS_BUCKETS,
             registry=registry,
         )
-        self._wait_seconds = Histogram(
+        self.wait_seconds = Histogram(
             "fss_engine_wait_seconds",
             "Time a job waited in its queue before it ran.",
             _LANE,
@@ -54,17 +55,22 @@ class EngineMetrics:
             ("outcome",),
             registry=registry,
         )
-        self._restarts = Counter(
+        self.restarts = Counter(
             "fss_engine_restarts",
             "Workers that died and were started anew.",
-            ("device",),
+            ("device", "model"),
             registry=registry,
         )
-        self._depth = Gauge(
+        self.depth = Gauge(
             "fss_engine_queue_depth", "Jobs waiting in a queue.", _LANE, registry=registry
         )
         self._cache_bytes = Gauge(
             "fss_engine_cache_bytes", "Bytes of encoded images kept.", registry=registry
+        )
+        self.shown: dict[str, ModelMetrics] = {}
+        self.of_models = (
+            *(self.batch_jobs, self.batch_seconds, self.wait_seconds),
+            *(self.restarts, self.depth),
         )
         self._memory_bytes = Gauge(
             "fss_engine_device_memory_bytes",
@@ -79,27 +85,14 @@ class EngineMetrics:
             registry=registry,
         )
 
-    def batch(self, lane: str, device: str, jobs: int, seconds: float) -> None:
-        """A batch of so many jobs has run for so long."""
-        self._jobs.labels(lane, device).observe(jobs)
-        self._batch_seconds.labels(lane, device).observe(seconds)
-
-    def waited(self, lane: str, device: str, seconds: float) -> None:
-        """A job leaves its queue to run."""
-        self._wait_seconds.labels(lane, device).observe(seconds)
+    def of(self, model: str) -> "ModelMetrics":
+        """For what is counted of each network by itself; `model`: name and revision."""
+        return ModelMetrics(self, model)
 
     def cache(self, hits: int, misses: int) -> None:
         """So many images were found encoded already, so many were not."""
         self._lookups.labels("hit").inc(hits)
         self._lookups.labels("miss").inc(misses)
-
-    def restarted(self, device: str) -> None:
-        """The worker of a device has died and begins anew."""
-        self._restarts.labels(device).inc()
-
-    def watch_queue(self, lane: str, device: str, read: Callable[[], float]) -> None:
-        """Have `read` tell how many jobs wait, whenever metrics are read."""
-        self._depth.labels(lane, device).set_function(guarded(read))
 
     def watch_cache(self, read: Callable[[], float]) -> None:
         """Have `read` tell the bytes of the cache, whenever metrics are read."""
@@ -109,6 +102,42 @@ class EngineMetrics:
         """Have `read` tell a device's bytes in use, whenever metrics are read, of so many."""
         self._memory_bytes.labels(device).set_function(guarded(read))
         self._memory_total_bytes.labels(device).set(total)
+
+
+class ModelMetrics:
+    """The part of one network; its methods may be called from any thread."""
+
+    def __init__(self, metrics: EngineMetrics, model: str) -> None:
+        self._all, self._model = metrics, model
+
+    def batch(self, lane: str, device: str, jobs: int, seconds: float) -> None:
+        """A batch of so many jobs has run for so long."""
+        self._all.batch_jobs.labels(lane, device, self._model).observe(jobs)
+        self._all.batch_seconds.labels(lane, device, self._model).observe(seconds)
+
+    def waited(self, lane: str, device: str, seconds: float) -> None:
+        """A job leaves its queue to run."""
+        self._all.wait_seconds.labels(lane, device, self._model).observe(seconds)
+
+    def restarted(self, device: str) -> None:
+        """The worker of a device has died and begins anew."""
+        self._all.restarts.labels(device, self._model).inc()
+
+    def watch_queue(self, lane: str, device: str, read: Callable[[], float]) -> None:
+        """Have `read` tell how many jobs wait, whenever metrics are read."""
+        self._all.shown[self._model] = self
+        self._all.depth.labels(lane, device, self._model).set_function(guarded(read))
+
+    def forget(self) -> None:
+        """Show the network no more: it has been unloaded, and there may be many in time.
+
+        Where it has been loaded anew under the same name, what is shown is that one's.
+        """
+        if self._all.shown.get(self._model) is not self:
+            return
+        del self._all.shown[self._model]
+        for metric in self._all.of_models:
+            metric.remove_by_labels({"model": self._model})
 
 
 def guarded(read: Callable[[], float]) -> Callable[[], float]:

@@ -14,6 +14,7 @@ from prometheus_client import (
 from prometheus_client.exposition import choose_encoder
 
 from service.telemetry.engine_metrics import SECONDS_BUCKETS, EngineMetrics, guarded
+from service.telemetry.job_metrics import JobMetrics
 from service.telemetry.record import RequestRecord
 
 # What no route matched is one label, or anyone could make as many as there are paths.
@@ -46,12 +47,15 @@ class Metrics:
     """The metrics of one application, in a registry of their own; safe from any thread.
 
     engine: for the engine to count with.
+    jobs: for jobs, likewise.
     """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self.engine = EngineMetrics(self._registry)
+        self.jobs = JobMetrics(self._registry)
+        self._build = Info("fss_build", "What runs here.", registry=self._registry)
         self._requests = Counter(
             "fss_requests",
             "Requests answered.",
@@ -94,9 +98,8 @@ class Metrics:
             self._problems.labels(record.problem).inc()
 
     def describe_build(self, *, version: str, model: str, provider: str) -> None:
-        """Say what runs here: the release, name@revision of the network, where it computes."""
-        build = Info("fss_build", "What runs here.", registry=self._registry)
-        build.info({"version": version, "model": model, "provider": provider})
+        """Say what runs here: the release, name@revision of networks, where they compute."""
+        self._build.info({"version": version, "model": model, "provider": provider})
 
     def watch_codec(self, waiting: Callable[[], float]) -> None:
         """Have `waiting` tell how many calls wait for a codec thread; once."""
@@ -107,6 +110,10 @@ class Metrics:
         if isinstance(store, CountedStore):
             self._watch("fss_store_sessions", "Sessions held.", lambda: store.sessions)
             self._watch("fss_store_bytes", "Bytes of prototypes held.", lambda: store.nbytes)
+
+    def watch_refusals(self, read: Callable[[], float]) -> None:
+        """Have `read` tell how many bundles were refused when they were last looked at; once."""
+        self._watch("fss_bundles_refused", "Bundles refused when last looked at.", read)
 
     def exposition(self, accept: str) -> Exposition:
         """All metrics in the text format that an `Accept` header asks for, OpenMetrics included."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import SupportSet
-from service.app import create_engine
+from service.assembly import create_engine
 from service.engine import Engine
 from service.settings import Settings
 

@@ -1,6 +1,7 @@
 """The targets of the Makefile and what they would run."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,21 @@ def test_a_target_makes_its_environment_and_then_runs(
     assert command in lines[-1]
 
 
+def test_the_program_it_puts_into_an_environment_runs_from_anywhere(
+    root: Path, tmp_path: Path
+) -> None:
+    lines = would_run(root, "run").splitlines()
+    (command,) = [line for line in lines if line.startswith("printf")]
+    program = tmp_path / "fss"
+    here = command.replace(".venv-serve/bin/fss", str(program))
+    here = here.replace(str(root / ".venv-serve"), sys.prefix)
+    subprocess.run(["sh", "-c", here], check=True)
+    run = subprocess.run(
+        [program, "label", "--help"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert run.stdout.startswith("Usage: fss label")
+
+
 def test_help_names_every_target(root: Path) -> None:
     run = subprocess.run(
         ["make", "--no-print-directory", "help"],
@@ -42,9 +58,8 @@ def test_help_names_every_target(root: Path) -> None:
         timeout=60,
     )
     listed = {line.split()[0] for line in run.stdout.splitlines()}
-    declared = next(
-        line for line in (root / "Makefile").read_text().splitlines() if line.startswith(".PHONY")
-    )
+    makefile = (root / "Makefile").read_text().replace("\\\n", " ")
+    declared = next(line for line in makefile.splitlines() if line.startswith(".PHONY"))
     assert listed == set(declared.split()[1:])
 
 

@@ -10,10 +10,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 EXTRAS = {
-    "cpu": ["cpu"],
-    "gpu": ["gpu"],
-    "ray": ["gpu", "ray"],
-    "dev": ["cpu", "ray", "train", "dev"],
+    "cpu": ["cpu", "signing"],
+    "gpu": ["gpu", "signing"],
+    "ray": ["gpu", "signing", "ray"],
+    "dev": ["cpu", "signing", "ray", "train", "dev"],
 }
 PIN = re.compile(
     r"^(?P<name>[a-z0-9._-]+)==(?P<version>\S+)(?P<rest>(?: \\\n    --hash=\S+)+)$", re.M

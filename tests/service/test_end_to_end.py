@@ -39,9 +39,9 @@ async def test_supports_are_encoded_once(
     real_client: httpx.AsyncClient, real_engine: OnnxEngine
 ) -> None:
     shots = [picture(RED, seed=i) for i in range(5)]
-    session_id = await new_session(real_client, shots, "red", report="false")
-    known = {"session_id": session_id, "report": "false"}
-    await post_support(real_client, [picture(BLUE)], "blue", **known)
+    plain = {"report": "false", "adapt": "false"}
+    session_id = await new_session(real_client, shots, "red", **plain)
+    await post_support(real_client, [picture(BLUE)], "blue", session_id=session_id, **plain)
     assert real_engine.counters.encoder_images == 6
     for count in (1, 3, 16):
         before = real_engine.counters.encoder_images
@@ -50,6 +50,16 @@ async def test_supports_are_encoded_once(
         )
         assert response.status_code == 200
         assert real_engine.counters.encoder_images - before == count
+
+
+async def test_supports_are_seen_as_queries_once_however_often_they_are_judged(
+    settings: Settings, tiny_bundle: Path
+) -> None:
+    engine = OnnxEngine(tiny_bundle, EngineOptions(cache_bytes=1 << 20))
+    shots = [picture(RED, seed=i) for i in range(3)]
+    async with running(create_app(settings, engine=engine)) as client:
+        await new_session(client, shots, "red", report="true", adapt="auto")
+    assert engine.counters.encoder_images == 6  # each with its mask, and once as a query
 
 
 async def test_queries_of_different_sessions_share_a_batch(

@@ -6,9 +6,8 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from service.access import KeyRing
-from service.app import create_store
+from service.assembly import create_store
 from service.cli import main
-from service.engine.fake import FAKE_MANIFEST
 from service.settings import Settings
 
 
@@ -48,6 +47,9 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("max_owner_sessions", "0"),
         ("max_owner_bytes", "0"),
         ("max_shots", "65"),
+        ("ray_max_replicas", "0"),
+        ("ray_min_replicas", "2"),
+        ("ray_num_gpus", "1.5"),
         ("rate_limit", ""),
         ("rate_limit", "often"),
         ("rate_limit", "10/minute;often"),
@@ -76,7 +78,7 @@ def test_out_of_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -
     ],
 )
 async def test_store_of_every_kind_opens_when_first_used(url: str) -> None:
-    store = create_store(Settings(store_url=SecretStr(url)), FAKE_MANIFEST)
+    store = create_store(Settings(store_url=SecretStr(url)), {})
     await store.close()
 
 

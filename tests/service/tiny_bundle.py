@@ -90,7 +90,7 @@ def _pooled_mask(graph: _Graph) -> str:
     return graph.node("AveragePool", mask, kernel_shape=[_POOL] * 2, strides=[_POOL] * 2)
 
 
-def _encoder(graph: _Graph) -> None:
+def _encoder(graph: _Graph, _: float) -> None:
     pixels = graph.node("Cast", "image", to=TensorProto.FLOAT)
     pixels = graph.node("Div", pixels, graph.constant(255.0))
     pixels = graph.node("Transpose", pixels, perm=[0, 3, 1, 2])
@@ -110,7 +110,7 @@ def _masked_mean(graph: _Graph, weight: str, output: str) -> str:
     return graph.node("Div", total, amount, output=output)
 
 
-def _prototype(graph: _Graph) -> None:
+def _prototype(graph: _Graph, _: float) -> None:
     mask = _pooled_mask(graph)
     _masked_mean(graph, mask, "affinity")
     _masked_mean(graph, graph.node("Sub", graph.constant(1.0), mask), "guided")
@@ -141,12 +141,12 @@ def _prior(graph: _Graph) -> str:
     return graph.node("ReduceMax", masked, graph.axes(1, 2), keepdims=0)
 
 
-def _head(graph: _Graph) -> None:
+def _head(graph: _Graph, sign: float) -> None:
     query = graph.node("Gather", "query_feature", "image_index", axis=0)
     nearer = graph.node(
         "Sub", _distance(graph, query, "guided"), _distance(graph, query, "affinity")
     )
-    scaled = graph.node("Mul", nearer, graph.constant(30.0))
+    scaled = graph.node("Mul", nearer, graph.constant(sign * 30.0))
     own = graph.node("Add", scaled, graph.node("Mul", _prior(graph), graph.constant(0.1)))
     cells = graph.node("Concat", query, query, axis=1, output="cells")
     kept, bias, weights = graph.split("refit", (1, 1, 2 * CHANNELS))
@@ -162,16 +162,26 @@ def _head(graph: _Graph) -> None:
 _BUILDERS = {"encoder": _encoder, "prototype": _prototype, "head": _head}
 
 
-def write_tiny_bundle(directory: Path, graphs: Sequence[GraphSpec] = GRAPHS) -> Path:
-    """Write the graphs and their manifest; returns the directory."""
+def write_tiny_bundle(
+    directory: Path,
+    graphs: Sequence[GraphSpec] = GRAPHS,
+    *,
+    name: str = "tiny",
+    revision: str = "test",
+    inverted: bool = False,
+) -> Path:
+    """Write the graphs and their manifest; returns the directory.
+
+    An inverted one marks what the class is not.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     for spec in graphs:
         graph = _Graph(spec)
-        _BUILDERS[spec.name](graph)
+        _BUILDERS[spec.name](graph, -1.0 if inverted else 1.0)
         graph.save(directory / f"{spec.name}.onnx")
     manifest = Manifest(
-        name="tiny",
-        revision="test",
+        name=name,
+        revision=revision,
         preset="colour",
         input_side=SIDE,
         feature_side=CELLS,

@@ -57,7 +57,8 @@ def report_card(supports: SupportSet, own_threshold: float) -> ReportCard | None
     suspects = suspicions({shot: each.signals for shot, each in judged.items()})
     mean_iou = float(np.mean([each.iou for each in judged.values()]))
     warnings = [w for shot, each in judged.items() for w in _warn(shot, each, suspects.get(shot))]
-    if mean_iou < _LOW_IOU:
+    alone = all(each.others == 0 for each in judged.values())
+    if mean_iou < _LOW_IOU and not alone:
         message = f"the shots predict each other poorly: IoU {mean_iou:.2f} on average"
         warnings.append(ReportWarning(code="low_agreement", shot=None, message=message))
     return ReportCard(

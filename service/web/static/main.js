@@ -45,7 +45,7 @@ ignoreOtherDrops();
 
 const askAnew = debounced(SETTLED_MS, () => finder.refresh());
 
-/** None: the model's own. */
+/** None: that of each class. */
 function setThreshold(value) {
   finder.threshold = value;
   showThreshold();
@@ -60,7 +60,7 @@ function tuneThreshold() {
 function showThreshold() {
   const value = finder.threshold ?? Number(byId("threshold").dataset.own);
   byId("threshold").value = value;
-  byId("threshold-value").textContent = value.toFixed(2);
+  byId("threshold-value").textContent = finder.threshold === null ? "automatic" : value.toFixed(2);
   byId("threshold-reset").disabled = finder.threshold === null;
 }
 

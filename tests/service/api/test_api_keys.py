@@ -79,7 +79,7 @@ def operations(app: FastAPI) -> list[tuple[str, str]]:
 
 
 def filled(path: str, session_id: str) -> str:
-    return path.format(session_id=session_id, name="thing")
+    return path.format(session_id=session_id, name="thing", job_id=session_id)
 
 
 async def test_every_route_but_the_probes_needs_a_key(

@@ -135,6 +135,7 @@ def real_form(body: dict[str, Any], session_id: str) -> dict[str, Any]:
     images = [IMAGES[number % len(IMAGES)] for number in range(len(body["images"]))]
     changed = {**body, "images": images, "session_id": session_id}
     changed.pop("archive", None)
+    changed.pop("folder", None)
     if "masks" in body:
         changed["masks"] = [MASK] * len(images)
     if "classes" in body:

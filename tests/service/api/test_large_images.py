@@ -95,7 +95,8 @@ async def test_classes_of_several_scales_keep_their_own_pixels(client: httpx.Asy
     await post_support(client, [wide], "blue", session_id=session_id)
     red, blue = large(), large(BLUE, box=(500, 100, 200, 200))
     scene = Picture(np.where(blue.mask[..., None], blue.image, red.image), red.mask)
-    found = masks(await post_segment(client, session_id, [scene], mode="tiled"))
+    asked = {"mode": "tiled", "threshold": "model"}
+    found = masks(await post_segment(client, session_id, [scene], **asked))
     assert iou(found["red"], red.mask) > 0.7
     assert iou(found["blue"], blue.mask) > 0.9
     assert not (found["red"] & found["blue"]).any()

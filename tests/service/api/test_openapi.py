@@ -64,6 +64,7 @@ def test_contract_of_the_endpoints(document: dict[str, Any]) -> None:
         "images",
         "masks",
         "session_id",
+        "model",
         "mode",
         "adapt",
         "report",

@@ -156,8 +156,10 @@ async def test_a_calibrated_threshold_is_the_class_s_own(client: httpx.AsyncClie
     calibrated = await post_segment(client, session, SHOTS, threshold="calibrated", classes="thing")
     by_number = await post_segment(client, session, SHOTS, threshold=str(own), classes="thing")
     assert calibrated.json() == by_number.json()
+    by_itself = await post_segment(client, session, SHOTS, classes="thing")
+    assert by_itself.json() == calibrated.json()
     unjudged = await post_segment(client, session, SHOTS, threshold="calibrated", classes="other")
-    plain = await post_segment(client, session, SHOTS, classes="other")
+    plain = await post_segment(client, session, SHOTS, threshold="model", classes="other")
     assert unjudged.json() == plain.json()
     assert_problem(
         await post_segment(client, session, SHOTS, threshold="best"), 422, "invalid_request"

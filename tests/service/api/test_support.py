@@ -86,7 +86,9 @@ async def test_a_class_is_adapted_by_itself_where_that_marks_its_shots_better(
         assert (by_itself.json()["adapted"], off.json()["adapted"]) == (True, False)
         areas = []
         for name in ("bright", "off"):
-            answer = await post_segment(client, session_id, [shown[0]], classes=name)
+            answer = await post_segment(
+                client, session_id, [shown[0]], classes=name, threshold="model"
+            )
             (found,) = answer.json()["results"][0]["classes"]
             areas.append(found["area"] / shown[0].mask.sum())
         assert areas[0] == pytest.approx(1, abs=0.3)

@@ -66,12 +66,45 @@ def test_register_a_folder_and_segment_another(
     session = registered["session_id"]
     out = tmp_path / "out"
     command = ["segment", str(queries.parent), "--session", session, "--out", str(out)]
+    command += ["--format", "png", "--format", "yolo", "--mode", "whole"]
     assert main([*command, "--json", "--url", url]) == 0
     line = json.loads(capsys.readouterr().out)
-    with Image.open(out / "inside" / "q.png") as image:
+    assert (out / "yolo/labels/inside/q.txt").read_text()
+    assert (out / "masks/classes.csv").read_text() == "index,name\n1,thing\n"
+    with Image.open(out / "masks/labels/inside/q.png") as image:
         found = np.asarray(image) == 1
     assert iou(found, query.mask) > 0.8
     assert line["classes"][0]["area"] == np.count_nonzero(found)
+
+
+def test_a_job_from_its_making_to_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside(tmp_path / "s", [picture()])
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "a.png").write_bytes(picture().image_png)
+    (photos / "b.png").write_bytes(picture().image_png[:300])
+    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": str(tmp_path / "jobs")}
+
+    def fss(*command: str, status: int = 0) -> str:
+        assert main([*command, "--url", address]) == status
+        return capsys.readouterr().out.strip()
+
+    with serving(tmp_path / "log", environment) as server:
+        address = str(server.client.base_url)
+        session = fss("register", "--support", str(tmp_path / "s"))
+        job = fss("job", "create", str(photos), "--session", session, "--format", "coco")
+        standing = "done: 1 of 2 done, 1 failed"
+        assert fss("job", "wait", job, "--out", str(tmp_path / "out"), status=1) == standing
+        assert (tmp_path / "out/coco.json").exists()
+        assert fss("job", "list").startswith(job)
+        assert fss("job", "cancel", job) == standing
+        assert fss("job", "resume", job).startswith(
+            ("queued: 1 of 2", "running: 1 of 2", "done: 1")
+        )
+        fss("job", "delete", job)
+        assert fss("job", "list") == ""
 
 
 def test_an_image_of_no_use_is_named_and_the_rest_is_done(
@@ -90,7 +123,7 @@ def test_an_image_of_no_use_is_named_and_the_rest_is_done(
     message = capsys.readouterr().err
     assert "broken.png" in message
     assert "1 of 2 failed" in message
-    assert [path.name for path in out.iterdir()] == ["good.png"]
+    assert [path.name for path in out.glob("masks/labels/*")] == ["good.png"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A real service over the fake engine, and a server that answers from a script."""
+"""A real service with jobs over the fake engine, and a server that answers from a script."""
 
 import json
 import threading
@@ -14,25 +14,30 @@ from tests.service.processes import serving
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the service listens."""
-    log = tmp_path_factory.mktemp("server") / "log"
-    with serving(log, {"FSS_ENGINE": "fake"}) as server:
+    folder = tmp_path_factory.mktemp("server")
+    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": str(folder / "jobs")}
+    with serving(folder / "log", environment) as server:
         yield str(server.client.base_url)
 
 
-class Scripted:
-    """Answers requests from a list, the last answer for ever.
+Answer = tuple[int, dict[str, object] | bytes, dict[str, str]]
 
-    asked, keys: their paths and idempotency keys.
+
+class Scripted:
+    """Answers requests from a list, the last answer for ever; `asked` holds their paths.
+
+    An answer is a document, or a body as it stands: one that is shorter than it was announced to
+    be is a connection that broke.
     """
 
-    def __init__(self, *answers: tuple[int, dict[str, object], dict[str, str]]) -> None:
+    def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
         self.asked: list[str] = []
-        self.keys: list[str] = []
+        self.headers: list[dict[str, str]] = []
 
-    def take(self, path: str, key: str) -> tuple[int, dict[str, object], dict[str, str]]:
+    def take(self, path: str, headers: dict[str, str]) -> Answer:
         self.asked.append(path)
-        self.keys.append(key)
+        self.headers.append({name.lower(): value for name, value in headers.items()})
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
 
@@ -43,12 +48,11 @@ def scripted(script: Scripted) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("content-length", 0)))
-            status, body, headers = script.take(self.path, self.headers.get("idempotency-key", ""))
-            content = json.dumps(body).encode()
+            status, body, headers = script.take(self.path, dict(self.headers))
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
-            for name, value in headers.items():
+            for name, value in ({"Content-Length": str(len(content))} | headers).items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
 

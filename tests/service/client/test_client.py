@@ -121,6 +121,30 @@ def test_a_session_from_its_beginning_to_its_end(url: str) -> None:
         assert np.array_equal(answer.label_map == 1, answer["blue / sky?"].mask)
 
 
+def test_shots_are_reported_on_and_calibrate_a_threshold(url: str) -> None:
+    shots = [picture(seed=seed) for seed in range(3)]
+    with Client(url) as client:
+        session = client.session()
+        images, masks = [each.image for each in shots], [each.mask for each in shots]
+        answer = session.register("a thing", images, masks, adapt=False)
+        assert answer.report is not None
+        assert len(answer.report.shots) == 3
+        assert session.report("a thing") == answer.report
+        calibrated = session.segment(QUERY.image, threshold="calibrated")
+        same = session.segment(QUERY.image, threshold=answer.report.threshold)
+        assert np.array_equal(calibrated.label_map, same.label_map)
+        assert session.register("quiet", images, masks, report=False).report is None
+
+
+def test_large_images_are_looked_at_in_tiles_when_asked(url: str) -> None:
+    with Client(url) as client:
+        session = client.session()
+        session.register("thing", SHOT.image, SHOT.mask)
+        large = picture(height=900, width=1200, box=(600, 800, 40, 40))
+        whole, tiled = (session.segment(large.image, mode=mode) for mode in ("whole", "tiled"))
+    assert iou(tiled["thing"].mask, large.mask) > iou(whole["thing"].mask, large.mask)
+
+
 def test_refusals_are_typed_and_say_where(url: str) -> None:
     with Client(url) as client:
         session = client.session()
@@ -198,6 +222,8 @@ def test_every_refusal_of_a_request_has_its_class() -> None:
             "malformed_body",
             "unsupported_media_type",
             "not_acceptable",
+            "image_missing",  # of single images of a job, told in its status
+            "image_changed",
         }:
             assert type(error).code == code
 

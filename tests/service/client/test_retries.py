@@ -14,15 +14,16 @@ from service.client.errors import (
     QueueFullError,
     RateLimitedError,
     RetryableError,
+    SessionNotFoundError,
     StoreUnavailableError,
     UnexpectedAnswerError,
 )
-from tests.service.client.conftest import Scripted, problem, scripted
+from tests.service.client.conftest import Answer, Scripted, problem, scripted
 from tests.service.pictures import picture
 from tests.service.processes import unused_port
 
 SOON = {"Retry-After": "1"}
-READY: tuple[int, dict[str, object], dict[str, str]] = (200, {"status": "ready"}, {})
+READY: Answer = (200, {"status": "ready"}, {})
 QUICK = Retries(attempts=3, first_wait_s=0.01)
 
 
@@ -77,10 +78,11 @@ def test_shots_are_sent_again_under_one_key(mode: Literal["append", "replace"]) 
         for _ in range(2):
             with pytest.raises(StoreUnavailableError):
                 client.session("s").register("thing", shot.image, shot.mask, mode=mode)
-    assert len(script.keys) == 6
-    assert [len(set(script.keys[start : start + 3])) for start in (0, 3)] == [1, 1]
-    assert len(set(script.keys)) == 2
-    assert all(len(key) == 32 for key in script.keys)
+    keys = [headers["idempotency-key"] for headers in script.headers]
+    assert len(keys) == 6
+    assert [len(set(keys[start : start + 3])) for start in (0, 3)] == [1, 1]
+    assert len(set(keys)) == 2
+    assert all(len(key) == 32 for key in keys)
 
 
 def test_nobody_at_the_address() -> None:
@@ -134,3 +136,23 @@ def test_what_may_have_been_done_is_not_done_twice(
     error: httpx.TransportError, repeatable: bool, again: bool
 ) -> None:
     assert (Retries().wait_s(1, error, repeatable=repeatable) is not None) == again
+
+
+def test_the_session_is_named_where_balancers_look() -> None:
+    script = Scripted((404, problem(404, "session_not_found"), {}))
+    shot = picture()
+    with scripted(script) as url, Client(url) as client:
+        session = client.session("known")
+        for ask in (
+            session.describe,
+            session.archive,
+            lambda: session.register("thing", shot.image, shot.mask),
+            lambda: session.segment(shot.image),
+            lambda: session.report("thing"),
+        ):
+            with pytest.raises(SessionNotFoundError):
+                ask()
+        with pytest.raises(SessionNotFoundError):
+            client.session().register("thing", shot.image, shot.mask)
+    named = [headers.get("x-session-id") for headers in script.headers]
+    assert named == [*["known"] * 5, None]

@@ -35,6 +35,7 @@ from service.errors import (
     WorkerLostError,
 )
 from tests.service.pictures import BLUE, RED, Picture, picture
+from tests.service.tiny_bundle import write_tiny_bundle
 
 TIMEOUT_S = 20
 
@@ -351,15 +352,47 @@ async def test_a_worker_that_is_killed_comes_back_by_itself(
         held = Held(monkeypatch)
         other = asyncio.create_task(engine.segment([pixels(picture(BLUE), engine)], [shots]))
         await held.until_entered()
-        (worker,) = (t for t in threading.enumerate() if t.name == "engine-cpu")
-        kill = ctypes.pythonapi.PyThreadState_SetAsyncExc
-        assert kill(ctypes.c_ulong(worker.ident or 0), ctypes.py_object(SystemExit)) == 1
+        kill_the_worker()
         held.release.set()
         with pytest.raises(WorkerLostError):
             await other
         after = await engine.segment([image], [shots])
         np.testing.assert_array_equal(after.logits, before.logits)
         assert engine.ready
+
+
+def kill_the_worker() -> None:
+    (worker,) = (t for t in threading.enumerate() if t.name == "engine-cpu")
+    kill = ctypes.pythonapi.PyThreadState_SetAsyncExc
+    assert kill(ctypes.c_ulong(worker.ident or 0), ctypes.py_object(SystemExit)) == 1
+
+
+def until_not_revived(caplog: pytest.LogCaptureFixture) -> None:
+    while "worker not revived" not in caplog.text:
+        time.sleep(0.01)
+
+
+async def test_a_worker_never_comes_back_with_another_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle = write_tiny_bundle(tmp_path / "bundle", revision="1")
+    async with started(bundle) as engine:
+        shots = await learn(engine, picture(RED))
+        image = pixels(picture(RED), engine)
+        before = await engine.segment([image], [shots])
+        write_tiny_bundle(bundle, revision="2", inverted=True)
+        held = Held(monkeypatch)
+        lost = asyncio.create_task(engine.segment([image], [shots]))
+        await held.until_entered()
+        kill_the_worker()
+        held.release.set()
+        with pytest.raises(WorkerLostError):
+            await lost
+        waiting = asyncio.create_task(engine.segment([image], [shots]))
+        await asyncio.to_thread(until_not_revived, caplog)
+        assert "is another bundle by now: have it reloaded" in caplog.text
+        write_tiny_bundle(bundle, revision="1")
+        np.testing.assert_array_equal((await waiting).logits, before.logits)
 
 
 async def test_a_device_that_hangs_fails_the_liveness(

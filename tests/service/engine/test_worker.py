@@ -7,6 +7,7 @@ from concurrent.futures import Future, wait
 import pytest
 
 from service.engine.lane import Lane
+from service.engine.turns import Turns
 from service.engine.worker import Worker
 from service.errors import (
     DeadlineExceededError,
@@ -325,3 +326,51 @@ def test_it_tells_how_long_a_batch_has_been_running(
     assert worker.busy_for() == 130
     gate.open.set()
     assert running.result(TIMEOUT_S) == 0
+
+
+def test_workers_of_one_device_take_turns_and_never_run_at_once(gate: Gate) -> None:
+    order: list[str] = []
+    running = threading.Lock()
+    turns = Turns()
+
+    def stage(name: str) -> Callable[[Sequence[int]], list[int]]:
+        def run(numbers: Sequence[int]) -> list[int]:
+            assert running.acquire(blocking=False)
+            order.append(name)
+            doubled = gate(numbers)
+            running.release()
+            return doubled
+
+        return run
+
+    lanes: list[Lane[int, int]] = [Lane(name, stage(name), sizes=(1,)) for name in ("many", "few")]
+    many, few = (Worker("cpu", [lane], turns=turns) for lane in lanes)
+    many.start()
+    few.start()
+    gate.open.clear()
+    futures = submit(many, lanes[0], range(100, 120), deadline=LATER)
+    assert gate.entered.wait(TIMEOUT_S)
+    futures += submit(few, lanes[1], [120], deadline=LATER)
+    while not turns.asking:
+        pass
+    gate.open.set()
+    assert [future.result(TIMEOUT_S) for future in futures] == [2 * n for n in range(100, 121)]
+    many.stop()
+    few.stop()
+    assert order == ["many", "few"] + ["many"] * 19
+
+
+def test_a_worker_that_waits_for_another_to_end_counts_as_busy(clock: list[float]) -> None:
+    turns = Turns()
+    lane: Lane[int, int] = Lane("same", list, sizes=(1,))
+    worker = Worker("cpu", [lane], turns=turns, clock=lambda: clock[0])
+    worker.start()
+    with turns.turn():
+        (future,) = submit(worker, lane, [1], deadline=LATER)
+        while not turns.asking:
+            pass
+        clock[0] = 90.0
+        assert worker.busy_for() == 90.0
+    assert future.result(TIMEOUT_S) == 1
+    worker.stop()
+    assert worker.busy_for() == 0.0

@@ -6,7 +6,7 @@ import pytest
 
 from model.contract import SupportSet
 from model.runtime import Adapt
-from service.engine import Answers, Coverage, FakeEngine, ImageU8
+from service.engine import Answers, Coverage, FakeEngine, ImageU8, Models
 from service.schemas import SegmentForm, SupportForm
 from service.sessions import CodecPool, PixelGate, Resources, register, segment
 from service.stores import MemoryStore, SessionLimits
@@ -41,7 +41,7 @@ def engine() -> WatchingEngine:
 
 async def test_no_file_waits_for_the_engine(engine: WatchingEngine) -> None:
     store = MemoryStore(SessionLimits(), max_sessions=9, max_bytes=10**6)
-    resources = Resources(engine, store, CodecPool(2), PixelGate(10**6), 10**6, 64)
+    resources = Resources(Models(engine), store, CodecPool(2), PixelGate(10**6), 10**6, 64)
     scenes = [picture(seed=seed) for seed in range(3)]
     support = SupportForm(
         class_name="thing",

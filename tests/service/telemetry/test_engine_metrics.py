@@ -8,7 +8,7 @@ import pytest
 from service.telemetry import EngineMetrics, Metrics
 from tests.service.scraping import Scrape, parse
 
-CPU = {"lane": "encode", "device": "cpu"}
+CPU = {"lane": "encode", "device": "cpu", "model": "m@1"}
 
 
 def read(metrics: Metrics) -> Scrape:
@@ -17,10 +17,10 @@ def read(metrics: Metrics) -> Scrape:
 
 def test_batches_and_waits() -> None:
     metrics = Metrics()
-    metrics.engine.batch("encode", "cpu", jobs=3, seconds=0.2)
-    metrics.engine.batch("encode", "cpu", jobs=64, seconds=0.4)
-    metrics.engine.batch("head", "cpu", jobs=1, seconds=0.1)
-    metrics.engine.waited("encode", "cpu", 0.003)
+    metrics.engine.of("m@1").batch("encode", "cpu", jobs=3, seconds=0.2)
+    metrics.engine.of("m@1").batch("encode", "cpu", jobs=64, seconds=0.4)
+    metrics.engine.of("m@1").batch("head", "cpu", jobs=1, seconds=0.1)
+    metrics.engine.of("m@1").waited("encode", "cpu", 0.003)
     found = read(metrics)
     assert found.value("fss_engine_batch_jobs_count", **CPU) == 2
     assert found.value("fss_engine_batch_jobs_sum", **CPU) == 67
@@ -35,16 +35,16 @@ def test_cache_and_restarts() -> None:
     metrics = Metrics()
     metrics.engine.cache(hits=2, misses=5)
     metrics.engine.cache(hits=1, misses=0)
-    metrics.engine.restarted("cuda:0")
+    metrics.engine.of("m@1").restarted("cuda:0")
     found = read(metrics)
     assert found.value("fss_engine_cache_lookups_total", outcome="hit") == 3
     assert found.value("fss_engine_cache_lookups_total", outcome="miss") == 5
-    assert found.value("fss_engine_restarts_total", device="cuda:0") == 1
+    assert found.value("fss_engine_restarts_total", device="cuda:0", model="m@1") == 1
 
 
 def test_gauges_are_read_at_the_scrape() -> None:
     metrics, waiting = Metrics(), [1, 2]
-    metrics.engine.watch_queue("encode", "cpu", lambda: len(waiting))
+    metrics.engine.of("m@1").watch_queue("encode", "cpu", lambda: len(waiting))
     metrics.engine.watch_cache(lambda: 1000)
     metrics.engine.watch_device_memory("cuda:0", lambda: 2000, 8000)
     assert read(metrics).value("fss_engine_queue_depth", **CPU) == 2
@@ -58,8 +58,8 @@ def test_gauges_are_read_at_the_scrape() -> None:
 
 def test_a_restarted_worker_is_watched_in_place_of_the_dead_one() -> None:
     metrics = Metrics()
-    metrics.engine.watch_queue("encode", "cpu", lambda: 7)
-    metrics.engine.watch_queue("encode", "cpu", lambda: 0)
+    metrics.engine.of("m@1").watch_queue("encode", "cpu", lambda: 7)
+    metrics.engine.of("m@1").watch_queue("encode", "cpu", lambda: 0)
     assert read(metrics).value("fss_engine_queue_depth", **CPU) == 0
 
 
@@ -69,12 +69,12 @@ def test_gauge_that_fails_costs_no_other(caplog: pytest.LogCaptureFixture) -> No
 
     metrics = Metrics()
     metrics.engine.watch_device_memory("cuda:0", fail, 8000)
-    metrics.engine.restarted("cuda:0")
+    metrics.engine.of("m@1").restarted("cuda:0")
     with caplog.at_level(logging.ERROR):
         found = read(metrics)
     memory = found.value("fss_engine_device_memory_bytes", device="cuda:0")
     assert memory != memory  # not a number
-    assert found.value("fss_engine_restarts_total", device="cuda:0") == 1
+    assert found.value("fss_engine_restarts_total", device="cuda:0", model="m@1") == 1
     assert "the device is gone" in caplog.text
 
 
@@ -83,7 +83,7 @@ def test_threads_lose_no_count() -> None:
 
     def work() -> None:
         for _ in range(1000):
-            metrics.engine.batch("encode", "cpu", jobs=2, seconds=0.001)
+            metrics.engine.of("m@1").batch("encode", "cpu", jobs=2, seconds=0.001)
             metrics.engine.cache(1, 1)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -101,5 +101,5 @@ def test_threads_lose_no_count() -> None:
 def test_engine_without_a_reader_counts_all_the_same() -> None:
     engines = [EngineMetrics(), EngineMetrics()]
     for engine in engines:
-        engine.batch("encode", "cpu", jobs=1, seconds=0.1)
+        engine.of("m@1").batch("encode", "cpu", jobs=1, seconds=0.1)
         engine.watch_cache(lambda: 1)

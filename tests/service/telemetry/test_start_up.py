@@ -14,7 +14,7 @@ import json, sys
 from service.app import create_app
 from service.settings import Settings
 from service.telemetry import configure_logging
-create_app(Settings(engine="fake"))
+create_app(Settings(engine="fake", jobs_dir=None))
 configure_logging("info")
 import warnings
 warnings.warn("broken\\nin two")

@@ -61,7 +61,7 @@ async def test_request_and_its_stages(traced: Settings, collector: Collector) ->
     before = time.time_ns()
     async with running(create_app(traced)) as client:
         session_id = await new_session(client, [picture()])
-        await post_segment(client, session_id, [picture()])
+        await post_segment(client, session_id, [picture(seed=1)])
     span = collector.server_span("POST /segment")
     stages = collector.children(span)
     assert set(stages) == {"decode", "queue", "encode", "head", "mask"}

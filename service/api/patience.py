@@ -1,0 +1,32 @@
+"""Waits for a long body as long as it moves on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from service.errors import DeadlineExceededError
+
+# Or a byte now and then would hold a place for ever.
+_PROGRESS_BYTES = 16 * 1024
+
+
+async def moving(stream: AsyncIterator[bytes], stall_s: float) -> AsyncIterator[bytes]:
+    """The chunks of a body, of which enough must come in any `stall_s`.
+
+    Raises:
+        DeadlineExceededError: fewer do.
+    """
+    clock = asyncio.get_running_loop().time
+    chunks = aiter(stream)
+    patience, fresh = clock() + stall_s, 0
+    while True:
+        try:
+            async with asyncio.timeout_at(patience):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as exc:
+            raise DeadlineExceededError(f"the body did not move on for {stall_s:g} s") from exc
+        fresh += len(chunk)
+        if fresh >= _PROGRESS_BYTES:
+            patience, fresh = clock() + stall_s, 0
+        yield chunk

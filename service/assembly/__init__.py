@@ -1,0 +1,23 @@
+"""Makes the parts that the application is put together from, by the settings."""
+
+from service.assembly.engines import create_engine, create_library, describe_build
+from service.assembly.parts import (
+    create_access,
+    create_jobs,
+    create_mirror,
+    create_resources,
+    create_store,
+    create_tracer,
+)
+
+__all__ = [
+    "create_access",
+    "create_engine",
+    "create_jobs",
+    "create_library",
+    "create_mirror",
+    "create_resources",
+    "create_store",
+    "create_tracer",
+    "describe_build",
+]

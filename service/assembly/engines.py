@@ -1,0 +1,110 @@
+"""Engines of the bundles that the settings name, and what holds them."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from model.contract import BundleKey
+from model.runtime import Device
+from service import __version__
+from service.engine import (
+    Engine,
+    EngineOptions,
+    FakeEngine,
+    Library,
+    Models,
+    OnnxEngine,
+    Shared,
+    Shelf,
+    available_cpus,
+    parse_devices,
+)
+from service.settings import Settings
+from service.telemetry import EngineMetrics, Metrics
+
+
+def create_engine(settings: Settings) -> Engine:
+    """The engine of the bundle that the settings name first, not started."""
+    return create_loader(settings)(settings.bundle)
+
+
+def create_library(settings: Settings, metrics: Metrics) -> Library:
+    """What serves the bundles that the settings name, not opened."""
+    load = create_loader(settings, metrics.engine)
+    models = Models(load(settings.bundle))
+    if settings.engine == "fake":
+        return Library(models)
+    return Library(
+        models,
+        Shelf(settings.bundle, settings.bundles),
+        load,
+        watch_s=settings.bundles_watch_s,
+        on_switch=partial(describe_build, metrics, models),
+    )
+
+
+def create_loader(
+    settings: Settings, metrics: EngineMetrics | None = None
+) -> Callable[[Path], Engine]:
+    """What makes engines of bundles, not started, which share the devices.
+
+    Raises:
+        model.contract.BundleKeyError: the settings name a key that bundles cannot be checked with.
+    """
+    if settings.engine == "fake":
+        return lambda _: FakeEngine()
+    key = None if settings.bundle_key is None else BundleKey(settings.bundle_key)
+    if settings.engine == "ray":
+        return _ray_loader(settings, key)
+    options = _engine_options(settings, parse_devices(settings.devices), available_cpus())
+    shared = Shared(options)
+    return partial(OnnxEngine, options=options, metrics=metrics, shared=shared, key=key)
+
+
+def _ray_loader(settings: Settings, key: BundleKey | None) -> Callable[[Path], Engine]:
+    """Of a pool whose replicas see the GPUs that Ray gives them, numbered from 0."""
+    # Here and not above: Ray takes long to import, and most run without it.
+    from service.engine.ray_pool import PoolOptions, RayEngine
+
+    devices = parse_devices(settings.devices if settings.devices != "auto" else "cpu")
+    if settings.devices == "auto" and settings.ray_num_gpus:
+        devices = tuple(Device("cuda", each) for each in range(math.ceil(settings.ray_num_gpus)))
+    pool = PoolOptions(
+        num_cpus=settings.ray_num_cpus,
+        num_gpus=settings.ray_num_gpus,
+        min_replicas=settings.ray_min_replicas,
+        max_replicas=settings.ray_max_replicas,
+        target_requests=settings.ray_target_requests,
+        max_ongoing=settings.ray_max_ongoing,
+        max_queued=settings.ray_max_queued,
+        drain_s=settings.drain_s,
+    )
+    options = _engine_options(settings, devices, max(1, int(settings.ray_num_cpus)))
+    return partial(RayEngine, options=options, pool=pool, key=key)
+
+
+def _engine_options(settings: Settings, devices: tuple[Device, ...], threads: int) -> EngineOptions:
+    return EngineOptions(
+        devices=devices,
+        precision=settings.precision,
+        intra_op_threads=settings.intra_op_threads or threads,
+        gpu_memory_bytes=settings.gpu_memory_bytes or None,
+        batch_sizes=settings.batch_sizes,
+        max_batch_pairs=settings.max_batch_pairs,
+        max_batch_shots=settings.max_batch_shots,
+        batch_wait_s=settings.batch_wait_s,
+        max_queued_images=settings.max_queued_images,
+        cache_bytes=settings.encode_cache_bytes,
+        stuck_s=settings.stuck_s,
+        deadline_s=settings.deadline_s,
+    )
+
+
+def describe_build(metrics: Metrics, models: Models) -> None:
+    """Say what runs here."""
+    metrics.describe_build(
+        version=__version__,
+        model=",".join(engine.manifest.model for engine in models.engines),
+        provider=",".join(models.default.devices),
+    )

@@ -1,0 +1,127 @@
+"""The parts beside the engines, as the settings ask for them."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from service import __version__
+from service.access import Access, ClientPlaces, KeyFile, RateLimits, RateStorage
+from service.engine import Models, available_cpus
+from service.errors import JobsDisabledError
+from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room, open_jobs
+from service.labelling_tools import LabelStudio, ProjectMirror
+from service.sessions import CodecPool, PixelGate, Resources
+from service.settings import Settings
+from service.store_url import MEMORY
+from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
+from service.telemetry import JobMetrics
+
+if TYPE_CHECKING:
+    from service.telemetry.tracing import Tracer
+
+
+def create_resources(settings: Settings, models: Models, store: SessionStore) -> Resources:
+    """What the use cases work with, over engines and a store."""
+    return Resources(
+        models=models,
+        store=store,
+        pool=CodecPool(settings.codec_threads or available_cpus()),
+        gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
+        max_pixels=settings.max_pixels,
+        max_shots=settings.max_shots,
+        threshold_override=settings.threshold,
+        max_tiles=settings.max_tiles,
+        tiling=asyncio.Semaphore(settings.max_tiled_images),
+    )
+
+
+def create_store(settings: Settings, specs: Mapping[str, ShotSpec]) -> SessionStore:
+    """The store the settings name, not connected yet; `specs`: by model, what shots are like."""
+    limits = SessionLimits(
+        settings.ttl_s,
+        settings.max_classes,
+        settings.max_shots,
+        settings.max_owner_sessions,
+        settings.max_owner_bytes,
+    )
+    url = settings.store_url.get_secret_value()
+    if url == MEMORY:
+        return MemoryStore(
+            limits, max_sessions=settings.max_sessions, max_bytes=settings.max_store_bytes
+        )
+    # Here and not above: its client takes long to import, and many run without it.
+    from service.stores.redis import RedisStore
+
+    return RedisStore(
+        url,
+        limits,
+        max_bytes=settings.max_store_bytes,
+        prefix=settings.store_prefix,
+        timeout_s=settings.store_timeout_s,
+        specs=specs,
+    )
+
+
+def create_access(settings: Settings) -> Access:
+    """The keys and the bounds of one client that the settings name.
+
+    Without keys, all behind one address would share its places; so there they have a bound only
+    where one is set.
+
+    Raises:
+        service.access.KeyFileError.
+    """
+    keys = None if settings.api_keys_file is None else KeyFile(settings.api_keys_file)
+    places = settings.max_client_requests or (
+        None if keys is None else max(1, settings.max_requests // 2)
+    )
+    rate_limits = None
+    if settings.rate_limit is not None:
+        storage = RateStorage(settings.store_url.get_secret_value(), settings.store_prefix)
+        rate_limits = RateLimits(settings.rate_limit, storage)
+    return Access(keys, rate_limits, ClientPlaces(places))
+
+
+def create_tracer(settings: Settings) -> "Tracer | None":
+    """What sends traces, if the settings say where to."""
+    if settings.otlp_endpoint is None:
+        return None
+    # Here and not above: OpenTelemetry takes long to import, and most run without it.
+    from service.telemetry.tracing import Tracer
+
+    return Tracer(settings.otlp_endpoint, version=__version__)
+
+
+def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
+    """What follows the projects of the Label Studio that the settings name."""
+    studio = LabelStudio(
+        settings.label_studio_url or "",
+        settings.label_studio_token.get_secret_value(),
+        settings.label_studio_image_origins,
+        max_bytes=settings.max_body_bytes,
+    )
+    shots = min(settings.label_studio_shots, settings.max_shots)
+    return ProjectMirror(studio, resources, max_shots=shots)
+
+
+def create_jobs(
+    settings: Settings, resources: Resources, metrics: JobMetrics
+) -> JobDesk | JobsDisabledError:
+    """What works in the background, not started; or why nothing does.
+
+    Raises:
+        service.jobs.JobsDirectoryError.
+    """
+    store = open_jobs(settings.jobs_dir)
+    if isinstance(store, JobsDisabledError):
+        return store
+    folders = Folders(settings.jobs_folders)
+    images = JobImages(store, folders, max_bytes=settings.max_body_bytes)
+    return JobDesk(
+        store,
+        JobRunner(store, resources, images, metrics, ttl_s=settings.jobs_ttl_s),
+        resources,
+        folders,
+        Room(store, max_jobs=settings.jobs_max_owner, max_bytes=settings.jobs_max_total_bytes),
+        max_images=settings.jobs_max_images,
+    )

@@ -1,0 +1,76 @@
+"""Options that several commands have, named as the fields of the service's forms."""
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from service.cli.failure import USAGE, CommandError
+
+if TYPE_CHECKING:
+    from service.client.batches import Adapt
+    from service.client.calls import Threshold
+    from service.formats import Format
+
+
+class FormatName(StrEnum):
+    """As in `service.formats.FORMATS`, which takes longer to import than help may take."""
+
+    PNG = "png"
+    COCO = "coco"
+    YOLO = "yolo"
+    GEOJSON = "geojson"
+
+
+Formats = Annotated[
+    list[FormatName], typer.Option("--format", help="Of the results; repeat for several.")
+]
+Mode = Annotated[
+    Literal["auto", "whole", "tiled"],
+    typer.Option(help="How images are looked at; tiled finds small objects in large ones."),
+]
+ThresholdText = Annotated[
+    str | None,
+    typer.Option(
+        "--threshold",
+        metavar="P|calibrated|model",
+        help="Least probability of an object's pixel; calibrated: what the shots suggest.",
+    ),
+]
+Absent = Annotated[
+    Literal["keep", "drop"],
+    typer.Option(help="Drop classes that an image does not seem to hold, or keep their masks."),
+]
+AdaptChoice = Annotated[
+    Literal["auto", "true", "false"],
+    typer.Option(help="Fit the head to the shots: true where images are unlike photographs."),
+]
+ADAPT: "dict[str, Adapt]" = {"auto": "auto", "true": True, "false": False}
+
+
+def threshold_of(text: str | None) -> "Threshold":
+    """What was typed.
+
+    Raises:
+        CommandError: it is no threshold.
+    """
+    if text is None:
+        return None
+    for word in ("calibrated", "model"):
+        if text == word:
+            return word
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise CommandError("--threshold is a number from 0 to 1, calibrated or model", USAGE)
+    return number
+
+
+def chosen(formats: Collection[FormatName]) -> "list[Format]":
+    """Each format once."""
+    from service.formats import FORMATS
+
+    return [each for each in FORMATS if each in formats]

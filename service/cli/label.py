@@ -1,0 +1,184 @@
+"""`fss label`."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.choices import (
+    ADAPT,
+    Absent,
+    AdaptChoice,
+    FormatName,
+    Formats,
+    Mode,
+    ThresholdText,
+    chosen,
+    threshold_of,
+)
+from service.cli.failure import USAGE, CommandError, asking
+
+if TYPE_CHECKING:
+    from service.engine import Engine
+    from service.offline import ImageFile, LabelOptions, Ledger
+    from service.offline.options import Supports
+    from service.settings import Settings
+
+SHEET = "contact-sheet.html"
+_STATE = ".fss-label"
+
+
+def label(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The images to label.")],
+    support: Annotated[
+        Path,
+        typer.Option(help="A folder of a.jpg and a.CLASS.png; or images/, labels/, classes.csv."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results; made if it is not there.")],
+    formats: Formats = [FormatName.PNG, FormatName.COCO],  # noqa: B006 - typer copies it
+    mode: Mode = "auto",
+    threshold: ThresholdText = None,
+    adapt: AdaptChoice = "auto",
+    absent: Absent = "keep",
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Look in the folders inside, too.")
+    ] = False,
+) -> None:
+    """Label a folder of images without a server, in one command.
+
+    Writes masks or annotations, and contact-sheet.html to look through, the least sure first. A run
+    that was stopped goes on where it was: images that changed are done anew, and with other
+    supports or options all are. What cannot be read is named at the end; the exit status is 1 then.
+
+    \b
+    fss label photos/ --support supports/ --out labels/ --format coco --format yolo
+
+    FSS_DEVICES, FSS_PRECISION, FSS_BUNDLE and their like say what it runs on.
+    """  # noqa: D301 - click's mark for lines that stay as they are
+    from service.cli.serve import read_settings, starting
+    from service.cli.support_folder import read_shots
+    from service.offline import (
+        LabelOptions,
+        Ledger,
+        export_results,
+        find_images,
+        offline_engine,
+        run_identity,
+    )
+
+    with starting():
+        settings = read_settings(os.environ)
+        engine = offline_engine(settings)
+    options = LabelOptions(threshold_of(threshold), mode, absent, ADAPT[adapt])
+    supports = read_shots(support)
+    with _telling(out), asking():
+        images = find_images(folder, recursive=recursive, without=_no_images(folder, support, out))
+        identity = run_identity(engine, supports, options)
+        with Ledger(out / _STATE / "ledger.jsonl", identity) as ledger:
+            _say_what_is_there(ledger, images)
+            left = [image for image in images if not ledger.has(image)]
+            if left:
+                run = _label(settings, engine, supports, options, ledger, left, len(images))
+                asyncio.run(run)
+            export_results(ledger, images, list(supports), chosen(formats), out, out / _STATE)
+            _lay_out(ledger, images, list(supports), folder, engine, out)
+            _sum_up(ledger, images, out)
+
+
+@contextmanager
+def _telling(out: Path) -> Iterator[None]:
+    """A block in which what ends a run becomes a message."""
+    from service.offline import OfflineError
+
+    try:
+        yield
+    except OfflineError as exc:
+        raise CommandError(str(exc), USAGE) from exc
+    except OSError as exc:
+        raise CommandError(f"{exc.filename or out}: {exc.strerror}") from exc
+
+
+async def _label(
+    settings: "Settings",
+    engine: "Engine",
+    supports: "Supports",
+    options: "LabelOptions",
+    ledger: "Ledger",
+    left: "list[ImageFile]",
+    total: int,
+) -> None:
+    from service.client.progress import progress_bar
+    from service.offline import images_at_once, label_images, learn, working
+
+    async with working(settings, engine) as resources:
+        session_id = await learn(resources, supports, options, _note)
+        shown = sys.stderr.isatty()
+        with progress_bar("label", total, done=total - len(left), shown=shown) as advance:
+            await label_images(
+                resources,
+                left,
+                session_id,
+                options,
+                ledger,
+                at_once=images_at_once(settings, engine),
+                done=advance,
+            )
+
+
+def _no_images(folder: Path, support: Path, out: Path) -> set[Path]:
+    """What lies in the folder and is not to be labelled: results, supports, masks of supports."""
+    from service.cli.support_folder import masks_beside
+
+    inside = folder.resolve() in support.resolve().parents
+    return {out, support} if inside else {out, *masks_beside(support)}
+
+
+def _say_what_is_there(ledger: "Ledger", images: "list[ImageFile]") -> None:
+    """How an earlier run and this one belong together."""
+    if ledger.changed:
+        changed = ", ".join(ledger.changed)
+        _note(f"the earlier run differs in {changed}: all images are labelled anew")
+    finished = sum(ledger.has(image) for image in images)
+    if finished:
+        _note(f"{finished} of {len(images)} images are done already")
+    anew = sum(ledger.knows(image) and not ledger.has(image) for image in images)
+    if anew:
+        _note(f"{anew} that changed, or failed before, are labelled anew")
+
+
+def _lay_out(
+    ledger: "Ledger",
+    images: "list[ImageFile]",
+    classes: list[str],
+    folder: Path,
+    engine: "Engine",
+    out: Path,
+) -> None:
+    from service.offline import write_sheet
+
+    write_sheet(
+        out / SHEET,
+        ledger,
+        images,
+        classes,
+        title=folder.resolve().name,
+        presence_threshold=engine.manifest.presence_threshold,
+    )
+
+
+def _sum_up(ledger: "Ledger", images: "list[ImageFile]", out: Path) -> None:
+    """Say where the results are; fail if some images have none."""
+    failed = [image.name for image in images if not ledger.has(image)]
+    _note(f"{len(images) - len(failed)} images labelled; look through {out / SHEET}")
+    if failed:
+        lines = [f"{each}: {ledger.entry(each).error}" for each in failed]
+        raise CommandError("\n".join([*lines, f"{len(failed)} of {len(images)} failed"]))
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)

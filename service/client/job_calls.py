@@ -1,0 +1,112 @@
+"""Requests about jobs; see `service.client.calls`."""
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+import httpx
+
+from service.client.calls import Call, Threshold, answer_of, nothing, path_segment
+from service.client.packing import JobImages, pack
+from service.job_status import JobResponse, JobsResponse
+
+JobFormat = Literal["png", "coco", "yolo", "geojson"]
+
+
+class JobOptions(TypedDict, total=False):
+    """Keyword arguments of `create_job`."""
+
+    classes: Sequence[str]
+    threshold: Threshold
+    absent: Literal["keep", "drop"]
+    mode: Literal["auto", "whole", "tiled"]
+    formats: Sequence[JobFormat]
+    instances: Literal["component", "class"]
+    segmentation: Literal["rle", "polygon"]
+
+
+def create_job(
+    session_id: str,
+    images: JobImages,
+    *,
+    classes: Sequence[str] = (),
+    threshold: Threshold = None,
+    absent: Literal["keep", "drop"] = "keep",
+    mode: Literal["auto", "whole", "tiled"] = "auto",
+    formats: Sequence[JobFormat] = (),
+    instances: Literal["component", "class"] = "component",
+    segmentation: Literal["rle", "polygon"] = "rle",
+) -> Call[JobResponse]:
+    """Segment any number of images in the background.
+
+    Args:
+        session_id: of the session, which may end or change then.
+        images: a folder, a zip file, or images in any form.
+        classes: as of `segment`; so are `threshold`, `absent` and `mode`.
+        threshold: see there.
+        absent: see there.
+        mode: see there.
+        formats: of the results; none: all.
+        instances: what one object is: a connected part, or all of a class in an image.
+        segmentation: of COCO JSON.
+    """
+    fields: dict[str, str | list[str]] = {
+        "session_id": session_id,
+        "absent": absent,
+        "mode": mode,
+        "instances": instances,
+        "segmentation": segmentation,
+        "classes": list(classes),
+        "formats": list(formats),
+    }
+    if threshold is not None:
+        fields["threshold"] = str(threshold)
+    archive = pack(images)
+    return Call(
+        "POST",
+        "/jobs",
+        answer_of(JobResponse),
+        repeatable=False,
+        session_id=session_id,
+        options={"data": fields, "files": [("archive", ("images.zip", archive))]},
+        held=archive,
+    )
+
+
+def jobs() -> Call[list[JobResponse]]:
+    """One's own jobs, newest first."""
+    return Call("GET", "/jobs", lambda response: answer_of(JobsResponse)(response).jobs)
+
+
+def status(job_id: str) -> Call[JobResponse]:
+    """How far the job is, and what failed."""
+    return Call("GET", _path(job_id), answer_of(JobResponse))
+
+
+def cancel(job_id: str) -> Call[JobResponse]:
+    """Stop the job behind the image at work; what is done stays."""
+    return Call("POST", f"{_path(job_id)}/cancel", answer_of(JobResponse))
+
+
+def resume(job_id: str) -> Call[JobResponse]:
+    """Go on with a job that was cancelled, and try again what failed."""
+    return Call("POST", f"{_path(job_id)}/resume", answer_of(JobResponse), repeatable=False)
+
+
+def delete(job_id: str) -> Call[None]:
+    """Forget the job, its images and results."""
+    return Call("DELETE", _path(job_id), nothing, repeatable=False)
+
+
+def events(job_id: str, seen: str | None) -> Call[httpx.Response]:
+    """The job each time that it has moved on; `seen` is the last event's id, if there was one."""
+    headers = {"Accept": "text/event-stream"} | ({} if seen is None else {"Last-Event-ID": seen})
+    return Call("GET", f"{_path(job_id)}/events", lambda got: got, options={"headers": headers})
+
+
+def results(job_id: str) -> Call[httpx.Response]:
+    """A zip of what is done, once the job has ended."""
+    return Call("GET", f"{_path(job_id)}/results", lambda got: got)
+
+
+def _path(job_id: str) -> str:
+    return f"/jobs/{path_segment(job_id)}"

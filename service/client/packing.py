@@ -1,0 +1,64 @@
+"""Images of a job as one zip file, in a temporary file: a data set need not fit in memory."""
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, TypeAlias
+
+from service.client.errors import InvalidInputError
+from service.client.files import IMAGE_SUFFIXES, ImageLike, image_file
+
+JobImages: TypeAlias = str | os.PathLike[str] | Iterable[ImageLike]
+"""A folder, a zip file, or images in any form."""
+
+
+def pack(images: JobImages) -> IO[bytes]:
+    """An open zip of the images, to be closed; results carry the names that they have in it.
+
+    A folder gives all images in it and in the folders inside, by their paths there.
+
+    Raises:
+        InvalidInputError: there is none, or one cannot be read.
+    """
+    if isinstance(images, str | os.PathLike):
+        path = Path(images)
+        if path.is_file():
+            return path.open("rb")
+        return _zipped(_of_folder(path))
+    return _zipped(_named(images))
+
+
+def _zipped(images: Iterable[tuple[str, ImageLike]]) -> IO[bytes]:
+    target = tempfile.TemporaryFile()  # noqa: SIM115 - closed behind the request
+    try:
+        # Stored: images are compressed already.
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+            for name, image in images:
+                archive.writestr(name, image_file(image))
+            if not archive.namelist():
+                raise InvalidInputError("there is no image to segment")
+    except BaseException:
+        target.close()
+        raise
+    target.seek(0)
+    return target
+
+
+def _of_folder(folder: Path) -> Iterator[tuple[str, ImageLike]]:
+    if not folder.is_dir():
+        raise InvalidInputError(f"{folder} is neither a folder nor a zip file")
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+            yield path.relative_to(folder).as_posix(), path
+
+
+def _named(images: Iterable[ImageLike]) -> Iterator[tuple[str, ImageLike]]:
+    for number, image in enumerate(images):
+        if isinstance(image, str | os.PathLike):
+            name = Path(image).name
+            # The service takes what is named like an image; what it is, its bytes say.
+            yield name if Path(name).suffix.lower() in IMAGE_SUFFIXES else f"{name}.png", image
+        else:
+            yield f"{number:05}.png", image

@@ -1,0 +1,185 @@
+"""Keeps what is served as the bundles on disk are, without a pause."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+from model.contract import InvalidBundleError, Manifest, MissingTierError
+from service.engine.base import Engine
+from service.engine.models import Models
+from service.engine.shelf import Shelf
+
+_log = logging.getLogger(__name__)
+
+
+def _nothing() -> None: ...
+
+
+_REFUSALS = (InvalidBundleError, MissingTierError, OSError)
+
+
+class Library:
+    """Loads bundles in the background and switches to them; used on the event loop's thread.
+
+    A bundle that is refused changes nothing: what its directory held before is served on. One
+    whose directory is gone is stopped once nobody uses it.
+
+    Args:
+        models: that are served, the first of them so far.
+        shelf: where bundles are; none: there is only that one.
+        load: makes an engine of a directory, not started; called on another thread.
+        watch_s: how often to look for changes on disk; 0: only when told to.
+        on_switch: told after every look, and once the first bundle is served.
+    """
+
+    def __init__(
+        self,
+        models: Models,
+        shelf: Shelf | None = None,
+        load: Callable[[Path], Engine] | None = None,
+        *,
+        watch_s: float = 0.0,
+        on_switch: Callable[[], None] = _nothing,
+    ) -> None:
+        self.models = models
+        self.refused = 0
+        self._shelf, self._load = shelf, load
+        self._watch_s, self._on_switch = watch_s, on_switch
+        self._held: dict[Path, Engine] = {}
+        if shelf is not None:
+            self._held[shelf.bundle] = models.default
+        self._asked = asyncio.Event()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+        self._retiring: dict[Engine, asyncio.Task[None]] = {}
+        self._seen: Hashable = None
+
+    def open(self) -> None:
+        """Begin to load what there is, in the background."""
+        self._task = asyncio.create_task(self._run())
+
+    def reload(self) -> None:
+        """Look at the bundles again, soon; may be called as often as anybody likes."""
+        self._asked.set()
+
+    async def close(self) -> None:
+        """Stop all engines, after what is being loaded."""
+        self._closing = True
+        self._asked.set()
+        if self._task is not None:
+            await self._task
+        retiring = dict(self._retiring)
+        for task in retiring.values():
+            task.cancel()
+        await asyncio.gather(*retiring.values(), return_exceptions=True)
+        for engine in (*self.models.engines, *retiring):
+            await engine.stop()
+
+    async def _run(self) -> None:
+        await self.models.default.start()
+        shelf = self._shelf
+        if shelf is not None and shelf.folder is not None:
+            self._seen = await self._fingerprint(shelf)
+            await self._reloaded(shelf)
+        self.models.complete = True
+        self._on_switch()
+        while shelf is not None and not self._closing:
+            await self._until_asked(shelf)
+            if not self._closing:
+                await self._reloaded(shelf)
+
+    async def _until_asked(self, shelf: Shelf) -> None:
+        """Return when told to look, or when something has changed and then stayed as it is."""
+        before = self._seen
+        while not self._asked.is_set():
+            try:
+                async with asyncio.timeout(self._watch_s or None):
+                    await self._asked.wait()
+            except TimeoutError:
+                now = await self._fingerprint(shelf)
+                if now == before and now != self._seen:
+                    self._seen = now
+                    return
+                before = now
+        self._asked.clear()
+        self._seen = await self._fingerprint(shelf)
+
+    async def _fingerprint(self, shelf: Shelf) -> Hashable:
+        try:
+            return await asyncio.to_thread(shelf.fingerprint)
+        except OSError:  # told when the bundles are loaded
+            return None
+
+    async def _reloaded(self, shelf: Shelf) -> None:
+        """Serve what is on the shelf now."""
+        try:
+            directories = await asyncio.to_thread(shelf.directories)
+        except OSError as exc:
+            _log.error("bundles not readable", extra={"error": type(exc).__name__})
+            return
+        held: dict[Path, Engine] = {}
+        refused = 0
+        for directory in directories:
+            if self._closing:
+                return
+            try:
+                engine = await self._engine_of(directory, held)
+            except _REFUSALS as exc:
+                _log.error("bundle refused", extra={"bundle": directory.name, "reason": str(exc)})
+                refused += 1
+                if directory not in self._held:
+                    continue
+                engine = self._held[directory]
+            held[directory] = engine
+        gone = set(self._held.values()) - set(held.values())
+        self._held, self.refused = held, refused
+        self.models.switch(held.values(), held[shelf.bundle].manifest.name)
+        for engine in gone:
+            self._retiring[engine] = asyncio.create_task(self._retire(engine))
+        self._on_switch()
+        _log.info(
+            "models served", extra={"models": [e.manifest.model for e in self.models.engines]}
+        )
+
+    async def _engine_of(self, directory: Path, beside: dict[Path, Engine]) -> Engine:
+        """The engine of a directory, started; the one there is if the bundle is the same.
+
+        Raises:
+            InvalidBundleError, MissingTierError, OSError.
+        """
+        load = self._load
+        if load is None:
+            raise TypeError("bundles are looked for, and there is nothing to load them with")
+        fresh = await asyncio.to_thread(load, directory)
+        held = self._held.get(directory)
+        if held is not None and held.manifest == fresh.manifest and held.failure is None:
+            return held
+        _require_own_revision(fresh.manifest, [each.manifest for each in beside.values()])
+        _require_same_weights(fresh.manifest, self.models.manifest_of(fresh.manifest.model))
+        await fresh.start()
+        if fresh.failure is not None:
+            reason = fresh.failure
+            await fresh.stop()
+            raise InvalidBundleError(reason)
+        return fresh
+
+    async def _retire(self, engine: Engine) -> None:
+        """Stop an engine that is served no more, once the last request that uses it is answered."""
+        await self.models.unused(engine)
+        await engine.stop()
+        del self._retiring[engine]
+        _log.info("model unloaded", extra={"model": engine.manifest.model})
+
+
+def _require_own_revision(manifest: Manifest, others: list[Manifest]) -> None:
+    if any(other.model == manifest.model for other in others):
+        raise InvalidBundleError(f"{manifest.model} comes from another directory already")
+
+
+def _require_same_weights(manifest: Manifest, served: Manifest | None) -> None:
+    """Sessions are bound to name and revision, and would now be asked of other weights."""
+    if served is not None and (manifest.graphs, manifest.gates) != (served.graphs, served.gates):
+        raise InvalidBundleError(
+            f"{manifest.model} is served with other graphs; give these another revision"
+        )

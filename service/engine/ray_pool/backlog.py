@@ -1,0 +1,54 @@
+"""What the replicas of a pool told of themselves with their latest answers."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import fields
+from typing import NamedTuple
+
+from service.engine.base import EngineCounters
+from service.engine.ray_pool.reply import Reply
+
+_MOST_REPLICAS = 4096
+_RECENT_S = 60.0
+
+
+class _Told(NamedTuple):
+    at: float
+    owed_s: float
+    counters: EngineCounters
+
+
+class Backlog:
+    """Work that waits in the pool, other HTTP processes' included, without a question asked.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._told: OrderedDict[str, _Told] = OrderedDict()
+
+    def tell(self, reply: Reply) -> None:
+        """Take note of a replica."""
+        self._told[reply.replica] = _Told(self._clock(), reply.owed_s, reply.counters)
+        self._told.move_to_end(reply.replica)
+        if len(self._told) > _MOST_REPLICAS:
+            self._told.popitem(last=False)
+
+    def wait_s(self) -> float:
+        """Seconds of work before a new request, the mean of replicas heard of lately.
+
+        Work that was owed then has been done since, second by second.
+        """
+        now = self._clock()
+        recent = [each for each in self._told.values() if now - each.at < _RECENT_S]
+        if not recent:
+            return 0.0
+        return sum(max(0.0, each.owed_s - (now - each.at)) for each in recent) / len(recent)
+
+    def counters(self) -> EngineCounters:
+        """Work of all replicas that were heard of, whoever asked for it."""
+        told = [each.counters for each in self._told.values()]
+        names = (field.name for field in fields(EngineCounters))
+        return EngineCounters(**{name: sum(getattr(each, name) for each in told) for name in names})

@@ -1,0 +1,167 @@
+"""The engine of an HTTP process whose devices are a pool of replicas in a Ray cluster."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ray.exceptions import RayError, RayTaskError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
+
+from model.contract import BundleKey, Manifest, SupportPrototype, SupportSet, load_manifest
+from model.runtime import Adapt, resolve_precision
+from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
+from service.engine.options import EngineOptions
+from service.engine.ray_pool.backlog import Backlog
+from service.engine.ray_pool.pool import Handle, Pool, PoolOptions
+from service.engine.ray_pool.references import References
+from service.engine.ray_pool.reply import Reply
+from service.errors import (
+    DeadlineExceededError,
+    InferenceError,
+    NotReadyError,
+    QueueFullError,
+    WorkerLostError,
+)
+
+_log = logging.getLogger(__name__)
+
+_ATTEMPTS = 2
+_MAX_REFERENCED_BYTES = 64 * 1024 * 1024
+
+
+class RayEngine:
+    """Asks a pool; every replica runs the same precision, so any gives the same answer.
+
+    Calls depend on their arguments alone, so one whose replica is lost is made once more.
+
+    Args:
+        bundle: directory of the bundle, here and on every node of the pool.
+        options: bounds and resources of each replica's engine.
+        pool: size and bounds of the pool.
+        clock: seconds, monotonic.
+        key: whose signature the bundle must bear, if any; replicas must hold the same manifest.
+
+    Raises:
+        model.contract.InvalidBundleError: the directory is not an intact bundle.
+        model.contract.MissingTierError: it has no graphs of the precision that is asked for.
+    """
+
+    def __init__(
+        self,
+        bundle: Path,
+        options: EngineOptions,
+        pool: PoolOptions,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        key: BundleKey | None = None,
+    ) -> None:
+        self.manifest: Manifest = load_manifest(bundle, key)
+        providers = [device.provider for device in options.devices]
+        precision = resolve_precision(options.precision, self.manifest, providers)
+        self.devices = {f"ray/{device}": precision for device in options.devices}
+        self.failure: str | None = None
+        self.pool = Pool(bundle, self.manifest, options._replace(precision=precision), pool)
+        self._deadline_s = options.deadline_s
+        self._references = References(_MAX_REFERENCED_BYTES)
+        self._backlog = Backlog(clock)
+        self._handle: Handle | None = None
+
+    @property
+    def ready(self) -> bool:
+        """A replica that has warmed up has answered."""
+        return self._handle is not None
+
+    @property
+    def counters(self) -> EngineCounters:
+        """Work of the pool's replicas that answered here, as of their latest answers."""
+        return self._backlog.counters()
+
+    def wait_s(self, inside: int) -> float:
+        """See `Engine.wait_s`; what replicas owe, whoever asked. Those inside are among them."""
+        return self._backlog.wait_s()
+
+    async def start(self) -> None:
+        """Make or join the pool; errors end up in `failure`."""
+        try:
+            handle = await self.pool.join()
+        except Exception as exc:  # noqa: BLE001 - a probe reports it, the log tells it
+            self.failure = f"{type(exc).__name__}: {exc}"
+            _log.exception("pool not joined")
+            return
+        self._handle = handle
+        _log.info("pool joined", extra={"pool": self.pool.name, "devices": self.devices})
+
+    async def stop(self) -> None:
+        """Leave the pool as it is: others ask it too."""
+        self._handle = None
+
+    async def register(
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
+    ) -> SupportSet:
+        """See `Engine.register`."""
+        found: SupportSet = await self._ask("register", np.stack(images), np.stack(masks), adapt)
+        refit = None if found.refit is None else found.refit.copy()
+        return SupportSet(tuple(_copied(shot) for shot in found.shots), refit)
+
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        """See `Engine.segment`."""
+        reference = await asyncio.to_thread(self._references.to, classes)
+        found: Answers = await self._ask("segment", np.stack(images), reference)
+        return Answers(*(array.copy() for array in found))
+
+    async def examine(
+        self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
+    ) -> list[Answers]:
+        """See `Engine.examine`; nobody asks about these classes again, so they go by value."""
+        found: list[Answers] = await self._ask("examine", np.stack(images), classes)
+        return [Answers(*(array.copy() for array in each)) for each in found]
+
+    async def _ask(self, method: str, *arguments: Any) -> Any:
+        """A replica's result within the deadline.
+
+        Raises:
+            ServiceError: see `Engine.segment`.
+        """
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                for attempt in range(1, _ATTEMPTS + 1):
+                    try:
+                        reply = await self._ask_once(method, *arguments)
+                    except WorkerLostError:
+                        if attempt == _ATTEMPTS:
+                            raise
+                    else:
+                        self._backlog.tell(reply)
+                        return reply.unwrap()
+        except TimeoutError as exc:
+            raise DeadlineExceededError("the pool did not answer in time") from exc
+
+    async def _ask_once(self, method: str, *arguments: Any) -> Reply:
+        if self._handle is None:
+            raise NotReadyError
+        response = getattr(self._handle, method).remote(*arguments)
+        try:
+            reply: Reply = await response
+        except asyncio.CancelledError:
+            response.cancel()  # nobody waits for it any more
+            raise
+        except BackPressureError as exc:
+            raise QueueFullError("more requests than allowed wait for the pool") from exc
+        except DeploymentUnavailableError as exc:
+            raise NotReadyError from exc
+        except RayTaskError as exc:
+            _log.exception("replica failed")
+            raise InferenceError from exc
+        except (RayError, RayServeException) as exc:
+            _log.warning("replica lost", extra={"cause": type(exc).__name__})
+            raise WorkerLostError from exc
+        return reply
+
+
+def _copied(shot: SupportPrototype) -> SupportPrototype:
+    """In memory of its own: what lies in the object store stays there as long as it is used."""
+    return SupportPrototype(*(array.copy() for array in shot))

@@ -1,0 +1,72 @@
+"""Prototypes in Ray's object store, so that a session's are sent to each node once."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+
+from model.contract import SupportSet
+
+Reference = ray.ObjectRef[tuple[SupportSet, ...]]
+
+
+class _Kept(NamedTuple):
+    reference: Reference
+    nbytes: int
+
+
+class References:
+    """Object references to the classes of requests, by what the classes hold.
+
+    Ray copies an object to a node when a replica there first needs it, and replicas on that node
+    read it where it lies. The longest unused is given up first; Ray keeps it while a request that
+    is on its way needs it. May be used from several threads.
+
+    Args:
+        max_bytes: of all that are kept.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.nbytes = 0
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def to(self, classes: Sequence[SupportSet]) -> Reference:
+        """The reference to these classes, put there now unless they are; blocks for a moment."""
+        key = digest(classes)
+        with self._lock:
+            if (kept := self._kept.get(key)) is not None:
+                self._kept.move_to_end(key)
+                return kept.reference
+            whole = tuple(SupportSet(each.shots, each.refit) for each in classes)
+            fresh = _Kept(ray.put(whole), sum(each.nbytes for each in whole))
+            self._kept[key] = fresh
+            self.nbytes += fresh.nbytes
+            while self.nbytes > self.max_bytes:
+                _, oldest = self._kept.popitem(last=False)
+                self.nbytes -= oldest.nbytes
+            return fresh.reference
+
+
+def digest(classes: Sequence[SupportSet]) -> bytes:
+    """What classes are known by, in this order, as far as the engine needs them."""
+    found = hashlib.sha256()
+    for each in classes:
+        found.update(b"class")
+        for array in _arrays(each):
+            found.update(f"{array.dtype}{array.shape}".encode())
+            found.update(np.ascontiguousarray(array).data)
+    return found.digest()
+
+
+def _arrays(supports: SupportSet) -> Iterator[NDArray[np.float16] | NDArray[np.float32]]:
+    for shot in supports.shots:
+        yield from shot
+    if supports.refit is not None:
+        yield supports.refit

@@ -1,0 +1,47 @@
+"""The bundles on disk: one by its path, and those in a folder."""
+
+from collections.abc import Hashable
+from pathlib import Path
+
+from model.contract import MANIFEST_FILE
+
+
+class Shelf:
+    """Where bundles are looked for; what they hold is for their loader to judge.
+
+    Args:
+        bundle: directory of the first.
+        folder: whose subfolders are bundles too, if they hold a manifest. Names that begin with a
+            dot are passed over, so that one can be copied under such a name and then renamed.
+    """
+
+    def __init__(self, bundle: Path, folder: Path | None) -> None:
+        self.bundle = bundle
+        self.folder = folder
+
+    def directories(self) -> list[Path]:
+        """Of all bundles, each once, the first by its path.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        if self.folder is None:
+            return [self.bundle]
+        known = self.bundle.resolve()
+        return [self.bundle] + [
+            path
+            for path in sorted(self.folder.iterdir())
+            if not path.name.startswith(".")
+            and (path / MANIFEST_FILE).is_file()
+            and path.resolve() != known
+        ]
+
+    def fingerprint(self) -> Hashable:
+        """Changes when a file of a bundle appears, vanishes or is written.
+
+        Raises:
+            OSError.
+        """
+        files = (file for each in self.directories() for file in each.iterdir())
+        stats = ((str(file), file.stat()) for file in files)
+        return frozenset((name, found.st_mtime_ns, found.st_size) for name, found in stats)

@@ -1,0 +1,29 @@
+"""Run lengths of a part of a mask, without the rest of the mask in memory."""
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from service.imaging.masks import Rle
+from service.imaging.regions import Part
+
+
+def encode_part_rle(part: Part, *, height: int, width: int) -> Rle:
+    """What `encode_rle` gives for the part alone in a mask (height, width), as quick as it is tiny.
+
+    Run lengths go down the columns; a column of the part that reaches from the top to the bottom
+    of the mask runs on into the next one.
+    """
+    rows, columns = part.mask.shape
+    padded = np.zeros((columns, rows + 2), np.int8)
+    padded[:, 1:-1] = part.mask.T
+    x, y = np.nonzero(np.diff(padded, axis=1))
+    edges = ((part.left + x) * height + part.top + y).reshape(-1, 2)  # (runs, start and end)
+    runs_on = edges[1:, 0] == edges[:-1, 1]
+    starts = edges[np.concatenate([[True], ~runs_on]), 0]
+    ends = edges[np.concatenate([~runs_on, [True]]), 1]
+    bounds = np.stack([starts, ends], axis=1).ravel()
+    counts = np.diff(np.concatenate([[0], bounds, [height * width]])).tolist()
+    if not counts[-1]:
+        counts.pop()
+    encoded = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+    return Rle(size=[height, width], counts=encoded["counts"].decode("ascii"))

@@ -1,0 +1,37 @@
+"""How a job stands, as answers carry it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+State = Literal["queued", "running", "done", "cancelled"]
+STATES: tuple[State, ...] = ("queued", "running", "done", "cancelled")
+FINISHED: frozenset[State] = frozenset({"done", "cancelled"})
+
+
+class FailedImage(BaseModel):
+    """An image of a job without a result, and why."""
+
+    file_name: str
+    code: str
+    detail: str
+
+
+class JobResponse(BaseModel):
+    """A job and how far it is."""
+
+    job_id: str
+    state: State
+    total: int
+    done: int
+    failed: int
+    created: datetime
+    eta_s: Annotated[float | None, Field(description="Seconds left; null when not known.")] = None
+    errors: Annotated[list[FailedImage], Field(description="The first 100.")] = []
+
+
+class JobsResponse(BaseModel):
+    """One's own jobs, newest first."""
+
+    jobs: list[JobResponse]

@@ -1,0 +1,63 @@
+"""The directory of jobs: the operator's, or one of the user's where nothing was said."""
+
+import logging
+import os
+import sqlite3
+from pathlib import Path
+from typing import Literal
+
+from service.errors import JobsDisabledError
+from service.jobs.store import JobStore
+
+_log = logging.getLogger("service.jobs")
+
+
+class JobsDirectoryError(Exception):
+    """The directory that the operator named cannot be used; the message says why."""
+
+
+def open_jobs(directory: Path | Literal["auto"] | None) -> JobStore | JobsDisabledError:
+    """The jobs of a directory, or why there are none.
+
+    A directory that was asked for must work; the default one is a courtesy, without which the
+    rest of the service works as well: a second process on the machine, a read-only container.
+
+    Args:
+        directory: `auto`: that of `state_directory`; none: jobs are switched off.
+
+    Raises:
+        JobsDirectoryError: a directory that was named cannot be used.
+    """
+    if directory is None:
+        return JobsDisabledError("jobs are switched off: FSS_JOBS_DIR is empty")
+    try:
+        return JobStore(state_directory() if directory == "auto" else directory)
+    except (OSError, RuntimeError, sqlite3.Error) as exc:
+        reason = _reason(exc)
+        if directory != "auto":
+            raise JobsDirectoryError(f"{directory}: {reason}") from exc
+    _log.warning("there are no jobs: %s; set FSS_JOBS_DIR to another directory", reason)
+    return JobsDisabledError(f"{reason}; the operator must set FSS_JOBS_DIR to another directory")
+
+
+def state_directory() -> Path:
+    """Where programs of this user keep what outlives them, by the XDG base directories.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
+    base = Path(os.environ.get("XDG_STATE_HOME", ""))
+    # By the specification a relative path is passed over.
+    state = base if base.is_absolute() else Path.home() / ".local" / "state"
+    return state / "few-shot-segmentation" / "jobs"
+
+
+def _reason(exc: Exception) -> str:
+    """For operators and clients alike, so without a path."""
+    if isinstance(exc, sqlite3.Error):
+        if exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            return "another process works on the jobs of this directory"
+        return f"the database of jobs cannot be used ({exc})"
+    if isinstance(exc, OSError):
+        return f"the directory of jobs cannot be made ({exc.strerror})"
+    return "the directory of jobs cannot be made (the user has no home)"

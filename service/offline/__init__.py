@@ -1,0 +1,27 @@
+"""A folder of images labelled by the engine in this process: no server, the same masks."""
+
+from service.offline.errors import OfflineError
+from service.offline.folder import ImageFile, find_images
+from service.offline.ledger import Entry, Ledger
+from service.offline.options import LabelOptions, run_identity
+from service.offline.results import export_results
+from service.offline.sheet import MAX_CARDS, write_sheet
+from service.offline.work import images_at_once, label_images, learn, offline_engine, working
+
+__all__ = [
+    "MAX_CARDS",
+    "Entry",
+    "ImageFile",
+    "LabelOptions",
+    "Ledger",
+    "OfflineError",
+    "export_results",
+    "find_images",
+    "images_at_once",
+    "label_images",
+    "learn",
+    "offline_engine",
+    "run_identity",
+    "working",
+    "write_sheet",
+]

@@ -1,0 +1,154 @@
+"""What a run has finished: a line of JSON for each image, behind a line for the run itself.
+
+A line counts once it ends, so a run that is killed loses the images at work and no other.
+"""
+
+import fcntl
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NamedTuple, Self
+
+from pydantic import BaseModel, ValidationError
+
+from service.offline.card import Card
+from service.offline.errors import OfflineError
+from service.offline.folder import ImageFile
+from service.schemas import ImageResult
+
+
+class Labelled(BaseModel):
+    """What was found in an image, and how it is shown."""
+
+    result: ImageResult
+    card: Card
+
+
+class Entry(BaseModel):
+    """An image and its outcome: what was found, or why there is nothing."""
+
+    name: str
+    size: int
+    mtime_ns: int
+    labelled: Labelled | None = None
+    error: str | None = None
+
+
+class _Place(NamedTuple):
+    """Where the last line of an image begins, and the file that it is about."""
+
+    offset: int
+    size: int
+    mtime_ns: int
+    failed: bool
+
+
+class Ledger:
+    """The ledger of one run, held by one process; only places are kept in memory.
+
+    Args:
+        path: of the file, made if it is not there.
+        identity: of the run; what was finished under another one does not count.
+
+    Raises:
+        OfflineError: another run holds it, or it cannot be written.
+
+    Attributes:
+        changed: names of what differs from the run that wrote the file; it was begun anew.
+    """
+
+    def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
+        self._places: dict[str, _Place] = {}
+        self._file = _held(path)
+        try:
+            self.changed = self._read(dict(identity))
+        except BaseException:
+            self._file.close()
+            raise
+
+    def has(self, image: ImageFile) -> bool:
+        """Whether there is a result for this image as it is now."""
+        place = self._places.get(image.name)
+        same = place and (place.size, place.mtime_ns) == (image.size, image.mtime_ns)
+        return bool(place and same and not place.failed)
+
+    def knows(self, image: ImageFile) -> bool:
+        """Whether the image was worked on, perhaps before it was changed."""
+        return image.name in self._places
+
+    def add(self, entry: Entry) -> None:
+        """Note an outcome; it takes the place of an earlier one."""
+        offset = self._file.seek(0, 2)
+        self._file.write(entry.model_dump_json().encode() + b"\n")
+        self._file.flush()
+        self._note(entry, offset)
+
+    def entry(self, name: str) -> Entry:
+        """What was noted of an image, by its name.
+
+        Raises:
+            KeyError: nothing.
+        """
+        self._file.seek(self._places[name].offset)
+        return Entry.model_validate_json(self._file.readline())
+
+    def _note(self, entry: Entry, offset: int) -> None:
+        failed = entry.labelled is None
+        self._places[entry.name] = _Place(offset, entry.size, entry.mtime_ns, failed)
+
+    def _read(self, identity: dict[str, str]) -> list[str]:
+        first = self._file.readline()
+        known = _identity(first)
+        if known != identity:
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(json.dumps({"run": identity}).encode() + b"\n")
+            self._file.flush()
+            names = sorted(known.keys() | identity.keys())
+            return [name for name in names if known.get(name) != identity.get(name)] * bool(first)
+        offset = self._file.tell()
+        for line in iter(self._file.readline, b""):
+            if not line.endswith(b"\n"):
+                break
+            with suppress(ValidationError):
+                self._note(Entry.model_validate_json(line), offset)
+            offset += len(line)
+        self._file.truncate(offset)
+        return []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+
+def _held(path: Path) -> IO[bytes]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        file = path.open("r+b")
+    except OSError as exc:
+        raise OfflineError(f"{path} cannot be written: {exc.strerror}") from exc
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as exc:
+        file.close()
+        raise OfflineError(f"another run writes to {path.parent}") from exc
+    return file
+
+
+def _identity(line: bytes) -> dict[str, str]:
+    """Of the run that a file was begun by; of anything else, nothing."""
+    try:
+        run = json.loads(line)["run"]
+        return {str(name): str(value) for name, value in run.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}

@@ -1,0 +1,48 @@
+"""What decides the masks of a run."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from service.client.batches import Adapt
+from service.client.calls import Threshold
+from service.client.files import ImageLike, MaskLike, image_file, mask_file
+from service.engine import Engine
+
+Supports = Mapping[str, tuple[Sequence[ImageLike], Sequence[MaskLike]]]
+"""Images and masks of each class."""
+
+
+class LabelOptions(NamedTuple):
+    """As the fields of `POST /support` and `POST /segment` of the same names."""
+
+    threshold: Threshold = None
+    mode: Literal["auto", "whole", "tiled"] = "auto"
+    absent: Literal["keep", "drop"] = "keep"
+    adapt: Adapt = "auto"
+
+
+def run_identity(engine: Engine, supports: Supports, options: LabelOptions) -> dict[str, str]:
+    """Everything but the images that decides the masks; equal for runs that may share results.
+
+    Raises:
+        InvalidInputError: a support cannot be read.
+    """
+    model = f"{engine.manifest.name}@{engine.manifest.revision}"
+    return {
+        "model": model,
+        "precision": ",".join(sorted(set(engine.devices.values()))),
+        "supports": _digest(supports),
+        **{name: str(value) for name, value in options._asdict().items()},
+    }
+
+
+def _digest(supports: Supports) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name, (images, masks) in supports.items():
+        pairs = zip(images, masks, strict=True)
+        files = [part for image, mask in pairs for part in (image_file(image), mask_file(mask))]
+        for part in (name.encode(), *files):
+            digest.update(len(part).to_bytes(8))
+            digest.update(part)
+    return digest.hexdigest()

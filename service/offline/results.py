@@ -1,0 +1,69 @@
+"""The results of a run as a dataset."""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from service.formats import FolderSink, Format, LabelledImage, export_dataset
+from service.offline.folder import ImageFile
+from service.offline.ledger import Ledger
+
+_LIST = "files.txt"
+
+
+def export_results(
+    ledger: Ledger,
+    images: Sequence[ImageFile],
+    classes: Sequence[str],
+    formats: Collection[Format],
+    out: Path,
+    state: Path,
+) -> None:
+    """Write all that was found, in the order of the images, whatever order they were done in.
+
+    What an earlier run wrote of the same formats and this one does not is removed, after a change
+    of options that of the others too: an image that is gone must not leave a label behind.
+
+    Args:
+        ledger: of the run.
+        images: of the run; those without a result are left out.
+        classes: in the order of their numbers.
+        formats: to write.
+        out: folder of the dataset.
+        state: folder in which the files that were written are listed.
+    """
+    listing = state / _LIST
+    before = set(listing.read_text().splitlines()) if listing.exists() else set()
+    sink = _ListedSink(out)
+    export_dataset(_labelled(ledger, images), classes, formats, sink)
+    stale = before - sink.written
+    if not ledger.changed:
+        # Formats that are not written this time hold the same masks.
+        kinds = {_kind(path) for path in sink.written}
+        stale = {path for path in stale if _kind(path) in kinds}
+    for path in stale:
+        (out / path).unlink(missing_ok=True)
+    listing.write_text("\n".join(sorted((before | sink.written) - stale)))
+
+
+def _kind(path: str) -> str:
+    """The folder or file of a format that a path belongs to."""
+    return path.partition("/")[0]
+
+
+class _ListedSink(FolderSink):
+    """A folder, and which files were written into it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.written: set[str] = set()
+
+    def _place(self, path: str) -> Path:
+        self.written.add(path)
+        return super()._place(path)
+
+
+def _labelled(ledger: Ledger, images: Sequence[ImageFile]) -> Iterator[LabelledImage]:
+    for image in images:
+        labelled = ledger.entry(image.name).labelled
+        if labelled is not None:
+            yield LabelledImage.from_result(image.name, labelled.result)

@@ -1,0 +1,186 @@
+"""The engine in this process, and images through it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+
+from pydantic import SecretStr
+
+from service.assembly import create_engine, create_resources, create_store
+from service.client.advice import advice
+from service.client.batches import shot_batches
+from service.client.files import image_file, mask_file
+from service.engine import Engine, Models
+from service.errors import RetryableError, ServiceError
+from service.offline.card import draw_card
+from service.offline.errors import OfflineError
+from service.offline.folder import ImageFile
+from service.offline.ledger import Entry, Labelled, Ledger
+from service.offline.options import LabelOptions, Supports
+from service.schemas import ImageResult, SegmentForm, SegmentResponse, SupportForm, SupportResponse
+from service.sessions import Resources, ShotSpecs, register, segment
+from service.settings import Settings
+from service.store_url import MEMORY
+
+OWNER = ""
+_BATCHES_IN_FLIGHT = 2
+_BACK_OFF_S = 0.1
+_LONG_S = 24 * 3600.0
+
+
+def offline_settings(settings: Settings) -> Settings:
+    """The settings for one process that nobody else waits for."""
+    alone = {
+        "store_url": SecretStr(MEMORY),
+        "ttl_s": _LONG_S,
+        "deadline_s": _LONG_S,
+        "encode_cache_bytes": 0,
+    }
+    return settings.model_copy(update=alone)
+
+
+def offline_engine(settings: Settings) -> Engine:
+    """The engine that the settings name, not started."""
+    return create_engine(offline_settings(settings))
+
+
+@asynccontextmanager
+async def working(settings: Settings, engine: Engine) -> AsyncIterator[Resources]:
+    """A block in which the engine runs.
+
+    Raises:
+        OfflineError: it cannot.
+    """
+    settings = offline_settings(settings)
+    models = Models(engine)
+    resources = create_resources(settings, models, create_store(settings, ShotSpecs(models)))
+    await engine.start()
+    try:
+        _require_engine(resources)
+        yield resources
+    finally:
+        await engine.stop()
+        await resources.pool.close()
+
+
+async def learn(
+    resources: Resources, supports: Supports, options: LabelOptions, note: Callable[[str], None]
+) -> str:
+    """Register all classes; the session they are in. Warnings are noted.
+
+    Raises:
+        OfflineError: a support is of no use. InvalidInputError.
+    """
+    session_id = None
+    for name, (images, masks) in supports.items():
+        for shots in shot_batches(images, masks, options.adapt):
+            form = SupportForm(
+                class_name=name,
+                images=[image_file(image) for image in shots.images],
+                masks=[mask_file(mask) for mask in shots.masks],
+                session_id=session_id,
+                adapt=shots.adapt,
+            )
+            answer = await _register(resources, form)
+            session_id = answer.session_id
+        for text in advice(answer):
+            note(f"{name}: {text}")
+    if session_id is None:
+        raise OfflineError("there are no supports")
+    return session_id
+
+
+async def _register(resources: Resources, form: SupportForm) -> SupportResponse:
+    try:
+        return await register(resources, form, OWNER)
+    except ServiceError as exc:
+        where = "" if exc.location is None else f"{exc.location}: "
+        raise OfflineError(f"{form.class_name}: {where}{exc.detail}") from exc
+
+
+async def label_images(
+    resources: Resources,
+    images: Iterable[ImageFile],
+    session_id: str,
+    options: LabelOptions,
+    ledger: Ledger,
+    *,
+    at_once: int,
+    done: Callable[[], None],
+) -> None:
+    """Work through images and note each in the ledger.
+
+    Args:
+        resources: of the use cases.
+        images: to label.
+        session_id: from `learn`.
+        options: of the run.
+        ledger: takes the outcomes, in the order in which they come.
+        at_once: images that are held at the same time; see `images_at_once`.
+        done: called for each image.
+
+    Raises:
+        OfflineError: the engine failed. OSError: the ledger cannot be written.
+    """
+    waiting = iter(images)
+
+    async def work() -> None:
+        for image in waiting:
+            ledger.add(await _label(resources, image, session_id, options))
+            done()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(at_once):
+                group.create_task(work())
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+
+
+def images_at_once(settings: Settings, engine: Engine) -> int:
+    """So many that a batch waits for each device while it works on another one."""
+    return _BATCHES_IN_FLIGHT * max(settings.batch_sizes) * len(engine.devices)
+
+
+async def _label(
+    resources: Resources, image: ImageFile, session_id: str, options: LabelOptions
+) -> Entry:
+    """The outcome of one image, whatever it is."""
+    entry = Entry(name=image.name, size=image.size, mtime_ns=image.mtime_ns)
+    try:
+        data = await asyncio.to_thread(image.path.read_bytes)
+        result = await _segment(resources, data, session_id, options)
+        draw = partial(draw_card, max_pixels=resources.max_pixels, gate=resources.gate)
+        card = await resources.pool.run(partial(draw, data, result))
+    except ServiceError as exc:
+        _require_engine(resources)
+        return entry.model_copy(update={"error": exc.detail})
+    except OSError as exc:
+        return entry.model_copy(update={"error": exc.strerror or "cannot be read"})
+    return entry.model_copy(update={"labelled": Labelled(result=result, card=card)})
+
+
+async def _segment(
+    resources: Resources, data: bytes, session_id: str, options: LabelOptions
+) -> ImageResult:
+    while True:
+        form = SegmentForm(
+            images=[data],
+            session_id=session_id,
+            threshold=options.threshold,
+            mode=options.mode,
+            absent=options.absent,
+        )
+        try:
+            answer = await segment(resources, form, OWNER)
+        except RetryableError:  # a device that was lost comes back
+            _require_engine(resources)
+            await asyncio.sleep(_BACK_OFF_S)
+        else:
+            return SegmentResponse.model_validate_json(answer).results[0]
+
+
+def _require_engine(resources: Resources) -> None:
+    if resources.models.failure is not None:
+        raise OfflineError(f"the engine failed: {resources.models.failure}; see `fss doctor`")

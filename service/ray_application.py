@@ -1,0 +1,30 @@
+"""What a RayService runs: HTTP replicas and, behind them, the pool; its `import_path`.
+
+Where the HTTP tier is a process of its own, as with `python -m service`, this is not needed.
+"""
+
+from fastapi import FastAPI
+
+from service.app import create_app
+from service.assembly import create_engine
+from service.engine.ray_pool import Application, RayEngine, http_tier
+from service.settings import Settings
+from service.telemetry import configure_logging
+
+
+def build(_: dict[str, str]) -> Application:
+    """The application of the settings in the environment, which all nodes have alike.
+
+    Raises:
+        ValueError: the settings name another engine.
+    """
+    engine = create_engine(Settings())
+    if not isinstance(engine, RayEngine):
+        raise ValueError("a Ray cluster serves the engine ray only: set FSS_ENGINE=ray")
+    return http_tier(_http_replica, [engine.pool])
+
+
+def _http_replica() -> FastAPI:
+    settings = Settings()
+    configure_logging(settings.log_level)
+    return create_app(settings)

@@ -1,0 +1,113 @@
+"""Links of the docs lead somewhere, their pages of commands run, and the API reference is true."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from tests.packaging.api_reference import OPENAPI, reference
+from tests.packaging.test_readme import README_ADDRESS, _free_port, _wait_until_ready
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+# Their bash and Python blocks are run in order, in one folder and one shell.
+FOLLOWED = [
+    "quick-start.md",
+    "jobs.md",
+    *(f"recipes/{page.name}" for page in sorted((ROOT / "docs/recipes").glob("*.md"))),
+]
+_FENCED = re.compile(r"^```.*?^```$", re.M | re.S)
+
+
+def slugs(text: str) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    found: dict[str, int] = {}
+    for heading in re.findall(r"^#+ (.+)$", _FENCED.sub("", text), re.M):
+        slug = re.sub(r"[^\w\- ]", "", heading.lower().strip()).replace(" ", "-")
+        found[slug] = found.get(slug, -1) + 1
+    return {f"{slug}-{i}" if i else slug for slug, last in found.items() for i in range(last + 1)}
+
+
+def broken_links(page: Path) -> Iterator[str]:
+    """Links within the repository that lead nowhere."""
+    text = re.sub(r"`[^`\n]*`", "", _FENCED.sub("", page.read_text()))
+    for link in re.findall(r"\]\(<?([^)>\s]+)>?\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        target = page.parent / path if path else page
+        if not target.exists():
+            yield f"{link}: no such file"
+        elif anchor and target.suffix == ".md" and anchor not in slugs(target.read_text()):
+            yield f"{link}: no such heading"
+
+
+def test_slugs_are_those_of_github() -> None:
+    text = "# POST /jobs/{id}\n## A, *b*: c-d\n## A, *b*: c-d\n```\n# no heading\n```\n"
+    assert slugs(text) == {"post-jobsid", "a-b-c-d", "a-b-c-d-1"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    assert not list(broken_links(page))
+
+
+def test_the_index_names_every_page() -> None:
+    index = (ROOT / "docs/README.md").read_text()
+    pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES if page.name != "README.md"}
+    assert not [name for name in pages if not name.startswith("adr/") and f"({name})" not in index]
+
+
+def test_the_api_reference_is_up_to_date() -> None:
+    assert (ROOT / "docs/api.md").read_text() == reference(json.loads(OPENAPI.read_text())), (
+        "run python -m tests.packaging.api_reference > docs/api.md"
+    )
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service as the pages start it, on a free port."""
+    port = _free_port()
+    jobs = tmp_path_factory.mktemp("jobs")
+    settings = {"FSS_PORT": str(port), "FSS_LOG_LEVEL": "error", "FSS_JOBS_DIR": str(jobs)}
+    command = [sys.executable, "-m", "service"]
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings)
+    try:
+        _wait_until_ready(f"http://127.0.0.1:{port}", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def as_script(page: str, address: str) -> str:
+    """A page's blocks as one script; the service that it starts is there already."""
+    lines = ["set -euo pipefail"]
+    for language, block in re.findall(r"^```(bash|python)\n(.*?)^```$", page, re.M | re.S):
+        if language == "python":
+            lines.append(f"{sys.executable} - <<'PYTHON_BLOCK'\n{block}PYTHON_BLOCK")
+        elif "make run" not in block:
+            lines.append(block.replace(".venv-serve/bin/python", sys.executable))
+    return "\n".join(lines).replace(README_ADDRESS, address)
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_a_page_can_be_followed(name: str, address: str) -> None:
+    script = as_script((ROOT / "docs" / name).read_text(), address)
+    environment = os.environ | {"FSS_CLIENT_URL": address}
+    run = subprocess.run(
+        ["bash", "-c", script],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr

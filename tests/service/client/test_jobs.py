@@ -1,0 +1,168 @@
+"""Jobs by both clients, against a service that has them, and one whose streams break off."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pycocotools.coco import COCO
+
+from service.client import AsyncClient, Client, Retries
+from service.client.errors import (
+    ConnectionFailedError,
+    InvalidInputError,
+    JobNotFoundError,
+    JobsDisabledError,
+    JobStateError,
+    UnexpectedAnswerError,
+)
+from tests.service.client.conftest import Answer, Scripted, problem, scripted
+from tests.service.pictures import picture
+
+SHOT = picture()
+QUICK = Retries(attempts=3, first_wait_s=0.01)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Three images, one of them in a folder inside and one broken."""
+    folder = tmp_path / "photos"
+    (folder / "inside").mkdir(parents=True)
+    (folder / "a.png").write_bytes(SHOT.image_png)
+    (folder / "b.png").write_bytes(SHOT.image_png[:300])
+    (folder / "inside/c.png").write_bytes(SHOT.image_png)
+    (folder / "notes.txt").write_text("none")
+    return folder
+
+
+def test_a_folder_from_its_upload_to_its_results(
+    url: str, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Client(url) as client:
+        session = client.session()
+        session.register("thing", SHOT.image, SHOT.mask)
+        job = session.create_job(photos, formats=["coco", "png"])
+        session.delete()
+        ended = job.wait(progress=True)
+        assert (ended.state, ended.done, ended.failed) == ("done", 2, 1)
+        assert [(each.file_name, each.code) for each in ended.errors] == [
+            ("b.png", "corrupt_image")
+        ]
+        assert "3/3" in capsys.readouterr().err
+        assert job.results(tmp_path / "out") == tmp_path / "out"
+        coco = COCO(str(tmp_path / "out/coco.json"))
+        assert [each["file_name"] for each in coco.dataset["images"]] == ["a.png", "inside/c.png"]
+        assert (tmp_path / "out/masks/labels/inside/c.png").exists()
+        job.results(tmp_path / "out.zip")
+        assert "coco.json" in zipfile.ZipFile(tmp_path / "out.zip").namelist()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.zip", "photos"]
+        assert job.id in [each.job_id for each in client.jobs()]
+        assert client.job(job.id).resume().total == 3
+        job.wait()
+        job.delete()
+        with pytest.raises(JobNotFoundError):
+            job.wait()
+
+
+async def test_the_asynchronous_client_does_alike(url: str, tmp_path: Path) -> None:
+    async with AsyncClient(url) as client:
+        session = client.session()
+        await session.register("thing", SHOT.image, SHOT.mask)
+        images: list[Any] = [SHOT.image, SHOT.image_png, picture(seed=3).image]
+        job = await session.create_job(images, formats=["yolo"])
+        assert (await job.wait()).done == 3
+        await job.results(tmp_path / "out")
+        assert len(list((tmp_path / "out/yolo/labels").iterdir())) == 3
+        await job.delete()
+        with pytest.raises(JobNotFoundError):
+            await job.status()
+
+
+def test_a_zip_goes_as_it_is(url: str, photos: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.write(photos / "a.png", "deep/a.png")
+    with Client(url) as client:
+        session = client.session()
+        session.register("thing", SHOT.image, SHOT.mask)
+        job = session.create_job(tmp_path / "images.zip", formats=["geojson"])
+        assert job.wait().done == 1
+        assert job.cancel().state == "done"
+        job.results(tmp_path / "out")
+    assert (tmp_path / "out/geojson/deep/a.geojson").exists()
+
+
+def test_what_is_no_image_is_told_without_asking(tmp_path: Path) -> None:
+    with Client("http://127.0.0.1:9") as client:
+        session = client.session("s")
+        with pytest.raises(InvalidInputError, match="no image to segment"):
+            session.create_job(tmp_path)
+        with pytest.raises(InvalidInputError, match="neither a folder nor a zip"):
+            session.create_job(tmp_path / "nowhere")
+        with pytest.raises(InvalidInputError, match="No such file"):
+            session.create_job([tmp_path / "missing.png"])
+
+
+def test_a_service_without_jobs_is_not_asked_again() -> None:
+    script = Scripted((503, problem(503, "jobs_disabled"), {}))
+    with scripted(script) as url, Client(url) as client, pytest.raises(JobsDisabledError):
+        client.jobs()
+    assert len(script.asked) == 1
+
+
+def event(kind: str, done: int) -> bytes:
+    job = {"job_id": "j", "state": "done" if kind == "end" else "running", "total": 3}
+    job |= {"done": done, "failed": 0, "created": "2026-01-01T00:00:00Z"}
+    return f"id: {done}\r\nevent: {kind}\r\ndata: {json.dumps(job)}\r\n\r\n".encode()
+
+
+STREAM = {"Content-Type": "text/event-stream"}
+BROKEN = STREAM | {"Content-Length": "99999"}
+STATUS: Answer = (200, event("end", 3).split(b"data: ")[1].strip(), {})
+
+
+def test_a_stream_that_breaks_off_is_asked_for_again(tmp_path: Path) -> None:
+    script = Scripted(
+        (200, event("progress", 1) + event("progress", 2)[:30], BROKEN),
+        (503, problem(503, "not_ready"), {}),
+        (200, b": ping\r\n\r\n", STREAM),
+        (200, event("progress", 2) + event("end", 3), STREAM),
+        STATUS,
+    )
+    with scripted(script) as url, Client(url, retries=QUICK) as client:
+        assert client.job("j").wait().done == 3
+    assert script.asked == ["/jobs/j/events"] * 4 + ["/jobs/j"]
+    assert [each.get("last-event-id") for each in script.headers] == [None, "1", "1", "1", None]
+
+
+def test_waiting_ends_where_nothing_comes() -> None:
+    script = Scripted((200, b"", BROKEN))
+    with (
+        scripted(script) as url,
+        Client(url, retries=QUICK) as client,
+        pytest.raises(ConnectionFailedError),
+    ):
+        client.job("j").wait()
+    assert len(script.asked) == 3
+
+
+def test_events_of_something_else() -> None:
+    script = Scripted((200, b"data: {}\n\n", STREAM))
+    with scripted(script) as url, Client(url) as client, pytest.raises(UnexpectedAnswerError):
+        client.job("j").wait()
+
+
+def test_results_that_break_off_are_fetched_again(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("coco.json", "{}")
+    data = whole.read_bytes()
+    broken = {"Content-Length": str(len(data))}
+    script = Scripted((200, data[:20], broken), (200, data, {}))
+    with scripted(script) as url, Client(url, retries=QUICK) as client:
+        client.job("j").results(tmp_path / "deep/got.zip")
+    assert (tmp_path / "deep/got.zip").read_bytes() == data
+    script = Scripted((409, problem(409, "job_state"), {}))
+    with scripted(script) as url, Client(url) as client, pytest.raises(JobStateError):
+        client.job("j").results(tmp_path / "none")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "whole.zip"]

@@ -1,0 +1,230 @@
+"""The pool on a real Ray cluster of three nodes: same answers, typed errors, no lost request."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model.contract import Manifest, SupportSet
+from service.app import create_app
+from service.engine import Answers, Engine, OnnxEngine
+from service.engine.base import EngineCounters
+from service.errors import (
+    DeadlineExceededError,
+    NotReadyError,
+    QueueFullError,
+    RetryableError,
+)
+from service.settings import Settings
+from tests.service.http_api import new_session, post_segment, running
+from tests.service.pictures import RED, picture
+from tests.service.tiny_bundle import CELLS, SIDE, write_tiny_bundle
+
+# Ray itself is imported by the helpers alone.
+pytest.importorskip("ray", reason="the extra `ray` is not installed, see requirements-ray.txt")
+
+from service.engine.ray_pool.backlog import Backlog
+from service.engine.ray_pool.references import References
+from service.engine.ray_pool.reply import Reply
+from tests.service.ray_cluster import add_worker, application, pool_engine, ray_cluster
+
+pytestmark = pytest.mark.ray
+
+_CLIENTS = 4
+_LAST_BITS = 1e-5
+
+
+@pytest.fixture(scope="module")
+def cluster(tiny_bundle: Path) -> Iterator[Any]:
+    with ray_cluster(tiny_bundle, workers=2) as cluster:
+        yield cluster
+
+
+class Lesson(NamedTuple):
+    """Supports of a class, images to find it in, and what the engine in this process finds."""
+
+    images: NDArray[np.uint8]
+    masks: NDArray[np.float32]
+    queries: NDArray[np.uint8]
+    learned: SupportSet
+    found: Answers
+
+
+@pytest.fixture
+async def lesson(engine: OnnxEngine) -> Lesson:
+    rng = np.random.default_rng(27)
+    images = rng.integers(0, 255, (3, SIDE, SIDE, 3), dtype=np.uint8)
+    masks = np.zeros((3, SIDE, SIDE), np.float32)
+    masks[:, 4:20, 8:24] = 1
+    queries = rng.integers(0, 255, (8, SIDE, SIDE, 3), dtype=np.uint8)
+    learned = await engine.register(list(images), list(masks), adapt=True)
+    found = await engine.segment(list(queries), [learned, learned])
+    return Lesson(images, masks, queries, learned, found)
+
+
+async def _check(engine: Engine, lesson: Lesson, *, atol: float = 0) -> None:
+    """Ask for all images and compare every number.
+
+    Requests that come together share batches, and the sums of a batch depend on its size in their
+    last bits, here as in an engine of this process.
+    """
+    answers = await engine.segment(list(lesson.queries), [lesson.learned, lesson.learned])
+    for got, wanted in zip(answers, lesson.found, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=atol)
+    np.testing.assert_array_equal(answers.logits > 0, lesson.found.logits > 0)
+
+
+async def _ask_until(stop: asyncio.Event, engine: Engine, lesson: Lesson) -> int:
+    """What a client does: ask, compare, and ask again where the service says so."""
+    done = 0
+    while not stop.is_set():
+        try:
+            await _check(engine, lesson, atol=_LAST_BITS)
+            done += 1
+        except RetryableError:
+            await asyncio.sleep(0.1)
+    return done
+
+
+async def test_a_pool_answers_as_the_engine_in_this_process(
+    cluster: object, tiny_bundle: Path, lesson: Lesson
+) -> None:
+    async with pool_engine(tiny_bundle) as engine:
+        assert engine.ready
+        (own,) = await engine.examine([lesson.queries[0]], [[lesson.learned]])
+        assert own.logits.shape == (1, 1, CELLS, CELLS)
+        learned = await engine.register(list(lesson.images), list(lesson.masks), adapt=True)
+        assert learned.refit is not None
+        np.testing.assert_array_equal(learned.refit, lesson.learned.refit)
+        for shot, wanted in zip(learned.shots, lesson.learned.shots, strict=True):
+            for got, array in zip(shot, wanted, strict=True):
+                np.testing.assert_array_equal(got, array)
+                assert got.flags.owndata  # nothing that is kept lies in the object store
+        await _check(engine, lesson)
+        assert engine.counters.encoder_images >= len(lesson.queries)
+        with pytest.raises(QueueFullError, match="more than 256 images"):  # the replica's own words
+            await engine.segment([lesson.queries[0]] * 257, [lesson.learned])
+    with pytest.raises(NotReadyError):
+        await engine.segment([lesson.queries[0]], [lesson.learned])
+
+
+async def test_waiting_requests_are_bounded_and_those_given_up_are_not_worked_on(
+    cluster: object, tiny_bundle: Path, lesson: Lesson
+) -> None:
+    slow = {"batch_wait_s": 1.0, "ray_max_ongoing": 1, "ray_max_queued": 1}
+    async with pool_engine(tiny_bundle, **slow, encode_cache_bytes=0) as engine:
+
+        def ask(images: int = 1) -> asyncio.Task[Answers]:
+            return asyncio.create_task(
+                engine.segment(list(lesson.queries[:images]), [lesson.learned])
+            )
+
+        given_up = ask(images=3)
+        await asyncio.sleep(0.3)  # in the replica, which waits for others to join its batch
+        waiting = ask()
+        await asyncio.sleep(0.3)
+        with pytest.raises(QueueFullError) as refusal:
+            await ask()
+        assert (refusal.value.status, refusal.value.code) == (503, "queue_full")
+        assert refusal.value.headers["Retry-After"]
+        given_up.cancel()
+        assert (await waiting).logits.shape == (1, 1, CELLS, CELLS)
+        assert engine.counters.encoder_images == 1
+
+
+async def test_an_answer_that_does_not_come_in_time_is_a_typed_error(
+    cluster: object, tiny_bundle: Path, lesson: Lesson
+) -> None:
+    async with pool_engine(tiny_bundle, batch_wait_s=1.0, deadline_s=0.3) as engine:
+        with pytest.raises(DeadlineExceededError):
+            await engine.segment([lesson.queries[0]], [lesson.learned])
+
+
+async def test_a_lost_node_loses_no_request(
+    cluster: Any, tiny_bundle: Path, lesson: Lesson
+) -> None:
+    two = {"ray_min_replicas": 2, "ray_max_replicas": 2}
+    async with pool_engine(tiny_bundle, **two) as engine:
+        stop = asyncio.Event()
+        clients = [asyncio.create_task(_ask_until(stop, engine, lesson)) for _ in range(_CLIENTS)]
+        await asyncio.sleep(1)
+        lost = cluster.worker_nodes.copy().pop()
+        await asyncio.to_thread(cluster.remove_node, lost, allow_graceful=False)
+        await asyncio.sleep(2)
+        await _check(engine, lesson, atol=_LAST_BITS)  # the other replica is there
+        stop.set()
+        assert min(await asyncio.gather(*clients)) > 0
+    add_worker(cluster)
+
+
+async def test_replicas_and_bundles_are_exchanged_under_load(
+    cluster: object, tiny_bundle: Path, lesson: Lesson, tmp_path: Path
+) -> None:
+    other = write_tiny_bundle(tmp_path / "other")
+    manifest = Manifest.model_validate_json((other / "manifest.json").read_text())
+    newer = manifest.model_copy(update={"revision": "newer"}).model_dump_json()
+    (other / "manifest.json").write_text(newer)
+    async with pool_engine(tiny_bundle, ray_num_cpus=0.5) as old:
+        stop = asyncio.Event()
+        clients = [asyncio.create_task(_ask_until(stop, old, lesson)) for _ in range(_CLIENTS)]
+        async with pool_engine(other, ray_num_cpus=0.5) as new:
+            assert new.pool.name != old.pool.name
+            await _check(
+                old, lesson, atol=_LAST_BITS
+            )  # sessions of the old revision are still answered
+            await _check(new, lesson)  # a bundle of other numbers would fail here
+        async with pool_engine(tiny_bundle, ray_num_cpus=0.5, encode_cache_bytes=0) as changed:
+            assert changed.pool.name == old.pool.name  # the same pool, with other replicas
+            await _check(changed, lesson, atol=_LAST_BITS)
+            stop.set()
+            assert min(await asyncio.gather(*clients)) > 0
+
+
+async def test_the_whole_application_runs_as_replicas(
+    cluster: object, tiny_bundle: Path, engine: OnnxEngine
+) -> None:
+    async with (
+        running(create_app(Settings(engine="onnx", bundle=tiny_bundle), engine=engine)) as here,
+        application() as there,
+    ):
+        found = []
+        for each in (here, there):
+            session_id = await new_session(each, [picture(RED), picture(RED, seed=1)], "red")
+            answer = await post_segment(each, session_id, [picture(RED, seed=2)], output="rle")
+            assert answer.status_code == 200, answer.text
+            found.append(answer.json()["results"])
+            unknown = await post_segment(each, "unknown", [picture(RED)])
+            assert (unknown.status_code, unknown.json()["code"]) == (404, "session_not_found")
+        assert found[0] == found[1]
+        assert found[0][0]["classes"]
+
+
+async def test_prototypes_are_put_once_and_within_a_bound(cluster: object, lesson: Lesson) -> None:
+    classes = [lesson.learned, SupportSet(lesson.learned.shots[:1])]
+    references = References(classes[0].nbytes + classes[1].nbytes)
+    first = references.to(classes[:1])
+    again = SupportSet(lesson.learned.shots, lesson.learned.refit, side=400, close=classes[1])
+    assert references.to([again]) == first  # what tiles alone need is not the engine's
+    assert references.to(classes[1:]) != first
+    assert references.nbytes == references.max_bytes
+    references.to(classes)
+    assert references.nbytes == references.max_bytes  # the others gave way
+    assert references.to(classes[:1]) != first
+
+
+def test_the_wait_is_what_replicas_owed_less_the_time_since() -> None:
+    now = 100.0
+    backlog = Backlog(lambda: now)
+    assert backlog.wait_s() == 0
+    backlog.tell(Reply("a", None, 6.0, EngineCounters(encoder_images=3), ()))
+    backlog.tell(Reply("b", None, 2.0, EngineCounters(encoder_images=4), ()))
+    assert backlog.wait_s() == 4.0
+    assert backlog.counters().encoder_images == 7
+    now += 3
+    assert backlog.wait_s() == 1.5  # b has been idle for a second
+    now += 60
+    assert backlog.wait_s() == 0  # nothing is known any more

@@ -1,0 +1,94 @@
+"""Where jobs are kept: by default in the user's state, and what happens where that cannot be."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.app import create_app
+from service.engine import FakeEngine
+from service.jobs import JobsDirectoryError
+from service.settings import Settings
+from tests.service.http_api import assert_problem, running
+
+ROOT = Path(__file__).parents[3]
+
+
+async def test_by_default_jobs_are_in_the_users_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    async with running(create_app(Settings(), engine=FakeEngine())) as client:
+        assert (await client.get("/jobs")).json() == {"jobs": []}
+    kept = tmp_path / ".local/state/few-shot-segmentation/jobs"
+    assert (kept / "jobs.sqlite3").is_file()
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+async def test_empty_setting_switches_jobs_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("FSS_JOBS_DIR", "")
+    async with running(create_app(Settings(), engine=FakeEngine())) as client:
+        problem = assert_problem(await client.get("/jobs"), 503, "jobs_disabled")
+        assert "FSS_JOBS_DIR is empty" in problem["detail"]
+    assert not (tmp_path / "few-shot-segmentation").exists()
+
+
+async def test_second_process_works_without_jobs_and_says_why(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(create_app(Settings(), engine=FakeEngine())) as first:
+        with caplog.at_level(logging.WARNING):
+            app = create_app(Settings(), engine=FakeEngine())
+        async with running(app) as second:
+            problem = assert_problem(await second.get("/jobs"), 503, "jobs_disabled")
+            assert (await second.get("/models")).status_code == 200
+        assert (await first.get("/jobs")).status_code == 200
+    assert "another process" in problem["detail"]
+    (record,) = (each for each in caplog.records if each.name == "service.jobs")
+    assert "another process" in record.getMessage()
+
+
+@pytest.mark.parametrize("content", [None, b"no database" * 100])
+async def test_unusable_default_directory_costs_only_jobs(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = tmp_path / "few-shot-segmentation" / "jobs"
+    if content is None:
+        jobs.parent.write_bytes(b"a file where a folder should be")
+    else:
+        jobs.mkdir(parents=True)
+        (jobs / "jobs.sqlite3").write_bytes(content)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    async with running(create_app(Settings(), engine=FakeEngine())) as client:
+        problem = assert_problem(await client.get("/jobs"), 503, "jobs_disabled")
+    assert str(tmp_path) not in problem["detail"]
+
+
+async def test_named_directory_of_another_process_stops_the_start(tmp_path: Path) -> None:
+    settings = Settings(jobs_dir=tmp_path / "jobs")
+    async with running(create_app(settings, engine=FakeEngine())):
+        with pytest.raises(JobsDirectoryError, match="another process"):
+            create_app(settings, engine=FakeEngine())
+
+
+def test_refusal_to_start_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": str(tmp_path / "file" / "jobs")}
+    run = subprocess.run(
+        [sys.executable, "-m", "service"],
+        env=os.environ | environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 2
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("the service cannot start: FSS_JOBS_DIR: ")

@@ -1,0 +1,69 @@
+"""A disk that is full stops jobs while it is, and nothing else."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.app import create_app
+from service.engine import FakeEngine
+from service.jobs.store import JobStore
+from service.settings import Settings
+from tests.service.http_api import assert_problem, new_session, running
+from tests.service.jobs.job_calls import SCENES, ended, results, uploads
+
+# pycocotools is older than NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture
+async def jobs(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    settings = Settings(jobs_dir=tmp_path / "jobs")
+    async with running(create_app(settings, engine=FakeEngine())) as client:
+        yield client
+
+
+async def _make(jobs: httpx.AsyncClient, images: int = 3) -> httpx.Response:
+    fields = {"session_id": await new_session(jobs, SCENES[:1]), "formats": "png"}
+    return await jobs.post("/jobs", data=fields, files=uploads(images))
+
+
+async def test_jobs_go_on_once_there_is_room_again(
+    jobs: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = JobStore.finish_image
+    failures: list[int] = []
+
+    def full_twice(store: JobStore, *arguments: Any) -> None:
+        if len(failures) < 2:
+            failures.append(1)
+            raise sqlite3.OperationalError("database or disk is full")
+        whole(store, *arguments)
+
+    monkeypatch.setattr(JobStore, "finish_image", full_twice)
+    job = await ended(jobs, (await _make(jobs)).json()["job_id"])
+    assert (job["state"], job["done"], job["failed"], len(failures)) == ("done", 3, 0, 2)
+    results(await jobs.get(f"/jobs/{job['job_id']}/results"))
+
+
+async def test_a_job_that_cannot_be_kept_is_refused_and_leaves_nothing(
+    jobs: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path))
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(JobStore, "create", full)
+        problem = assert_problem(await _make(jobs), 503, "job_storage_failed")
+    assert str(tmp_path) not in problem["detail"]
+    assert (await jobs.get("/jobs")).json() == {"jobs": []}
+    assert (await _make(jobs)).status_code == 202
+
+
+async def test_an_event_id_beyond_all_numbers_is_refused(jobs: httpx.AsyncClient) -> None:
+    job_id = (await _make(jobs)).json()["job_id"]
+    answer = await jobs.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": "9" * 4400})
+    assert_problem(answer, 422, "invalid_request")

@@ -1,0 +1,132 @@
+"""Jobs over folders of the server: what was allowed, as it was when the job was made."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from service.app import create_app
+from service.engine import FakeEngine
+from service.settings import Settings
+from tests.service.http_api import assert_problem, new_session, running
+from tests.service.jobs.job_calls import SCENES, ended, results
+
+# pycocotools is older than NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+PICTURE = SCENES[0].image_png
+
+
+@pytest.fixture
+def allowed(tmp_path: Path) -> Path:
+    """A root with two images for a job, and a secret beside it that links try to reach."""
+    root = tmp_path / "allowed"
+    (root / "line" / "deep").mkdir(parents=True)
+    (root / "line" / "a.png").write_bytes(PICTURE)
+    (root / "line" / "deep" / "b.png").write_bytes(PICTURE)
+    (root / "line" / ".hidden.png").write_bytes(PICTURE)
+    (root / "line" / "notes.txt").write_text("none")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.png").write_bytes(PICTURE)
+    (root / "line" / "link.png").symlink_to(outside / "secret.png")
+    (root / "line" / "linked").symlink_to(outside)
+    os.mkfifo(root / "line" / "pipe.png")
+    return root
+
+
+@pytest.fixture
+async def client(tmp_path: Path, allowed: Path) -> AsyncIterator[httpx.AsyncClient]:
+    settings = Settings(jobs_dir=tmp_path / "jobs", jobs_folders=(allowed,))
+    async with running(create_app(settings, engine=FakeEngine())) as client:
+        yield client
+
+
+async def make(client: httpx.AsyncClient, folder: str) -> httpx.Response:
+    fields = {"session_id": await new_session(client, SCENES[:1]), "folder": folder}
+    # As `curl -F`: without a file httpx would send a form that is not multipart.
+    return await client.post("/jobs", files={name: (None, text) for name, text in fields.items()})
+
+
+async def test_images_are_read_where_they_are(
+    client: httpx.AsyncClient, allowed: Path, tmp_path: Path
+) -> None:
+    response = await make(client, str(allowed / "line"))
+    assert response.status_code == 202, response.text
+    job = await ended(client, response.json()["job_id"])
+    assert (job["done"], job["failed"]) == (2, 0)
+    names = results(await client.get(f"/jobs/{job['job_id']}/results")).namelist()
+    assert {"masks/labels/a.png", "masks/labels/deep/b.png"} <= set(names)
+    kept = (tmp_path / "jobs" / "files" / job["job_id"]).iterdir()
+    assert {path.name for path in kept} == {"session.safetensors", "0.json", "1.json"}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "{root}/../outside",
+        "{root}/line/../../outside",
+        "{root}/line/linked",
+        "{root}/none",
+        "{root}/line/a.png",
+        "{root}-not",
+        "line",
+        "/",
+        "",
+        "\0",
+    ],
+)
+async def test_nothing_outside_of_the_roots_is_told_of(
+    client: httpx.AsyncClient, allowed: Path, folder: str
+) -> None:
+    (allowed.parent / "allowed-not").mkdir()
+    problem = assert_problem(
+        await make(client, folder.format(root=allowed)), 422, "invalid_request"
+    )
+    absent = assert_problem(await make(client, "/no/such/folder"), 422, "invalid_request")
+    assert problem["detail"] == absent["detail"]
+
+
+async def test_what_is_swapped_for_a_link_is_not_followed(
+    client: httpx.AsyncClient, allowed: Path
+) -> None:
+    """Between the making of a job and its work, by who may write to the folder."""
+    fields = {"session_id": await new_session(client, SCENES[:1])}
+    busy = [("images", (f"{i}.png", PICTURE)) for i in range(40)]
+    first = (await client.post("/jobs", data=fields, files=busy)).json()["job_id"]
+    (allowed / "line" / "c.png").write_bytes(PICTURE)
+    second = (await make(client, str(allowed / "line"))).json()["job_id"]
+    (allowed / "line" / "a.png").unlink()
+    (allowed / "line" / "a.png").symlink_to(allowed.parent / "outside" / "secret.png")
+    (allowed / "line" / "deep").rename(allowed / "moved")
+    (allowed / "line" / "deep").symlink_to(allowed / "moved")
+    (allowed / "line" / "c.png").write_bytes(PICTURE + b"!")
+    assert (await ended(client, first))["done"] == 40
+    job = await ended(client, second)
+    assert [(each["file_name"], each["code"]) for each in job["errors"]] == [
+        ("a.png", "image_missing"),
+        ("c.png", "image_changed"),
+        ("deep/b.png", "image_missing"),
+    ]
+    (allowed / "line" / "deep").unlink()
+    (allowed / "moved").rename(allowed / "line" / "deep")
+    await client.post(f"/jobs/{second}/resume")
+    assert (await ended(client, second))["done"] == 1
+
+
+async def test_without_roots_there_are_no_folders(tmp_path: Path) -> None:
+    settings = Settings(jobs_dir=tmp_path / "jobs")
+    async with running(create_app(settings, engine=FakeEngine())) as client:
+        problem = assert_problem(await make(client, str(tmp_path)), 422, "invalid_request")
+    assert "allowed no folders" in problem["detail"]
+
+
+def test_roots_are_a_list_of_absolute_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FSS_JOBS_FOLDERS", "/data/line 1:/data/line,2")
+    assert Settings().jobs_folders == (Path("/data/line 1"), Path("/data/line,2"))
+    monkeypatch.setenv("FSS_JOBS_FOLDERS", "data")
+    with pytest.raises(ValidationError, match="absolute"):
+        Settings()

@@ -1,0 +1,227 @@
+"""`fss label` as a person types it: the server's masks, through stops, changes and bad files."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools.coco import COCO
+
+from service.cli import main
+from service.offline import Ledger, OfflineError
+from tests.service.pictures import BLUE, RED, iou, picture
+from tests.service.processes import serving
+
+# pycocotools is older than NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+Label = Callable[..., int]
+SIZES = ((120, 160), (200, 90), (64, 64), (301, 407), (120, 160), (33, 250))
+
+
+@pytest.fixture
+def support(tmp_path: Path) -> Path:
+    """Seventeen shots of one class, which are two requests, and two of another."""
+    folder = tmp_path / "supports"
+    folder.mkdir()
+    for number in range(19):
+        shot = picture(RED if number < 17 else BLUE, seed=number)
+        (folder / f"{number:02}.png").write_bytes(shot.image_png)
+        name = "red" if number < 17 else "blue"
+        (folder / f"{number:02}.{name}.png").write_bytes(shot.mask_png)
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Images of many sizes; the last of them lies in a folder inside."""
+    folder = tmp_path / "photos"
+    (folder / "inside").mkdir(parents=True)
+    for number, (height, width) in enumerate(SIZES):
+        box = (height // 8, width // 8, height // 2, width // 2)
+        shot = picture(BLUE if number % 2 else RED, height=height, width=width, box=box, seed=40)
+        place = folder / ("inside" if number == len(SIZES) - 1 else "")
+        (place / f"{number}.png").write_bytes(shot.image_png)
+    return folder
+
+
+@pytest.fixture
+def label(tiny_bundle: Path, support: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> Label:
+    """The command on the photographs, with the bundle of the tests."""
+    monkeypatch.setenv("FSS_BUNDLE", str(tiny_bundle))
+    monkeypatch.setenv("FSS_DEVICES", "cpu")
+
+    def run(out: Path, *options: str) -> int:
+        command = ["label", str(photos), "--support", str(support), "--out", str(out)]
+        return main([*command, "--recursive", *options])
+
+    return run
+
+
+def results(out: Path) -> dict[str, bytes]:
+    """All files but the ledger and the sheet."""
+    files = {path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()}
+    return {
+        name: path.read_bytes()
+        for name, path in files.items()
+        if not name.startswith((".fss-label", "contact-sheet"))
+    }
+
+
+def test_masks_are_those_of_a_server_bit_for_bit(
+    label: Label,
+    tiny_bundle: Path,
+    support: Path,
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    formats = [word for name in ("png", "coco", "yolo", "geojson") for word in ("--format", name)]
+    assert label(tmp_path / "offline", *formats) == 0
+    environment = {"FSS_BUNDLE": str(tiny_bundle), "FSS_DEVICES": "cpu"}
+    with serving(tmp_path / "log", environment) as server:
+        address = ["--url", str(server.client.base_url)]
+        assert main(["register", "--support", str(support), *address]) == 0
+        session = capsys.readouterr().out.strip()
+        command = ["segment", str(photos), "--session", session, "--out", str(tmp_path / "online")]
+        assert main([*command, *formats, *address]) == 0
+    offline, online = results(tmp_path / "offline"), results(tmp_path / "online")
+    assert len(offline) == 3 * len(SIZES) + 3
+    assert offline == online
+    coco = COCO(str(tmp_path / "offline/coco.json"))
+    assert [coco.imgs[number]["file_name"] for number in (1, 6)] == ["0.png", "inside/5.png"]
+    with Image.open(tmp_path / "offline/masks/labels/0.png") as image:
+        labels = np.asarray(image)
+    truth = picture(RED, box=(15, 20, 60, 80), seed=40).mask
+    # Classes are numbered by name: blue, red.
+    assert iou(labels == 2, truth) > 0.8
+
+
+def test_a_run_that_was_killed_goes_on_and_ends_alike(
+    label: Label, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert label(whole) == 0
+    ledger = (whole / ".fss-label/ledger.jsonl").read_bytes()
+    lines = ledger.splitlines(keepends=True)
+    (stopped / ".fss-label").mkdir(parents=True)
+    # As a process leaves it that is killed while it writes the fourth result.
+    torn = b"".join(lines[:4]) + lines[4][:100]
+    (stopped / ".fss-label/ledger.jsonl").write_bytes(torn)
+    capsys.readouterr()
+    assert label(stopped) == 0
+    assert "3 of 6 images are done already" in capsys.readouterr().err
+    assert results(stopped) == results(whole)
+    again = (stopped / ".fss-label/ledger.jsonl").read_bytes()
+    assert len(again.splitlines()) == 7
+    assert again.startswith(b"".join(lines[:4]))
+
+
+def test_other_options_and_supports_begin_anew_and_say_so(
+    label: Label, support: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert label(out) == 0
+    before = results(out)
+    capsys.readouterr()
+    assert label(out, "--threshold", "0.99", "--mode", "whole") == 0
+    message = capsys.readouterr().err
+    assert "differs in mode, threshold: all images are labelled anew" in message
+    assert results(out).keys() == before.keys()
+    assert results(out) != before
+    (support / "00.red.png").write_bytes((support / "01.red.png").read_bytes())
+    (support / "18.blue.png").unlink()
+    assert label(out, "--threshold", "0.99", "--mode", "whole") == 0
+    assert "differs in supports" in capsys.readouterr().err
+
+
+def test_an_image_that_changed_is_done_anew_and_one_that_is_gone_leaves_nothing(
+    label: Label, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert label(out) == 0
+    (photos / "0.png").write_bytes(picture(BLUE, height=50, width=70, box=(5, 5, 20, 20)).image_png)
+    (photos / "1.png").unlink()
+    own = out / "masks/labels/mine.png"
+    own.write_bytes(b"of the user")
+    capsys.readouterr()
+    assert label(out) == 0
+    assert "1 that changed, or failed before" in capsys.readouterr().err
+    with Image.open(out / "masks/labels/0.png") as image:
+        assert image.size == (70, 50)
+    assert not (out / "masks/labels/1.png").exists()
+    assert own.exists()
+    assert label(out, "--format", "yolo") == 0
+    assert (out / "masks/labels/0.png").exists()
+    assert label(out, "--format", "yolo", "--absent", "drop") == 0
+    assert not (out / "masks/labels/0.png").exists()
+    assert (out / "yolo/labels/0.txt").exists()
+    assert own.exists()
+
+
+def test_a_broken_image_is_named_at_the_end_and_stops_nothing(
+    label: Label, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = (photos / "2.png").read_bytes()
+    (photos / "2.png").write_bytes(good[:200])
+    (photos / "empty.jpg").touch()
+    out = tmp_path / "out"
+    assert label(out, "--format", "png") == 1
+    message = capsys.readouterr().err
+    assert "2.png: " in message
+    assert message.rstrip().endswith("2 of 7 failed")
+    assert len(list(out.glob("masks/labels/**/*.png"))) == 5
+    assert "could not be labelled" in (out / "contact-sheet.html").read_text()
+    (photos / "2.png").write_bytes(good)
+    (photos / "empty.jpg").unlink()
+    assert label(out, "--format", "png") == 0
+    assert (out / "masks/labels/2.png").exists()
+
+
+def test_supports_and_results_inside_the_folder_are_not_labelled(
+    label: Label, photos: Path, support: Path, tiny_bundle: Path
+) -> None:
+    support.rename(photos / "supports")
+    out = photos / "out"
+    command = ["label", str(photos), "--support", str(photos / "supports"), "--out", str(out)]
+    for _ in range(2):
+        assert main([*command, "--recursive"]) == 0
+        images = json.loads((out / "coco.json").read_text())["images"]
+        assert [each["file_name"] for each in images] == [
+            *(f"{i}.png" for i in range(5)),
+            "inside/5.png",
+        ]
+    for file in (photos / "supports").iterdir():
+        file.rename(photos / f"s{file.name}")
+    assert main(["label", str(photos), "--support", str(photos), "--out", str(out)]) == 0
+    names = {each["file_name"] for each in json.loads((out / "coco.json").read_text())["images"]}
+    assert names == {*(f"{i}.png" for i in range(5)), *(f"s{i:02}.png" for i in range(19))}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--threshold", "2"], "a number from 0 to 1, calibrated or model"),
+        (["--adapt", "true"], "16 shots at most, not 17"),
+        (["--format", "tiff"], "is not one of"),
+    ],
+)
+def test_mistakes_are_told(
+    label: Label,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    message: str,
+) -> None:
+    assert label(tmp_path / "out", *options) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_two_runs_do_not_write_to_one_folder(label: Label, tmp_path: Path) -> None:
+    path = tmp_path / "out/.fss-label/ledger.jsonl"
+    with Ledger(path, {"model": "m"}):
+        assert label(tmp_path / "out") == 2
+        with pytest.raises(OfflineError, match="another run writes"):
+            Ledger(path, {"model": "m"})

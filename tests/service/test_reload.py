@@ -1,0 +1,231 @@
+"""Bundles come and go while the service works: a real process, real bundles, SIGHUP."""
+
+import asyncio
+import json
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from model.contract import MANIFEST_FILE, file_sha256
+from service.app import create_app
+from service.settings import Settings
+from tests.service.http_api import assert_problem, new_session, post_segment, running
+from tests.service.pictures import Picture, picture
+from tests.service.processes import Server, serving
+from tests.service.scraping import parse
+from tests.service.tiny_bundle import write_tiny_bundle
+
+TIMEOUT_S = 60
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """`tiny@1` and `other@1`."""
+    write_tiny_bundle(tmp_path / "bundles" / "tiny-1", revision="1")
+    write_tiny_bundle(tmp_path / "bundles" / "other-1", name="other", revision="1")
+    return tmp_path / "bundles"
+
+
+@pytest.fixture
+def app(settings: Settings, folder: Path) -> FastAPI:
+    return create_app(settings.model_copy(update={"bundle": folder / "tiny-1", "bundles": folder}))
+
+
+def served(response: httpx.Response) -> list[str]:
+    return [each["model"] for each in response.json()["models"]]
+
+
+async def reloaded(app: FastAPI, client: httpx.AsyncClient, *, refused: int) -> list[str]:
+    """What is served once the bundles were looked at again and so many were refused."""
+    library = app.state.library
+    library.refused = -1
+    library.reload()
+    async with asyncio.timeout(TIMEOUT_S):
+        while library.refused < 0:
+            await client.get("/healthz")
+    assert library.refused == refused
+    gauge = parse((await client.get("/metrics")).text)
+    assert gauge.value("fss_bundles_refused") == refused
+    return served(await client.get("/models"))
+
+
+def register(client: httpx.Client, model: str | None = None) -> httpx.Response:
+    scene = picture()
+    return client.post(
+        "/support",
+        data={"class_name": "thing"} | ({} if model is None else {"model": model}),
+        files={"images": scene.image_png, "masks": scene.mask_png},
+    )
+
+
+def segment(client: httpx.Client, session: str, scene: Picture) -> httpx.Response:
+    return client.post("/segment", data={"session_id": session}, files={"images": scene.image_png})
+
+
+@contextmanager
+def load(server: Server, session: str) -> Iterator[list[int]]:
+    """Requests one after another on a thread until the block ends; their statuses."""
+    statuses: list[int] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=server.client.base_url, timeout=TIMEOUT_S) as client:
+            while not over.is_set():
+                scene = picture(seed=len(statuses))
+                statuses.append(segment(client, session, scene).status_code)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield statuses
+    finally:
+        over.set()
+        thread.join(TIMEOUT_S)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_bundles_come_and_go_under_load_without_a_lost_request(
+    tmp_path: Path, folder: Path
+) -> None:
+    environment = {"FSS_BUNDLE": str(folder / "tiny-1"), "FSS_BUNDLES": str(folder)}
+    with serving(tmp_path / "log", environment) as server:
+        client = server.client
+        session = register(client).json()["session_id"]
+        others = register(client, "other").json()["session_id"]
+        with load(server, session) as statuses, load(server, others) as until_gone:
+            write_tiny_bundle(folder / "tiny-2", revision="2")
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda: "tiny@2" in served(client.get("/models")))
+            assert served(client.get("/models")) == ["tiny@2", "other@1", "tiny@1"]
+            assert register(client).json()["model"] == "tiny@2"
+            assert set(until_gone) == {200}
+            shutil.rmtree(folder / "other-1")
+            server.process.send_signal(signal.SIGHUP)
+            server.log_with('"model unloaded"')
+            seen = len(statuses)
+            until(lambda: len(statuses) > seen + 2)
+        assert set(statuses) == {200}
+        assert until_gone == sorted(until_gone)  # 200 up to the switch, then 409
+        assert set(until_gone) <= {200, 409}
+        problem = assert_problem(segment(client, others, picture()), 409, "model_mismatch")
+        assert "other@1, which is not served here; register its classes anew" in problem["detail"]
+        assert client.get(f"/sessions/{others}/archive").status_code == 200
+        assert served(client.get("/models")) == ["tiny@2", "tiny@1"]
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(TIMEOUT_S) == -signal.SIGTERM
+
+
+def alter(bundle: Path) -> None:
+    with (bundle / "head.onnx").open("ab") as head:
+        head.write(b"\0")
+
+
+def break_graph(bundle: Path) -> None:
+    """Bytes that are no network, hashed as they are."""
+    (bundle / "head.onnx").write_bytes(b"no network")
+    manifest = json.loads((bundle / MANIFEST_FILE).read_text())
+    manifest["revision"] = "2"
+    manifest["graphs"]["head"] |= {
+        "sha256": file_sha256(bundle / "head.onnx"),
+        "size_bytes": 10,
+    }
+    (bundle / MANIFEST_FILE).write_text(json.dumps(manifest))
+
+
+def exchange(bundle: Path) -> None:
+    """Other weights under the same revision."""
+    write_tiny_bundle(bundle, name="other", revision="1", inverted=True)
+
+
+def lose_the_manifest_format(bundle: Path) -> None:
+    (bundle / MANIFEST_FILE).write_text("{}")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (alter, "graph head does not match the hash"),
+        (break_graph, "InvalidProtobuf"),
+        (exchange, "other@1 is served with other graphs; give these another revision"),
+        (lose_the_manifest_format, "is not a manifest of format"),
+    ],
+)
+async def test_a_bad_bundle_is_refused_and_the_one_before_it_serves_on(
+    app: FastAPI,
+    folder: Path,
+    spoil: Callable[[Path], None],
+    reason: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running(app) as client:
+        session = await new_session(client, [picture()], model="other")
+        before = (await post_segment(client, session, [picture(seed=1)])).json()
+        spoil(folder / "other-1")
+        assert await reloaded(app, client, refused=1) == ["tiny@1", "other@1"]
+        assert reason in str([vars(record).get("reason") for record in caplog.records])
+        assert (await post_segment(client, session, [picture(seed=1)])).json() == before
+        assert (await client.get("/readyz")).status_code == 200
+        write_tiny_bundle(folder / "other-1", name="other", revision="1")
+        assert await reloaded(app, client, refused=0) == ["tiny@1", "other@1"]
+
+
+async def test_a_bad_bundle_keeps_no_other_from_being_served(app: FastAPI, folder: Path) -> None:
+    alter(folder / "other-1")
+    (folder / "notes").mkdir()
+    shutil.copytree(folder / "tiny-1", folder / ".half-copied")
+    async with running(app) as client:
+        assert served(await client.get("/models")) == ["tiny@1"]
+
+
+async def test_one_revision_is_not_taken_from_two_directories(app: FastAPI, folder: Path) -> None:
+    async with running(app) as client:
+        shutil.copytree(folder / "other-1", folder / "zz-copy")
+        assert await reloaded(app, client, refused=1) == ["tiny@1", "other@1"]
+
+
+async def test_a_tier_that_is_added_leaves_sessions_valid(app: FastAPI, folder: Path) -> None:
+    async with running(app) as client:
+        session = await new_session(client, [picture()], model="other")
+        path = folder / "other-1" / MANIFEST_FILE
+        manifest = json.loads(path.read_text())
+        tier = {"graphs": manifest["graphs"], "metrics": {"agreement": 1.0}}
+        path.write_text(json.dumps(manifest | {"tiers": {"int8": tier}}))
+        assert await reloaded(app, client, refused=0) == ["tiny@1", "other@1"]
+        assert (await client.get("/models")).json()["models"][1]["tiers"] == {
+            "int8": {"agreement": 1.0}
+        }
+        assert (await post_segment(client, session, [picture()])).status_code == 200
+        depth = parse((await client.get("/metrics")).text)
+        labels = {"lane": "head", "device": "cpu", "model": "other@1"}
+        assert depth.value("fss_engine_queue_depth", **labels) == 0
+
+
+async def test_changes_are_noticed_where_they_are_watched_for(
+    settings: Settings, folder: Path
+) -> None:
+    watched = {"bundle": folder / "tiny-1", "bundles": folder, "bundles_watch_s": 0.05}
+    async with running(create_app(settings.model_copy(update=watched))) as client:
+        write_tiny_bundle(folder / ".tiny-2", revision="2")
+        (folder / ".tiny-2").rename(folder / "tiny-2")
+        async with asyncio.timeout(TIMEOUT_S):
+            while "tiny@2" not in served(await client.get("/models")):
+                pass
+        (folder / "tiny-2").rename(folder / ".tiny-2")
+        async with asyncio.timeout(TIMEOUT_S):
+            while "tiny@2" in served(await client.get("/models")):
+                pass
+        assert "tiny@2" not in (await client.get("/metrics")).text
