@@ -77,5 +77,7 @@ def _service(folder: Path, bundle: Path, redis: RedisProcess, threads: int) -> S
             "FSS_RATE_LIMIT": f"{RATE_LIMIT}/day",
             "FSS_INTRA_OP_THREADS": str(threads),
             "FSS_CODEC_THREADS": str(threads),
+            # The single one was asked everything while it idled: it would only have to remember.
+            "FSS_ENCODE_CACHE_BYTES": "0",
         },
     )
