@@ -1,8 +1,17 @@
-"""Keeps the tests out of the home of who runs them."""
+"""Keeps the tests out of the home of who runs them, and skips what cannot run here."""
 
 from collections.abc import Iterator
 
 import pytest
+
+from tests.programs import missing
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip, all with one visible line, what needs a program that is not there."""
+    for marker, reason in missing().items():
+        if item.get_closest_marker(marker):
+            pytest.skip(reason)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,18 +7,12 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome
 
-from tests.browser.chromium import CHROMIUM, DESKTOP, DRIVER, chromium, look_like
+from tests.browser.chromium import DESKTOP, chromium, look_like
 from tests.browser.playground import Playground
 from tests.service.processes import serving
 
 Serve = Callable[..., Playground]
 Visit = Callable[..., Playground]
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip, all with one visible line, what needs programs that Python cannot install."""
-    if (CHROMIUM is None or DRIVER is None) and item.get_closest_marker("browser"):
-        pytest.skip("chromium is not installed (Debian: apt-get install chromium chromium-driver)")
 
 
 @pytest.fixture(scope="session")

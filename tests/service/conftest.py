@@ -12,16 +12,10 @@ from service.app import create_app
 from service.engine import FakeEngine, OnnxEngine
 from service.settings import SHIPPED_BUNDLE, Settings
 from tests.service.http_api import running
-from tests.service.redis_server import BINARY, RedisServer
+from tests.service.redis_server import RedisServer
 from tests.service.tiny_bundle import write_tiny_bundle
 
 _BUNDLES = ["tiny", *(["shipped"] if (SHIPPED_BUNDLE / "manifest.json").exists() else [])]
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip, all with one visible line, what needs a program that Python cannot install."""
-    if BINARY is None and item.get_closest_marker("redis"):
-        pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from service.planning.profile import load_profile
 from tests.service.processes import serving
-from tests.service.redis_server import BINARY, RedisServer
+from tests.service.redis_server import RedisServer
 from tests.service.tiny_bundle import write_tiny_bundle
 
 ROOT = Path(__file__).parents[3]
@@ -65,7 +65,6 @@ def test_simulate_tells_what_breaks_first() -> None:
 
 
 @pytest.mark.redis
-@pytest.mark.skipif(BINARY is None, reason="redis-server is not installed")
 def test_measured_costs_can_be_planned_with(tmp_path: Path) -> None:
     redis = RedisServer(tmp_path)
     redis.start()
