@@ -15,7 +15,7 @@ import yaml
 from tests.packaging.instructions import block_with, follow
 from tests.packaging.manifests import K8S
 from tests.service.pictures import picture
-from tests.service.processes import Server, serving, unused_port
+from tests.service.processes import Server, register, serving, unused_port
 from tests.service.tiny_bundle import write_tiny_bundle
 
 pytestmark = pytest.mark.redis
@@ -91,18 +91,6 @@ def deployed_service(home: Path, bundle: Path, port: int) -> Iterator[Server]:
     }
     with serving(home / "service.log", environment) as server:
         yield server
-
-
-def register(client: httpx.Client) -> str:
-    """The id of a new session."""
-    scene = picture()
-    response = client.post(
-        "/support",
-        data={"class_name": "thing"},
-        files={"images": scene.image_png, "masks": scene.mask_png},
-    )
-    assert response.status_code == 201, response.text
-    return str(response.json()["session_id"])
 
 
 def segment(client: httpx.Client, session_id: str) -> int:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import httpx
 
+from tests.service.pictures import picture
+
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 60
 LOG_TIMEOUT_S = 10
@@ -75,3 +77,15 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def register(client: httpx.Client) -> str:
+    """The id of a new session."""
+    scene = picture()
+    response = client.post(
+        "/support",
+        data={"class_name": "thing"},
+        files={"images": scene.image_png, "masks": scene.mask_png},
+    )
+    assert response.status_code == 201, response.text
+    return str(response.json()["session_id"])

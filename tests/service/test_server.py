@@ -5,12 +5,11 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.service.http_api import assert_problem
 from tests.service.pictures import iou, picture
-from tests.service.processes import STOP_TIMEOUT_S, Server, serving
+from tests.service.processes import STOP_TIMEOUT_S, Server, register, serving
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -21,17 +20,6 @@ def server(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     environment = {"FSS_BUNDLE": str(tiny_bundle), "FSS_MAX_BODY_BYTES": str(MAX_BODY_BYTES)}
     with serving(tmp_path_factory.mktemp("server") / "log", environment) as running:
         yield running
-
-
-def register(client: httpx.Client) -> str:
-    scene = picture()
-    response = client.post(
-        "/support",
-        data={"class_name": "thing"},
-        files={"images": scene.image_png, "masks": scene.mask_png},
-    )
-    assert response.status_code == 201, response.text
-    return str(response.json()["session_id"])
 
 
 def test_both_endpoints(server: Server) -> None:
