@@ -16,7 +16,7 @@ from model.data.episodes import MIN_AREA
 from model.experiments.ablation import RowResult, Trial, run_ablation
 from model.experiments.ablation_table import as_json, markdown
 from model.experiments.variants import AblationError, Comparison, Variant, comparisons
-from model.training import ConfigError, load_config
+from model.training import ConfigError, load_config, repeat_sums
 
 _ERRORS = (AblationError, CheckpointError, ConfigError, DatasetError, PretrainedWeightsError)
 TABLE_FILE, FIGURES_FILE = "ablation.md", "ablation.json"
@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Train, judge and write the table; SIGINT and SIGTERM leave the finished rows in it."""
+    repeat_sums()
     try:
         groups = comparisons(args.shots)
         variants = _chosen(groups, args.rows)

@@ -15,6 +15,7 @@ from model.training import (
     Run,
     has_checkpoint,
     load_config,
+    repeat_sums,
     take_place,
 )
 
@@ -51,6 +52,7 @@ def main(args: argparse.Namespace) -> int:
     if args.minutes is not None and not args.minutes > 0:
         print("--minutes must be above 0", file=sys.stderr)
         return 2
+    repeat_sums()
     stopped: list[int] = []
 
     def stop(number: int, _: FrameType | None) -> None:

@@ -2,7 +2,7 @@
 
 from model.training.checkpoints import CHECKPOINT_FILE
 from model.training.config import ConfigError, Parts, TrainConfig, load_config
-from model.training.place import Place, PlaceError, take_place
+from model.training.place import Place, PlaceError, repeat_sums, take_place
 from model.training.run import Run, has_checkpoint
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "TrainConfig",
     "has_checkpoint",
     "load_config",
+    "repeat_sums",
     "take_place",
 ]

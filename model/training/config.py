@@ -130,6 +130,7 @@ class TrainConfig(_Config):
     """Everything that decides a training run."""
 
     preset: str
+    head_of: Path | None = None  # a bundle whose head is started from, as far as it fits
     parts: Parts = Parts()
     input_side: Annotated[int, Field(ge=65)]
     unseen: UnseenFold | None
@@ -184,11 +185,14 @@ class TrainConfig(_Config):
                 )
 
     @property
+    def test_classes(self) -> tuple[str, ...]:
+        """The classes of the unseen fold, by their names in its set."""
+        return () if self.unseen is None else fold_classes(self.unseen.fold, self.unseen.scheme)
+
+    @property
     def excluded_names(self) -> frozenset[str]:
         """Names of the classes that no image of the run may show."""
-        if self.unseen is None:
-            return frozenset()
-        return excluded_names(fold_classes(self.unseen.fold, self.unseen.scheme))
+        return excluded_names(self.test_classes) if self.unseen else frozenset()
 
     def for_fold(self, fold: int) -> "TrainConfig":
         """The same recipe with another fold of its scheme unseen.
