@@ -11,6 +11,7 @@ from model.build.checkpoint import (
 )
 from model.build.presets import PRESETS, NetworkConfig, build_network
 from model.build.pretrained import PretrainedWeightsError, load_pretrained
+from model.build.start import load_head
 
 __all__ = [
     "PRESETS",
@@ -19,6 +20,7 @@ __all__ = [
     "PresenceRecord",
     "PretrainedWeightsError",
     "build_network",
+    "load_head",
     "load_network",
     "load_pretrained",
     "network_state",
