@@ -1,7 +1,6 @@
 """A device at work: its lanes, its worker, and the encodings it holds."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,19 +27,18 @@ from model.runtime import (
     leave_one_out,
     mirrored,
 )
+from service.engine.accounts import Accounts
 from service.engine.base import Coverage, EngineCounters, ImageU8
 from service.engine.courtesy import run_politely
-from service.engine.device_memory import device_memory
 from service.engine.encoding_cache import Digest, EncodingCache, digest
-from service.engine.lane import Job, Lane, Payload, Result
+from service.engine.lane import Lane, Payload, Result
 from service.engine.options import EngineOptions
 from service.engine.shared import SharedDevice
 from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, Stages
-from service.engine.turns import Turns
+from service.engine.warm_up import warm_up
 from service.engine.worker import Worker
-from service.telemetry import EngineMetrics, ModelMetrics, add_stage, stage
+from service.telemetry import EngineMetrics, ModelMetrics, stage
 
-_NEWEST_SHARE = 0.1  # of the latest, in the running mean of what images and pairs cost
 _FINISHING, _BEGINNING = 1, 0  # what has come furthest is finished before new work begins
 
 
@@ -82,11 +80,10 @@ class Pipeline:
         own_metrics: ModelMetrics,
     ) -> None:
         self._encoder, self._share, self._manifest = encoder, share, manifest
-        self._cost_s: defaultdict[str, float] = defaultdict(float)
         self._bundle, self._device, self._precision = bundle, device, precision
         self._options = options
-        self._counters, self._clock = counters, clock
-        self._metrics, self._own_metrics = metrics, own_metrics
+        self._counters = counters
+        self._accounts = Accounts(device, clock, metrics, own_metrics)
         self._stages = self._load(options.batch_sizes)
         sizes, wait_s = options.batch_sizes, options.batch_wait_s
         self._queries = Lane("query", self._encode, sizes, _BEGINNING, wait_s)
@@ -101,7 +98,7 @@ class Pipeline:
             turns=share.turns,
             revive=self._revive,
             clock=clock,
-            on_batch=self._count_batch,
+            on_batch=self._accounts.batch_done,
         )
 
     @property
@@ -112,11 +109,11 @@ class Pipeline:
     def start(self) -> None:
         """Begin to take work; once."""
         self.worker.start()
-        self._show_gauges()
+        self._accounts.watch(self.worker.lanes)
 
     def cost_s(self, images: int, classes: int) -> float:
-        """Seconds of the device that a request would take, by what others took lately."""
-        return images * (self._cost_s["encode"] + classes * self._cost_s["head"])
+        """See `Accounts.cost_s`."""
+        return self._accounts.cost_s(images, classes)
 
     async def register(
         self, images: Sequence[ImageU8], masks: Sequence[Coverage], deadline: float
@@ -174,7 +171,7 @@ class Pipeline:
     ) -> list[Encoded]:
         held = [self.cache.find(key) for key in digests]
         asked = zip(digests, images, held, strict=True)
-        self._metrics.cache(sum(each is not None for each in held), held.count(None))
+        self._accounts.looked_up(sum(each is not None for each in held), held.count(None))
         missing = {key: image for key, image, found in asked if found is None}
         jobs = [EncodeJob(image) for image in missing.values()]
         encoded = await self._run(name, lane, jobs, deadline)
@@ -215,41 +212,8 @@ class Pipeline:
         finally:
             for job in jobs:
                 job.future.cancel()
-        self._count_times(name, jobs)
-        self._learn_cost(name, lane, jobs)
+        self._accounts.request_done(name, lane, jobs)
         return results
-
-    def _count_times(self, name: str, jobs: Sequence[Job[Payload, Result]]) -> None:
-        """How long a request waited in the queue, and its work took from its first batch on."""
-        if jobs:
-            taken_at = min(job.taken_at for job in jobs)
-            done_at = max(job.done_at for job in jobs)
-            waited_s, now = taken_at - jobs[0].waiting.enqueued_at, self._clock()
-            add_stage("queue", waited_s, ended_s_ago=now - taken_at)
-            add_stage(name, done_at - taken_at, ended_s_ago=now - done_at)
-
-    def _learn_cost(
-        self, name: str, lane: Lane[Payload, Result], jobs: Sequence[Job[Payload, Result]]
-    ) -> None:
-        """A running mean of what an image costs the encoder, and a pair the head."""
-        if jobs:
-            unit_s = sum(job.cost_s for job in jobs) / sum(lane.weigh(job.payload) for job in jobs)
-            share = _NEWEST_SHARE if name in self._cost_s else 1.0
-            self._cost_s[name] += share * (unit_s - self._cost_s[name])
-
-    def _count_batch(
-        self, lane: Lane[Payload, Result], jobs: Sequence[Job[Payload, Result]], seconds: float
-    ) -> None:
-        self._own_metrics.batch(lane.name, str(self._device), len(jobs), seconds)
-        for job in jobs:
-            waited_s = job.taken_at - job.waiting.enqueued_at
-            self._own_metrics.waited(lane.name, str(self._device), waited_s)
-
-    def _show_gauges(self) -> None:
-        for lane in self.worker.lanes:
-            self._own_metrics.watch_queue(lane.name, str(self._device), lane.depth)
-        if (memory := device_memory(self._device)) is not None:
-            self._metrics.watch_device_memory(str(self._device), memory.read_used, memory.total)
 
     def _encode(self, jobs: Sequence[EncodeJob]) -> list[Encoded]:
         return self._stages.encode(jobs)
@@ -265,7 +229,7 @@ class Pipeline:
 
     def _revive(self) -> None:
         self._stages = self._load((1,))  # callers wait: the other sizes warm as they come
-        self._own_metrics.restarted(str(self._device))
+        self._accounts.restarted()
         self._share.lose_encodings()
 
     def _load(self, sizes: Sequence[int]) -> Stages:
@@ -288,29 +252,9 @@ class Pipeline:
             raise InvalidBundleError(f"{self._bundle} is another bundle by now: have it reloaded")
         bounds = {"max_pairs": options.max_batch_pairs, "max_padded_shots": options.max_batch_shots}
         side = runtime.manifest.input_side
-        _warm_up(Stages(runtime, EngineCounters(), **bounds), side, sizes, self._share.turns)
+        warm_up(Stages(runtime, EngineCounters(), **bounds), side, sizes, self._share.turns)
         return Stages(runtime, self._counters, **bounds)
 
 
 def _pairs(job: HeadJob) -> int:
     return len(job.classes)
-
-
-def _warm_up(stages: Stages, side: int, batch_sizes: Sequence[int], turns: Turns) -> None:
-    """Real inferences through all graphs on a grey image with an object in its middle.
-
-    Each takes a turn, so that what is served meanwhile from other bundles goes on.
-    """
-    image = np.full((side, side, 3), 127, np.uint8)
-    mask = np.zeros((side, side), np.float32)
-    mask[side // 4 : -(side // 4), side // 4 : -(side // 4)] = 1.0
-    with turns.turn():
-        (support,) = stages.encode([EncodeJob(image, mask)])
-        shots = SupportSet(tuple(stages.prototypes([PrototypeJob(support, mask)])))
-    for size in batch_sizes:
-        with turns.turn():
-            queries = stages.encode([EncodeJob(image)] * size)
-        with turns.turn():
-            stages.head([HeadJob(query, (shots,)) for query in queries])
-    with turns.turn():
-        stages.cells([CellsJob(queries[0], shots)])

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry
 
 from model.contract import (
     InvalidBundleError,
@@ -34,6 +35,7 @@ from service.errors import (
     QueueFullError,
     WorkerLostError,
 )
+from service.telemetry import EngineMetrics
 from tests.service.pictures import BLUE, RED, Picture, picture
 from tests.service.tiny_bundle import write_tiny_bundle
 
@@ -41,8 +43,11 @@ TIMEOUT_S = 20
 
 
 @asynccontextmanager
-async def started(bundle: Path, **options: Any) -> AsyncIterator[OnnxEngine]:
-    engine = OnnxEngine(bundle, EngineOptions(**options))
+async def started(
+    bundle: Path, registry: CollectorRegistry | None = None, **options: Any
+) -> AsyncIterator[OnnxEngine]:
+    metrics = None if registry is None else EngineMetrics(registry)
+    engine = OnnxEngine(bundle, EngineOptions(**options), metrics=metrics)
     await engine.start()
     assert engine.failure is None
     try:
@@ -82,6 +87,21 @@ class Held:
 
     async def until_entered(self) -> None:
         assert await asyncio.to_thread(self.entered.wait, TIMEOUT_S)
+
+
+async def until_waiting(registry: CollectorRegistry, **jobs: int) -> None:
+    """Until so many jobs wait in the queues of these lanes."""
+    end = time.monotonic() + TIMEOUT_S
+    waiting: dict[str, float] = {}
+    while any(waiting.get(lane) != count for lane, count in jobs.items()):
+        assert time.monotonic() < end, waiting
+        await asyncio.sleep(0.01)
+        waiting = {
+            sample.labels["lane"]: sample.value
+            for metric in registry.collect()
+            for sample in metric.samples
+            if sample.name == "fss_engine_queue_depth"
+        }
 
 
 async def test_shapes_and_kinds_of_every_bundle(bundle: Path) -> None:
@@ -131,7 +151,7 @@ async def test_chunks_of_the_head_change_nothing(
     classes = [shots, part(shots, 0), part(shots, 1, 2), part(shots, 2)]
     images = [pixels(picture(RED), engine), pixels(picture(BLUE), engine)]
     whole = await engine.segment(images, classes)
-    async with started(tiny_bundle, **bounds) as chunked:
+    async with started(tiny_bundle, None, **bounds) as chunked:
         for found, wanted in zip(await chunked.segment(images, classes), whole, strict=True):
             np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
         assert chunked.counters.head_runs > 1
@@ -172,7 +192,8 @@ async def test_warm_up_is_not_counted(engine: OnnxEngine) -> None:
 
 
 async def test_requests_share_batches(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with started(tiny_bundle) as engine:
+    registry = CollectorRegistry()
+    async with started(tiny_bundle, registry) as engine:
         shots = await learn(engine, picture(RED))
         held = Held(monkeypatch)
         runs = engine.counters.encoder_runs
@@ -183,7 +204,7 @@ async def test_requests_share_batches(tiny_bundle: Path, monkeypatch: pytest.Mon
             asyncio.create_task(engine.segment([image], [shots])) for _ in range(4)
         ]
         others.append(asyncio.create_task(learn(engine, picture(BLUE))))
-        await asyncio.sleep(0)
+        await until_waiting(registry, query=4, support=1)
         held.release.set()
         await asyncio.gather(first, *others)
         assert engine.counters.encoder_runs == runs + 1 + 1 + 1  # supports in a lane of their own
