@@ -1,6 +1,7 @@
 """Every number and switch of the service, read once from `FSS_*` in the entry point."""
 
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -24,6 +25,7 @@ MIB = 1024 * 1024
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 BatchSize = Annotated[int, Field(ge=1, le=256)]
 _DEVICE = r"(cpu|(cuda|tensorrt)(:\d{1,2})?)"
+_DEVICES = re.compile(rf"auto|{_DEVICE}(,{_DEVICE})*")
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 
 
@@ -31,6 +33,12 @@ def _ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
     if not sizes or sizes[0] != 1 or sorted(set(sizes)) != list(sizes):
         raise ValueError("must ascend from 1, such as 1,2,4,8")
     return sizes
+
+
+def _devices(text: str) -> str:
+    if not _DEVICES.fullmatch(text):
+        raise ValueError("must be auto, or devices such as cpu or cuda:0,cuda:1")
+    return text
 
 
 def _rate_limits(text: str) -> str:
@@ -102,7 +110,7 @@ class Settings(BaseSettings):
     """How often to look for changed bundles unasked; 0: never."""
     bundle_key: Path | None = None
     """An Ed25519 public key; bundles that it has not signed are refused. Unset: none need be."""
-    devices: Annotated[str, Field(pattern=rf"^(auto|{_DEVICE}(,{_DEVICE})*)$")] = "auto"
+    devices: Annotated[str, AfterValidator(_devices)] = "auto"
     """`auto` (every GPU, else the CPU), or for example `cpu` or `cuda:0,cuda:1`."""
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
     """Of the network; `auto`: the fastest of the bundle's that the device gains by."""

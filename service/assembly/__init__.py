@@ -1,6 +1,12 @@
 """Makes the parts that the application is put together from, by the settings."""
 
-from service.assembly.engines import create_engine, create_library, describe_build
+from service.assembly.engines import (
+    create_engine,
+    create_library,
+    create_loader,
+    create_shelf,
+    describe_build,
+)
 from service.assembly.parts import (
     create_access,
     create_jobs,
@@ -15,8 +21,10 @@ __all__ = [
     "create_engine",
     "create_jobs",
     "create_library",
+    "create_loader",
     "create_mirror",
     "create_resources",
+    "create_shelf",
     "create_store",
     "create_tracer",
     "describe_build",

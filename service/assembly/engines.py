@@ -37,11 +37,16 @@ def create_library(settings: Settings, metrics: Metrics) -> Library:
         return Library(models)
     return Library(
         models,
-        Shelf(settings.bundle, settings.bundles),
+        create_shelf(settings),
         load,
         watch_s=settings.bundles_watch_s,
         on_switch=partial(describe_build, metrics, models),
     )
+
+
+def create_shelf(settings: Settings) -> Shelf:
+    """Where bundles are looked for."""
+    return Shelf(settings.bundle, settings.bundles)
 
 
 def create_loader(

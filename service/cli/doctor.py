@@ -19,6 +19,7 @@ from service.cli.machine import (
 )
 
 if TYPE_CHECKING:
+    from service.engine import Engine
     from service.settings import Settings
 
 Verdict = Literal["ok", "note", "bad"]
@@ -26,7 +27,7 @@ _GIB = 1024**3
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at; `bad` keeps the service from working, `note` does not."""
+    """One thing that was looked at; what is `bad` does not work, a `note` is for information."""
 
     about: str
     verdict: Verdict
@@ -38,8 +39,8 @@ def doctor(
 ) -> None:
     """Say what the service would run on here, and why a GPU is not used.
 
-    Looks at the processor, memory, onnxruntime, GPU, settings, bundle and session store, and runs
-    one inference. The exit status is 1 if the service could not work.
+    Looks at the processor, memory, onnxruntime, GPU, settings, bundles and session store, and runs
+    one inference of each bundle. The exit status is 1 if something would not work.
     """
     findings = list(examine())
     if as_json:
@@ -64,7 +65,7 @@ def examine() -> Iterator[Finding]:
         yield Finding("settings", "bad", str(exc))
     yield _gpu("auto" if settings is None else settings.devices)
     if settings is not None:
-        yield asyncio.run(_engine(settings))
+        yield from _bundles(settings)
         yield asyncio.run(_store(settings))
 
 
@@ -129,23 +130,43 @@ def _settings() -> "Settings":
         return read_settings(os.environ)
 
 
-async def _engine(settings: "Settings") -> Finding:
-    """Load the bundle and run it once, as the service does before it is ready."""
-    from service.assembly import create_engine
+def _bundles(settings: "Settings") -> Iterator[Finding]:
+    """Each bundle loaded and run once, one at a time; those of the folder by their directories."""
+    from model.contract import Manifest
+    from service.assembly import create_loader, create_shelf
     from service.cli.serve import starting
+    from service.engine import REFUSALS, require_own_revision
 
+    shelf, seen = create_shelf(settings), list[Manifest]()
     try:
         with starting():
-            engine = create_engine(settings)
-    except CommandError as exc:
-        return Finding("bundle", "bad", str(exc))
+            load = create_loader(settings)
+        directories = [shelf.bundle] if settings.engine == "fake" else shelf.directories()
+    except (CommandError, OSError) as exc:
+        yield Finding("bundle", "bad", str(exc))
+        return
+    for directory in directories:
+        place = "" if directory == shelf.bundle else f"{directory.name}: "
+        try:
+            engine = load(directory)
+            require_own_revision(engine.manifest, seen)
+        except REFUSALS as exc:
+            yield Finding("bundle", "bad", f"{place}{exc}")
+            continue
+        seen.append(engine.manifest)
+        verdict, text = asyncio.run(_tried(engine))
+        yield Finding("bundle", verdict, f"{place}{text}")
+
+
+async def _tried(engine: "Engine") -> tuple[Verdict, str]:
+    """What comes of running a bundle once, as the service does before it is ready."""
+    name = engine.manifest.model
     await engine.start()
     try:
-        name = engine.manifest.model
         if engine.failure is not None or not engine.ready:
-            return Finding("bundle", "bad", f"{name}: {engine.failure or 'no inference'}")
+            return "bad", f"{name}: {engine.failure or 'no inference'}"
         devices = ", ".join(f"{device} in {each}" for device, each in engine.devices.items())
-        return Finding("bundle", "ok", f"{name} works on {devices}")
+        return "ok", f"{name} works on {devices}"
     finally:
         await engine.stop()
 

@@ -11,6 +11,8 @@ import typer
 from service.cli.failure import USAGE, CommandError
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
+
     from service.settings import Settings
 
 
@@ -87,7 +89,10 @@ def starting() -> Iterator[None]:
 
     try:
         yield
-    except (ValidationError, InvalidBundleError, MissingTierError) as exc:
+    except ValidationError as exc:
+        message = f"the service cannot start: {'; '.join(_wrong_settings(exc))}"
+        raise CommandError(message, USAGE) from exc
+    except (InvalidBundleError, MissingTierError) as exc:
         raise CommandError(f"the service cannot start: {exc}", USAGE) from exc
     except BundleKeyError as exc:
         raise CommandError(f"the service cannot start: FSS_BUNDLE_KEY: {exc}", USAGE) from exc
@@ -97,3 +102,10 @@ def starting() -> Iterator[None]:
     except JobsDirectoryError as exc:
         message = f"the service cannot start: FSS_JOBS_DIR: {exc}"
         raise CommandError(message, USAGE) from exc
+
+
+def _wrong_settings(error: "ValidationError") -> list[str]:
+    """Each by the name of its variable, without what was given: that may be a secret."""
+    told = error.errors(include_url=False, include_context=False, include_input=False)
+    texts = [(each["loc"], each["msg"].removeprefix("Value error, ")) for each in told]
+    return [f"FSS_{str(place[0]).upper()}: {text}" if place else text for place, text in texts]

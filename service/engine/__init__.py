@@ -5,7 +5,7 @@ from service.engine.base import Answers, Coverage, Engine, EngineCounters, Image
 from service.engine.cpu import available_cpus
 from service.engine.devices import parse_devices
 from service.engine.fake import FakeEngine
-from service.engine.library import Library
+from service.engine.library import REFUSALS, Library, require_own_revision
 from service.engine.models import Models
 from service.engine.onnx import OnnxEngine
 from service.engine.options import EngineOptions
@@ -13,6 +13,7 @@ from service.engine.shared import Shared
 from service.engine.shelf import Shelf
 
 __all__ = [
+    "REFUSALS",
     "Admission",
     "Answers",
     "Coverage",
@@ -28,4 +29,5 @@ __all__ = [
     "Shelf",
     "available_cpus",
     "parse_devices",
+    "require_own_revision",
 ]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 
 from model.contract import InvalidBundleError, Manifest, MissingTierError
@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 def _nothing() -> None: ...
 
 
-_REFUSALS = (InvalidBundleError, MissingTierError, OSError)
+REFUSALS = (InvalidBundleError, MissingTierError, OSError)
 
 
 class Library:
@@ -125,7 +125,7 @@ class Library:
                 return
             try:
                 engine = await self._engine_of(directory, held)
-            except _REFUSALS as exc:
+            except REFUSALS as exc:
                 _log.error("bundle refused", extra={"bundle": directory.name, "reason": str(exc)})
                 refused += 1
                 if directory not in self._held:
@@ -155,7 +155,7 @@ class Library:
         held = self._held.get(directory)
         if held is not None and held.manifest == fresh.manifest and held.failure is None:
             return held
-        _require_own_revision(fresh.manifest, [each.manifest for each in beside.values()])
+        require_own_revision(fresh.manifest, [each.manifest for each in beside.values()])
         _require_same_weights(fresh.manifest, self.models.manifest_of(fresh.manifest.model))
         await fresh.start()
         if fresh.failure is not None:
@@ -172,7 +172,12 @@ class Library:
         _log.info("model unloaded", extra={"model": engine.manifest.model})
 
 
-def _require_own_revision(manifest: Manifest, others: list[Manifest]) -> None:
+def require_own_revision(manifest: Manifest, others: Iterable[Manifest]) -> None:
+    """One model comes from one directory.
+
+    Raises:
+        InvalidBundleError.
+    """
     if any(other.model == manifest.model for other in others):
         raise InvalidBundleError(f"{manifest.model} comes from another directory already")
 

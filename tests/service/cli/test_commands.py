@@ -16,6 +16,7 @@ from service.cli.doctor import why_no_gpu
 from service.cli.machine import Gpus
 from tests.service.pictures import Picture, iou, picture
 from tests.service.processes import serving, unused_port
+from tests.service.tiny_bundle import write_tiny_bundle
 
 # pycocotools answers NumPy 2's question for a copy in the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -200,6 +201,37 @@ def test_doctor_finds_what_is_broken(tmp_path: Path) -> None:
     assert status == 1
     assert (findings["bundle"]["verdict"], findings["sessions"]["verdict"]) == ("bad", "bad")
     assert "hunter2" not in str(findings)
+
+
+def test_doctor_looks_at_every_bundle(tmp_path: Path, tiny_bundle: Path) -> None:
+    bundles = tmp_path / "bundles"
+    write_tiny_bundle(bundles / "newer", revision="2")
+    write_tiny_bundle(bundles / "same", revision="2")
+    write_tiny_bundle(bundles / "torn", revision="3")
+    (bundles / "torn" / "head.onnx").write_bytes(b"")
+    run = subprocess.run(
+        [sys.executable, "-m", "service", "doctor"],
+        capture_output=True,
+        text=True,
+        env=os.environ
+        | {"FSS_BUNDLE": str(tiny_bundle), "FSS_BUNDLES": str(bundles), "FSS_DEVICES": "cpu"},
+        timeout=120,
+    )
+    found = [line for line in run.stdout.splitlines() if line[5:].startswith("bundle ")]
+    assert [line[:5].strip() for line in found] == ["ok", "ok", "bad", "bad"]
+    assert "newer: tiny@2 works on cpu" in found[1]
+    assert "same: tiny@2 comes from another directory" in found[2]
+    assert "torn: graph head does not match the hash" in found[3]
+    assert run.returncode == 1
+
+
+def test_doctor_tells_wrong_settings_in_plain_words() -> None:
+    status, findings = doctor({"FSS_DEVICES": "bogus", "FSS_PORT": "none"})
+    assert (status, findings["settings"]["verdict"]) == (1, "bad")
+    told = findings["settings"]["text"].removeprefix("the service cannot start: ")
+    port, devices = told.split("; ")
+    assert port.startswith("FSS_PORT: Input should be a valid integer")
+    assert devices == "FSS_DEVICES: must be auto, or devices such as cpu or cuda:0,cuda:1"
 
 
 @pytest.mark.parametrize(
