@@ -1,6 +1,5 @@
 """What work on a device takes, and who is told of it."""
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -31,11 +30,12 @@ class Accounts:
     ) -> None:
         self._device, self._clock = device, clock
         self._metrics, self._own_metrics = metrics, own_metrics
-        self._cost_s: defaultdict[str, float] = defaultdict(float)
+        self._cost_s: dict[str, float] = {}
 
     def cost_s(self, images: int, classes: int) -> float:
         """Seconds of the device that a request would take, by what others took lately."""
-        return images * (self._cost_s["encode"] + classes * self._cost_s["head"])
+        encode_s, head_s = (self._cost_s.get(name, 0.0) for name in ("encode", "head"))
+        return images * (encode_s + classes * head_s)
 
     def request_done(
         self, name: str, lane: Lane[Payload, Result], jobs: Sequence[Job[Payload, Result]]
@@ -58,8 +58,8 @@ class Accounts:
     ) -> None:
         """A running mean of what an image costs the encoder, and a pair the head."""
         unit_s = sum(job.cost_s for job in jobs) / sum(lane.weigh(job.payload) for job in jobs)
-        share = _NEWEST_SHARE if name in self._cost_s else 1.0
-        self._cost_s[name] += share * (unit_s - self._cost_s[name])
+        known_s = self._cost_s.get(name, unit_s)
+        self._cost_s[name] = known_s + _NEWEST_SHARE * (unit_s - known_s)
 
     def batch_done(
         self, lane: Lane[Payload, Result], jobs: Sequence[Job[Payload, Result]], seconds: float

@@ -434,19 +434,24 @@ async def test_a_device_that_hangs_fails_the_liveness(
         assert engine.failure is None
 
 
-async def test_it_learns_what_requests_cost_and_owe(
-    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def slow_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every encoding takes 50 ms more from now on."""
     encode = BundleRuntime.encode
 
     def slow(runtime: BundleRuntime, *arguments: Any) -> Encoded:
         time.sleep(0.05)
         return encode(runtime, *arguments)
 
+    monkeypatch.setattr(BundleRuntime, "encode", slow)
+
+
+async def test_it_learns_what_requests_cost_and_owe(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with started(tiny_bundle, batch_sizes=(1,)) as engine:
         assert engine.wait_s(3) == 0
         shots = await learn(engine, picture(RED))
-        monkeypatch.setattr(BundleRuntime, "encode", slow)
+        slow_down(monkeypatch)
         for seed in range(60):
             await engine.segment([pixels(picture(RED, seed=seed), engine)], [shots])
         assert engine.wait_s(0) == 0
@@ -460,6 +465,15 @@ async def test_it_learns_what_requests_cost_and_owe(
         assert engine.wait_s(1) > 6 * light_s
         await heavy
         assert engine.wait_s(1) < 3 * light_s
+
+
+async def test_the_first_request_teaches_all_of_its_cost(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(tiny_bundle, batch_sizes=(1,)) as engine:
+        slow_down(monkeypatch)
+        await learn(engine, picture(RED))
+        assert engine.wait_s(1) > 0.04
 
 
 async def test_the_precision_that_suits_the_device_is_served_and_told(bundle: Path) -> None:
