@@ -32,6 +32,7 @@ def create_resources(settings: Settings, models: Models, store: SessionStore) ->
         threshold_override=settings.threshold,
         max_tiles=settings.max_tiles,
         tiling=asyncio.Semaphore(settings.max_tiled_images),
+        deadline_s=settings.deadline_s,
     )
 
 

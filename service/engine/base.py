@@ -66,6 +66,13 @@ class Engine(Protocol):
                 and one class each.
         """
 
+    def cost_s(self, images: int, classes: int) -> float:
+        """Seconds that a device would work on a request, by what others took lately.
+
+        0 where costs are not known. Images alone cost more than in batches, so work that comes in
+        batches may take a part of it.
+        """
+
     async def start(self) -> None:
         """Load, warm up, and become ready; on failure `failure` says why."""
 

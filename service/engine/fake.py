@@ -53,6 +53,10 @@ class FakeEngine:
         """None: it is instant."""
         return 0.0
 
+    def cost_s(self, images: int, classes: int) -> float:
+        """Nothing: it is instant."""
+        return 0.0
+
     async def start(self) -> None:
         """Become ready."""
         self.ready = True

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -133,8 +134,10 @@ class JobRunner:
         store = MemoryStore(limits, max_sessions=1, max_bytes=2**62)
         form = JobForm.model_validate_json(job.form)
         await store.restore(SessionKey(job.owner, form.session_id or ""), content)
-        # Large images of a job wait for each other, and leave the places of requests to those.
-        return replace(self._resources, store=store, tiling=asyncio.Semaphore(1))
+        # Large images of a job wait for each other, and leave the places of requests to those. They
+        # may take as long as they take.
+        tiling = asyncio.Semaphore(1)
+        return replace(self._resources, store=store, tiling=tiling, deadline_s=math.inf)
 
     def _require(self, job: Job) -> None:
         """Fail where the job was deleted while it was worked on, which is nobody's fault."""

@@ -1,6 +1,7 @@
 """What every use case works with."""
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
@@ -25,6 +26,7 @@ class Resources:
     threshold_override: takes the place of the model's own threshold.
     max_tiles: of one image.
     tiling: places for images that are held at full size while their tiles are worked on.
+    deadline_s: after which nobody waits for an answer any more.
     """
 
     models: Models
@@ -36,6 +38,7 @@ class Resources:
     threshold_override: float | None = None
     max_tiles: int = 512
     tiling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    deadline_s: float = math.inf
 
     @property
     def shot_specs(self) -> Mapping[str, ShotSpec]:

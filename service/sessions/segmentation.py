@@ -1,7 +1,9 @@
 """Use case: find a session's classes in images."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -22,7 +24,7 @@ from service.sessions.labelling import ClassAnswer, Labels, describe_classes, la
 from service.sessions.mosaic import TiledLogits
 from service.sessions.resources import ModelResources, Resources
 from service.sessions.scale import Seen, tile_sides
-from service.sessions.tiling import segment_tiles
+from service.sessions.tiling import Tiles, lay_tiles, require_time, segment_tiles
 from service.sessions.uploads import QueryImage, drained, read_pixels, read_query
 from service.stores import Session, SessionKey
 from service.telemetry import stage
@@ -121,6 +123,7 @@ async def _label(
     finish: Callable[[Labels, Sequence[ClassAnswer]], Finished],
 ) -> list[Finished]:
     """Decode, infer and label; `finish` makes what is sent of each image's labels and classes."""
+    late_at = time.monotonic() + resources.deadline_s
     queries = await _read(resources, form)
     found = await resources.engine.segment(
         [query.pixels for query in queries], list(selection.classes.values())
@@ -134,20 +137,25 @@ async def _label(
             enter(query.height * query.width)
             return finish(label_pixels(answers, query.height, query.width, threshold), answers)
 
+    wholes = [_answers(resources, form, selection, found, k) for k in range(len(queries))]
+    layouts = [
+        _lay_tiles(resources, form, selection, query, logits, answers)
+        for query, logits, answers in zip(queries, found.logits, wholes, strict=True)
+    ]
+    require_time(resources, list(chain(*layouts)), late_at - time.monotonic())
     calls: list[Callable[[], Finished]] = []
     finished: dict[int, Finished] = {}
-    for position, query in enumerate(queries):
-        answers = _answers(resources, form, selection, found, position)
-        sides = _tile_sides(resources, form, selection, query, found.logits[position], answers)
-        if query.file is not None and sides:
+    for position, (query, answers, tiles) in enumerate(zip(queries, wholes, layouts, strict=True)):
+        if query.file is not None and tiles:
             # One after another: what they hold at full size is what bounds the memory.
             async with resources.tiling:
                 image = await _decode(resources, query.file, position)
-                tiled = await segment_tiles(resources, image, sides, selection.classes)
+                tiled = await segment_tiles(resources, image, tiles, selection.classes)
                 answers = [_closer(answer, tiled.get(answer.name)) for answer in answers]
                 del image, tiled
                 with stage("mask"):
                     finished[position] = await resources.pool.run(partial(label, query, answers))
+                del answers  # and with it the image
         else:
             calls.append(partial(label, query, answers))
     with stage("mask"):
@@ -186,27 +194,30 @@ def _answers(
     ]
 
 
-def _tile_sides(
+def _lay_tiles(
     resources: ModelResources,
     form: SegmentForm,
     selection: _Selection,
     query: QueryImage,
     logits: NDArray[np.float32],
     answers: Sequence[ClassAnswer],
-) -> Mapping[int, Sequence[str]]:
+) -> Sequence[Tiles]:
     """The tiles of an image by what the whole shows, `logits` (P, h, h) of its `answers`."""
+    if query.file is None:
+        return []
     marked = logits.max(axis=(1, 2)) >= logit(resources.threshold)  # (P,)
     seen = {
         answer.name: Seen(selection.classes[answer.name], answer.present and bool(found))
         for answer, found in zip(answers, marked.tolist(), strict=True)
     }
-    return tile_sides(
+    sides = tile_sides(
         form.mode,
         seen,
         height=query.height,
         width=query.width,
         input_side=resources.engine.manifest.input_side,
     )
+    return lay_tiles(resources, sides, query.height, query.width)
 
 
 async def _decode(resources: Resources, file: bytes, position: int) -> NDArray[np.uint8]:

@@ -2,24 +2,62 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import SupportSet, resize_image
 from service.engine import Answers, ImageU8
+from service.errors import DeadlineExceededError
 from service.sessions.mosaic import TiledLogits
 from service.sessions.resources import ModelResources
 from service.sessions.tiles import Grid
 
 # Few, so that the requests of others come in between: every batch queues anew behind them.
 _BATCH = 8
+# Costs are learned of images alone as well, which take up to so many times as long as in batches.
+_MOST_GAIN = 3.0
+
+
+class Tiles(NamedTuple):
+    """The tiles of one side, and the names of the classes to look for in them."""
+
+    grid: Grid
+    names: Sequence[str]
+
+
+def lay_tiles(
+    resources: ModelResources, sides: Mapping[int, Sequence[str]], height: int, width: int
+) -> list[Tiles]:
+    """The tiles of an image, by their sides and the names of the classes to look for at each."""
+    most = max(1, resources.max_tiles // max(1, len(sides)))
+    return [
+        Tiles(Grid.over(height, width, side, max_tiles=most), names)
+        for side, names in sides.items()
+    ]
+
+
+def require_time(resources: ModelResources, tiles: Sequence[Tiles], left_s: float) -> None:
+    """Fail now where tiles would be cut off by the deadline anyway.
+
+    Raises:
+        DeadlineExceededError.
+    """
+    engine, number = resources.engine, sum(each.grid.tiles for each in tiles)
+    cost_s = sum(engine.cost_s(each.grid.tiles, len(each.names)) for each in tiles) / _MOST_GAIN
+    left_s = max(0.0, left_s)
+    if cost_s > left_s:
+        raise DeadlineExceededError(
+            f"{number} tiles would take at least {cost_s:.0f} s, and {left_s:.0f} s are "
+            "left; ask with mode=whole, send smaller images, or make a job of them"
+        )
 
 
 async def segment_tiles(
     resources: ModelResources,
     image: NDArray[np.uint8],
-    sides: Mapping[int, Sequence[str]],
+    tiles: Sequence[Tiles],
     classes: Mapping[str, SupportSet],
 ) -> dict[str, TiledLogits]:
     """What each class's tiles say; in batches, each of which ends with the request.
@@ -27,17 +65,15 @@ async def segment_tiles(
     Args:
         resources: of the use cases.
         image: (H, W, 3) at full size.
-        sides: tile sides, and the names of the classes to look for at each.
+        tiles: of the image.
         classes: by name.
 
     Raises:
         NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.
     """
     manifest = resources.engine.manifest
-    height, width = image.shape[:2]
     found: dict[str, TiledLogits] = {}
-    for side, names in sides.items():
-        grid = Grid.over(height, width, side, max_tiles=max(1, resources.max_tiles // len(sides)))
+    for grid, names in tiles:
         answers = await _ask(resources, image, grid, [classes[name].near for name in names])
         for number, name in enumerate(names):
             found[name] = TiledLogits(

@@ -84,6 +84,10 @@ class RayEngine:
         """See `Engine.wait_s`; what replicas owe, whoever asked. Those inside are among them."""
         return self._backlog.wait_s()
 
+    def cost_s(self, images: int, classes: int) -> float:
+        """Not known here: replicas tell what they owe in all."""
+        return 0.0
+
     async def start(self) -> None:
         """Make or join the pool; errors end up in `failure`."""
         try:

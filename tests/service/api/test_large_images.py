@@ -163,6 +163,27 @@ async def test_tiles_that_come_too_late_end_the_request(settings: Settings) -> N
         assert_problem(late, 504, "deadline_exceeded")
 
 
+class CostlyEngine(CountingEngine):
+    """Knows that an image takes it three seconds, were it to come alone."""
+
+    def cost_s(self, images: int, classes: int) -> float:
+        return 3.0 * images * classes
+
+
+@pytest.mark.parametrize("mode", ["tiled", "auto"])
+async def test_tiles_that_can_only_come_too_late_are_not_begun(
+    settings: Settings, mode: str
+) -> None:
+    engine = CostlyEngine()
+    async with running(create_app(settings, engine=engine)) as client:
+        session_id = await new_session(client, [near()])
+        late = await post_segment(client, session_id, [near(), large()], mode=mode)
+        assert "mode=whole" in assert_problem(late, 504, "deadline_exceeded")["detail"]
+        assert engine.batches == [2]  # both as wholes
+        whole = await post_segment(client, session_id, [large()], mode="whole")
+        assert whole.status_code == 200
+
+
 @pytest.mark.parametrize("fields", [{"mode": "pyramid"}, {"mode": ""}])
 async def test_unknown_mode_is_named(client: httpx.AsyncClient, fields: dict[str, Any]) -> None:
     session_id = await new_session(client, [near()])
