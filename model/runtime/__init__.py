@@ -12,6 +12,7 @@ from model.runtime.refit import (
     fit_refit,
     leave_one_out,
     mirrored,
+    originals,
     support_cells,
 )
 
@@ -31,6 +32,7 @@ __all__ = [
     "fit_refit",
     "leave_one_out",
     "mirrored",
+    "originals",
     "resolve_precision",
     "support_cells",
 ]

@@ -5,6 +5,8 @@ own last layer no longer does. So that layer is fitted again, for one class, to 
 supports, each seen as a query of the others: a logistic regression, convex and small.
 """
 
+import hashlib
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeVar
 
 import cv2
@@ -68,6 +70,17 @@ def support_cells(
 def leave_one_out(shots: tuple[SupportPrototype, ...]) -> list[SupportSet]:
     """For each of K shots the class of the others; a single shot leaves one without any."""
     return [SupportSet((*shots[:k], *shots[k + 1 :])) for k in range(len(shots))]
+
+
+def originals(images: Sequence[NDArray[np.uint8]], masks: Sequence[Float]) -> list[int]:
+    """For each support the position of the first of the same image and mask, mostly its own.
+
+    A repeat is no further evidence: predicted from its original, it is marked only too well.
+    """
+    first: dict[bytes, int] = {}
+    pairs = zip(images, masks, strict=True)
+    digests = [hashlib.sha256(image.tobytes() + mask.tobytes()).digest() for image, mask in pairs]
+    return [first.setdefault(digest, position) for position, digest in enumerate(digests)]
 
 
 def mirrored(pixels: NDArray[Pixel]) -> NDArray[Pixel]:

@@ -126,8 +126,7 @@ class OnnxEngine:
             self._shared.owe(pipeline.cost_s(len(images), 1)),
         ):
             shots = await pipeline.register(images, masks, deadline)
-            # A single support cannot be held out, so there is nothing to judge a fit by.
-            if not adapt or (adapt == "auto" and len(shots) == 1):
+            if not adapt:
                 return SupportSet(shots)
             threshold = self.manifest.threshold
             return await pipeline.adapt(images, masks, shots, adapt, threshold, deadline)

@@ -26,6 +26,7 @@ from model.runtime import (
     choose_refit,
     leave_one_out,
     mirrored,
+    originals,
 )
 from service.engine.accounts import Accounts
 from service.engine.base import Coverage, EngineCounters, ImageU8
@@ -134,9 +135,14 @@ class Pipeline:
         deadline: float,
     ) -> SupportSet:
         """The shots with the head fitted to them, if it is to be; see `model.runtime.refit`."""
+        fresh = sorted(set(await asyncio.to_thread(originals, images, masks)))
+        # A single support cannot be held out, so there is nothing to judge a fit by.
+        if adapt == "auto" and len(fresh) == 1:
+            return SupportSet(shots)
+        images, masks = [images[k] for k in fresh], [masks[k] for k in fresh]
         encoded = await self._see("adapt", images, deadline)
-        others = leave_one_out(shots)
-        if len(shots) == 1:
+        others = leave_one_out(tuple(shots[k] for k in fresh))
+        if len(fresh) == 1:
             mirror_images, mirror_masks = mirrored(np.stack(images)), mirrored(np.stack(masks))
             mirror = await self.register(list(mirror_images), list(mirror_masks), deadline)
             others = [SupportSet(mirror)]

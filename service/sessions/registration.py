@@ -6,7 +6,7 @@ from functools import partial
 from statistics import geometric_mean
 
 from model.contract import SupportSet
-from model.runtime import Adapt
+from model.runtime import Adapt, originals
 from service.engine import Engine
 from service.errors import (
     ClassNotFoundError,
@@ -111,12 +111,21 @@ async def _read(resources: ModelResources, form: SupportForm) -> list[Support]:
         gate=resources.gate,
     )
     with stage("decode"):
-        return await resources.pool.gather(
+        supports = await resources.pool.gather(
             partial(read, image, mask, position)
             for position, (image, mask) in enumerate(
                 zip(drained(form.images), drained(form.masks), strict=True)
             )
         )
+        images, masks = (
+            [each.whole.pixels for each in supports],
+            [each.whole.mask for each in supports],
+        )
+        found = await resources.pool.run(partial(originals, images, masks))
+    return [
+        support if original == position else support.repeating(original, position)
+        for position, (support, original) in enumerate(zip(supports, found, strict=True))
+    ]
 
 
 async def _learn_views(
@@ -132,7 +141,8 @@ async def _learn_views(
         near = [support.close or support.whole for support in supports]
         registered = registered._replace(close=await _learn(resources, near, form.adapt))
     if form.report:
-        rows = await judge(resources.engine, resources.pool, whole, registered, known)
+        alike = [support.original for support in supports]
+        rows = await judge(resources.engine, resources.pool, whole, alike, registered, known)
         registered = registered._replace(judgements=rows)
     return registered
 

@@ -45,11 +45,20 @@ class View(NamedTuple):
 
 
 class Support(NamedTuple):
-    """A support as a whole, from near if its object is small, and what looked doubtful about it."""
+    """A support as a whole, from near if its object is small, and what looked doubtful about it.
+
+    original: position of the first support of the same image and mask, mostly its own.
+    """
 
     whole: View
     close: View | None
     warnings: tuple[str, ...]
+    original: int
+
+    def repeating(self, original: int, position: int) -> "Support":
+        """Told that it is the same as another one."""
+        text = f"images[{position}]: the same image and mask as images[{original}]; it adds nothing"
+        return self._replace(original=original, warnings=(*self.warnings, text))
 
 
 def drained(files: list[bytes]) -> Iterator[bytes]:
@@ -116,7 +125,7 @@ def read_support(
         _check_mask(shape, share, height, width)
     sides = [round(math.sqrt(height * width)), *([] if window is None else [window.side])]
     whole, *close = map(View, pixels, shares, sides)
-    return Support(whole, close[0] if close else None, _warnings(share, position))
+    return Support(whole, close[0] if close else None, _warnings(share, position), position)
 
 
 def _parts(array: NDArray[Pixel], window: Window | None) -> list[NDArray[Pixel]]:

@@ -29,6 +29,7 @@ async def judge(
     engine: Engine,
     pool: CodecPool,
     supports: Sequence[View],
+    originals: Sequence[int],
     registered: SupportSet,
     known: SupportSet | None,
 ) -> NDArray[np.float32]:
@@ -41,10 +42,16 @@ async def judge(
         engine: that registered them.
         pool: for the arithmetic.
         supports: pixels and masks of the new shots.
+        originals: of each the first of the same image and mask; none is predicted from its like.
         registered: their class.
         known: what the class held before.
     """
-    asked = await _others(engine, supports, registered.shots, () if known is None else known.shots)
+    earlier = () if known is None else known.shots
+    asked = _others(registered.shots, originals, earlier)
+    lone = [not others for others in asked]
+    if any(lone):
+        mirror = await _mirror(engine, supports[lone.index(True)])
+        asked = [others or mirror for others in asked]
     refit = registered.refit
     if refit is None and known is not None:
         refit = known.refit
@@ -53,28 +60,37 @@ async def judge(
         for shot, others in zip(registered.shots, asked, strict=True)
     ]
     found = await engine.examine([support.pixels for support in supports], classes)
-    lone = len(registered.shots) == 1 and known is None
     threshold = engine.manifest.threshold
     with stage("report"):
         rows = await pool.gather(
-            partial(_row, support, shot, others, answers, threshold, lone)
-            for support, shot, others, answers in zip(
-                supports, registered.shots, asked, found, strict=True
+            partial(_row, support, shot, others, answers, threshold, alone)
+            for support, shot, others, answers, alone in zip(
+                supports, registered.shots, asked, found, lone, strict=True
             )
         )
     return np.stack(rows)
 
 
-async def _others(
-    engine: Engine, supports: Sequence[View], shots: Shots, known: Shots
-) -> list[Shots]:
-    """For each new shot those that it is predicted from; a lone one's mirror image."""
-    if len(shots) == 1 and not known:
-        image, mask = (
-            mirrored(pixels[None])[0] for pixels in (supports[0].pixels, supports[0].mask)
-        )
-        return [(await engine.register([image], [mask])).shots]
-    return [(*known, *shots[:k], *shots[k + 1 :])[-MOST_OTHERS:] for k in range(len(shots))]
+def _others(shots: Shots, originals: Sequence[int], known: Shots) -> list[Shots]:
+    """For each new shot those that it is predicted from: all that are not the very same."""
+    return [
+        (
+            *(other for other in known if not _same(other, shot)),
+            *(shots[j] for j, first in enumerate(originals) if first != original),
+        )[-MOST_OTHERS:]
+        for shot, original in zip(shots, originals, strict=True)
+    ]
+
+
+def _same(first: SupportPrototype, second: SupportPrototype) -> bool:
+    """Of the same image and mask, as far as prototypes tell."""
+    return all(map(np.array_equal, first, second))
+
+
+async def _mirror(engine: Engine, support: View) -> Shots:
+    """What a shot is predicted from that has no others: its mirror image."""
+    image, mask = (mirrored(pixels[None])[0] for pixels in (support.pixels, support.mask))
+    return (await engine.register([image], [mask])).shots
 
 
 def _refitted(others: Shots, refit: NDArray[np.float32] | None) -> list[SupportSet]:

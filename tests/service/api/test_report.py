@@ -106,6 +106,19 @@ async def test_appended_shots_are_judged_from_those_that_were_there(
     assert later == {**second, "unjudged": [3]}
 
 
+async def test_a_repeated_shot_is_told_and_is_no_evidence(client: httpx.AsyncClient) -> None:
+    answer = (await post_support(client, [SHOTS[0], SHOTS[1], SHOTS[0]])).json()
+    assert [shot["predicted_from"] for shot in answer["report"]["shots"]] == [1, 2, 1]
+    (warning,) = answer["warnings"]
+    assert warning.startswith("images[2]: the same image and mask as images[0]")
+    alone = (await post_support(client, [SHOTS[0], SHOTS[0]])).json()
+    assert [shot["predicted_from"] for shot in alone["report"]["shots"]] == [0, 0]
+    again = (await post_support(client, SHOTS[:1], session_id=answer["session_id"])).json()
+    assert again["report"]["shots"][3]["predicted_from"] == 1
+    remasked = SHOTS[0]._replace(mask=SHOTS[1].mask)
+    assert (await post_support(client, [SHOTS[0], remasked])).json()["warnings"] == []
+
+
 async def test_a_class_without_a_report_says_so(client: httpx.AsyncClient) -> None:
     session = (await post_support(client, SHOTS, report="false")).json()["session_id"]
     response = await client.get(f"/sessions/{session}/classes/thing/report")

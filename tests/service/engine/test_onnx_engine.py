@@ -25,7 +25,7 @@ from model.contract import (
     resize_image,
     resize_mask,
 )
-from model.runtime import BundleRuntime, Device, Encoded
+from model.runtime import Adapt, BundleRuntime, Device, Encoded
 from model.runtime.precision import multiplies_bytes
 from service.engine import Answers, EngineOptions, OnnxEngine
 from service.errors import (
@@ -60,7 +60,7 @@ def pixels(scene: Picture, engine: OnnxEngine) -> NDArray[np.uint8]:
     return resize_image(scene.image, engine.manifest.input_side)
 
 
-async def learn(engine: OnnxEngine, *scenes: Picture, adapt: bool = False) -> SupportSet:
+async def learn(engine: OnnxEngine, *scenes: Picture, adapt: Adapt = False) -> SupportSet:
     masks = [resize_mask(scene.mask, engine.manifest.input_side) for scene in scenes]
     images = [pixels(scene, engine) for scene in scenes]
     return await engine.register(images, masks, adapt=adapt)
@@ -432,6 +432,19 @@ async def test_a_device_that_hangs_fails_the_liveness(
         await stuck
         assert engine.ready
         assert engine.failure is None
+
+
+async def test_adaptation_takes_a_repeated_shot_for_one(engine: OnnxEngine) -> None:
+    one, other = picture(RED), picture(RED, seed=1)
+    once, twice = [await learn(engine, one, *more, adapt=True) for more in ([], [one])]
+    assert len(twice.shots) == 2
+    np.testing.assert_array_equal(once.refit, twice.refit)
+    assert (await learn(engine, one, one, adapt="auto")).refit is None
+    pair = await learn(engine, one, other, adapt=True)
+    three = await learn(engine, one, other, one, adapt=True)
+    assert pair.refit is not None
+    assert three.refit is not None
+    np.testing.assert_allclose(pair.refit, three.refit, atol=1e-3)
 
 
 def slow_down(monkeypatch: pytest.MonkeyPatch) -> None:
