@@ -175,7 +175,10 @@ class Pipeline:
         digests: Sequence[Digest],
         deadline: float,
     ) -> list[Encoded]:
-        held = [self.cache.find(key) for key in digests]
+        cache = (
+            self.cache
+        )  # of before: what a device has encoded that is lost meanwhile is of no use
+        held = [cache.find(key) for key in digests]
         asked = zip(digests, images, held, strict=True)
         self._accounts.looked_up(sum(each is not None for each in held), held.count(None))
         missing = {key: image for key, image, found in asked if found is None}
@@ -183,7 +186,7 @@ class Pipeline:
         encoded = await self._run(name, lane, jobs, deadline)
         fresh = dict(zip(missing, encoded, strict=True))
         for key, each in fresh.items():
-            self.cache.keep(key, each)
+            cache.keep(key, each)
         return [found or fresh[key] for key, found in zip(digests, held, strict=True)]
 
     async def ask(

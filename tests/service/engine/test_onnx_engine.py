@@ -27,7 +27,7 @@ from model.contract import (
 )
 from model.runtime import Adapt, BundleRuntime, Device, Encoded
 from model.runtime.precision import multiplies_bytes
-from service.engine import Answers, EngineOptions, OnnxEngine
+from service.engine import Answers, EngineOptions, OnnxEngine, Shared
 from service.errors import (
     DeadlineExceededError,
     InferenceError,
@@ -445,6 +445,29 @@ async def test_adaptation_takes_a_repeated_shot_for_one(engine: OnnxEngine) -> N
     assert pair.refit is not None
     assert three.refit is not None
     np.testing.assert_allclose(pair.refit, three.refit, atol=1e-3)
+
+
+async def test_encodings_of_a_device_that_was_lost_are_not_kept(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = Shared(EngineOptions(cache_bytes=10**6))
+    engine = OnnxEngine(tiny_bundle, EngineOptions(cache_bytes=10**6), shared=shared)
+    await engine.start()
+    encode = BundleRuntime.encode
+
+    def encode_last(runtime: BundleRuntime, *arguments: Any) -> Encoded:
+        encoded = encode(runtime, *arguments)
+        shared.device(Device()).lose_encodings()
+        return encoded
+
+    scene = picture(RED)
+    shots = await learn(engine, scene)
+    await engine.segment([pixels(picture(RED, seed=1), engine)], [shots])
+    assert shared.cache_bytes > 0
+    monkeypatch.setattr(BundleRuntime, "encode", encode_last)
+    await engine.segment([pixels(scene, engine)], [shots])
+    assert shared.cache_bytes == 0
+    await engine.stop()
 
 
 def slow_down(monkeypatch: pytest.MonkeyPatch) -> None:
