@@ -122,6 +122,8 @@ class Library:
         refused = 0
         for directory in directories:
             if self._closing:
+                for engine in set(held.values()) - set(self._held.values()):
+                    await engine.stop()
                 return
             try:
                 engine = await self._engine_of(directory, held)
