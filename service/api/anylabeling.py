@@ -83,9 +83,8 @@ async def post_session_predict(request: Request, context: Context, key: PathKey)
 
 
 async def _predict(resources: Resources, asked: _Predict, owner: str) -> dict[str, Any]:
-    form = SegmentForm(
-        images=[_image(asked.image)], session_id=asked.model, output="polygon", absent="drop"
-    )
+    image = await resources.pool.run(partial(_image, asked.image))
+    form = SegmentForm(images=[image], session_id=asked.model, output="polygon", absent="drop")
     answer = SegmentResponse.model_validate_json(await segment(resources, form, owner))
     draw = partial(
         to_shapes,
