@@ -1,0 +1,112 @@
+"""The fields of requests."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
+
+from service.schemas.names import ClassName
+
+MAX_FILES = 16
+Files = Annotated[list[bytes], Field(min_length=1, max_length=MAX_FILES)]
+Output = Literal["rle", "png", "polygon"]
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+def _threshold(value: object) -> object:
+    """One complaint for all forms, where a union would make one for each."""
+    if value is None or value in ("calibrated", "model"):
+        return value
+    try:
+        return _PROBABILITY.validate_python(value)
+    except ValidationError as exc:
+        raise ValueError("must be a number from 0 to 1, 'calibrated' or 'model'") from exc
+
+
+_PROBABILITY = TypeAdapter(Probability)
+_Threshold = Probability | Literal["calibrated", "model"] | None
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SupportForm(_Form):
+    """Fields of `POST /support`."""
+
+    class_name: ClassName
+    images: Annotated[Files, Field(description="JPEG, PNG, WebP, BMP or TIFF.")]
+    masks: Annotated[
+        Files,
+        Field(
+            description="One for each image, in the same order: nonzero is object, a palette is "
+            "read by index, and where there is alpha it must be nonzero too. In a lossy file "
+            "(JPEG, lossy WebP) object is 128 and more. 16 bits a channel only in grey. Same size "
+            "as the image as displayed, that is after its EXIF orientation."
+        ),
+    ]
+    session_id: Annotated[
+        str | None, Field(description="An existing session; none: a new one is made.")
+    ] = None
+    model: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9._+-]{0,63})?$",
+            description="What a new session is bound to: a name from `GET /models`, which means "
+            "its newest revision, or `name@revision`; none: the default. A session that exists "
+            "keeps its own, and another one here is refused.",
+        ),
+    ] = None
+    mode: Annotated[
+        Literal["append", "replace"],
+        Field(description="Add to the shots the class already has, or replace them."),
+    ] = "append"
+    adapt: Annotated[
+        bool | Literal["auto"],
+        Field(
+            description="Whether the head's last layer is fitted anew to the supports of this "
+            "request, within a second or so. That helps where images are unlike photographs "
+            "(cells, surfaces, X-rays) and does harm on photographs. `auto` fits where supports "
+            "are marked better by a fit to the others, so it takes two at least. Send all shots "
+            "together: an earlier fit is replaced, and shots added later without a fit of their "
+            "own leave it as it is."
+        ),
+    ] = "auto"
+    report: Annotated[
+        bool,
+        Field(description="Judge the shots by each other; `false` saves the time that takes."),
+    ] = True
+
+
+class SegmentForm(_Form):
+    """Fields of `POST /segment`."""
+
+    images: Annotated[Files, Field(description="JPEG, PNG, WebP, BMP or TIFF.")]
+    session_id: Annotated[
+        str | None, Field(description="Needed here or in the header `X-Session-ID`.")
+    ] = None
+    classes: Annotated[
+        list[ClassName], Field(description="Repeat for several; none: all of the session.")
+    ] = []
+    threshold: Annotated[
+        _Threshold,
+        PlainValidator(_threshold, json_schema_input_type=_Threshold),
+        Field(
+            description="Least probability of a foreground pixel. `calibrated`: for each class the "
+            "one of its report card, and the model's own where it has none; `model`: the model's "
+            "own for all. None: `calibrated`, unless the operator has set one.",
+        ),
+    ] = None
+    output: Annotated[Output, Field(description="How masks are encoded.")] = "rle"
+    absent: Annotated[
+        Literal["keep", "drop"],
+        Field(description="`drop` leaves out the classes that an image does not seem to hold."),
+    ] = "keep"
+    mode: Annotated[
+        Literal["auto", "whole", "tiled"],
+        Field(
+            description="How an image is looked at. `whole`: squashed into the network's square. "
+            "`tiled`: in overlapping tiles, at the scale at which the class was registered; finds "
+            "small objects in large images, and takes as many times longer as there are tiles. "
+            "`auto`: whole, and tiled only for classes that are likely too small to be seen so."
+        ),
+    ] = "auto"

@@ -1,0 +1,41 @@
+"""What a class may be called."""
+
+import re
+import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+_CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# They turn the text around them, so a name could be shown as another one (UAX #9).
+_BIDI_CONTROLS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+# A name is the end of a path. Clients resolve dot segments before they send one, browsers take a
+# backslash for a slash, and what is left of the path would then name the whole session.
+_SLASHES = re.compile(r"[/\\]")
+_DOT_SEGMENTS = frozenset({".", ".."})
+
+
+def _composed(name: object) -> object:
+    """The name in NFC, so that one spelling is one class; composing can also make it longer."""
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
+
+
+def _printable(name: str) -> str:
+    """Refuse what cannot be shown on one line, or not be the end of a path."""
+    if any(unicodedata.category(character) in _CONTROL_CATEGORIES for character in name):
+        raise ValueError("must not contain control characters")
+    if any(unicodedata.bidirectional(character) in _BIDI_CONTROLS for character in name):
+        raise ValueError("must not contain characters that change the direction of text")
+    if name != name.strip():
+        raise ValueError("must not begin or end with a space")
+    if _DOT_SEGMENTS.intersection(_SLASHES.split(name)):
+        raise ValueError("must not be or hold the path segments '.' and '..'")
+    return name
+
+
+ClassName = Annotated[
+    str,
+    Field(min_length=1, max_length=64),
+    BeforeValidator(_composed),
+    AfterValidator(_printable),
+]
