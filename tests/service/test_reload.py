@@ -112,6 +112,7 @@ def test_bundles_come_and_go_under_load_without_a_lost_request(
             until(lambda: "tiny@2" in served(client.get("/models")))
             assert served(client.get("/models")) == ["tiny@2", "other@1", "tiny@1"]
             assert register(client).json()["model"] == "tiny@2"
+            until(lambda: bool(until_gone))
             assert set(until_gone) == {200}
             shutil.rmtree(folder / "other-1")
             server.process.send_signal(signal.SIGHUP)
