@@ -254,7 +254,8 @@ async def test_other_content_types(client: httpx.AsyncClient, path: str) -> None
     assert_problem(as_json, 415, "unsupported_media_type")
     assert_problem(await client.post(path), 415, "unsupported_media_type")
     urlencoded = await client.post(path, data={"class_name": "thing"})
-    assert_problem(urlencoded, 415, "unsupported_media_type")
+    told = assert_problem(urlencoded, 415, "unsupported_media_type")
+    assert "multipart/form-data, also where it holds no file" in told["detail"]
     compressed = await client.post(
         path,
         files=files("images", [GOOD.image_png]),

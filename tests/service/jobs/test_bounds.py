@@ -94,6 +94,29 @@ async def test_a_body_may_take_long_but_not_stall(tmp_path: Path) -> None:
         assert await kept(tmp_path) == 0
 
 
+async def test_a_file_that_no_field_takes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="masks"; filename="a"\r\n\r\n'
+
+    async def body() -> AsyncIterator[bytes]:
+        yield head
+        raise AssertionError("the file was read")
+
+    async with service(tmp_path) as client:
+        refused = await client.post("/jobs", content=body(), headers=FORM)
+        problem = assert_problem(refused, 422, "invalid_request")
+        assert problem["errors"] == [
+            {"location": "masks", "message": "there is no such file field"}
+        ]
+        assert await kept(tmp_path) == 0
+
+
+async def test_texts_are_bounded_however_many_images_may_come(tmp_path: Path) -> None:
+    text = b'--b\r\nContent-Disposition: form-data; name="classes"\r\n\r\na\r\n'
+    async with service(tmp_path) as client:
+        refused = await client.post("/jobs", content=301 * text + b"--b--\r\n", headers=FORM)
+        assert "300 text fields" in assert_problem(refused, 422, "invalid_request")["detail"]
+
+
 async def posted_zip(client: httpx.AsyncClient, content: bytes) -> httpx.Response:
     fields = {"session_id": await new_session(client, SCENES[:1])}
     return await client.post("/jobs", data=fields, files=[("archive", ("a.zip", content))])
