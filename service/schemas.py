@@ -67,6 +67,28 @@ def _threshold(value: object) -> object:
         raise ValueError("must be a number from 0 to 1, 'calibrated' or 'model'") from exc
 
 
+def _adapt(value: object) -> object:
+    """One complaint for both forms, as of a threshold."""
+    if value == "auto":
+        return value
+    try:
+        return _BOOL.validate_python(value)
+    except ValidationError as exc:
+        raise ValueError("must be 'true', 'false' or 'auto'") from exc
+
+
+def _model_reference(name: str) -> str:
+    if re.fullmatch(_MODEL, name) is None:
+        raise ValueError("must be a name from GET /models, or name@revision")
+    return name
+
+
+_MODEL = r"^[a-z0-9][a-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9._+-]{0,63})?$"
+_ModelReference = Annotated[
+    str, AfterValidator(_model_reference), Field(json_schema_extra={"pattern": _MODEL})
+]
+_BOOL = TypeAdapter(bool)
+_Adapt = bool | Literal["auto"]
 _PROBABILITY = TypeAdapter(Probability)
 _Threshold = Probability | Literal["calibrated", "model"] | None
 
@@ -93,9 +115,8 @@ class SupportForm(_Form):
         str | None, Field(description="An existing session; none: a new one is made.")
     ] = None
     model: Annotated[
-        str | None,
+        _ModelReference | None,
         Field(
-            pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9._+-]{0,63})?$",
             description="What a new session is bound to: a name from `GET /models`, which means "
             "its newest revision, or `name@revision`; none: the default. A session that exists "
             "keeps its own, and another one here is refused.",
@@ -106,7 +127,8 @@ class SupportForm(_Form):
         Field(description="Add to the shots the class already has, or replace them."),
     ] = "append"
     adapt: Annotated[
-        bool | Literal["auto"],
+        _Adapt,
+        PlainValidator(_adapt, json_schema_input_type=_Adapt),
         Field(
             description="Whether the head's last layer is fitted anew to the supports of this "
             "request, within a second or so. That helps where images are unlike photographs "
