@@ -1,6 +1,8 @@
 """What a job may take is bounded while it arrives, and before where that is known."""
 
 import asyncio
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,18 @@ async def test_zips_are_bounded_as_they_come_out(tmp_path: Path) -> None:
     async with service(tmp_path, jobs_max_total_bytes=1_000_000) as client:
         assert_problem(await posted_zip(client, bomb), 422, "limit_exceeded")
         assert await kept(tmp_path) == 0
+
+
+async def test_the_directory_of_a_zip_is_bounded_before_it_is_read(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number in range(50):
+            entry = zipfile.ZipInfo(f"{number}.txt")
+            entry.comment = bytes(65_535)
+            archive.writestr(entry, b"")
+    async with service(tmp_path, jobs_max_images=5) as client:
+        problem = assert_problem(await posted_zip(client, buffer.getvalue()), 413, "too_many_files")
+        assert problem["detail"] == "the zip has too many entries"
 
 
 async def test_zips_that_grow_as_no_images_do_are_refused(tmp_path: Path) -> None:
