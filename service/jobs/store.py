@@ -146,6 +146,10 @@ class JobStore:
         """An owner's jobs, newest first."""
         return self._select("WHERE j.owner = ?", (owner,))
 
+    def count_of_owner(self, owner: str) -> int:
+        """An owner's jobs, in whatever state."""
+        return int(self._query("SELECT COUNT(*) FROM jobs WHERE owner = ?", (owner,))[0][0])
+
     def next(self) -> Job | None:
         """The oldest job that waits or was interrupted."""
         jobs = self._select("WHERE j.state IN ('queued', 'running')", ())
@@ -155,12 +159,12 @@ class JobStore:
         """Finished jobs that nothing happened to since."""
         return self._select("WHERE j.state IN ('done', 'cancelled') AND j.updated < ?", (before,))
 
-    def images(self, job_id: str, state: str) -> list[JobImage]:
-        """The images of a job in a state, in order."""
+    def images(self, job_id: str, state: str, *, most: int = -1) -> list[JobImage]:
+        """The images of a job in a state, in order; the first `most`, if that is not negative."""
         rows = self._query(
             "SELECT number, name, state, code, detail FROM images WHERE job = ? AND state = ? "
-            "ORDER BY number",
-            (job_id, state),
+            "ORDER BY number LIMIT ?",
+            (job_id, state, most),
         )
         return [JobImage(*row) for row in rows]
 
