@@ -82,7 +82,8 @@ async def test_results_that_find_no_room_are_the_operators_concern(
 
 async def test_a_job_whose_files_are_gone_fails_and_holds_up_no_other(tmp_path: Path) -> None:
     with closing(JobStore(tmp_path / "jobs")) as store:
-        store.create("gone", "", JobForm(session_id="any").model_dump_json(), ["a.png"], 0)
+        form = JobForm.model_validate({"session_id": "any"}).model_dump_json()
+        store.create("gone", "", form, ["a.png"], 0)
     async with running(
         create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=FakeEngine())
     ) as client:
