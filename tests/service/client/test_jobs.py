@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pycocotools.coco import COCO
 
-from service.client import AsyncClient, Client, Retries
+from service.client import AsyncClient, Client, ImageLike, Retries
 from service.client.errors import (
     ConnectionFailedError,
     InvalidInputError,
@@ -109,7 +109,7 @@ def test_images_of_one_name_in_several_folders_keep_apart(photos: Path, tmp_path
     (photos / "inside/a.png").write_bytes(SHOT.image_png)
     odd = tmp_path / os.fsdecode(b"\xe9.jpg")
     odd.write_bytes(SHOT.image_png)
-    images = [photos / "a.png", SHOT.image, photos / "inside/a.png", odd]
+    images: list[ImageLike] = [photos / "a.png", SHOT.image, photos / "inside/a.png", odd]
     with pack(images) as packed, zipfile.ZipFile(packed) as archive:
         assert archive.namelist() == ["a.png", "00001.png", "00002_a.png", "\ufffd.jpg"]
 
