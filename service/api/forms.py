@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from service.api.complaints import invalid_fields
 from service.api.multipart import FormFields
 from service.errors import InvalidFieldsError, InvalidRequestError
 
@@ -40,10 +41,7 @@ def validate_form(
     try:
         return form.model_validate(_with_session(values, session_header))
     except ValidationError as exc:
-        raise InvalidFieldsError(
-            (".".join(map(str, error["loc"])) or "body", error["msg"])
-            for error in exc.errors(include_url=False, include_context=False, include_input=False)
-        ) from exc
+        raise invalid_fields(exc.errors(include_url=False, include_input=False)) from exc
 
 
 def _with_session(values: dict[str, Any], header: str | None) -> Mapping[str, Any]:

@@ -63,7 +63,7 @@ def _written() -> Iterator[None]:
     except (OSError, sqlite3.OperationalError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else str(exc)
         _log.error("a job cannot be kept", extra={"reason": reason})
-        raise JobStorageError("the service cannot keep the job at the moment") from exc
+        raise JobStorageError("the service cannot write what it keeps of the job") from exc
 
 
 @router.get("")
@@ -100,13 +100,15 @@ async def get_events(
 @router.post("/{job_id}/cancel", responses=problems(404))
 async def post_cancel(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
     """Stop after the image at work; what is done stays, and `resume` goes on."""
-    return await desk.cancel(job_id, owner)
+    with _written():
+        return await desk.cancel(job_id, owner)
 
 
 @router.post("/{job_id}/resume", responses=problems(404, 409))
 async def post_resume(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
     """Go on with a cancelled job, and try failed images again."""
-    return await desk.resume(job_id, owner)
+    with _written():
+        return await desk.resume(job_id, owner)
 
 
 @router.get(
@@ -114,7 +116,8 @@ async def post_resume(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
 )
 async def get_results(job_id: str, desk: Desk, owner: Owner) -> StreamingResponse:
     """A zip of what is done, in the formats the job was made with."""
-    results = await desk.results(job_id, owner)
+    with _written():
+        results = await desk.results(job_id, owner)
     headers = {"Content-Disposition": 'attachment; filename="results.zip"'}
     return StreamingResponse(_chunks(results), media_type="application/zip", headers=headers)
 
@@ -122,7 +125,8 @@ async def get_results(job_id: str, desk: Desk, owner: Owner) -> StreamingRespons
 @router.delete("/{job_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
 async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
     """Forget a job, its images and results."""
-    await desk.delete(job_id, owner)
+    with _written():
+        await desk.delete(job_id, owner)
 
 
 async def _events(

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.errors import InvalidFieldsError
+from service.api.complaints import invalid_fields
 
 Message = TypeVar("Message", bound=BaseModel)
 
@@ -18,7 +18,4 @@ def read_json(message: type[Message], body: bytes) -> Message:
     try:
         return message.model_validate_json(body)
     except ValidationError as exc:
-        raise InvalidFieldsError(
-            (".".join(map(str, error["loc"])) or "body", error["msg"])
-            for error in exc.errors(include_url=False, include_context=False, include_input=False)
-        ) from exc
+        raise invalid_fields(exc.errors(include_url=False, include_input=False)) from exc

@@ -77,6 +77,11 @@ async def feed(
 
 def _boundary(content_type: str) -> bytes:
     media_type, parameters = parse_options_header(content_type)
+    if media_type == b"application/x-www-form-urlencoded":
+        raise UnsupportedMediaTypeError(
+            "the body must be multipart/form-data, also where it holds no file: `--form` of curl, "
+            "`files=` of httpx and requests"
+        )
     if media_type != b"multipart/form-data":
         raise UnsupportedMediaTypeError("the body must be multipart/form-data")
     boundary = parameters.get(b"boundary", b"")
@@ -95,12 +100,14 @@ class Collector:
         self._max_files = max_files
         self._max_parts = max_parts
         self._parts = 0
+        self._texts = 0
         self._headers: dict[bytes, bytes] = {}
         self._header_name = bytearray()
         self._header_value = bytearray()
         self._name = ""
         self._file_name = ""
         self._is_file = False
+        self._size = 0
         self._data = bytearray()
 
     def callbacks(self) -> "MultipartCallbacks":
@@ -119,6 +126,7 @@ class Collector:
 
     def _begin_part(self) -> None:
         self._headers = {}
+        self._size = 0
         self._data = bytearray()
 
     def _begin_header(self) -> None:
@@ -148,15 +156,30 @@ class Collector:
         self._parts += 1
         if self._parts > self._max_parts:
             raise InvalidRequestError(f"the body has more than {self._max_parts} parts")
+        self._texts += not self._is_file
+        if self._texts > _MAX_PARTS:  # they are in memory, wherever files are
+            raise InvalidRequestError(f"the body has more than {_MAX_PARTS} text fields")
         if self._is_file and len(self.files.get(self._name, ())) == self._max_files:
             raise TooManyFilesError(f"more than {self._max_files} files").at(self._name)
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
-        self._data += data[start:end]
+        self._size += end - start
+        self._keep(data[start:end])
+
+    def _keep(self, data: bytes) -> None:
+        """Hold on to a piece of the part."""
+        self._data += data
         if not self._is_file and len(self._data) > _MAX_TEXT_BYTES:
             raise InvalidRequestError(f"longer than {_MAX_TEXT_BYTES} bytes").at(self._name)
 
+    @property
+    def _left_empty(self) -> bool:
+        """Whether the part is what an HTML form sends for a file field nobody chose a file for."""
+        return self._is_file and not self._file_name and self._size == 0
+
     def _end_part(self) -> None:
+        if self._left_empty:
+            return
         if self._is_file:
             self.files.setdefault(self._name, []).append(bytes(self._data))
             return

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from service.api.complaints import invalid_fields
 from service.errors import InvalidFieldsError, ServiceError
 from service.schemas import FieldProblem, Problem
 from service.telemetry import current_request_id, note_problem
@@ -64,7 +65,7 @@ def problem_response(exc: Exception) -> Response:
 
 def _describe(exc: Exception) -> tuple[Problem, dict[str, str]]:
     if isinstance(exc, RequestValidationError):
-        exc = InvalidFieldsError((".".join(map(str, e["loc"])), e["msg"]) for e in exc.errors())
+        exc = invalid_fields(exc.errors())
     if isinstance(exc, HTTPException):
         return _http_problem(exc), dict(exc.headers or {})
     if not isinstance(exc, ServiceError):

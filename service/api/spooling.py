@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from service.api.multipart import BodyLimits, Collector, FormFields, feed
+from service.errors import InvalidFieldsError
 from service.formats import safe_path
+
+_ON_DISK = frozenset({"archive", "images"})
 
 
 class SpooledForm(NamedTuple):
@@ -48,22 +51,31 @@ class _DiskCollector(Collector):
 
     def _end_headers(self) -> None:
         super()._end_headers()
-        if not self._is_file or self._name not in ("images", "archive"):
+        if not self._is_file:
             return
+        if self._name not in _ON_DISK:  # it would be kept in memory, and may be as large as a job
+            raise InvalidFieldsError([(self._name, "there is no such file field")])
         name = "archive.zip"
         if self._name == "images":
             name = str(len(self.names))
             self.names.append(safe_path(self._file_name))
         self._target = self._open_files.enter_context((self._folder / name).open("wb"))
 
-    def _part_data(self, data: bytes, start: int, end: int) -> None:
+    def _keep(self, data: bytes) -> None:
         if self._target is None:
-            super()._part_data(data, start, end)
+            super()._keep(data)
         else:
-            self._target.write(data[start:end])
+            self._target.write(data)
 
     def _end_part(self) -> None:
         if self._target is not None:
             self._target.close()
+            if self._left_empty:
+                self._take_back(Path(self._target.name))
             self._target = None
         super()._end_part()
+
+    def _take_back(self, path: Path) -> None:
+        path.unlink()
+        if self._name == "images":
+            self.names.pop()

@@ -23,7 +23,7 @@ class CommandError(Exception):
 
 @contextmanager
 def asking() -> Iterator[Any]:
-    """A block that speaks with a service; its refusals become messages."""
+    """A block that speaks with a service; its refusals, and those of the disk, become messages."""
     from service.client import ClientError
     from service.client.errors import InvalidInputError
 
@@ -34,3 +34,6 @@ def asking() -> Iterator[Any]:
         raise CommandError(f"{place}{exc}", USAGE) from exc
     except ClientError as exc:
         raise CommandError(str(exc)) from exc
+    except OSError as exc:
+        place = "" if exc.filename is None else f"{exc.filename}: "
+        raise CommandError(f"{place}{exc.strerror or exc}") from exc

@@ -76,7 +76,7 @@ def label(
         engine = offline_engine(settings)
     options = LabelOptions(threshold_of(threshold), mode, absent, ADAPT[adapt])
     supports = read_shots(support)
-    with _telling(out), asking():
+    with asking(), _telling(out):
         images = find_images(folder, recursive=recursive, without=_no_images(folder, support, out))
         identity = run_identity(engine, supports, options)
         with Ledger(out / _STATE / "ledger.jsonl", identity) as ledger:

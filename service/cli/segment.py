@@ -88,7 +88,7 @@ def segment(
 
 def _files(patterns: list[str]) -> dict[Path, str]:
     """Each image, and its name in the results: below the folder given, with slashes."""
-    from service.client.files import IMAGE_SUFFIXES
+    from service.client.files import IMAGE_SUFFIXES, shown_name
 
     found: dict[Path, str] = {}
     for pattern in patterns:
@@ -96,12 +96,12 @@ def _files(patterns: list[str]) -> dict[Path, str]:
         if path.is_dir():
             inside = (each for each in sorted(path.rglob("*")) if each.is_file())
             images = (each for each in inside if each.suffix.lower() in IMAGE_SUFFIXES)
-            names = {each: each.relative_to(path).as_posix() for each in images}
+            names = {each: shown_name(each.relative_to(path)) for each in images}
         elif path.exists():
-            names = {path: path.name}
+            names = {path: shown_name(Path(path.name))}
         else:
             matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - of any root
-            names = {Path(each): Path(each).name for each in matches}
+            names = {Path(each): shown_name(Path(Path(each).name)) for each in matches}
         if not names:
             raise CommandError(f"no image at {pattern}", USAGE)
         found.update(names)

@@ -1,29 +1,18 @@
 """The asynchronous client; the same calls and flows as the blocking one."""
 
-import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sized
+from contextlib import aclosing
 from functools import partial, wraps
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack
-
-import httpx
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, Unpack
 
 from service.client import calls, job_calls
 from service.client.batches import batches
 from service.client.calls import Call, Threshold
-from service.client.connection import TIMEOUT_S, connection
 from service.client.errors import ClientError, InvalidInputError
 from service.client.exchange import (
-    Ask,
-    Flow,
     Outcome,
-    Pause,
-    Receive,
-    Step,
-    exchange,
     segment_batch,
 )
 from service.client.files import ImageLike
@@ -32,7 +21,7 @@ from service.client.job_flows import download, follow
 from service.client.packing import JobImages
 from service.client.progress import job_bar, progress_bar
 from service.client.results import Segmentation
-from service.client.retries import Retries
+from service.client.transport import AsyncTransport, in_order_async
 from service.job_status import JobResponse
 from service.schemas import SessionResponse, SupportResponse
 
@@ -78,19 +67,8 @@ def _opening(
     return method
 
 
-class AsyncClient:
+class AsyncClient(AsyncTransport):
     """As `Client`, to be awaited; closed by `async with` or `close`."""
-
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        key: str | None = None,
-        timeout_s: float = TIMEOUT_S,
-        retries: Retries | None = None,
-    ) -> None:
-        self.retries = retries or Retries()
-        self._http = httpx.AsyncClient(**connection(url, key, timeout_s))
 
     ready = _method(calls.ready)
     models = _method(calls.models)
@@ -103,69 +81,6 @@ class AsyncClient:
     def job(self, job_id: str) -> "AsyncJob":
         """A job by its id."""
         return AsyncJob(self, job_id)
-
-    async def send(self, describe: Callable[[], Call[T]]) -> T:
-        """The result of a call of `service.client.calls`, retries included."""
-        return await self.perform(exchange(describe, self.retries))
-
-    async def perform(self, flow: Flow[T]) -> T:
-        """Take a flow's steps one after another; its result."""
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    brought = await self._take(step)
-                except ClientError as exc:
-                    step = flow.throw(exc)
-                else:
-                    step = flow.send(brought)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-    async def _take(self, step: Step) -> Any:
-        if isinstance(step, Pause):
-            return await asyncio.sleep(step.seconds)
-        if isinstance(step, Ask):
-            try:
-                return await self._http.request(
-                    step.call.method, step.call.path, **step.call.arguments
-                )
-            except httpx.TransportError as exc:
-                return exc
-        if isinstance(step, Receive):
-            return await self._receive(step)
-        # Files are read and masks decoded where they do not keep others waiting.
-        return await asyncio.to_thread(step.run)
-
-    async def _receive(self, step: Receive) -> httpx.Response | httpx.TransportError:
-        call = step.call
-        try:
-            async with self._http.stream(call.method, call.path, **call.arguments) as response:
-                if not response.is_success:
-                    await response.aread()
-                    return response
-                async for chunk in response.aiter_bytes():
-                    if step.take(chunk):
-                        break
-                return response
-        except httpx.TransportError as exc:
-            return exc
-
-    async def close(self) -> None:
-        """Let go of the connections."""
-        await self._http.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.close()
 
 
 class AsyncSession:
@@ -241,16 +156,17 @@ class AsyncSession:
         def ask(batch: list[ImageLike]) -> Awaited[list[Outcome]]:
             return self.client.perform(segment_batch(batch, describe, self.client.retries))
 
-        with progress_bar("segment", total, shown=progress) as advance:
-            async for outcomes in _in_order(ask, batches(images), concurrency):
-                for image, outcome in outcomes:
-                    advance()
-                    if isinstance(outcome, Segmentation):
-                        yield image, outcome
-                    elif on_failure is None:
-                        raise outcome
-                    else:
-                        on_failure(image, outcome)
+        async with aclosing(in_order_async(ask, batches(images), concurrency)) as answers:
+            with progress_bar("segment", total, shown=progress) as advance:
+                async for outcomes in answers:
+                    for image, outcome in outcomes:
+                        advance()
+                        if isinstance(outcome, Segmentation):
+                            yield image, outcome
+                        elif on_failure is None:
+                            raise outcome
+                        else:
+                            on_failure(image, outcome)
 
 
 def _of_job(
@@ -286,23 +202,3 @@ class AsyncJob:
     async def results(self, to: str | PathLike[str]) -> Path:
         """Fetch what is done; as `Job.results`."""
         return await self.client.perform(download(self.id, Path(to), self.client.retries))
-
-
-A = TypeVar("A")
-
-
-async def _in_order(
-    function: Callable[[A], Awaited[T]], items: Iterable[A], workers: int
-) -> AsyncIterator[T]:
-    """Results in the order of the items, of which only so many are in progress."""
-    waiting: deque[asyncio.Task[T]] = deque()
-    try:
-        for item in items:
-            waiting.append(asyncio.create_task(function(item)))
-            if len(waiting) == workers:
-                yield await waiting.popleft()
-        while waiting:
-            yield await waiting.popleft()
-    finally:
-        for task in waiting:
-            task.cancel()

@@ -1,30 +1,18 @@
 """The blocking client."""
 
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sized
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial, wraps
 from os import PathLike
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack
-
-import httpx
+from typing import Concatenate, Literal, ParamSpec, TypeVar, Unpack
 
 from service.client import calls, job_calls
 from service.client.batches import batches
 from service.client.calls import Call, Threshold
-from service.client.connection import TIMEOUT_S, connection
 from service.client.errors import ClientError, InvalidInputError
 from service.client.exchange import (
-    Ask,
-    Flow,
     Outcome,
-    Pause,
-    Receive,
-    Step,
-    exchange,
     segment_batch,
 )
 from service.client.files import ImageLike
@@ -33,7 +21,7 @@ from service.client.job_flows import download, follow
 from service.client.packing import JobImages
 from service.client.progress import job_bar, progress_bar
 from service.client.results import Segmentation
-from service.client.retries import Retries
+from service.client.transport import Transport, in_order
 from service.job_status import JobResponse
 from service.schemas import SessionResponse, SupportResponse
 
@@ -78,7 +66,7 @@ def _opening(
     return method
 
 
-class Client:
+class Client(Transport):
     """Speaks with one service; may be shared by threads, and is closed by `with` or `close`.
 
     Args:
@@ -91,17 +79,6 @@ class Client:
         InvalidInputError: the address or the key cannot be one.
     """
 
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        key: str | None = None,
-        timeout_s: float = TIMEOUT_S,
-        retries: Retries | None = None,
-    ) -> None:
-        self.retries = retries or Retries()
-        self._http = httpx.Client(**connection(url, key, timeout_s))
-
     ready = _method(calls.ready)
     models = _method(calls.models)
     jobs = _method(job_calls.jobs)
@@ -113,67 +90,6 @@ class Client:
     def job(self, job_id: str) -> "Job":
         """A job by its id."""
         return Job(self, job_id)
-
-    def send(self, describe: Callable[[], Call[T]]) -> T:
-        """The result of a call of `service.client.calls`, retries included."""
-        return self.perform(exchange(describe, self.retries))
-
-    def perform(self, flow: Flow[T]) -> T:
-        """Take a flow's steps one after another; its result."""
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    brought = self._take(step)
-                except ClientError as exc:
-                    step = flow.throw(exc)
-                else:
-                    step = flow.send(brought)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-    def _take(self, step: Step) -> Any:
-        if isinstance(step, Pause):
-            time.sleep(step.seconds)
-            return None
-        if isinstance(step, Ask):
-            try:
-                return self._http.request(step.call.method, step.call.path, **step.call.arguments)
-            except httpx.TransportError as exc:
-                return exc
-        if isinstance(step, Receive):
-            return self._receive(step)
-        return step.run()
-
-    def _receive(self, step: Receive) -> httpx.Response | httpx.TransportError:
-        call = step.call
-        try:
-            with self._http.stream(call.method, call.path, **call.arguments) as response:
-                if not response.is_success:
-                    response.read()
-                    return response
-                for chunk in response.iter_bytes():
-                    if step.take(chunk):
-                        break
-                return response
-        except httpx.TransportError as exc:
-            return exc
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._http.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Session:
@@ -265,8 +181,11 @@ class Session:
         def ask(batch: list[ImageLike]) -> list[Outcome]:
             return self.client.perform(segment_batch(batch, describe, self.client.retries))
 
-        with progress_bar("segment", total, shown=progress) as advance:
-            for outcomes in _in_order(ask, batches(images), concurrency):
+        with (
+            progress_bar("segment", total, shown=progress) as advance,
+            closing(in_order(ask, batches(images), concurrency)) as answers,
+        ):
+            for outcomes in answers:
                 for image, outcome in outcomes:
                     advance()
                     if isinstance(outcome, Segmentation):
@@ -314,22 +233,3 @@ class Job:
     def results(self, to: str | PathLike[str]) -> Path:
         """Fetch what is done: as a file if `to` ends in .zip, else into a folder of that name."""
         return self.client.perform(download(self.id, Path(to), self.client.retries))
-
-
-A = TypeVar("A")
-
-
-def _in_order(function: Callable[[A], T], items: Iterable[A], workers: int) -> Iterator[T]:
-    """Results in the order of the items, of which only so many are taken up ahead."""
-    waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="fss-client") as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

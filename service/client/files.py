@@ -2,7 +2,7 @@
 
 import os
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -67,6 +67,11 @@ def size_hint(image: ImageLike) -> int:
         return Path(image).stat().st_size
     except OSError:
         return 0
+
+
+def shown_name(path: PurePath) -> str:
+    """A path with slashes, as text that can be sent and kept: names of files need not be UTF-8."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "replace")
 
 
 def _bytes(source: str | os.PathLike[str] | bytes) -> bytes:

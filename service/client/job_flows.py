@@ -45,7 +45,7 @@ def download(job_id: str, to: Path, retries: Retries) -> Flow[Path]:
         ClientError.
     """
     call = job_calls.results(job_id)
-    part = to.with_name(f"{to.name}.part")
+    part = Path(f"{to}.part")  # beside it; `.` has no name to be changed
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         for attempt in count(1):

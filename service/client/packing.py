@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, TypeAlias
 
 from service.client.errors import InvalidInputError
-from service.client.files import IMAGE_SUFFIXES, ImageLike, image_file
+from service.client.files import IMAGE_SUFFIXES, ImageLike, image_file, shown_name
 
 JobImages: TypeAlias = str | os.PathLike[str] | Iterable[ImageLike]
 """A folder, a zip file, or images in any form."""
@@ -51,14 +51,18 @@ def _of_folder(folder: Path) -> Iterator[tuple[str, ImageLike]]:
         raise InvalidInputError(f"{folder} is neither a folder nor a zip file")
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            yield path.relative_to(folder).as_posix(), path
+            yield shown_name(path.relative_to(folder)), path
 
 
 def _named(images: Iterable[ImageLike]) -> Iterator[tuple[str, ImageLike]]:
+    taken: set[str] = set()
     for number, image in enumerate(images):
+        name = f"{number:05}.png"
         if isinstance(image, str | os.PathLike):
-            name = Path(image).name
+            name = shown_name(Path(Path(image).name))
             # The service takes what is named like an image; what it is, its bytes say.
-            yield name if Path(name).suffix.lower() in IMAGE_SUFFIXES else f"{name}.png", image
-        else:
-            yield f"{number:05}.png", image
+            name = name if Path(name).suffix.lower() in IMAGE_SUFFIXES else f"{name}.png"
+        if name in taken:  # in another folder; results would tell them apart no more
+            name = f"{number:05}_{name}"
+        taken.add(name)
+        yield name, image

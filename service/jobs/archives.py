@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from collections.abc import Callable
+from io import BufferedReader, FileIO
 from pathlib import Path, PurePosixPath
 
 from service.errors import BodyTooLargeError, InvalidRequestError, TooManyFilesError
@@ -14,6 +15,8 @@ _CHUNK = 1024 * 1024
 # Images are compressed already. Bitmaps of flat colours are not, so small ones may grow more.
 _MAX_RATIO = 100
 _ANY_RATIO_BYTES = 16 * 1024 * 1024
+# Of the directory of a zip, on average; a name and 46 bytes and more beside it.
+_MAX_ENTRY_BYTES = 128
 
 
 def unpack_images(
@@ -36,11 +39,12 @@ def unpack_images(
         ServiceError: of `take`.
     """
     may_come = max(_ANY_RATIO_BYTES, _MAX_RATIO * archive.stat().st_size)
+    max_entries = MAX_ENTRIES_PER_IMAGE * max_images
     try:
-        with zipfile.ZipFile(archive) as source:
+        with _Bounded(archive, max_entries) as file, zipfile.ZipFile(file) as source:
             entries = source.infolist()
-            if len(entries) > MAX_ENTRIES_PER_IMAGE * max_images:
-                raise TooManyFilesError("the zip has too many entries").at("archive")
+            if len(entries) > max_entries:
+                raise _too_many_entries()
             wanted = [entry for entry in entries if _is_image(entry)]
             if any(entry.compress_type not in _METHODS for entry in wanted):
                 raise InvalidRequestError("the zip is to be stored or deflated").at("archive")
@@ -58,6 +62,24 @@ def unpack_images(
     ) as exc:
         raise InvalidRequestError("not a zip file that can be read").at("archive") from exc
     return [safe_path(entry.filename) for entry in wanted]
+
+
+class _Bounded(BufferedReader):
+    """A zip whose directory, which `zipfile` reads at once and believes, is no larger than told."""
+
+    def __init__(self, path: Path, max_entries: int) -> None:
+        super().__init__(FileIO(path))
+        # Images are read in chunks.
+        self._max_bytes = max(2 * _CHUNK, _MAX_ENTRY_BYTES * max_entries)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > self._max_bytes:
+            raise _too_many_entries()
+        return super().read(size)
+
+
+def _too_many_entries() -> TooManyFilesError:
+    return TooManyFilesError("the zip has too many entries").at("archive")
 
 
 def _is_image(entry: zipfile.ZipInfo) -> bool:

@@ -167,10 +167,10 @@ class JobDesk:
             JobNotFoundError.
         """
         job = await asyncio.to_thread(self.store.get, job_id, owner)
-        failed = await asyncio.to_thread(self.store.images, job_id, "failed")
+        find = partial(self.store.images, job_id, "failed", most=_MAX_ERRORS)
         errors = [
             FailedImage(file_name=each.name, code=each.code or "", detail=each.detail or "")
-            for each in failed[:_MAX_ERRORS]
+            for each in await asyncio.to_thread(find)
         ]
         return self._response(job).model_copy(update={"errors": errors})
 

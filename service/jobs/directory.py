@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from service.errors import JobsDisabledError
-from service.jobs.store import JobStore
+from service.jobs.store import JobStore, JobsVersionError
 
 _log = logging.getLogger("service.jobs")
 
@@ -32,7 +32,7 @@ def open_jobs(directory: Path | Literal["auto"] | None) -> JobStore | JobsDisabl
         return JobsDisabledError("jobs are switched off: FSS_JOBS_DIR is empty")
     try:
         return JobStore(state_directory() if directory == "auto" else directory)
-    except (OSError, RuntimeError, sqlite3.Error) as exc:
+    except (OSError, RuntimeError, sqlite3.Error, JobsVersionError) as exc:
         reason = _reason(exc)
         if directory != "auto":
             raise JobsDirectoryError(f"{directory}: {reason}") from exc
@@ -60,4 +60,6 @@ def _reason(exc: Exception) -> str:
         return f"the database of jobs cannot be used ({exc})"
     if isinstance(exc, OSError):
         return f"the directory of jobs cannot be made ({exc.strerror})"
+    if isinstance(exc, JobsVersionError):
+        return str(exc)
     return "the directory of jobs cannot be made (the user has no home)"

@@ -62,7 +62,7 @@ class Room:
 
     def _enter(self, owner: str) -> None:
         with self._lock:
-            if len(self._store.of_owner(owner)) + self._owners[owner] >= self._max_jobs:
+            if self._store.count_of_owner(owner) + self._owners[owner] >= self._max_jobs:
                 raise LimitExceededError(f"more than {self._max_jobs} jobs; delete one")
             self._owners[owner] += 1
             self._stored = self._store.nbytes()

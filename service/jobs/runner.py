@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from service.errors import RetryableError, ServiceError
+from service.errors import JobNotFoundError, RetryableError, ServiceError
 from service.job_status import STATES
 from service.jobs.images import JobImages
 from service.jobs.schemas import JobForm
@@ -113,7 +113,7 @@ class JobRunner:
         try:
             resources = await self._with_snapshot(job)
         except Exception as exc:  # noqa: BLE001  # it is told of each image, and other jobs go on
-            self._require(job)
+            await self._require(job)
             failure = _failure(exc)
         for image in await asyncio.to_thread(self._store.images, job.job_id, "pending"):
             started = time.monotonic()
@@ -139,10 +139,12 @@ class JobRunner:
         tiling = asyncio.Semaphore(1)
         return replace(self._resources, store=store, tiling=tiling, deadline_s=math.inf)
 
-    def _require(self, job: Job) -> None:
+    async def _require(self, job: Job) -> None:
         """Fail where the job was deleted while it was worked on, which is nobody's fault."""
-        if not self._store.folder(job.job_id).is_dir():
-            raise _JobGoneError
+        try:
+            await asyncio.to_thread(self._store.get, job.job_id, job.owner)
+        except JobNotFoundError as exc:
+            raise _JobGoneError from exc
 
     async def _segment(self, job: Job, resources: Resources, number: int) -> tuple[str, str] | None:
         """Write the result of one image; why there is none, if so."""
@@ -156,7 +158,7 @@ class JobRunner:
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
             except Exception as exc:  # noqa: BLE001  # one image must not end the job
-                self._require(job)
+                await self._require(job)
                 return _failure(exc)
             else:
                 return None

@@ -13,7 +13,11 @@ from service.errors import JobNotFoundError
 from service.job_status import State
 from service.jobs.folders import Source
 
-_SCHEMA = """
+_VERSION = 1
+# 0: a new file, or one from before versions were told, whose tables are those of version 1.
+_SUPPORTED = (0, _VERSION)
+_SCHEMA = f"""
+BEGIN;
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
     updated REAL NOT NULL, bytes INTEGER NOT NULL, form TEXT NOT NULL, seconds REAL NOT NULL
@@ -28,7 +32,13 @@ CREATE TABLE IF NOT EXISTS sources (
     path BLOB NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
     PRIMARY KEY (job, number)
 );
+PRAGMA user_version = {_VERSION};
+COMMIT;
 """
+
+
+class JobsVersionError(Exception):
+    """The tables are those of another version of the service; the message says so."""
 
 
 class Job(NamedTuple):
@@ -61,6 +71,7 @@ class JobStore:
     Raises:
         OSError: the directory cannot be made.
         sqlite3.Error: another process has it, it cannot be written, or holds something else.
+        JobsVersionError: it holds jobs of a version of the service that this one cannot read.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -75,6 +86,7 @@ class JobStore:
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA foreign_keys=ON")
+            self._require_version()
             self._db.executescript(_SCHEMA)
             self._drop_orphans()
             unless_ours.pop_all()
@@ -134,6 +146,10 @@ class JobStore:
         """An owner's jobs, newest first."""
         return self._select("WHERE j.owner = ?", (owner,))
 
+    def count_of_owner(self, owner: str) -> int:
+        """An owner's jobs, in whatever state."""
+        return int(self._query("SELECT COUNT(*) FROM jobs WHERE owner = ?", (owner,))[0][0])
+
     def next(self) -> Job | None:
         """The oldest job that waits or was interrupted."""
         jobs = self._select("WHERE j.state IN ('queued', 'running')", ())
@@ -143,12 +159,12 @@ class JobStore:
         """Finished jobs that nothing happened to since."""
         return self._select("WHERE j.state IN ('done', 'cancelled') AND j.updated < ?", (before,))
 
-    def images(self, job_id: str, state: str) -> list[JobImage]:
-        """The images of a job in a state, in order."""
+    def images(self, job_id: str, state: str, *, most: int = -1) -> list[JobImage]:
+        """The images of a job in a state, in order; the first `most`, if that is not negative."""
         rows = self._query(
             "SELECT number, name, state, code, detail FROM images WHERE job = ? AND state = ? "
-            "ORDER BY number",
-            (job_id, state),
+            "ORDER BY number LIMIT ?",
+            (job_id, state, most),
         )
         return [JobImage(*row) for row in rows]
 
@@ -213,6 +229,14 @@ class JobStore:
         """Let go of the directory."""
         with self._lock:
             self._db.close()
+
+    def _require_version(self) -> None:
+        ((version,),) = self._query("PRAGMA user_version", ())
+        if version not in _SUPPORTED:
+            raise JobsVersionError(
+                "the jobs of this directory were written by another version of the service "
+                f"(tables of version {version}, not {_VERSION})"
+            )
 
     def _drop_orphans(self) -> None:
         """Remove the files of uploads that a crash cut off."""

@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 from pydantic import BaseModel, Field
 
 from service.errors import ImageTooLargeError
-from service.imaging import encode_polygons
+from service.imaging import decode_rle, encode_polygons
 from service.labelling_tools.brush_rle import decode_brush, encode_brush
 from service.labelling_tools.label_config import Control, LabelConfig
 from service.schemas import ClassResult, ImageResult, RleMask
@@ -127,7 +127,8 @@ def _values(
 ) -> Sequence[dict[str, Any]]:
     if control.kind == "rectanglelabels":
         return [_box(found, height, width)]
-    mask = decode_rle(found.mask)
+    rle = RleMask.model_validate(found.mask)
+    mask = decode_rle({"size": list(rle.size), "counts": rle.counts})
     if control.kind == "brushlabels":
         return [{"format": "rle", "rle": encode_brush(mask)}]
     scale = 100 / np.array([width, height])
@@ -146,12 +147,3 @@ def _box(found: ClassResult, height: int, width: int) -> dict[str, Any]:
         "height": 100 * box_height / height,
         "rotation": 0,
     }
-
-
-def decode_rle(mask: object) -> Mask:
-    """A mask (H, W) of the service's own COCO RLE."""
-    rle = RleMask.model_validate(mask)
-    decoded: Mask = coco_mask.decode(
-        {"size": list(rle.size), "counts": rle.counts.encode()}
-    ).astype(np.bool_)
-    return decoded

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import json
 import re
 import time
@@ -138,7 +137,7 @@ class LabelStudio:
     def _inline(self, text: str) -> bytes:
         try:
             return base64.b64decode(text, validate=True)
-        except binascii.Error as exc:
+        except ValueError as exc:
             raise InvalidRequestError("the data URI of the image is not valid base64") from exc
 
     async def _json(
@@ -165,7 +164,11 @@ class LabelStudio:
         return {"Authorization": f"Bearer {access}"}
 
     async def _get(self, url: str, headers: dict[str, str], max_bytes: int) -> bytes:
-        return await self._send(self._http.build_request("GET", url, headers=headers), max_bytes)
+        try:
+            request = self._http.build_request("GET", url, headers=headers)
+        except httpx.InvalidURL as exc:  # such as one that is too long
+            raise InvalidRequestError("the address of the image is not valid") from exc
+        return await self._send(request, max_bytes)
 
     async def _send(self, request: httpx.Request, max_bytes: int) -> bytes:
         try:

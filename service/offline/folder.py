@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from service.client.files import IMAGE_SUFFIXES
+from service.client.files import IMAGE_SUFFIXES, shown_name
 from service.offline.errors import OfflineError
 
 
@@ -42,7 +42,7 @@ def find_images(
         resolved = path.resolve()
         if left_out.isdisjoint((resolved, *resolved.parents)):
             stat = path.stat()
-            found.append(ImageFile(inside.as_posix(), path, stat.st_size, stat.st_mtime_ns))
+            found.append(ImageFile(shown_name(inside), path, stat.st_size, stat.st_mtime_ns))
     if not found:
         hint = "" if recursive else "; --recursive looks in the folders inside, too"
         raise OfflineError(f"{folder} holds no image to label{hint}")

@@ -32,7 +32,9 @@ def export_results(
         state: folder in which the files that were written are listed.
     """
     listing = state / _LIST
-    before = set(listing.read_text().splitlines()) if listing.exists() else set()
+    # By line feeds alone, which no path here holds: a name may hold what else ends lines.
+    text = listing.read_text(encoding="utf-8") if listing.exists() else ""
+    before = set(filter(None, text.split("\n")))
     sink = _ListedSink(out)
     export_dataset(_labelled(ledger, images), classes, formats, sink)
     stale = before - sink.written
@@ -42,7 +44,7 @@ def export_results(
         stale = {path for path in stale if _kind(path) in kinds}
     for path in stale:
         (out / path).unlink(missing_ok=True)
-    listing.write_text("\n".join(sorted((before | sink.written) - stale)))
+    listing.write_text("\n".join(sorted((before | sink.written) - stale)), encoding="utf-8")
 
 
 def _kind(path: str) -> str:

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from service.assembly import create_engine, create_resources, create_store
 from service.client.advice import advice
-from service.client.batches import shot_batches
+from service.client.batches import Shots, shot_batches
 from service.client.files import image_file, mask_file
 from service.engine import Engine, Models
 from service.errors import RetryableError, ServiceError
@@ -75,20 +75,29 @@ async def learn(
     session_id = None
     for name, (images, masks) in supports.items():
         for shots in shot_batches(images, masks, options.adapt):
-            form = SupportForm(
-                class_name=name,
-                images=[image_file(image) for image in shots.images],
-                masks=[mask_file(mask) for mask in shots.masks],
-                session_id=session_id,
-                adapt=shots.adapt,
-            )
-            answer = await _register(resources, form)
+            answer = await _register(resources, _form(name, shots, session_id))
             session_id = answer.session_id
         for text in advice(answer):
             note(f"{name}: {text}")
     if session_id is None:
         raise OfflineError("there are no supports")
     return session_id
+
+
+def _form(class_name: str, shots: Shots, session_id: str | None) -> SupportForm:
+    images = [image_file(image) for image in shots.images]
+    masks = [mask_file(mask) for mask in shots.masks]
+    try:
+        return SupportForm(
+            class_name=class_name,
+            images=images,
+            masks=masks,
+            session_id=session_id,
+            adapt=shots.adapt,
+        )
+    except ValidationError as exc:
+        reason = exc.errors()[0]["msg"].removeprefix("Value error, ")
+        raise OfflineError(f"{class_name!r} cannot be the name of a class: {reason}") from exc
 
 
 async def _register(resources: Resources, form: SupportForm) -> SupportResponse:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 
-from service.schemas.names import ClassName
+from service.schemas.names import ClassName, ModelReference
 
 MAX_FILES = 16
 Files = Annotated[list[bytes], Field(min_length=1, max_length=MAX_FILES)]
@@ -22,6 +22,18 @@ def _threshold(value: object) -> object:
         raise ValueError("must be a number from 0 to 1, 'calibrated' or 'model'") from exc
 
 
+def _adapt(value: object) -> object:
+    """One complaint for both forms, as of a threshold."""
+    if value == "auto":
+        return value
+    try:
+        return _BOOL.validate_python(value)
+    except ValidationError as exc:
+        raise ValueError("must be 'true', 'false' or 'auto'") from exc
+
+
+_BOOL = TypeAdapter(bool)
+_Adapt = bool | Literal["auto"]
 _PROBABILITY = TypeAdapter(Probability)
 _Threshold = Probability | Literal["calibrated", "model"] | None
 
@@ -48,9 +60,8 @@ class SupportForm(_Form):
         str | None, Field(description="An existing session; none: a new one is made.")
     ] = None
     model: Annotated[
-        str | None,
+        ModelReference | None,
         Field(
-            pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9._+-]{0,63})?$",
             description="What a new session is bound to: a name from `GET /models`, which means "
             "its newest revision, or `name@revision`; none: the default. A session that exists "
             "keeps its own, and another one here is refused.",
@@ -61,7 +72,8 @@ class SupportForm(_Form):
         Field(description="Add to the shots the class already has, or replace them."),
     ] = "append"
     adapt: Annotated[
-        bool | Literal["auto"],
+        _Adapt,
+        PlainValidator(_adapt, json_schema_input_type=_Adapt),
         Field(
             description="Whether the head's last layer is fitted anew to the supports of this "
             "request, within a second or so. That helps where images are unlike photographs "

@@ -1,4 +1,4 @@
-"""What a class may be called."""
+"""What a class may be called, and how a model is named."""
 
 import re
 import unicodedata
@@ -38,4 +38,18 @@ ClassName = Annotated[
     Field(min_length=1, max_length=64),
     BeforeValidator(_composed),
     AfterValidator(_printable),
+]
+
+
+_MODEL = r"^[a-z0-9][a-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9._+-]{0,63})?$"
+
+
+def _model_reference(name: str) -> str:
+    if re.fullmatch(_MODEL, name) is None:
+        raise ValueError("must be a name from GET /models, or name@revision")
+    return name
+
+
+ModelReference = Annotated[
+    str, AfterValidator(_model_reference), Field(json_schema_extra={"pattern": _MODEL})
 ]

@@ -122,15 +122,19 @@ def test_session_survives_a_reload_and_moves_as_a_file(
     finding: tuple[Playground, Picture],
 ) -> None:
     page, _ = finding
+    report = page.texts(".class-report")
+    assert "Shot 0" in report[0]
     page.click("#menu-button")
     archive = page.download("#save-session", "session.fss")
     page.reload()
     assert page.texts(".class-name strong") == ["thing"]
+    page.until(lambda: page.texts(".class-report") == report)
     page.click("#menu-button")
     page.click("#new-session")
     page.until(lambda: not page.texts(".class-name strong"))
     page.choose("#session-file", [archive])
     page.until(lambda: page.texts(".class-name strong") == ["thing"])
+    page.until(lambda: page.texts(".class-report") == report)
     assert page.complaints() == []
 
 

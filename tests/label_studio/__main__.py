@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from service.demo.samples import Sample, queries, supports
-from service.imaging import encode_polygons
+from service.imaging import decode_rle, encode_polygons
 from service.labelling_tools import parse_label_config
 from service.labelling_tools.brush_rle import encode_brush
-from service.labelling_tools.regions import Region, decode_rle, to_masks
+from service.labelling_tools.regions import Region, to_masks
 from tests.label_studio.screenshot import photograph
 from tests.service.pictures import iou
 from tests.service.processes import serving, unused_port

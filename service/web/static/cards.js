@@ -16,7 +16,7 @@ export class Cards {
    * @param {import("./editor.js").Editor} editor
    */
   constructor(session, finder, editor) {
-    Object.assign(this, { session, finder, editor, elements: new Map() });
+    Object.assign(this, { session, finder, editor, elements: new WeakMap() });
     finder.addEventListener("change", ({ detail }) => this.render(detail));
     session.addEventListener("change", () => finder.refresh());
     session.addEventListener("look", () => this.render());

@@ -93,6 +93,7 @@ function offerSessions() {
     if (!file) return;
     await session.importArchive(file);
     tell("The session is loaded.");
+    await session.recall();
   }));
   byId("new-session").addEventListener("click", () => session.forget());
   for (const button of byId("menu").querySelectorAll("button")) {
@@ -111,6 +112,7 @@ async function start() {
   showThreshold();
   await attempt(() => session.restore());
   document.documentElement.dataset.ready = "true";
+  await session.recall();
 }
 
 for (const button of document.querySelectorAll(".try-sample")) {

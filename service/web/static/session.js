@@ -6,11 +6,12 @@ import { Problem } from "./problem.js";
 const ID = "fss.session";
 const ARCHIVE = "application/vnd.fss.session+safetensors";
 const MOST_FILES = 16;
+const WITHOUT_REPORT = new Set(["report_not_found", "class_not_found"]);
 
 /**
  * @typedef {{name: string, shots: number, adapted: boolean, colour: number[], visible: boolean,
  *   notes: string[], report: Object|null}} ShownClass
- * Tells of every change by the event `change`.
+ * Tells of every change by the event `change`, or by `look` where only what is shown has changed.
  */
 export class Session extends EventTarget {
   /** @param {import("./api.js").Api} api */
@@ -23,6 +24,18 @@ export class Session extends EventTarget {
   async restore() {
     if (!this.id) return;
     this.#adopt(await this.ask("GET", `sessions/${this.id}`));
+  }
+
+  /** The report cards that no registration of this page has brought; the classes are shown already. */
+  async recall() {
+    const { id } = this;
+    for (const known of this.classes.filter((each) => !each.report)) {
+      const report = await this.#reportOf(known.name);
+      if (this.id !== id) return;
+      if (known.report || !report) continue; // what a registration has brought meanwhile is newer
+      known.report = report;
+      this.#looked();
+    }
   }
 
   /**
@@ -89,7 +102,7 @@ export class Session extends EventTarget {
 
   show(name, visible) {
     this.find(name).visible = visible;
-    this.dispatchEvent(new Event("look"));
+    this.#looked();
   }
 
   find(name) {
@@ -99,6 +112,15 @@ export class Session extends EventTarget {
   /** The colour that a class has, or would have if it were shown now. */
   colour(name) {
     return this.find(name)?.colour ?? colourOf(this.used);
+  }
+
+  async #reportOf(name) {
+    try {
+      return await this.ask("GET", `sessions/${this.id}/classes/${encodeURIComponent(name)}/report`);
+    } catch (problem) {
+      if (!WITHOUT_REPORT.has(problem.code)) throw problem;
+      return null;
+    }
   }
 
   #keep(id) {
@@ -126,6 +148,11 @@ export class Session extends EventTarget {
 
   #changed() {
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** Nothing that images are asked about has changed. */
+  #looked() {
+    this.dispatchEvent(new Event("look"));
   }
 }
 

@@ -206,6 +206,43 @@ async def test_unknown_field_or_value(
     assert error["location"] == location
 
 
+@pytest.mark.parametrize(
+    ("path", "fields", "message"),
+    [
+        ("/support", {"adapt": "AUTO"}, "must be 'true', 'false' or 'auto'"),
+        ("/support", {"mode": "add"}, "must be 'append' or 'replace'"),
+        ("/support", {"report": "maybe"}, "must be 'true' or 'false'"),
+        ("/support", {"model": "A b"}, "must be a name from GET /models, or name@revision"),
+        ("/support", {"colour": "red"}, "there is no such field"),
+        (
+            "/segment",
+            {"threshold": "half"},
+            "must be a number from 0 to 1, 'calibrated' or 'model'",
+        ),
+        ("/segment", {"mode": "AUTO"}, "must be 'auto', 'whole' or 'tiled'"),
+    ],
+)
+async def test_complaints_name_what_is_allowed(
+    client: httpx.AsyncClient, path: str, fields: dict[str, str], message: str
+) -> None:
+    ((wrong, _),) = fields.items()
+    given = files("images", [GOOD.image_png])
+    if path == "/support":
+        given += files("masks", [GOOD.mask_png])
+        fields = {"class_name": "thing", **fields}
+    problem = assert_problem(
+        await client.post(path, data=fields, files=given), 422, "invalid_request"
+    )
+    assert problem["errors"] == [{"location": wrong, "message": message}]
+    assert problem["detail"] == f"{wrong}: {message}"
+
+
+async def test_complaints_about_paths_are_in_the_same_words(client: httpx.AsyncClient) -> None:
+    answer = await client.delete("/sessions/any/classes/a%09b")
+    (error,) = assert_problem(answer, 422, "invalid_request")["errors"]
+    assert error == {"location": "path.name", "message": "must not contain control characters"}
+
+
 async def test_empty_session_is_none(client: httpx.AsyncClient, session_id: str) -> None:
     new = await post_support(client, [GOOD], session_id="")
     assert new.status_code == 201
@@ -254,7 +291,8 @@ async def test_other_content_types(client: httpx.AsyncClient, path: str) -> None
     assert_problem(as_json, 415, "unsupported_media_type")
     assert_problem(await client.post(path), 415, "unsupported_media_type")
     urlencoded = await client.post(path, data={"class_name": "thing"})
-    assert_problem(urlencoded, 415, "unsupported_media_type")
+    told = assert_problem(urlencoded, 415, "unsupported_media_type")
+    assert "multipart/form-data, also where it holds no file" in told["detail"]
     compressed = await client.post(
         path,
         files=files("images", [GOOD.image_png]),

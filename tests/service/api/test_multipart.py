@@ -33,11 +33,23 @@ async def test_parts_are_the_same_in_any_pieces(step: int) -> None:
         part("name", "gr\u00fcn".encode())
         + part("images", binary, filename="a.png")
         + part("name", b"")
-        + part("images", b"", filename="")
+        + part("images", b"", filename="b.png")
         + b"--b--\r\n"
     )
     fields = await read(body, step=step)
     assert fields == FormFields({"name": ["gr\u00fcn", ""]}, {"images": [binary, b""]})
+
+
+@pytest.mark.parametrize("step", [1, 1 << 16])
+async def test_a_file_field_left_empty_is_no_file(step: int) -> None:
+    """As HTML forms send it; bytes without a name are a file all the same."""
+    body = (
+        part("images", b"", filename="")
+        + part("images", b"data", filename="")
+        + part("masks", b"", filename="")
+        + b"--b--\r\n"
+    )
+    assert await read(body, step=step) == FormFields({}, {"images": [b"data"]})
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,9 @@ def test_an_image_of_no_use_is_named_and_the_rest_is_done(
     assert "broken.png" in message
     assert "1 of 2 failed" in message
     assert [path.name for path in out.glob("masks/labels/*")] == ["good.png"]
+    command = ["segment", str(good), "--session", session, "--out", str(good), "--url", url]
+    assert main(command) == 1
+    assert "good.png/masks/labels: Not a directory" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Jobs by both clients, against a service that has them, and one whose streams break off."""
 
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from pycocotools.coco import COCO
 
-from service.client import AsyncClient, Client, Retries
+from service.client import AsyncClient, Client, ImageLike, Retries
 from service.client.errors import (
     ConnectionFailedError,
     InvalidInputError,
@@ -17,6 +18,7 @@ from service.client.errors import (
     JobStateError,
     UnexpectedAnswerError,
 )
+from service.client.packing import pack
 from tests.service.client.conftest import Answer, Scripted, problem, scripted
 from tests.service.pictures import picture
 
@@ -103,6 +105,15 @@ def test_what_is_no_image_is_told_without_asking(tmp_path: Path) -> None:
             session.create_job([tmp_path / "missing.png"])
 
 
+def test_images_of_one_name_in_several_folders_keep_apart(photos: Path, tmp_path: Path) -> None:
+    (photos / "inside/a.png").write_bytes(SHOT.image_png)
+    odd = tmp_path / os.fsdecode(b"\xe9.jpg")
+    odd.write_bytes(SHOT.image_png)
+    images: list[ImageLike] = [photos / "a.png", SHOT.image, photos / "inside/a.png", odd]
+    with pack(images) as packed, zipfile.ZipFile(packed) as archive:
+        assert archive.namelist() == ["a.png", "00001.png", "00002_a.png", "\ufffd.jpg"]
+
+
 def test_a_service_without_jobs_is_not_asked_again() -> None:
     script = Scripted((503, problem(503, "jobs_disabled"), {}))
     with scripted(script) as url, Client(url) as client, pytest.raises(JobsDisabledError):
@@ -152,7 +163,9 @@ def test_events_of_something_else() -> None:
         client.job("j").wait()
 
 
-def test_results_that_break_off_are_fetched_again(tmp_path: Path) -> None:
+def test_results_that_break_off_are_fetched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = tmp_path / "whole.zip"
     with zipfile.ZipFile(whole, "w") as archive:
         archive.writestr("coco.json", "{}")
@@ -161,7 +174,10 @@ def test_results_that_break_off_are_fetched_again(tmp_path: Path) -> None:
     script = Scripted((200, data[:20], broken), (200, data, {}))
     with scripted(script) as url, Client(url, retries=QUICK) as client:
         client.job("j").results(tmp_path / "deep/got.zip")
+        monkeypatch.chdir(tmp_path / "deep")
+        client.job("j").results(".")
     assert (tmp_path / "deep/got.zip").read_bytes() == data
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["coco.json", "got.zip"]
     script = Scripted((409, problem(409, "job_state"), {}))
     with scripted(script) as url, Client(url) as client, pytest.raises(JobStateError):
         client.job("j").results(tmp_path / "none")

@@ -1,5 +1,6 @@
 """Datasets, read back by the tools that will read them."""
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -153,6 +154,18 @@ def test_zip_and_folder_hold_the_same(folder: Path, tmp_path: Path) -> None:
         for name in archive.namelist():
             assert archive.read(name) == (folder / name).read_bytes()
         assert len(archive.namelist()) == 9
+
+
+def test_thousands_of_images_of_one_name_take_no_time() -> None:
+    stems = Stems()
+    names = [stems.of("image.jpg") for _ in range(30_000)]
+    assert names[:4] == ["image", "image_jpg", "image_jpg_2", "image_jpg_3"]
+    assert len(set(names)) == len(names)
+
+
+def test_a_name_of_thousands_of_folders_fits_in_a_zip() -> None:
+    with ZipSink(io.BytesIO()) as sink:
+        sink.write(f"masks/labels/{Stems().of('folder/' * 9_000 + 'a.png')}.png", b"")
 
 
 def test_names_stay_inside_and_apart() -> None:

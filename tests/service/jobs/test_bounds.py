@@ -1,6 +1,8 @@
 """What a job may take is bounded while it arrives, and before where that is known."""
 
 import asyncio
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,29 @@ async def test_a_body_may_take_long_but_not_stall(tmp_path: Path) -> None:
         assert await kept(tmp_path) == 0
 
 
+async def test_a_file_that_no_field_takes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="masks"; filename="a"\r\n\r\n'
+
+    async def body() -> AsyncIterator[bytes]:
+        yield head
+        raise AssertionError("the file was read")
+
+    async with service(tmp_path) as client:
+        refused = await client.post("/jobs", content=body(), headers=FORM)
+        problem = assert_problem(refused, 422, "invalid_request")
+        assert problem["errors"] == [
+            {"location": "masks", "message": "there is no such file field"}
+        ]
+        assert await kept(tmp_path) == 0
+
+
+async def test_texts_are_bounded_however_many_images_may_come(tmp_path: Path) -> None:
+    text = b'--b\r\nContent-Disposition: form-data; name="classes"\r\n\r\na\r\n'
+    async with service(tmp_path) as client:
+        refused = await client.post("/jobs", content=301 * text + b"--b--\r\n", headers=FORM)
+        assert "300 text fields" in assert_problem(refused, 422, "invalid_request")["detail"]
+
+
 async def posted_zip(client: httpx.AsyncClient, content: bytes) -> httpx.Response:
     fields = {"session_id": await new_session(client, SCENES[:1])}
     return await client.post("/jobs", data=fields, files=[("archive", ("a.zip", content))])
@@ -105,6 +130,18 @@ async def test_zips_are_bounded_as_they_come_out(tmp_path: Path) -> None:
     async with service(tmp_path, jobs_max_total_bytes=1_000_000) as client:
         assert_problem(await posted_zip(client, bomb), 422, "limit_exceeded")
         assert await kept(tmp_path) == 0
+
+
+async def test_the_directory_of_a_zip_is_bounded_before_it_is_read(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number in range(50):
+            entry = zipfile.ZipInfo(f"{number}.txt")
+            entry.comment = bytes(65_535)
+            archive.writestr(entry, b"")
+    async with service(tmp_path, jobs_max_images=5) as client:
+        problem = assert_problem(await posted_zip(client, buffer.getvalue()), 413, "too_many_files")
+        assert problem["detail"] == "the zip has too many entries"
 
 
 async def test_zips_that_grow_as_no_images_do_are_refused(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from service.app import create_app
 from service.engine import FakeEngine
 from service.jobs import JobsDirectoryError
+from service.jobs.store import JobStore
 from service.settings import Settings
 from tests.service.http_api import assert_problem, running
 
@@ -76,6 +79,34 @@ async def test_named_directory_of_another_process_stops_the_start(tmp_path: Path
     async with running(create_app(settings, engine=FakeEngine())):
         with pytest.raises(JobsDirectoryError, match="another process"):
             create_app(settings, engine=FakeEngine())
+
+
+def _with_version(directory: Path, version: int) -> None:
+    with closing(sqlite3.connect(directory / "jobs.sqlite3")) as database:
+        database.execute(f"PRAGMA user_version = {version}")
+
+
+async def test_jobs_from_before_versions_were_told_are_kept(tmp_path: Path) -> None:
+    with closing(JobStore(tmp_path)) as store:
+        store.create("id", "owner", "{}", ["a.png"], 0)
+    _with_version(tmp_path, 0)
+    with closing(JobStore(tmp_path)) as store:
+        assert store.get("id", "owner").total == 1
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite3")) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+
+
+async def test_jobs_of_another_version_are_refused_and_left(tmp_path: Path) -> None:
+    with closing(JobStore(tmp_path)) as store:
+        store.create("id", "owner", "{}", ["a.png"], 0)
+        store.folder("id").mkdir(parents=True)
+    _with_version(tmp_path, 2)
+    with pytest.raises(JobsDirectoryError, match="another version of the service"):
+        create_app(Settings(jobs_dir=tmp_path), engine=FakeEngine())
+    assert (tmp_path / "files" / "id").is_dir()
+    _with_version(tmp_path, 1)
+    with closing(JobStore(tmp_path)) as store:
+        assert store.get("id", "owner").total == 1
 
 
 def test_refusal_to_start_is_one_line(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from service.app import create_app
 from service.engine import FakeEngine
+from service.jobs import JobForm, desk
 from service.jobs.store import JobStore
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, running
@@ -61,6 +63,34 @@ async def test_a_job_that_cannot_be_kept_is_refused_and_leaves_nothing(
     assert str(tmp_path) not in problem["detail"]
     assert (await jobs.get("/jobs")).json() == {"jobs": []}
     assert (await _make(jobs)).status_code == 202
+
+
+async def test_results_that_find_no_room_are_the_operators_concern(
+    jobs: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    job = await ended(jobs, (await _make(jobs)).json()["job_id"])
+    path = f"/jobs/{job['job_id']}/results"
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path))
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(desk, "export_dataset", full)
+        assert_problem(await jobs.get(path), 503, "job_storage_failed")
+    results(await jobs.get(path))
+
+
+async def test_a_job_whose_files_are_gone_fails_and_holds_up_no_other(tmp_path: Path) -> None:
+    with closing(JobStore(tmp_path / "jobs")) as store:
+        form = JobForm.model_validate({"session_id": "any"}).model_dump_json()
+        store.create("gone", "", form, ["a.png"], 0)
+    async with running(
+        create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=FakeEngine())
+    ) as client:
+        job = await ended(client, "gone")
+        assert (job["state"], job["done"], job["failed"]) == ("done", 0, 1)
+        other = await ended(client, (await _make(client)).json()["job_id"])
+        assert other["done"] == 3
 
 
 async def test_an_event_id_beyond_all_numbers_is_refused(jobs: httpx.AsyncClient) -> None:

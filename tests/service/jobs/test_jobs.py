@@ -100,6 +100,37 @@ async def test_bad_requests_leave_nothing_behind(jobs: httpx.AsyncClient, tmp_pa
     assert list((tmp_path / "jobs" / "files").iterdir()) == []
 
 
+def _part(name: str, content: bytes, file_name: str = "") -> bytes:
+    head = f'--b\r\nContent-Disposition: form-data; name="{name}"; filename="{file_name}"\r\n\r\n'
+    return head.encode() + content + b"\r\n"
+
+
+async def test_file_fields_left_empty_are_no_files(jobs: httpx.AsyncClient, tmp_path: Path) -> None:
+    """As HTML forms send them; an image without a name is called `image`."""
+    headers = {
+        "Content-Type": "multipart/form-data; boundary=b",
+        "X-Session-ID": await new_session(jobs, SCENES[:1]),
+    }
+    image, empty = SCENES[0].image_png, _part("images", b"") + _part("archive", b"")
+    none = await jobs.post("/jobs", content=empty + b"--b--\r\n", headers=headers)
+    assert "no images" in assert_problem(none, 422, "invalid_request")["detail"]
+    body = empty + _part("images", image) + _part("images", image, "b.png") + b"--b--\r\n"
+    job_id = (await jobs.post("/jobs", content=body, headers=headers)).json()["job_id"]
+    assert (await ended(jobs, job_id))["done"] == 2
+    kept = {path.name for path in (tmp_path / "jobs" / "files" / job_id).iterdir()}
+    assert kept == {"0", "1", "0.json", "1.json", "session.safetensors"}
+    names = results(await jobs.get(f"/jobs/{job_id}/results")).namelist()
+    assert {"masks/labels/image.png", "masks/labels/b.png"} <= set(names)
+
+
+async def test_a_form_without_files_that_is_not_multipart_is_told_what_to_be(
+    jobs: httpx.AsyncClient,
+) -> None:
+    urlencoded = await jobs.post("/jobs", data={"folder": "/data"})
+    problem = assert_problem(urlencoded, 415, "unsupported_media_type")
+    assert "multipart/form-data, also where it holds no file" in problem["detail"]
+
+
 async def test_owners_do_not_see_each_others_jobs(tmp_path: Path) -> None:
     keys = {name: new_key() for name in ("one", "two")}
     path = tmp_path / "keys"

@@ -194,6 +194,8 @@ async def test_session_is_the_same_after_a_restart(settings: Settings, studio: S
         "http://{host}.evil.example/data/x.png",
         "s3://bucket/x.png",
         "data:image/png;base64,!!!",
+        "data:image/png;base64,\u00e9",
+        pytest.param("/data/" + 70_000 * "x", id="longer than addresses are"),
         None,
         {"a": 1},
     ],

@@ -1,6 +1,7 @@
 """`fss label` as a person types it: the server's masks, through stops, changes and bad files."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,6 +179,32 @@ def test_a_broken_image_is_named_at_the_end_and_stops_nothing(
     (photos / "empty.jpg").unlink()
     assert label(out, "--format", "png") == 0
     assert (out / "masks/labels/2.png").exists()
+
+
+def test_names_that_are_no_utf_8_or_end_lines_are_names(
+    label: Label, photos: Path, tmp_path: Path
+) -> None:
+    image = (photos / "0.png").read_bytes()
+    (photos / os.fsdecode(b"caf\xe9.png")).write_bytes(image)
+    (photos / "line\u2028own.png").write_bytes(image)
+    out = tmp_path / "out"
+    assert label(out, "--format", "png") == 0
+    assert (out / "masks/labels/caf\ufffd.png").exists()
+    assert (out / "masks/labels/line\u2028own.png").exists()
+    (out / "own.png").write_bytes(b"of the user")
+    (photos / "line\u2028own.png").unlink()
+    assert label(out, "--format", "png") == 0
+    assert not (out / "masks/labels/line\u2028own.png").exists()
+    assert (out / "own.png").exists()
+
+
+def test_a_name_that_no_class_may_have_is_told(
+    label: Label, support: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (support / "18.blue.png").rename(support / "18. blue.png")
+    assert label(tmp_path / "out") == 2
+    message = "' blue' cannot be the name of a class: must not begin or end with a space"
+    assert message in capsys.readouterr().err
 
 
 def test_supports_and_results_inside_the_folder_are_not_labelled(

@@ -1,0 +1,221 @@
+"""Takes the steps of flows, over blocking httpx or asynchronous: here the two clients differ."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from service.client.calls import Call
+from service.client.connection import TIMEOUT_S, connection
+from service.client.errors import ClientError
+from service.client.exchange import Ask, Flow, Pause, Receive, Step, exchange
+from service.client.retries import Retries
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+
+class Transport:
+    """The connections to one service; may be shared by threads, and is closed by `with` or `close`.
+
+    Args:
+        url: of the service; None: `FSS_CLIENT_URL`, else http://127.0.0.1:8000.
+        key: an API key; None: `FSS_CLIENT_KEY`, else none is shown.
+        timeout_s: for an answer to begin, and between its pieces.
+        retries: what to do when the service is busy or cannot be reached.
+
+    Raises:
+        InvalidInputError: the address or the key cannot be one.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        key: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        retries: Retries | None = None,
+    ) -> None:
+        self.retries = retries or Retries()
+        self._http = httpx.Client(**connection(url, key, timeout_s))
+
+    def send(self, describe: Callable[[], Call[T]]) -> T:
+        """The result of a call of `service.client.calls`, retries included."""
+        return self.perform(exchange(describe, self.retries))
+
+    def perform(self, flow: Flow[T]) -> T:
+        """Take a flow's steps one after another; its result."""
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    brought = self._take(step)
+                except ClientError as exc:
+                    step = flow.throw(exc)
+                else:
+                    step = flow.send(brought)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _take(self, step: Step) -> Any:
+        if isinstance(step, Pause):
+            time.sleep(step.seconds)
+            return None
+        if isinstance(step, Ask):
+            try:
+                return self._http.request(step.call.method, step.call.path, **step.call.arguments)
+            except httpx.TransportError as exc:
+                return exc
+        if isinstance(step, Receive):
+            return self._receive(step)
+        return step.run()
+
+    def _receive(self, step: Receive) -> httpx.Response | httpx.TransportError:
+        call = step.call
+        try:
+            with self._http.stream(call.method, call.path, **call.arguments) as response:
+                if not response.is_success:
+                    response.read()
+                    return response
+                for chunk in response.iter_bytes():
+                    if step.take(chunk):
+                        break
+                return response
+        except httpx.TransportError as exc:
+            return exc
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class AsyncTransport:
+    """As `Transport`, to be awaited; closed by `async with` or `close`."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        key: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        retries: Retries | None = None,
+    ) -> None:
+        self.retries = retries or Retries()
+        self._http = httpx.AsyncClient(**connection(url, key, timeout_s))
+
+    async def send(self, describe: Callable[[], Call[T]]) -> T:
+        """The result of a call of `service.client.calls`, retries included."""
+        return await self.perform(exchange(describe, self.retries))
+
+    async def perform(self, flow: Flow[T]) -> T:
+        """Take a flow's steps one after another; its result."""
+        try:
+            step = next(flow)
+            while True:
+                try:
+                    brought = await self._take(step)
+                except ClientError as exc:
+                    step = flow.throw(exc)
+                else:
+                    step = flow.send(brought)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _take(self, step: Step) -> Any:
+        if isinstance(step, Pause):
+            return await asyncio.sleep(step.seconds)
+        if isinstance(step, Ask):
+            try:
+                return await self._http.request(
+                    step.call.method, step.call.path, **step.call.arguments
+                )
+            except httpx.TransportError as exc:
+                return exc
+        if isinstance(step, Receive):
+            return await self._receive(step)
+        # Files are read and masks decoded where they do not keep others waiting.
+        return await asyncio.to_thread(step.run)
+
+    async def _receive(self, step: Receive) -> httpx.Response | httpx.TransportError:
+        call = step.call
+        try:
+            async with self._http.stream(call.method, call.path, **call.arguments) as response:
+                if not response.is_success:
+                    await response.aread()
+                    return response
+                async for chunk in response.aiter_bytes():
+                    if step.take(chunk):
+                        break
+                return response
+        except httpx.TransportError as exc:
+            return exc
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+def in_order(
+    function: Callable[[A], T], items: Iterable[A], workers: int
+) -> Generator[T, None, None]:
+    """Results in the order of the items, of which only so many are taken up ahead."""
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="fss-client") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+async def in_order_async(
+    function: Callable[[A], Coroutine[Any, Any, T]], items: Iterable[A], workers: int
+) -> AsyncGenerator[T, None]:
+    """Results in the order of the items, of which only so many are in progress."""
+    waiting: deque[asyncio.Task[T]] = deque()
+    try:
+        for item in items:
+            waiting.append(asyncio.create_task(function(item)))
+            if len(waiting) == workers:
+                yield await waiting.popleft()
+        while waiting:
+            yield await waiting.popleft()
+    finally:
+        for task in waiting:
+            task.cancel()
+        # Until none of them uses the client any more, and none has failed unheard.
+        await asyncio.gather(*waiting, return_exceptions=True)
