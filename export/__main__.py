@@ -9,6 +9,7 @@ from pathlib import Path
 from export.bundle import ExportOptions, OutputError, export_bundle
 from export.parity import ParityError
 from model.build import CheckpointError
+from model.cli_types import positive
 from model.contract.manifest import NAME_PATTERN, REVISION_PATTERN
 from model.data.datasets import DatasetError
 
@@ -46,7 +47,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", type=_name, help="default: the directory's name")
     parser.add_argument("--revision", type=_revision, default="1")
     parser.add_argument("--threshold", type=_probability, default=0.5)
-    parser.add_argument("--input-side", type=int, help="pixels; default as trained")
+    parser.add_argument("--input-side", type=positive, help="pixels; default as trained")
     parser.add_argument(
         "--data", type=Path, help="labelled set for the mIoU gate; default: rendered defects"
     )

@@ -6,22 +6,19 @@ encoding and one head run over all classes. The sides take turns, so that a slow
 machine falls on both. Weights are random, since time does not depend on them.
 """
 
-import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from export.bench_options import options, preset_at
 from export.bench_output import progress, write_rows
 from export.bench_sides import EagerSide, EngineSide, both_sides, make_episode
-from model.build import PRESETS, NetworkConfig
-from model.cli_types import positive
+from model.build import NetworkConfig
 
 TOLERANCE = 1e-3
 # A long case repeats itself less: r50 with 25 supports takes a minute a query on two cores.
@@ -155,17 +152,10 @@ def as_table(rows: Sequence[Row]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and measure; 0 on success, 1 when the sides disagree."""
-    parser = argparse.ArgumentParser(prog="python -m export.bench", description=__doc__)
-    parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=["lite", "r50"])
-    parser.add_argument("--repeats", type=positive, default=3)
-    parser.add_argument("--threads", type=positive, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--side", type=positive, help="input pixels; default the preset's own")
-    parser.add_argument("--json", type=Path, help="write the rows here")
-    args = parser.parse_args(arguments)
+    args = options("export.bench", __doc__, repeats=3).parse_args(arguments)
     rows: list[Row] = []
     for name in args.presets:
-        config = PRESETS[name]()
-        config = config.at_side(args.side or config.input_side)
+        config = preset_at(name, args.side)
         rows += bench_preset(config, repeats=args.repeats, threads=args.threads)
     print(as_table(rows))
     if args.json is not None:

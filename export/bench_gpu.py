@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
+from export.bench_options import preset_at
 from export.bench_output import write_rows
 from export.bench_sides import make_episode, random_bundle
 from export.tiers.build import write_tiers
@@ -217,9 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.device == "cuda" and not torch.cuda.is_available():
         print("PyTorch finds no GPU; --device cpu tries the command on a CPU", file=sys.stderr)
         return 2
-    config = PRESETS[args.preset]()
-    config = config.at_side(args.side or config.input_side)
-    rows = bench(config, Device(args.device), args.batches, args.repeats)
+    rows = bench(preset_at(args.preset, args.side), Device(args.device), args.batches, args.repeats)
     print(as_table(rows))
     if args.json is not None:
         write_rows(args.json, rows)

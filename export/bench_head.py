@@ -6,7 +6,6 @@ one that is there.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +14,10 @@ from statistics import median
 
 import numpy as np
 
+from export.bench_options import options, preset_at
 from export.bench_output import progress, write_rows
 from export.bench_sides import EngineSide, make_episode, random_bundle
 from export.bench_turns import take_turns
-from model.build import PRESETS
 from model.cli_types import positive
 from model.contract import InvalidBundleError, SupportSet
 from model.runtime import BundleRuntime, HeadOutput
@@ -86,15 +85,10 @@ def as_table(rows: Sequence[HeadRow]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and measure; 0 on success, 2 on bad input."""
-    parser = argparse.ArgumentParser(prog="python -m export.bench_head", description=__doc__)
-    parser.add_argument("--presets", nargs="*", choices=sorted(PRESETS), default=["lite", "r50"])
+    parser = options("export.bench_head", __doc__, repeats=9)
     parser.add_argument("--bundle", type=Path, help="time this one instead of random presets")
     parser.add_argument("--classes", type=positive, default=5)
     parser.add_argument("--shots", type=positive, default=1)
-    parser.add_argument("--repeats", type=positive, default=9)
-    parser.add_argument("--threads", type=positive, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--side", type=positive, help="input pixels; default the preset's own")
-    parser.add_argument("--json", type=Path, help="write the rows here")
     args = parser.parse_args(arguments)
     try:
         rows = _rows(args)
@@ -113,8 +107,7 @@ def _rows(args: argparse.Namespace) -> list[HeadRow]:
         return [bench_head(args.bundle, **asked)]
     rows: list[HeadRow] = []
     for name in args.presets:
-        config = PRESETS[name]()
-        config = config.at_side(args.side or config.input_side)
+        config = preset_at(name, args.side)
         progress(f"{name}: export at {config.input_side} px")
         with random_bundle(config) as (_, bundle):
             rows.append(bench_head(bundle, **asked))

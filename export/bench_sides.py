@@ -1,4 +1,4 @@
-"""What the benchmark compares: one network, from pixels in eager PyTorch and as a served bundle."""
+"""What the benchmarks compare: one network, from pixels in eager PyTorch and as a served bundle."""
 
 import tempfile
 from collections.abc import Iterator, Sequence

@@ -7,7 +7,6 @@ an int8 tier.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,12 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from export.bench_options import options, preset_at
 from export.bench_output import progress, write_rows
 from export.bench_sides import EngineSide, make_episode, random_bundle
 from export.bench_turns import take_turns
 from export.tiers.build import write_tiers
-from model.build import PRESETS
-from model.cli_types import positive
 from model.contract import InvalidBundleError, MissingTierError, Precision
 from model.data.datasets import ProceduralDefects
 from model.runtime import BundleRuntime
@@ -121,13 +119,8 @@ def as_table(rows: Sequence[TierRow]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and measure; 0 on success, 2 on bad input."""
-    parser = argparse.ArgumentParser(prog="python -m export.bench_tiers", description=__doc__)
-    parser.add_argument("--presets", nargs="*", choices=sorted(PRESETS), default=["lite", "r50"])
+    parser = options("export.bench_tiers", __doc__, repeats=9)
     parser.add_argument("--bundle", type=Path, help="time this one instead of random presets")
-    parser.add_argument("--repeats", type=positive, default=9)
-    parser.add_argument("--threads", type=positive, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--side", type=positive, help="input pixels; default the preset's own")
-    parser.add_argument("--json", type=Path, help="write the rows here")
     args = parser.parse_args(arguments)
     if not multiplies_bytes():
         progress("this CPU has no VNNI or AMX instructions: int8 is not expected to be faster")
@@ -147,8 +140,7 @@ def _rows(args: argparse.Namespace) -> list[TierRow]:
         return bench_tiers(args.bundle, repeats=args.repeats, threads=args.threads)
     rows: list[TierRow] = []
     for name in args.presets:
-        config = PRESETS[name]()
-        config = config.at_side(args.side or config.input_side)
+        config = preset_at(name, args.side)
         progress(f"{name}: export and quantise at {config.input_side} px")
         with random_bundle(config) as (_, bundle):
             rendered = ProceduralDefects(per_class=_RENDERED_PER_CLASS, side=config.input_side)

@@ -1,7 +1,6 @@
 """A checkpoint made into a bundle, which exists only if it passed every gate."""
 
 import json
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,12 @@ from model.contract import (
     GRAPHS,
     MANIFEST_FILE,
     GraphFile,
+    GraphSpec,
     Manifest,
     TrainingRecord,
-    file_sha256,
+    write_manifest,
 )
-from model.data.datasets import FolderDataset, LabelledImages, ProceduralDefects
+from model.data.datasets import LabelledImages, ProceduralDefects, open_dataset
 from model.data.episodes import MIN_AREA, index_classes
 from model.evaluation import evaluate_episodes
 from model.nets import SDAANet
@@ -52,7 +52,7 @@ class ExportOptions:
         revision: of the weights.
         threshold: default foreground probability.
         input_side: another side than in training.
-        parity_data: labelled folder for the mIoU gate; without it, rendered surface defects.
+        parity_data: labelled set for the mIoU gate; without it, rendered surface defects.
         parity_episodes: of the mIoU gate; 0 compares tensors alone.
     """
 
@@ -77,25 +77,27 @@ def export_bundle(options: ExportOptions) -> Manifest:
         ParityError: ONNX and eager part; nothing is left at `out`, or what was there before.
         OutputError: `out` exists and is no bundle.
         model.build.CheckpointError: the checkpoint is not one, or lacks a part of the network.
-        model.data.datasets.DatasetError: the folder for the mIoU gate is not one.
+        model.data.datasets.DatasetError: there is no set for the mIoU gate.
     """
     _refuse_other_folders(options.out)
     network, config = load_network(options.checkpoint, input_side=options.input_side)
     if not (config.use_saam and config.use_sdpm and config.use_prior):
         raise CheckpointError(f"{options.checkpoint} lacks parts of the network: it is an ablation")
+    gate_set = _gate_set(options, network.input_side)  # before minutes go into graphs
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.out.parent) as folder:
         staging = Path(folder) / "bundle"
         staging.mkdir()
         report = _write_graphs(network, staging)
         manifest = _manifest(options, config, network, staging)
-        _write_json(staging / MANIFEST_FILE, manifest.model_dump(mode="json"))
+        write_manifest(staging, manifest)
         parity: dict[str, Any] = {"tensors": as_json(report)}
         if options.parity_episodes:
-            parity["miou"] = _miou_gate(options, network, staging)
-        _write_json(staging / PARITY_FILE, parity)
+            parity["miou"] = _miou_gate(options, network, staging, gate_set)
+        text = json.dumps(parity, indent=1)
+        (staging / PARITY_FILE).write_text(text + "\n", encoding="utf-8")
         if options.out.exists():
-            shutil.rmtree(options.out)
+            options.out.rename(Path(folder) / "before")
         staging.rename(options.out)
     return manifest
 
@@ -115,22 +117,20 @@ def _write_graphs(network: SDAANet, folder: Path) -> list[TensorParity]:
     report = []
     for spec in GRAPHS:
         graph = wrap(network)[spec.name].eval()
-        path = folder / f"{spec.name}.onnx"
+        path = _path(folder, spec)
         convert(graph, spec, example[spec.name], path)
         cases = {"example": example, "single": single, "many": many}
         report += compare(path, spec, graph, {c: v[spec.name] for c, v in cases.items()})
     return report
 
 
+def _path(folder: Path, spec: GraphSpec) -> Path:
+    return folder / f"{spec.name}.onnx"
+
+
 def _manifest(
     options: ExportOptions, config: NetworkConfig, network: SDAANet, folder: Path
 ) -> Manifest:
-    files = {}
-    for spec in GRAPHS:
-        path = folder / f"{spec.name}.onnx"
-        files[spec.name] = GraphFile(
-            file=path.name, sha256=file_sha256(path), size_bytes=path.stat().st_size
-        )
     return Manifest(
         name=options.name,
         revision=options.revision,
@@ -146,7 +146,7 @@ def _manifest(
         max_shot_bytes=config.max_shot_bytes,
         gates="product" if network.reference else "mean",
         opset=OPSET,
-        graphs=files,
+        graphs={spec.name: GraphFile.of(_path(folder, spec)) for spec in GRAPHS},
         metrics={},
         training=_training_record(options.checkpoint),
     )
@@ -177,14 +177,18 @@ def _training_record(checkpoint: Path) -> TrainingRecord | None:
     )
 
 
-def _miou_gate(options: ExportOptions, network: SDAANet, bundle: Path) -> dict[str, Any]:
-    """Compare the mIoU of both sides on the same episodes, over every class of the set."""
-    dataset: LabelledImages
+def _gate_set(options: ExportOptions, side: int) -> tuple[LabelledImages, int]:
+    """What the mIoU gate is run on, and the pixels from which a class counts in an image of it."""
     if options.parity_data is None:
-        dataset = ProceduralDefects(per_class=_RENDERED_PER_CLASS, side=network.input_side)
-        least_pixels = 1
-    else:
-        dataset, least_pixels = FolderDataset(options.parity_data), MIN_AREA
+        return ProceduralDefects(per_class=_RENDERED_PER_CLASS, side=side), 1
+    return open_dataset(options.parity_data), MIN_AREA
+
+
+def _miou_gate(
+    options: ExportOptions, network: SDAANet, bundle: Path, gate_set: tuple[LabelledImages, int]
+) -> dict[str, Any]:
+    """Compare the mIoU of both sides on the same episodes, over every class of the set."""
+    dataset, least_pixels = gate_set
     classes = index_classes(dataset, tuple(dataset.class_names), least_pixels)
     eager, onnx = (
         evaluate_episodes(
@@ -209,7 +213,3 @@ def _miou_gate(options: ExportOptions, network: SDAANet, bundle: Path) -> dict[s
         "eager": eager,
         "onnx": onnx,
     }
-
-
-def _write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

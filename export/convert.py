@@ -53,6 +53,5 @@ def _forget_origin(path: Path) -> None:
     tensors = (*graph.input, *graph.output, *graph.initializer, *graph.value_info)
     for part in (model, graph, *graph.node, *tensors):
         part.ClearField("metadata_props")
-        part.ClearField("metadata_props")
         part.ClearField("doc_string")
     onnx.save(model, path)

@@ -1,4 +1,4 @@
-"""The network cut into the bundle's three graphs (DESIGN: the serving cut)."""
+"""The network cut into the bundle's three graphs (docs/adr/0002)."""
 
 import torch
 from torch import Tensor, nn

@@ -4,14 +4,13 @@ A bundle is evaluated as it is served, after its export; its graphs stay as they
 """
 
 import argparse
-import json
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
-from model.contract import MANIFEST_FILE, InvalidBundleError, Manifest, load_manifest
+from model.contract import InvalidBundleError, Manifest, load_manifest, write_manifest
 from model.evaluation.episodes import EpisodeReport
 from model.evaluation.records import Evaluation, RecordError, read_evaluations
 
@@ -38,8 +37,7 @@ def record_figures(bundle: Path, records: Path) -> Manifest:
     if not figures:
         raise RecordError(f"no list of episodes in {records} was run with the graphs of {bundle}")
     recorded = manifest.model_copy(update={"metrics": figures})
-    text = json.dumps(recorded.model_dump(mode="json"), indent=1)
-    (bundle / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+    write_manifest(bundle, recorded)
     return recorded
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from model.build import CheckpointError, load_network
 from model.cli_types import integers
 from model.contract import InvalidBundleError
-from model.data.datasets import DatasetError, FolderDataset
+from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
 from model.evaluation import Segmenter
 from model.experiments.contact_sheet import write_contact_sheet
@@ -37,7 +37,7 @@ def main(args: argparse.Namespace) -> int:
     """Write a PNG for each episode and the contact sheet."""
     try:
         segmenter, threshold = _open(args)
-        dataset = FolderDataset(args.data)
+        dataset = open_dataset(args.data)
         pictures = list(
             picture_episodes(
                 segmenter,
@@ -66,8 +66,10 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _open(args: argparse.Namespace) -> tuple[Segmenter, float]:
+    segmenter: Segmenter
     if args.bundle:
         runtime = BundleRuntime(args.bundle)
-        return BundleSegmenter(runtime), args.threshold or runtime.manifest.threshold
-    network, _ = load_network(args.checkpoint)
-    return EagerSegmenter(network), args.threshold or _THRESHOLD
+        segmenter, own_threshold = BundleSegmenter(runtime), runtime.manifest.threshold
+    else:
+        segmenter, own_threshold = EagerSegmenter(load_network(args.checkpoint)[0]), _THRESHOLD
+    return segmenter, own_threshold if args.threshold is None else args.threshold

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model.build import CheckpointError, load_network
 from model.cli_types import integers
-from model.data.datasets import DatasetError, FolderDataset
+from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
 from model.experiments.separability import draw_maps, map_prototypes
 from model.experiments.support_prototypes import collect_prototypes, draw_pairs
@@ -30,7 +30,7 @@ def main(args: argparse.Namespace) -> int:
     """Write the picture and its figures."""
     try:
         network, _ = load_network(args.checkpoint)
-        dataset = FolderDataset(args.data)
+        dataset = open_dataset(args.data)
         classes = asked_classes(dataset, args.folds, args.min_area)
         pairs = draw_pairs(classes, limit=args.pairs, seed=args.seed)
         found = collect_prototypes(network, dataset, pairs)

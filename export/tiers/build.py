@@ -1,6 +1,5 @@
 """Tiers added to a bundle: all that were asked for, or after a failed gate none."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -17,8 +16,8 @@ from model.contract import (
     GraphFile,
     Manifest,
     Tier,
-    file_sha256,
     load_manifest,
+    write_manifest,
 )
 from model.data.datasets import LabelledImages
 from model.data.episodes import ClassIndex
@@ -135,18 +134,12 @@ def _path(bundle: Path, graph: str, precision: LoweredPrecision) -> Path:
 
 def _record(bundle: Path, precision: LoweredPrecision, metrics: dict[str, float]) -> None:
     """Enter a tier, whose prototype graph is the fp32 one, into the manifest."""
-    path = bundle / MANIFEST_FILE
-    manifest = Manifest.model_validate_json(path.read_bytes())
+    manifest = Manifest.model_validate_json((bundle / MANIFEST_FILE).read_bytes())
     graphs = {"prototype": manifest.graphs["prototype"]}
     for graph in _LOWERED:
-        file = _path(bundle, graph, precision)
-        graphs[graph] = GraphFile(
-            file=file.name, sha256=file_sha256(file), size_bytes=file.stat().st_size
-        )
+        graphs[graph] = GraphFile.of(_path(bundle, graph, precision))
     tiers = {**manifest.tiers, precision: Tier(graphs=graphs, metrics=metrics)}
-    recorded = manifest.model_copy(update={"tiers": tiers})
-    text = json.dumps(recorded.model_dump(mode="json"), indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
+    write_manifest(bundle, manifest.model_copy(update={"tiers": tiers}))
 
 
 def _gate(measured: dict[LoweredPrecision, TierMetrics], *, force: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from model.build.presets import NetworkConfig, build_network
+from model.build.presets import PRESETS, NetworkConfig, build_network
 from model.nets import SDAANet
 
 
@@ -55,11 +55,15 @@ def load_network(path: Path, *, input_side: int | None = None) -> tuple[SDAANet,
     Args:
         path: the checkpoint.
         input_side: another input side than it was trained with.
+
+    Raises:
+        CheckpointError: not a checkpoint, or one that does not fit its config.
     """
     checkpoint = read_checkpoint(path)
-    values = dict(checkpoint["config"])
-    values["context_bins"] = tuple(values["context_bins"])
-    config = NetworkConfig(**values)
+    try:
+        config = _config(checkpoint["config"])
+    except (KeyError, TypeError) as exc:
+        raise CheckpointError(f"{path} holds a config of another release") from exc
     if input_side is not None:
         config = config.at_side(input_side)
     network = build_network(config)
@@ -69,6 +73,14 @@ def load_network(path: Path, *, input_side: int | None = None) -> tuple[SDAANet,
         raise CheckpointError(f"{path} does not fit its own config") from exc
     _load_presence(network, _presence_record(checkpoint))
     return network.eval(), config
+
+
+def _config(values: Mapping[str, Any]) -> NetworkConfig:
+    """A checkpoint's config; numbers that it is older than are those of its preset."""
+    preset = PRESETS.get(values["preset"])
+    own = {} if preset is None else asdict(preset())
+    own |= values
+    return NetworkConfig(**own | {"context_bins": tuple(own["context_bins"])})
 
 
 def presence_threshold(path: Path) -> float:

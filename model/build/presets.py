@@ -130,7 +130,7 @@ def build_network(config: NetworkConfig, *, mask_side: int | None = None) -> SDA
 
 
 def decoder_bins(side: int, rounding: Rounding = "up") -> tuple[int, ...]:
-    """1, 1/2, 1/4 and 1/8 of the feature side, rounded up: 60, 30, 15, 8 at 473 px."""
+    """1, 1/2, 1/4 and 1/8 of the feature side: 60, 30, 15 and 8 at 473 px, or 7 rounded down."""
     if rounding == "down":
         return tuple(side // divisor for divisor in (1, 2, 4, 8))
     return tuple(-(-side // divisor) for divisor in (1, 2, 4, 8))

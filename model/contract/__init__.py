@@ -14,6 +14,7 @@ from model.contract.manifest import (
     file_sha256,
     load_manifest,
     read_graph,
+    write_manifest,
 )
 from model.contract.prototype import (
     JUDGEMENT_SIZE,
@@ -56,4 +57,5 @@ __all__ = [
     "resize_mask",
     "thin_tokens",
     "upsample_logits",
+    "write_manifest",
 ]

@@ -1,8 +1,9 @@
 """The manifest of a bundle: everything serving must know about a trained network."""
 
 import hashlib
+import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -31,6 +32,11 @@ class GraphFile(_Record):
     file: Annotated[str, Field(pattern=r"^[a-z0-9_.]+\.onnx$")]
     sha256: Sha256
     size_bytes: Annotated[int, Field(gt=0)]
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """The entry of a file that lies beside the manifest."""
+        return cls(file=path.name, sha256=file_sha256(path), size_bytes=path.stat().st_size)
 
 
 class Tier(_Record):
@@ -134,6 +140,12 @@ def load_manifest(bundle: Path, key: BundleKey | None = None) -> Manifest:
     for graphs in (manifest.graphs, *(tier.graphs for tier in manifest.tiers.values())):
         _verify_graphs(bundle, graphs)
     return manifest
+
+
+def write_manifest(bundle: Path, manifest: Manifest) -> None:
+    """Write a bundle's manifest; a signature of the one before it is no longer right."""
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1)
+    (bundle / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def read_graph(bundle: Path, graph: GraphFile) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from model.build import load_network
-from model.data.datasets import FolderDataset
+from model.data.datasets import LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA, ClassIndex, asked_classes, draw_episode
 from model.evaluation import evaluate_episodes
 from model.experiments.variants import AblationError, Variant
@@ -48,9 +48,9 @@ class Trial:
     min_area: int = MIN_AREA
 
     @cached_property
-    def test(self) -> tuple[FolderDataset, ClassIndex]:
+    def test(self) -> tuple[LabelledImages, ClassIndex]:
         """The test set, and in it the fold that the recipe leaves unseen, or all classes."""
-        dataset = FolderDataset(self.data_root / self.test_set)
+        dataset = open_dataset(self.data_root / self.test_set)
         unseen = self.base.unseen
         if unseen is None:
             return dataset, asked_classes(dataset, None, self.min_area)

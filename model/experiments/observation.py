@@ -15,7 +15,7 @@ class Observation(NamedTuple):
     """An answer at feature resolution; maps are absent where there is no such part to look into.
 
     logits: foreground (h, w).
-    attention: SAAM's query attention (h, w) in (0, 1).
+    attention: SAAM's query attention (h, w), in (0, 1) but for the reference arithmetic.
     prior: the training-free prior (h, w) in [0, 1].
     """
 

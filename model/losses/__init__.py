@@ -1,4 +1,4 @@
-"""The four loss terms of SD-AANet (section III-E; DESIGN: the model)."""
+"""The four loss terms of SD-AANet (section III-E)."""
 
 from typing import Literal, NamedTuple
 

@@ -1,4 +1,4 @@
-"""The training-free prior map (PFENet; DESIGN: the model)."""
+"""The training-free prior map (PFENet, arXiv 2008.01449)."""
 
 import torch
 from torch import Tensor

@@ -98,7 +98,7 @@ def plan_measure(
     cores: Annotated[int, typer.Option(min=0, help="Of the service; 0: as many as here.")] = 0,
     repeats: Annotated[int, typer.Option(min=1, help="Of each kind of request.")] = 10,
 ) -> None:
-    """Unit costs of a running service and a Redis; a key is read from FSS_API_KEY."""
+    """Unit costs of a running service and a Redis; a key is read from FSS_CLIENT_KEY."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -106,7 +106,7 @@ def plan_measure(
     from service.planning.profile import ProfileError
 
     count = cores or len(os.sched_getaffinity(0))
-    key = os.environ.get("FSS_API_KEY")
+    key = os.environ.get("FSS_CLIENT_KEY")
     options = MeasureOptions(url, redis, out.stem, count, machine, key, repeats)
     try:
         with Progress(console=Console(stderr=True), transient=True) as bar:

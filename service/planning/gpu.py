@@ -18,7 +18,7 @@ class Network(NamedTuple):
     shot_bytes: float
 
 
-# r50: DESIGN of the network at 473 px, 67 + 108 to stage 4, 104 a class; the prior of a shot is
+# r50: counted by hand at 473 px, 67 + 108 to stage 4, 104 a class; the prior of a shot is
 # 3600 positions x 700 tokens x 2048 channels. lite: counted by torch's FlopCounterMode at 337 px.
 NETWORKS = {
     "lite": Network(2.92, 2.34, 0.023, 31_350.0),

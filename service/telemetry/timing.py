@@ -1,7 +1,7 @@
 """How long the stages of a request took: for `Server-Timing`, metrics, logs and traces alike.
 
-Stages have one name everywhere: decode, queue, encode, prototype, adapt, head, and mask for where
-masks are encoded.
+Stages have one name everywhere: decode, queue, encode, prototype, adapt, head, report for where
+shots are judged, and mask for where masks are encoded.
 """
 
 import time

@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
-from model.contract import GRAPHS, GraphFile, GraphSpec, Manifest, TensorSpec, file_sha256
+from model.contract import GRAPHS, GraphFile, GraphSpec, Manifest, TensorSpec, write_manifest
 
 SIDE = 32
 CELLS = 8
@@ -194,14 +194,10 @@ def write_tiny_bundle(
         max_shot_bytes=4096,
         opset=OPSET,
         graphs={
-            name: GraphFile(
-                file=f"{name}.onnx",
-                sha256=file_sha256(directory / f"{name}.onnx"),
-                size_bytes=(directory / f"{name}.onnx").stat().st_size,
-            )
+            name: GraphFile.of(directory / f"{name}.onnx")
             for name in ("encoder", "prototype", "head")
         },
         metrics={},
     )
-    (directory / "manifest.json").write_text(manifest.model_dump_json())
+    write_manifest(directory, manifest)
     return directory

@@ -30,8 +30,8 @@ class FssDataset:
     Args:
         root: holds the class folders.
         split: `train`, `val` or `test`, whose lists of class names lie beside the class folders,
-            or the path of another list. `:1/3` behind it takes the first third of the classes:
-            the 520 that train are more than one label map has room for.
+            or the path of another list. `:1/3` behind it takes every third class from the first
+            on: the 520 that train are more than one label map has room for.
 
     Raises:
         DatasetError: on first use, when the list or a class folder is missing, or there are too

@@ -58,6 +58,9 @@ class Backbone(nn.Module, ABC):
     def deep_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters behind `shallow`."""
 
-    @abstractmethod
     def feature_side(self, input_side: int) -> int:
-        """Side h of the feature map for a square input of `input_side` pixels."""
+        """Side h of the feature map for a square input: halved up to the stride, rounding up."""
+        side, stride = input_side, 1
+        while stride < self.stride:
+            side, stride = (side + 1) // 2, 2 * stride
+        return side

@@ -105,9 +105,3 @@ class MobileNetV2Backbone(Backbone):
 
     def deep_parameters(self) -> Iterator[nn.Parameter]:
         return self.blocks[_LAST_SHALLOW + 1 :].parameters()
-
-    def feature_side(self, input_side: int) -> int:
-        side = input_side
-        for _ in range(4):
-            side = (side + 1) // 2
-        return side

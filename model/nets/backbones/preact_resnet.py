@@ -90,12 +90,6 @@ class PreActResNet50Backbone(Backbone):
     def deep_parameters(self) -> Iterator[nn.Parameter]:
         return self.stage3.parameters()
 
-    def feature_side(self, input_side: int) -> int:
-        side = input_side
-        for _ in range(3):
-            side = (side + 1) // 2
-        return side
-
 
 def _stage(inputs: int, number: int, *, stride: int, dilation: int) -> nn.Sequential:
     """A stage's blocks: the first strides, the others dilate."""

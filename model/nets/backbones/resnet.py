@@ -49,9 +49,3 @@ class ResNetBackbone(Backbone):
 
     def deep_parameters(self) -> Iterator[nn.Parameter]:
         return chain(self.net.layer3.parameters(), self.net.layer4.parameters())
-
-    def feature_side(self, input_side: int) -> int:
-        side = input_side
-        for _ in range(3):
-            side = (side + 1) // 2
-        return side

@@ -12,7 +12,6 @@ from model.contract import (
     InvalidBundleError,
     Manifest,
     Tier,
-    file_sha256,
     load_manifest,
     read_graph,
 )
@@ -26,7 +25,7 @@ def bundle(tmp_path: Path) -> Path:
     head = bundle / "head.int8.onnx"
     head.write_bytes((bundle / "head.onnx").read_bytes() + b"\0")
     manifest = load_manifest(bundle)
-    listed = GraphFile(file=head.name, sha256=file_sha256(head), size_bytes=head.stat().st_size)
+    listed = GraphFile.of(head)
     tier = Tier(graphs=manifest.graphs | {"head": listed}, metrics={})
     lowered = manifest.model_copy(update={"tiers": {"int8": tier}})
     (bundle / MANIFEST_FILE).write_text(lowered.model_dump_json())

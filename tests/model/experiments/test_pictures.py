@@ -88,15 +88,17 @@ def test_the_command_writes_pngs_and_a_page(
 ) -> None:
     status = run_command(
         monkeypatch, "pictures", checkpoint=checkpoint, data=root / "data" / "tiny", count=1,
-        min_area=64, out=tmp_path,
+        min_area=64, threshold=0, out=tmp_path,
     )  # fmt: skip
     assert status == 0
     assert {path.name for path in tmp_path.iterdir()} == {"episode-0000.png", "index.html"}
+    assert "threshold 0.5" not in (tmp_path / "index.html").read_text()
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        ({"data": "nowhere"}, "expected one of these"),
         ({"folds": 0}, "has no class aeroplane"),
         ({"folds": 7}, "folds 0 to 3"),
         ({"count": 0}, "--count"),
@@ -110,7 +112,7 @@ def test_wrong_options_are_told(
     root: Path,
     checkpoint: Path,
     tmp_path: Path,
-    options: dict[str, int],
+    options: dict[str, object],
     told: str,
 ) -> None:
     usual: dict[str, object] = {"min_area": 64, "out": tmp_path, "data": root / "data" / "tiny"}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.build import PRESETS, build_network, load_network, network_state
+from model.build import PRESETS, CheckpointError, build_network, load_network, network_state
 from model.nets import SDAANet
 from model.nets.backbones import BackboneFeatures
 
@@ -80,17 +80,25 @@ def test_maps_lie_between_0_and_1() -> None:
         assert 0 <= part.min() < part.max() <= 1
 
 
-def test_a_checkpoint_from_before_the_switches_is_whole(tmp_path: Path) -> None:
+def test_a_checkpoint_has_what_it_is_older_than_from_its_preset(tmp_path: Path) -> None:
     config = PRESETS["lite"]().at_side(SIDE)
     state = network_state(_network(), config)
-    for switch in ("use_saam", "use_sdpm", "use_prior"):
-        del state["config"][switch]
+    for newer in ("use_saam", "use_sdpm", "use_prior", "max_shot_bytes"):
+        del state["config"][newer]
     torch.save(state, tmp_path / "old.pt")
     network, loaded = load_network(tmp_path / "old.pt")
     assert loaded == config
     assert network.saam is not None
     assert network.sse is not None
     assert network.use_prior
+
+
+def test_a_checkpoint_with_a_number_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    state = network_state(_network(), PRESETS["lite"]().at_side(SIDE))
+    state["config"]["heads"] = 8
+    torch.save(state, tmp_path / "newer.pt")
+    with pytest.raises(CheckpointError, match="another release"):
+        load_network(tmp_path / "newer.pt")
 
 
 def test_a_checkpoint_remembers_what_is_off(tmp_path: Path) -> None:

@@ -4,11 +4,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from service.planning.profile import load_profile
+from service.cli import main
+from service.planning.measure import MeasureOptions
+from service.planning.profile import ProfileError, load_profile
 from tests.service.processes import serving
 from tests.service.redis_server import RedisServer
 from tests.service.tiny_bundle import write_tiny_bundle
@@ -62,6 +66,21 @@ def test_simulate_tells_what_breaks_first() -> None:
     assert done.returncode == 0, done.stderr
     for text in ("estimated, not measured", "one Redis, random", "normal after", "upgrade"):
         assert text in done.stdout
+
+
+def test_the_key_to_measure_with_is_that_of_every_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[MeasureOptions] = []
+
+    def refuse(options: MeasureOptions, advance: Callable[[], None]) -> NoReturn:
+        asked.append(options)
+        raise ProfileError("enough")
+
+    monkeypatch.setattr("service.planning.measure.measure", refuse)
+    monkeypatch.setenv("FSS_CLIENT_KEY", "mine")
+    assert main(["plan-measure", "--out", str(tmp_path / "here.json")]) == 2
+    assert [options.key for options in asked] == ["mine"]
 
 
 @pytest.mark.redis

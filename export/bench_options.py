@@ -1,0 +1,31 @@
+"""What a benchmark can be asked: which networks, how often, on how many threads, where rows go."""
+
+import argparse
+import os
+from pathlib import Path
+
+from model.build import PRESETS, NetworkConfig
+from model.cli_types import positive
+
+
+def options(program: str, about: str | None, *, repeats: int) -> argparse.ArgumentParser:
+    """A command line with what all benchmarks on a CPU take.
+
+    Args:
+        program: name of the module.
+        about: its docstring.
+        repeats: by default.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=about)
+    parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=["lite", "r50"])
+    parser.add_argument("--repeats", type=positive, default=repeats)
+    parser.add_argument("--threads", type=positive, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--side", type=positive, help="input pixels; default the preset's own")
+    parser.add_argument("--json", type=Path, help="write the rows here")
+    return parser
+
+
+def preset_at(name: str, side: int | None) -> NetworkConfig:
+    """A preset, at its own input side unless another is asked for."""
+    config = PRESETS[name]()
+    return config if side is None else config.at_side(side)
