@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
@@ -13,8 +14,10 @@ from model.contract import InvalidBundleError, load_manifest, read_graph
 from model.contract.manifest import GraphName
 from model.nets import SDAANet
 
-# How export names a network's tensors; what it folds or makes anew goes by other names.
+# How export names a network's tensors; what it folds or makes anew goes by other names. A tensor
+# that a bundle keeps in half precision has a suffix.
 _PREFIX = "network."
+HALVED_SUFFIX = ".half"
 _READ: tuple[GraphName, ...] = ("prototype", "head")
 
 
@@ -65,6 +68,7 @@ def _tensors(graph: bytes) -> Iterator[tuple[str, Tensor]]:
     """A graph's constants by the names of the network's own."""
     for constant in onnx.load_from_string(graph).graph.initializer:
         if constant.name.startswith(_PREFIX):
-            # A copy: the array belongs to the graph and cannot be written.
-            array = numpy_helper.to_array(constant).copy()
-            yield constant.name.removeprefix(_PREFIX), torch.from_numpy(array)
+            # A copy: the array of the graph cannot be written.
+            array = numpy_helper.to_array(constant).astype(np.float32)
+            name = constant.name.removeprefix(_PREFIX).removesuffix(HALVED_SUFFIX)
+            yield name, torch.from_numpy(array)

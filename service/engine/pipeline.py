@@ -136,9 +136,6 @@ class Pipeline:
     ) -> SupportSet:
         """The shots with the head fitted to them, if it is to be; see `model.runtime.refit`."""
         fresh = sorted(set(await asyncio.to_thread(originals, images, masks)))
-        # A single support cannot be held out, so there is nothing to judge a fit by.
-        if adapt == "auto" and len(fresh) == 1:
-            return SupportSet(shots)
         images, masks = [images[k] for k in fresh], [masks[k] for k in fresh]
         encoded = await self._see("adapt", images, deadline)
         others = leave_one_out(tuple(shots[k] for k in fresh))
@@ -175,9 +172,7 @@ class Pipeline:
         digests: Sequence[Digest],
         deadline: float,
     ) -> list[Encoded]:
-        cache = (
-            self.cache
-        )  # of before: what a device has encoded that is lost meanwhile is of no use
+        cache = self.cache  # the one of before: what a device encoded that is lost is of no use
         held = [cache.find(key) for key in digests]
         asked = zip(digests, images, held, strict=True)
         self._accounts.looked_up(sum(each is not None for each in held), held.count(None))

@@ -1,0 +1,150 @@
+"""`python -m export.narrow`: halve what the fp32 graphs of a bundle take on disk.
+
+Their weights are kept in half precision behind a cast. onnxruntime casts them once, when it loads
+the graph, and computes in float32 as before. Tiers come first: they are made from whole weights.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from model.build.start import HALVED_SUFFIX
+from model.contract import (
+    GraphFile,
+    InvalidBundleError,
+    SupportSet,
+    load_manifest,
+    resize_image,
+    resize_mask,
+    write_manifest,
+)
+from model.data.datasets import ProceduralDefects
+from model.runtime import BundleRuntime
+
+_LEAST = 16_384  # numbers of a tensor that is worth a cast
+_MOST_DIFFERENCE = 0.02  # of the largest logit
+_IMAGES = 8
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+class NarrowingError(RuntimeError):
+    """The narrowed graphs answer too differently; the message names the figure."""
+
+
+class Narrowed(NamedTuple):
+    """Bytes of the fp32 graphs before and after, and the share by which the largest logit moved."""
+
+    before: int
+    after: int
+    difference: float
+
+
+def narrow_bundle(bundle: Path) -> Narrowed:
+    """Narrow the fp32 graphs; the bundle is replaced as a whole, at the end.
+
+    Raises:
+        NarrowingError: the answers part by more than 2 % of the largest logit; nothing is changed.
+        model.contract.InvalidBundleError: the directory is no intact bundle.
+    """
+    bundle = bundle.resolve()
+    manifest = load_manifest(bundle)
+    with tempfile.TemporaryDirectory(dir=bundle.parent) as folder:
+        staging = Path(shutil.copytree(bundle, Path(folder, "bundle")))
+        for graph in manifest.graphs.values():
+            model = onnx.load(staging / graph.file)
+            narrow(model)
+            onnx.save(model, staging / graph.file)
+        graphs = {name: GraphFile.of(staging / g.file) for name, g in manifest.graphs.items()}
+        # A tier may share a graph with fp32, as the prototype graph is shared.
+        own = {graph.file: graph for graph in graphs.values()}
+        tiers = {
+            precision: tier.model_copy(
+                update={"graphs": {n: own.get(g.file, g) for n, g in tier.graphs.items()}}
+            )
+            for precision, tier in manifest.tiers.items()
+        }
+        write_manifest(staging, manifest.model_copy(update={"graphs": graphs, "tiers": tiers}))
+        difference = _difference(bundle, staging)
+        if not difference <= _MOST_DIFFERENCE:
+            raise NarrowingError(
+                f"the largest logit moves by {difference:.1%}, allowed {_MOST_DIFFERENCE:.0%}"
+            )
+        bundle.rename(Path(folder, "before"))
+        staging.rename(bundle)
+    return Narrowed(_size(manifest.graphs.values()), _size(graphs.values()), difference)
+
+
+def _size(graphs: Iterable[GraphFile]) -> int:
+    return sum(graph.size_bytes for graph in graphs)
+
+
+def narrow(model: onnx.ModelProto) -> None:
+    """Keep a graph's large float32 constants in half precision, in place."""
+    casts = []
+    for constant in model.graph.initializer:
+        if constant.data_type != TensorProto.FLOAT or np.prod(constant.dims) < _LEAST:
+            continue
+        values = numpy_helper.to_array(constant)
+        if np.abs(values).max() > _LARGEST:
+            continue
+        name = constant.name
+        halved = name + HALVED_SUFFIX
+        constant.CopyFrom(numpy_helper.from_array(values.astype(np.float16), halved))
+        casts.append(helper.make_node("Cast", [halved], [name], name, to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _difference(before: Path, after: Path) -> float:
+    """Largest change of a logit over rendered images, as a share of the largest logit."""
+    sides = [BundleRuntime(each) for each in (before, after)]
+    side = sides[0].manifest.input_side
+    rendered = ProceduralDefects(per_class=2, side=side)
+    largest = moved = 0.0
+    for number in range(min(_IMAGES, len(rendered))):
+        image, label = rendered.read(number)
+        pixels, share = resize_image(image, side)[None], resize_mask(label > 0, side)[None]
+        answers = [_answer(runtime, pixels, share) for runtime in sides]
+        largest = max(largest, float(np.abs(answers[0]).max()))
+        moved = max(moved, float(np.abs(answers[0] - answers[1]).max()))
+    return moved / largest
+
+
+def _answer(runtime: BundleRuntime, pixels: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Logits of an image by itself as the support."""
+    shots = runtime.prototypes(runtime.encode(pixels, share), share)
+    found = runtime.head(runtime.encode(pixels), np.zeros(1, np.int64), [SupportSet(tuple(shots))])
+    return found.logits
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and narrow; 0 on success, 1 when the gate fails, 2 on bad input."""
+    parser = argparse.ArgumentParser(prog="python -m export.narrow", description=__doc__)
+    parser.add_argument("--bundle", type=Path, required=True, help="directory, changed in place")
+    args = parser.parse_args(arguments)
+    try:
+        narrowed = narrow_bundle(args.bundle)
+    except NarrowingError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    except InvalidBundleError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    print(
+        f"{narrowed.before / 1e6:.1f} MB are {narrowed.after / 1e6:.1f} MB now; the largest logit "
+        f"moves by {narrowed.difference:.2%}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Bundles whose weights are kept in half precision: what they take, and what they then answer."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import onnx
+import onnxruntime as ort
+import pytest
+
+from export.narrow import NarrowingError, main, narrow_bundle
+from model.build import build_network, load_head
+from model.build.presets import lite
+from model.contract import load_manifest
+
+if TYPE_CHECKING:
+    from tests.export.conftest import Exported
+
+SHIPPED = Path(__file__).parents[2] / "model" / "bundles" / "lite"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED, tmp_path / "lite"))
+
+
+def test_the_shipped_bundle_takes_half_and_answers_alike(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = load_manifest(bundle)
+    monkeypatch.setattr(sys, "argv", ["narrow", "--bundle", str(bundle)])
+    assert main() == 0
+    assert "26.0 MB are 13.5 MB now" in capsys.readouterr().out
+    after = load_manifest(bundle)  # every hash fits
+    assert after.tiers["int8"].graphs["encoder"] == before.tiers["int8"].graphs["encoder"]
+    assert after.tiers["int8"].graphs["prototype"] == after.graphs["prototype"]
+    network = build_network(lite())
+    assert load_head(network, bundle) == load_head(build_network(lite()), SHIPPED)
+
+
+def test_graphs_compute_in_single_precision(bundle: Path) -> None:
+    narrow_bundle(bundle)
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(bundle / "loaded.onnx")
+    ort.InferenceSession(bundle / "encoder.onnx", options, providers=["CPUExecutionProvider"])
+    loaded = onnx.load(bundle / "loaded.onnx").graph
+    halves = [c for c in loaded.initializer if c.data_type == onnx.TensorProto.FLOAT16]
+    assert not halves
+
+
+def test_a_bundle_that_would_answer_otherwise_is_left_as_it_was(
+    exported: "Exported", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Path(shutil.copytree(exported.bundle, tmp_path / "tiny"))
+    files = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    monkeypatch.setattr("export.narrow._difference", lambda *_: float("nan"))
+    with pytest.raises(NarrowingError, match="moves by nan"):
+        narrow_bundle(bundle)
+    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == files
+    assert sorted(tmp_path.iterdir()) == [bundle]
+
+
+def test_no_bundle_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--bundle", str(tmp_path)]) == 2
+    assert "no bundle" in capsys.readouterr().err
