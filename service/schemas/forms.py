@@ -79,8 +79,8 @@ class SupportForm(_Form):
             "request, within a second or so. That helps where images are unlike photographs "
             "(cells, surfaces, X-rays) and does harm on photographs. `auto` fits where supports "
             "are marked better by a fit to the others, or the quarters of a single one by a fit "
-            "to the rest of it. Send all shots together: an earlier fit is replaced, and shots added later without a fit of their "
-            "own leave it as it is."
+            "to the rest of it. Send all shots together: an earlier fit is replaced, and shots "
+            "added later without a fit of their own leave it as it is."
         ),
     ] = "auto"
     report: Annotated[
