@@ -1,0 +1,85 @@
+"""What holds for the bundles that ship, in each of their precisions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model.contract import (
+    Precision,
+    SupportSet,
+    load_manifest,
+    resize_image,
+    resize_mask,
+    upsample_logits,
+)
+from model.data.folds import fold_classes
+from model.evaluation.segmenter import logit_cut
+from model.runtime import BundleRuntime, Encoded
+from service.demo.samples import queries, supports
+from service.settings import Settings
+
+BUNDLES = sorted(path.parent for path in Settings().bundle.parent.glob("*/manifest.json"))
+PRECISIONS: dict[Path, list[Precision]] = {
+    bundle: ["fp32", *load_manifest(bundle).tiers] for bundle in BUNDLES
+}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(bundle, precision) for bundle in BUNDLES for precision in PRECISIONS[bundle]],
+    ids=lambda param: f"{param[0].name}-{param[1]}",
+)
+def runtime(request: pytest.FixtureRequest) -> BundleRuntime:
+    bundle, precision = request.param
+    return BundleRuntime(bundle, precision=precision, intra_op_threads=1)
+
+
+def _ducks(runtime: BundleRuntime) -> SupportSet:
+    side = runtime.manifest.input_side
+    images = np.stack([resize_image(each.pixels(), side) for each in supports("duck")])
+    masks = np.stack([resize_mask(each.mask("duck"), side) for each in supports("duck")])
+    return SupportSet(tuple(runtime.prototypes(runtime.encode(images, masks), masks)))
+
+
+def _encoded(runtime: BundleRuntime, image: NDArray[np.uint8]) -> Encoded:
+    return runtime.encode(resize_image(image, runtime.manifest.input_side)[None])
+
+
+def test_a_class_is_marked_alike_beside_one_of_more_shots(runtime: BundleRuntime) -> None:
+    """The shots of a batch are padded to the most of any class, which nothing may see."""
+    shots = _ducks(runtime).shots
+    few, many = SupportSet(shots[:2]), SupportSet((*shots, *shots))
+    query = _encoded(runtime, queries()[0].pixels())
+
+    def answer(*classes: SupportSet) -> NDArray[np.float32]:
+        logits = runtime.head(query, np.zeros(len(classes), np.int64), classes).logits
+        return np.asarray(logits[0])
+
+    np.testing.assert_allclose(answer(few, many), answer(few), rtol=0, atol=1e-3)
+
+
+def test_the_duck_is_found(runtime: BundleRuntime) -> None:
+    duck, cut = _ducks(runtime), logit_cut(runtime.manifest.threshold)
+    found = []
+    for query in queries():
+        mask = query.mask("duck")
+        if not mask.any():
+            continue
+        encoded = _encoded(runtime, query.pixels())
+        answer = runtime.head(encoded, np.zeros(1, np.int64), [duck])
+        marked = upsample_logits(answer.logits[0], *mask.shape) >= cut
+        found.append((marked & mask).sum() / (marked | mask).sum())
+    assert np.mean(found) > 0.5
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: str(bundle.name))
+def test_a_bundle_is_small_and_tells_what_it_has_not_seen(bundle: Path) -> None:
+    manifest = load_manifest(bundle)
+    assert manifest.name == bundle.name
+    for precision in PRECISIONS[bundle]:
+        graphs = manifest.graphs_of(precision).values()
+        assert sum(graph.size_bytes for graph in graphs) < 40e6
+    assert manifest.training is not None
+    assert set(manifest.training.excluded_classes) >= set(fold_classes(0))
