@@ -19,8 +19,9 @@ from model.runtime.bundle import BundleRuntime, Float
 _PENALTY = 30.0  # of a standardised weight, in cells
 _STEPS = 12
 _SMALLEST_STEP = 1e-3
-# What a refit keeps of the network's own logit, which is steadier than a fit to few cells (ADR 11).
-_OWN_SHARE = 0.15
+# What a refit to a single shot keeps of the network's own logit, which is steadier than a fit to few
+# cells; of K shots a Kth part of it (ADR 11).
+_OWN_SHARE = 0.2
 # Mean IoU of held-out supports by which a refit must beat the network's own answer: with fewer, the
 # gain is as often the supports' chance as the class's nature. The parts of a single support are
 # more alike than two images, so they must gain more.
@@ -116,7 +117,8 @@ def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float
 def _gain(seen: SeenSupports, threshold: float) -> float:
     """Mean IoU of supports marked by a fit to the others, less that of the network's own answer."""
     cut = float(np.log(threshold / (1 - threshold))) if 0 < threshold < 1 else 0.0
-    fitted = _OWN_SHARE * seen.logits + (1 - _OWN_SHARE) * held_out_logits(seen.cells, seen.shares)
+    own_share = _own_share(seen.shares)
+    fitted = own_share * seen.logits + (1 - own_share) * held_out_logits(seen.cells, seen.shares)
     gains = [
         _cell_iou(ours, share, cut) - _cell_iou(own, share, cut)
         for ours, own, share in zip(fitted, seen.logits, seen.shares, strict=True)
@@ -146,8 +148,14 @@ def fit_refit(cells: Float, shares: Float) -> Float:
     solution = _newton(design, shares.ravel().astype(np.float64))
     weights = solution[:-1] / deviation
     bias = solution[-1] - weights @ mean
-    fitted = (1 - _OWN_SHARE) * np.concatenate([[bias], weights])
-    return np.concatenate([[_OWN_SHARE], fitted]).astype(np.float32)
+    own_share = _own_share(shares)
+    fitted = (1 - own_share) * np.concatenate([[bias], weights])
+    return np.concatenate([[own_share], fitted]).astype(np.float32)
+
+
+def _own_share(shares: Float) -> float:
+    """Share of the network's own logit beside a regression on K supports (K, h, h)."""
+    return _OWN_SHARE / len(shares)
 
 
 def held_out_logits(cells: Float, shares: Float) -> Float:

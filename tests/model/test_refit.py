@@ -37,7 +37,7 @@ def _cells(shots: int, channels: int, side: int) -> tuple[np.ndarray, np.ndarray
 def test_a_refit_parts_object_from_ground() -> None:
     cells, shares = _cells(shots=4, channels=4, side=22)
     own, bias, *weights = fit_refit(cells, shares)
-    assert own == pytest.approx(0.15)
+    assert own == pytest.approx(0.2 / 4)
     logits = bias + np.einsum("f,kfij->kij", np.array(weights), cells)
     assert (logits[shares == 1] > 0).mean() > 0.95
     assert (logits[shares == 0] < 0).mean() > 0.95
