@@ -19,7 +19,7 @@ from model.runtime.bundle import BundleRuntime, Float
 _PENALTY = 30.0  # of a standardised weight, in cells
 _STEPS = 12
 _SMALLEST_STEP = 1e-3
-# What a refit to a single shot keeps of the network's own logit, which is steadier than a fit to few
+# What a refit to one shot keeps of the network's own logit, which is steadier than a fit to few
 # cells; of K shots a Kth part of it (ADR 11).
 _OWN_SHARE = 0.2
 # Mean IoU of held-out supports by which a refit must beat the network's own answer: with fewer, the
