@@ -107,4 +107,4 @@ def test_a_service_that_does_not_start_is_told_in_one_line(
     assert main(["soak", "--quiet"]) == 2
     told = capsys.readouterr().err
     assert told.startswith("soak could not run: the service ended with 2")
-    assert "max_shots" in told
+    assert "FSS_MAX_SHOTS" in told

@@ -69,7 +69,7 @@ async def test_queries_of_different_sessions_share_a_batch(
     engine = OnnxEngine(tiny_bundle, EngineOptions(batch_sizes=(1, 2, 4), batch_wait_s=30))
     async with running(create_app(settings, engine=engine)) as client:
         sessions = await asyncio.gather(
-            *(new_session(client, [picture()], report="false") for _ in range(4))
+            *(new_session(client, [picture()], report="false", adapt="false") for _ in range(4))
         )
         assert len(set(sessions)) == 4
         assert (engine.counters.encoder_runs, engine.counters.encoder_images) == (1, 4)

@@ -229,4 +229,6 @@ async def test_changes_are_noticed_where_they_are_watched_for(
         async with asyncio.timeout(TIMEOUT_S):
             while "tiny@2" in served(await client.get("/models")):
                 pass
-        assert "tiny@2" not in (await client.get("/metrics")).text
+            # Its engine stops behind that, and its series go last.
+            while "tiny@2" in (await client.get("/metrics")).text:
+                pass
