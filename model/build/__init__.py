@@ -11,7 +11,7 @@ from model.build.checkpoint import (
 )
 from model.build.presets import PRESETS, NetworkConfig, build_network
 from model.build.pretrained import PretrainedWeightsError, load_pretrained
-from model.build.start import load_head
+from model.build.start import load_start
 
 __all__ = [
     "PRESETS",
@@ -20,9 +20,9 @@ __all__ = [
     "PresenceRecord",
     "PretrainedWeightsError",
     "build_network",
-    "load_head",
     "load_network",
     "load_pretrained",
+    "load_start",
     "network_state",
     "presence_threshold",
     "read_checkpoint",

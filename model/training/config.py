@@ -130,7 +130,7 @@ class TrainConfig(_Config):
     """Everything that decides a training run."""
 
     preset: str
-    head_of: Path | None = None  # a bundle whose head is started from, as far as it fits
+    start: Path | None = None  # a bundle whose weights are started from, as far as they fit
     parts: Parts = Parts()
     input_side: Annotated[int, Field(ge=65)]
     unseen: UnseenFold | None

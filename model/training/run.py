@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from model.build import CheckpointError, build_network, load_head, load_pretrained
+from model.build import CheckpointError, build_network, load_pretrained, load_start
 from model.losses import LossTerms
 from model.nets import SDAANet
 from model.training.checkpoints import (
@@ -56,7 +56,7 @@ class Run:
 
     Raises:
         ConfigError: the processes cannot share a batch.
-        model.build.CheckpointError: the bundle of `head_of` cannot be started from.
+        model.build.CheckpointError: the bundle of `start` cannot be started from.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class Run:
         self.network = build_network(self.network_config, mask_side=config.label_side)
         with self.place.first_alone():  # it may have to download them
             load_pretrained(self.network.backbone, weights_dir)
-        if config.head_of is not None:
-            load_head(self.network, config.head_of, unseen=config.test_classes)
+        if config.start is not None:
+            load_start(self.network, config.start, unseen=config.test_classes)
         self.prepared = prepare(config, self.network, data_root, cache_dir, self.place)
         self.config = config.in_steps(self.prepared.images)
         self.place.settle(self.network, repeatable=config.precision == "fp32")

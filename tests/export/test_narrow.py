@@ -10,7 +10,7 @@ import onnxruntime as ort
 import pytest
 
 from export.narrow import NarrowingError, main, narrow_bundle
-from model.build import build_network, load_head
+from model.build import build_network, load_start
 from model.build.presets import lite
 from model.contract import load_manifest
 
@@ -36,7 +36,7 @@ def test_the_shipped_bundle_takes_half_and_answers_alike(
     assert after.tiers["int8"].graphs["encoder"] == before.tiers["int8"].graphs["encoder"]
     assert after.tiers["int8"].graphs["prototype"] == after.graphs["prototype"]
     network = build_network(lite())
-    assert load_head(network, bundle) == load_head(build_network(lite()), SHIPPED)
+    assert load_start(network, bundle) == load_start(build_network(lite()), SHIPPED)
 
 
 def test_graphs_compute_in_single_precision(bundle: Path) -> None:
