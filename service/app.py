@@ -121,6 +121,7 @@ def _expose(app: FastAPI, metrics: Metrics, resources: Resources, library: Libra
     describe_build(metrics, library.models)
     metrics.watch_refusals(lambda: library.refused)
     metrics.watch_codec(lambda: resources.pool.waiting)
+    metrics.watch_decoded(lambda: resources.decoded.nbytes)
     metrics.watch_store(resources.store)
     app.include_router(metrics_router(metrics))
 

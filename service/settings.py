@@ -140,6 +140,8 @@ class Settings(BaseSettings):
     max_tiled_images: Annotated[int, Field(ge=1, le=1024)] = 2
     """Large images that are held while their tiles are worked on; others wait for their turn."""
 
+    decode_cache_bytes: Annotated[int, Field(ge=0)] = 64 * MIB
+    """Of query images at the network's input side; a repeated file is not decoded again."""
     encode_cache_bytes: Annotated[int, Field(ge=0)] = 256 * MIB
     """Of encoded query images, for each device; a repeated image is not encoded again."""
     stuck_s: Seconds = 120.0

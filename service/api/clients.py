@@ -20,7 +20,7 @@ _bearer = HTTPBearer(scheme_name="bearer", description=_ABOUT, auto_error=False)
 _header = APIKeyHeader(name=KEY_HEADER, scheme_name="header", description=_ABOUT, auto_error=False)
 
 
-def presented_key(
+async def presented_key(
     request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     header: Annotated[str | None, Security(_header)],

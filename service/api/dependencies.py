@@ -194,7 +194,7 @@ async def _within(seconds: float, message: str) -> AsyncIterator[None]:
         raise DeadlineExceededError(message.format(seconds)) from exc
 
 
-def api_context(request: Request) -> ApiContext:
+async def api_context(request: Request) -> ApiContext:
     """The context of the application that serves the request."""
     context = request.app.state.context
     if not isinstance(context, ApiContext):
@@ -202,7 +202,7 @@ def api_context(request: Request) -> ApiContext:
     return context
 
 
-def resources(context: Annotated[ApiContext, Depends(api_context)]) -> Resources:
+async def resources(context: Annotated[ApiContext, Depends(api_context)]) -> Resources:
     """The resources of the use cases."""
     return context.resources
 
@@ -222,7 +222,7 @@ async def client(request: Request, context: Context, key: PresentedKey) -> Async
 LET_IN = Depends(client, scope="function")
 
 
-def owner(asking: Annotated[Client, LET_IN]) -> str:
+async def owner(asking: Annotated[Client, LET_IN]) -> str:
     """Whose key the request shows, as sessions know it; empty where there are no keys."""
     return asking.owner
 
@@ -230,12 +230,12 @@ def owner(asking: Annotated[Client, LET_IN]) -> str:
 Owner = Annotated[str, Depends(owner)]
 
 
-def session_key(session_id: str, asking: Owner) -> SessionKey:
+async def session_key(session_id: str, asking: Owner) -> SessionKey:
     """The session of the path, if it belongs to who asks."""
     return SessionKey(asking, session_id)
 
 
-def movable_session_key(session_id: "MovableId", asking: Owner) -> SessionKey:
+async def movable_session_key(session_id: "MovableId", asking: Owner) -> SessionKey:
     """The session of the path, which may not be there yet."""
     return SessionKey(asking, session_id)
 

@@ -33,7 +33,7 @@ _ZIP: dict[int | str, dict[str, Any]] = {
 _EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 
 
-def _desk(context: Context) -> JobDesk:
+async def _desk(context: Context) -> JobDesk:
     return context.require_jobs()
 
 

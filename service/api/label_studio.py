@@ -54,7 +54,7 @@ class _Webhook(BaseModel):
     project: _Project | None = None
 
 
-def _mirror(request: Request) -> ProjectMirror:
+async def _mirror(request: Request) -> ProjectMirror:
     mirror = request.app.state.mirror
     if not isinstance(mirror, ProjectMirror):
         raise TypeError("the application follows no Label Studio")

@@ -10,7 +10,7 @@ from service.engine import Models, available_cpus
 from service.errors import JobsDisabledError
 from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room, open_jobs
 from service.labelling_tools import LabelStudio, ProjectMirror
-from service.sessions import CodecPool, PixelGate, Resources
+from service.sessions import CodecPool, DecodedImages, PixelGate, Resources
 from service.settings import Settings
 from service.store_url import MEMORY
 from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
@@ -29,6 +29,7 @@ def create_resources(settings: Settings, models: Models, store: SessionStore) ->
         gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
         max_pixels=settings.max_pixels,
         max_shots=settings.max_shots,
+        decoded=DecodedImages(settings.decode_cache_bytes),
         threshold_override=settings.threshold,
         max_tiles=settings.max_tiles,
         tiling=asyncio.Semaphore(settings.max_tiled_images),

@@ -1,6 +1,7 @@
 """Use cases; the only place where engine, stores and imaging meet."""
 
 from service.sessions.archive import export_archive, import_archive
+from service.sessions.decoded import DecodedImages
 from service.sessions.inspection import describe_class, describe_models, describe_session
 from service.sessions.learning import learn_shot
 from service.sessions.pixel_gate import PixelGate
@@ -11,6 +12,7 @@ from service.sessions.segmentation import LabelMap, require_classes, segment, se
 
 __all__ = [
     "CodecPool",
+    "DecodedImages",
     "LabelMap",
     "ModelResources",
     "PixelGate",

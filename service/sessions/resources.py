@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
 from service.engine import Engine, Models
+from service.sessions.decoded import DecodedImages
 from service.sessions.pixel_gate import PixelGate
 from service.sessions.pool import CodecPool
 from service.stores import SessionStore, ShotSpec
@@ -23,6 +24,7 @@ class Resources:
     gate: bounds the pixels that those threads hold together.
     max_pixels: of one uploaded image or mask.
     max_shots: of one class, as the store has it.
+    decoded: what codec threads read lately, kept within bounds.
     threshold_override: takes the place of the model's own threshold.
     max_tiles: of one image.
     tiling: places for images that are held at full size while their tiles are worked on.
@@ -35,6 +37,7 @@ class Resources:
     gate: PixelGate
     max_pixels: int
     max_shots: int
+    decoded: DecodedImages = field(default_factory=lambda: DecodedImages(0))
     threshold_override: float | None = None
     max_tiles: int = 512
     tiling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

@@ -244,6 +244,7 @@ async def _read(resources: ModelResources, form: SegmentForm) -> list[QueryImage
         max_pixels=resources.max_pixels,
         gate=resources.gate,
         keep_file=form.mode != "whole",
+        decoded=resources.decoded,
     )
     with stage("decode"):
         return await resources.pool.gather(

@@ -16,6 +16,7 @@ from model.contract import resize_image, resize_mask
 from service.errors import EmptyMaskError, FullMaskError, MaskSizeMismatchError, ServiceError
 from service.imaging import decode_image, decode_mask
 from service.sessions.close_up import Window, find_window
+from service.sessions.decoded import Decoded, DecodedImages, FileKey
 from service.sessions.pixel_gate import PixelGate
 
 Pixel = TypeVar("Pixel", np.uint8, np.bool_)
@@ -69,18 +70,29 @@ def drained(files: list[bytes]) -> Iterator[bytes]:
 
 
 def read_query(
-    data: bytes, position: int, *, side: int, max_pixels: int, gate: PixelGate, keep_file: bool
+    data: bytes,
+    position: int,
+    *,
+    side: int,
+    max_pixels: int,
+    gate: PixelGate,
+    keep_file: bool,
+    decoded: DecodedImages,
 ) -> QueryImage:
-    """Decode and resize `images[position]`; its file is kept only if it may be tiled.
+    """Decode and resize `images[position]`, unless it was lately; its file is kept only for tiles.
 
     Raises:
         ServiceError: of `service.imaging`, located at the file.
     """
-    with gate.entry() as enter, _located(f"images[{position}]"):
-        image = decode_image(data, max_pixels=max_pixels, on_size=enter)
-        height, width = image.shape[:2]
-        file = data if keep_file and max(height, width) > side else None
-        return QueryImage(resize_image(image, side), height, width, file)
+    key = FileKey.of(data, side)
+    found = decoded.find(key)
+    if found is None:
+        with gate.entry() as enter, _located(f"images[{position}]"):
+            image = decode_image(data, max_pixels=max_pixels, on_size=enter)
+            found = Decoded(resize_image(image, side), *image.shape[:2])
+        decoded.keep(key, found)
+    tiled = keep_file and max(found.height, found.width) > side
+    return QueryImage(*found, data if tiled else None)
 
 
 def read_pixels(

@@ -105,6 +105,10 @@ class Metrics:
         """Have `waiting` tell how many calls wait for a codec thread; once."""
         self._watch("fss_codec_queue", "Decodings and encodings that wait for a thread.", waiting)
 
+    def watch_decoded(self, nbytes: Callable[[], float]) -> None:
+        """Have `nbytes` tell what is kept of decoded query images; once."""
+        self._watch("fss_decode_cache_bytes", "Bytes of decoded images kept.", nbytes)
+
     def watch_store(self, store: object) -> None:
         """Have a store tell what it holds, if it can; once."""
         if isinstance(store, CountedStore):

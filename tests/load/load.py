@@ -42,7 +42,9 @@ async def run_load(options: LoadOptions, folder: Path) -> Report:
     settings = {"FSS_BUNDLE": str(bundle)}
     judged = options.bundle == "shipped"  # beside a network without weight, HTTP is everything
     # Without its cache every image has to be encoded, as by the engine that is compared with.
-    async with serving(folder, {**settings, "FSS_ENCODE_CACHE_BYTES": "0"}) as process:
+    async with serving(
+        folder, {**settings, "FSS_DECODE_CACHE_BYTES": "0", "FSS_ENCODE_CACHE_BYTES": "0"}
+    ) as process:
         tenants = await prepare(
             process.port,
             tenants=options.tenants,

@@ -58,6 +58,7 @@ def test_memory_is_enough_for_what_the_settings_allow(
     worst = (
         allowed.max_store_bytes
         + allowed.max_upload_bytes
+        + allowed.decode_cache_bytes
         + allowed.encode_cache_bytes
         + allowed.max_pixels_in_flight * BYTES_PER_PIXEL
     )

@@ -78,6 +78,7 @@ def _service(folder: Path, bundle: Path, redis: RedisProcess, threads: int) -> S
             "FSS_INTRA_OP_THREADS": str(threads),
             "FSS_CODEC_THREADS": str(threads),
             # The single one was asked everything while it idled: it would only have to remember.
+            "FSS_DECODE_CACHE_BYTES": "0",
             "FSS_ENCODE_CACHE_BYTES": "0",
         },
     )
