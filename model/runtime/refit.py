@@ -108,17 +108,21 @@ def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float
             one.
         threshold: foreground probability from which a pixel is marked.
     """
+    if not adapt:
+        return None
+    regression = Regression.on(seen.cells, seen.shares)
     if adapt == "auto":
         least = _LEAST_GAIN if len(seen.cells) > 1 else _LEAST_GAIN_WITHIN
-        adapt = _gain(seen, threshold) > least
-    return fit_refit(seen.cells, seen.shares) if adapt else None
+        if _gain(seen, regression, threshold) <= least:
+            return None
+    return regression.refit
 
 
-def _gain(seen: SeenSupports, threshold: float) -> float:
+def _gain(seen: SeenSupports, regression: "Regression", threshold: float) -> float:
     """Mean IoU of supports marked by a fit to the others, less that of the network's own answer."""
     cut = float(np.log(threshold / (1 - threshold))) if 0 < threshold < 1 else 0.0
     own_share = _own_share(seen.shares)
-    fitted = own_share * seen.logits + (1 - own_share) * held_out_logits(seen.cells, seen.shares)
+    fitted = own_share * seen.logits + (1 - own_share) * regression.held_out_logits()
     gains = [
         _cell_iou(ours, share, cut) - _cell_iou(own, share, cut)
         for ours, own, share in zip(fitted, seen.logits, seen.shares, strict=True)
@@ -133,47 +137,62 @@ def _cell_iou(logits: Float, share: Float, cut: float) -> float:
     return float(share[marked].sum()) / union if union else 0.0
 
 
-def fit_refit(cells: Float, shares: Float) -> Float:
-    """Logistic regression from cells to object shares, by Newton's method.
-
-    Args:
-        cells: (K, F, h, h), finite.
-        shares: (K, h, h) in [0, 1], the soft labels.
-
-    Returns:
-        Refit (F + 2,), see `model.contract.graphs.HEAD`: the regression, and a small share of the
-        network's own logit.
-    """
-    design, mean, deviation = _design(cells)
-    solution = _newton(design, shares.ravel().astype(np.float64))
-    weights = solution[:-1] / deviation
-    bias = solution[-1] - weights @ mean
-    own_share = _own_share(shares)
-    fitted = (1 - own_share) * np.concatenate([[bias], weights])
-    return np.concatenate([[own_share], fitted]).astype(np.float32)
-
-
 def _own_share(shares: Float) -> float:
     """Share of the network's own logit beside a regression on K supports (K, h, h)."""
     return _OWN_SHARE / len(shares)
 
 
-def held_out_logits(cells: Float, shares: Float) -> Float:
-    """For each of K supports the logits (K, h, h) of a regression on the others.
+class Regression(NamedTuple):
+    """Logistic regression from the cells of K supports to their object shares.
 
-    Of a single support, those of each quarter around the object's centre come of the other three.
-    The regressions begin at that on all, from where they are a few steps away.
+    design: (N, F + 1) standardised cells with a one behind them.
+    shares: (K, h, h) in [0, 1], the soft labels.
+    mean, deviation: (F,) of the cells.
+    solution: (F + 1,) weights of the design.
     """
-    design, _, _ = _design(cells)
-    labels = shares.ravel().astype(np.float64)
-    together = _newton(design, labels)
-    part = _held_out_together(shares)
-    logits = np.empty(len(design))
-    for number in range(part.max() + 1):
-        others = part != number
-        alone = _newton(design[others], labels[others], start=together)
-        logits[~others] = design[~others] @ alone
-    return logits.reshape(shares.shape).astype(np.float32)
+
+    design: Float
+    shares: Float
+    mean: Float
+    deviation: Float
+    solution: Float
+
+    @classmethod
+    def on(cls, cells: Float, shares: Float) -> "Regression":
+        """Fitted to cells (K, F, h, h), finite, under shares (K, h, h)."""
+        rows = cells.transpose(0, 2, 3, 1).reshape(-1, cells.shape[1])  # (N, F)
+        mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+        deviation = rows.std(axis=0, dtype=np.float64).astype(np.float32) + np.float32(1e-3)
+        ones = np.ones((len(rows), 1), np.float32)
+        design = np.hstack([(rows - mean) / deviation, ones])
+        return cls(design, shares, mean, deviation, _newton(design, shares.ravel()))
+
+    @property
+    def refit(self) -> Float:
+        """A little of the network's own logit, and the regression for the rest, (F + 2,).
+
+        See `model.contract.graphs.HEAD`.
+        """
+        weights = self.solution[:-1] / self.deviation
+        bias = self.solution[-1] - weights @ self.mean
+        own_share = _own_share(self.shares)
+        fitted = (1 - own_share) * np.concatenate([[bias], weights])
+        return np.concatenate([[own_share], fitted]).astype(np.float32)
+
+    def held_out_logits(self) -> Float:
+        """For each of K supports the logits (K, h, h) of a regression on the others.
+
+        Of a single support, those of each quarter around the object's centre come of the other
+        three. The regressions begin at that on all, from where they are a few steps away.
+        """
+        labels = self.shares.ravel()
+        part = _held_out_together(self.shares)
+        logits = np.empty(len(self.design), np.float32)
+        for number in range(part.max() + 1):
+            others = part != number
+            alone = _newton(self.design[others], labels[others], start=self.solution)
+            logits[~others] = self.design[~others] @ alone
+        return logits.reshape(self.shares.shape)
 
 
 def _held_out_together(shares: Float) -> NDArray[np.intp]:
@@ -188,29 +207,19 @@ def _held_out_together(shares: Float) -> NDArray[np.intp]:
     return np.asarray(2 * below + right, np.intp).ravel()
 
 
-def _design(
-    cells: Float,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Standardised rows with a one behind them (N, F + 1), and their mean and deviation (F,)."""
-    rows = cells.transpose(0, 2, 3, 1).reshape(-1, cells.shape[1]).astype(np.float64)  # (N, F)
-    mean, deviation = rows.mean(axis=0), rows.std(axis=0) + 1e-3
-    return np.c_[(rows - mean) / deviation, np.ones(len(rows))], mean, deviation
-
-
-def _newton(
-    design: NDArray[np.float64],
-    shares: NDArray[np.float64],
-    start: NDArray[np.float64] | None = None,
-) -> NDArray[np.float64]:
-    penalty = np.full(design.shape[1], _PENALTY)
+def _newton(design: Float, shares: Float, start: Float | None = None) -> Float:
+    """The minimum of the penalised cross-entropy, by Newton's method."""
+    penalty = np.full(design.shape[1], _PENALTY, np.float32)
     penalty[-1] = 1e-3  # the intercept is all but free
-    solution = np.zeros(design.shape[1]) if start is None else start.copy()
+    solution = np.zeros(design.shape[1], np.float32) if start is None else start.copy()
     for _ in range(_STEPS):
         probability = 1 / (1 + np.exp(-np.clip(design @ solution, -30, 30)))
         slope = design.T @ (probability - shares) + penalty * solution
         curvature = np.maximum(probability * (1 - probability), 1e-4)
-        hessian = (design * curvature[:, None]).T @ design + np.diag(penalty)
-        step = np.linalg.solve(hessian, slope)
+        weighted = design * np.sqrt(curvature)[:, None]
+        # A product with its own transpose, which costs BLAS half of another.
+        hessian = weighted.T @ weighted + np.diag(penalty)
+        step = np.linalg.solve(hessian.astype(np.float64), slope).astype(np.float32)
         solution -= step
         if np.abs(step).max() < _SMALLEST_STEP:
             break

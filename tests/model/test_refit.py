@@ -16,10 +16,9 @@ from model.runtime import (
     Encoded,
     SeenSupports,
     choose_refit,
-    fit_refit,
     support_cells,
 )
-from model.runtime.refit import held_out_logits
+from model.runtime.refit import Regression
 from tests.service.tiny_bundle import SIDE, write_tiny_bundle
 
 
@@ -36,7 +35,7 @@ def _cells(shots: int, channels: int, side: int) -> tuple[np.ndarray, np.ndarray
 
 def test_a_refit_parts_object_from_ground() -> None:
     cells, shares = _cells(shots=4, channels=4, side=22)
-    own, bias, *weights = fit_refit(cells, shares)
+    own, bias, *weights = Regression.on(cells, shares).refit
     assert own == pytest.approx(0.2 / 4)
     logits = bias + np.einsum("f,kfij->kij", np.array(weights), cells)
     assert (logits[shares == 1] > 0).mean() > 0.95
@@ -47,7 +46,7 @@ def test_a_refit_parts_object_from_ground() -> None:
 
 def test_a_mask_that_covers_nothing_gives_a_finite_refit_that_marks_nothing() -> None:
     cells, shares = _cells(shots=1, channels=4, side=9)
-    _, bias, *weights = fit_refit(cells, np.zeros_like(shares))
+    _, bias, *weights = Regression.on(cells, np.zeros_like(shares)).refit
     logits = bias + np.einsum("f,kfij->kij", np.array(weights), cells)
     assert np.isfinite(logits).all()
     assert (logits < 0).all()
@@ -56,16 +55,16 @@ def test_a_mask_that_covers_nothing_gives_a_finite_refit_that_marks_nothing() ->
 def test_a_constant_channel_does_no_harm() -> None:
     cells, shares = _cells(shots=1, channels=4, side=9)
     cells[:, 3] = 2.0
-    assert np.isfinite(fit_refit(cells, shares)).all()
+    assert np.isfinite(Regression.on(cells, shares).refit).all()
 
 
 def test_a_held_out_support_has_no_part_in_its_own_fit() -> None:
     cells, shares = _cells(shots=4, channels=4, side=22)
-    held_out = held_out_logits(cells, shares)
+    held_out = Regression.on(cells, shares).held_out_logits()
     # Its own labels turned round change the fits to the others' sake, never its own answer.
     turned = shares.copy()
     turned[0] = 1 - turned[0]
-    again = held_out_logits(cells, turned)
+    again = Regression.on(cells, turned).held_out_logits()
     np.testing.assert_allclose(again[0], held_out[0], rtol=0, atol=1e-3)
     assert np.abs(again[1] - held_out[1]).max() > 0.1
     assert (held_out[shares == 1] > 0).mean() > 0.95
@@ -73,7 +72,7 @@ def test_a_held_out_support_has_no_part_in_its_own_fit() -> None:
 
 def test_a_single_support_is_held_out_by_quarters_around_its_object() -> None:
     cells, shares = _cells(shots=1, channels=4, side=22)  # the object is left and above the middle
-    held_out = held_out_logits(cells, shares)
+    held_out = Regression.on(cells, shares).held_out_logits()
     assert (held_out[shares == 1] > 0).mean() > 0.9
 
 
@@ -81,9 +80,9 @@ def test_what_a_single_support_cannot_know_is_not_marked_by_heart() -> None:
     rng = np.random.default_rng(1)
     cells = rng.normal(0, 1, (1, 250, 22, 22)).astype(np.float32)
     shares = (rng.random((1, 22, 22)) < 0.3).astype(np.float32)
-    _, bias, *weights = fit_refit(cells, shares)
+    _, bias, *weights = Regression.on(cells, shares).refit
     by_heart = bias + np.einsum("f,kfij->kij", np.array(weights), cells) > 0
-    held_out = held_out_logits(cells, shares) > 0
+    held_out = Regression.on(cells, shares).held_out_logits() > 0
     assert by_heart[shares == 1].mean() > 0.6
     assert held_out[shares == 1].mean() < 0.4
 
@@ -111,7 +110,7 @@ def test_auto_fits_only_where_held_out_supports_gain(
 def test_five_shots_of_the_shipped_size_take_a_few_seconds_at_most() -> None:
     cells, shares = _cells(shots=5, channels=256, side=22)
     started = time.process_time()
-    fit_refit(cells, shares)
+    assert len(Regression.on(cells, shares).refit) == 256 + 2
     assert time.process_time() - started < 4  # about 0.3 s on a quiet core
 
 

@@ -11,7 +11,14 @@ from service.app import create_app
 from service.engine import FakeEngine
 from service.engine.fake import FAKE_MANIFEST
 from service.settings import Settings
-from tests.service.http_api import assert_problem, new_session, post_segment, post_support, running
+from tests.service.http_api import (
+    InProcess,
+    assert_problem,
+    new_session,
+    post_segment,
+    post_support,
+    running,
+)
 from tests.service.pictures import picture
 from tests.service.redis_server import RedisServer
 
@@ -90,7 +97,7 @@ async def test_outage_at_the_start_is_waited_for(settings: Settings, server: Red
     server.kill()
     late = settings.model_copy(update={"store_url": SecretStr(server.url)})
     app = create_app(late, engine=FakeEngine())
-    transport = httpx.ASGITransport(app=app)
+    transport = InProcess(app=app)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://service") as client,
