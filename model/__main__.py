@@ -7,6 +7,7 @@ from model import (
     cli_ablate,
     cli_calibrate,
     cli_evaluate,
+    cli_import_bundle,
     cli_import_reference,
     cli_pictures,
     cli_prototypes,
@@ -22,6 +23,7 @@ COMMANDS = {
     "pictures": cli_pictures,
     "prototypes": cli_prototypes,
     "ablate": cli_ablate,
+    "import-bundle": cli_import_bundle,
     "import-reference": cli_import_reference,
 }
 

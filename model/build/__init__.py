@@ -11,7 +11,7 @@ from model.build.checkpoint import (
 )
 from model.build.presets import PRESETS, NetworkConfig, build_network
 from model.build.pretrained import PretrainedWeightsError, load_pretrained
-from model.build.start import load_start
+from model.build.start import load_start, restore_network
 
 __all__ = [
     "PRESETS",
@@ -26,5 +26,6 @@ __all__ = [
     "network_state",
     "presence_threshold",
     "read_checkpoint",
+    "restore_network",
     "write_calibrated",
 ]

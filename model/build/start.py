@@ -1,4 +1,4 @@
-"""Weights to start training from, read back out of a bundle's graphs."""
+"""A network's weights, read back out of a bundle's graphs: to start from, or as it was."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -9,8 +9,9 @@ import torch
 from onnx import ModelProto, numpy_helper
 from torch import Tensor, nn
 
-from model.build.checkpoint import CheckpointError
-from model.contract import InvalidBundleError, load_manifest, read_graph
+from model.build.checkpoint import CheckpointError, PresenceRecord
+from model.build.presets import PRESETS, NetworkConfig, build_network
+from model.contract import InvalidBundleError, Manifest, load_manifest, read_graph
 from model.contract.manifest import GraphName
 from model.nets import SDAANet
 from model.nets.backbones import Backbone
@@ -22,6 +23,8 @@ _PREFIX = "network."
 HALVED_SUFFIX = ".half"
 _FOLDED_SUFFIX = "_bias"
 _READ: tuple[GraphName, ...] = ("encoder", "prototype", "head")
+# Only training has them: no graph holds them.
+_TRAINED_WITH = ("saam.support_head.", "decoder.auxiliary_heads.")
 # A batch norm that scales a channel by less cannot be divided out of a folded convolution.
 _LEAST_SCALE = 1e-2
 _WATCHED_SIDE = 65
@@ -46,11 +49,7 @@ def load_start(network: SDAANet, bundle: Path, *, unseen: Collection[str] = ()) 
     Raises:
         CheckpointError: no intact bundle, one of other channels, or it has seen an unseen class.
     """
-    try:
-        manifest = load_manifest(bundle)
-        graphs = [read_graph(bundle, manifest.graphs[name]) for name in _READ]
-    except InvalidBundleError as exc:
-        raise CheckpointError(str(exc)) from exc
+    manifest, models = _read(bundle)
     excluded = () if manifest.training is None else manifest.training.excluded_classes
     seen = sorted(set(unseen) - set(excluded))
     if seen:
@@ -59,24 +58,69 @@ def load_start(network: SDAANet, bundle: Path, *, unseen: Collection[str] = ()) 
     if manifest.channels != channels:
         raise CheckpointError(f"{bundle} has {manifest.channels} channels, the network {channels}")
     found: dict[str, Tensor] = {}
-    for graph in graphs:
-        found |= _tensors(network, onnx.load_from_string(graph))
+    for model in models:
+        found |= _weights(network, _constants(model))
     with torch.no_grad():
         return tuple(sorted(_give(network, found)))
 
 
-def _tensors(network: SDAANet, model: ModelProto) -> dict[str, Tensor]:
-    """A graph's constants by the names of the network's own."""
-    found, transposed = dict[str, Tensor](), list[Tensor]()
-    for constant in model.graph.initializer:
-        name = constant.name.removesuffix(HALVED_SUFFIX)
+def restore_network(bundle: Path) -> tuple[SDAANet, NetworkConfig, PresenceRecord]:
+    """The network that a bundle was exported from, its config, and how its presence was calibrated.
+
+    It answers as the bundle does, if that is of the paper's arithmetic. What only training has is
+    random.
+
+    Raises:
+        CheckpointError: no intact bundle, or not one of a preset of this release.
+    """
+    manifest, models = _read(bundle)
+    if manifest.preset not in PRESETS:
+        raise CheckpointError(f"{bundle} has the unknown preset {manifest.preset}")
+    config = PRESETS[manifest.preset]().at_side(manifest.input_side)
+    network = build_network(config)
+    left = {name for name, _ in network.named_parameters()} - set(load_start(network, bundle))
+    if missing := sorted(name for name in left if not name.startswith(_TRAINED_WITH)):
+        raise CheckpointError(f"{bundle} does not hold {missing[0]} of {manifest.preset}")
+    head = _constants(models[-1])
+    record = PresenceRecord(
+        centre=head["presence.centre"],
+        coefficients=head["presence.coefficients"],
+        intercept=float(head["presence.intercept"]),
+        threshold=manifest.presence_threshold,
+    )
+    return network.eval(), config, record
+
+
+def _read(bundle: Path) -> tuple[Manifest, list[ModelProto]]:
+    """A bundle's manifest and its fp32 graphs; the head is the last."""
+    try:
+        manifest = load_manifest(bundle)
+        graphs = [read_graph(bundle, manifest.graphs[name]) for name in _READ]
+    except InvalidBundleError as exc:
+        raise CheckpointError(str(exc)) from exc
+    return manifest, [onnx.load_from_string(graph) for graph in graphs]
+
+
+def _constants(model: ModelProto) -> dict[str, Tensor]:
+    """A graph's constants by name, whatever precision they are kept in."""
+    return {
         # A copy: the array of the graph cannot be written.
-        tensor = torch.from_numpy(numpy_helper.to_array(constant).astype(np.float32))
-        if name.startswith(_PREFIX):
-            found[name.removeprefix(_PREFIX)] = tensor
-        elif tensor.ndim == 4 and tensor.shape[1:3] == (3, 3):
-            transposed.append(tensor)
-    return found | _context_convs(network, transposed)
+        constant.name.removesuffix(HALVED_SUFFIX): torch.from_numpy(
+            numpy_helper.to_array(constant).astype(np.float32)
+        )
+        for constant in model.graph.initializer
+    }
+
+
+def _weights(network: SDAANet, constants: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What of a graph's constants is the network's, by the network's own names."""
+    transposed = [
+        tensor
+        for name, tensor in constants.items()
+        if not name.startswith(_PREFIX) and tensor.ndim == 4 and tensor.shape[1:3] == (3, 3)
+    ]
+    named = {n.removeprefix(_PREFIX): t for n, t in constants.items() if n.startswith(_PREFIX)}
+    return named | _context_convs(network, transposed)
 
 
 def _context_convs(network: SDAANet, transposed: list[Tensor]) -> dict[str, Tensor]:
@@ -95,9 +139,9 @@ def _give(network: SDAANet, found: Mapping[str, Tensor]) -> set[str]:
     modules = dict(network.named_modules())
     fitting = {path for path, module in modules.items() if _fits(path, module, found)}
     behind = _norms_behind(network.backbone)
-    folded = {path for path, module in modules.items() if module in behind.values()}
+    folded = {module: path for path, module in modules.items() if module in behind.values()}
     own = {path for path in modules if path.startswith("backbone.")}
-    missing = {path for path in own - fitting - folded if _tensors_of(modules[path])}
+    missing = {path for path in own - fitting - set(folded.values()) if _tensors_of(modules[path])}
     given = set[str]()
     for path in sorted(fitting - own if missing else fitting):
         module = modules[path]
@@ -108,6 +152,7 @@ def _give(network: SDAANet, found: Mapping[str, Tensor]) -> set[str]:
         if bias is not None and isinstance(module, nn.Conv2d):
             norm = behind[module]
             _unfold(module, norm, bias)
+            given |= {f"{folded[norm]}.{name}" for name in ("weight", "bias")}
     return given & {name for name, _ in network.named_parameters()}
 
 

@@ -173,5 +173,9 @@ def _verify_graphs(bundle: Path, graphs: dict[GraphName, GraphFile]) -> None:
         graph_path = bundle / graph.file
         if not graph_path.is_file():
             raise InvalidBundleError(f"graph {name} is missing: {graph_path}")
-        if file_sha256(graph_path) != graph.sha256:
+        try:
+            found = file_sha256(graph_path)
+        except OSError as exc:
+            raise InvalidBundleError(f"graph {name} is not readable: {graph_path}") from exc
+        if found != graph.sha256:
             raise InvalidBundleError(f"graph {name} does not match the hash in {path}")

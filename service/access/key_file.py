@@ -36,6 +36,10 @@ class KeyFile:
         self._complaint: str | None = None
         self._next_check = clock() + _CHECK_EVERY_S
 
+    def __len__(self) -> int:
+        """How many keys are valid."""
+        return len(self._ring)
+
     def owner_of(self, key: str) -> str | None:
         """Whose key it is, if it is valid now."""
         now = self._clock()

@@ -39,8 +39,8 @@ def doctor(
 ) -> None:
     """Say what the service would run on here, and why a GPU is not used.
 
-    Looks at the processor, memory, onnxruntime, GPU, settings, bundles and session store, and runs
-    one inference of each bundle. The exit status is 1 if something would not work.
+    Looks at the processor, memory, onnxruntime, GPU, settings, bundles, session store and API keys,
+    and runs one inference of each bundle. The exit status is 1 if something would not work.
     """
     findings = list(examine())
     if as_json:
@@ -67,6 +67,7 @@ def examine() -> Iterator[Finding]:
     if settings is not None:
         yield from _bundles(settings)
         yield asyncio.run(_store(settings))
+        yield _keys(settings)
 
 
 def why_no_gpu(
@@ -184,3 +185,15 @@ async def _store(settings: "Settings") -> Finding:
         await store.close()
     kind = settings.store_url.get_secret_value().partition(":")[0]
     return Finding("sessions", "ok", f"{kind} answers")
+
+
+def _keys(settings: "Settings") -> Finding:
+    from service.access import KeyFile, KeyFileError
+
+    if settings.api_keys_file is None:
+        return Finding("keys", "note", "none: whoever reaches the service may use it")
+    try:
+        keys = KeyFile(settings.api_keys_file)
+    except KeyFileError as exc:
+        return Finding("keys", "bad", f"FSS_API_KEYS_FILE: {exc}")
+    return Finding("keys", "ok", f"{len(keys)} in {settings.api_keys_file.name}")

@@ -34,10 +34,12 @@ def stages(root: Path) -> dict[str, Stage]:
     return read_stages(root / "Dockerfile")
 
 
-def run(command: list[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """The finished command, its output as text."""
     return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=280, check=False
+        command, cwd=cwd, env=env, capture_output=True, text=True, timeout=280, check=False
     )
 
 
@@ -164,10 +166,11 @@ class Container(NamedTuple):
     process: subprocess.Popen[bytes]
     port: int
     health_check: list[str]
+    environment: dict[str, str]
 
     def is_healthy(self) -> bool:
         """Whether Docker would call it healthy."""
-        return run(self.health_check).returncode == 0
+        return run(self.health_check, env=self.environment).returncode == 0
 
 
 @pytest.fixture
@@ -180,16 +183,14 @@ def container(stages: dict[str, Stage], built: Built, tmp_path: Path) -> Iterato
     # onnxruntime keeps to itself where it thinks that it is tested.
     around = {name: value for name, value in os.environ.items() if name not in {"CI", TESTING}}
     (_, asking) = stage.all("HEALTHCHECK")[0].split("CMD ")
-    check = json.loads(asking.replace(":8000/", f":{port}/"))
+    check = json.loads(asking)
     check[0] = str(built.python)
+    environment = around | variables | {"PATH": path}
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
-            json.loads(stage.all("CMD")[0]),
-            cwd=built.app,
-            env=around | variables | {"PATH": path},
-            stderr=log,
+            json.loads(stage.all("CMD")[0]), cwd=built.app, env=environment, stderr=log
         )
-    yield Container(process, port, check)
+    yield Container(process, port, check, environment)
     process.kill()
     process.wait()
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from service.access import key_line, new_key
 from service.cli import main
 from service.cli.doctor import why_no_gpu
 from service.cli.machine import Gpus
@@ -204,6 +205,22 @@ def test_doctor_finds_what_is_broken(tmp_path: Path) -> None:
     assert status == 1
     assert (findings["bundle"]["verdict"], findings["sessions"]["verdict"]) == ("bad", "bad")
     assert "hunter2" not in str(findings)
+
+
+def test_doctor_reads_the_keys(tmp_path: Path, tiny_bundle: Path) -> None:
+    environment = {"FSS_BUNDLE": str(tiny_bundle), "FSS_DEVICES": "cpu"}
+    assert doctor(environment)[1]["keys"]["verdict"] == "note"
+    keys = tmp_path / "keys.txt"
+    environment["FSS_API_KEYS_FILE"] = str(keys)
+    keys.write_text(f"{key_line('lab', new_key())}\n{key_line('line', new_key())}\n")
+    assert doctor(environment)[1]["keys"] == {
+        "about": "keys",
+        "verdict": "ok",
+        "text": "2 in keys.txt",
+    }
+    keys.write_text("lab not-a-hash\n")
+    status, findings = doctor(environment)
+    assert (status, findings["keys"]["verdict"]) == (1, "bad")
 
 
 def test_doctor_looks_at_every_bundle(tmp_path: Path, tiny_bundle: Path) -> None:

@@ -1,0 +1,83 @@
+"""`python -m model import-bundle`: the network of a bundle as a checkpoint."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from model.build import CheckpointError, network_state, restore_network
+from model.contract import InvalidBundleError, Manifest
+from model.nets import SDAANet
+from model.runtime import BundleRuntime
+from model.segmenters import BundleSegmenter, EagerSegmenter
+
+_MOST_LOGITS_APART = 0.1  # of about ten; shots of a bundle are kept in half precision
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.add_argument("bundle", type=Path, help="such as model/bundles/lite")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Read back, compare with the bundle, and write; returns the exit status."""
+    try:
+        runtime = BundleRuntime(args.bundle)
+        network, config, presence = restore_network(args.bundle)
+        _require_same_answers(network, runtime)
+    except (CheckpointError, InvalidBundleError) as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    partial = args.out.with_name(f"{args.out.name}.partial")
+    state = network_state(network, config) | {"presence": presence._asdict()}
+    torch.save(state | _progress(runtime.manifest), partial)
+    partial.replace(args.out)
+    manifest = runtime.manifest
+    print(f"{manifest.model}, {config.input_side} px, threshold {manifest.threshold}: {args.out}")
+    return 0
+
+
+def _require_same_answers(network: SDAANet, runtime: BundleRuntime) -> None:
+    """Mark one noisy picture by another with both.
+
+    Raises:
+        CheckpointError: they differ; the bundle's network computes otherwise.
+    """
+    side = network.input_side
+    rng = np.random.default_rng(0)
+    support, query = rng.integers(256, size=(2, side, side, 3), dtype=np.uint8)
+    mask = np.zeros((side, side), np.bool_)
+    mask[side // 4 : side // 2, side // 4 : side // 2] = True
+    ours, theirs = (
+        each.mark("query", query, [each.add_support("support", support, mask)]).logits
+        for each in (EagerSegmenter(network), BundleSegmenter(runtime))
+    )
+    apart = float(np.abs(ours - theirs).max())
+    if not apart <= _MOST_LOGITS_APART:
+        raise CheckpointError(
+            f"the network read back differs by {apart:.2g} in its logits: "
+            "the bundle is not of the paper's arithmetic"
+        )
+
+
+def _progress(manifest: Manifest) -> dict[str, Any]:
+    """How the weights came about, as a checkpoint tells it; the curves stay with the bundle."""
+    training = manifest.training
+    if training is None:
+        return {}
+    return {
+        "progress": {
+            "episodes": training.episodes,
+            "minutes": training.minutes,
+            "curve": [],
+            "training": json.dumps(training.config),
+            "data": list(training.data),
+            "excluded": list(training.excluded_classes),
+        }
+    }

@@ -1,0 +1,76 @@
+"""`import-bundle`: a bundle's network as a checkpoint that every other command reads."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from model import cli_import_bundle
+from model.__main__ import main
+from model.build import load_network, presence_threshold, read_checkpoint, restore_network
+from model.contract import load_manifest
+from model.segmenters import EagerSegmenter
+from tests.service.tiny_bundle import write_tiny_bundle
+
+BUNDLE = Path(__file__).parents[3] / "model" / "bundles" / "lite"
+
+
+def _command(monkeypatch: pytest.MonkeyPatch, bundle: Path, out: Path) -> int:
+    arguments = ["import-bundle", str(bundle), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", ["python -m model", *arguments])
+    return main()
+
+
+def test_the_checkpoint_holds_network_presence_and_origin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "runs" / "lite.pt"
+    assert _command(monkeypatch, BUNDLE, out) == 0
+    manifest = load_manifest(BUNDLE)
+    assert manifest.model in capsys.readouterr().out
+    assert [path.name for path in out.parent.iterdir()] == ["lite.pt"]
+    assert manifest.training is not None
+    progress = read_checkpoint(out)["progress"]
+    assert tuple(progress["excluded"]) == manifest.training.excluded_classes
+    assert tuple(progress["data"]) == manifest.training.data
+    assert presence_threshold(out) == manifest.presence_threshold
+    network, config = load_network(out)
+    assert (config.preset, config.input_side) == (manifest.preset, manifest.input_side)
+    side = config.input_side
+    pixels = np.random.default_rng(1).integers(256, size=(side, side, 3), dtype=np.uint8)
+    mask = np.zeros((side, side), np.bool_)
+    mask[40:120, 60:200] = True
+    segmenter = EagerSegmenter(network)
+    found = segmenter.mark("q", pixels[::-1].copy(), [segmenter.add_support("s", pixels, mask)])
+    assert 0 < found.presence < 1
+    assert found.presence != 0.5
+
+
+def test_another_input_side_can_be_had_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _command(monkeypatch, BUNDLE, tmp_path / "lite.pt") == 0
+    network, _ = load_network(tmp_path / "lite.pt", input_side=257)
+    assert network.feature_side < load_manifest(BUNDLE).feature_side
+
+
+def test_a_network_that_answers_otherwise_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network, *rest = restore_network(BUNDLE)
+    with torch.no_grad():
+        network.get_parameter("saam.feature_conv.weight").neg_()
+    monkeypatch.setattr(cli_import_bundle, "restore_network", lambda _: (network, *rest))
+    assert _command(monkeypatch, BUNDLE, tmp_path / "lite.pt") == 2
+    assert "not of the paper's arithmetic" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_of_no_known_network_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = write_tiny_bundle(tmp_path / "tiny")
+    assert _command(monkeypatch, bundle, tmp_path / "tiny.pt") == 2
+    assert "unknown preset" in capsys.readouterr().err
+    assert not (tmp_path / "tiny.pt").exists()
