@@ -63,6 +63,9 @@ def main(args: argparse.Namespace) -> int:
     try:
         with take_place(args.device) as place:
             run = _start(args, place)
+            if run.started and place.is_first:
+                given = len(tuple(run.network.parameters()))
+                print(f"{len(run.started)} of {given} tensors start from {run.config.start}")
             run.train(lambda: bool(stopped))
     except (
         ConfigError,

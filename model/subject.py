@@ -58,7 +58,7 @@ def open_bundle(
     if tuple(scales) != (1.0,) or input_side not in (None, manifest.input_side):
         raise SubjectError(
             f"the graphs of {path} are fixed to {manifest.input_side} pixels: --scales and "
-            "--input-side need the --checkpoint they were exported from"
+            "--input-side need a --checkpoint, such as `python -m model import-bundle` makes"
         )
     if device != "cpu":
         raise SubjectError("a bundle is evaluated on the CPU: --device goes with --checkpoint")

@@ -71,7 +71,7 @@ def load_network(path: Path, *, input_side: int | None = None) -> tuple[SDAANet,
         network.load_state_dict(checkpoint["network"])
     except RuntimeError as exc:
         raise CheckpointError(f"{path} does not fit its own config") from exc
-    _load_presence(network, _presence_record(checkpoint))
+    load_presence(network, _presence_record(checkpoint))
     return network.eval(), config
 
 
@@ -100,7 +100,8 @@ def _presence_record(checkpoint: Mapping[str, Any]) -> PresenceRecord | None:
     return None if record is None else PresenceRecord(**record)
 
 
-def _load_presence(network: SDAANet, record: PresenceRecord | None) -> None:
+def load_presence(network: SDAANet, record: PresenceRecord | None) -> None:
+    """Give a network its calibration, if there is one."""
     if record is not None and network.presence is not None:
         network.presence.centre.copy_(record.centre)
         network.presence.coefficients.copy_(record.coefficients)

@@ -1,6 +1,7 @@
 """A network's weights, read back out of a bundle's graphs: to start from, or as it was."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,34 +10,28 @@ import torch
 from onnx import ModelProto, numpy_helper
 from torch import Tensor, nn
 
-from model.build.checkpoint import CheckpointError, PresenceRecord
+from model.build.checkpoint import CheckpointError, PresenceRecord, load_presence
+from model.build.folding import unfold
 from model.build.presets import PRESETS, NetworkConfig, build_network
 from model.contract import InvalidBundleError, Manifest, load_manifest, read_graph
 from model.contract.manifest import GraphName
 from model.nets import SDAANet
-from model.nets.backbones import Backbone
 from model.nets.saam import UpsampledConv
 
-# How export names a network's tensors. A tensor that a bundle keeps in half precision has a suffix;
-# the bias of a convolution that took in the batch norm behind it has another.
+# How export names a network's tensors; one that a bundle keeps in half precision has a suffix.
 _PREFIX = "network."
 HALVED_SUFFIX = ".half"
-_FOLDED_SUFFIX = "_bias"
 _READ: tuple[GraphName, ...] = ("encoder", "prototype", "head")
 # Only training has them: no graph holds them.
 _TRAINED_WITH = ("saam.support_head.", "decoder.auxiliary_heads.")
-# A batch norm that scales a channel by less cannot be divided out of a folded convolution.
-_LEAST_SCALE = 1e-2
-_WATCHED_SIDE = 65
+_BACKBONE, _REDUCTIONS = "backbone.", "reduce_"
 
 
 def load_start(network: SDAANet, bundle: Path, *, unseen: Collection[str] = ()) -> tuple[str, ...]:
     """Give a network the weights of a bundle, in place: every module whose tensors all fit.
 
     Of a bundle with the same backbone that is everything but the support and auxiliary heads, which
-    only training has; of another backbone it is what lies behind the reductions. A batch norm that
-    export folded into the convolution before it is divided out again, so that the pair computes the
-    same.
+    only training has; of another backbone it is what lies behind the reductions.
 
     Args:
         network: with random or pretrained weights.
@@ -67,28 +62,37 @@ def load_start(network: SDAANet, bundle: Path, *, unseen: Collection[str] = ()) 
 def restore_network(bundle: Path) -> tuple[SDAANet, NetworkConfig, PresenceRecord]:
     """The network that a bundle was exported from, its config, and how its presence was calibrated.
 
-    It answers as the bundle does, if that is of the paper's arithmetic. What only training has is
-    random.
+    It answers as the bundle does. What only training has is random.
 
     Raises:
-        CheckpointError: no intact bundle, or not one of a preset of this release.
+        CheckpointError: no intact bundle, or not one of the paper's arithmetic and a preset of this
+            release.
     """
     manifest, models = _read(bundle)
     if manifest.preset not in PRESETS:
         raise CheckpointError(f"{bundle} has the unknown preset {manifest.preset}")
-    config = PRESETS[manifest.preset]().at_side(manifest.input_side)
+    if manifest.gates != "mean":
+        raise CheckpointError(f"{bundle} is not of the paper's arithmetic")
+    preset = PRESETS[manifest.preset]().at_side(manifest.input_side)
+    config = replace(preset, max_shot_bytes=manifest.max_shot_bytes)
     network = build_network(config)
     left = {name for name, _ in network.named_parameters()} - set(load_start(network, bundle))
     if missing := sorted(name for name in left if not name.startswith(_TRAINED_WITH)):
         raise CheckpointError(f"{bundle} does not hold {missing[0]} of {manifest.preset}")
-    head = _constants(models[-1])
-    record = PresenceRecord(
-        centre=head["presence.centre"],
-        coefficients=head["presence.coefficients"],
-        intercept=float(head["presence.intercept"]),
-        threshold=manifest.presence_threshold,
-    )
+    record = _presence(_constants(models[-1]), manifest.presence_threshold)
+    if record is None:
+        raise CheckpointError(f"{bundle} does not hold the presence score of {manifest.preset}")
+    load_presence(network, record)
     return network.eval(), config, record
+
+
+def _presence(head: Mapping[str, Tensor], threshold: float) -> PresenceRecord | None:
+    centre, coefficients = head.get("presence.centre"), head.get("presence.coefficients")
+    if centre is None or coefficients is None:
+        return None
+    # Export leaves out what adds 0.
+    intercept = float(head.get("presence.intercept", torch.zeros(())))
+    return PresenceRecord(centre, coefficients, intercept, threshold)
 
 
 def _read(bundle: Path) -> tuple[Manifest, list[ModelProto]]:
@@ -135,67 +139,37 @@ def _context_convs(network: SDAANet, transposed: list[Tensor]) -> dict[str, Tens
 
 
 def _give(network: SDAANet, found: Mapping[str, Tensor]) -> set[str]:
-    """Copy what fits into the network's modules; the backbone fits as a whole or not at all."""
-    modules = dict(network.named_modules())
-    fitting = {path for path, module in modules.items() if _fits(path, module, found)}
-    behind = _norms_behind(network.backbone)
-    folded = {module: path for path, module in modules.items() if module in behind.values()}
-    own = {path for path in modules if path.startswith("backbone.")}
-    missing = {path for path in own - fitting - set(folded.values()) if _tensors_of(modules[path])}
-    given = set[str]()
-    for path in sorted(fitting - own if missing else fitting):
-        module = modules[path]
-        for name, tensor in _tensors_of(module).items():
-            tensor.copy_(found[f"{path}.{name}"])
-            given.add(f"{path}.{name}")
-        bias = found.get(f"{path}.weight{_FOLDED_SUFFIX}")
-        if bias is not None and isinstance(module, nn.Conv2d):
-            norm = behind[module]
-            _unfold(module, norm, bias)
-            given |= {f"{folded[norm]}.{name}" for name in ("weight", "bias")}
-    return given & {name for name, _ in network.named_parameters()}
+    """Copy what fits into the network's modules; the names of the parameters among it.
+
+    Backbone and reductions fit together or not at all: what one backbone's features mean is nothing
+    to another.
+    """
+    theirs = {n.removeprefix(_BACKBONE): t for n, t in found.items() if n.startswith(_BACKBONE)}
+    ours = _tensors_of(network.backbone, recurse=True)
+    theirs = unfold(network.backbone, theirs)
+    foreign = any(name.endswith(".weight") and name not in ours for name in theirs)
+    same = not foreign and _fits(ours, theirs)
+    fitting = {_BACKBONE + name: theirs[name] for name in ours} if same else {}
+    for path, module in network.named_modules():
+        own = {f"{path}.{name}": tensor for name, tensor in _tensors_of(module).items()}
+        behind = not path.startswith((_BACKBONE, *(() if same else (_REDUCTIONS,))))
+        if behind and _fits(own, found):
+            fitting |= {name: found[name] for name in own}
+    state = network.state_dict()
+    for name, tensor in fitting.items():
+        state[name].copy_(tensor)
+    return set(fitting) & {name for name, _ in network.named_parameters()}
 
 
-def _tensors_of(module: nn.Module) -> dict[str, Tensor]:
-    """A module's own, without those of the modules in it."""
+def _tensors_of(module: nn.Module, *, recurse: bool = False) -> dict[str, Tensor]:
+    """A module's own parameters and statistics, or those of all modules in it too."""
     named = module.state_dict().items()
-    return {name: t for name, t in named if "." not in name and name != "num_batches_tracked"}
+    return {
+        name: tensor
+        for name, tensor in named
+        if (recurse or "." not in name) and not name.endswith("num_batches_tracked")
+    }
 
 
-def _fits(path: str, module: nn.Module, found: Mapping[str, Tensor]) -> bool:
-    shapes = {f"{path}.{name}": tensor.shape for name, tensor in _tensors_of(module).items()}
-    return all(name in found and found[name].shape == shape for name, shape in shapes.items())
-
-
-def _unfold(conv: nn.Conv2d, norm: nn.BatchNorm2d, bias: Tensor) -> None:
-    """Divide a convolution's weight by the scale of its norm, and let the norm give the rest."""
-    deviation = (norm.get_buffer("running_var") + norm.eps).sqrt()
-    scale = norm.weight / deviation
-    scale = torch.where(scale.abs() < _LEAST_SCALE, 1.0, scale)
-    conv.weight /= scale[:, None, None, None]
-    norm.weight.copy_(scale * deviation)
-    norm.bias.copy_(bias + scale * norm.get_buffer("running_mean"))
-
-
-def _norms_behind(backbone: Backbone) -> dict[nn.Conv2d, nn.BatchNorm2d]:
-    """Which batch norm takes which convolution's output, seen while an image passes."""
-    made: dict[int, nn.Conv2d] = {}
-    living: list[Tensor] = []  # among which an id is unique
-    pairs: dict[nn.Conv2d, nn.BatchNorm2d] = {}
-
-    def watch(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        if isinstance(module, nn.Conv2d):
-            made[id(output)] = module
-            living.append(output)
-        elif isinstance(module, nn.BatchNorm2d) and id(inputs[0]) in made:
-            pairs[made[id(inputs[0])]] = module
-
-    hooks = [module.register_forward_hook(watch) for module in backbone.modules()]
-    training = backbone.training
-    try:
-        backbone.eval().features(torch.zeros(1, 3, _WATCHED_SIDE, _WATCHED_SIDE))
-    finally:
-        backbone.train(training)
-        for hook in hooks:
-            hook.remove()
-    return pairs
+def _fits(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> bool:
+    return all(name in found and found[name].shape == t.shape for name, t in own.items())

@@ -84,13 +84,14 @@ def read_query(
     Raises:
         ServiceError: of `service.imaging`, located at the file.
     """
-    key = FileKey.of(data, side)
-    found = decoded.find(key)
+    key = FileKey.of(data, side) if decoded.max_bytes else None
+    found = decoded.find(key) if key else None
     if found is None:
         with gate.entry() as enter, _located(f"images[{position}]"):
             image = decode_image(data, max_pixels=max_pixels, on_size=enter)
             found = Decoded(resize_image(image, side), *image.shape[:2])
-        decoded.keep(key, found)
+        if key:
+            decoded.keep(key, found)
     tiled = keep_file and max(found.height, found.width) > side
     return QueryImage(*found, data if tiled else None)
 

@@ -107,7 +107,7 @@ class Metrics:
 
     def watch_decoded(self, nbytes: Callable[[], float]) -> None:
         """Have `nbytes` tell what is kept of decoded query images; once."""
-        self._watch("fss_decode_cache_bytes", "Bytes of decoded images kept.", nbytes)
+        self._watch("fss_decode_cache_bytes", "Bytes of decoded query images kept.", nbytes)
 
     def watch_store(self, store: object) -> None:
         """Have a store tell what it holds, if it can; once."""

@@ -63,7 +63,7 @@ def test_a_network_that_answers_otherwise_is_refused(
         network.get_parameter("saam.feature_conv.weight").neg_()
     monkeypatch.setattr(cli_import_bundle, "restore_network", lambda _: (network, *rest))
     assert _command(monkeypatch, BUNDLE, tmp_path / "lite.pt") == 2
-    assert "not of the paper's arithmetic" in capsys.readouterr().err
+    assert "answers otherwise: its logits differ" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from model.build import CheckpointError, NetworkConfig, build_network, load_start
 from model.build.presets import base, lite, r50
+from model.build.start import _give
 from model.contract import SupportSet
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
@@ -80,6 +81,17 @@ def test_of_another_backbone_only_what_lies_behind_the_reductions_is_taken() -> 
     found = {part: sum(name.startswith(part) for name in left) for part in parts}
     assert found == parts | {"backbone.": len(list(network.backbone.parameters()))}
     assert sum(found.values()) == len(left)
+
+
+def test_of_another_backbone_reductions_of_the_same_shape_are_left_out_too() -> None:
+    network = _random(r50(), 97)
+    found = {name: torch.ones_like(t) for name, t in network.state_dict().items()}
+    # A deeper one of the same names: it would fit as far as it goes.
+    deeper = {"backbone.net.layer3.6.conv1.weight": torch.ones(1)}
+    with torch.no_grad():
+        given = _give(network, found | deeper)
+    assert given
+    assert not any(name.startswith(("backbone.", "reduce_")) for name in given)
 
 
 def test_a_bundle_that_has_seen_a_test_class_is_refused() -> None:

@@ -67,3 +67,14 @@ def test_a_revision_is_fit_to_be_part_of_a_name(bundle: Path, revision: str) -> 
     fields = json.loads((bundle / MANIFEST_FILE).read_text()) | {"revision": revision}
     with pytest.raises(ValueError, match="revision"):
         Manifest.model_validate(fields)
+
+
+def test_a_graph_that_cannot_be_read_is_refused(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_: Path) -> str:
+        raise PermissionError
+
+    monkeypatch.setattr("model.contract.manifest.file_sha256", unreadable)
+    with pytest.raises(InvalidBundleError, match="graph encoder is not readable"):
+        load_manifest(bundle)
