@@ -24,7 +24,7 @@ MIB = 1024 * 1024
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 BatchSize = Annotated[int, Field(ge=1, le=256)]
-_DEVICE = r"(cpu|(cuda|tensorrt)(:\d{1,2})?)"
+_DEVICE = r"(?:cpu|cuda|tensorrt)(?::\d{1,2})?"
 _DEVICES = re.compile(rf"auto|{_DEVICE}(,{_DEVICE})*")
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 
@@ -37,7 +37,7 @@ def _ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
 
 def _devices(text: str) -> str:
     if not _DEVICES.fullmatch(text):
-        raise ValueError("must be auto, or devices such as cpu or cuda:0,cuda:1")
+        raise ValueError("must be auto, or devices such as cpu, cpu:0,cpu:1 or cuda:0,cuda:1")
     return text
 
 
@@ -111,7 +111,8 @@ class Settings(BaseSettings):
     bundle_key: Path | None = None
     """An Ed25519 public key; bundles that it has not signed are refused. Unset: none need be."""
     devices: Annotated[str, AfterValidator(_devices)] = "auto"
-    """`auto` (every GPU, else the CPU), or for example `cpu` or `cuda:0,cuda:1`."""
+    """`auto` (every GPU, else the CPU), or for example `cuda:0,cuda:1`, `cpu`, or two halves of the
+    CPU, `cpu:0,cpu:1`."""
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
     """Of the network; `auto`: the fastest of the bundle's that the device gains by."""
     gpu_memory_bytes: Annotated[int, Field(ge=0)] = 0

@@ -111,10 +111,10 @@ class BundleRuntime:
         binding.bind_cpu_input("mask", np.ascontiguousarray(masks))
         names = [tensor.name for tensor in ENCODER.outputs]
         for name in names:
-            binding.bind_output(name, self._device.memory, self._device.number)
+            binding.bind_output(name, self._device.memory, self._device.memory_number)
         session.run_with_iobinding(binding)
         tensors = dict(zip(names, binding.get_outputs(), strict=True))
-        return Encoded(EncodedBatch(tensors, self._device.number), 0, len(images))
+        return Encoded(EncodedBatch(tensors, self._device.memory_number), 0, len(images))
 
     def prototypes(self, encoded: Encoded, masks: Float) -> list[SupportPrototype]:
         """One prototype for each of B encoded supports and its mask (B, S, S)."""

@@ -14,13 +14,14 @@ _PROVIDERS: Mapping[DeviceKind, str] = {
 
 
 class Device(NamedTuple):
-    """A processor and its number among those of its kind."""
+    """A processor and its number among those of its kind; of the CPU, a share of its threads."""
 
     kind: DeviceKind = "cpu"
     number: int = 0
 
     def __str__(self) -> str:
-        return self.kind if self.kind == "cpu" else f"{self.kind}:{self.number}"
+        whole = self.kind == "cpu" and self.number == 0
+        return self.kind if whole else f"{self.kind}:{self.number}"
 
     @property
     def provider(self) -> str:
@@ -31,6 +32,11 @@ class Device(NamedTuple):
     def memory(self) -> Literal["cpu", "cuda"]:
         """The kind of memory that tensors stay in between graphs."""
         return "cpu" if self.kind == "cpu" else "cuda"
+
+    @property
+    def memory_number(self) -> int:
+        """The number of that memory; shares of the CPU have one together."""
+        return 0 if self.kind == "cpu" else self.number
 
     def providers(self, *, memory_limit_bytes: int | None = None) -> Providers:
         """Execution providers for a session, best first.

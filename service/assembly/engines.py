@@ -90,10 +90,12 @@ def _ray_loader(settings: Settings, key: BundleKey | None) -> Callable[[Path], E
 
 
 def _engine_options(settings: Settings, devices: tuple[Device, ...], threads: int) -> EngineOptions:
+    """Of an engine on devices; those that are shares of the CPU have its `threads` together."""
+    shares = sum(device.kind == "cpu" for device in devices)
     return EngineOptions(
         devices=devices,
         precision=settings.precision,
-        intra_op_threads=settings.intra_op_threads or threads,
+        intra_op_threads=settings.intra_op_threads or max(1, threads // max(1, shares)),
         gpu_memory_bytes=settings.gpu_memory_bytes or None,
         batch_sizes=settings.batch_sizes,
         max_batch_pairs=settings.max_batch_pairs,

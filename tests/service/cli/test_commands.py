@@ -251,7 +251,9 @@ def test_doctor_tells_wrong_settings_in_plain_words() -> None:
     told = findings["settings"]["text"].removeprefix("the service cannot start: ")
     port, devices = told.split("; ")
     assert port.startswith("FSS_PORT: Input should be a valid integer")
-    assert devices == "FSS_DEVICES: must be auto, or devices such as cpu or cuda:0,cuda:1"
+    assert devices == (
+        "FSS_DEVICES: must be auto, or devices such as cpu, cpu:0,cpu:1 or cuda:0,cuda:1"
+    )
 
 
 @pytest.mark.parametrize(

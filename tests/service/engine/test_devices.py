@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from model.runtime import Device
+from service.assembly import create_loader
 from service.engine.devices import all_gpus, parse_devices
+from service.engine.options import EngineOptions
+from service.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -16,6 +19,7 @@ from service.engine.devices import all_gpus, parse_devices
         ("cuda:0,cuda:1", [Device("cuda", 0), Device("cuda", 1)]),
         ("tensorrt:3,cpu", [Device("tensorrt", 3), Device()]),
         ("cuda:1,cuda:1", [Device("cuda", 1)]),
+        ("cpu:0,cpu:1", [Device(), Device("cpu", 1)]),
     ],
 )
 def test_devices_are_named_in_order_and_once(text: str, expected: list[Device]) -> None:
@@ -42,3 +46,17 @@ def test_a_gpu_is_asked_for_with_its_number_and_bounds() -> None:
         "TensorrtExecutionProvider",
         "CUDAExecutionProvider",
     ]
+
+
+@pytest.mark.parametrize(
+    ("devices", "asked", "threads"),
+    [("cpu", 0, 8), ("cpu:0,cpu:1", 0, 4), ("cpu:0,cpu:1", 3, 3), ("cuda:0", 0, 8)],
+)
+def test_shares_of_the_cpu_have_its_threads_together(
+    devices: str, asked: int, threads: int, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path
+) -> None:
+    seen: list[EngineOptions] = []
+    monkeypatch.setattr("service.assembly.engines.available_cpus", lambda: 8)
+    monkeypatch.setattr("service.assembly.engines.Shared", seen.append)
+    create_loader(Settings(bundle=tiny_bundle, devices=devices, intra_op_threads=asked))
+    assert [options.intra_op_threads for options in seen] == [threads]

@@ -358,12 +358,13 @@ async def test_an_image_that_was_seen_is_not_encoded_again(tiny_bundle: Path) ->
 
 
 async def test_every_device_takes_its_share(tiny_bundle: Path) -> None:
-    devices = (Device(), Device())
+    devices = (Device(), Device("cpu", 1))
     async with started(tiny_bundle, devices=devices) as engine:
         shots = await learn(engine, picture(RED))
         image = pixels(picture(RED), engine)
         names = {thread.name for thread in threading.enumerate()}
-        assert {"engine-cpu"} <= names
+        assert {"engine-cpu", "engine-cpu:1"} <= names
+        assert set(engine.devices) == {"cpu", "cpu:1"}
         answers = await asyncio.gather(*(engine.segment([image], [shots]) for _ in range(8)))
         for answer in answers:
             np.testing.assert_allclose(answer.logits, answers[0].logits, rtol=0, atol=1e-5)
