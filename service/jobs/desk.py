@@ -5,7 +5,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -120,9 +120,22 @@ class JobDesk:
             update={"images": [], "archive": [], "session_id": session.session_id}
         )
         add = partial(self._add, fields, arrival, list(names), archive, snapshot)
-        job = await asyncio.to_thread(add)
+        job = await self._kept(asyncio.ensure_future(asyncio.to_thread(add)))
         self._runner.wake()
         return self._response(job)
+
+    async def _kept(self, making: asyncio.Future[Job]) -> Job:
+        """The job that a thread makes; none is left where the request goes meanwhile.
+
+        The thread goes on, and the files are removed behind it: its job would have none.
+        """
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            with suppress(Exception):
+                job = await making
+                await asyncio.to_thread(self.store.delete, job.job_id)
+            raise
 
     def _add(
         self,

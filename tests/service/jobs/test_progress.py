@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -125,3 +126,26 @@ async def test_jobs_look_as_they_were_asked_to_and_take_no_place_for_tiles(
         response = await client.post("/jobs", data=data, files=files)
         assert (await ended(client, response.json()["job_id"]))["done"] == 1
     assert (engine.calls > 1) is tiled
+
+
+async def test_a_request_that_goes_while_its_job_is_made_leaves_none(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begun, released = threading.Event(), threading.Event()
+    create = JobStore.create
+
+    def slow(*arguments: Any) -> None:
+        begun.set()
+        released.wait(10)
+        create(*arguments)
+
+    monkeypatch.setattr(JobStore, "create", slow)
+    request = asyncio.create_task(made(client))
+    await asyncio.to_thread(begun.wait, 10)
+    request.cancel()
+    await asyncio.sleep(0.05)
+    released.set()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    assert (await client.get("/jobs")).json()["jobs"] == []
+    assert list((tmp_path / "jobs" / "files").iterdir()) == []
