@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Decoded(NamedTuple):
-    """A query ready for the encoder, and the size its masks must have."""
+class QueryImage(NamedTuple):
+    """A query ready for the encoder, and the size its masks must have.
+
+    file: kept where the image may be looked at once more, in tiles.
+    """
 
     pixels: NDArray[np.uint8]  # (S, S, 3)
     height: int
     width: int
+    file: bytes | None = None
 
 
 class FileKey(NamedTuple):
@@ -39,25 +43,25 @@ class DecodedImages:
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.nbytes = 0
-        self._images: OrderedDict[FileKey, Decoded] = OrderedDict()
+        self._images: OrderedDict[FileKey, QueryImage] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, key: FileKey) -> Decoded | None:
+    def find(self, key: FileKey) -> QueryImage | None:
         """The image of a file, which counts as a use."""
         with self._lock:
             if key in self._images:
                 self._images.move_to_end(key)
             return self._images.get(key)
 
-    def keep(self, key: FileKey, image: Decoded) -> None:
-        """Keep the image of a file, which nobody may write to any more, if it fits at all."""
+    def keep(self, key: FileKey, image: QueryImage) -> None:
+        """Keep the image of a file without the file, if it fits at all; nobody may write to it."""
         if image.pixels.nbytes > self.max_bytes:
             return
         image.pixels.flags.writeable = False
         with self._lock:
             if key in self._images:
                 return
-            self._images[key] = image
+            self._images[key] = image._replace(file=None)
             self.nbytes += image.pixels.nbytes
             while self.nbytes > self.max_bytes:
                 _, oldest = self._images.popitem(last=False)

@@ -19,13 +19,14 @@ from service.errors import (
 )
 from service.imaging import encode_label_map
 from service.schemas import ImageResult, SegmentForm, SegmentResponse
+from service.sessions.decoded import QueryImage
 from service.sessions.judging import class_threshold
 from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels, logit
 from service.sessions.mosaic import TiledLogits
 from service.sessions.resources import ModelResources, Resources
 from service.sessions.scale import Seen, tile_sides
 from service.sessions.tiling import Tiles, lay_tiles, require_time, segment_tiles
-from service.sessions.uploads import QueryImage, drained, read_pixels, read_query
+from service.sessions.uploads import drained, read_pixels, read_query
 from service.stores import Session, SessionKey
 from service.telemetry import stage
 

@@ -16,25 +16,13 @@ from model.contract import resize_image, resize_mask
 from service.errors import EmptyMaskError, FullMaskError, MaskSizeMismatchError, ServiceError
 from service.imaging import decode_image, decode_mask
 from service.sessions.close_up import Window, find_window
-from service.sessions.decoded import Decoded, DecodedImages, FileKey
+from service.sessions.decoded import DecodedImages, FileKey, QueryImage
 from service.sessions.pixel_gate import PixelGate
 
 Pixel = TypeVar("Pixel", np.uint8, np.bool_)
 
 _TINY_SHARE = 0.001
 _HUGE_SHARE = 0.9
-
-
-class QueryImage(NamedTuple):
-    """A query ready for the encoder, and the size its masks must have.
-
-    file: kept where the image may be looked at once more, in tiles.
-    """
-
-    pixels: NDArray[np.uint8]  # (S, S, 3)
-    height: int
-    width: int
-    file: bytes | None
 
 
 class View(NamedTuple):
@@ -89,11 +77,11 @@ def read_query(
     if found is None:
         with gate.entry() as enter, _located(f"images[{position}]"):
             image = decode_image(data, max_pixels=max_pixels, on_size=enter)
-            found = Decoded(resize_image(image, side), *image.shape[:2])
+            found = QueryImage(resize_image(image, side), *image.shape[:2])
         if key:
             decoded.keep(key, found)
     tiled = keep_file and max(found.height, found.width) > side
-    return QueryImage(*found, data if tiled else None)
+    return found._replace(file=data) if tiled else found
 
 
 def read_pixels(

@@ -9,16 +9,16 @@ import pytest
 from service.errors import CorruptImageError, ImageTooLargeError
 from service.imaging import decode_image
 from service.sessions import DecodedImages, PixelGate
-from service.sessions.decoded import Decoded, FileKey
-from service.sessions.uploads import QueryImage, read_query
+from service.sessions.decoded import FileKey, QueryImage
+from service.sessions.uploads import read_query
 from tests.service.pictures import picture
 
 SIDE = 64
 ONE = SIDE * SIDE * 3
 
 
-def _image(value: int) -> Decoded:
-    return Decoded(np.full((SIDE, SIDE, 3), value, np.uint8), 480, 640)
+def _image(value: int) -> QueryImage:
+    return QueryImage(np.full((SIDE, SIDE, 3), value, np.uint8), 480, 640)
 
 
 def _key(value: int) -> FileKey:
