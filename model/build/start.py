@@ -1,6 +1,6 @@
 """A network's weights, read back out of a bundle's graphs: to start from, or as it was."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,11 +52,7 @@ def load_start(network: SDAANet, bundle: Path, *, unseen: Collection[str] = ()) 
     channels = network.reduce_query[0].out_channels
     if manifest.channels != channels:
         raise CheckpointError(f"{bundle} has {manifest.channels} channels, the network {channels}")
-    found: dict[str, Tensor] = {}
-    for model in models:
-        found |= _weights(network, _constants(model))
-    with torch.no_grad():
-        return tuple(sorted(_give(network, found)))
+    return tuple(sorted(_load(network, models)))
 
 
 def restore_network(bundle: Path) -> tuple[SDAANet, NetworkConfig, PresenceRecord]:
@@ -76,7 +72,7 @@ def restore_network(bundle: Path) -> tuple[SDAANet, NetworkConfig, PresenceRecor
     preset = PRESETS[manifest.preset]().at_side(manifest.input_side)
     config = replace(preset, max_shot_bytes=manifest.max_shot_bytes)
     network = build_network(config)
-    left = {name for name, _ in network.named_parameters()} - set(load_start(network, bundle))
+    left = {name for name, _ in network.named_parameters()} - _load(network, models)
     if missing := sorted(name for name in left if not name.startswith(_TRAINED_WITH)):
         raise CheckpointError(f"{bundle} does not hold {missing[0]} of {manifest.preset}")
     record = _presence(_constants(models[-1]), manifest.presence_threshold)
@@ -103,6 +99,15 @@ def _read(bundle: Path) -> tuple[Manifest, list[ModelProto]]:
     except InvalidBundleError as exc:
         raise CheckpointError(str(exc)) from exc
     return manifest, [onnx.load_from_string(graph) for graph in graphs]
+
+
+def _load(network: SDAANet, models: Sequence[ModelProto]) -> set[str]:
+    """Give a network what fits of all graphs; the names of the parameters among it."""
+    found: dict[str, Tensor] = {}
+    for model in models:
+        found |= _weights(network, _constants(model))
+    with torch.no_grad():
+        return _give(network, found)
 
 
 def _constants(model: ModelProto) -> dict[str, Tensor]:
