@@ -65,7 +65,8 @@ def main(args: argparse.Namespace) -> int:
             run = _start(args, place)
             if run.started and place.is_first:
                 given = len(tuple(run.network.parameters()))
-                print(f"{len(run.started)} of {given} tensors start from {run.config.start}")
+                bundles = ", ".join(str(bundle) for bundle in run.config.start)
+                print(f"{len(run.started)} of {given} tensors start from {bundles}")
             run.train(lambda: bool(stopped))
     except (
         ConfigError,

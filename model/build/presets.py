@@ -7,15 +7,15 @@ from model.nets import SDAANet
 from model.nets.backbones import (
     Backbone,
     MobileNetV2Backbone,
-    PreActResNet50Backbone,
     ResNetBackbone,
+    TwoTrunkBackbone,
     VGGBackbone,
 )
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-BackboneName = Literal["mobilenet_v2", "preact_resnet50", "resnet50", "resnet101", "vgg16_bn"]
+BackboneName = Literal["mobilenet_v2", "two_trunks", "resnet50", "resnet101", "vgg16_bn"]
 
 Arithmetic = Literal["paper", "reference"]
 Rounding = Literal["up", "down"]
@@ -92,10 +92,8 @@ def lite() -> NetworkConfig:
 
 
 def base() -> NetworkConfig:
-    """A pre-activation ResNet-50 trunk at output stride 8; the prior comes from stage 3."""
-    return replace(
-        lite(), preset="base", backbone="preact_resnet50", max_shot_bytes=r50().max_shot_bytes
-    )
+    """A pre-activation ResNet-50 beside the trunk of `lite`, at output stride 8."""
+    return replace(lite(), preset="base", backbone="two_trunks", input_side=257)
 
 
 PRESETS = {"r50": r50, "r101": r101, "vgg16": vgg16, "lite": lite, "base": base}
@@ -140,8 +138,8 @@ def _backbone(name: BackboneName, *, dilated_entries: bool) -> Backbone:
     match name:
         case "mobilenet_v2":
             return MobileNetV2Backbone()
-        case "preact_resnet50":
-            return PreActResNet50Backbone()
+        case "two_trunks":
+            return TwoTrunkBackbone()
         case "resnet50":
             return ResNetBackbone(depth=50, dilated_entries=dilated_entries)
         case "resnet101":

@@ -15,6 +15,7 @@ from model.nets.backbones import (
     MobileNetV2Backbone,
     PreActResNet50Backbone,
     ResNetBackbone,
+    TwoTrunkBackbone,
     VGGBackbone,
 )
 
@@ -40,6 +41,9 @@ def load_pretrained(backbone: Backbone, weights_dir: Path) -> None:
         _load_arrays(backbone, weights_dir / MOBILENET_FILE)
     elif isinstance(backbone, PreActResNet50Backbone):
         _load_arrays(backbone, weights_dir / PREACT_RESNET_FILE)
+    elif isinstance(backbone, TwoTrunkBackbone):
+        load_pretrained(backbone.detail, weights_dir)
+        load_pretrained(backbone.semantic, weights_dir)
     elif isinstance(backbone, ResNetBackbone):
         enum = ResNet50_Weights if len(backbone.net.layer3) == 6 else ResNet101_Weights
         state = _torchvision_state(enum.IMAGENET1K_V1)

@@ -16,6 +16,7 @@ from model.build.presets import PRESETS, NetworkConfig, build_network
 from model.contract import InvalidBundleError, Manifest, load_manifest, read_graph
 from model.contract.manifest import GraphName
 from model.nets import SDAANet
+from model.nets.backbones import Trunk
 from model.nets.saam import UpsampledConv
 
 # How export names a network's tensors; one that a bundle keeps in half precision has a suffix.
@@ -31,7 +32,9 @@ def load_start(network: SDAANet, bundle: Path, *, unseen: Collection[str] = ()) 
     """Give a network the weights of a bundle, in place: every module whose tensors all fit.
 
     Of a bundle with the same backbone that is everything but the support and auxiliary heads, which
-    only training has; of another backbone it is what lies behind the reductions.
+    only training has. Of one whose backbone is a trunk of the network's it is that trunk and what
+    lies behind it, which sees no other trunk then; of another backbone what lies behind the
+    reductions.
 
     Args:
         network: with random or pretrained weights.
@@ -147,23 +150,45 @@ def _give(network: SDAANet, found: Mapping[str, Tensor]) -> set[str]:
     """Copy what fits into the network's modules; the names of the parameters among it.
 
     Backbone and reductions fit together or not at all: what one backbone's features mean is nothing
-    to another.
+    to another. Where theirs is one trunk of the network's, reductions see that trunk alone.
     """
     theirs = {n.removeprefix(_BACKBONE): t for n, t in found.items() if n.startswith(_BACKBONE)}
-    ours = _tensors_of(network.backbone, recurse=True)
-    theirs = unfold(network.backbone, theirs)
-    foreign = any(name.endswith(".weight") and name not in ours for name in theirs)
-    same = not foreign and _fits(ours, theirs)
-    fitting = {_BACKBONE + name: theirs[name] for name in ours} if same else {}
+    fitting: dict[str, Tensor] = {}
+    reductions: dict[str, Tensor] = {}
+    for prefix, trunk in network.backbone.trunks.items():
+        ours = _tensors_of(trunk.backbone, recurse=True)
+        same = unfold(trunk.backbone, theirs)
+        foreign = any(name.endswith(".weight") and name not in ours for name in same)
+        if not foreign and _fits(ours, same):
+            fitting = {_BACKBONE + prefix + name: same[name] for name in ours}
+            reductions = _widened(network, found, trunk)
+            break
+    found = {n: t for n, t in found.items() if not n.startswith(_REDUCTIONS)} | reductions
     for path, module in network.named_modules():
         own = {f"{path}.{name}": tensor for name, tensor in _tensors_of(module).items()}
-        behind = not path.startswith((_BACKBONE, *(() if same else (_REDUCTIONS,))))
-        if behind and _fits(own, found):
+        if not path.startswith(_BACKBONE) and _fits(own, found):
             fitting |= {name: found[name] for name in own}
     state = network.state_dict()
     for name, tensor in fitting.items():
         state[name].copy_(tensor)
     return set(fitting) & {name for name, _ in network.named_parameters()}
+
+
+def _widened(network: SDAANet, found: Mapping[str, Tensor], trunk: Trunk) -> dict[str, Tensor]:
+    """A trunk's reductions for the channels of the whole backbone, 0 for those of other trunks."""
+    widened: dict[str, Tensor] = {}
+    for name, tensor in found.items():
+        if not name.startswith(_REDUCTIONS):
+            continue
+        if tensor.ndim == 4 and tensor.shape[1] == trunk.backbone.mid_channels:
+            narrow, start = tensor, 0
+            tensor = narrow.new_zeros(len(narrow), network.backbone.mid_channels, 1, 1)
+            for channels in trunk.channels:
+                stop = start + channels.stop - channels.start
+                tensor[:, channels] = narrow[:, start:stop]
+                start = stop
+        widened[name] = tensor
+    return widened
 
 
 def _tensors_of(module: nn.Module, *, recurse: bool = False) -> dict[str, Tensor]:

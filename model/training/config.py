@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from model.build import PRESETS, NetworkConfig
 from model.data.folds import FOLDS, FoldScheme, excluded_names, fold_classes
@@ -126,11 +126,17 @@ class Stage(_Config):
         return self.model_copy(update={"steps": steps, "epochs": None})
 
 
+def _listed(value: object) -> object:
+    """One path is a list of it."""
+    return (value,) if isinstance(value, str | Path) else value
+
+
 class TrainConfig(_Config):
     """Everything that decides a training run."""
 
     preset: str
-    start: Path | None = None  # a bundle whose weights are started from, as far as they fit
+    # Bundles whose weights are started from as far as they fit, each over those of the one before.
+    start: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = ()
     parts: Parts = Parts()
     input_side: Annotated[int, Field(ge=65)]
     unseen: UnseenFold | None

@@ -56,7 +56,7 @@ class Run:
 
     Raises:
         ConfigError: the processes cannot share a batch.
-        model.build.CheckpointError: the bundle of `start` cannot be started from.
+        model.build.CheckpointError: a bundle of `start` cannot be started from.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ class Run:
         self.network = build_network(self.network_config, mask_side=config.label_side)
         with self.place.first_alone():  # it may have to download them
             load_pretrained(self.network.backbone, weights_dir)
-        self.started: tuple[str, ...] = ()
-        if config.start is not None:
-            self.started = load_start(self.network, config.start, unseen=config.test_classes)
+        self.started = frozenset[str]()
+        for bundle in config.start:
+            self.started |= set(load_start(self.network, bundle, unseen=config.test_classes))
         self.prepared = prepare(config, self.network, data_root, cache_dir, self.place)
         self.config = config.in_steps(self.prepared.images)
         self.place.settle(self.network, repeatable=config.precision == "fp32")

@@ -1,7 +1,7 @@
 """The contract between a backbone and everything behind it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -24,6 +24,16 @@ class BackboneFeatures(NamedTuple):
         return torch.cat([self.shallow, self.stage3], dim=1)
 
 
+class Trunk(NamedTuple):
+    """A backbone inside another.
+
+    channels: where its mid-level feature lies in the other's.
+    """
+
+    backbone: "Backbone"
+    channels: tuple[slice, ...]
+
+
 class Backbone(nn.Module, ABC):
     """A feature extractor in two parts: `shallow` can be frozen and cached, `deep` follows it.
 
@@ -36,6 +46,11 @@ class Backbone(nn.Module, ABC):
     mid_channels: int
     high_channels: int
     stride: int
+
+    @property
+    def trunks(self) -> Mapping[str, Trunk]:
+        """The backbones that this one is made of, by what their names begin with; itself first."""
+        return {"": Trunk(self, (slice(0, self.mid_channels),))}
 
     @abstractmethod
     def shallow(self, image: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The weights of a bundle as a start: what they then compute, and what is refused."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def test_a_network_of_the_same_backbone_answers_as_the_bundle_does(
 
 
 def test_of_another_backbone_only_what_lies_behind_the_reductions_is_taken() -> None:
-    before, network = (_random(base(), 97) for _ in range(2))
+    before, network = (_random(replace(r50(), channels=128), 97) for _ in range(2))
     loaded = load_start(network, BUNDLE)
     changed = {
         name
@@ -81,6 +82,22 @@ def test_of_another_backbone_only_what_lies_behind_the_reductions_is_taken() -> 
     found = {part: sum(name.startswith(part) for name in left) for part in parts}
     assert found == parts | {"backbone.": len(list(network.backbone.parameters()))}
     assert sum(found.values()) == len(left)
+
+
+def test_a_trunk_brings_what_lies_behind_it_and_is_all_that_reductions_see() -> None:
+    network, alone = _random(base(), 97), _random(lite(), 97)
+    loaded = load_start(network, BUNDLE)
+    load_start(alone, BUNDLE)
+    assert {"backbone.semantic.stem.conv.weight", "saam.feature_conv.weight"} <= set(loaded)
+    assert not any(name.startswith("backbone.detail.") for name in loaded)
+    image = torch.rand(1, 3, 97, 97)
+    with torch.inference_mode():
+        found = network.encode(image, torch.ones(1, 97, 97))
+        expected = alone.encode(image, torch.ones(1, 97, 97))
+    assert found.query_feature.std() > 0.01
+    # Its cells lie between the finer ones of the other trunk.
+    for of_both, of_one in zip(found, expected, strict=True):
+        torch.testing.assert_close(of_both[:, :, ::2, ::2], of_one, rtol=1e-3, atol=1e-4)
 
 
 def test_of_another_backbone_reductions_of_the_same_shape_are_left_out_too() -> None:

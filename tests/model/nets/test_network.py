@@ -113,7 +113,7 @@ def test_decoder_bins_must_begin_with_the_feature_side(network: SDAANet) -> None
         ("r101", 256, 1536, 2048, 60),
         ("vgg16", 256, 768, 512, 59),
         ("lite", 128, 416, 320, 22),
-        ("base", 128, 1536, 1024, 43),
+        ("base", 128, 1952, 320, 33),
     ],
 )
 def test_presets_have_the_numbers_of_the_paper(
