@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from tests.load.chaos import CASES, run_chaos
 from tests.load.faults.case import ChaosOptions
@@ -19,7 +19,7 @@ from tests.load.judgement import UnusableAnswerError
 from tests.load.load import LoadOptions, run_load
 from tests.load.replicas.command import ReplicasOptions, run_replicas
 from tests.load.report import Report
-from tests.load.service_process import ServiceProcessError
+from tests.load.service_process import BundleName, ServiceProcessError
 from tests.load.soak import SoakOptions, run_soak
 
 Options = TypeVar("Options", LoadOptions, SoakOptions, ChaosOptions, ReplicasOptions)
@@ -110,7 +110,7 @@ def _add_replicas(parser: argparse.ArgumentParser) -> None:
 
 def _add_bundle(parser: argparse.ArgumentParser, name: str, default: str) -> None:
     parser.add_argument(
-        name, choices=("tiny", "shipped"), default=default, help=f"default: {default}"
+        name, choices=get_args(BundleName), default=default, help=f"default: {default}"
     )
 
 

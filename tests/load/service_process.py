@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
-from service.settings import SHIPPED_BUNDLE
+from service.settings import SHIPPED_BUNDLES
 from tests.load.wire import HOST, Connection, LostError, request
 from tests.service.tiny_bundle import write_tiny_bundle
 
-BundleName = Literal["tiny", "shipped"]
+BundleName = Literal["tiny", "lite", "base"]
 
 READY_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 40.0
@@ -37,9 +37,9 @@ def free_port() -> int:
 
 
 def bundle_path(name: BundleName, folder: Path) -> Path:
-    """The shipped bundle, or a tiny one, written below `folder` once."""
-    if name == "shipped":
-        return SHIPPED_BUNDLE
+    """A shipped bundle, or a tiny one, written below `folder` once."""
+    if name != "tiny":
+        return SHIPPED_BUNDLES / name
     tiny = folder / "tiny"
     return tiny if tiny.exists() else write_tiny_bundle(tiny)
 

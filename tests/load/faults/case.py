@@ -29,7 +29,7 @@ class ChaosOptions:
     spell_s: float = 4.0
     kills: int = 5
     slow_clients: int = 50
-    overload_bundle: BundleName = "shipped"
+    overload_bundle: BundleName = "lite"
     overload_s: float = 60.0
     overload_images: int = 1
     overload_factor: float = 10.0

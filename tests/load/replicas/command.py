@@ -19,7 +19,7 @@ from tests.load.wire import Connection, request
 class ReplicasOptions:
     """What `replicas` is asked to do; see its `--help`."""
 
-    bundle: BundleName = "shipped"
+    bundle: BundleName = "lite"
     replicas: int = 4
     clients: int = 8
     tenants: int = 6
@@ -53,7 +53,7 @@ async def run_replicas(options: ReplicasOptions, folder: Path) -> Report:
                 clients=options.clients,
                 rounds=options.rounds,
                 round_s=options.duration_s,
-                judged=options.bundle == "shipped",
+                judged=options.bundle != "tiny",
             )
         if options.fault_rounds:
             await fail_over(
