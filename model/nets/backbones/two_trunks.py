@@ -46,9 +46,8 @@ class TwoTrunkBackbone(Backbone):
         return torch.cat([self.detail.shallow(image), _between(coarse)], dim=1)
 
     def deep(self, shallow: Tensor) -> Tensor:
-        fine, coarse = shallow.split([_STAGE2, _BLOCK12], dim=1)
-        coarse = self.semantic.deep(coarse[:, :, ::2, ::2])
-        return torch.cat([self.detail.deep(fine), _between(coarse)], dim=1)
+        coarse = self.semantic.deep(shallow[:, _STAGE2:, ::2, ::2])
+        return torch.cat([self.detail.deep(shallow[:, :_STAGE2]), _between(coarse)], dim=1)
 
     def high(self, stage3: Tensor) -> Tensor:
         return stage3[:, _STAGE3:]
