@@ -127,7 +127,9 @@ class Stage(_Config):
 
 
 def _listed(value: object) -> object:
-    """One path is a list of it."""
+    """One path is a list of it, and null, which recipes of earlier releases have, an empty one."""
+    if value is None:
+        return ()
     return (value,) if isinstance(value, str | Path) else value
 
 

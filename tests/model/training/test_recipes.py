@@ -43,6 +43,18 @@ def test_an_epoch_shows_as_many_episodes_as_images(images: int, steps: int) -> N
     assert stage.steps == steps
 
 
+@pytest.mark.parametrize(
+    ("given", "bundles"), [("a", ["a"]), (["a", "b"], ["a", "b"]), (None, []), ([], [])]
+)
+def test_a_recipe_starts_from_one_bundle_several_or_none(
+    tmp_path: Path, given: object, bundles: list[str]
+) -> None:
+    recipe = yaml.safe_load((CONFIGS / "lite.yaml").read_text()) | {"start": given}
+    file = tmp_path / "recipe.yaml"
+    file.write_text(yaml.safe_dump(recipe))
+    assert load_config(file).start == tuple(map(Path, bundles))
+
+
 @pytest.fixture
 def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """`data/voc`, and random weights where torchvision keeps those it has downloaded."""
