@@ -1,7 +1,8 @@
 """`python -m export.narrow`: halve what the fp32 graphs of a bundle take on disk.
 
 Their weights are kept in half precision behind a cast. onnxruntime casts them once, when it loads
-the graph, and computes in float32 as before. Tiers come first: they are made from whole weights.
+the graph, and computes in float32 as before. An int8 tier is made after that: it reads its weights
+from these files.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from export.tiers.sharing import reads_elsewhere
 from model.build.start import HALVED_SUFFIX
 from model.contract import (
     GraphFile,
@@ -52,10 +54,20 @@ def narrow_bundle(bundle: Path) -> Narrowed:
 
     Raises:
         NarrowingError: the answers part by more than 2 % of the largest logit; nothing is changed.
-        model.contract.InvalidBundleError: the directory is no intact bundle.
+        model.contract.InvalidBundleError: the directory is no intact bundle, or a tier of it reads
+            its weights from the graphs as they are.
     """
     bundle = bundle.resolve()
     manifest = load_manifest(bundle)
+    for precision, tier in manifest.tiers.items():
+        if any(
+            reads_elsewhere(onnx.load(bundle / g.file, load_external_data=False))
+            for g in tier.graphs.values()
+        ):
+            raise InvalidBundleError(
+                f"the {precision} tier of {bundle} reads weights of the fp32 graphs: narrow first, "
+                "then make the tier anew"
+            )
     with tempfile.TemporaryDirectory(dir=bundle.parent) as folder:
         staging = Path(shutil.copytree(bundle, Path(folder, "bundle")))
         for graph in manifest.graphs.values():

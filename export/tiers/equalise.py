@@ -38,14 +38,20 @@ def equalised_tensors(model: onnx.ModelProto) -> list[str]:
     return sorted(name for group in groups for name in group.tensors if _is_kept(model, name))
 
 
-def equalise(model: onnx.ModelProto, peaks: Mapping[str, Float], *, strength: float) -> None:
+def equalise(
+    model: onnx.ModelProto, peaks: Mapping[str, Float], *, strength: float
+) -> dict[str, list[Float]]:
     """Rescale the weights in place; but for cuts beyond the peaks it stays the same function.
 
     Args:
         model: float32.
         peaks: greatest absolute value of every channel of `equalised_tensors`.
         strength: 1 for channels of equal range, 0 for no change.
+
+    Returns:
+        What each weight and bias was multiplied by, in this order, by its name.
     """
+    scaled: defaultdict[str, list[Float]] = defaultdict(list)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     for group in _groups(model):
         found = np.max([peaks[name] for name in group.tensors if name in peaks], axis=0)
@@ -53,10 +59,12 @@ def equalise(model: onnx.ModelProto, peaks: Mapping[str, Float], *, strength: fl
         factors = np.clip(found / max(ceiling, 1e-12), _LEAST_FACTOR, 1.0) ** strength
         for node in group.makers:
             for name in node.input[1:]:
-                _scale(weights[name], 1 / factors, axis=0)
+                scaled[name].append(_scale(weights[name], 1 / factors, axis=0))
         for node in group.readers:
             depthwise = _groups_of(node) > 1
-            _scale(weights[node.input[1]], factors, axis=0 if depthwise else 1)
+            axis = 0 if depthwise else 1
+            scaled[node.input[1]].append(_scale(weights[node.input[1]], factors, axis=axis))
+    return scaled
 
 
 def _groups(model: onnx.ModelProto) -> list[_Channels]:
@@ -129,9 +137,11 @@ def _is_kept(model: onnx.ModelProto, name: str) -> bool:
     return not all(node.op_type in _CUTTING for node in readers)
 
 
-def _scale(tensor: onnx.TensorProto, factors: Float, *, axis: int) -> None:
+def _scale(tensor: onnx.TensorProto, factors: Float, *, axis: int) -> Float:
+    """Multiply along an axis, in place; the factors in the shape they were applied in."""
     values = numpy_helper.to_array(tensor)
     shape = [1] * values.ndim
     shape[axis] = -1
-    scaled = (values * factors.reshape(shape)).astype(np.float32)
-    tensor.CopyFrom(numpy_helper.from_array(scaled, tensor.name))
+    shaped: Float = factors.reshape(shape).astype(np.float32)
+    tensor.CopyFrom(numpy_helper.from_array((values * shaped).astype(np.float32), tensor.name))
+    return shaped

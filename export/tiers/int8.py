@@ -13,34 +13,43 @@ from export.tiers.calibration import Feed, FeedReader
 from export.tiers.equalise import Float, equalise, equalised_tensors
 from export.tiers.floating import float_nodes
 from export.tiers.folding import drop_unused, folded
-from export.tiers.rewrites import PIXELS, feed_pixels, fold_normalisation, narrow_first
+from export.tiers.rewrites import (
+    PIXELS,
+    convolve_normalisations,
+    feed_pixels,
+    fold_normalisation,
+    narrow_first,
+)
+from export.tiers.sharing import share_weights
 
 QUANTISED = ("Add", "Clip", "Concat", "Conv", "MatMul", "Relu")
-# MobileNetV2 multiplies the error of its first layers: the stem and the first block of three.
-FLOAT_CONVOLUTIONS = {"lite": 4}
+# MobileNetV2 multiplies the error of its first layers: the stem and the first blocks of three each.
+FLOAT_CONVOLUTIONS = {"lite": 4, "base": 7}
 _STRENGTH = 0.5
 
 
 def quantise(source: Path, target: Path, feeds: Sequence[Feed], *, float_convolutions: int) -> None:
-    """Write a graph's int8 form.
+    """Write a graph's int8 form, which reads what it can of its weights from the fp32 one.
 
     Args:
         source: the fp32 graph.
-        target: where to.
+        target: where to, beside it.
         feeds: inputs to calibrate on.
         float_convolutions: how many of the graph's first convolutions stay in fp32.
     """
     model = folded(source)
     narrow_first(model)
+    convolve_normalisations(model)
     zero = fold_normalisation(model)
-    equalise(model, _peaks(model, feeds), strength=_STRENGTH)
+    factors = equalise(model, _peaks(model, feeds), strength=_STRENGTH)
     drop_unused(model)
     kept = _leading(model, float_convolutions)
     _quantise_static(model, target, feeds, [*kept, *float_nodes(model)], zero)
+    quantised = onnx.load(target)
     if zero is not None and not kept:
-        quantised = onnx.load(target)
         feed_pixels(quantised)
-        onnx.save(quantised, target)
+    share_weights(quantised, source, factors)
+    onnx.save(quantised, target)
 
 
 def _peaks(model: onnx.ModelProto, feeds: Sequence[Feed]) -> dict[str, Float]:

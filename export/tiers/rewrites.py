@@ -25,6 +25,34 @@ def narrow_first(model: onnx.ModelProto) -> None:
                 gather.attribute.append(helper.make_attribute("axis", axis))
 
 
+def convolve_normalisations(model: onnx.ModelProto) -> None:
+    """Write a normalisation before a ReLU as a convolution of each channel by itself.
+
+    What a pre-activation network adds up is normalised behind the addition, where no convolution
+    takes it in. As a convolution it stays in int8, exactly: a channel has one weight, and a scale.
+    """
+    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    readers = _readers(model)
+    for node in model.graph.node:
+        following = [other.op_type for other in readers.get(node.output[0], [])]
+        if node.op_type != "BatchNormalization" or following != ["Relu"]:
+            continue
+        scale, shift, mean, variance = (constants[name] for name in node.input[1:])
+        epsilon = next((a.f for a in node.attribute if a.name == "epsilon"), 1e-5)
+        weight = scale / np.sqrt(variance + epsilon)
+        own = {
+            f"{node.output[0]}.weight": weight.reshape(-1, 1, 1, 1),
+            f"{node.output[0]}.bias": shift - mean * weight,
+        }
+        for name, values in own.items():
+            tensor = numpy_helper.from_array(values.astype(np.float32), name)
+            model.graph.initializer.append(tensor)
+        convolution = helper.make_node(
+            "Conv", [node.input[0], *own], [node.output[0]], node.name, group=len(weight)
+        )
+        node.CopyFrom(convolution)
+
+
 def fold_normalisation(model: onnx.ModelProto) -> int | None:
     """Move division by 255, mean and deviation into the first convolution.
 

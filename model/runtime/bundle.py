@@ -12,6 +12,7 @@ from model.contract import (
     ENCODER,
     GRAPHS,
     PROTOTYPE,
+    InvalidBundleError,
     Manifest,
     Precision,
     SupportPrototype,
@@ -59,7 +60,8 @@ class BundleRuntime:
         memory_limit_bytes: of one graph's arena on a GPU.
 
     Raises:
-        model.contract.InvalidBundleError: the directory is not an intact bundle.
+        model.contract.InvalidBundleError: the directory is not an intact bundle, or has not
+            stayed one.
         DeviceUnavailableError: the device's execution provider is not in use.
         model.contract.MissingTierError: it lacks the tier.
     """
@@ -83,6 +85,10 @@ class BundleRuntime:
         options.log_severity_level = 3
         # Threads that wait by spinning take the cores from whoever decodes and answers meanwhile.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # A tier's graphs may read their weights from the fp32 ones beside them.
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(bundle)
+        )
         self._sessions = {
             graph.name: ort.InferenceSession(
                 read_graph(bundle, graphs[graph.name]),  # type: ignore[index]
@@ -91,6 +97,8 @@ class BundleRuntime:
             )
             for graph in GRAPHS
         }
+        if precision != "fp32" and load_manifest(bundle) != self.manifest:
+            raise InvalidBundleError(f"{bundle} was changed while it was loaded")
         if self.providers[0] != device.provider:
             raise DeviceUnavailableError(
                 f"{device}: {device.provider} is not available, only {', '.join(self.providers)}"

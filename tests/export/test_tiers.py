@@ -11,18 +11,24 @@ import onnxruntime as ort
 import pytest
 
 from export.bench_tiers import as_table, bench_tiers
+from export.narrow import narrow_bundle
 from export.tiers.__main__ import main
 from export.tiers.build import write_tiers
 from export.tiers.calibration import known_classes
 from export.tiers.equalise import equalise, equalised_tensors
+from export.tiers.folding import folded
 from export.tiers.measure import mask_iou
+from export.tiers.rewrites import convolve_normalisations
+from export.tiers.sharing import reads_elsewhere
 from model.__main__ import main as model_main
 from model.contract import (
+    GraphFile,
     InvalidBundleError,
     MissingTierError,
     Precision,
     SupportSet,
     load_manifest,
+    read_graph,
 )
 from model.data.datasets import DatasetError, ProceduralDefects, open_dataset
 from model.evaluation.records import Evaluation
@@ -196,6 +202,64 @@ def test_int8_graphs_are_smaller_and_hold_bytes(lowered: Path) -> None:
     assert any(tensor.data_type == onnx.TensorProto.INT8 for tensor in model.graph.initializer)
 
 
+def test_int8_reads_weights_of_the_fp32_graph_and_keeps_few_itself(
+    lowered: Path, tmp_path: Path
+) -> None:
+    bundle = Path(shutil.copytree(lowered, tmp_path / "tiny"))
+    manifest = load_manifest(bundle)
+    tier = manifest.tiers["int8"].graphs
+    assert tier["encoder"].size_bytes < manifest.graphs["encoder"].size_bytes / 8
+    whole = onnx.load(bundle / "encoder.int8.onnx")  # with the weights it reads
+    assert reads_elsewhere(onnx.load(bundle / "encoder.int8.onnx", load_external_data=False))
+    assert not reads_elsewhere(whole)
+    rendered, _ = ProceduralDefects(per_class=1, side=SIDE).read(0)
+    feed = {"image": rendered[None], "mask": np.ones((1, SIDE, SIDE), np.float32)}
+    answers = _run(whole, feed)
+    encoded = BundleRuntime(bundle, precision="int8").encode(rendered[None])
+    for name, expected in zip(("support_feature", "query_feature"), answers, strict=False):
+        np.testing.assert_array_equal(encoded.to_numpy(name), expected)
+
+
+def test_sharing_changes_no_answer(
+    exported: "Exported", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = ProceduralDefects(per_class=4, side=SIDE)
+    answers = []
+    for share in (True, False):
+        bundle = Path(shutil.copytree(exported.bundle, tmp_path / str(share)))
+        if not share:
+            monkeypatch.setattr("export.tiers.int8.share_weights", lambda *_: None)
+        write_tiers(bundle, ("int8",), rendered, episodes=2, min_area=1)
+        answers.append(_answers(bundle, "int8"))
+    for shared, own in zip(*answers, strict=True):
+        np.testing.assert_array_equal(shared, own)
+
+
+def test_a_bundle_that_changes_while_it_loads_is_refused(
+    lowered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Path(shutil.copytree(lowered, tmp_path / "tiny"))
+
+    def read_then_change(folder: Path, graph: GraphFile) -> bytes:
+        content = read_graph(folder, graph)
+        if graph.file == "head.int8.onnx":
+            weights = folder / "head.onnx"
+            weights.write_bytes(bytes(weights.stat().st_size))
+        return content
+
+    monkeypatch.setattr("model.runtime.bundle.read_graph", read_then_change)
+    with pytest.raises(InvalidBundleError, match="head"):
+        BundleRuntime(bundle, precision="int8")
+
+
+def test_what_a_tier_reads_is_not_narrowed_under_it(lowered: Path, tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(lowered, tmp_path / "tiny"))
+    before = _files(bundle)
+    with pytest.raises(InvalidBundleError, match="narrow first, then make the tier anew"):
+        narrow_bundle(bundle)
+    assert _files(bundle) == before
+
+
 def test_equalising_narrow_layers_keeps_the_function(exported: "Exported") -> None:
     model = onnx.load(exported.bundle / "encoder.onnx")
     names = equalised_tensors(model)
@@ -215,6 +279,23 @@ def test_equalising_narrow_layers_keeps_the_function(exported: "Exported") -> No
     equalise(model, peaks, strength=1.0)
     for expected, actual in zip(before, _run(model, feed), strict=True):
         np.testing.assert_allclose(actual, expected, atol=1e-4)
+
+
+def test_normalisations_as_convolutions_keep_the_function() -> None:
+    model = folded(SHIPPED.parent / "base" / "encoder.onnx")
+    side = load_manifest(SHIPPED.parent / "base").input_side
+    feed = {
+        "image": np.random.default_rng(0).integers(0, 256, (1, side, side, 3), dtype=np.uint8),
+        "mask": np.ones((1, side, side), np.float32),
+    }
+    before = _run(model, feed)
+    kinds = [node.op_type for node in model.graph.node]
+    convolve_normalisations(model)
+    assert kinds.count("BatchNormalization") == 15
+    # But for the one of the pixels, which no ReLU follows.
+    assert [node.op_type for node in model.graph.node].count("BatchNormalization") == 1
+    for expected, actual in zip(before, _run(model, feed), strict=True):
+        np.testing.assert_allclose(actual, expected, atol=1e-3 * np.abs(expected).max())
 
 
 def _width(name: str, made: dict[str, onnx.NodeProto], channels: dict[str, int]) -> int:

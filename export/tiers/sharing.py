@@ -1,0 +1,123 @@
+"""Weights of a tier that the fp32 graph holds already are read from its file, not kept twice.
+
+They are external data in the sense of ONNX, in the fp32 graph. A quantised weight is written as
+what it is made of: the fp32 weight, the factors of its channels, and a QuantizeLinear, all of which
+onnxruntime computes once, when it loads the graph.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from export.tiers.equalise import Float
+from model.build.start import HALVED_SUFFIX
+
+_LEAST = 16_384  # numbers of a weight that is worth being read from elsewhere
+_QUANTISED_SUFFIX = "_quantized"  # of onnxruntime's quantisation
+
+
+class _Held(NamedTuple):
+    """A constant of the fp32 graph, and where in the file its bytes lie."""
+
+    tensor: TensorProto
+    offset: int
+
+
+def share_weights(
+    model: onnx.ModelProto, source: Path, factors: Mapping[str, Sequence[Float]]
+) -> None:
+    """Let an int8 graph read what it can of its weights from the fp32 graph, in place.
+
+    A weight stays in the graph where the fp32 one does not give it exactly.
+
+    Args:
+        model: quantised, with weights named as onnxruntime's quantisation does.
+        source: the fp32 graph, which has to lie beside where the model is written.
+        factors: of a weight, by its name; arrays that it was multiplied by, in this order.
+    """
+    graph = model.graph
+    held = _held(source)
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    made = []
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear" or node.input[0] not in constants:
+            continue
+        quantised, name = constants[node.input[0]], node.input[0].removesuffix(_QUANTISED_SUFFIX)
+        own = factors.get(name, ())
+        if name in held and _gives(held[name].tensor, own, quantised, constants[node.input[1]]):
+            made += _quantised_at_load(graph, quantised, held[name], own, node, source.name)
+    nodes = [*made, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def reads_elsewhere(model: onnx.ModelProto) -> bool:
+    """Whether weights of a graph lie in another file."""
+    return any(t.data_location == TensorProto.EXTERNAL for t in model.graph.initializer)
+
+
+def _held(source: Path) -> dict[str, _Held]:
+    """The large constants of a graph, by the names they have where they are not halved."""
+    content = source.read_bytes()
+    return {
+        tensor.name.removesuffix(HALVED_SUFFIX): _Held(tensor, content.index(tensor.raw_data))
+        for tensor in onnx.load_from_string(content).graph.initializer
+        if tensor.raw_data and np.prod(tensor.dims) >= _LEAST
+    }
+
+
+def _gives(
+    source: TensorProto, factors: Sequence[Float], quantised: TensorProto, scales: TensorProto
+) -> bool:
+    """Whether a weight, multiplied and quantised, is this one."""
+    if source.dims != quantised.dims or quantised.data_type != TensorProto.INT8:
+        return False
+    weight = numpy_helper.to_array(source).astype(np.float32)
+    for each in factors:
+        weight = weight * each
+    scale = numpy_helper.to_array(scales)
+    scale = scale.reshape(-1, *[1] * (weight.ndim - 1)) if scale.ndim else scale
+    steps: NDArray[np.float32] = np.clip(np.rint(weight / scale), -128, 127)
+    return bool(np.array_equal(steps, numpy_helper.to_array(quantised)))
+
+
+def _quantised_at_load(
+    graph: onnx.GraphProto,
+    quantised: TensorProto,
+    held: _Held,
+    factors: Sequence[Float],
+    reader: onnx.NodeProto,
+    file: str,
+) -> list[onnx.NodeProto]:
+    """Put the nodes that make a weight in the place of its bytes."""
+    name = quantised.name
+    current = name + ".source"
+    quantised.CopyFrom(_external(held, current, file))
+    nodes = [helper.make_node("Cast", [current], [name + ".float"], name + ".float", to=1)]
+    for number, each in enumerate(factors):
+        factor, product = f"{name}.factor{number}", f"{name}.product{number}"
+        graph.initializer.append(numpy_helper.from_array(each, factor))
+        nodes.append(helper.make_node("Mul", [nodes[-1].output[0], factor], [product], product))
+    nodes.append(
+        helper.make_node("QuantizeLinear", [nodes[-1].output[0], *reader.input[1:]], [name], name)
+    )
+    nodes[-1].attribute.extend(reader.attribute)  # the axis
+    return nodes
+
+
+def _external(held: _Held, name: str, file: str) -> TensorProto:
+    tensor = TensorProto(
+        name=name,
+        dims=held.tensor.dims,
+        data_type=held.tensor.data_type,
+        data_location=TensorProto.EXTERNAL,
+    )
+    place = {"location": file, "offset": held.offset, "length": len(held.tensor.raw_data)}
+    for key, value in place.items():
+        tensor.external_data.add(key=key, value=str(value))
+    return tensor
