@@ -16,7 +16,7 @@ LAUNCHER := '\#!%s/bin/python\nimport sys\n\nsys.path.insert(0, "%s")\n\nfrom se
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo run test check bench load soak chaos replicas alerts lock clean bench-gpu \
-	label-studio report-card
+	label-studio report-card served
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
@@ -55,6 +55,9 @@ replicas: $(VENV)/.stamp ## Kill and restart replicas behind nginx under load, w
 
 report-card: $(VENV)/.stamp ## Corrupt shots of the sets in DATA, write out/report-card.json
 	$(VENV)/bin/python -m tests.report_card --data $(or $(DATA),data) --json out/report-card.json
+
+served: $(VENV)/.stamp ## Score masks of the set DATA as they are served, write out/served.json
+	$(VENV)/bin/python -m tests.served --data $(or $(DATA),data/blood_cells) --json out/served.json
 
 bench-gpu: $(VENV)/.stamp ## Time fp16 PyTorch beside the fp16 engine on a GPU, write out/bench-gpu.json
 	$(VENV)/bin/python -m export.bench_gpu --json out/bench-gpu.json

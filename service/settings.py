@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service.store_url import MEMORY, StoreUrl
 
 SHIPPED_BUNDLES = Path(__file__).resolve().parent.parent / "model" / "bundles"
-SHIPPED_BUNDLE = SHIPPED_BUNDLES / "lite"
+SHIPPED_BUNDLE = SHIPPED_BUNDLES / "base"
 MIB = 1024 * 1024
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

@@ -1,0 +1,114 @@
+"""`python -m tests.served --data SET`: masks as users get them, bundle beside bundle.
+
+Episodes go through the service's own application with everything as it comes: precision, report,
+calibrated threshold, `adapt=auto`, `mode=auto`, the presence of the class.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from model.cli_types import integers, positive
+from model.data.datasets import DatasetError, FolderDataset
+from model.data.episodes import MIN_AREA, Episode, asked_classes, binary_labels, draw_episode
+from model.evaluation import IoUTotals
+from service.app import create_app
+from service.settings import SHIPPED_BUNDLES, Settings
+from tests.service.http_api import post_segment, post_support, running
+from tests.service.pictures import Picture
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print a table, and write it as JSON; 2 where the set cannot be used."""
+    args = _parser().parse_args(arguments)
+    try:
+        dataset = FolderDataset(args.data)
+        classes = asked_classes(dataset, args.folds, args.min_area)
+        episodes = {
+            shots: [
+                draw_episode(classes, shots=shots, seed=args.seed, number=number)
+                for number in range(args.episodes)
+            ]
+            for shots in args.shots
+        }
+    except (DatasetError, ValueError) as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    table = Table("bundle", "shots", "episodes", "mIoU, %")
+    rows = []
+    for bundle in args.bundles.split(","):
+        for row in asyncio.run(_measure(dataset, episodes, bundle)):
+            rows.append(row)
+            table.add_row(bundle, str(row["shots"]), str(row["episodes"]), f"{row['miou']:.1f}")
+    Console(width=100).print(table)
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    args.json.write_text(json.dumps(rows, indent=1) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.served", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of one set")
+    parser.add_argument("--bundles", default="base,lite", help="names of shipped bundles")
+    parser.add_argument("--folds", type=integers, help="PASCAL-5i folds; none: every class")
+    parser.add_argument("--shots", type=integers, default=(1, 5), help="such as 1,5")
+    parser.add_argument("--episodes", type=positive, default=60, help="of each number of shots")
+    parser.add_argument("--seed", type=int, default=0, help="of the episode lists")
+    parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
+    parser.add_argument("--json", type=Path, default=Path("out/served.json"), help="to write")
+    return parser
+
+
+async def _measure(
+    dataset: FolderDataset, episodes: dict[int, list[Episode]], bundle: str
+) -> list[dict[str, Any]]:
+    """A row for each number of shots."""
+    rows = []
+    async with running(create_app(Settings(bundle=SHIPPED_BUNDLES / bundle))) as client:
+        client.timeout = httpx.Timeout(120)
+        for shots, drawn in episodes.items():
+            totals = IoUTotals()
+            for episode in track(drawn, f"{bundle}, {shots}", disable=not sys.stderr.isatty()):
+                found = await _ask(client, dataset, episode)
+                _, label = dataset.read(episode.query)
+                truth = binary_labels(label, episode.class_index)
+                totals.update(episode.class_index, found, truth)
+            row = {"set": dataset.name, "bundle": bundle, "shots": shots, "episodes": len(drawn)}
+            rows.append({**row, "miou": 100 * totals.mean_iou()})
+    return rows
+
+
+async def _ask(
+    client: httpx.AsyncClient, dataset: FolderDataset, episode: Episode
+) -> NDArray[np.bool_]:
+    """The mask of an episode's query, by a session of its own."""
+    supports = [_picture(dataset, number, episode.class_index) for number in episode.supports]
+    registered = await post_support(client, supports)
+    session = registered.raise_for_status().json()["session_id"]
+    query = _picture(dataset, episode.query, episode.class_index)
+    answer = await post_segment(client, session, [query], accept="image/png")
+    label_map = np.asarray(Image.open(BytesIO(answer.raise_for_status().content)))
+    (await client.delete(f"/sessions/{session}")).raise_for_status()
+    return label_map > 0
+
+
+def _picture(dataset: FolderDataset, number: int, class_index: int) -> Picture:
+    image, label = dataset.read(number)
+    return Picture(image, label == class_index)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

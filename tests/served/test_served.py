@@ -1,0 +1,36 @@
+"""The measurement of masks as served, on a set whose answer is known."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.export.coloured_set import write_coloured_set
+from tests.served.__main__ import main
+from tests.service.tiny_bundle import write_tiny_bundle
+
+
+def test_what_a_bundle_marks_over_http_is_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = write_tiny_bundle(tmp_path / "right")
+    wrong = write_tiny_bundle(tmp_path / "wrong", name="wrong", inverted=True)
+    data, file = write_coloured_set(tmp_path / "colours"), tmp_path / "out" / "served.json"
+    words = ["--data", data, "--bundles", f"{right},{wrong}", "--episodes", "4", "--json", file]
+    assert main([*map(str, words), "--shots", "1,2", "--min-area", "64"]) == 0
+    rows = json.loads(file.read_text())
+    assert [(row["bundle"], row["shots"], row["episodes"]) for row in rows] == [
+        (str(bundle), shots, 4) for bundle in (right, wrong) for shots in (1, 2)
+    ]
+    one_shot, two_shots, inverted, mended = (row["miou"] for row in rows)
+    assert min(one_shot, two_shots) > 80
+    assert inverted < 20
+    assert mended > 80  # two shots tell that the other side is meant: `adapt=auto`
+    assert f"{rows[0]['miou']:.1f}" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_no_set_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--data", str(tmp_path)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
