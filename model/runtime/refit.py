@@ -27,6 +27,9 @@ _OWN_SHARE = 0.2
 # more alike than two images, so they must gain more.
 _LEAST_GAIN = 0.05
 _LEAST_GAIN_WITHIN = 0.2
+# A fit to one small object learns its size: larger ones elsewhere are missed. Of a single
+# support, the share of the image from which its object is worth a fit.
+_LEAST_SHARE_WITHIN = 0.05
 
 # Fit always, never, or where it helps on supports that it was not fitted to.
 Adapt = bool | Literal["auto"]
@@ -105,10 +108,10 @@ def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float
     Args:
         seen: the class's supports.
         adapt: `auto` fits if that marks held-out supports better, or held-out quarters of a single
-            one.
+            one whose object is not small.
         threshold: foreground probability from which a pixel is marked.
     """
-    if not adapt:
+    if not adapt or (adapt == "auto" and _is_small(seen.shares)):
         return None
     regression = Regression.on(seen.cells, seen.shares)
     if adapt == "auto":
@@ -116,6 +119,11 @@ def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float
         if _gain(seen, regression, threshold) <= least:
             return None
     return regression.refit
+
+
+def _is_small(shares: Float) -> bool:
+    """Whether K supports (K, h, h) are a single one of a small object."""
+    return len(shares) == 1 and float(shares.mean()) < _LEAST_SHARE_WITHIN
 
 
 def _gain(seen: SeenSupports, regression: "Regression", threshold: float) -> float:

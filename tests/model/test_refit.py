@@ -107,6 +107,26 @@ def test_auto_fits_only_where_held_out_supports_gain(
     assert (choose_refit(seen, adapt, threshold=0.5) is not None) is fits
 
 
+@pytest.mark.parametrize(
+    ("shots", "side", "adapt", "fits"),
+    [
+        (1, 10, "auto", True),  # 100 of 1,600 cells
+        (1, 8, "auto", False),  # 64
+        (2, 8, "auto", True),
+        (1, 8, True, True),
+    ],
+)
+def test_auto_does_not_fit_to_one_small_object(
+    shots: int, side: int, adapt: Adapt, fits: bool
+) -> None:
+    shares = np.zeros((shots, 40, 40), np.float32)
+    shares[:, 15 : 15 + side, 15 : 15 + side] = 1
+    cells = np.random.default_rng(0).normal(5, 1.5, (shots, 4, 40, 40)).astype(np.float32)
+    cells[:, 1] += 12 * shares
+    seen = SeenSupports(cells, shares, 3 - 6 * shares)  # the network marks the ground
+    assert (choose_refit(seen, adapt, threshold=0.5) is not None) is fits
+
+
 def test_five_shots_of_the_shipped_size_take_a_few_seconds_at_most() -> None:
     cells, shares = _cells(shots=5, channels=256, side=22)
     started = time.process_time()
