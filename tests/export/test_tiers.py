@@ -213,7 +213,10 @@ def test_int8_reads_weights_of_the_fp32_graph_and_keeps_few_itself(
     assert reads_elsewhere(onnx.load(bundle / "encoder.int8.onnx", load_external_data=False))
     assert not reads_elsewhere(whole)
     rendered, _ = ProceduralDefects(per_class=1, side=SIDE).read(0)
-    feed = {"image": rendered[None], "mask": np.ones((1, SIDE, SIDE), np.float32)}
+    feed: dict[str, np.ndarray] = {
+        "image": rendered[None],
+        "mask": np.ones((1, SIDE, SIDE), np.float32),
+    }
     answers = _run(whole, feed)
     encoded = BundleRuntime(bundle, precision="int8").encode(rendered[None])
     for name, expected in zip(("support_feature", "query_feature"), answers, strict=False):
@@ -284,7 +287,7 @@ def test_equalising_narrow_layers_keeps_the_function(exported: "Exported") -> No
 def test_normalisations_as_convolutions_keep_the_function() -> None:
     model = folded(SHIPPED.parent / "base" / "encoder.onnx")
     side = load_manifest(SHIPPED.parent / "base").input_side
-    feed = {
+    feed: dict[str, np.ndarray] = {
         "image": np.random.default_rng(0).integers(0, 256, (1, side, side, 3), dtype=np.uint8),
         "mask": np.ones((1, side, side), np.float32),
     }
