@@ -85,7 +85,8 @@ def test_the_sample_shows_a_result_after_two_clicks(visit: Visit, shipped_url: s
     assert page.clicks == 2
     page.found(5)
     scores = page.texts(".find-score")
-    assert scores.pop() == "not here"
+    # The clean one: told absent, or present with nothing that is marked.
+    assert scores.pop() in {"not here", "nothing above the threshold"}
     assert all(int(score.split()[1]) > 60 for score in scores)
 
 
