@@ -3,6 +3,6 @@
 from typing import Literal
 
 Routing = Literal["random", "affinity"]
-DEFAULT_PROFILE = "lite-int8-cpu2"
+DEFAULT_PROFILE = "base-int8-cpu2"
 DEFAULT_SHARE = 0.2
 GIB = 2**30
