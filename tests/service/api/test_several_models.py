@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from service.app import create_app
+from service.engine.turns import Turns
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, post_segment, post_support, running
 from tests.service.pictures import iou, picture
@@ -125,18 +126,39 @@ async def test_a_session_of_a_model_that_is_not_served_is_told_what_to_do(
     assert "there is tiny@9" in detail
 
 
-async def test_both_answer_right_while_both_are_asked(client: httpx.AsyncClient) -> None:
-    sessions = {
-        model: await new_session(client, [picture()], model=model) for model in ("tiny", "other")
-    }
+async def test_both_answer_right_under_load_and_neither_starves(
+    settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = Turns()
+    monkeypatch.setattr("service.engine.shared.Turns", lambda: turns)
+    several = settings.model_copy(update={"bundle": folder / "a", "bundles": folder})
+    order: list[str] = []
+    async with running(create_app(several)) as client:
+        sessions = {
+            model: await new_session(client, [picture()], model=model)
+            for model in ("tiny", "other")
+        }
 
-    async def ask(model: str, seed: int) -> float:
-        """IoU of what is marked with what is to be."""
-        scene = picture(box=(10 + seed, 20, 50, 60), seed=seed)
-        response = await post_segment(client, sessions[model], [scene], accept="image/png")
-        assert response.status_code == 200, response.text
-        marked = np.asarray(Image.open(BytesIO(response.content))) > 0
-        return iou(marked, scene.mask if model == "tiny" else ~scene.mask)
+        async def ask(model: str, seed: int) -> None:
+            scene = picture(box=(10 + seed, 20, 50, 60), seed=seed)
+            response = await post_segment(client, sessions[model], [scene], accept="image/png")
+            assert response.status_code == 200, response.text
+            order.append(model)
+            marked = np.asarray(Image.open(BytesIO(response.content))) > 0
+            assert iou(marked, scene.mask if model == "tiny" else ~scene.mask) > 0.8
 
-    asked = [ask(model, seed) for seed in range(20) for model in ("tiny", "other")]
-    assert min(await asyncio.gather(*asked)) > 0.8
+        with turns.turn():  # the device is busy until all of them wait
+            asked = [asyncio.create_task(ask("tiny", seed)) for seed in range(30)]
+            asked += [asyncio.create_task(ask("other", seed)) for seed in range(30, 42)]
+            async with asyncio.timeout(30):
+                while await _queued(client) < len(asked):
+                    pass
+        await asyncio.gather(*asked)
+    assert order.index("other") < 15  # about a batch; 29 if a model kept the device while it can
+    assert "tiny" in order[order.index("other") :]
+
+
+async def _queued(client: httpx.AsyncClient) -> int:
+    """Jobs that wait for the device."""
+    lines = (await client.get("/metrics")).text.splitlines()
+    return sum(int(float(x.split()[-1])) for x in lines if x.startswith("fss_engine_queue_depth{"))
