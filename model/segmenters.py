@@ -21,7 +21,7 @@ from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
 from model.nets.preprocess import Normalise
 from model.recent import KEPT_BYTES, Recent
-from model.runtime import Adapt, BundleRuntime, Encoded, choose_refit, support_cells
+from model.runtime import Adapt, BundleRuntime, Encoded, choose_refit, see_supports
 
 
 def _with_mask(key: Hashable, mask: NDArray[np.bool_]) -> Hashable:
@@ -88,7 +88,7 @@ class BundleSegmenter:
             return SupportSet(shots)
         images = np.stack([shown.image for shown in supports])
         masks = np.stack([shown.mask for shown in supports])
-        seen = support_cells(self._runtime, images, masks, shots)
+        seen = see_supports(self._runtime, images, masks, shots)
         threshold = self._runtime.manifest.threshold
         return SupportSet(shots, choose_refit(seen, self._adapt, threshold=threshold))
 

@@ -4,15 +4,15 @@ from model.runtime.bundle import BundleRuntime, CellsOutput, DeviceUnavailableEr
 from model.runtime.device import Device
 from model.runtime.encoded import Encoded, consecutive
 from model.runtime.precision import AskedPrecision, resolve_precision
-from model.runtime.refit import (
-    Adapt,
+from model.runtime.refit import Adapt, choose_refit
+from model.runtime.seen import (
     SeenSupports,
     cell_shares,
-    choose_refit,
     leave_one_out,
     mirrored,
     originals,
-    support_cells,
+    see_supports,
+    with_mirrored,
 )
 
 __all__ = [
@@ -32,5 +32,6 @@ __all__ = [
     "mirrored",
     "originals",
     "resolve_precision",
-    "support_cells",
+    "see_supports",
+    "with_mirrored",
 ]

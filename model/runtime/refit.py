@@ -5,101 +5,45 @@ own last layer no longer does. So that layer is fitted again, for one class, to 
 supports, each seen as a query of the others: a logistic regression, convex and small.
 """
 
-import hashlib
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import SupportPrototype, SupportSet
-from model.runtime.bundle import BundleRuntime, Float
+from model.runtime.bundle import Float
+from model.runtime.seen import SeenSupports
 
 _PENALTY = 30.0  # of a standardised weight, in cells
 _STEPS = 12
 _SMALLEST_STEP = 1e-3
-# What a refit to one shot keeps of the network's own logit, which is steadier than a fit to few
-# cells; of K shots a Kth part of it (ADR 11).
+# What a refit that is asked for keeps of the network's own logit, which is steadier than a fit to
+# few cells: this much of it with one shot, with K shots a Kth part of that (ADR 11).
 _OWN_SHARE = 0.2
-# Mean IoU of held-out supports by which a refit must beat the network's own answer: with fewer, the
-# gain is as often the supports' chance as the class's nature. The parts of a single support are
-# more alike than two images, so they must gain more.
-_LEAST_GAIN = 0.05
-_LEAST_GAIN_WITHIN = 0.2
+# What is chosen among: that share, if not asked for, and how far logits are lowered.
+_SHARES = np.linspace(0, 1, 11, dtype=np.float32)
+_OFFSETS = np.linspace(-1, 1, 9, dtype=np.float32)
+_NO_OFFSET = np.zeros(1, np.float32)
+# Mean IoU of held-out supports by which one choice weighs e times as much as another.
+_TEMPERATURE = 0.02
+# Parts of a single support are more alike than two images: what a fit to the others gains there is
+# less by this elsewhere, and known less well; where to cut is not to be learned there at all.
+_LIKENESS_WITHIN = 0.2
+_TEMPERATURE_WITHIN = 0.05
 # A fit to one small object learns its size: larger ones elsewhere are missed. Of a single
 # support, the share of the image from which its object is worth a fit.
 _LEAST_SHARE_WITHIN = 0.05
+# From this share of the network's own logit on, all of it is kept, unless the cut moves.
+_ALL_BUT_OWN = 0.95
 
-# Fit always, never, or where it helps on supports that it was not fitted to.
+# Fit always, never, or as far as that helps on supports that it was not fitted to.
 Adapt = bool | Literal["auto"]
-Pixel = TypeVar("Pixel", bound=np.generic)
 
 
-class SeenSupports(NamedTuple):
-    """K supports of a class as queries of the others.
+class Blend(NamedTuple):
+    """How a regression joins the network's own logit: the share of that, and what is taken off."""
 
-    cells: (K, F, h, h) what a refit is fitted on.
-    shares: (K, h, h) the object share of each cell.
-    logits: (K, h, h) the network's own answer.
-    """
-
-    cells: Float
-    shares: Float
-    logits: Float
-
-
-def support_cells(
-    runtime: BundleRuntime,
-    images: NDArray[np.uint8],
-    masks: Float,
-    shots: tuple[SupportPrototype, ...],
-) -> SeenSupports:
-    """What a class's refit is fitted on: each support as a query of the others.
-
-    A single support is asked about with its own mirror image as the support.
-
-    Args:
-        runtime: the bundle.
-        images: (K, S, S, 3) of the supports.
-        masks: (K, S, S) their object shares.
-        shots: their K prototypes.
-    """
-    encoded = runtime.encode(images)
-    asked = leave_one_out(shots)
-    if len(shots) == 1:
-        mirror_images, mirror_masks = mirrored(images), mirrored(masks)
-        mirror = runtime.encode(mirror_images, mirror_masks)
-        asked = [SupportSet(tuple(runtime.prototypes(mirror, mirror_masks)))]
-    found = runtime.cells(encoded, np.arange(len(shots), dtype=np.int64), asked)
-    return SeenSupports(found.cells, cell_shares(masks, found.cells.shape[-1]), found.logits)
-
-
-def leave_one_out(shots: tuple[SupportPrototype, ...]) -> list[SupportSet]:
-    """For each of K shots the class of the others; a single shot leaves one without any."""
-    return [SupportSet((*shots[:k], *shots[k + 1 :])) for k in range(len(shots))]
-
-
-def originals(images: Sequence[NDArray[np.uint8]], masks: Sequence[Float]) -> list[int]:
-    """For each support the position of the first of the same image and mask, mostly its own.
-
-    A repeat is no further evidence: predicted from its original, it is marked only too well.
-    """
-    first: dict[bytes, int] = {}
-    pairs = zip(images, masks, strict=True)
-    digests = [hashlib.sha256(image.tobytes() + mask.tobytes()).digest() for image, mask in pairs]
-    return [first.setdefault(digest, position) for position, digest in enumerate(digests)]
-
-
-def mirrored(pixels: NDArray[Pixel]) -> NDArray[Pixel]:
-    """Images or masks (K, S, S, ...) seen in a mirror, left for right."""
-    return np.ascontiguousarray(pixels[:, :, ::-1])
-
-
-def cell_shares(masks: Float, side: int) -> Float:
-    """The object share of each cell (K, side, side) under masks (K, S, S)."""
-    shares = [cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA) for mask in masks]
-    return np.stack(shares).astype(np.float32)
+    own_share: float
+    offset: float = 0.0
 
 
 def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float | None:
@@ -107,47 +51,68 @@ def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float
 
     Args:
         seen: the class's supports.
-        adapt: `auto` fits if that marks held-out supports better, or held-out quarters of a single
-            one whose object is not small.
+        adapt: `auto` fits as far as that marks held-out supports better, or held-out quarters of a
+            single one whose object is not small.
         threshold: foreground probability from which a pixel is marked.
     """
-    if not adapt or (adapt == "auto" and _is_small(seen.shares)):
+    if not adapt or (adapt == "auto" and _is_small(seen)):
         return None
     regression = Regression.on(seen.cells, seen.shares)
-    if adapt == "auto":
-        least = _LEAST_GAIN if len(seen.cells) > 1 else _LEAST_GAIN_WITHIN
-        if _gain(seen, regression, threshold) <= least:
-            return None
-    return regression.refit
+    shares = _SHARES
+    if adapt != "auto":
+        shares = np.full(1, _OWN_SHARE / (1 if seen.single else len(seen.cells)), np.float32)
+    blend = _best_blend(seen, regression.held_out_logits(_parts(seen)), shares, threshold)
+    if blend.own_share >= _ALL_BUT_OWN and abs(blend.offset) < _OFFSETS[-1] - _OFFSETS[-2]:
+        return None
+    return regression.refit(blend)
 
 
-def _is_small(shares: Float) -> bool:
-    """Whether K supports (K, h, h) are a single one of a small object."""
-    return len(shares) == 1 and float(shares.mean()) < _LEAST_SHARE_WITHIN
+def _is_small(seen: SeenSupports) -> bool:
+    """Whether there is a single support, of a small object."""
+    return seen.single and float(seen.shares.mean()) < _LEAST_SHARE_WITHIN
 
 
-def _gain(seen: SeenSupports, regression: "Regression", threshold: float) -> float:
-    """Mean IoU of supports marked by a fit to the others, less that of the network's own answer."""
+def _parts(seen: SeenSupports) -> NDArray[np.intp]:
+    """For each cell (K, h, h) the number of what it is held out with.
+
+    That is its support, or the quarter of a single one that it lies in, around the object's centre.
+    """
+    if not seen.single:
+        return np.asarray(np.indices(seen.shares.shape)[0], np.intp)
+    share = seen.shares[0]
+    rows, columns = np.indices(share.shape)
+    total = max(float(share.sum()), 1e-6)
+    below = rows > float((rows * share).sum()) / total
+    right = columns > float((columns * share).sum()) / total
+    quarters = 2 * below + right
+    return np.stack([quarters, quarters[:, ::-1]])
+
+
+def _best_blend(seen: SeenSupports, held_out: Float, own_shares: Float, threshold: float) -> Blend:
+    """The mean over all choices, weighed by how well each marks what was held out.
+
+    Neighbouring choices are about as good, and few supports do not tell which is best.
+    """
     cut = float(np.log(threshold / (1 - threshold))) if 0 < threshold < 1 else 0.0
-    own_share = _own_share(seen.shares)
-    fitted = own_share * seen.logits + (1 - own_share) * regression.held_out_logits()
-    gains = [
-        _cell_iou(ours, share, cut) - _cell_iou(own, share, cut)
-        for ours, own, share in zip(fitted, seen.logits, seen.shares, strict=True)
-    ]
-    return float(np.mean(gains))
+    offsets = _NO_OFFSET if seen.single else _OFFSETS
+    blended = [share * seen.logits + (1 - share) * held_out for share in own_shares]
+    iou = np.array([[_mean_iou(each, seen.shares, cut + o) for o in offsets] for each in blended])
+    temperature = _TEMPERATURE
+    if seen.single:
+        iou -= _LIKENESS_WITHIN * (1 - own_shares)[:, None]
+        temperature = _TEMPERATURE_WITHIN
+    weights = np.exp((iou - iou.max()) / temperature)
+    weights /= weights.sum()
+    own_share = float(weights.sum(axis=1) @ own_shares)
+    return Blend(own_share, float(weights.sum(axis=0) @ offsets))
 
 
-def _cell_iou(logits: Float, share: Float, cut: float) -> float:
-    """IoU of marked cells with cells by their object share; of an object below a cell, 0."""
+def _mean_iou(logits: Float, shares: Float, cut: float) -> float:
+    """Mean IoU of marked cells (K, h, h) with object shares; of an object below a cell, 0."""
     marked = logits >= cut
-    union = float(np.where(marked, 1.0, share).sum())
-    return float(share[marked].sum()) / union if union else 0.0
-
-
-def _own_share(shares: Float) -> float:
-    """Share of the network's own logit beside a regression on K supports (K, h, h)."""
-    return _OWN_SHARE / len(shares)
+    union = np.where(marked, np.float32(1), shares).sum(axis=(1, 2))
+    shared = np.where(marked, shares, np.float32(0)).sum(axis=(1, 2))
+    return float(np.mean(shared / np.maximum(union, np.float32(1e-6))))
 
 
 class Regression(NamedTuple):
@@ -175,44 +140,29 @@ class Regression(NamedTuple):
         design = np.hstack([(rows - mean) / deviation, ones])
         return cls(design, shares, mean, deviation, _newton(design, shares.ravel()))
 
-    @property
-    def refit(self) -> Float:
-        """A little of the network's own logit, and the regression for the rest, (F + 2,).
+    def refit(self, blend: Blend) -> Float:
+        """Some of the network's own logit, and the regression for the rest, (F + 2,).
 
         See `model.contract.graphs.HEAD`.
         """
         weights = self.solution[:-1] / self.deviation
         bias = self.solution[-1] - weights @ self.mean
-        own_share = _own_share(self.shares)
-        fitted = (1 - own_share) * np.concatenate([[bias], weights])
-        return np.concatenate([[own_share], fitted]).astype(np.float32)
+        fitted = (1 - blend.own_share) * np.concatenate([[bias], weights])
+        fitted[0] -= blend.offset
+        return np.concatenate([[blend.own_share], fitted]).astype(np.float32)
 
-    def held_out_logits(self) -> Float:
-        """For each of K supports the logits (K, h, h) of a regression on the others.
+    def held_out_logits(self, parts: NDArray[np.intp]) -> Float:
+        """For the cells of each part (K, h, h) the logits of a regression on all other cells.
 
-        Of a single support, those of each quarter around the object's centre come of the other
-        three. The regressions begin at that on all, from where they are a few steps away.
+        The regressions begin at that on all, from where they are a few steps away.
         """
-        labels = self.shares.ravel()
-        part = _held_out_together(self.shares)
+        labels, part = self.shares.ravel(), parts.ravel()
         logits = np.empty(len(self.design), np.float32)
         for number in range(part.max() + 1):
             others = part != number
             alone = _newton(self.design[others], labels[others], start=self.solution)
             logits[~others] = self.design[~others] @ alone
         return logits.reshape(self.shares.shape)
-
-
-def _held_out_together(shares: Float) -> NDArray[np.intp]:
-    """For each cell, in order, the number of its support, or of its quarter of a single one."""
-    supports, height, width = shares.shape
-    if supports > 1:
-        return np.repeat(np.arange(supports), height * width)
-    rows, columns = np.indices((height, width))
-    total = max(float(shares.sum()), 1e-6)
-    below = rows > float((rows * shares[0]).sum()) / total
-    right = columns > float((columns * shares[0]).sum()) / total
-    return np.asarray(2 * below + right, np.intp).ravel()
 
 
 def _newton(design: Float, shares: Float, start: Float | None = None) -> Float:

@@ -25,8 +25,8 @@ from model.runtime import (
     cell_shares,
     choose_refit,
     leave_one_out,
-    mirrored,
     originals,
+    with_mirrored,
 )
 from service.engine.accounts import Accounts
 from service.engine.base import Coverage, EngineCounters, ImageU8
@@ -136,17 +136,19 @@ class Pipeline:
     ) -> SupportSet:
         """The shots with the head fitted to them, if it is to be; see `model.runtime.refit`."""
         fresh = sorted(set(await asyncio.to_thread(originals, images, masks)))
-        images, masks = [images[k] for k in fresh], [masks[k] for k in fresh]
-        encoded = await self._see("adapt", images, deadline)
-        others = leave_one_out(tuple(shots[k] for k in fresh))
+        seen_images = np.stack([images[k] for k in fresh])
+        seen_masks = np.stack([masks[k] for k in fresh])
+        views = tuple(shots[k] for k in fresh)
         if len(fresh) == 1:
-            mirror_images, mirror_masks = mirrored(np.stack(images)), mirrored(np.stack(masks))
-            mirror = await self.register(list(mirror_images), list(mirror_masks), deadline)
-            others = [SupportSet(mirror)]
-        asked = [CellsJob(e, each) for e, each in zip(encoded, others, strict=True)]
+            seen_images, seen_masks = with_mirrored(seen_images), with_mirrored(seen_masks)
+            mirror = await self.register([seen_images[1]], [seen_masks[1]], deadline)
+            views = (*views, *mirror)
+        encoded = await self._see("adapt", list(seen_images), deadline)
+        asked = [CellsJob(*each) for each in zip(encoded, leave_one_out(views), strict=True)]
         found: list[CellsOutput] = await self._run("adapt", self._cells, asked, deadline)
         logits, cells = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        seen = SeenSupports(cells, cell_shares(np.stack(masks), cells.shape[-1]), logits)
+        shares = cell_shares(seen_masks, cells.shape[-1])
+        seen = SeenSupports(cells, shares, logits, single=len(fresh) == 1)
         with stage("adapt"):
             fit = partial(choose_refit, seen, adapt, threshold=threshold)
             return SupportSet(shots, await asyncio.to_thread(fit))

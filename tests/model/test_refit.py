@@ -16,9 +16,10 @@ from model.runtime import (
     Encoded,
     SeenSupports,
     choose_refit,
-    support_cells,
+    see_supports,
+    with_mirrored,
 )
-from model.runtime.refit import Regression
+from model.runtime.refit import Blend, Regression
 from tests.service.tiny_bundle import SIDE, write_tiny_bundle
 
 
@@ -35,8 +36,7 @@ def _cells(shots: int, channels: int, side: int) -> tuple[np.ndarray, np.ndarray
 
 def test_a_refit_parts_object_from_ground() -> None:
     cells, shares = _cells(shots=4, channels=4, side=22)
-    own, bias, *weights = Regression.on(cells, shares).refit
-    assert own == pytest.approx(0.2 / 4)
+    _, bias, *weights = Regression.on(cells, shares).refit(Blend(0.0))
     logits = bias + np.einsum("f,kfij->kij", np.array(weights), cells)
     assert (logits[shares == 1] > 0).mean() > 0.95
     assert (logits[shares == 0] < 0).mean() > 0.95
@@ -46,7 +46,7 @@ def test_a_refit_parts_object_from_ground() -> None:
 
 def test_a_mask_that_covers_nothing_gives_a_finite_refit_that_marks_nothing() -> None:
     cells, shares = _cells(shots=1, channels=4, side=9)
-    _, bias, *weights = Regression.on(cells, np.zeros_like(shares)).refit
+    _, bias, *weights = Regression.on(cells, np.zeros_like(shares)).refit(Blend(0.0))
     logits = bias + np.einsum("f,kfij->kij", np.array(weights), cells)
     assert np.isfinite(logits).all()
     assert (logits < 0).all()
@@ -55,82 +55,120 @@ def test_a_mask_that_covers_nothing_gives_a_finite_refit_that_marks_nothing() ->
 def test_a_constant_channel_does_no_harm() -> None:
     cells, shares = _cells(shots=1, channels=4, side=9)
     cells[:, 3] = 2.0
-    assert np.isfinite(Regression.on(cells, shares).refit).all()
+    assert np.isfinite(Regression.on(cells, shares).refit(Blend(0.0))).all()
 
 
-def test_a_held_out_support_has_no_part_in_its_own_fit() -> None:
+def test_a_blend_keeps_a_share_of_the_own_logit_and_lowers_what_comes_out() -> None:
     cells, shares = _cells(shots=4, channels=4, side=22)
-    held_out = Regression.on(cells, shares).held_out_logits()
+    regression = Regression.on(cells, shares)
+    own, bias, *weights = regression.refit(Blend(0.25, 0.5))
+    _, bias_alone, *weights_alone = regression.refit(Blend(0.0))
+    assert own == 0.25
+    np.testing.assert_allclose(weights, 0.75 * np.array(weights_alone), rtol=1e-6)
+    assert bias == pytest.approx(0.75 * bias_alone - 0.5, rel=1e-6)
+
+
+def _each_its_own(shares: np.ndarray) -> NDArray[np.intp]:
+    return np.indices(shares.shape)[0]
+
+
+def test_a_held_out_part_has_no_part_in_its_own_fit() -> None:
+    cells, shares = _cells(shots=4, channels=4, side=22)
+    parts = _each_its_own(shares)
+    held_out = Regression.on(cells, shares).held_out_logits(parts)
     # Its own labels turned round change the fits to the others' sake, never its own answer.
     turned = shares.copy()
     turned[0] = 1 - turned[0]
-    again = Regression.on(cells, turned).held_out_logits()
+    again = Regression.on(cells, turned).held_out_logits(parts)
     np.testing.assert_allclose(again[0], held_out[0], rtol=0, atol=1e-3)
     assert np.abs(again[1] - held_out[1]).max() > 0.1
     assert (held_out[shares == 1] > 0).mean() > 0.95
 
 
-def test_a_single_support_is_held_out_by_quarters_around_its_object() -> None:
-    cells, shares = _cells(shots=1, channels=4, side=22)  # the object is left and above the middle
-    held_out = Regression.on(cells, shares).held_out_logits()
-    assert (held_out[shares == 1] > 0).mean() > 0.9
+def _own_share(refit: NDArray[np.float32] | None) -> float:
+    return 1.0 if refit is None else float(refit[0])
 
 
-def test_what_a_single_support_cannot_know_is_not_marked_by_heart() -> None:
+@pytest.mark.parametrize("single", [False, True])
+def test_the_network_keeps_the_more_of_a_say_the_better_it_marks(single: bool) -> None:
+    cells, shares = _cells(shots=2, channels=4, side=22)
+    if single:
+        cells[1], shares[1] = cells[0, :, :, ::-1], shares[0, :, ::-1]
+    kept = [
+        _own_share(choose_refit(SeenSupports(cells, shares, own, single), "auto", threshold=0.5))
+        # It marks the ground, the upper half of the object, the object.
+        for own in (
+            10 - 20 * shares,
+            np.where(np.arange(22)[:, None] < 6, 20 * shares - 10, np.float32(-10)),
+            20 * shares - 10,
+        )
+    ]
+    assert kept[0] < 0.35
+    assert kept == sorted(kept)
+    assert kept[2] > 0.45
+
+
+@pytest.mark.parametrize("level", [1.0, 0.0, -1.0], ids=["marks all", "is right", "marks nothing"])
+def test_several_supports_tell_where_to_cut(level: float) -> None:
+    _, shares = _cells(shots=3, channels=4, side=22)
+    cells = np.random.default_rng(2).normal(0, 1, (3, 4, 22, 22)).astype(np.float32)  # no help
+    own = np.float32(0.6) * shares - np.float32(0.3 - level)
+    refit = choose_refit(SeenSupports(cells, shares, own), "auto", threshold=0.5)
+    assert refit is not None
+    marked = refit[0] * own + refit[1] + np.einsum("f,kfij->kij", refit[2:], cells) > 0
+    assert marked[shares == 1].mean() > 0.9
+    assert marked[shares == 0].mean() < 0.1
+
+
+def test_of_a_single_support_a_quarter_is_held_out_with_its_mirror_image() -> None:
     rng = np.random.default_rng(1)
-    cells = rng.normal(0, 1, (1, 250, 22, 22)).astype(np.float32)
-    shares = (rng.random((1, 22, 22)) < 0.3).astype(np.float32)
-    _, bias, *weights = Regression.on(cells, shares).refit
-    by_heart = bias + np.einsum("f,kfij->kij", np.array(weights), cells) > 0
-    held_out = Regression.on(cells, shares).held_out_logits() > 0
-    assert by_heart[shares == 1].mean() > 0.6
-    assert held_out[shares == 1].mean() < 0.4
+    image = rng.normal(0, 1, (1, 250, 22, 22)).astype(np.float32)
+    share = (rng.random((1, 22, 22)) < 0.3).astype(np.float32)
+    cells, shares = (np.concatenate([each, each[..., ::-1]]) for each in (image, share))
+    # Noise can only be learned by heart; who held out a quarter but not its image would know it.
+    seen = SeenSupports(cells, shares, np.zeros_like(shares) + 1, single=True)
+    always = choose_refit(seen, True, threshold=0.5)
+    assert always is not None
+    by_heart = always[1] + np.einsum("f,kfij->kij", always[2:], cells) > 0
+    assert by_heart[shares == 1].mean() > 0.8
+    kept = _own_share(choose_refit(seen, "auto", threshold=0.5))
+    assert kept > 0.5
 
 
 @pytest.mark.parametrize(
-    ("shots", "own_answer", "adapt", "fits"),
-    [
-        (3, -1.0, "auto", True),  # the network marks the ground
-        (3, 1.0, "auto", False),  # it is right by itself
-        (1, -0.3, "auto", True),  # quarters are held out of a single one
-        (1, 1.0, "auto", False),
-        (1, -1.0, True, True),
-        (3, 1.0, True, True),
-        (3, -1.0, False, False),
-    ],
+    ("shots", "adapt", "own_share"),
+    [(1, True, 0.2), (4, True, 0.05), (3, False, 1.0), (1, False, 1.0)],
 )
-def test_auto_fits_only_where_held_out_supports_gain(
-    shots: int, own_answer: float, adapt: Adapt, fits: bool
-) -> None:
-    cells, shares = _cells(shots=shots, channels=4, side=22)
-    seen = SeenSupports(cells, shares, np.float32(own_answer) * (20 * shares - 10))
-    assert (choose_refit(seen, adapt, threshold=0.5) is not None) is fits
+def test_what_is_asked_for_is_done(shots: int, adapt: Adapt, own_share: float) -> None:
+    cells, shares = _cells(shots=max(2, shots), channels=4, side=22)
+    seen = SeenSupports(cells, shares, 20 * shares - 10, single=shots == 1)
+    assert _own_share(choose_refit(seen, adapt, threshold=0.5)) == pytest.approx(own_share)
 
 
 @pytest.mark.parametrize(
-    ("shots", "side", "adapt", "fits"),
+    ("single", "side", "adapt", "fits"),
     [
-        (1, 10, "auto", True),  # 100 of 1,600 cells
-        (1, 8, "auto", False),  # 64
-        (2, 8, "auto", True),
-        (1, 8, True, True),
+        (True, 10, "auto", True),  # 100 of 1,600 cells
+        (True, 8, "auto", False),  # 64
+        (False, 8, "auto", True),
+        (True, 8, True, True),
     ],
 )
 def test_auto_does_not_fit_to_one_small_object(
-    shots: int, side: int, adapt: Adapt, fits: bool
+    single: bool, side: int, adapt: Adapt, fits: bool
 ) -> None:
-    shares = np.zeros((shots, 40, 40), np.float32)
+    shares = np.zeros((2, 40, 40), np.float32)
     shares[:, 15 : 15 + side, 15 : 15 + side] = 1
-    cells = np.random.default_rng(0).normal(5, 1.5, (shots, 4, 40, 40)).astype(np.float32)
+    cells = np.random.default_rng(0).normal(5, 1.5, (2, 4, 40, 40)).astype(np.float32)
     cells[:, 1] += 12 * shares
-    seen = SeenSupports(cells, shares, 3 - 6 * shares)  # the network marks the ground
+    seen = SeenSupports(cells, shares, 3 - 6 * shares, single)  # the network marks the ground
     assert (choose_refit(seen, adapt, threshold=0.5) is not None) is fits
 
 
 def test_five_shots_of_the_shipped_size_take_a_few_seconds_at_most() -> None:
     cells, shares = _cells(shots=5, channels=256, side=22)
     started = time.process_time()
-    assert len(Regression.on(cells, shares).refit) == 256 + 2
+    assert len(Regression.on(cells, shares).solution) == 256 + 1
     assert time.process_time() - started < 4  # about 0.3 s on a quiet core
 
 
@@ -170,27 +208,35 @@ def _shown(count: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     return images, masks
 
 
-def test_a_single_support_is_asked_about_with_its_mirror_image(runtime: Watched) -> None:
+def test_a_single_support_and_its_mirror_image_are_asked_about_each_other(
+    runtime: Watched,
+) -> None:
     images, masks = _shown(1)
     shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
     runtime.images.clear()
     runtime.masks.clear()
-    cells, shares, _ = support_cells(runtime, images, masks, shots)
-    query, mirrored = runtime.images
-    np.testing.assert_array_equal(query, images)
-    np.testing.assert_array_equal(mirrored, images[:, :, ::-1])
-    assert runtime.masks[1] is not None
-    np.testing.assert_array_equal(runtime.masks[1], masks[:, :, ::-1])
-    assert [len(each.shots) for each in runtime.asked] == [1]
-    assert len(cells) == 1
-    assert shares[0, :, 0].any()  # the cells are those of the support as it was shown
+    cells, shares, logits, single = see_supports(runtime, images, masks, shots)
+    assert single
+    mirror, queries = runtime.images
+    np.testing.assert_array_equal(mirror, images[:, :, ::-1])
+    np.testing.assert_array_equal(queries, with_mirrored(images))
+    assert runtime.masks[0] is not None
+    np.testing.assert_array_equal(runtime.masks[0], masks[:, :, ::-1])
+    first, second = runtime.asked
+    assert second.shots == shots
+    assert first.shots[0] is not shots[0]
+    assert len(first.shots) == len(second.shots) == 1
+    assert len(cells) == len(logits) == 2
+    assert shares[0, :, 0].any()  # the support as it was shown comes first
     assert not shares[0, :, -1].any()
+    np.testing.assert_array_equal(shares[1], shares[0, :, ::-1])
 
 
 def test_each_of_several_supports_is_asked_about_with_the_others(runtime: Watched) -> None:
     images, masks = _shown(3)
     shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
-    seen = support_cells(runtime, images, masks, shots)
+    seen = see_supports(runtime, images, masks, shots)
+    assert not seen.single
     assert len(seen.cells) == len(seen.logits) == 3
     for number, each in enumerate(runtime.asked):
         others = [shot for k, shot in enumerate(shots) if k != number]

@@ -72,7 +72,12 @@ def report_card(supports: SupportSet, own_threshold: float) -> ReportCard | None
 
 
 def class_threshold(supports: SupportSet, own_threshold: float) -> float:
-    """The calibrated threshold of a class; the model's own where no shot was judged."""
+    """The calibrated threshold of a class; the model's own where no shot was judged.
+
+    It is the model's too where the class has a refit, which was made to be cut there.
+    """
+    if supports.refit is not None:
+        return own_threshold
     curves = [each.curve for each in read_rows(supports.judgements).values()]
     return calibrated_threshold(curves, own_threshold)
 
