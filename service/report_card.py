@@ -64,7 +64,8 @@ class ReportCard(BaseModel):
         Share,
         Field(
             description="Calibrated on the shots, for `threshold=calibrated` of `POST /segment`: "
-            "the one of greatest mean IoU, drawn towards the model's the fewer shots there are."
+            "the one of greatest mean IoU, drawn towards the model's the fewer shots there are; "
+            "of an adapted class the model's, where its fit was made to be cut."
         ),
     ]
     warnings: list[ReportWarning]

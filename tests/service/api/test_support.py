@@ -52,7 +52,7 @@ async def test_adaptation_is_asked_for_and_stays_with_the_class(
     del fake_engine
     async with running(create_app(settings)) as client:  # a real engine on the tiny bundle
         shown = [picture(seed=seed) for seed in range(3)]
-        plain = await post_support(client, shown, "plain")
+        plain = await post_support(client, shown, "plain", adapt="false")
         session_id = plain.json()["session_id"]
         assert plain.json()["adapted"] is False
         # What an adapted class marks is what its masks say, here everything but the object.

@@ -176,10 +176,12 @@ async def test_adaptation_takes_the_place_of_the_networks_own_answer(
     assert logits[0, 1][outside].mean() > 0
 
 
-async def test_auto_looks_at_a_single_support_again_by_its_mirror_image(engine: OnnxEngine) -> None:
+async def test_auto_looks_at_a_single_support_and_its_mirror_image(engine: OnnxEngine) -> None:
     shots = await learn(engine, picture(RED), adapt="auto")
-    assert shots.refit is None  # the network finds it by itself
-    assert engine.counters.encoder_images == 1 + 1 + 1
+    assert shots.refit is not None
+    assert shots.refit[0] > 0.7  # the network finds it by itself
+    # Both as supports, and both as queries.
+    assert engine.counters.encoder_images == 2 + 2
 
 
 async def test_queries_never_encode_supports_again(engine: OnnxEngine) -> None:
@@ -446,7 +448,9 @@ async def test_adaptation_takes_a_repeated_shot_for_one(engine: OnnxEngine) -> N
     once, twice = [await learn(engine, one, *more, adapt=True) for more in ([], [one])]
     assert len(twice.shots) == 2
     np.testing.assert_array_equal(once.refit, twice.refit)
-    assert (await learn(engine, one, one, adapt="auto")).refit is None
+    # Nor is it held out as if it were another image.
+    single, repeated = [await learn(engine, *each, adapt="auto") for each in ([one], [one, one])]
+    np.testing.assert_array_equal(single.refit, repeated.refit)
     pair = await learn(engine, one, other, adapt=True)
     three = await learn(engine, one, other, one, adapt=True)
     assert pair.refit is not None
