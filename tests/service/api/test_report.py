@@ -132,6 +132,15 @@ async def test_an_adapted_class_is_judged(client: httpx.AsyncClient) -> None:
     assert min(shot["iou"] for shot in report["shots"]) > 0.9
 
 
+async def test_an_adapted_class_is_cut_where_the_model_is(client: httpx.AsyncClient) -> None:
+    plain, adapted = [
+        (await post_support(client, SHOTS, adapt=adapt)).json() for adapt in ("false", "true")
+    ]
+    own = (await client.get("/models")).json()["models"][0]["threshold"]
+    assert plain["report"]["threshold"] != own
+    assert adapted["report"]["threshold"] == own
+
+
 async def test_reports_move_with_the_archive(client: httpx.AsyncClient) -> None:
     known = (await post_support(client, SHOTS, "a/b")).json()
     archive = await client.get(f"/sessions/{known['session_id']}/archive")
