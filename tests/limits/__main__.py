@@ -99,9 +99,10 @@ async def _write_all(scenes: Path, out: Path) -> None:
             ]
             for adapt, mask in zip(limit.adapt, found, strict=True):
                 iou = np.count_nonzero(mask & truth) / np.count_nonzero(mask | truth)
+                regions = cv2.connectedComponents(mask.view(np.uint8))[0] - 1
                 print(
                     f"{limit.name}: adapt={adapt}, {len(shots)} shots, "
-                    f"object {truth.mean():.2%} of the image, IoU {iou:.2f}"
+                    f"object {truth.mean():.2%} of the image, IoU {iou:.2f}, {regions} regions"
                 )
             row = _row(query.pixels(), limit.class_name, [*found, truth])
             Image.fromarray(row).save(out / f"{limit.name}.webp", quality=80, method=6)
