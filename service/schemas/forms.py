@@ -77,10 +77,11 @@ class SupportForm(_Form):
         Field(
             description="Whether the head's last layer is fitted anew to the supports of this "
             "request, within a second or so. That helps where images are unlike photographs "
-            "(cells, surfaces, X-rays) and does harm on photographs. `auto` fits as far as supports "
-            "are marked better by a fit to the others, or the quarters of a single one by a fit "
-            "to the rest of it, and lays the cut where that marks them best. Send all shots together: an earlier fit is replaced, and shots "
-            "added later without a fit of their own leave it as it is."
+            "(cells, surfaces, X-rays) and does harm on photographs. `auto` fits as far as "
+            "supports are marked better by a fit to the others, or the quarters of a single one "
+            "by a fit to the rest of it, and lays the cut where that marks them best. Send all "
+            "shots together: an earlier fit is replaced, and shots added later without a fit of "
+            "their own leave it as it is."
         ),
     ] = "auto"
     report: Annotated[

@@ -69,7 +69,7 @@ def test_a_blend_keeps_a_share_of_the_own_logit_and_lowers_what_comes_out() -> N
 
 
 def _each_its_own(shares: np.ndarray) -> NDArray[np.intp]:
-    return np.indices(shares.shape)[0]
+    return np.asarray(np.indices(shares.shape)[0], np.intp)
 
 
 def test_a_held_out_part_has_no_part_in_its_own_fit() -> None:
