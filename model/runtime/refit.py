@@ -57,6 +57,8 @@ def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float
     """
     if not adapt or (adapt == "auto" and _is_small(seen)):
         return None
+    if not seen.single:
+        seen = _in_an_order_of_their_own(seen)
     regression = Regression.on(seen.cells, seen.shares)
     shares = _SHARES
     if adapt != "auto":
@@ -70,6 +72,12 @@ def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float
 def _is_small(seen: SeenSupports) -> bool:
     """Whether there is a single support, of a small object."""
     return seen.single and float(seen.shares.mean()) < _LEAST_SHARE_WITHIN
+
+
+def _in_an_order_of_their_own(seen: SeenSupports) -> SeenSupports:
+    """The same supports, so that the order in which they came leaves no trace in sums of floats."""
+    order = sorted(range(len(seen.cells)), key=lambda k: seen.cells[k].tobytes())
+    return SeenSupports(seen.cells[order], seen.shares[order], seen.logits[order])
 
 
 def _parts(seen: SeenSupports) -> NDArray[np.intp]:

@@ -135,6 +135,17 @@ def test_of_a_single_support_a_quarter_is_held_out_with_its_mirror_image() -> No
     assert kept > 0.5
 
 
+def test_the_order_of_supports_leaves_no_trace() -> None:
+    cells, shares = _cells(shots=4, channels=30, side=22)
+    own = 2 * shares - 1
+    first, turned = [
+        choose_refit(SeenSupports(cells[order], shares[order], own[order]), "auto", threshold=0.5)
+        for order in ([0, 1, 2, 3], [2, 3, 1, 0])
+    ]
+    assert first is not None
+    np.testing.assert_array_equal(first, turned)
+
+
 @pytest.mark.parametrize(
     ("shots", "adapt", "own_share"),
     [(1, True, 0.2), (4, True, 0.05), (3, False, 1.0), (1, False, 1.0)],

@@ -135,7 +135,7 @@ async def test_both_answer_right_under_load_and_neither_starves(
     order: list[str] = []
     async with running(create_app(several)) as client:
         sessions = {
-            model: await new_session(client, [picture()], model=model)
+            model: await new_session(client, [picture()], model=model, adapt="false")
             for model in ("tiny", "other")
         }
 
