@@ -124,20 +124,45 @@ def test_curl_examples_register_and_segment(root: Path, address: str) -> None:
     assert np.count_nonzero(found & truth) / np.count_nonzero(found | truth) > truth.mean()
 
 
-@pytest.mark.parametrize("command", PYTHON)
-def test_training_commands_use_options_that_exist(root: Path, command: str) -> None:
-    words = shlex.split(command)[1:]
-    first_option = next(i for i, word in enumerate(words) if word.startswith("--"))
+# Each command by itself would load torch anew.
+_ASK_FOR_HELP = """
+import contextlib, io, json, runpy, sys
+answers = []
+for module, *words in json.load(sys.stdin):
+    sys.argv, out = [module, *words, "--help"], io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    answers.append(out.getvalue())
+json.dump(answers, sys.stdout)
+"""
+
+
+def _before_options(command: str) -> list[str]:
+    """Module and subcommand of a `python -m` command."""
+    _, flag, *words = shlex.split(command)
+    assert flag == "-m"
+    return words[: next(i for i, word in enumerate(words) if word.startswith("--"))]
+
+
+@pytest.fixture(scope="module")
+def helps(root: Path) -> dict[str, str]:
+    """What each command says of itself."""
     run = subprocess.run(
-        [sys.executable, *words[:first_option], "--help"],
+        [sys.executable, "-c", _ASK_FOR_HELP],
+        input=json.dumps([_before_options(command) for command in PYTHON]),
         cwd=root,
         check=True,
         capture_output=True,
         text=True,
         timeout=120,
     )
-    options = {word for word in words if word.startswith("--")}
-    assert options <= set(re.findall(r"--[a-z-]+", run.stdout))
+    return dict(zip(PYTHON, json.loads(run.stdout), strict=True))
+
+
+@pytest.mark.parametrize("command", PYTHON)
+def test_training_commands_use_options_that_exist(helps: dict[str, str], command: str) -> None:
+    options = {word for word in shlex.split(command) if word.startswith("--")}
+    assert options <= set(re.findall(r"--[a-z-]+", helps[command]))
 
 
 def test_the_recipe_is_valid(tmp_path: Path) -> None:
