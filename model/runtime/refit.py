@@ -62,7 +62,9 @@ def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float
     regression = Regression.on(seen.cells, seen.shares)
     shares = _SHARES
     if adapt != "auto":
-        shares = np.full(1, _OWN_SHARE / (1 if seen.single else len(seen.cells)), np.float32)
+        if seen.single:
+            return regression.refit(Blend(_OWN_SHARE))
+        shares = np.full(1, _OWN_SHARE / len(seen.cells), np.float32)
     blend = _best_blend(seen, regression.held_out_logits(_parts(seen)), shares, threshold)
     if blend.own_share >= _ALL_BUT_OWN and abs(blend.offset) < _OFFSETS[-1] - _OFFSETS[-2]:
         return None
