@@ -1,9 +1,11 @@
-"""The part of a support in which a small object is seen from near.
+"""The parts of an image in which small objects are seen from near.
 
 Squashed as a whole, an object of 40 pixels in an image of 4,000 covers less than a cell of the
-network's grid, and its prototype would be of what surrounds it.
+network's grid: its prototype would be of what surrounds it, and its mask a guess.
 """
 
+from collections.abc import Sequence
+from itertools import combinations
 from typing import NamedTuple
 
 import cv2
@@ -11,50 +13,138 @@ import numpy as np
 from numpy.typing import NDArray
 
 _OVERVIEW = 1024  # pixels of the longer side; enough to find an object, and small in memory
-_CONTEXT = 4  # sides of the object that a close-up shows
-_WORTH_IT = 0.7  # of the image's side: a closer look than that is none
+_LEAST = 64  # pixels of a side: closer looks show the codec's blocks more than the object
+_CONTEXT = 2.0  # sides of the object that the close-up of a support shows
+_MARGIN = 1.5  # sides of what was marked that a window shows: its edges are not sure yet
+_WORTH_IT = 0.5  # of the image's area: a closer look than that is none
+_MOST_WINDOWS = 4  # of one class in one image
+_SPECK = 0.02  # of the largest part's area, below which a part does not decide where to look
 
 
 class Window(NamedTuple):
-    """A square part of an image, in pixels."""
+    """A part of an image, in pixels."""
 
     top: int
     left: int
-    side: int
+    height: int
+    width: int
 
     @property
     def slices(self) -> tuple[slice, slice]:
         """Rows and columns."""
         return (
-            slice(self.top, self.top + self.side),
-            slice(self.left, self.left + self.side),
+            slice(self.top, self.top + self.height),
+            slice(self.left, self.left + self.width),
+        )
+
+    @property
+    def area(self) -> int:
+        """How many pixels."""
+        return self.height * self.width
+
+    def overlaps(self, other: "Window") -> bool:
+        """Whether both show a pixel."""
+        return (
+            self.top < other.top + other.height
+            and other.top < self.top + self.height
+            and self.left < other.left + other.width
+            and other.left < self.left + self.width
         )
 
 
-def least_side(input_side: int) -> int:
-    """Pixels below which a closer look costs more tiles than it shows detail (docs/adr/0018)."""
-    return 2 * input_side // 3
+class _Part(NamedTuple):
+    """A box around some of what a mask marks, in pixels, and how much that is."""
+
+    top: float
+    left: float
+    bottom: float
+    right: float
+    area: float
+
+    def joined(self, other: "_Part") -> "_Part":
+        return _Part(
+            min(self.top, other.top),
+            min(self.left, other.left),
+            max(self.bottom, other.bottom),
+            max(self.right, other.right),
+            self.area + other.area,
+        )
+
+    def window(self, sides: float, height: int, width: int) -> Window:
+        """A square of so many of its longer sides around it, cut to an image."""
+        side = max(round(sides * max(self.bottom - self.top, self.right - self.left)), _LEAST)
+        rows = _span((self.top + self.bottom) / 2, side, height)
+        columns = _span((self.left + self.right) / 2, side, width)
+        return Window(rows[0], columns[0], rows[1], columns[1])
 
 
-def find_window(mask: NDArray[np.bool_], input_side: int) -> Window | None:
-    """The close-up of the largest part of a mask (H, W); None where the whole is close enough.
+def find_close_up(mask: NDArray[np.bool_]) -> Window | None:
+    """The close-up of the largest part of a support's mask; None: the whole is close enough.
 
     Args:
-        mask: with an object pixel at least.
-        input_side: S, of the network.
+        mask: (H, W) with an object pixel at least.
     """
     height, width = mask.shape
-    row, column, extent = _largest_part(mask)
-    side = max(round(_CONTEXT * extent), least_side(input_side))
-    if side > _WORTH_IT * (height * width) ** 0.5 or side > min(height, width):
+    largest = max(_parts(mask), key=lambda part: part.area)
+    window = largest.window(_CONTEXT, height, width)
+    return window if window.area < _WORTH_IT * mask.size else None
+
+
+def find_windows(marked: NDArray[np.bool_], height: int, width: int) -> Sequence[Window]:
+    """Where to look again for what was marked in a query; nowhere, if not much nearer than before.
+
+    Parts whose windows overlap share one, and so do the nearest ones while there are too many.
+
+    Args:
+        marked: (h, w) of the whole image, at any size.
+        height: of the image in pixels.
+        width: of the image in pixels.
+    """
+    if not marked.any():
+        return ()
+    scale_y, scale_x = height / marked.shape[0], width / marked.shape[1]
+    found = _parts(marked)
+    least = _SPECK * max(part.area for part in found)
+    parts = [
+        _Part(top * scale_y, left * scale_x, bottom * scale_y, right * scale_x, area)
+        for top, left, bottom, right, area in sorted(found, key=lambda part: -part.area)
+        if area >= least
+    ][: _MOST_WINDOWS**2]
+    windows = [part.window(_MARGIN, height, width) for part in parts]
+    while pair := _to_join(windows, parts, height, width):
+        first, second = pair
+        parts[first] = parts[first].joined(parts.pop(second))
+        windows.pop(second)
+        windows[first] = parts[first].window(_MARGIN, height, width)
+    return windows if sum(window.area for window in windows) < _WORTH_IT * height * width else ()
+
+
+def _to_join(
+    windows: Sequence[Window], parts: Sequence[_Part], height: int, width: int
+) -> tuple[int, int] | None:
+    """The first two whose windows overlap, or those that are joined most cheaply; or none."""
+    pairs = list(combinations(range(len(windows)), 2))
+    for i, j in pairs:
+        if windows[i].overlaps(windows[j]):
+            return i, j
+    if len(windows) <= _MOST_WINDOWS:
         return None
-    top = min(max(0, round(row - side / 2)), height - side)
-    left = min(max(0, round(column - side / 2)), width - side)
-    return Window(top, left, side)
+
+    def cost(pair: tuple[int, int]) -> int:
+        both = parts[pair[0]].joined(parts[pair[1]])
+        return both.window(_MARGIN, height, width).area
+
+    return min(pairs, key=cost)
 
 
-def _largest_part(mask: NDArray[np.bool_]) -> tuple[float, float, float]:
-    """Centre (row, column) and longer side of the largest connected part, in pixels."""
+def _span(centre: float, side: int, length: int) -> tuple[int, int]:
+    """Start and length of a side around a centre, moved and cut to lie within an axis."""
+    side = min(side, length)
+    return min(max(0, round(centre - side / 2)), length - side), side
+
+
+def _parts(mask: NDArray[np.bool_]) -> list[_Part]:
+    """The connected parts of a mask with a pixel at least."""
     height, width = mask.shape
     scale = max(1.0, max(height, width) / _OVERVIEW)
     size = (max(1, round(width / scale)), max(1, round(height / scale)))
@@ -62,8 +152,9 @@ def _largest_part(mask: NDArray[np.bool_]) -> tuple[float, float, float]:
     # Area averages round to zero what is thinner than 1/500 of a cell: then any pixel will do.
     if not seen.any():
         row, column = np.unravel_index(int(mask.argmax()), mask.shape)
-        return float(row), float(column), scale
+        return [_Part(float(row), float(column), float(row) + scale, float(column) + scale, 1.0)]
     _, _, stats, _ = cv2.connectedComponentsWithStats((seen > 0).view(np.uint8))
-    left, top, part_width, part_height, _ = stats[1:][stats[1:, cv2.CC_STAT_AREA].argmax()]
-    centre = (top + part_height / 2) * scale, (left + part_width / 2) * scale
-    return float(centre[0]), float(centre[1]), float(max(part_width, part_height)) * scale
+    return [
+        _Part(top * scale, left * scale, (top + tall) * scale, (left + wide) * scale, area)
+        for left, top, wide, tall, area in stats[1:].astype(float).tolist()
+    ]

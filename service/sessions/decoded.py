@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.sessions.close_up import Window
+
 
 class QueryImage(NamedTuple):
     """A query ready for the encoder, and the size its masks must have.
 
-    file: kept where the image may be looked at once more, in tiles.
+    file: kept where the image may be looked at once more.
     """
 
     pixels: NDArray[np.uint8]  # (S, S, 3)
@@ -22,19 +24,22 @@ class QueryImage(NamedTuple):
 
 
 class FileKey(NamedTuple):
-    """What a file is known by, and the side S that it was brought to."""
+    """What a file is known by, the side S that it was brought to, and what part of it was."""
 
     side: int
     sha256: bytes
+    window: Window | None = None
 
     @classmethod
     def of(cls, data: bytes, side: int) -> "FileKey":
-        """The key of a file's bytes."""
+        """The key of a file's bytes, as a whole."""
         return cls(side, hashlib.sha256(data).digest())
 
 
 class DecodedImages:
-    """Bounded by bytes; what was longest unused goes first. Used from codec threads.
+    """Whole images and windows, bounded by bytes; what was longest unused goes first.
+
+    Used from codec threads.
 
     Args:
         max_bytes: of all pixels; 0 keeps nothing.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.contract import upsample_logits
 from service.imaging import bounding_box, encode_png_mask, encode_polygons, encode_rle
 from service.schemas import ClassResult, ImageResult, Output, RleMask
-from service.sessions.mosaic import TiledLogits
+from service.sessions.mosaic import NearLogits, TiledLogits
 
 MaskValue = RleMask | str | list[list[float]]
 
@@ -19,14 +19,14 @@ MaskValue = RleMask | str | list[list[float]]
 class ClassAnswer(NamedTuple):
     """A class as it is asked for in an image: its number from 1, and what the engine answers.
 
-    logits: (h, h) of the whole image, or those of its tiles.
+    logits: (h, h) of the whole image, or those of its tiles or windows.
     presence: in [0, 1]; `present`: whether that is enough.
     threshold: least probability of a pixel of it; none: as for all.
     """
 
     number: int
     name: str
-    logits: NDArray[np.float32] | TiledLogits
+    logits: NDArray[np.float32] | TiledLogits | NearLogits
     presence: float
     present: bool
     threshold: float | None = None
@@ -72,10 +72,12 @@ def label_pixels(
 
 
 def _at_full_size(
-    logits: NDArray[np.float32] | TiledLogits, height: int, width: int
+    logits: NDArray[np.float32] | TiledLogits | NearLogits, height: int, width: int
 ) -> NDArray[np.float32]:
     if isinstance(logits, TiledLogits):
         return logits.blended()
+    if isinstance(logits, NearLogits):
+        return logits.blended(height, width)
     return upsample_logits(logits, height, width)
 
 

@@ -1,6 +1,6 @@
-"""The tiles' answers for one class, as one map of the image."""
+"""Answers for parts of an image about one class, as one map of the image."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model.contract import resize_image, upsample_logits
 from service.imaging import guided_filter
+from service.sessions.close_up import Window
 from service.sessions.tiles import Grid
 
 _UNSURE = 0.02  # probability below which a tile says nothing that would be seen
@@ -68,6 +69,24 @@ class TiledLogits(NamedTuple):
         seen = resize_image(np.ascontiguousarray(tile), side)
         soft = _probability(upsample_logits(logits, side, side))
         return guided_filter(seen, soft, max(1, side // len(logits)))
+
+
+class NearLogits(NamedTuple):
+    """What the engine says of one class in a whole image, and instead of that in windows of it.
+
+    whole: (h, h).
+    windows: parts of the image that were seen from near, and their logits (h, h).
+    """
+
+    whole: NDArray[np.float32]
+    windows: Sequence[tuple[Window, NDArray[np.float32]]]
+
+    def blended(self, height: int, width: int) -> NDArray[np.float32]:
+        """Logits (H, W); what was marked in the whole lies well within the windows."""
+        full = upsample_logits(self.whole, height, width)
+        for window, logits in self.windows:
+            full[window.slices] = upsample_logits(logits, window.height, window.width)
+        return full
 
 
 def _probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from model.contract import SupportSet
-from service.sessions.close_up import least_side
 
+_OBJECTS = 2  # a tile shows this many times what the close-ups of its class do
 _STEPS = 2  # tile sides to an octave: classes of nearly one scale share their tiles
 # An object that is seen at less than this share of the scale it was registered at is too small.
 _FAR = 2.5
@@ -37,11 +37,20 @@ def tile_sides(
         return {}
     sides: defaultdict[int, list[str]] = defaultdict(list)
     for name, (supports, found) in seen.items():
-        side = max(supports.near.side or input_side, least_side(input_side))
+        side = _tile_side(supports, input_side)
         far = (height * width) ** 0.5 > _FAR * side
         if mode == "tiled" or (far and (supports.close is not None or not found)):
             sides[_shared(side, input_side)].append(name)
     return dict(sides)
+
+
+def _tile_side(supports: SupportSet, input_side: int) -> int:
+    """Pixels, which smaller tiles would cost more of than they show detail (docs/adr/0018)."""
+    if supports.close is None:
+        side = supports.side or input_side
+    else:
+        side = _OBJECTS * (supports.close.side or input_side)
+    return max(side, 2 * input_side // 3)
 
 
 def _shared(side: int, input_side: int) -> int:

@@ -25,6 +25,7 @@ from service.sessions.labelling import ClassAnswer, Labels, describe_classes, la
 from service.sessions.mosaic import TiledLogits
 from service.sessions.resources import ModelResources, Resources
 from service.sessions.scale import Seen, tile_sides
+from service.sessions.second_look import Candidate, look_again
 from service.sessions.tiling import Tiles, lay_tiles, require_time, segment_tiles
 from service.sessions.uploads import drained, read_pixels, read_query
 from service.stores import Session, SessionKey
@@ -144,6 +145,16 @@ async def _label(
         for query, logits, answers in zip(queries, found.logits, wholes, strict=True)
     ]
     require_time(resources, list(chain(*layouts)), late_at - time.monotonic())
+    if form.mode == "auto":
+        candidates = [
+            _worth_another_look(form, logits, answers, tiles, threshold)
+            for logits, answers, tiles in zip(found.logits, wholes, layouts, strict=True)
+        ]
+        near = await look_again(resources, queries, candidates, selection.classes)
+        wholes = [
+            [answer._replace(logits=near.get((k, answer.name), answer.logits)) for answer in each]
+            for k, each in enumerate(wholes)
+        ]
     calls: list[Callable[[], Finished]] = []
     finished: dict[int, Finished] = {}
     for position, (query, answers, tiles) in enumerate(zip(queries, wholes, layouts, strict=True)):
@@ -204,7 +215,7 @@ def _lay_tiles(
     answers: Sequence[ClassAnswer],
 ) -> Sequence[Tiles]:
     """The tiles of an image by what the whole shows, `logits` (P, h, h) of its `answers`."""
-    if query.file is None:
+    if query.file is None or max(query.height, query.width) <= resources.engine.manifest.input_side:
         return []
     marked = logits.max(axis=(1, 2)) >= logit(resources.threshold)  # (P,)
     seen = {
@@ -219,6 +230,26 @@ def _lay_tiles(
         input_side=resources.engine.manifest.input_side,
     )
     return lay_tiles(resources, sides, query.height, query.width)
+
+
+def _worth_another_look(
+    form: SegmentForm,
+    logits: NDArray[np.float32],
+    answers: Sequence[ClassAnswer],
+    tiles: Sequence[Tiles],
+    threshold: float,
+) -> list[Candidate]:
+    """The classes of an image that are sent and do not come from tiles, by `logits` (P, h, h)."""
+    tiled = set(chain.from_iterable(each.names for each in tiles))
+    return [
+        Candidate(
+            answer.name,
+            each,
+            logit(threshold if answer.threshold is None else answer.threshold),
+        )
+        for answer, each in zip(answers, logits, strict=True)
+        if answer.name not in tiled and (answer.present or form.absent != "drop")
+    ]
 
 
 async def _decode(resources: Resources, file: bytes, position: int) -> NDArray[np.uint8]:

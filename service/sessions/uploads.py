@@ -5,7 +5,7 @@ for the engine does not grow with the size of its images.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from model.contract import resize_image, resize_mask
 from service.errors import EmptyMaskError, FullMaskError, MaskSizeMismatchError, ServiceError
 from service.imaging import decode_image, decode_mask
-from service.sessions.close_up import Window, find_window
+from service.sessions.close_up import Window, find_close_up
 from service.sessions.decoded import DecodedImages, FileKey, QueryImage
 from service.sessions.pixel_gate import PixelGate
 
@@ -67,7 +67,16 @@ def read_query(
     keep_file: bool,
     decoded: DecodedImages,
 ) -> QueryImage:
-    """Decode and resize `images[position]`, unless it was lately; its file is kept only for tiles.
+    """Decode and resize `images[position]`, unless it was lately.
+
+    Args:
+        data: the file.
+        position: in the request, for complaints.
+        side: S, of the network.
+        max_pixels: of the image.
+        gate: of the pixels that are held together.
+        keep_file: for `read_windows` and `read_pixels`.
+        decoded: what was decoded lately.
 
     Raises:
         ServiceError: of `service.imaging`, located at the file.
@@ -80,8 +89,40 @@ def read_query(
             found = QueryImage(resize_image(image, side), *image.shape[:2])
         if key:
             decoded.keep(key, found)
-    tiled = keep_file and max(found.height, found.width) > side
-    return found._replace(file=data) if tiled else found
+    return found._replace(file=data) if keep_file else found
+
+
+def read_windows(
+    data: bytes,
+    position: int,
+    windows: Sequence[Window],
+    *,
+    side: int,
+    max_pixels: int,
+    gate: PixelGate,
+    decoded: DecodedImages,
+) -> list[NDArray[np.uint8]]:
+    """Parts of `images[position]`, (S, S, 3) each; decoded again only if one was not lately.
+
+    Raises:
+        ServiceError: of `service.imaging`, located at the file.
+    """
+    whole = FileKey.of(data, side) if decoded.max_bytes else None
+    found: dict[Window, NDArray[np.uint8]] = {}
+    if whole:
+        kept = {window: decoded.find(whole._replace(window=window)) for window in windows}
+        found = {window: part.pixels for window, part in kept.items() if part}
+    missing = [window for window in windows if window not in found]
+    if missing:
+        with gate.entry() as enter, _located(f"images[{position}]"):
+            image = decode_image(data, max_pixels=max_pixels, on_size=enter)
+            for window in missing:
+                found[window] = resize_image(np.ascontiguousarray(image[window.slices]), side)
+        if whole:
+            for window in missing:
+                part = QueryImage(found[window], window.height, window.width)
+                decoded.keep(whole._replace(window=window), part)
+    return [found[window] for window in windows]
 
 
 def read_pixels(
@@ -114,7 +155,7 @@ def read_support(
     with gate.entry() as enter, _located(f"masks[{position}]"):
         mask = decode_mask(mask_data, max_pixels=max_pixels, on_size=enter)
         shape, share = mask.shape, float(mask.mean(dtype=np.float64))
-        window = find_window(mask, side) if 0 < share < 1 else None
+        window = find_close_up(mask) if 0 < share < 1 else None
         shares = [resize_mask(part, side) for part in _parts(mask, window)]
         del mask
     with gate.entry() as enter, _located(f"images[{position}]"):
@@ -124,7 +165,8 @@ def read_support(
         del image
     with _located(f"masks[{position}]"):
         _check_mask(shape, share, height, width)
-    sides = [round(math.sqrt(height * width)), *([] if window is None else [window.side])]
+    areas = [height * width, *([] if window is None else [window.area])]
+    sides = [round(math.sqrt(area)) for area in areas]
     whole, *close = map(View, pixels, shares, sides)
     return Support(whole, close[0] if close else None, _warnings(share, position), position)
 

@@ -7,9 +7,9 @@ from tests.load.against_engine import compare_throughput, measure_image_work
 from tests.load.repeated import measure_repeats
 from tests.load.report import Report, Table
 from tests.load.scenes import Size
-from tests.load.service_process import BundleName, bundle_path, serving
+from tests.load.service_process import BundleName, ServiceProcess, bundle_path, serving
 from tests.load.tally import Cell, Tally
-from tests.load.tenants import Style, prepare, teach_again
+from tests.load.tenants import Style, Tenant, prepare, teach_again
 from tests.load.traffic import Mix, Traffic
 
 _OPEN_SHARE = 0.6  # of the closed loop's throughput, where no rate is given
@@ -45,23 +45,19 @@ async def run_load(options: LoadOptions, folder: Path) -> Report:
     async with serving(
         folder, {**settings, "FSS_DECODE_CACHE_BYTES": "0", "FSS_ENCODE_CACHE_BYTES": "0"}
     ) as process:
-        tenants = await prepare(
-            process.port,
-            tenants=options.tenants,
-            questions=4,
-            style=style_of(options.bundle),
-            seed=options.seed,
-            quiet=options.quiet,
-        )
+        style = style_of(options.bundle)
+        tenants = await _prepare(process, options, style)
+        # The engine looks once at an image, and so does the service that it is compared with.
+        seen_once = await _prepare(process, options, style._replace(mode="whole"))
         if options.repeats:
             await measure_image_work(
-                report, process, tenants, repeats=options.repeats, judged=judged
+                report, process, seen_once, repeats=options.repeats, judged=judged
             )
         if options.rounds:
             await compare_throughput(
                 report,
                 process,
-                tenants,
+                seen_once,
                 bundle,
                 clients=options.clients,
                 rounds=options.rounds,
@@ -74,6 +70,17 @@ async def run_load(options: LoadOptions, folder: Path) -> Report:
             await measure_repeats(report, process, tenants, images=options.repeats, judged=judged)
         await _mixed(report, Traffic(process.port, tenants, Mix(), options.seed), options)
     return report
+
+
+async def _prepare(process: ServiceProcess, options: LoadOptions, style: Style) -> list[Tenant]:
+    return await prepare(
+        process.port,
+        tenants=options.tenants,
+        questions=4,
+        style=style,
+        seed=options.seed,
+        quiet=options.quiet,
+    )
 
 
 async def _mixed(report: Report, traffic: Traffic, options: LoadOptions) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import uuid4
 
 import numpy as np
@@ -69,12 +69,16 @@ class Tenant:
 
 
 class Style(NamedTuple):
-    """How pictures are made: their size, file format, and variants of each question."""
+    """How pictures are made: their size, file format, and variants of each question.
+
+    mode: how the service looks at them; see `SegmentForm.mode`.
+    """
 
     size: Size = Size(96, 128)
     kind: FileKind = "png"
     fresh: int = 10
     images: int = 1
+    mode: Literal["auto", "whole"] = "auto"
 
 
 def segment_request(body: Body, session_id: str) -> bytes:
@@ -198,7 +202,7 @@ async def _ask_new(
 async def _ask(
     connection: Connection, session_id: str, images: Sequence[NDArray[np.uint8]], style: Style
 ) -> Asked:
-    body = form({}, [("images", encode(image, style.kind)) for image in images])
+    body = form({"mode": style.mode}, [("images", encode(image, style.kind)) for image in images])
     reply = await connection.ask(segment_request(body, session_id), timeout_s=TIMEOUT_S)
     return Asked(body, expect(reply, session_id))
 

@@ -47,12 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (DatasetError, ValueError) as exc:
         print(exc, file=sys.stderr)
         return 2
-    table = Table("bundle", "shots", "episodes", "mIoU, %")
+    table = Table("bundle", "shots", "episodes", "mIoU, %", "mean of images, %")
     rows = []
     for bundle in args.bundles.split(","):
         for row in asyncio.run(_measure(dataset, episodes, bundle)):
             rows.append(row)
-            table.add_row(bundle, str(row["shots"]), str(row["episodes"]), f"{row['miou']:.1f}")
+            figures = (f"{row[name]:.1f}" for name in ("miou", "mean_of_images"))
+            table.add_row(bundle, str(row["shots"]), str(row["episodes"]), *figures)
     Console(width=100).print(table)
     args.json.parent.mkdir(parents=True, exist_ok=True)
     args.json.write_text(json.dumps(rows, indent=1) + "\n")
@@ -80,14 +81,18 @@ async def _measure(
     async with running(create_app(Settings(bundle=SHIPPED_BUNDLES / bundle))) as client:
         client.timeout = httpx.Timeout(120)
         for shots, drawn in episodes.items():
-            totals = IoUTotals()
+            totals, images = IoUTotals(), []
             for episode in track(drawn, f"{bundle}, {shots}", disable=not sys.stderr.isatty()):
                 found = await _ask(client, dataset, episode)
                 _, label = dataset.read(episode.query)
                 truth = binary_labels(label, episode.class_index)
                 totals.update(episode.class_index, found, truth)
+                image = IoUTotals()
+                image.update(episode.class_index, found, truth)
+                images.append(image.mean_iou())
             row = {"set": dataset.name, "bundle": bundle, "shots": shots, "episodes": len(drawn)}
-            rows.append({**row, "miou": 100 * totals.mean_iou()})
+            means = {"miou": 100 * totals.mean_iou(), "mean_of_images": 100 * float(np.mean(images))}
+            rows.append({**row, **means})
     return rows
 
 

@@ -25,7 +25,7 @@ from tests.service.pictures import BLUE, GREEN, RED, Picture, iou, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-SMALL = (300, 420, 12, 12)
+SMALL = (300, 420, 21, 21)
 
 
 def large(colour: tuple[int, int, int] = RED, box: tuple[int, int, int, int] = SMALL) -> Picture:
@@ -35,7 +35,7 @@ def large(colour: tuple[int, int, int] = RED, box: tuple[int, int, int, int] = S
 
 def near(colour: tuple[int, int, int] = RED) -> Picture:
     """A support of 120 x 120 pixels with an object as small as those of `large`."""
-    return picture(colour, height=120, width=120, box=(54, 54, 12, 12))
+    return picture(colour, height=120, width=120, box=(51, 51, 21, 21))
 
 
 def masks(response: httpx.Response) -> dict[str, NDArray[np.bool_]]:
@@ -76,7 +76,7 @@ async def test_small_object_is_found_in_tiles_and_not_in_the_whole(
 
 
 async def test_support_that_is_large_itself_is_seen_from_near(client: httpx.AsyncClient) -> None:
-    session_id = await new_session(client, [large(box=(700, 100, 12, 12))])
+    session_id = await new_session(client, [large(box=(700, 100, 21, 21))])
     scene = large()
     found = masks(await post_segment(client, session_id, [scene]))["thing"]
     assert iou(found, scene.mask) > 0.7
@@ -140,7 +140,7 @@ async def test_auto_tiles_where_it_helps(
         session_id = await new_session(client, [support])
         (await post_segment(client, session_id, [query])).raise_for_status()
     assert engine.batches[0] == 1
-    assert (len(engine.batches) > 1) is tiled
+    assert (sum(engine.batches[1:]) > 4) is tiled  # where it does not tile, it may look again
 
 
 async def test_tiles_come_in_small_batches_and_are_bounded(settings: Settings) -> None:

@@ -1,0 +1,130 @@
+"""Classes that the whole image shows small, looked for once more where they were marked."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.contract import SupportSet, upsample_logits
+from service.engine import ImageU8
+from service.sessions.close_up import Window, find_windows
+from service.sessions.decoded import QueryImage
+from service.sessions.mosaic import NearLogits
+from service.sessions.resources import ModelResources
+from service.sessions.uploads import read_windows
+from service.telemetry import stage
+
+# Few, so that the requests of others come in between: every batch queues anew behind them.
+_BATCH = 8
+_MOST_OF_AN_IMAGE = 8  # windows of all its classes; what is smallest gains most
+
+
+class Candidate(NamedTuple):
+    """A class by its name in an image, its logits (h, h) of the whole, and what marks a pixel."""
+
+    name: str
+    logits: NDArray[np.float32]
+    cut: float
+
+
+class _Look(NamedTuple):
+    """A part of `images[position]` in which to look for a class."""
+
+    position: int
+    name: str
+    window: Window
+
+
+async def look_again(
+    resources: ModelResources,
+    queries: Sequence[QueryImage],
+    candidates: Sequence[Sequence[Candidate]],
+    classes: Mapping[str, SupportSet],
+) -> Mapping[tuple[int, str], NearLogits]:
+    """What is seen from near, by the position of the image and the name of the class.
+
+    Args:
+        resources: of the use cases.
+        queries: with their files.
+        candidates: for each query the classes that may be worth it.
+        classes: by name.
+
+    Raises:
+        ServiceError: what reading an image or asking the engine does.
+    """
+    side = resources.engine.manifest.input_side
+    found = await resources.pool.gather(
+        partial(_find_looks, position, query, each, side)
+        for position, (query, each) in enumerate(zip(queries, candidates, strict=True))
+        if each and query.file is not None
+    )
+    with stage("decode"):
+        parts = await resources.pool.gather(
+            partial(_read, resources, queries[looks[0].position], looks) for looks in found if looks
+        )
+    flat = [look for looks in found for look in looks]
+    seen = await _ask(resources, flat, [pixels for each in parts for pixels in each], classes)
+    whole = {(k, each.name): each.logits for k, asked in enumerate(candidates) for each in asked}
+    return {key: NearLogits(whole[key], windows) for key, windows in seen.items()}
+
+
+def _find_looks(
+    position: int, query: QueryImage, candidates: Sequence[Candidate], side: int
+) -> Sequence[_Look]:
+    """Where to look again in one image; for all that a class marked, or for none of it."""
+    by_class: list[list[_Look]] = []
+    for name, logits, cut in candidates:
+        marked = upsample_logits(logits, side, side) >= cut
+        windows = find_windows(marked, query.height, query.width)
+        by_class.append([_Look(position, name, window) for window in windows])
+    by_class.sort(key=lambda looks: sum(look.window.area for look in looks))
+    chosen: list[_Look] = []
+    for looks in by_class:
+        if len(chosen) + len(looks) <= _MOST_OF_AN_IMAGE:
+            chosen += looks
+    return chosen
+
+
+def _read(
+    resources: ModelResources, query: QueryImage, looks: Sequence[_Look]
+) -> list[NDArray[np.uint8]]:
+    if query.file is None:
+        raise AssertionError("only images whose file is kept are looked at again")
+    return read_windows(
+        query.file,
+        looks[0].position,
+        [look.window for look in looks],
+        side=resources.engine.manifest.input_side,
+        max_pixels=resources.max_pixels,
+        gate=resources.gate,
+        decoded=resources.decoded,
+    )
+
+
+async def _ask(
+    resources: ModelResources,
+    looks: Sequence[_Look],
+    parts: Sequence[ImageU8],
+    classes: Mapping[str, SupportSet],
+) -> Mapping[tuple[int, str], Sequence[tuple[Window, NDArray[np.float32]]]]:
+    """By image and class, what each window shows, (h, h)."""
+    seen: defaultdict[tuple[int, str], list[tuple[Window, NDArray[np.float32]]]] = defaultdict(list)
+    for start in range(0, len(looks), _BATCH):
+        by_class: defaultdict[str, list[int]] = defaultdict(list)
+        for number, look in enumerate(looks[start : start + _BATCH], start=start):
+            by_class[look.name].append(number)
+        found = await asyncio.gather(
+            *(
+                resources.engine.segment([parts[k] for k in numbers], [classes[name].near])
+                for name, numbers in by_class.items()
+            )
+        )
+        for numbers, answer in zip(by_class.values(), found, strict=True):
+            for number, logits in zip(numbers, answer.logits[:, 0], strict=True):
+                look = looks[number]
+                seen[look.position, look.name].append((look.window, logits))
+    return seen

@@ -1,0 +1,160 @@
+"""`POST /segment` looks again, from near, where an image shows little of a class."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from model.contract import SupportSet
+from service.app import create_app
+from service.engine import Answers, FakeEngine, ImageU8
+from service.imaging import decode_image
+from service.settings import Settings
+from tests.service.http_api import new_session, post_segment, post_support, running
+from tests.service.pictures import BLUE, RED, Picture, iou, picture
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+Box = tuple[int, int, int, int]
+LARGE: Box = (20, 20, 200, 260)
+SMALL: Box = (101, 143, 27, 31)  # a cell of the whole is 8 x 10 pixels
+
+
+def scene(*boxes: Box, colour: tuple[int, int, int] = RED) -> Picture:
+    """240 x 320 pixels with an object in each box."""
+    each = [picture(colour, height=240, width=320, box=box) for box in boxes]
+    image, mask = each[0].image.copy(), np.logical_or.reduce([one.mask for one in each])
+    for one in each[1:]:
+        image[one.mask] = one.image[one.mask]
+    return Picture(image, mask)
+
+
+class CountingEngine(FakeEngine):
+    """Notes how many images and classes each call brings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[int, int]] = []
+
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        self.calls.append((len(images), len(classes)))
+        return await super().segment(images, classes)
+
+
+def found(response: httpx.Response, position: int = 0) -> dict[str, NDArray[np.bool_]]:
+    """The masks of an image by class."""
+    result = response.raise_for_status().json()["results"][position]
+    return {
+        each["class_name"]: np.asarray(coco_mask.decode(each["mask"]), np.bool_)
+        for each in result["classes"]
+    }
+
+
+@pytest.mark.parametrize("support", [scene(SMALL), scene(LARGE)])
+async def test_small_object_is_marked_more_finely(
+    client: httpx.AsyncClient, support: Picture
+) -> None:
+    session_id, query = await new_session(client, [support]), scene(SMALL)
+    whole, auto = [
+        found(await post_segment(client, session_id, [query], mode=mode))["thing"]
+        for mode in ("whole", "auto")
+    ]
+    assert iou(whole, query.mask) < 0.9
+    assert iou(auto, query.mask) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("query", "fields", "calls"),
+    [
+        (scene(LARGE), {}, [(1, 1)]),
+        (scene(SMALL), {"mode": "whole"}, [(1, 1)]),
+        (scene(SMALL), {}, [(1, 1), (1, 1)]),
+        (scene(SMALL, (10, 10, 20, 20), (200, 280, 30, 30)), {}, [(1, 1), (3, 1)]),
+        (scene(SMALL, colour=BLUE), {}, [(1, 1)]),  # not there
+        (scene(SMALL), {"threshold": 0}, [(1, 1)]),  # everything is marked
+        (scene(SMALL), {"threshold": 1}, [(1, 1)]),  # nothing is
+    ],
+)
+async def test_only_what_is_marked_and_small_is_looked_at_again(
+    settings: Settings, query: Picture, fields: dict[str, Any], calls: list[tuple[int, int]]
+) -> None:
+    engine = CountingEngine()
+    async with running(create_app(settings, engine=engine)) as client:
+        session_id = await new_session(client, [scene(LARGE)])
+        (await post_segment(client, session_id, [query], **fields)).raise_for_status()
+    assert engine.calls == calls
+
+
+async def test_every_object_of_every_class_in_every_image_is_marked(
+    client: httpx.AsyncClient,
+) -> None:
+    session_id = await new_session(client, [scene(LARGE)], "red")
+    await post_support(client, [scene(LARGE, colour=BLUE)], "blue", session_id=session_id)
+    far: Box = (200, 280, 30, 33)
+    red, blue = scene(SMALL, far), scene((11, 13, 29, 21), colour=BLUE)
+    both = Picture(np.where(blue.mask[..., None], blue.image, red.image), red.mask)
+    answer = await post_segment(client, session_id, [blue, both, scene(LARGE)])
+    assert iou(found(answer, 0)["blue"], blue.mask) > 0.95
+    assert not found(answer, 0)["red"].any()
+    assert iou(found(answer, 1)["red"], red.mask) > 0.95
+    assert iou(found(answer, 1)["blue"], blue.mask) > 0.95
+    assert iou(found(answer, 2)["red"], scene(LARGE).mask) > 0.95
+
+
+async def test_what_is_not_sent_is_not_looked_for_again(settings: Settings) -> None:
+    engine = CountingEngine()
+    # The least that a presence may be is never reached.
+    engine.manifest = engine.manifest.model_copy(update={"presence_threshold": 1.0})
+    async with running(create_app(settings, engine=engine)) as client:
+        session_id = await new_session(client, [scene(LARGE)])
+        dropped = await post_segment(client, session_id, [scene(SMALL)], absent="drop")
+        assert (found(dropped), len(engine.calls)) == ({}, 1)
+        kept = await post_segment(client, session_id, [scene(SMALL)])
+        assert iou(found(kept)["thing"], scene(SMALL).mask) > 0.95
+
+
+async def test_windows_of_an_image_are_bounded_and_the_smallest_go_first(
+    settings: Settings,
+) -> None:
+    engine, names = CountingEngine(), [f"class {number}" for number in range(6)]
+    async with running(create_app(settings, engine=engine)) as client:
+        session_id = await new_session(client, [scene(LARGE)], names[0])
+        for name in names[1:]:
+            await post_support(client, [scene(LARGE)], name, session_id=session_id)
+        query = scene(SMALL, (10, 10, 20, 20), (200, 280, 30, 30))
+        (await post_segment(client, session_id, [query])).raise_for_status()
+    assert engine.calls[0] == (1, 6)
+    assert engine.calls[1:] == [(3, 1), (3, 1)]  # 8 at most, and all of a class or none
+
+
+async def test_image_seen_lately_is_not_decoded_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+
+    def watched(data: bytes, **options: Any) -> Any:
+        decoded.append(len(data))
+        return decode_image(data, **options)
+
+    monkeypatch.setattr("service.sessions.uploads.decode_image", watched)
+    async with running(create_app(settings, engine=FakeEngine())) as client:
+        session_id = await new_session(client, [scene(LARGE)])
+        decoded.clear()
+        first = await post_segment(client, session_id, [scene(SMALL)])
+        assert len(decoded) == 2  # the whole, and then the window
+        again = await post_segment(client, session_id, [scene(SMALL)])
+        assert len(decoded) == 2
+    assert first.json() == again.json()
+
+
+async def test_label_map_shows_it_too(client: httpx.AsyncClient) -> None:
+    session_id, query = await new_session(client, [scene(LARGE)]), scene(SMALL)
+    rle = found(await post_segment(client, session_id, [query]))["thing"]
+    shown = await post_segment(client, session_id, [query], accept="image/png")
+    np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(shown.content))) > 0, rle)
