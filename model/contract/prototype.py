@@ -68,7 +68,7 @@ class SupportSet(NamedTuple):
 
     @property
     def near(self) -> "SupportSet":
-        """The class as it looks in tiles."""
+        """The class as it looks from near."""
         return self if self.close is None else self.close
 
     @property
@@ -79,6 +79,17 @@ class SupportSet(NamedTuple):
         close_bytes = 0 if self.close is None else self.close.nbytes
         extra_bytes = refit_bytes + judgement_bytes + close_bytes
         return extra_bytes + sum(shot.nbytes for shot in self.shots)
+
+    def thinned(self, max_bytes: int) -> "SupportSet":
+        """With shots of at most so many bytes; see `thin_tokens`."""
+
+        def thin(shot: SupportPrototype) -> SupportPrototype:
+            channels = len(shot.affinity)
+            return shot._replace(
+                tokens=thin_tokens(shot.tokens, channels=channels, max_bytes=max_bytes)
+            )
+
+        return self._replace(shots=tuple(thin(shot) for shot in self.shots))
 
     def extended(self, more: "SupportSet") -> "SupportSet":
         """With further shots of the class; a refit of theirs takes the place of the one here."""

@@ -153,8 +153,8 @@ def segment(
         threshold: least probability of a foreground pixel; `calibrated`: that of each class's
             report; `model`: the model's own; None: `calibrated`, unless the operator set another.
         absent: `drop` leaves out the classes that an image does not seem to hold.
-        mode: `whole` looks at an image at once, `tiled` at its parts too, which takes longer and
-            finds small objects; `auto` chooses.
+        mode: `whole` looks at an image once, `tiled` at its parts too, which takes longer and
+            finds small objects; `auto` looks again at what it marked small, and chooses tiles.
     """
     fields: dict[str, str | list[str]] = {
         "session_id": session_id,

@@ -103,13 +103,18 @@ def query_s(workload: Workload, profile: Profile) -> float:
     """Seconds of a device for the images of one request, at full batches."""
     engine, batch = profile.engine, profile.engine.max_batch
     fresh = 1 - workload.encode_hits
-    batch_s = engine.batch_s(batch, workload.classes, workload.shots, fresh)
+    batch_s = engine.batch_s(batch, workload.classes, workload.shots, fresh, workload.looks)
     return workload.images * batch_s / batch
+
+
+def host_s(workload: Workload, profile: Profile) -> float:
+    """Seconds of a core for one request, beside the device."""
+    return profile.host.request_s(workload.images, workload.classes, workload.looks)
 
 
 def _fleet(workload: Workload, profile: Profile) -> Fleet:
     work_s = device_s(workload, profile)
-    core_s = profile.host.request_s(workload.images, workload.classes) / profile.host.cores
+    core_s = host_s(workload, profile) / profile.host.cores
     # On a CPU the network and everything else share the cores; beside a GPU they work abreast.
     on_cpu = profile.engine.device == "cpu"
     service_s = work_s + core_s if on_cpu else max(work_s, core_s)
@@ -140,8 +145,8 @@ def _fleet(workload: Workload, profile: Profile) -> Fleet:
 def _alone_s(workload: Workload, profile: Profile) -> float:
     """Of a request that waits for nobody."""
     images, classes = workload.images, workload.classes
-    engine_s = profile.engine.batch_s(images, classes, workload.shots)
-    return engine_s + profile.host.request_s(images, classes)
+    engine_s = profile.engine.batch_s(images, classes, workload.shots, looks=workload.looks)
+    return engine_s + host_s(workload, profile)
 
 
 def _wait_s(workload: Workload, service_s: float, replicas: int) -> float:

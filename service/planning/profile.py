@@ -23,7 +23,8 @@ class EngineCosts(_Part):
     """Milliseconds of one device.
 
     A batch of B images, each asked for P classes of K shots, takes
-    `batch_ms + B * (image_ms + P * (class_ms + K * shot_ms))`.
+    `batch_ms + B * (image_ms + P * (class_ms + K * shot_ms))`, and what is looked at again as much
+    as another image of one class.
     """
 
     device: Literal["cpu", "gpu"]
@@ -33,10 +34,21 @@ class EngineCosts(_Part):
     class_ms: Cost
     shot_ms: Cost
 
-    def batch_s(self, images: float, classes: int, shots: int, encoded: float = 1.0) -> float:
-        """Seconds of a batch; `encoded` is the share of its images that were not seen before."""
-        head_ms = classes * (self.class_ms + shots * self.shot_ms)
-        return (self.batch_ms + images * (encoded * self.image_ms + head_ms)) / 1000
+    def batch_s(
+        self, images: float, classes: int, shots: int, encoded: float = 1.0, looks: float = 0.0
+    ) -> float:
+        """Seconds of a batch.
+
+        Args:
+            images: B.
+            classes: P.
+            shots: K.
+            encoded: the share of the images that were not seen before.
+            looks: windows of each image that are looked at again.
+        """
+        pair_ms = self.class_ms + shots * self.shot_ms
+        image_ms = (1 + looks) * encoded * self.image_ms + (classes + looks) * pair_ms
+        return (self.batch_ms + images * image_ms) / 1000
 
 
 class HostCosts(_Part):
@@ -47,9 +59,13 @@ class HostCosts(_Part):
     decode_ms: Cost
     mask_ms: Cost
 
-    def request_s(self, images: int, classes: int) -> float:
-        """Core seconds of a request: HTTP, decoding, and writing the masks of every class."""
-        return (self.request_ms + images * (self.decode_ms + classes * self.mask_ms)) / 1000
+    def request_s(self, images: int, classes: int, looks: float = 0.0) -> float:
+        """Core seconds of a request: HTTP, decoding, and writing the masks of every class.
+
+        What is looked at again is cut from an image that is decoded again.
+        """
+        image_ms = (1 + looks) * self.decode_ms + classes * self.mask_ms
+        return (self.request_ms + images * image_ms) / 1000
 
 
 class WireCosts(_Part):

@@ -15,7 +15,8 @@ MIB = 2**20
 class Workload(BaseModel):
     """Numbers of a plan; defaults are the service's own settings where it has them.
 
-    rps: segment requests a second at the peak; images: of each.
+    rps: segment requests a second at the peak; images: of each; looks: windows that are looked at
+    again for each image, which with `mode=whole` is none.
     sessions: alive in Redis at once; session_hours: that one lives, so new ones come.
     encode_hits: share of images that were seen before by the same replica.
     routing: `affinity` sends a session to one replica, `random` anywhere.
@@ -32,6 +33,7 @@ class Workload(BaseModel):
     classes: Annotated[int, Field(ge=1, le=255)] = 1
     shots: Annotated[int, Field(ge=1, le=1024)] = 5
     images: Annotated[int, Field(ge=1, le=16)] = 1
+    looks: Annotated[float, Field(ge=0, le=8)] = 0.0
     sessions: Annotated[int, Field(ge=2, le=10**9)] = 100_000
     session_hours: Positive = 8.0
     encode_hits: Share = 0.0

@@ -120,6 +120,7 @@ class SegmentForm(_Form):
             description="How an image is looked at. `whole`: squashed into the network's square. "
             "`tiled`: in overlapping tiles, at the scale at which the class was registered; finds "
             "small objects in large images, and takes as many times longer as there are tiles. "
-            "`auto`: whole, and tiled only for classes that are likely too small to be seen so."
+            "`auto`: whole; what is marked and small is looked at once more from near, and classes "
+            "that are likely too small to be seen so are looked for in tiles."
         ),
     ] = "auto"

@@ -139,7 +139,10 @@ async def _learn_views(
     registered = await _learn(resources, whole, form.adapt)
     if any(support.close is not None for support in supports):
         near = [support.close or support.whole for support in supports]
-        registered = registered._replace(close=await _learn(resources, near, form.adapt))
+        # What is kept of a support is bounded, however often it is looked at.
+        most = resources.engine.manifest.max_shot_bytes // 2
+        close = (await _learn(resources, near, form.adapt)).thinned(most)
+        registered = registered.thinned(most)._replace(close=close)
     if form.report:
         alike = [support.original for support in supports]
         rows = await judge(resources.engine, resources.pool, whole, alike, registered, known)

@@ -6,10 +6,11 @@ from typing import Literal, NamedTuple
 
 from model.contract import SupportSet
 
-_OBJECTS = 2  # a tile shows this many times what the close-ups of its class do
 _STEPS = 2  # tile sides to an octave: classes of nearly one scale share their tiles
 # An object that is seen at less than this share of the scale it was registered at is too small.
 _FAR = 2.5
+_OF_CLOSE_UP = 2  # a tile of a small class shows as many times what its close-ups do
+_SMALL = 0.7  # of the side of its supports, what a tile of a small class shows at most
 
 
 class Seen(NamedTuple):
@@ -17,6 +18,31 @@ class Seen(NamedTuple):
 
     supports: SupportSet
     found: bool
+
+
+class TileView(NamedTuple):
+    """How tiles show a class: pixels of their sides, and the supports that were seen likewise.
+
+    small: its objects were small in their supports.
+    """
+
+    side: int
+    supports: SupportSet
+    small: bool
+
+
+def tile_view(supports: SupportSet, input_side: int) -> TileView:
+    """The view of a class, in tiles of two thirds of the network's side S at least.
+
+    Smaller ones would cost more tiles than they show detail (docs/adr/0018).
+    """
+    least = 2 * input_side // 3
+    whole = supports.side or input_side
+    if supports.close is not None and supports.close.side is not None:
+        side = max(_OF_CLOSE_UP * supports.close.side, least)
+        if side <= _SMALL * whole:
+            return TileView(side, supports.close, small=True)
+    return TileView(max(whole, least), supports, small=False)
 
 
 def tile_sides(
@@ -37,20 +63,11 @@ def tile_sides(
         return {}
     sides: defaultdict[int, list[str]] = defaultdict(list)
     for name, (supports, found) in seen.items():
-        side = _tile_side(supports, input_side)
-        far = (height * width) ** 0.5 > _FAR * side
-        if mode == "tiled" or (far and (supports.close is not None or not found)):
-            sides[_shared(side, input_side)].append(name)
+        view = tile_view(supports, input_side)
+        far = (height * width) ** 0.5 > _FAR * view.side
+        if mode == "tiled" or (far and (view.small or not found)):
+            sides[_shared(view.side, input_side)].append(name)
     return dict(sides)
-
-
-def _tile_side(supports: SupportSet, input_side: int) -> int:
-    """Pixels, which smaller tiles would cost more of than they show detail (docs/adr/0018)."""
-    if supports.close is None:
-        side = supports.side or input_side
-    else:
-        side = _OBJECTS * (supports.close.side or input_side)
-    return max(side, 2 * input_side // 3)
 
 
 def _shared(side: int, input_side: int) -> int:

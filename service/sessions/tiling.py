@@ -12,6 +12,7 @@ from service.engine import Answers, ImageU8
 from service.errors import DeadlineExceededError
 from service.sessions.mosaic import TiledLogits
 from service.sessions.resources import ModelResources
+from service.sessions.scale import tile_view
 from service.sessions.tiles import Grid
 
 # Few, so that the requests of others come in between: every batch queues anew behind them.
@@ -74,7 +75,8 @@ async def segment_tiles(
     manifest = resources.engine.manifest
     found: dict[str, TiledLogits] = {}
     for grid, names in tiles:
-        answers = await _ask(resources, image, grid, [classes[name].near for name in names])
+        views = [tile_view(classes[name], manifest.input_side) for name in names]
+        answers = await _ask(resources, image, grid, [view.supports for view in views])
         for number, name in enumerate(names):
             found[name] = TiledLogits(
                 image,

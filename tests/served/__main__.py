@@ -91,7 +91,10 @@ async def _measure(
                 image.update(episode.class_index, found, truth)
                 images.append(image.mean_iou())
             row = {"set": dataset.name, "bundle": bundle, "shots": shots, "episodes": len(drawn)}
-            means = {"miou": 100 * totals.mean_iou(), "mean_of_images": 100 * float(np.mean(images))}
+            means = {
+                "miou": 100 * totals.mean_iou(),
+                "mean_of_images": 100 * float(np.mean(images)),
+            }
             rows.append({**row, **means})
     return rows
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.planning.plan import query_s
+from service.planning.plan import host_s, query_s
 from service.planning.profile import Profile
 from service.planning.workload import Positive, Share, Whole, Workload
 
@@ -47,8 +47,7 @@ class Scenario(BaseModel):
     @property
     def core_s(self) -> float:
         """Seconds for which a request keeps all cores of its replica busy."""
-        host, load = self.profile.host, self.workload
-        return host.request_s(load.images, load.classes) / host.cores
+        return host_s(self.workload, self.profile) / self.profile.host.cores
 
     @property
     def busy_s(self) -> float:

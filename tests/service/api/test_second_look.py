@@ -10,10 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco_mask
+from safetensors.numpy import load
 
 from model.contract import SupportSet
+from model.runtime import Adapt
 from service.app import create_app
-from service.engine import Answers, FakeEngine, ImageU8
+from service.engine import Answers, Coverage, FakeEngine, ImageU8
 from service.imaging import decode_image
 from service.settings import Settings
 from tests.service.http_api import new_session, post_segment, post_support, running
@@ -151,6 +153,32 @@ async def test_image_seen_lately_is_not_decoded_again(
         again = await post_segment(client, session_id, [scene(SMALL)])
         assert len(decoded) == 2
     assert first.json() == again.json()
+
+
+class WordyEngine(FakeEngine):
+    """Leaves six hundred bytes of tokens of every view."""
+
+    async def register(
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
+    ) -> SupportSet:
+        learned = await super().register(images, masks, adapt=adapt)
+        shots = [shot._replace(tokens=shot.tokens.repeat(100, axis=0)) for shot in learned.shots]
+        return learned._replace(shots=tuple(shots))
+
+
+@pytest.mark.parametrize(("box", "views", "kept"), [(LARGE, 1, 618), (SMALL, 2, 1020)])
+async def test_both_views_of_a_support_share_its_room(
+    settings: Settings, box: Box, views: int, kept: int
+) -> None:
+    engine = WordyEngine()
+    async with running(create_app(settings, engine=engine)) as client:
+        session_id = await new_session(client, [scene(box)], report="false")
+        archive = await client.get(f"/sessions/{session_id}/archive")
+    assert engine.counters.encoder_images == views
+    arrays = load(archive.raise_for_status().content)
+    vectors = ("affinity", "guided", "gate", "tokens")
+    assert sum(a.nbytes for name, a in arrays.items() if name.endswith(vectors)) == kept
+    assert kept <= engine.manifest.max_shot_bytes
 
 
 async def test_label_map_shows_it_too(client: httpx.AsyncClient) -> None:
