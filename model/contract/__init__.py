@@ -6,6 +6,7 @@ from model.contract.graphs import ENCODER, GRAPHS, HEAD, PROTOTYPE, GraphSpec, T
 from model.contract.manifest import (
     FORMAT_VERSION,
     MANIFEST_FILE,
+    Familiar,
     GraphFile,
     Manifest,
     Precision,
@@ -37,6 +38,7 @@ __all__ = [
     "SIGNATURE_FILE",
     "BundleKey",
     "BundleKeyError",
+    "Familiar",
     "GraphFile",
     "GraphSpec",
     "HeadInputs",

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.contract.errors import InvalidBundleError, MissingTierError
 from model.contract.prototype import GateFusion
@@ -61,6 +61,17 @@ class TrainingRecord(_Record):
     curves: dict[str, list[tuple[float, float]]]
 
 
+class Familiar(_Record):
+    """Which images a network is used to: those with high-level features near those of training.
+
+    centre: (D,) mean over images of what `model.runtime.image_vectors` gives for each.
+    distance: from it, within which nearly all of them lie.
+    """
+
+    centre: tuple[float, ...]
+    distance: Annotated[float, Field(gt=0)]
+
+
 class Manifest(_Record):
     """Sizes, numbers and provenance of a bundle. Sides are pixels or cells, square.
 
@@ -82,11 +93,18 @@ class Manifest(_Record):
     presence_threshold: Annotated[float, Field(gt=0, lt=1)]
     max_shot_bytes: Annotated[int, Field(ge=1024)]
     gates: GateFusion = "mean"
+    familiar: Familiar | None = None
     opset: int
     graphs: dict[GraphName, GraphFile]
     tiers: dict[Literal["fp16", "int8"], Tier] = {}
     metrics: dict[str, float]
     training: TrainingRecord | None = None
+
+    @model_validator(mode="after")
+    def _centre_is_a_feature(self) -> Self:
+        if self.familiar is not None and len(self.familiar.centre) != self.high_channels:
+            raise ValueError("the centre of what is familiar is no high-level feature")
+        return self
 
     @property
     def model(self) -> str:

@@ -3,6 +3,7 @@
 from model.runtime.bundle import BundleRuntime, CellsOutput, DeviceUnavailableError, HeadOutput
 from model.runtime.device import Device
 from model.runtime.encoded import Encoded, consecutive
+from model.runtime.familiarity import are_familiar, image_vectors
 from model.runtime.precision import AskedPrecision, resolve_precision
 from model.runtime.refit import Adapt, choose_refit
 from model.runtime.seen import (
@@ -25,9 +26,11 @@ __all__ = [
     "Encoded",
     "HeadOutput",
     "SeenSupports",
+    "are_familiar",
     "cell_shares",
     "choose_refit",
     "consecutive",
+    "image_vectors",
     "leave_one_out",
     "mirrored",
     "originals",

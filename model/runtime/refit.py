@@ -26,8 +26,9 @@ _NO_OFFSET = np.zeros(1, np.float32)
 # Mean IoU of held-out supports by which one choice weighs e times as much as another.
 _TEMPERATURE = 0.02
 # Parts of a single support are more alike than two images: what a fit to the others gains there is
-# less by this elsewhere, and known less well; where to cut is not to be learned there at all.
-_LIKENESS_WITHIN = 0.2
+# less by this elsewhere, and known less well; where to cut is not to be learned there at all. The
+# network's own logit loses more on images that are unlike what it was trained on.
+_LIKENESS_WITHIN = {"familiar": 0.4, "unfamiliar": 0.15}
 _TEMPERATURE_WITHIN = 0.05
 # A fit to one small object learns its size: larger ones elsewhere are missed. Of a single
 # support, the share of the image from which its object is worth a fit.
@@ -79,7 +80,9 @@ def _is_small(seen: SeenSupports) -> bool:
 def _in_an_order_of_their_own(seen: SeenSupports) -> SeenSupports:
     """The same supports, so that the order in which they came leaves no trace in sums of floats."""
     order = sorted(range(len(seen.cells)), key=lambda k: seen.cells[k].tobytes())
-    return SeenSupports(seen.cells[order], seen.shares[order], seen.logits[order])
+    return seen._replace(
+        cells=seen.cells[order], shares=seen.shares[order], logits=seen.logits[order]
+    )
 
 
 def _parts(seen: SeenSupports) -> NDArray[np.intp]:
@@ -109,7 +112,8 @@ def _best_blend(seen: SeenSupports, held_out: Float, own_shares: Float, threshol
     iou = np.array([[_mean_iou(each, seen.shares, cut + o) for o in offsets] for each in blended])
     temperature = _TEMPERATURE
     if seen.single:
-        iou -= _LIKENESS_WITHIN * (1 - own_shares)[:, None]
+        likeness = _LIKENESS_WITHIN["familiar" if seen.familiar else "unfamiliar"]
+        iou -= likeness * (1 - own_shares)[:, None]
         temperature = _TEMPERATURE_WITHIN
     weights = np.exp((iou - iou.max()) / temperature)
     weights /= weights.sum()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from model.contract import SupportPrototype, SupportSet
 from model.runtime.bundle import BundleRuntime, Float
+from model.runtime.familiarity import are_familiar
 
 Pixel = TypeVar("Pixel", bound=np.generic)
 
@@ -21,12 +22,14 @@ class SeenSupports(NamedTuple):
     shares: (K, h, h) the object share of each cell.
     logits: (K, h, h) the network's own answer.
     single: the two are one support.
+    familiar: the first image is like those that the network was trained on.
     """
 
     cells: Float
     shares: Float
     logits: Float
     single: bool = False
+    familiar: bool = True
 
 
 def see_supports(
@@ -52,7 +55,8 @@ def see_supports(
     asked = leave_one_out(shots)
     found = runtime.cells(encoded, np.arange(len(shots), dtype=np.int64), asked)
     shares = cell_shares(masks, found.cells.shape[-1])
-    return SeenSupports(found.cells, shares, found.logits, single)
+    familiar = bool(are_familiar(encoded, runtime.manifest.familiar)[0])
+    return SeenSupports(found.cells, shares, found.logits, single, familiar)
 
 
 def leave_one_out(shots: tuple[SupportPrototype, ...]) -> list[SupportSet]:

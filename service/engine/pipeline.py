@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.contract import (
     InvalidBundleError,
@@ -22,6 +22,7 @@ from model.runtime import (
     Encoded,
     HeadOutput,
     SeenSupports,
+    are_familiar,
     cell_shares,
     choose_refit,
     leave_one_out,
@@ -148,9 +149,13 @@ class Pipeline:
         found: list[CellsOutput] = await self._run("adapt", self._cells, asked, deadline)
         logits, cells = (np.concatenate(parts) for parts in zip(*found, strict=True))
         shares = cell_shares(seen_masks, cells.shape[-1])
-        seen = SeenSupports(cells, shares, logits, single=len(fresh) == 1)
+
+        def fit() -> NDArray[np.float32] | None:
+            familiar = bool(are_familiar(encoded[0], self._manifest.familiar)[0])
+            seen = SeenSupports(cells, shares, logits, len(fresh) == 1, familiar)
+            return choose_refit(seen, adapt, threshold=threshold)
+
         with stage("adapt"):
-            fit = partial(choose_refit, seen, adapt, threshold=threshold)
             return SupportSet(shots, await asyncio.to_thread(fit))
 
     async def encode(

@@ -135,6 +135,18 @@ def test_of_a_single_support_a_quarter_is_held_out_with_its_mirror_image() -> No
     assert kept > 0.5
 
 
+def test_a_single_support_unlike_those_of_training_is_fitted_to_the_more_readily() -> None:
+    cells, shares = _cells(shots=2, channels=4, side=22)
+    cells[1], shares[1] = cells[0, :, :, ::-1], shares[0, :, ::-1]
+    half = np.where(np.arange(22)[:, None] < 6, 20 * shares - 10, np.float32(-10))
+    alike = SeenSupports(cells, shares, np.where(shares == 1, half, np.float32(-10)), single=True)
+    kept = [
+        _own_share(choose_refit(alike._replace(familiar=each), "auto", threshold=0.5))
+        for each in (True, False)
+    ]
+    assert kept[0] > kept[1] + 0.05
+
+
 def test_the_order_of_supports_leaves_no_trace() -> None:
     cells, shares = _cells(shots=4, channels=30, side=22)
     own = 2 * shares - 1
@@ -226,8 +238,9 @@ def test_a_single_support_and_its_mirror_image_are_asked_about_each_other(
     shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
     runtime.images.clear()
     runtime.masks.clear()
-    cells, shares, logits, single = see_supports(runtime, images, masks, shots)
+    cells, shares, logits, single, familiar = see_supports(runtime, images, masks, shots)
     assert single
+    assert familiar  # a bundle that does not say what it is used to
     mirror, queries = runtime.images
     np.testing.assert_array_equal(mirror, images[:, :, ::-1])
     np.testing.assert_array_equal(queries, with_mirrored(images))

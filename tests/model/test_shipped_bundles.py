@@ -16,7 +16,7 @@ from model.contract import (
 )
 from model.data.folds import fold_classes
 from model.evaluation.segmenter import logit_cut
-from model.runtime import BundleRuntime, Encoded
+from model.runtime import BundleRuntime, Encoded, are_familiar
 from service.demo.samples import queries, supports
 from service.settings import Settings
 
@@ -72,6 +72,15 @@ def test_the_duck_is_found(runtime: BundleRuntime) -> None:
         marked = upsample_logits(answer.logits[0], *mask.shape) >= cut
         found.append((marked & mask).sum() / (marked | mask).sum())
     assert np.mean(found) > 0.3  # as it is, without adaptation and at one threshold for all
+
+
+def test_photograph_like_pictures_are_familiar_and_noise_is_not(runtime: BundleRuntime) -> None:
+    side, familiar = runtime.manifest.input_side, runtime.manifest.familiar
+    assert familiar is not None
+    ducks = np.stack([resize_image(each.pixels(), side) for each in supports("duck")])
+    noise = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+    assert are_familiar(runtime.encode(ducks), familiar).all()
+    assert not are_familiar(runtime.encode(noise), familiar).any()
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: str(bundle.name))

@@ -1,0 +1,77 @@
+"""`python -m export.familiar`: what images a bundle's network is used to, into its manifest.
+
+A class of a single support is fitted to it the more readily the less the image is like them
+(`model.runtime.refit`).
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from model.contract import (
+    Familiar,
+    InvalidBundleError,
+    load_manifest,
+    resize_image,
+    write_manifest,
+)
+from model.data.datasets import DatasetError, LabelledImages, open_dataset
+from model.data.mixture import allowed_images
+from model.runtime import BundleRuntime, image_vectors
+
+_MOST_IMAGES = 400
+_WITHIN = 0.99  # of the images, the share that lies within the distance
+_MARGIN = 1.05  # of the distance: images of classes that no training showed lie a little further
+_DIGITS = 5
+
+
+def measure_familiar(bundle: Path, dataset: LabelledImages) -> Familiar:
+    """Centre and distance of images evenly chosen from those without the network's unseen classes.
+
+    Raises:
+        InvalidBundleError: the directory is no intact bundle.
+        DatasetError: every image shows an unseen class.
+    """
+    runtime = BundleRuntime(bundle)
+    training = runtime.manifest.training
+    excluded = frozenset(training.excluded_classes if training else ())
+    allowed = [image.image_index for image in allowed_images([dataset], excluded)]
+    if not allowed:
+        raise DatasetError(f"every image of {dataset.name} shows a class that is to stay unseen")
+    chosen = allowed[:: max(1, len(allowed) // _MOST_IMAGES)]
+    side = runtime.manifest.input_side
+    vectors = np.concatenate(
+        [
+            image_vectors(runtime.encode(resize_image(dataset.read(index)[0], side)[None]))
+            for index in tqdm(chosen, "images", disable=not sys.stderr.isatty())
+        ]
+    )
+    centre = vectors.mean(axis=0, dtype=np.float64).round(_DIGITS)
+    distances = np.linalg.norm(vectors - centre, axis=1)
+    distance = round(_MARGIN * float(np.quantile(distances, _WITHIN)), _DIGITS)
+    return Familiar(centre=tuple(centre.tolist()), distance=distance)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and write the manifest anew; 2 on bad input."""
+    parser = argparse.ArgumentParser(prog="python -m export.familiar", description=__doc__)
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="a set of its training")
+    args = parser.parse_args(arguments)
+    try:
+        familiar = measure_familiar(args.bundle, open_dataset(args.data, split="train"))
+        manifest = load_manifest(args.bundle)
+    except (InvalidBundleError, DatasetError) as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    write_manifest(args.bundle, manifest.model_copy(update={"familiar": familiar}))
+    print(f"{args.bundle}: images within {familiar.distance} of the centre are familiar")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Whether an image is like those of training."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from model.contract import Familiar, Manifest, load_manifest
+from model.runtime import BundleRuntime, are_familiar, image_vectors
+from tests.service.tiny_bundle import SIDE, write_tiny_bundle
+
+RED, GREY = (255, 0, 0), (128, 128, 128)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    return write_tiny_bundle(tmp_path / "tiny")
+
+
+def _plain(*colours: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """An image of each colour alone, (B, S, S, 3)."""
+    return np.stack([np.full((SIDE, SIDE, 3), colour, np.uint8) for colour in colours])
+
+
+def test_vector_is_the_mean_of_unit_features(bundle: Path) -> None:
+    runtime = BundleRuntime(bundle, intra_op_threads=1)
+    images = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
+    encoded = runtime.encode(images)
+    vectors = image_vectors(encoded)
+    high = encoded.to_numpy("high_feature").reshape(3, vectors.shape[1], -1)
+    expected = [(each / np.linalg.norm(each, axis=0)).mean(axis=1) for each in high]
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+    np.testing.assert_allclose(image_vectors(encoded.rows(1, 2)), vectors[1:2])
+
+
+def test_everything_is_familiar_to_a_bundle_that_does_not_say(bundle: Path) -> None:
+    runtime = BundleRuntime(bundle, intra_op_threads=1)
+    assert are_familiar(runtime.encode(_plain(RED, GREY)), None).tolist() == [True, True]
+
+
+def test_a_centre_of_another_width_is_no_manifest(bundle: Path) -> None:
+    manifest = load_manifest(bundle)
+    odd = Familiar(centre=(0.0,) * (manifest.high_channels + 1), distance=1.0)
+    with pytest.raises(ValidationError, match="no high-level feature"):
+        Manifest.model_validate({**manifest.model_dump(), "familiar": odd.model_dump()})
