@@ -49,7 +49,7 @@ async def look_again(
 
     Args:
         resources: of the use cases.
-        queries: with their files.
+        queries: those without a file are not looked at again.
         candidates: for each query the classes that may be worth it.
         classes: by name.
 
@@ -57,14 +57,13 @@ async def look_again(
         ServiceError: what reading an image or asking the engine does.
     """
     side = resources.engine.manifest.input_side
+    files = {k: query.file for k, query in enumerate(queries) if query.file is not None}
     found = await resources.pool.gather(
-        partial(_find_looks, position, query, each, side)
-        for position, (query, each) in enumerate(zip(queries, candidates, strict=True))
-        if each and query.file is not None
+        partial(_find_looks, k, queries[k], candidates[k], side) for k in files if candidates[k]
     )
     with stage("decode"):
         parts = await resources.pool.gather(
-            partial(_read, resources, queries[looks[0].position], looks) for looks in found if looks
+            partial(_read, resources, files[looks[0].position], looks) for looks in found if looks
         )
     flat = [look for looks in found for look in looks]
     seen = await _ask(resources, flat, [pixels for each in parts for pixels in each], classes)
@@ -90,12 +89,10 @@ def _find_looks(
 
 
 def _read(
-    resources: ModelResources, query: QueryImage, looks: Sequence[_Look]
+    resources: ModelResources, file: bytes, looks: Sequence[_Look]
 ) -> list[NDArray[np.uint8]]:
-    if query.file is None:
-        raise AssertionError("only images whose file is kept are looked at again")
     return read_windows(
-        query.file,
+        file,
         looks[0].position,
         [look.window for look in looks],
         side=resources.engine.manifest.input_side,
