@@ -24,8 +24,7 @@ from model.data.mixture import allowed_images
 from model.runtime import BundleRuntime, image_vectors
 
 _MOST_IMAGES = 400
-_WITHIN = 0.99  # of the images, the share that lies within the distance
-_MARGIN = 1.05  # of the distance: images of classes that no training showed lie a little further
+_WITHIN = 0.99  # of the images, the share that counts as like the others
 _DIGITS = 5
 
 
@@ -52,7 +51,7 @@ def measure_familiar(bundle: Path, dataset: LabelledImages) -> Familiar:
     )
     centre = vectors.mean(axis=0, dtype=np.float64).round(_DIGITS)
     distances = np.linalg.norm(vectors - centre, axis=1)
-    distance = round(_MARGIN * float(np.quantile(distances, _WITHIN)), _DIGITS)
+    distance = round(float(np.quantile(distances, _WITHIN)), _DIGITS)
     return Familiar(centre=tuple(centre.tolist()), distance=distance)
 
 
