@@ -121,7 +121,7 @@ async def _find(
     session_id = answer.raise_for_status().json()["session_id"]
     answer = await client.post(
         "/segment",
-        data={"session_id": session_id, "mode": "whole"},
+        data={"session_id": session_id},
         files=files("images", [query.jpeg()]),
     )
     (found,) = answer.raise_for_status().json()["results"][0]["classes"]
