@@ -83,8 +83,9 @@ def _others(shots: Shots, originals: Sequence[int], known: Shots) -> list[Shots]
 
 
 def _same(first: SupportPrototype, second: SupportPrototype) -> bool:
-    """Of the same image and mask, as far as prototypes tell."""
-    return all(map(np.array_equal, first, second))
+    """Of the same image and mask, as far as prototypes tell: tokens may have been thinned since."""
+    vectors = ((first.affinity, second.affinity), (first.guided, second.guided))
+    return all(np.array_equal(one, other) for one, other in vectors)
 
 
 async def _mirror(engine: Engine, support: View) -> Shots:

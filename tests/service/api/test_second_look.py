@@ -181,6 +181,13 @@ async def test_both_views_of_a_support_share_its_room(
     assert kept <= engine.manifest.max_shot_bytes
 
 
+async def test_shot_that_was_thinned_beside_a_small_one_is_still_known(settings: Settings) -> None:
+    async with running(create_app(settings, engine=WordyEngine())) as client:
+        session_id = await new_session(client, [scene(LARGE), scene(SMALL)])
+        again = await post_support(client, [scene(LARGE)], session_id=session_id)
+    assert [shot["predicted_from"] for shot in again.json()["report"]["shots"]] == [1, 1, 1]
+
+
 async def test_label_map_shows_it_too(client: httpx.AsyncClient) -> None:
     session_id, query = await new_session(client, [scene(LARGE)]), scene(SMALL)
     rle = found(await post_segment(client, session_id, [query]))["thing"]
