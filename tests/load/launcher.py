@@ -6,6 +6,7 @@ handler of ordinary errors catches. It strikes once a thread works, and is told 
 
 import argparse
 import ctypes
+import os
 import resource
 import signal
 import sys
@@ -47,7 +48,8 @@ def _strike(identity: int) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(identity), ctypes.py_object(SystemExit)
     )
-    print(KILLED, file=sys.stderr, flush=True)
+    # In one piece: `print` writes the end of the line apart, and the log gets in between.
+    os.write(sys.stderr.fileno(), f"{KILLED}\n".encode())
 
 
 if __name__ == "__main__":
