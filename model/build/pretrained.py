@@ -1,6 +1,7 @@
 """ImageNet weights for the backbones."""
 
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import cast
 from urllib.error import URLError
@@ -15,7 +16,6 @@ from model.nets.backbones import (
     MobileNetV2Backbone,
     PreActResNet50Backbone,
     ResNetBackbone,
-    TwoTrunkBackbone,
     VGGBackbone,
 )
 
@@ -27,23 +27,34 @@ class PretrainedWeightsError(RuntimeError):
     """ImageNet weights are not to be had here; the message names the file to place."""
 
 
-def load_pretrained(backbone: Backbone, weights_dir: Path) -> None:
-    """Load ImageNet weights into a backbone, in place.
+def load_pretrained(backbone: Backbone, weights_dir: Path, *, given: Collection[str] = ()) -> None:
+    """Load ImageNet weights into the trunks of a backbone, in place.
 
     MobileNetV2 and the pre-activation ResNet read `MOBILENET_FILE` and `PREACT_RESNET_FILE` in
     `weights_dir`. The others use torchvision's weights enum, which looks in torch's hub cache and
     downloads what is not there.
 
+    Args:
+        backbone: of one trunk or several.
+        weights_dir: of the files.
+        given: names of the backbone's parameters that have their weights; a trunk of which all
+            have is left as it is, and needs no file.
+
     Raises:
         PretrainedWeightsError: the file is missing, damaged, or cannot be downloaded.
     """
+    for prefix, (trunk, _) in backbone.trunks.items():
+        names = {prefix + name for name, _ in trunk.named_parameters()}
+        if not names <= set(given):
+            _load_trunk(trunk, weights_dir)
+
+
+def _load_trunk(backbone: Backbone, weights_dir: Path) -> None:
+    """Into one that is a single trunk; one of several has nothing of its own."""
     if isinstance(backbone, MobileNetV2Backbone):
         _load_arrays(backbone, weights_dir / MOBILENET_FILE)
     elif isinstance(backbone, PreActResNet50Backbone):
         _load_arrays(backbone, weights_dir / PREACT_RESNET_FILE)
-    elif isinstance(backbone, TwoTrunkBackbone):
-        load_pretrained(backbone.detail, weights_dir)
-        load_pretrained(backbone.semantic, weights_dir)
     elif isinstance(backbone, ResNetBackbone):
         enum = ResNet50_Weights if len(backbone.net.layer3) == 6 else ResNet101_Weights
         state = _torchvision_state(enum.IMAGENET1K_V1)

@@ -77,11 +77,12 @@ class Run:
         self.network_config = config.network
         torch.manual_seed(config.seed)
         self.network = build_network(self.network_config, mask_side=config.label_side)
-        with self.place.first_alone():  # it may have to download them
-            load_pretrained(self.network.backbone, weights_dir)
         self.started = frozenset[str]()
         for bundle in config.start:
             self.started |= set(load_start(self.network, bundle, unseen=config.test_classes))
+        given = {name.removeprefix("backbone.") for name in self.started}
+        with self.place.first_alone():  # it may have to download them
+            load_pretrained(self.network.backbone, weights_dir, given=given)
         self.prepared = prepare(config, self.network, data_root, cache_dir, self.place)
         self.config = config.in_steps(self.prepared.images)
         self.place.settle(self.network, repeatable=config.precision == "fp32")

@@ -179,9 +179,11 @@ def container(stages: dict[str, Stage], built: Built, tmp_path: Path) -> Iterato
     (stage, *_) = (stage for stage in lineage(stages, "cpu") if stage.all("CMD"))
     port = unused_port()
     variables = stage.environment | {"FSS_PORT": str(port), "HOME": str(tmp_path)}
+    variables["FSS_JOBS_DIR"] = ""  # as k8s/base has it; by itself the image keeps jobs in HOME
     path = f"{built.python.parent}:{os.environ['PATH']}"
     # onnxruntime keeps to itself where it thinks that it is tested.
-    around = {name: value for name, value in os.environ.items() if name not in {"CI", TESTING}}
+    foreign = {"CI", TESTING, "XDG_STATE_HOME"}
+    around = {name: value for name, value in os.environ.items() if name not in foreign}
     (_, asking) = stage.all("HEALTHCHECK")[0].split("CMD ")
     check = json.loads(asking)
     check[0] = str(built.python)

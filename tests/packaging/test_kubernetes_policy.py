@@ -130,12 +130,13 @@ def test_without_shared_sessions_there_is_one_replica_and_never_two(overlay: str
 
 
 def test_jobs_have_a_volume_that_one_process_has(overlay: str) -> None:
-    directory = settings_of(overlay).get("FSS_JOBS_DIR")
+    # Unset would be the state directory, which in a pod is the small /tmp of each replica.
+    directory = settings_of(overlay)["FSS_JOBS_DIR"]
     mounts = {m["mountPath"]: m["name"] for m in service_container(overlay)["volumeMounts"]}
     volumes = {v["name"]: v for v in pod(one(overlay, "Deployment"))["volumes"]}
-    assert (directory is not None) == (overlay == "dev")
-    assert ("jobs" in volumes) == (directory is not None)
-    if directory is not None:
+    assert bool(directory) == (overlay == "dev")
+    assert ("jobs" in volumes) == bool(directory)
+    if directory:
         claim = volumes[mounts[directory]]["persistentVolumeClaim"]["claimName"]
         volume = one(overlay, "PersistentVolumeClaim", claim)
         assert volume["spec"]["accessModes"] == ["ReadWriteOncePod"]

@@ -263,3 +263,17 @@ def test_an_existing_run_is_not_overwritten(
     assert _command(monkeypatch, root, tmp_path, RECIPE, "weights") == 2
     assert "--resume" in capsys.readouterr().err
     assert (tmp_path / "checkpoint.pt").read_bytes() == b"kept"
+
+
+def test_from_a_bundle_no_other_weights_are_needed(root: Path, tmp_path: Path) -> None:
+    recipe = RECIPE | {"start": str(Path("model/bundles/lite").resolve()), "cache": None}
+    run = Run(
+        TrainConfig.model_validate(recipe),
+        out=tmp_path / "out",
+        data_root=root / "data",
+        weights_dir=tmp_path / "none",
+        cache_dir=tmp_path / "cache",
+    )
+    _train_until(run, 1)
+    backbone = {name for name in run.started if name.startswith("backbone.")}
+    assert len(backbone) == len(list(run.network.backbone.named_parameters()))
