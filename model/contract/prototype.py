@@ -1,5 +1,6 @@
 """What a support image leaves behind, and how a batch of classes is laid out for the head."""
 
+import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -72,6 +73,11 @@ class SupportSet(NamedTuple):
         return self if self.close is None else self.close
 
     @property
+    def adapted(self) -> bool:
+        """Whether the head's answer is corrected for it, as a whole or from near."""
+        return self.refit is not None or (self.close is not None and self.close.adapted)
+
+    @property
     def nbytes(self) -> int:
         """Bytes the arrays occupy."""
         refit_bytes = 0 if self.refit is None else self.refit.nbytes
@@ -92,14 +98,37 @@ class SupportSet(NamedTuple):
         return self._replace(shots=tuple(thin(shot) for shot in self.shots))
 
     def extended(self, more: "SupportSet") -> "SupportSet":
-        """With further shots of the class; a refit of theirs takes the place of the one here."""
-        refit = self.refit if more.refit is None else more.refit
-        side = self.side if more.side is None else more.side
-        close = None
+        """With further shots of the class; a refit of theirs takes the place of the one here.
+
+        Shots that were seen as a whole alone stand for themselves from near, without their refit.
+        """
+        first, second, close = self, more, None
         if self.close is not None or more.close is not None:
-            close = self.near.extended(more.near)
-        judgements = _joined(self, more)
-        return SupportSet((*self.shots, *more.shots), refit, side, close, judgements)
+            first, second = self._in_both_views(), more._in_both_views()
+            close = first.near.extended(second.near)
+        return SupportSet(
+            (*first.shots, *second.shots),
+            self.refit if more.refit is None else more.refit,
+            _mean_side(self, more),
+            close,
+            _joined(self, more),
+        )
+
+    def _in_both_views(self) -> "SupportSet":
+        """Seen from near too, in the same room: both views share the bytes of a shot."""
+        if self.close is not None:
+            return self
+        whole = self.thinned(max(shot.nbytes for shot in self.shots) // 2)
+        return whole._replace(close=whole._replace(refit=None, judgements=None))
+
+
+def _mean_side(first: SupportSet, second: SupportSet) -> int | None:
+    """The geometric mean over the shots of both, as of shots that come together."""
+    sides = [(len(each.shots), each.side) for each in (first, second) if each.side is not None]
+    if not sides:
+        return None
+    shots = sum(count for count, _ in sides)
+    return round(math.exp(sum(count * math.log(side) for count, side in sides) / shots))
 
 
 def _joined(first: SupportSet, second: SupportSet) -> NDArray[np.float32] | None:

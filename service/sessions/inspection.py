@@ -47,7 +47,7 @@ def session_response(session: Session) -> SessionResponse:
         created=to_datetime(session.created),
         expires_at=to_datetime(session.expires_at),
         classes=[
-            ClassSummary(class_name=name, shots=len(each.shots), adapted=each.refit is not None)
+            ClassSummary(class_name=name, shots=len(each.shots), adapted=each.adapted)
             for name, each in session.classes.items()
         ],
     )

@@ -21,7 +21,7 @@ class ClassAnswer(NamedTuple):
 
     logits: (h, h) of the whole image, or those of its tiles or windows.
     presence: in [0, 1]; `present`: whether that is enough.
-    threshold: least probability of a pixel of it; none: as for all.
+    threshold: least probability of a pixel of it, in [0, 1].
     """
 
     number: int
@@ -29,7 +29,7 @@ class ClassAnswer(NamedTuple):
     logits: NDArray[np.float32] | TiledLogits | NearLogits
     presence: float
     present: bool
-    threshold: float | None = None
+    threshold: float
 
 
 class Labels(NamedTuple):
@@ -43,23 +43,20 @@ class Labels(NamedTuple):
     logit: NDArray[np.float32]
 
 
-def label_pixels(
-    answers: Sequence[ClassAnswer], height: int, width: int, threshold: float
-) -> Labels:
+def label_pixels(answers: Sequence[ClassAnswer], height: int, width: int) -> Labels:
     """Give each pixel to its best class of those that reach their threshold there.
 
     Args:
         answers: of one image, at most 255; of none, every pixel is background.
         height: of the image in pixels.
         width: of the image in pixels.
-        threshold: least probability of a pixel of a class without one of its own, in [0, 1].
     """
     index = np.zeros((height, width), np.uint8)
     best = np.full((height, width), -np.inf, np.float32)
     # One class at a time: all at once would take P times the image in floats.
     for position, answer in enumerate(answers):
         candidate = _at_full_size(answer.logits, height, width)
-        reached = candidate >= logit(threshold if answer.threshold is None else answer.threshold)
+        reached = candidate >= logit(answer.threshold)
         if position == 0:
             index[reached] = answer.number
             best = candidate

@@ -76,16 +76,19 @@ class NearLogits(NamedTuple):
 
     whole: (h, h).
     windows: parts of the image that were seen from near, and their logits (h, h).
+    shift: added to those of windows, so that both are cut at the same logit.
     """
 
     whole: NDArray[np.float32]
     windows: Sequence[tuple[Window, NDArray[np.float32]]]
+    shift: float = 0.0
 
     def blended(self, height: int, width: int) -> NDArray[np.float32]:
-        """Logits (H, W); what was marked in the whole lies well within the windows."""
+        """Logits (H, W); specks beside what the windows show stay as the whole has them."""
         full = upsample_logits(self.whole, height, width)
         for window, logits in self.windows:
-            full[window.slices] = upsample_logits(logits, window.height, window.width)
+            near = upsample_logits(logits, window.height, window.width)
+            full[window.slices] = near + np.float32(self.shift)
         return full
 
 

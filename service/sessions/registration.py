@@ -62,7 +62,7 @@ def _answer(
         session_id=session.session_id,
         class_name=form.class_name,
         shots=len(kept.shots),
-        adapted=kept.refit is not None,
+        adapted=kept.adapted,
         created=to_datetime(session.created),
         expires_at=to_datetime(session.expires_at),
         model=session.model,

@@ -24,11 +24,15 @@ _MOST_OF_AN_IMAGE = 8  # windows of all its classes; what is smallest gains most
 
 
 class Candidate(NamedTuple):
-    """A class by its name in an image, its logits (h, h) of the whole, and what marks a pixel."""
+    """A class by its name in an image, and its logits (h, h) of the whole.
+
+    cut: the least logit of a marked pixel in the whole; `near_cut`: in windows, by the near view.
+    """
 
     name: str
     logits: NDArray[np.float32]
     cut: float
+    near_cut: float
 
 
 class _Look(NamedTuple):
@@ -67,19 +71,29 @@ async def look_again(
         )
     flat = [look for looks in found for look in looks]
     seen = await _ask(resources, flat, [pixels for each in parts for pixels in each], classes)
-    whole = {(k, each.name): each.logits for k, asked in enumerate(candidates) for each in asked}
-    return {key: NearLogits(whole[key], windows) for key, windows in seen.items()}
+    whole = {(k, each.name): each for k, asked in enumerate(candidates) for each in asked}
+    return {
+        key: NearLogits(whole[key].logits, windows, _shift(whole[key]))
+        for key, windows in seen.items()
+    }
+
+
+def _shift(candidate: Candidate) -> float:
+    """What brings logits of windows to where those of the whole are cut; both may be cut at 0."""
+    if candidate.near_cut == candidate.cut:
+        return 0.0
+    return candidate.cut - candidate.near_cut
 
 
 def _find_looks(
     position: int, query: QueryImage, candidates: Sequence[Candidate], side: int
 ) -> Sequence[_Look]:
-    """Where to look again in one image; for all that a class marked, or for none of it."""
+    """Where to look again in one image; for a class in all of its windows, or in none."""
     by_class: list[list[_Look]] = []
-    for name, logits, cut in candidates:
-        marked = upsample_logits(logits, side, side) >= cut
+    for each in candidates:
+        marked = upsample_logits(each.logits, side, side) >= each.cut
         windows = find_windows(marked, query.height, query.width)
-        by_class.append([_Look(position, name, window) for window in windows])
+        by_class.append([_Look(position, each.name, window) for window in windows])
     by_class.sort(key=lambda looks: sum(look.window.area for look in looks))
     chosen: list[_Look] = []
     for looks in by_class:
@@ -114,12 +128,17 @@ async def _ask(
         by_class: defaultdict[str, list[int]] = defaultdict(list)
         for number, look in enumerate(looks[start : start + _BATCH], start=start):
             by_class[look.name].append(number)
-        found = await asyncio.gather(
-            *(
+        asked = [
+            asyncio.ensure_future(
                 resources.engine.segment([parts[k] for k in numbers], [classes[name].near])
-                for name, numbers in by_class.items()
             )
-        )
+            for name, numbers in by_class.items()
+        ]
+        try:
+            found = await asyncio.gather(*asked)
+        finally:
+            for each in asked:  # where one has failed, nobody waits for the others
+                each.cancel()
         for numbers, answer in zip(by_class.values(), found, strict=True):
             for number, logits in zip(numbers, answer.logits[:, 0], strict=True):
                 look = looks[number]

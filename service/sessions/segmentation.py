@@ -20,12 +20,12 @@ from service.errors import (
 from service.imaging import encode_label_map
 from service.schemas import ImageResult, SegmentForm, SegmentResponse
 from service.sessions.decoded import QueryImage
-from service.sessions.judging import class_threshold
 from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels, logit
 from service.sessions.mosaic import TiledLogits
 from service.sessions.resources import ModelResources, Resources
-from service.sessions.scale import Seen, tile_sides
+from service.sessions.scale import Seen, tile_sides, tile_view
 from service.sessions.second_look import Candidate, look_again
+from service.sessions.thresholds import Thresholds
 from service.sessions.tiling import Tiles, lay_tiles, require_time, segment_tiles
 from service.sessions.uploads import drained, read_pixels, read_query
 from service.stores import Session, SessionKey
@@ -130,16 +130,16 @@ async def _label(
     found = await resources.engine.segment(
         [query.pixels for query in queries], list(selection.classes.values())
     )
-    threshold = resources.threshold if isinstance(form.threshold, str | None) else form.threshold
+    thresholds = Thresholds.asked(form, resources)
 
     def label(query: QueryImage, answers: Sequence[ClassAnswer]) -> Finished:
         if form.absent == "drop":
             answers = [answer for answer in answers if answer.present]
         with resources.gate.entry() as enter:
             enter(query.height * query.width)
-            return finish(label_pixels(answers, query.height, query.width, threshold), answers)
+            return finish(label_pixels(answers, query.height, query.width), answers)
 
-    wholes = [_answers(resources, form, selection, found, k) for k in range(len(queries))]
+    wholes = [_answers(resources, selection, thresholds, found, k) for k in range(len(queries))]
     layouts = [
         _lay_tiles(resources, form, selection, query, logits, answers)
         for query, logits, answers in zip(queries, found.logits, wholes, strict=True)
@@ -147,7 +147,7 @@ async def _label(
     require_time(resources, list(chain(*layouts)), late_at - time.monotonic())
     if form.mode == "auto":
         candidates = [
-            _worth_another_look(form, logits, answers, tiles, threshold)
+            _worth_another_look(form, selection, thresholds, logits, answers, tiles)
             for logits, answers, tiles in zip(found.logits, wholes, layouts, strict=True)
         ]
         near = await look_again(resources, queries, candidates, selection.classes)
@@ -163,7 +163,11 @@ async def _label(
             async with resources.tiling:
                 image = await _decode(resources, query.file, position)
                 tiled = await segment_tiles(resources, image, tiles, selection.classes)
-                answers = [_closer(answer, tiled.get(answer.name)) for answer in answers]
+                closer = partial(_closer, resources, selection, thresholds)
+                answers = [
+                    closer(answer, tiled[answer.name]) if answer.name in tiled else answer
+                    for answer in answers
+                ]
                 del image, tiled
                 with stage("mask"):
                     finished[position] = await resources.pool.run(partial(label, query, answers))
@@ -180,27 +184,25 @@ async def _label(
 
 def _answers(
     resources: ModelResources,
-    form: SegmentForm,
     selection: _Selection,
+    thresholds: Thresholds,
     found: Answers,
     position: int,
 ) -> list[ClassAnswer]:
     """Of the classes in `images[position]`, looked at as a whole."""
     least = resources.engine.manifest.presence_threshold
 
-    asked = form.threshold
-    if asked is None and resources.threshold_override is None:
-        asked = "calibrated"
-
-    def own(name: str) -> float | None:
-        if asked != "calibrated":
-            return None
-        return class_threshold(selection.classes[name], resources.threshold)
-
     return [
-        ClassAnswer(number, name, logits, float(presence), bool(presence >= least), own(name))
-        for number, (name, logits, presence) in enumerate(
-            zip(selection.classes, found.logits[position], found.presence[position], strict=True),
+        ClassAnswer(
+            number, name, logits, float(presence), bool(presence >= least), thresholds.of(supports)
+        )
+        for number, ((name, supports), logits, presence) in enumerate(
+            zip(
+                selection.classes.items(),
+                found.logits[position],
+                found.presence[position],
+                strict=True,
+            ),
             start=1,
         )
     ]
@@ -234,19 +236,22 @@ def _lay_tiles(
 
 def _worth_another_look(
     form: SegmentForm,
+    selection: _Selection,
+    thresholds: Thresholds,
     logits: NDArray[np.float32],
     answers: Sequence[ClassAnswer],
     tiles: Sequence[Tiles],
-    threshold: float,
 ) -> list[Candidate]:
     """The classes of an image that are sent and do not come from tiles, by `logits` (P, h, h)."""
     tiled = set(chain.from_iterable(each.names for each in tiles))
+
+    def candidate(answer: ClassAnswer, whole: NDArray[np.float32]) -> Candidate:
+        supports = selection.classes[answer.name]
+        near = thresholds.of(supports, supports.near)
+        return Candidate(answer.name, whole, logit(answer.threshold), logit(near))
+
     return [
-        Candidate(
-            answer.name,
-            each,
-            logit(threshold if answer.threshold is None else answer.threshold),
-        )
+        candidate(answer, each)
         for answer, each in zip(answers, logits, strict=True)
         if answer.name not in tiled and (answer.present or form.absent != "drop")
     ]
@@ -259,13 +264,22 @@ async def _decode(resources: Resources, file: bytes, position: int) -> NDArray[n
         return await resources.pool.run(partial(read, file, position))
 
 
-def _closer(answer: ClassAnswer, tiled: TiledLogits | None) -> ClassAnswer:
-    """The answer of the tiles, if there are any; what is in one of them is in the image."""
-    if tiled is None:
-        return answer
+def _closer(
+    resources: ModelResources,
+    selection: _Selection,
+    thresholds: Thresholds,
+    answer: ClassAnswer,
+    tiled: TiledLogits,
+) -> ClassAnswer:
+    """The answer of the tiles; what is in one of them is in the image."""
+    supports = selection.classes[answer.name]
+    view = tile_view(supports, resources.engine.manifest.input_side).supports
     presence = float(tiled.presence.max())
     return answer._replace(
-        logits=tiled, presence=presence, present=presence >= tiled.least_presence
+        logits=tiled,
+        presence=presence,
+        present=presence >= tiled.least_presence,
+        threshold=thresholds.of(supports, view),
     )
 
 

@@ -24,9 +24,9 @@ class Spread(NamedTuple):
     @classmethod
     def over(cls, length: int, side: int) -> "Spread":
         """As few tiles as overlap enough; one that is longer than the axis is cut to it."""
-        if side >= length:
+        steps = _steps(length, side)
+        if not steps:
             return cls((0,), length, length)
-        steps = math.ceil((length - side) / (side * (1 - OVERLAP)))
         return cls(
             tuple(round(i * (length - side) / steps) for i in range(steps + 1)), side, length
         )
@@ -44,6 +44,11 @@ class Spread(NamedTuple):
         ]
 
 
+def _steps(length: int, side: int) -> int:
+    """How many tiles follow the first along an axis, so that neighbours overlap enough."""
+    return max(0, math.ceil((length - side) / (side * (1 - OVERLAP))))
+
+
 class Grid(NamedTuple):
     """The tiles of an image."""
 
@@ -53,11 +58,10 @@ class Grid(NamedTuple):
     @classmethod
     def over(cls, height: int, width: int, side: int, *, max_tiles: int) -> "Grid":
         """Square tiles of `side` pixels, or of more where they would be more than `max_tiles`."""
-        grid = cls(Spread.over(height, side), Spread.over(width, side))
-        while grid.tiles > max_tiles:
+        # By number first: an image of a single row may be millions of tiles long.
+        while (_steps(height, side) + 1) * (_steps(width, side) + 1) > max_tiles:
             side += max(1, side // 16)
-            grid = cls(Spread.over(height, side), Spread.over(width, side))
-        return grid
+        return cls(Spread.over(height, side), Spread.over(width, side))
 
     @property
     def tiles(self) -> int:

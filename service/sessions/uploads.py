@@ -117,7 +117,8 @@ def read_windows(
         with gate.entry() as enter, _located(f"images[{position}]"):
             image = decode_image(data, max_pixels=max_pixels, on_size=enter)
             for window in missing:
-                found[window] = resize_image(np.ascontiguousarray(image[window.slices]), side)
+                # A copy: what is kept must not keep the whole image, of which it may be a part.
+                found[window] = resize_image(image[window.slices].copy(), side)
         if whole:
             for window in missing:
                 part = QueryImage(found[window], window.height, window.width)
@@ -158,13 +159,14 @@ def read_support(
         window = find_close_up(mask) if 0 < share < 1 else None
         shares = [resize_mask(part, side) for part in _parts(mask, window)]
         del mask
-    with gate.entry() as enter, _located(f"images[{position}]"):
-        image = decode_image(image_data, max_pixels=max_pixels, on_size=enter)
+    with gate.entry() as enter:
+        with _located(f"images[{position}]"):
+            image = decode_image(image_data, max_pixels=max_pixels, on_size=enter)
         height, width = image.shape[:2]
+        with _located(f"masks[{position}]"):
+            _check_mask(shape, share, height, width)
         pixels = [resize_image(part, side) for part in _parts(image, window)]
         del image
-    with _located(f"masks[{position}]"):
-        _check_mask(shape, share, height, width)
     areas = [height * width, *([] if window is None else [window.area])]
     sides = [round(math.sqrt(area)) for area in areas]
     whole, *close = map(View, pixels, shares, sides)

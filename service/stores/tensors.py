@@ -81,7 +81,10 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
         rest = {name: each for name, each in tensors.items() if name.removeprefix(_CLOSE) == name}
         if len(near) + len(rest) != len(tensors):
             raise InvalidArchiveError("a class is seen from near more than once")
-        return from_tensors(rest, spec)._replace(close=from_tensors(near, spec))
+        whole, close = from_tensors(rest, spec), from_tensors(near, spec)
+        if len(close.shots) != len(whole.shots) or close.side is None:
+            raise InvalidArchiveError("a class is not seen from near as often as it has shots")
+        return whole._replace(close=close)
     if set(tensors) - _OPTIONAL != _NAMES:
         raise InvalidArchiveError("a class lacks tensors, or has some that do not belong there")
     counts = _token_counts(tensors["token_counts"])

@@ -89,6 +89,45 @@ def test_more_shots_come_behind_and_a_later_refit_takes_the_place() -> None:
     assert SupportSet((first,)).extended(SupportSet((second,))).refit is None
 
 
+def _seen(number: int, tokens: int, side: int, refit: float | None = None) -> SupportSet:
+    weights = None if refit is None else np.full(6, refit, np.float32)
+    return SupportSet((_shot(number, tokens),), weights, side)
+
+
+def test_shots_of_one_view_stand_for_themselves_in_the_other() -> None:
+    judged = np.ones((1, 35), np.float32)
+    small = _seen(1, 4, side=1000, refit=1)._replace(close=_seen(2, 4, side=100, refit=2))
+    large = _seen(3, 40, side=3000, refit=3)._replace(judgements=judged)
+    for kept, order in ((small.extended(large), (1, 3)), (large.extended(small), (3, 1))):
+        assert [shot.affinity[0] for shot in kept.shots] == list(order)
+        assert [shot.affinity[0] for shot in kept.near.shots] == [2 if n == 1 else n for n in order]
+        assert kept.side == round((1000 * 3000) ** 0.5)
+        assert kept.near.side == round((100 * 3000) ** 0.5)
+        assert kept.near.refit is not None
+        assert kept.near.refit[0] == 2  # a refit to wholes does not serve from near
+        assert kept.near.judgements is None
+        assert kept.adapted
+    assert (large.extended(small).refit, small.extended(large).refit) == (small.refit, large.refit)
+
+
+def test_both_views_of_shots_share_the_room_that_one_had() -> None:
+    small = _seen(1, 4, side=1000)._replace(close=_seen(2, 4, side=100))
+    large = _seen(3, 400, side=3000)
+    kept = large.extended(small)
+    assert kept.close is not None
+    assert kept.shots[0].nbytes + kept.close.shots[0].nbytes <= large.nbytes
+    assert len(kept.shots[0].tokens) > 100
+    assert kept.shots[1].tokens is small.shots[0].tokens
+
+
+def test_side_is_a_mean_over_the_shots_that_have_one() -> None:
+    first = _seen(1, 1, side=100)
+    assert first.extended(SupportSet((_shot(2, 1),))).side == 100
+    two = SupportSet((_shot(2, 1), _shot(3, 1)), side=800)
+    assert first.extended(two).side == 400
+    assert not first.extended(two).adapted
+
+
 def test_tokens_are_thinned_evenly_to_the_bytes_of_a_shot() -> None:
     tokens = np.arange(200, dtype=np.float16).reshape(100, 2)
     kept = thin_tokens(tokens, channels=5, max_bytes=3 * 5 * 2 + 10 * 4)

@@ -114,6 +114,20 @@ async def test_mask_follows_the_displayed_frame(client: httpx.AsyncClient) -> No
     assert (await register(png(turned.astype(np.uint8)))).status_code == 201
 
 
+async def test_mask_of_another_size_whose_small_object_lies_outside_the_image(
+    client: httpx.AsyncClient,
+) -> None:
+    wide = picture(height=300, width=400, box=(100, 350, 20, 20))
+    tall = picture(height=400, width=300)
+    response = await client.post(
+        "/support",
+        data={"class_name": "thing"},
+        files=files("images", [tall.image_png]) + files("masks", [wide.mask_png]),
+    )
+    problem = assert_problem(response, 422, "mask_size_mismatch")
+    assert problem["location"] == "masks[0]"
+
+
 def bomb() -> bytes:
     """A PNG of a few bytes whose header, checksum and all, announces 1.6 gigapixels."""
     small = png(np.zeros((1, 1), np.uint8))

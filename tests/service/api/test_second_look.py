@@ -1,5 +1,6 @@
 """`POST /segment` looks again, from near, where an image shows little of a class."""
 
+import asyncio
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
@@ -16,9 +17,10 @@ from model.contract import SupportSet
 from model.runtime import Adapt
 from service.app import create_app
 from service.engine import Answers, Coverage, FakeEngine, ImageU8
+from service.errors import QueueFullError
 from service.imaging import decode_image
 from service.settings import Settings
-from tests.service.http_api import new_session, post_segment, post_support, running
+from tests.service.http_api import assert_problem, new_session, post_segment, post_support, running
 from tests.service.pictures import BLUE, RED, Picture, iou, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -38,14 +40,16 @@ def scene(*boxes: Box, colour: tuple[int, int, int] = RED) -> Picture:
 
 
 class CountingEngine(FakeEngine):
-    """Notes how many images and classes each call brings."""
+    """Notes how many images and classes a call brings, and the scale at which classes were seen."""
 
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[tuple[int, int]] = []
+        self.sides: list[list[int | None]] = []
 
     async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
         self.calls.append((len(images), len(classes)))
+        self.sides.append([each.side for each in classes])
         return await super().segment(images, classes)
 
 
@@ -124,15 +128,85 @@ async def test_what_is_not_sent_is_not_looked_for_again(settings: Settings) -> N
 async def test_windows_of_an_image_are_bounded_and_the_smallest_go_first(
     settings: Settings,
 ) -> None:
-    engine, names = CountingEngine(), [f"class {number}" for number in range(6)]
+    engine = CountingEngine()
+    red = scene((10, 10, 60, 60), (10, 150, 60, 60), (150, 10, 60, 60))
+    blue = scene((101, 113, 21, 17), (101, 203, 21, 17), (11, 263, 21, 17), colour=BLUE)
+    query = Picture(np.where(blue.mask[..., None], blue.image, red.image), red.mask)
     async with running(create_app(settings, engine=engine)) as client:
-        session_id = await new_session(client, [scene(LARGE)], names[0])
-        for name in names[1:]:
-            await post_support(client, [scene(LARGE)], name, session_id=session_id)
-        query = scene(SMALL, (10, 10, 20, 20), (200, 280, 30, 30))
-        (await post_segment(client, session_id, [query])).raise_for_status()
-    assert engine.calls[0] == (1, 6)
-    assert engine.calls[1:] == [(3, 1), (3, 1)]  # 8 at most, and all of a class or none
+        session_id = await new_session(client, [scene(LARGE)], "red")
+        for name in ("blue", "blue too"):
+            await post_support(client, [scene(LARGE, colour=BLUE)], name, session_id=session_id)
+        near = found(await post_segment(client, session_id, [query]))
+        assert engine.calls == [(1, 3), (3, 1), (3, 1)]  # 8 at most, and all of a class or none
+        whole = found(await post_segment(client, session_id, [query], mode="whole"))
+    np.testing.assert_array_equal(near["red"], whole["red"])
+    assert iou(near["blue"], blue.mask) > 0.95 > iou(whole["blue"], blue.mask)
+
+
+async def test_each_window_is_of_its_own_image_however_many_there_are(
+    settings: Settings,
+) -> None:
+    engine = CountingEngine()
+    queries = [
+        scene((10 + 12 * k, 10, 20, 20), (150 - 9 * k, 150, 25, 20), (40, 280 - 9 * k, 30, 30))
+        for k in range(5)
+    ]
+    async with running(create_app(settings, engine=engine)) as client:
+        session_id = await new_session(client, [scene(LARGE)])
+        answer = await post_segment(client, session_id, queries)
+    assert engine.calls == [(5, 1), (8, 1), (7, 1)]
+    for k, query in enumerate(queries):
+        assert iou(found(answer, k)["thing"], query.mask) > 0.95
+
+
+async def test_windows_are_asked_about_with_the_view_from_near(settings: Settings) -> None:
+    engine = CountingEngine()
+    async with running(create_app(settings, engine=engine)) as client:
+        session_id = await new_session(client, [scene(SMALL)])
+        (await post_segment(client, session_id, [scene(SMALL)])).raise_for_status()
+    assert engine.sides == [[277], [64]]  # of 240 x 320 pixels, and of the close-up
+
+
+class RefusingEngine(CountingEngine):
+    """Has no place for a second look at one of two classes, and is slow with the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.withdrawn = 0
+
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        if not self.calls:
+            return await super().segment(images, classes)
+        self.calls.append((len(images), len(classes)))
+        if len(self.calls) == 2:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                self.withdrawn += 1
+                raise
+        raise QueueFullError("too many images wait")
+
+
+async def test_where_one_look_is_refused_the_others_are_withdrawn(settings: Settings) -> None:
+    engine = RefusingEngine()
+    both = scene(SMALL)
+    blue = scene((200, 280, 30, 33), colour=BLUE)
+    both = Picture(np.where(blue.mask[..., None], blue.image, both.image), both.mask)
+    async with running(create_app(settings, engine=engine)) as client:
+        session_id = await new_session(client, [scene(LARGE)], "red")
+        await post_support(client, [scene(LARGE, colour=BLUE)], "blue", session_id=session_id)
+        response = await post_segment(client, session_id, [both])
+        assert_problem(response, 503, "queue_full")
+        await asyncio.sleep(0)
+        assert engine.withdrawn == 1
+
+
+async def test_without_a_cache_the_image_is_read_once_more(settings: Settings) -> None:
+    uncached = settings.model_copy(update={"decode_cache_bytes": 0})
+    async with running(create_app(uncached, engine=FakeEngine())) as client:
+        session_id = await new_session(client, [scene(LARGE)])
+        answer = await post_segment(client, session_id, [scene(SMALL)])
+    assert iou(found(answer)["thing"], scene(SMALL).mask) > 0.95
 
 
 async def test_image_seen_lately_is_not_decoded_again(

@@ -9,8 +9,9 @@ import pytest
 from service.errors import CorruptImageError, ImageTooLargeError
 from service.imaging import decode_image
 from service.sessions import DecodedImages, PixelGate
+from service.sessions.close_up import Window
 from service.sessions.decoded import FileKey, QueryImage
-from service.sessions.uploads import read_query
+from service.sessions.uploads import read_query, read_windows
 from tests.service.pictures import picture
 
 SIDE = 64
@@ -97,3 +98,20 @@ def test_what_cannot_be_read_is_refused_each_time(decodings: list[bytes]) -> Non
         with pytest.raises(ImageTooLargeError):
             _reader(images, max_pixels=9)(picture().image_png)
     assert (len(decodings), images.nbytes) == (4, 0)
+
+
+def test_a_kept_window_does_not_keep_its_image() -> None:
+    image = picture(height=40 * SIDE, width=SIDE)
+    images = DecodedImages(9 * ONE)
+    (part,) = read_windows(
+        image.image_png,
+        0,
+        [Window(3, 0, SIDE, SIDE)],  # at the network's own size, so that nothing is resized
+        side=SIDE,
+        max_pixels=10**6,
+        gate=PixelGate(10**6),
+        decoded=images,
+    )
+    np.testing.assert_array_equal(part, image.image[3 : 3 + SIDE])
+    assert images.nbytes == ONE
+    assert part.base is None or part.base.nbytes == ONE

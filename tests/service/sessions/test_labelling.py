@@ -9,12 +9,18 @@ from service.sessions.labelling import ClassAnswer, Labels, describe_classes, la
 INF = np.inf
 
 
-def asked(logits: NDArray[np.float32], number: int = 1, presence: float = 0.9) -> ClassAnswer:
-    return ClassAnswer(number, "abc"[number % 3], logits, presence, presence >= 0.5)
+def asked(
+    logits: NDArray[np.float32], number: int = 1, presence: float = 0.9, threshold: float = 0.5
+) -> ClassAnswer:
+    name = "abc"[number % 3]
+    return ClassAnswer(number, name, logits, presence, presence >= 0.5, threshold)
 
 
-def maps(*rows: list[list[float]]) -> list[ClassAnswer]:
-    return [asked(np.array(row, np.float32), number) for number, row in enumerate(rows, start=1)]
+def maps(*rows: list[list[float]], threshold: float = 0.5) -> list[ClassAnswer]:
+    return [
+        asked(np.array(row, np.float32), number, threshold=threshold)
+        for number, row in enumerate(rows, start=1)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -27,24 +33,31 @@ def maps(*rows: list[list[float]]) -> list[ClassAnswer]:
     ],
 )
 def test_best_class_above_the_threshold(threshold: float, expected: list[list[int]]) -> None:
-    logits = maps([[3, 0], [-1, -4]], [[1, 2], [-2, 5]])
-    labels = label_pixels(logits, 2, 2, threshold)
+    answers = maps([[3, 0], [-1, -4]], [[1, 2], [-2, 5]], threshold=threshold)
+    labels = label_pixels(answers, 2, 2)
     np.testing.assert_array_equal(labels.class_index, expected)
     np.testing.assert_array_equal(labels.logit, [[3, 2], [-1, 5]])
 
 
+def test_each_class_has_a_threshold_of_its_own() -> None:
+    strict = asked(np.array([[2.0, 2.0, -1.0]], np.float32), 1, threshold=0.9)
+    lenient = asked(np.array([[1.0, -3.0, -1.0]], np.float32), 2, threshold=0.5)
+    labels = label_pixels([strict, lenient], 1, 3)
+    np.testing.assert_array_equal(labels.class_index, [[2, 0, 0]])
+
+
 def test_probability_at_the_threshold_counts() -> None:
-    assert label_pixels(maps([[0.0]]), 1, 1, 0.5).class_index[0, 0] == 1
+    assert label_pixels(maps([[0.0]]), 1, 1).class_index[0, 0] == 1
 
 
 def test_first_class_wins_a_tie() -> None:
-    labels = label_pixels(maps([[1.0]], [[1.0]]), 1, 1, 0.5)
+    labels = label_pixels(maps([[1.0]], [[1.0]]), 1, 1)
     assert labels.class_index[0, 0] == 1
 
 
 def test_255_classes_fit() -> None:
     classes = [asked(np.full((1, 1), i, np.float32), i) for i in range(1, 256)]
-    assert label_pixels(classes, 1, 1, 0.5).class_index[0, 0] == 255
+    assert label_pixels(classes, 1, 1).class_index[0, 0] == 255
 
 
 def test_score_is_the_mean_probability_inside() -> None:
@@ -60,7 +73,7 @@ def test_score_is_the_mean_probability_inside() -> None:
 
 def test_a_class_keeps_its_number_when_another_is_left_out() -> None:
     first, _, third = maps([[-1, -1]], [[9, 9]], [[1, -1]])
-    labels = label_pixels([first, third], 1, 2, 0.5)
+    labels = label_pixels([first, third], 1, 2)
     np.testing.assert_array_equal(labels.class_index, [[3, 0]])
     assert [entry.area for entry in describe_classes(labels, [first, third], "rle").classes] == [
         0,
@@ -68,8 +81,7 @@ def test_a_class_keeps_its_number_when_another_is_left_out() -> None:
     ]
 
 
-@pytest.mark.parametrize("threshold", [0.0, 0.5])
-def test_an_image_without_any_class_is_background(threshold: float) -> None:
-    labels = label_pixels([], 2, 3, threshold)
+def test_an_image_without_any_class_is_background() -> None:
+    labels = label_pixels([], 2, 3)
     np.testing.assert_array_equal(labels.class_index, np.zeros((2, 3)))
     assert describe_classes(labels, [], "rle").classes == []

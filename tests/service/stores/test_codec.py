@@ -248,7 +248,7 @@ def test_flipped_bits_are_refused_or_make_another_valid_session() -> None:
 
 
 def test_class_seen_from_near_comes_back() -> None:
-    near = random_supports(1)._replace(side=240)
+    near = random_supports(2)._replace(side=240)
     supports = random_supports(2, adapted=True)._replace(side=3464, close=near)
     session = SessionContent("m@1", 1.0, {"thing": supports})
     kept = decode_session(encode_session(session), SPECS).classes["thing"]
@@ -270,3 +270,12 @@ def test_scale_of_another_shape_is_refused(extra: Arrays) -> None:
     tensors = {**to_tensors(random_supports()), **extra}
     with pytest.raises(InvalidArchiveError):
         decode_supports(save(tensors, {"format": "fss-supports", "version": "1"}), SPEC)
+
+
+@pytest.mark.parametrize(("shots", "side"), [(1, 240), (2, None)])
+def test_near_view_of_other_shots_or_of_no_scale_is_refused(shots: int, side: int | None) -> None:
+    two = SupportSet(random_supports().shots[:2], side=3464)
+    supports = two._replace(close=SupportSet(two.shots[:shots], side=side))
+    data = encode_session(SessionContent("m@1", 1.0, {"thing": supports}))
+    with pytest.raises(InvalidArchiveError, match="from near"):
+        decode_session(data, SPECS)

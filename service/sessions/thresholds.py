@@ -1,0 +1,38 @@
+"""The least probability of a pixel of a class, as a request asks for it."""
+
+from typing import NamedTuple, Self
+
+from model.contract import SupportSet
+from service.schemas import SegmentForm
+from service.sessions.judging import class_threshold
+from service.sessions.resources import ModelResources
+
+
+class Thresholds(NamedTuple):
+    """Those of the classes of a request.
+
+    common: of all of them; of each that has none of its own, if `calibrated`.
+    """
+
+    common: float
+    calibrated: bool
+
+    @classmethod
+    def asked(cls, form: SegmentForm, resources: ModelResources) -> Self:
+        """A number is for all; without one, an operator's goes before calibrated ones."""
+        if isinstance(form.threshold, float):
+            return cls(form.threshold, calibrated=False)
+        unless_told = form.threshold is None and resources.threshold_override is None
+        return cls(resources.threshold, calibrated=unless_told or form.threshold == "calibrated")
+
+    def of(self, supports: SupportSet, view: SupportSet | None = None) -> float:
+        """Of a class, in what is seen by one of its views; as a whole, unless given.
+
+        A view with a refit is cut at the model's, which the refit was made for; another one where
+        the shots were judged, as a whole.
+        """
+        if not self.calibrated:
+            return self.common
+        if view is None or view.refit is None:
+            view = supports
+        return class_threshold(view, self.common)
