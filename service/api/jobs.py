@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, status
@@ -79,7 +79,7 @@ async def get_job(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
 
 
 @router.get(
-    "/{job_id}/events", response_class=EventSourceResponse, responses=_EVENTS | problems(404)
+    "/{job_id}/events", response_class=EventSourceResponse, responses=_EVENTS | problems(404, 429)
 )
 async def get_events(
     job_id: str,
@@ -93,8 +93,10 @@ async def get_events(
     An event's id is the number of images finished; with `Last-Event-ID` what is older is left out.
     """
     await desk.get(job_id, owner)
+    watching = desk.watching(owner)
     seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
-    return EventSourceResponse(_events(desk, context, job_id, owner, seen), ping=_PING_S)
+    events = _events(desk, context, job_id, owner, seen)
+    return EventSourceResponse(_while(watching, events), ping=_PING_S)
 
 
 @router.post("/{job_id}/cancel", responses=problems(404))
@@ -127,6 +129,14 @@ async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
     """Forget a job, its images and results."""
     with _written():
         await desk.delete(job_id, owner)
+
+
+async def _while(
+    watching: AbstractContextManager[None], events: AsyncIterator[ServerSentEvent]
+) -> AsyncIterator[ServerSentEvent]:
+    with watching:
+        async for event in events:
+            yield event
 
 
 async def _events(

@@ -4,13 +4,26 @@ import asyncio
 import secrets
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from service.errors import InvalidRequestError, JobNotFoundError, JobStateError
+from service.errors import (
+    InvalidRequestError,
+    JobNotFoundError,
+    JobStateError,
+    TooManyRequestsError,
+)
 from service.formats import ExportOptions, LabelledImage, ZipSink, export_dataset
 from service.job_status import FINISHED, FailedImage, JobResponse
 from service.jobs.archives import unpack_images
@@ -19,12 +32,14 @@ from service.jobs.room import Room
 from service.jobs.runner import SNAPSHOT, JobRunner
 from service.jobs.schemas import JobForm
 from service.jobs.store import Job, JobStore
+from service.jobs.threads import JobThreads
 from service.schemas import ImageResult
 from service.sessions import Resources, require_classes
 from service.sessions.resources import to_datetime
 from service.stores import decode_session, encode_session
 
 _MAX_ERRORS = 100
+_MOST_WATCHED = 16  # streams of one owner
 
 
 class Arrival(NamedTuple):
@@ -70,6 +85,8 @@ class JobDesk:
         self._folders = folders
         self._room = room
         self._max_images = max_images
+        self._threads = JobThreads()
+        self._watched = Counter[str]()
 
     def start(self) -> None:
         """Begin to work."""
@@ -78,6 +95,7 @@ class JobDesk:
     async def close(self) -> None:
         """Stop between images, and let go of the directory."""
         await self._runner.stop()
+        await self._threads.close()
         await asyncio.to_thread(self.store.close)
 
     @property
@@ -94,11 +112,12 @@ class JobDesk:
         """
         async with AsyncExitStack() as stack:
             room = self._room.arrival(owner)
-            take = await asyncio.to_thread(room.__enter__)
-            stack.push_async_callback(asyncio.to_thread, room.__exit__, None, None, None)
+            take = await self._threads.ask(room.__enter__)
+            leave = partial(room.__exit__, None, None, None)
+            stack.push_async_callback(lambda: asyncio.to_thread(leave))
             # Hexadecimal: an id is an argument of commands, so it must not begin with a dash.
             folder = self.store.folder(secrets.token_hex(24))
-            await asyncio.to_thread(partial(folder.mkdir, parents=True, mode=0o700))
+            await self._threads.ask(partial(folder.mkdir, parents=True, mode=0o700))
             try:
                 yield Arrival(owner, folder, take, self._room.require)
             except BaseException:
@@ -120,7 +139,7 @@ class JobDesk:
             update={"images": [], "archive": [], "session_id": session.session_id}
         )
         add = partial(self._add, fields, arrival, list(names), archive, snapshot)
-        job = await self._kept(asyncio.ensure_future(asyncio.to_thread(add)))
+        job = await self._kept(self._threads.work(add))
         self._runner.wake()
         return self._response(job)
 
@@ -171,7 +190,8 @@ class JobDesk:
 
     async def list(self, owner: str) -> list[JobResponse]:
         """An owner's jobs."""
-        return [self._response(job) for job in await asyncio.to_thread(self.store.of_owner, owner)]
+        jobs = await self._threads.ask(partial(self.store.of_owner, owner))
+        return [self._response(job) for job in jobs]
 
     async def get(self, job_id: str, owner: str) -> JobResponse:
         """One job, with what failed.
@@ -179,18 +199,37 @@ class JobDesk:
         Raises:
             JobNotFoundError.
         """
-        job = await asyncio.to_thread(self.store.get, job_id, owner)
+        job = await self._threads.ask(partial(self.store.get, job_id, owner))
         find = partial(self.store.images, job_id, "failed", most=_MAX_ERRORS)
         errors = [
             FailedImage(file_name=each.name, code=each.code or "", detail=each.detail or "")
-            for each in await asyncio.to_thread(find)
+            for each in await self._threads.ask(find)
         ]
         return self._response(job).model_copy(update={"errors": errors})
+
+    def watching(self, owner: str) -> AbstractContextManager[None]:
+        """A block in which an owner watches a job; each stream asks the store now and again.
+
+        Raises:
+            TooManyRequestsError: the owner watches as many as it may.
+        """
+        if self._watched[owner] >= _MOST_WATCHED:
+            raise TooManyRequestsError(f"more than {_MOST_WATCHED} streams of events at once")
+        return self._watched_by(owner)
+
+    @contextmanager
+    def _watched_by(self, owner: str) -> Iterator[None]:
+        self._watched[owner] += 1
+        try:
+            yield
+        finally:
+            self._watched[owner] -= 1
+            self._watched += Counter()  # forgets who watches none any more
 
     async def cancel(self, job_id: str, owner: str) -> JobResponse:
         """Stop a job after the image it is at; one that has ended stays as it is."""
         await self.get(job_id, owner)
-        await asyncio.to_thread(
+        await self._threads.ask(
             partial(self.store.move, job_id, "cancelled", among=("queued", "running"))
         )
         return await self.get(job_id, owner)
@@ -204,8 +243,8 @@ class JobDesk:
         job = await self.get(job_id, owner)
         if job.state not in FINISHED:
             raise JobStateError("the job has not ended")
-        await asyncio.to_thread(self.store.retry_failed, job_id)
-        await asyncio.to_thread(
+        await self._threads.ask(partial(self.store.retry_failed, job_id))
+        await self._threads.ask(
             partial(self.store.move, job_id, "queued", among=("done", "cancelled"))
         )
         self._runner.wake()
@@ -218,7 +257,7 @@ class JobDesk:
             JobNotFoundError.
         """
         await self.cancel(job_id, owner)
-        await asyncio.to_thread(self.store.delete, job_id)
+        await self._threads.work(partial(self.store.delete, job_id))
 
     async def results(self, job_id: str, owner: str) -> IO[bytes]:
         """A temporary file with the zip of what is done, to be closed.
@@ -226,11 +265,11 @@ class JobDesk:
         Raises:
             JobNotFoundError, JobStateError: it has not ended.
         """
-        job = await asyncio.to_thread(self.store.get, job_id, owner)
+        job = await self._threads.ask(partial(self.store.get, job_id, owner))
         if job.state not in FINISHED:
             raise JobStateError("the job has not ended; wait, or cancel it")
         try:
-            return await asyncio.to_thread(self._write_results, job)
+            return await self._threads.work(partial(self._write_results, job))
         except FileNotFoundError as exc:  # deleted in the meantime
             raise JobNotFoundError from exc
 

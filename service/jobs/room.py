@@ -10,7 +10,7 @@ from service.jobs.store import JobStore
 
 
 class Room:
-    """Counts the jobs of each owner, and the bytes of all; blocks, so call it in threads.
+    """Counts the jobs of each owner, and the bytes of all; entering and leaving block.
 
     Args:
         store: of the jobs that there are.
@@ -22,7 +22,8 @@ class Room:
         self._store = store
         self._max_jobs = max_jobs
         self._max_bytes = max_bytes
-        self._lock = threading.Lock()
+        self._counting = threading.Lock()  # held while the store is asked
+        self._lock = threading.Lock()  # of the numbers alone
         self._owners: Counter[str] = Counter()
         self._stored = 0
         self._arriving = 0
@@ -32,7 +33,7 @@ class Room:
         """A block in which a job arrives; it counts however far it is.
 
         Yields:
-            What takes room for that many bytes more, and may be called from any thread.
+            What takes room for that many bytes more, from any thread, and waits for nothing.
 
         Raises:
             LimitExceededError: of the owner's jobs, or of bytes.
@@ -61,11 +62,13 @@ class Room:
             raise LimitExceededError("there is no room for the images; delete jobs")
 
     def _enter(self, owner: str) -> None:
-        with self._lock:
-            if self._store.count_of_owner(owner) + self._owners[owner] >= self._max_jobs:
-                raise LimitExceededError(f"more than {self._max_jobs} jobs; delete one")
-            self._owners[owner] += 1
-            self._stored = self._store.nbytes()
+        with self._counting:
+            jobs, stored = self._store.count_of_owner(owner), self._store.nbytes()
+            with self._lock:
+                if jobs + self._owners[owner] >= self._max_jobs:
+                    raise LimitExceededError(f"more than {self._max_jobs} jobs; delete one")
+                self._owners[owner] += 1
+                self._stored = stored
 
     def _take(self, more: int) -> None:
         with self._lock:
@@ -73,9 +76,11 @@ class Room:
             self._arriving += more
 
     def _leave(self, owner: str, held: int) -> None:
-        with self._lock:
-            # What arrived is stored by now, or gone.
-            self._stored = self._store.nbytes()
-            self._arriving -= held
-            self._owners[owner] -= 1
-            self._owners += Counter()  # forgets whom nothing is left of
+        with self._counting:
+            stored = self._store.nbytes()
+            with self._lock:
+                # What arrived is stored by now, or gone.
+                self._stored = stored
+                self._arriving -= held
+                self._owners[owner] -= 1
+                self._owners += Counter()  # forgets whom nothing is left of

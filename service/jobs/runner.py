@@ -12,7 +12,12 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from service.errors import JobNotFoundError, RetryableError, ServiceError
+from service.errors import (
+    DeadlineExceededError,
+    JobNotFoundError,
+    RetryableError,
+    ServiceError,
+)
 from service.job_status import STATES
 from service.jobs.images import JobImages
 from service.jobs.schemas import JobForm
@@ -26,13 +31,14 @@ _log = logging.getLogger("service.jobs")
 
 _IDLE_S = 60.0
 _BACK_OFF_S, _MAX_BACK_OFF_S = 0.1, 10.0
+_MOST_LATE = 5
 _NEVER_S = 1e9
 SNAPSHOT = "session.safetensors"
 _fields = TypeAdapter(dict[str, object])
 
 
 class _JobGoneError(Exception):
-    """The job is there no more."""
+    """The job is there no more, or not to go on."""
 
 
 class JobRunner:
@@ -146,17 +152,27 @@ class JobRunner:
         except JobNotFoundError as exc:
             raise _JobGoneError from exc
 
+    async def _require_running(self, job: Job) -> None:
+        """End where the job was cancelled or deleted; what is left of it waits, if it is there."""
+        stay = partial(self._store.move, job.job_id, "running", among=("running",))
+        if not await asyncio.to_thread(stay):
+            raise _JobGoneError
+
     async def _segment(self, job: Job, resources: Resources, number: int) -> tuple[str, str] | None:
         """Write the result of one image; why there is none, if so."""
-        folder, back_off_s = self._store.folder(job.job_id), _BACK_OFF_S
+        folder, back_off_s, late = self._store.folder(job.job_id), _BACK_OFF_S, 0
         while True:
             try:
                 data = await asyncio.to_thread(self._images.read, job.job_id, number)
                 answer = await segment(resources, _single(job.form, data), job.owner)
                 await asyncio.to_thread(_keep, folder, number, answer)
-            except RetryableError:  # others go first
+            except (RetryableError, DeadlineExceededError) as exc:  # others go first
+                late += isinstance(exc, DeadlineExceededError)
+                if late > _MOST_LATE:  # by itself it takes longer than any request may
+                    return _failure(exc)
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
+                await self._require_running(job)
             except Exception as exc:  # noqa: BLE001  # one image must not end the job
                 await self._require(job)
                 return _failure(exc)

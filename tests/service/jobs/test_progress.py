@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ import pytest
 from model.contract import SupportSet
 from service.app import create_app
 from service.engine import Answers, FakeEngine, ImageU8
-from service.jobs import Folders, JobImages, JobRunner
-from service.jobs.store import JobStore
+from service.errors import DeadlineExceededError, QueueFullError
+from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room
+from service.jobs.store import Job, JobStore
 from service.settings import Settings
 from service.telemetry import JobMetrics
-from tests.service.http_api import new_session, running
+from tests.service.http_api import assert_problem, new_session, post_segment, running
 from tests.service.jobs.job_calls import SCENES, ended, uploads
 from tests.service.pictures import picture
 from tests.service.scraping import scrape
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 class CountingEngine(FakeEngine):
@@ -149,3 +153,113 @@ async def test_a_request_that_goes_while_its_job_is_made_leaves_none(
         await request
     assert (await client.get("/jobs")).json()["jobs"] == []
     assert list((tmp_path / "jobs" / "files").iterdir()) == []
+
+
+class BusyEngine(CountingEngine):
+    """Comes too late to its first images, as many as it is told."""
+
+    def __init__(self, late: int) -> None:
+        super().__init__()
+        self.late = late
+
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        answers = await super().segment(images, classes)
+        if self.calls <= self.late:
+            raise DeadlineExceededError("the engine did not come to it in time")
+        return answers
+
+
+@pytest.mark.parametrize(("late", "outcome"), [(2, (1, 0)), (10**6, (0, 1))])
+async def test_an_image_that_waited_too_long_is_tried_again_but_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: int, outcome: tuple[int, int]
+) -> None:
+    monkeypatch.setattr("service.jobs.runner._BACK_OFF_S", 0.001)
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=BusyEngine(late))
+    async with running(app) as client:
+        data = {"session_id": await new_session(client, SCENES[:1])}
+        response = await client.post("/jobs", data=data, files=uploads(1))
+        job = await ended(client, response.json()["job_id"])
+    assert (job["done"], job["failed"]) == outcome
+    assert [each["code"] for each in job["errors"]] == ["deadline_exceeded"] * outcome[1]
+
+
+class FullEngine(CountingEngine):
+    """Never has a place."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused_often = asyncio.Event()
+
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        await super().segment(images, classes)
+        if self.calls == 3:
+            self.refused_often.set()
+        raise QueueFullError("too many images wait")
+
+
+async def test_a_job_that_finds_no_place_can_be_cancelled_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.runner._MAX_BACK_OFF_S", 0.01)
+    engine = FullEngine()
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=engine)
+    async with running(app) as client:
+        data = {"session_id": await new_session(client, SCENES[:1])}
+        job_id = (await client.post("/jobs", data=data, files=uploads(2))).json()["job_id"]
+        async with asyncio.timeout(30):
+            await engine.refused_often.wait()
+            cancelled = (await client.post(f"/jobs/{job_id}/cancel")).json()
+            seen = -1
+            while engine.calls != seen:  # it is at rest once nothing is asked any more
+                seen = engine.calls
+                await asyncio.sleep(0.2)
+        assert (cancelled["state"], cancelled["done"], cancelled["failed"]) == ("cancelled", 0, 0)
+        resumed = (await client.post(f"/jobs/{job_id}/resume")).json()
+        assert (resumed["state"], resumed["total"]) == ("queued", 2)
+
+
+async def test_results_that_take_long_hold_up_no_request(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = await made(client)
+    await ended(client, job_id)
+    session_id, released = await new_session(client, SCENES[:1]), threading.Event()
+    write = JobDesk._write_results
+
+    def slow(desk: JobDesk, job: Job) -> Any:
+        released.wait(30)
+        return write(desk, job)
+
+    monkeypatch.setattr(JobDesk, "_write_results", slow)
+    asking = [asyncio.create_task(client.get(f"/jobs/{job_id}/results")) for _ in range(40)]
+    async with asyncio.timeout(10):
+        # Among them hashes and codecs, which are done in threads too.
+        await asyncio.gather(*(asyncio.to_thread(time.sleep, 0) for _ in range(9)))
+        (await post_segment(client, session_id, SCENES[:1])).raise_for_status()
+        assert (await client.get(f"/jobs/{job_id}")).json()["state"] == "done"
+    released.set()
+    assert {(await each).status_code for each in asking} == {200}
+
+
+async def test_streams_of_one_owner_are_bounded(client: httpx.AsyncClient) -> None:
+    job_id = await made(client)
+    desk = client._transport.app.state.context.jobs  # type: ignore[attr-defined]
+    await ended(client, job_id)
+    with ExitStack() as watched:
+        for _ in range(16):
+            watched.enter_context(desk.watching(""))
+        refused = await client.get(f"/jobs/{job_id}/events")
+        assert_problem(refused, 429, "too_many_requests")
+    assert (await client.get(f"/jobs/{job_id}/events")).status_code == 200
+    assert desk._watched == {}
+
+
+async def test_taking_room_waits_for_no_question_to_the_store(tmp_path: Path) -> None:
+    with closing(JobStore(tmp_path / "jobs")) as store:
+        room = Room(store, max_jobs=9, max_bytes=1000)
+        with room.arrival("") as take, store._lock:
+            entering = asyncio.create_task(asyncio.to_thread(room.arrival("else").__enter__))
+            await asyncio.sleep(0.05)
+            await asyncio.wait_for(asyncio.to_thread(take, 10), 5)
+            assert not entering.done()
+        await entering
