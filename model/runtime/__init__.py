@@ -8,12 +8,11 @@ from model.runtime.precision import AskedPrecision, resolve_precision
 from model.runtime.refit import Adapt, choose_refit
 from model.runtime.seen import (
     SeenSupports,
+    SupportImages,
     cell_shares,
-    leave_one_out,
     mirrored,
     originals,
     see_supports,
-    with_mirrored,
 )
 
 __all__ = [
@@ -26,15 +25,14 @@ __all__ = [
     "Encoded",
     "HeadOutput",
     "SeenSupports",
+    "SupportImages",
     "are_familiar",
     "cell_shares",
     "choose_refit",
     "consecutive",
     "image_vectors",
-    "leave_one_out",
     "mirrored",
     "originals",
     "resolve_precision",
     "see_supports",
-    "with_mirrored",
 ]

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 import cv2
@@ -13,15 +14,16 @@ from model.runtime.bundle import BundleRuntime, Float
 from model.runtime.familiarity import are_familiar
 
 Pixel = TypeVar("Pixel", bound=np.generic)
+Shots = tuple[SupportPrototype, ...]
 
 
 class SeenSupports(NamedTuple):
-    """K supports of a class as queries of the others; a single one beside its mirror image, K = 2.
+    """K images of supports as queries of the others; a single one beside its mirror image, K = 2.
 
     cells: (K, F, h, h) what a refit is fitted on.
     shares: (K, h, h) the object share of each cell.
     logits: (K, h, h) the network's own answer.
-    single: the two are one support.
+    single: the two are one image.
     familiar: the first image is like those that the network was trained on.
     """
 
@@ -32,13 +34,71 @@ class SeenSupports(NamedTuple):
     familiar: bool = True
 
 
+class SupportImages(NamedTuple):
+    """The images of a class's supports, each once, however many supports are of it.
+
+    Of one image, a fit to one support has seen the pixels of every other: they are no evidence for
+    each other, and where they mark several objects, none is background to the rest.
+
+    pixels: (G, S, S, 3).
+    masks: (G, S, S) the object shares of all supports of an image together.
+    shots: G groups of prototypes.
+    """
+
+    pixels: NDArray[np.uint8]
+    masks: Float
+    shots: tuple[Shots, ...]
+
+    @classmethod
+    def of(
+        cls, images: Sequence[NDArray[np.uint8]], masks: Sequence[Float], shots: Shots
+    ) -> "SupportImages":
+        """Those of K supports: images (S, S, 3), masks (S, S) and prototypes."""
+        members: dict[bytes, list[int]] = {}
+        for position, image in enumerate(images):
+            digest = hashlib.sha256(image.tobytes()).digest()
+            members.setdefault(digest, []).append(position)
+        groups = list(members.values())
+        return cls(
+            np.stack([images[group[0]] for group in groups]),
+            np.stack([np.max([masks[k] for k in group], axis=0) for group in groups]),
+            tuple(tuple(shots[k] for k in group) for group in groups),
+        )
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one, which its mirror image is to stand beside."""
+        return len(self.shots) == 1
+
+    def mirrored(self) -> tuple[NDArray[np.uint8], Float]:
+        """Images and masks seen in a mirror, left for right."""
+        return mirrored(self.pixels), mirrored(self.masks)
+
+    def beside(
+        self, pixels: NDArray[np.uint8], masks: Float, shots: Sequence[SupportPrototype]
+    ) -> "SupportImages":
+        """With further images of one shot each behind them."""
+        return SupportImages(
+            np.concatenate([self.pixels, pixels]),
+            np.concatenate([self.masks, masks]),
+            (*self.shots, *((shot,) for shot in shots)),
+        )
+
+    def asked(self) -> list[SupportSet]:
+        """For each of G images, two or more, the class as all others show it."""
+        return [
+            SupportSet(tuple(chain(*self.shots[:g], *self.shots[g + 1 :])))
+            for g in range(len(self.shots))
+        ]
+
+
 def see_supports(
     runtime: BundleRuntime,
     images: NDArray[np.uint8],
     masks: Float,
-    shots: tuple[SupportPrototype, ...],
+    shots: Shots,
 ) -> SeenSupports:
-    """What a class's refit is fitted on: each support as a query of the others.
+    """What a class's refit is fitted on: the image of each support as a query of the others.
 
     Args:
         runtime: the bundle.
@@ -46,22 +106,16 @@ def see_supports(
         masks: (K, S, S) their object shares.
         shots: their K prototypes.
     """
-    single = len(shots) == 1
+    seen = SupportImages.of(list(images), list(masks), shots)
+    single = seen.single
     if single:
-        images, masks = with_mirrored(images), with_mirrored(masks)
-        mirror = runtime.encode(images[1:], masks[1:])
-        shots = (*shots, *runtime.prototypes(mirror, masks[1:]))
-    encoded = runtime.encode(images)
-    asked = leave_one_out(shots)
-    found = runtime.cells(encoded, np.arange(len(shots), dtype=np.int64), asked)
-    shares = cell_shares(masks, found.cells.shape[-1])
+        pixels, mask = seen.mirrored()
+        seen = seen.beside(pixels, mask, runtime.prototypes(runtime.encode(pixels, mask), mask))
+    encoded = runtime.encode(seen.pixels)
+    found = runtime.cells(encoded, np.arange(len(seen.pixels), dtype=np.int64), seen.asked())
+    shares = cell_shares(seen.masks, found.cells.shape[-1])
     familiar = bool(are_familiar(encoded, runtime.manifest.familiar)[0])
     return SeenSupports(found.cells, shares, found.logits, single, familiar)
-
-
-def leave_one_out(shots: tuple[SupportPrototype, ...]) -> list[SupportSet]:
-    """For each of K shots, two or more, the class of the others."""
-    return [SupportSet((*shots[:k], *shots[k + 1 :])) for k in range(len(shots))]
 
 
 def originals(images: Sequence[NDArray[np.uint8]], masks: Sequence[Float]) -> list[int]:
@@ -78,11 +132,6 @@ def originals(images: Sequence[NDArray[np.uint8]], masks: Sequence[Float]) -> li
 def mirrored(pixels: NDArray[Pixel]) -> NDArray[Pixel]:
     """Images or masks (K, S, S, ...) seen in a mirror, left for right."""
     return np.ascontiguousarray(pixels[:, :, ::-1])
-
-
-def with_mirrored(pixels: NDArray[Pixel]) -> NDArray[Pixel]:
-    """Images or masks (K, S, S, ...), and behind them their mirror images, (2 K, S, S, ...)."""
-    return np.concatenate([pixels, mirrored(pixels)])
 
 
 def cell_shares(masks: Float, side: int) -> Float:

@@ -22,12 +22,10 @@ from model.runtime import (
     Encoded,
     HeadOutput,
     SeenSupports,
+    SupportImages,
     are_familiar,
     cell_shares,
     choose_refit,
-    leave_one_out,
-    originals,
-    with_mirrored,
 )
 from service.engine.accounts import Accounts
 from service.engine.base import Coverage, EngineCounters, ImageU8
@@ -136,24 +134,21 @@ class Pipeline:
         deadline: float,
     ) -> SupportSet:
         """The shots with the head fitted to them, if it is to be; see `model.runtime.refit`."""
-        fresh = sorted(set(await asyncio.to_thread(originals, images, masks)))
-        seen_images = np.stack([images[k] for k in fresh])
-        seen_masks = np.stack([masks[k] for k in fresh])
-        views = tuple(shots[k] for k in fresh)
-        if len(fresh) == 1:
-            seen_images, seen_masks = with_mirrored(seen_images), with_mirrored(seen_masks)
-            mirror = await self.register([seen_images[1]], [seen_masks[1]], deadline)
-            views = (*views, *mirror)
-        encoded = await self._see("adapt", list(seen_images), deadline)
-        asked = [CellsJob(*each) for each in zip(encoded, leave_one_out(views), strict=True)]
+        seen = await asyncio.to_thread(SupportImages.of, images, masks, shots)
+        single = seen.single
+        if single:
+            pixels, mask = seen.mirrored()
+            seen = seen.beside(pixels, mask, await self.register([pixels[0]], [mask[0]], deadline))
+        encoded = await self._see("adapt", list(seen.pixels), deadline)
+        asked = [CellsJob(*each) for each in zip(encoded, seen.asked(), strict=True)]
         found: list[CellsOutput] = await self._run("adapt", self._cells, asked, deadline)
         logits, cells = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        shares = cell_shares(seen_masks, cells.shape[-1])
+        shares = cell_shares(seen.masks, cells.shape[-1])
 
         def fit() -> NDArray[np.float32] | None:
             familiar = bool(are_familiar(encoded[0], self._manifest.familiar)[0])
-            seen = SeenSupports(cells, shares, logits, len(fresh) == 1, familiar)
-            return choose_refit(seen, adapt, threshold=threshold)
+            supports = SeenSupports(cells, shares, logits, single, familiar)
+            return choose_refit(supports, adapt, threshold=threshold)
 
         with stage("adapt"):
             return SupportSet(shots, await asyncio.to_thread(fit))

@@ -15,9 +15,9 @@ from model.runtime import (
     CellsOutput,
     Encoded,
     SeenSupports,
+    cell_shares,
     choose_refit,
     see_supports,
-    with_mirrored,
 )
 from model.runtime.refit import Blend, Regression
 from tests.service.tiny_bundle import SIDE, write_tiny_bundle
@@ -243,7 +243,7 @@ def test_a_single_support_and_its_mirror_image_are_asked_about_each_other(
     assert familiar  # a bundle that does not say what it is used to
     mirror, queries = runtime.images
     np.testing.assert_array_equal(mirror, images[:, :, ::-1])
-    np.testing.assert_array_equal(queries, with_mirrored(images))
+    np.testing.assert_array_equal(queries, np.concatenate([images, images[:, :, ::-1]]))
     assert runtime.masks[0] is not None
     np.testing.assert_array_equal(runtime.masks[0], masks[:, :, ::-1])
     first, second = runtime.asked
@@ -265,3 +265,30 @@ def test_each_of_several_supports_is_asked_about_with_the_others(runtime: Watche
     for number, each in enumerate(runtime.asked):
         others = [shot for k, shot in enumerate(shots) if k != number]
         assert [id(shot) for shot in each.shots] == [id(shot) for shot in others]
+
+
+def test_supports_of_one_image_are_one_image_of_several_objects(runtime: Watched) -> None:
+    images, masks = _shown(2)
+    images, masks = images[[0, 1, 0]], masks[[0, 1, 0]]
+    masks[2] = masks[2, ::-1]  # another object
+    shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
+    runtime.images.clear()
+    seen = see_supports(runtime, images, masks, shots)
+    (queries,) = runtime.images
+    np.testing.assert_array_equal(queries, images[:2])
+    together = np.stack([np.maximum(masks[0], masks[2]), masks[1]])
+    np.testing.assert_array_equal(seen.shares, cell_shares(together, seen.shares.shape[-1]))
+    asked = [[id(shot) for shot in each.shots] for each in runtime.asked]
+    assert asked == [[id(shots[1])], [id(shots[0]), id(shots[2])]]
+    assert not seen.single
+
+
+def test_supports_of_one_image_alone_are_a_single_one(runtime: Watched) -> None:
+    images, masks = _shown(1)
+    wider = np.maximum(masks, np.roll(masks, 3, axis=2))
+    both, twice = np.concatenate([masks, wider]), np.repeat(images, 2, axis=0)
+    shots = tuple(runtime.prototypes(runtime.encode(twice, both), both))
+    seen = see_supports(runtime, twice, both, shots)
+    assert seen.single
+    assert [len(each.shots) for each in runtime.asked] == [1, 2]
+    np.testing.assert_array_equal(seen.shares[0], cell_shares(wider, seen.shares.shape[-1])[0])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.contract import SupportPrototype, SupportSet, resize_image, resize_mask
 from model.data.datasets.base import IGNORE, LabelledImages, class_areas
 from model.data.datasets.opening import open_dataset
-from model.runtime import BundleRuntime, Encoded, leave_one_out
+from model.runtime import BundleRuntime, Encoded
 from service.sessions.judging.signals import Prediction, compare, iou_by_threshold, measure
 
 SETS = (
@@ -122,10 +122,11 @@ class Bench:
         return self._support(support.image, mask, support.query)
 
     def _judge(self, supports: Sequence[Support]) -> list[dict[str, Any]]:
-        shots = tuple(support.shot for support in supports)
+        shots = [support.shot for support in supports]
         threshold = self._runtime.manifest.threshold
         judged = []
-        for support, others in zip(supports, leave_one_out(shots), strict=True):
+        for number, support in enumerate(supports):
+            others = SupportSet((*shots[:number], *shots[number + 1 :]))
             asked = [others, SupportSet((support.shot,))]
             answer = self._runtime.head(support.query, np.zeros(2, np.int64), asked)
             found = Prediction(answer.logits[0], float(answer.presence[0]), answer.logits[1])
