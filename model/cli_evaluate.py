@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const="always",
         default="never",
         choices=["never", "always", "auto"],
-        help="fit the head anew to the supports (bundle only); auto: where that helps on them",
+        help="fit the head anew to the supports (bundle only); auto: as far as that helps on them",
     )
     parser.add_argument(
         "--precision",
@@ -124,7 +124,12 @@ def _evaluate(args: argparse.Namespace) -> Evaluation:
 
 def _open(args: argparse.Namespace) -> Opened:
     if args.bundle:
-        opener = partial(open_bundle, adapt=_ADAPT[args.adapt], precision=args.precision)
+        opener = partial(
+            open_bundle,
+            adapt=_ADAPT[args.adapt],
+            threshold=args.threshold,
+            precision=args.precision,
+        )
         path = args.bundle
     elif args.precision != "fp32":
         raise SubjectError("tiers belong to what is served: --precision goes with --bundle")

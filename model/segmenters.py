@@ -51,13 +51,20 @@ class BundleSegmenter:
     Args:
         runtime: the loaded bundle.
         adapt: whether the head is fitted anew to the supports of each episode.
+        threshold: probability at which a fit will be cut; the bundle's own unless given.
         limit_bytes: kept for queries, and as much again for supports.
     """
 
     def __init__(
-        self, runtime: BundleRuntime, *, adapt: Adapt = False, limit_bytes: int = KEPT_BYTES
+        self,
+        runtime: BundleRuntime,
+        *,
+        adapt: Adapt = False,
+        threshold: float | None = None,
+        limit_bytes: int = KEPT_BYTES,
     ) -> None:
         self._runtime, self._adapt = runtime, adapt
+        self._threshold = runtime.manifest.threshold if threshold is None else threshold
         self._side = runtime.manifest.input_side
         self._queries: Recent[Encoded] = Recent(lambda encoded: encoded.nbytes, limit_bytes)
         self._supports: Recent[Shown] = Recent(lambda shown: shown.nbytes, limit_bytes)
@@ -89,8 +96,7 @@ class BundleSegmenter:
         images = np.stack([shown.image for shown in supports])
         masks = np.stack([shown.mask for shown in supports])
         seen = see_supports(self._runtime, images, masks, shots)
-        threshold = self._runtime.manifest.threshold
-        return SupportSet(shots, choose_refit(seen, self._adapt, threshold=threshold))
+        return SupportSet(shots, choose_refit(seen, self._adapt, threshold=self._threshold))
 
 
 class EagerSegmenter:

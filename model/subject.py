@@ -44,9 +44,12 @@ def open_bundle(
     input_side: int | None,
     device: str,
     adapt: Adapt = False,
+    threshold: float | None = None,
     precision: Precision = "fp32",
 ) -> Opened:
     """A bundle, as it is served on a CPU; with `adapt` fitted anew to each episode's supports.
+
+    A fit is made to be cut at `threshold`, or at the bundle's own.
 
     Raises:
         SubjectError: another size than the bundle's own was asked for, or another device.
@@ -74,7 +77,7 @@ def open_bundle(
         excluded_classes=training.excluded_classes if training else (),
     )
     return Opened(
-        (BundleSegmenter(runtime, adapt=adapt),),
+        (BundleSegmenter(runtime, adapt=adapt, threshold=threshold),),
         subject,
         manifest.threshold,
         manifest.presence_threshold,

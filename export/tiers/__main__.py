@@ -50,7 +50,7 @@ def _options(args: argparse.Namespace) -> TierOptions:
     return TierOptions(
         bundle=args.bundle,
         precisions=args.precision,
-        calibration=open_dataset(args.calibration),
+        calibration=open_dataset(args.calibration, split="train"),
         calibration_episodes=args.calibration_episodes,
         test=test,
         test_classes=asked_classes(test, args.folds, args.min_area),

@@ -1,6 +1,6 @@
 """What the graphs of a bundle see at work: episodes of real images, fed to the fp32 tier."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +11,8 @@ from tqdm import tqdm
 from model.contract import SupportSet, collate_classes, resize_image, resize_mask
 from model.data.datasets import DatasetError, LabelledImages
 from model.data.episodes import ClassIndex, draw_episode, index_classes
+from model.data.folds import barred_classes
+from model.data.mixture import allowed_images
 from model.runtime import BundleRuntime
 
 Feed = dict[str, NDArray[np.generic]]
@@ -71,16 +73,14 @@ def known_classes(runtime: BundleRuntime, dataset: LabelledImages, min_area: int
         DatasetError: no class is left with two images.
     """
     training = runtime.manifest.training
-    unseen_names = set(training.excluded_classes) if training else set()
-    names: Mapping[int, str] = dataset.class_names
-    every = index_classes(dataset, tuple(names), min_area)
-    unseen = [rows for c, rows in every.images.items() if names[c] in unseen_names]
-    hidden = np.unique(np.concatenate([np.zeros(0, np.int64), *unseen]))
+    unseen = frozenset(training.excluded_classes if training else ())
+    barred = barred_classes(dataset.class_names, unseen)
+    asked = tuple(c for c in dataset.class_names if c not in barred)
+    allowed = [image.image_index for image in allowed_images([dataset], unseen)]
     known = ClassIndex(
         {
-            c: np.setdiff1d(rows, hidden)
-            for c, rows in every.images.items()
-            if names[c] not in unseen_names
+            c: np.intersect1d(rows, np.asarray(allowed, np.int64))
+            for c, rows in index_classes(dataset, asked, min_area).images.items()
         }
     ).with_at_least(2)
     if not known.images:

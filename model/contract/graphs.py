@@ -72,7 +72,8 @@ HEAD = GraphSpec(
     # Of weights in the reference arithmetic (docs/adr/0009) at the input side: (P, S, S).
     outputs=(
         TensorSpec("logits", ("P", "h", "h")),
-        # Chance that the image holds the class at all, in (0, 1).
+        # Chance that the image holds the class at all, in (0, 1), as of a class of a single shot:
+        # the runtime takes off what it grows by with more, see `Manifest.presence_growth`.
         TensorSpec("presence", ("P",)),
         # What a refit is fitted on: the decoder's last feature and the query feature.
         TensorSpec("cells", ("P", "F", "h", "h")),

@@ -77,6 +77,8 @@ class Manifest(_Record):
 
     `graphs` are fp32; `tiers` hold those of other precisions that passed their gate.
     `max_shot_bytes` bounds what a shot leaves behind, see `prototype.thin_tokens`.
+    `presence_growth` is by how much the logit of a presence grows where a class has e times as many
+    shots, present or not; the runtime takes it off, so that one threshold serves all.
     """
 
     format_version: Literal[3] = FORMAT_VERSION
@@ -91,6 +93,7 @@ class Manifest(_Record):
     std: Channel
     threshold: Annotated[float, Field(gt=0, lt=1)]
     presence_threshold: Annotated[float, Field(gt=0, lt=1)]
+    presence_growth: Annotated[float, Field(ge=0, le=10)] = 0.0
     max_shot_bytes: Annotated[int, Field(ge=1024)]
     gates: GateFusion = "mean"
     familiar: Familiar | None = None

@@ -16,8 +16,9 @@ from tqdm import tqdm
 
 from model.data.augment import View, plain_view, random_view
 from model.data.datasets import LabelledImages
+from model.data.episodes import binary_labels
 from model.data.mixture import SourceImage, count_classes
-from model.data.sampler import DrawnImage, episode_label
+from model.data.sampler import DrawnImage
 
 _FILES = ("shallow.npy", "stage3.npy", "labels.npy")
 
@@ -65,7 +66,7 @@ class FeatureCache(NamedTuple):
         """Labels (M, L, L) of M drawn images; 1 class, 0 other, 255 ignore."""
         return np.stack(
             [
-                episode_label(self.labels[image.row, image.view], image.class_index)[
+                binary_labels(self.labels[image.row, image.view], image.class_index)[
                     :, :: image.flip
                 ]
                 for image in images

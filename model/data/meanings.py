@@ -24,7 +24,8 @@ SHOWN_AS: dict[str, tuple[str, ...]] = {
     "bench": ("park_bench",),
     "bicycle": ("bicyclist",),
     "bird": (
-        "albatross", "andean_condor", "bald_eagle", "bee_eater", "bittern", "black_grouse",
+        "african_grey", "albatross", "andean_condor", "bald_eagle", "bee_eater", "bittern",
+        "black_grouse",
         "black_stork", "black_swan", "brambling", "bulbul_bird", "bushtit", "bustard",
         "chickadee_bird", "chicken", "condor", "coucal", "crane", "cuckoo", "curlew", "dowitcher",
         "drake", "eagle", "egret", "fish_eagle", "flamingo", "golden_plover", "goldfinch", "goose",
@@ -49,7 +50,8 @@ SHOWN_AS: dict[str, tuple[str, ...]] = {
         "pickup", "police_car", "rally_car", "recreational_vehicle", "sports_car", "taxi",
     ),
     "cat": (
-        "angora", "egyptian_cat", "ocicat", "persian_cat", "siamese_cat", "tebby_cat", "tiger_cat",
+        "angora", "egyptian_cat", "manx", "ocicat", "persian_cat", "siamese_cat", "tebby_cat",
+        "tiger_cat",
     ),
     "cell phone": ("iphone",),
     "chair": ("esport_chair", "folding_chair", "ganeva_chair", "rocking_chair", "throne"),

@@ -6,7 +6,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.datasets import IGNORE, DatasetError
+from model.data.datasets import DatasetError
 from model.data.mixture import SetConfig, class_table
 
 
@@ -151,11 +151,6 @@ class EpisodeSampler:
             for (side, class_index), flip, seed in zip(sides, flips, seeds, strict=True)
         )
         return EpisodeBatch(images[:size], images[size:])
-
-
-def episode_label(label: NDArray[np.uint8], class_index: int) -> NDArray[np.uint8]:
-    """A label map of class indices as an episode sees it: 1 class, 0 other, 255 ignore."""
-    return np.where(label == IGNORE, IGNORE, label == class_index).astype(np.uint8)
 
 
 def _pair(row: NDArray[np.int64]) -> tuple[int, int]:

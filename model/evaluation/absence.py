@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from model.contract import upsample_logits
-from model.data.datasets import DatasetError, LabelledImages
-from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode, index_classes
+from model.data.datasets import DatasetError, LabelledImages, class_areas
+from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode
 from model.evaluation.metrics import IoUTotals
 from model.evaluation.presence import presence_auroc
 from model.evaluation.segmenter import Segmenter, answer, label_at, logit_cut
@@ -85,10 +85,12 @@ class _Case(NamedTuple):
 
 
 def absent_queries(dataset: LabelledImages, classes: ClassIndex) -> dict[int, NDArray[np.int64]]:
-    """For each class: the images without a pixel of it that hold another class of the set."""
-    shown = index_classes(dataset, tuple(dataset.class_names), 1).images
-    labelled = np.unique(np.concatenate(list(shown.values())))
-    return {c: np.setdiff1d(labelled, shown[c]) for c in classes.images}
+    """For each class: the images that do not show it, ignored crowds included, but another one."""
+    shown = [class_areas(dataset, index).keys() for index in range(len(dataset))]
+    return {
+        c: np.array([i for i, each in enumerate(shown) if each and c not in each], np.int64)
+        for c in classes.images
+    }
 
 
 def evaluate_absence(

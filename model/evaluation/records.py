@@ -48,7 +48,9 @@ class Subject(_Record):
         """
         if not self.trained_on or set(classes) <= set(self.excluded_classes):
             return False
-        return fold is not None or data in {line.split(":")[0] for line in self.trained_on}
+        # Such as `magnetic_tile[0/2]: 224`, of which the name is that of the set.
+        sets = {line.rpartition(":")[0].partition("[")[0] for line in self.trained_on}
+        return fold is not None or data.partition("[")[0] in sets
 
 
 class Protocol(_Record):

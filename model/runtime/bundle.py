@@ -152,7 +152,11 @@ class BundleRuntime:
     ) -> HeadOutput:
         """Answers for P pairs of an encoded image and a class."""
         names = list(HeadOutput._fields)
-        return HeadOutput(*self._run_head(names, encoded, image_index, classes))
+        logits, presence = self._run_head(names, encoded, image_index, classes)
+        if growth := self.manifest.presence_growth:
+            shots = np.array([len(each.shots) for each in classes], np.float32)
+            presence = _lowered(presence, np.float32(growth) * np.log(shots))
+        return HeadOutput(logits, presence)
 
     def cells(
         self, encoded: Encoded, image_index: NDArray[np.int64], classes: Sequence[SupportSet]
@@ -192,3 +196,9 @@ class BundleRuntime:
         session.run_with_iobinding(binding)
         answers: Sequence[Float] = binding.copy_outputs_to_cpu()
         return answers
+
+
+def _lowered(probability: Float, by: Float) -> Float:
+    """Probabilities whose logits are lowered by so much."""
+    odds = probability / np.maximum(1 - probability, np.float32(1e-7)) * np.exp(-by)
+    return np.asarray(odds / (1 + odds), np.float32)

@@ -160,6 +160,16 @@ class TrainConfig(_Config):
     checkpoint_steps: Annotated[int, Field(gt=0)] = 200
     stages: tuple[Stage, ...]
 
+    @model_validator(mode="after")
+    def _cached_features_stay_true(self) -> Self:
+        depths = [("none", "deep", "all").index(stage.backbone) for stage in self.stages]
+        if self.cache is not None and depths != sorted(depths):
+            raise ValueError(
+                "with a cache, stages train ever more of the backbone: none, then deep, then all; "
+                "cached features are of the backbone as it was"
+            )
+        return self
+
     @property
     def network(self) -> NetworkConfig:
         """The preset at the config's side, with the config's parts."""

@@ -11,9 +11,10 @@ from torch import Tensor
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.data.cache import CacheConfig, FeatureCache, make_view
 from model.data.datasets import LabelledImages
+from model.data.episodes import binary_labels
 from model.data.images import TrainingImages
 from model.data.mixture import SourceImage
-from model.data.sampler import DrawnImage, EpisodeBatch, episode_label
+from model.data.sampler import DrawnImage, EpisodeBatch
 from model.nets.backbones import Backbone, BackboneFeatures
 from model.nets.preprocess import Normalise
 from model.training.augmentation import Augmentation, augment, draw_changes
@@ -132,7 +133,7 @@ class PixelSource:
         views = [self._images.view(image.row) for image in drawn.images]
         labels = np.stack(
             [
-                episode_label(view.label, image.class_index)
+                binary_labels(view.label, image.class_index)
                 for view, image in zip(views, drawn.images, strict=True)
             ]
         )
