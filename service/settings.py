@@ -77,12 +77,19 @@ class Settings(BaseSettings):
 
     # What was given is not repeated in errors: it may hold passwords.
     model_config = SettingsConfigDict(
-        env_prefix="FSS_", frozen=True, extra="forbid", hide_input_in_errors=True
+        env_prefix="FSS_",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
     host: str = "127.0.0.1"
+    """Address to listen at; `0.0.0.0`: at all of the machine's, so that others can ask."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """To listen at; 0: any free one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level of what is logged, as JSON on standard error."""
     metrics: bool = True
     """Answer `GET /metrics`."""
     playground: bool = True
@@ -102,7 +109,7 @@ class Settings(BaseSettings):
     """Origins whose pages may ask, such as `https://label.example`, by commas; unset: none."""
 
     engine: Literal["onnx", "fake", "ray"] = "onnx"
-    """`ray`: in a pool of replicas in a Ray cluster, see docs/ray.md."""
+    """`ray`: in a pool of replicas in a Ray cluster, see `docs/ray.md`."""
     bundle: Path = SHIPPED_BUNDLE
     """Its name is that of the default model."""
     bundles: DirectoryPath | None = None
@@ -130,12 +137,13 @@ class Settings(BaseSettings):
     ] = (1, 2, 4, 8)
     """Images of an encoder batch, ascending from 1; each is warmed at the start."""
     max_batch_pairs: Annotated[int, Field(ge=1, le=4096)] = 32
+    """Pairs of an image and a class in one head call."""
     max_batch_shots: Annotated[int, Field(ge=1, le=65536)] = 64
     """Shots of all pairs of one head call after padding; bounds the memory of their tokens."""
     batch_wait_s: Annotated[float, Field(ge=0, le=1)] = 0.0
     """For others to join a batch while the device is idle; while it works they join anyway."""
     max_queued_images: Annotated[int, Field(ge=16, le=65536)] = 256
-    """At least one full request of 16 images."""
+    """Images that wait for the engine, or are in it; more are refused with 503."""
 
     max_tiles: Annotated[int, Field(ge=4, le=65536)] = 512
     """Of one image; where more would be needed, tiles cover more of it each."""
@@ -154,7 +162,9 @@ class Settings(BaseSettings):
     ray_num_cpus: Annotated[float, Field(gt=0, le=256, allow_inf_nan=False)] = 1.0
     """Of each replica; also the threads of one graph where intra_op_threads is 0."""
     ray_min_replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Of the pool."""
     ray_max_replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """Of the pool; at least ray_min_replicas."""
     ray_target_requests: Annotated[int, Field(ge=1, le=4096)] = 16
     """Of a replica, waiting or in progress; with more of them there will be more replicas."""
     ray_max_ongoing: Annotated[int, Field(ge=1, le=4096)] = 32
@@ -173,9 +183,11 @@ class Settings(BaseSettings):
     drain_s: Annotated[int, Field(ge=0, le=3600)] = 30
     """How long open requests may finish after SIGTERM."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 64 * MIB
+    """Of the body of one request."""
     max_upload_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * MIB)] = 512 * MIB
     """Of the bodies of all requests together; at least one full body."""
     max_files: Annotated[int, Field(ge=1, le=16)] = 16
+    """Images of one request, and masks."""
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000_000
     """Of one image or mask."""
     max_pixels_in_flight: Annotated[int, Field(ge=0, le=100_000_000_000)] = 0
@@ -188,7 +200,9 @@ class Settings(BaseSettings):
     store_timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 2.0
     """For an answer of Redis; shorter than the time a readiness probe has."""
     ttl_s: Seconds = 3600.0
+    """A session ends after so long without a request."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
+    """That memory:// keeps; those longest unused go first."""
     max_classes: Annotated[int, Field(ge=1, le=255)] = 64
     """Of one session; a label map has room for 255."""
     max_shots: Annotated[int, Field(ge=1, le=1024)] = 64

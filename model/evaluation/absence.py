@@ -1,6 +1,6 @@
 """Episodes of which a share asks for a class that the query lacks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -57,7 +57,8 @@ class AbsenceReport:
 
     The gate empties an answer whose presence score is below `presence_threshold`; without a
     threshold there is no gate, and what depends on it is None. Absent queries count into the IoU:
-    all that is marked in them is union.
+    all that is marked in them is union. `auroc_unseen` counts only those absent queries whose
+    images training cannot have seen either; None where it is not known which.
     """
 
     episodes: int
@@ -73,10 +74,12 @@ class AbsenceReport:
     gated_fb_iou: float | None = None
     present_kept: float | None = None
     absent_emptied: float | None = None
+    auroc_unseen: float | None = None
     kind: Literal["absence"] = "absence"
 
 
 class _Case(NamedTuple):
+    query: int
     class_index: int
     present: bool
     score: float
@@ -101,6 +104,7 @@ def evaluate_absence(
     threshold: float,
     presence_threshold: float | None,
     label_side: int | None = None,
+    unseen: Collection[int] = (),
     progress: bool = False,
 ) -> AbsenceReport:
     """Run a list and judge the presence score, and the gate if there is a threshold for it.
@@ -112,6 +116,7 @@ def evaluate_absence(
         threshold: foreground probability from which a pixel is marked.
         presence_threshold: presence score below which an answer is emptied.
         label_side: compare at this square side instead of the images' own size.
+        unseen: images that training cannot have seen, if that is known.
         progress: show a bar.
 
     Raises:
@@ -119,12 +124,13 @@ def evaluate_absence(
     """
     totals, gated = IoUTotals(), IoUTotals()
     gate = -np.inf if presence_threshold is None else presence_threshold
-    present, scores = [], []
+    present, scores, among = [], [], []
     for case in _cases(segmenter, dataset, episodes, logit_cut(threshold), label_side, progress):
         totals.update(case.class_index, case.prediction, case.label)
         gated.update(case.class_index, case.prediction & (case.score >= gate), case.label)
         present.append(case.present)
         scores.append(case.score)
+        among.append(case.present or case.query in unseen)
     auroc = presence_auroc(present, scores)
     report = AbsenceReport(
         episodes=episodes.episodes,
@@ -135,6 +141,7 @@ def evaluate_absence(
         mean_iou=100 * totals.mean_iou(),
         fb_iou=100 * totals.fb_iou(),
         class_iou=totals.named_percent(dataset.class_names),
+        auroc_unseen=_auroc_among(among, present, scores),
     )
     if presence_threshold is None:
         return report
@@ -147,6 +154,17 @@ def evaluate_absence(
         present_kept=100 * float(kept[holds].mean()),
         absent_emptied=100 * float((~kept[~holds]).mean()),
     )
+
+
+def _auroc_among(
+    among: Sequence[bool], present: Sequence[bool], scores: Sequence[float]
+) -> float | None:
+    kept = [
+        (holds, score) for each, holds, score in zip(among, present, scores, strict=True) if each
+    ]
+    if all(holds for holds, _ in kept):
+        return None
+    return presence_auroc(*zip(*kept, strict=True))
 
 
 def _cases(
@@ -163,4 +181,4 @@ def _cases(
         marked, label = answer(segmenter, dataset, episode)
         label = binary_labels(label_at(label, label_side), episode.class_index)
         prediction = upsample_logits(marked.logits, *label.shape) >= cut
-        yield _Case(episode.class_index, holds, marked.presence, prediction, label)
+        yield _Case(episode.query, episode.class_index, holds, marked.presence, prediction, label)

@@ -24,7 +24,9 @@ the command that made a row. A star marks tested classes that training did not l
 
 _ABSENCE = """A share of the queries lacks the class and holds another one. AUROC judges the
 presence score; the gate empties an answer whose score is below the threshold, which was chosen on
-other classes. Absent queries count: all that is marked in them is union."""
+other classes. Absent queries count: all that is marked in them is union. Most of them are images
+of classes that the network was trained on, which it may have seen; "of unseen" is the AUROC against
+those absent queries alone that show a class, and so are images, that training left out."""
 
 _GENERALISED = """Every class of the set, base and novel, is registered with K supports, and whole
 label maps are compared: the best class of each pixel, or background below the threshold."""

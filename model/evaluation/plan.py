@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.datasets import LabelledImages
+from model.data.datasets import LabelledImages, class_areas
 from model.data.episodes import ClassIndex, fold_class_names, index_classes
-from model.data.folds import FoldScheme
+from model.data.folds import FoldScheme, barred_classes
 from model.evaluation.absence import (
     AbsenceList,
     absent_queries,
@@ -137,6 +137,15 @@ class PlannedRun:
     def _absent_queries(self) -> dict[int, NDArray[np.int64]]:
         return absent_queries(self._dataset, self._every_class)
 
+    @cached_property
+    def _unseen(self) -> frozenset[int]:
+        """Images with a class that training left out, with every image that shows it."""
+        barred = barred_classes(
+            self._dataset.class_names, frozenset(self._subject.excluded_classes)
+        )
+        every = range(len(self._dataset))
+        return frozenset(i for i in every if not barred.isdisjoint(class_areas(self._dataset, i)))
+
     def _absence_list(self, classes: ClassIndex, shots: int, seed: int) -> AbsenceList:
         return AbsenceList(
             classes, self._absent_queries, self._plan.absent, shots, self._plan.episodes, seed
@@ -152,6 +161,7 @@ class PlannedRun:
                 threshold=plan.threshold,
                 presence_threshold=plan.presence_threshold,
                 label_side=plan.label_side,
+                unseen=self._unseen,
                 progress=self._progress,
             )
         if plan.mode == "generalised":

@@ -109,6 +109,7 @@ def absence_table(entries: Sequence[Entry]) -> str:
                     str(shots),
                     spread([report.absent for report in reports]),
                     _marked([report.auroc for report in reports], same, fold, digits=3),
+                    _optional([report.auroc_unseen for report in reports], digits=3),
                     spread([report.mean_iou for report in reports]),
                     _optional([report.gated_mean_iou for report in reports]),
                     _optional([report.present_kept for report in reports]),
@@ -116,8 +117,10 @@ def absence_table(entries: Sequence[Entry]) -> str:
                     _optional([report.presence_threshold for report in reports], digits=3),
                 ]
             )
-    header = ["tested on", "network", "shots", "absent, %", "AUROC", "mIoU", "mIoU gated"]
-    return markdown_table([*header, "present kept, %", "absent emptied, %", "threshold"], rows)
+    header = ["tested on", "network", "shots", "absent, %", "AUROC", "of unseen", "mIoU"]
+    return markdown_table(
+        [*header, "mIoU gated", "present kept, %", "absent emptied, %", "threshold"], rows
+    )
 
 
 def generalised_table(entries: Sequence[Entry]) -> str:

@@ -9,6 +9,7 @@ from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 TIMEOUT_S = 15
@@ -87,6 +88,11 @@ class Playground:
     def choose(self, selector: str, paths: Sequence[Path]) -> None:
         """Files, in the system's own dialog."""
         self.one(selector).send_keys("\n".join(str(path) for path in paths))
+        self.clicks += 2
+
+    def choose_option(self, selector: str, words: str) -> None:
+        """One of those that a list offers."""
+        Select(self.one(selector)).select_by_visible_text(words)
         self.clicks += 2
 
     def slide(self, selector: str, value: float) -> None:

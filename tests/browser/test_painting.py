@@ -123,3 +123,21 @@ def test_a_finger_paints_on_a_phone(page: Playground, tmp_path: Path) -> None:
     page.type("#class-name", "thing")
     page.register()
     assert page.driver.execute_script("return document.documentElement.scrollWidth") == PHONE[0]
+
+
+@pytest.mark.parametrize(("choice", "fitted"), [("always", True), ("never", False)])
+def test_whether_a_class_is_fitted_is_a_choice(
+    page: Playground, tmp_path: Path, choice: str, fitted: bool
+) -> None:
+    path, _ = scene_file(tmp_path, "support.png")
+    page.photo_size = SIZE
+    page.choose("#shot-files", [path])
+    page.editor()
+    page.paint([(0.3, 0.5), (0.6, 0.5)])
+    page.close_editor("done")
+    page.type("#class-name", "spot")
+    page.click(".options summary")
+    page.choose_option("#adapt", choice)
+    page.register()
+    (words,) = page.texts("#class-list small")
+    assert ("fitted" in words) == fitted

@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
+from service.settings import Settings
+from tests.packaging import settings_reference
 from tests.packaging.api_reference import OPENAPI, reference
 from tests.packaging.test_readme import README_ADDRESS, _free_port, _wait_until_ready
 
@@ -68,6 +70,15 @@ def test_the_api_reference_is_up_to_date() -> None:
     assert (ROOT / "docs/api.md").read_text() == reference(json.loads(OPENAPI.read_text())), (
         "run python -m tests.packaging.api_reference > docs/api.md"
     )
+
+
+def test_the_settings_are_up_to_date_and_each_says_what_it_is() -> None:
+    page = (ROOT / "docs/settings.md").read_text()
+    assert page == settings_reference.reference(), (
+        "run python -m tests.packaging.settings_reference > docs/settings.md"
+    )
+    assert str(ROOT) not in page
+    assert all(field.description for field in Settings.model_fields.values())
 
 
 @pytest.fixture(scope="module")

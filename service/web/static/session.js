@@ -57,15 +57,16 @@ export class Session extends EventTarget {
   /**
    * Registers a class, or shots of one that is there.
    * @param {{photo: import("./photo.js").Photo, png: Blob}[]} shots
+   * @param {{adapt?: "auto"|"true"|"false", replace?: boolean}} options
    * @throws {Problem}
    */
-  async register(name, shots, { adapt = false, replace = false } = {}) {
-    if (adapt && shots.length > MOST_FILES) throw new Problem(0, "Too many images at once", `Fitting takes up to ${MOST_FILES}.`);
+  async register(name, shots, { adapt = "auto", replace = false } = {}) {
+    if (adapt === "true" && shots.length > MOST_FILES) throw new Problem(0, "Too many images at once", `Fitting takes up to ${MOST_FILES}.`);
     let answer = null;
     for (let from = 0; from < shots.length; from += MOST_FILES) {
       const form = supportForm(name, shots.slice(from, from + MOST_FILES));
       if (this.id) form.append("session_id", this.id);
-      if (adapt) form.append("adapt", "true");
+      form.append("adapt", adapt);
       if (replace && from === 0) form.append("mode", "replace");
       answer = await this.ask("POST", "support", { body: form });
       this.#keep(answer.session_id);

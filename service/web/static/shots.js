@@ -103,7 +103,7 @@ export class Shots {
     this.render();
     const done = await attempt(async () => {
       await this.session.register(name, await Promise.all(this.shots.map(upload)), {
-        adapt: byId("adapt").checked,
+        adapt: byId("adapt").value,
         replace: byId("replace").checked,
       });
       return true;

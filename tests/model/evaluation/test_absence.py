@@ -1,11 +1,15 @@
 """Episodes whose query lacks the class."""
 
+from collections.abc import Hashable, Sequence
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from model.data.datasets import DatasetError
 from model.data.episodes import ClassIndex, draw_episode, index_classes
 from model.evaluation.absence import AbsenceList, absent_queries, evaluate_absence
+from model.evaluation.marked import Marked
 from tests.model.evaluation.squares import ColourSegmenter, Squares
 
 DATASET = Squares()
@@ -63,3 +67,30 @@ def test_without_a_threshold_there_is_no_gate() -> None:
     assert (report.mean_iou, report.auroc) == (100, 1)
     assert report.gated_mean_iou is None
     assert report.present_kept is None
+
+
+class FooledSegmenter(ColourSegmenter):
+    """Finds every class in the first image."""
+
+    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
+        found = super().mark(key, image, supports)
+        return found._replace(presence=0.95) if key == (DATASET.name, 0) else found
+
+
+def test_images_that_training_cannot_have_seen_are_judged_apart() -> None:
+    def aurocs(*unseen: int) -> tuple[float, float | None]:
+        report = evaluate_absence(
+            FooledSegmenter(),
+            DATASET,
+            _list(),
+            threshold=0.5,
+            presence_threshold=0.5,
+            unseen=unseen,
+        )
+        return report.auroc, report.auroc_unseen
+
+    every, none = aurocs()
+    assert 0.5 < every < 1
+    assert none is None
+    assert aurocs(1, 2, 3, 4, 5) == (every, 1)
+    assert aurocs(*range(6)) == (every, every)

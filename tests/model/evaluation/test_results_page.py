@@ -125,7 +125,7 @@ def test_other_sets_absence_and_generalised_have_their_tables() -> None:
         if line.startswith("| pascal5i_val, fold 0")
     )
     assert of_absence == [
-        "tiny, 337 px [2]", "1", "50.0", "0.910", "30.0", "38.0", "-", "-", "0.620"
+        "tiny, 337 px [2]", "1", "50.0", "0.910", "-", "30.0", "38.0", "-", "-", "0.620"
     ]  # fmt: skip
     assert of_generalised == ["tiny, 337 px [3]", "5", "40.0", "20.0", "26.7", "80.0"]
     assert "SD-AANet, paper" not in page  # published figures stand beside episodes of folds alone

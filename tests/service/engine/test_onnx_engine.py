@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from model.contract import (
+    Familiar,
     InvalidBundleError,
     MissingTierError,
     SupportPrototype,
@@ -24,8 +25,9 @@ from model.contract import (
     load_manifest,
     resize_image,
     resize_mask,
+    write_manifest,
 )
-from model.runtime import Adapt, BundleRuntime, Device, Encoded
+from model.runtime import Adapt, BundleRuntime, Device, Encoded, choose_refit, see_supports
 from model.runtime.precision import multiplies_bytes
 from service.engine import Answers, EngineOptions, OnnxEngine, Shared
 from service.errors import (
@@ -456,6 +458,53 @@ async def test_adaptation_takes_a_repeated_shot_for_one(engine: OnnxEngine) -> N
     assert pair.refit is not None
     assert three.refit is not None
     np.testing.assert_allclose(pair.refit, three.refit, atol=1e-3)
+
+
+def knowing(bundle: Path, distance: float) -> Path:
+    """The bundle, used to images whose features lie within a distance of 0."""
+    manifest = load_manifest(bundle)
+    known = Familiar(centre=(0.0,) * manifest.high_channels, distance=distance)
+    write_manifest(bundle, manifest.model_copy(update={"familiar": known}))
+    return bundle
+
+
+FADED = (110, 125, 70)  # so near to the ground that a fit is no sure gain
+
+
+async def test_a_lone_support_unlike_what_the_network_knows_is_fitted_to_more_readily(
+    tmp_path: Path,
+) -> None:
+    kept = {}
+    for distance in (10.0, 1e-6):
+        async with started(
+            knowing(write_tiny_bundle(tmp_path / f"{distance}"), distance)
+        ) as engine:
+            refit = (await learn(engine, picture(FADED), adapt="auto")).refit
+            kept[distance] = 1.0 if refit is None else float(refit[0])
+    assert kept[1e-6] < kept[10.0]
+
+
+@pytest.mark.parametrize("adapt", [True, "auto"])
+@pytest.mark.parametrize("supports", [(0,), (0, 1), (0, 2), (0, 1, 2), (0, 0)])
+async def test_a_class_is_fitted_as_evaluations_fit_it(
+    tmp_path: Path, supports: tuple[int, ...], adapt: Adapt
+) -> None:
+    one = picture(FADED)
+    wider = one._replace(mask=one.mask | np.roll(one.mask, 4, axis=1))
+    scenes = [(one, wider, picture(FADED, seed=1))[k] for k in supports]
+    bundle = knowing(write_tiny_bundle(tmp_path / "tiny"), 1e-6)
+    async with started(bundle) as engine:
+        learned = await learn(engine, *scenes, adapt=adapt)
+    runtime = BundleRuntime(bundle, intra_op_threads=1)
+    side = runtime.manifest.input_side
+    images = np.stack([resize_image(scene.image, side) for scene in scenes])
+    masks = np.stack([resize_mask(scene.mask, side) for scene in scenes])
+    seen = see_supports(runtime, images, masks, learned.shots)
+    refit = choose_refit(seen, adapt, threshold=runtime.manifest.threshold)
+    assert seen.single == (len({0 if k == 1 else k for k in supports}) == 1)
+    assert learned.refit is not None
+    assert refit is not None
+    np.testing.assert_allclose(learned.refit, refit, rtol=1e-3, atol=1e-3)
 
 
 async def test_encodings_of_a_device_that_was_lost_are_not_kept(
