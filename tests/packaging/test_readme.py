@@ -170,9 +170,3 @@ def test_the_recipe_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "parts.yaml"
     path.write_text(recipe)
     assert [entry.name for entry in load_config(path).sets] == ["parts", "procedural_defects"]
-
-
-def test_every_linked_file_exists(root: Path) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
-    assert links
-    assert not [link for link in links if not (root / link).exists()]

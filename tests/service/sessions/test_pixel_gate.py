@@ -14,22 +14,22 @@ TIMEOUT_S = 20
 
 def test_pixels_inside_never_exceed_the_capacity() -> None:
     gate = PixelGate(100)
-    lock = threading.Lock()
-    inside, most = 0, 0
+    entered, leave = threading.Semaphore(0), threading.Event()
 
-    def work(pixels: int) -> None:
-        nonlocal inside, most
+    def work() -> None:
         with gate.entry() as enter:
-            enter(pixels)
-            with lock:
-                inside += pixels
-                most = max(most, inside)
-            with lock:
-                inside -= pixels
+            enter(30)
+            entered.release()
+            leave.wait(TIMEOUT_S)
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(work, [60, 50, 40, 30, 20, 10] * 50, timeout=TIMEOUT_S))
-    assert 0 < most <= 100
+        working = [pool.submit(work) for _ in range(8)]
+        held = [entered.acquire(timeout=TIMEOUT_S) for _ in range(3)]
+        fourth = entered.acquire(timeout=0.2)
+        leave.set()
+        for each in working:
+            each.result(TIMEOUT_S)
+    assert (held, fourth) == ([True] * 3, False)
 
 
 def test_an_image_larger_than_the_capacity_runs_alone() -> None:
