@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from model.runtime import Device
 from service.engine.admission import Admission
 from service.engine.encoding_cache import EncodingCache
 from service.engine.options import EngineOptions
 from service.engine.turns import Turns
+from service.telemetry import StageTimes, current_stages
 
 
 class SharedDevice:
@@ -22,6 +24,13 @@ class SharedDevice:
         self.cache = EncodingCache(self.cache.max_bytes)
 
 
+class _Owed(NamedTuple):
+    """Work for a request; None: for a job, which no place of requests is counted for."""
+
+    request: StageTimes | None
+    seconds: float
+
+
 class Shared:
     """Of all engines of a process, so that a further bundle raises no bound.
 
@@ -32,7 +41,7 @@ class Shared:
     def __init__(self, options: EngineOptions) -> None:
         self.images = Admission(options.max_queued_images, "images")
         self.devices = {device: SharedDevice(options.cache_bytes) for device in options.devices}
-        self._owed_s: dict[object, float] = {}
+        self._owed: dict[object, _Owed] = {}
 
     def device(self, device: Device) -> SharedDevice:
         """What belongs to one of the devices."""
@@ -45,20 +54,21 @@ class Shared:
 
     @property
     def owing(self) -> int:
-        """Requests whose work is known."""
-        return len(self._owed_s)
+        """Requests whose work is known; one may ask for several things at once."""
+        requests = [each.request for each in self._owed.values() if each.request is not None]
+        return len(set(map(id, requests)))
 
     @property
     def owed_s(self) -> float:
         """Seconds of work for them, on all devices together."""
-        return sum(self._owed_s.values())
+        return sum(each.seconds for each in self._owed.values())
 
     @contextmanager
     def owe(self, cost_s: float) -> Iterator[None]:
         """A block in which so much work is owed to a request."""
         ticket = object()
-        self._owed_s[ticket] = cost_s
+        self._owed[ticket] = _Owed(current_stages(), cost_s)
         try:
             yield
         finally:
-            del self._owed_s[ticket]
+            del self._owed[ticket]

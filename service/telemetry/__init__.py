@@ -13,7 +13,13 @@ from service.telemetry.logs import configure_logging
 from service.telemetry.metrics import CountedStore, Metrics
 from service.telemetry.problem_code import collect_problem, note_problem
 from service.telemetry.record import RequestRecord, known_method
-from service.telemetry.timing import StageTimes, add_stage, collect_stages, stage
+from service.telemetry.timing import (
+    StageTimes,
+    add_stage,
+    collect_stages,
+    current_stages,
+    stage,
+)
 
 __all__ = [
     "CountedStore",
@@ -30,6 +36,7 @@ __all__ = [
     "collect_stages",
     "configure_logging",
     "current_request_id",
+    "current_stages",
     "current_trace_id",
     "known_method",
     "note_problem",

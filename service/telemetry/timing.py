@@ -26,7 +26,10 @@ class Stretch(NamedTuple):
 
 
 class StageTimes:
-    """Seconds spent in each named stage of one request, in order of first use.
+    """Seconds that one request was in each named stage, in order of first use.
+
+    What is gone through twice at the same moment, such as the head for two classes in one batch,
+    counts once.
 
     stretches: every time that a stage was gone through, in order of their ends.
     """
@@ -34,10 +37,17 @@ class StageTimes:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self.stretches: list[Stretch] = []
+        self._spans: dict[str, list[tuple[float, float]]] = {}  # of each name, apart
 
     def add(self, stretch: Stretch) -> None:
         """Count another stretch of a stage."""
-        self.seconds[stretch.name] = self.seconds.get(stretch.name, 0.0) + stretch.seconds
+        start, end = stretch.start, stretch.start + stretch.seconds
+        spans = self._spans.setdefault(stretch.name, [])
+        for span in [each for each in spans if each[0] <= end and start <= each[1]]:
+            spans.remove(span)
+            start, end = min(start, span[0]), max(end, span[1])
+        spans.append((start, end))
+        self.seconds[stretch.name] = sum(end - start for start, end in spans)
         self.stretches.append(stretch)
 
     def header(self) -> str:
@@ -57,6 +67,11 @@ def collect_stages() -> Iterator[StageTimes]:
         yield times
     finally:
         _current.reset(token)
+
+
+def current_stages() -> StageTimes | None:
+    """Those of the request at work, which tell it from all others; None outside of one."""
+    return _current.get()
 
 
 def stage(name: str) -> "_Stage":

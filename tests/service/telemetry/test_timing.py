@@ -1,0 +1,28 @@
+"""How long a request was in each stage."""
+
+import pytest
+
+from service.telemetry.timing import StageTimes, Stretch
+
+
+def test_what_overlaps_counts_once_and_what_does_not_adds_up() -> None:
+    times = StageTimes()
+    for name, start, seconds in (
+        ("queue", 0.0, 1.0),
+        ("head", 1.0, 2.0),
+        ("head", 2.0, 2.0),  # beside the one before, for half of the time
+        ("head", 1.5, 0.5),  # within it
+        ("head", 7.0, 1.0),
+        ("queue", 5.0, 0.5),
+    ):
+        times.add(Stretch(name, start, seconds))
+    assert times.seconds == {"queue": 1.5, "head": 4.0}
+    assert len(times.stretches) == 6
+    assert times.header() == "queue;dur=1500.0, head;dur=4000.0"
+
+
+def test_a_stretch_joins_those_that_it_bridges() -> None:
+    times = StageTimes()
+    for start, seconds in ((0.0, 1.0), (2.0, 1.0), (0.5, 2.0)):
+        times.add(Stretch("encode", start, seconds))
+    assert times.seconds["encode"] == pytest.approx(3.0)
