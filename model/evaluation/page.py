@@ -26,7 +26,7 @@ _ABSENCE = """A share of the queries lacks the class and holds another one. AURO
 presence score; the gate empties an answer whose score is below the threshold, which was chosen on
 other classes. Absent queries count: all that is marked in them is union. Most of them are images
 of classes that the network was trained on, which it may have seen; "of unseen" is the AUROC against
-those absent queries alone that show a class, and so are images, that training left out."""
+those absent queries alone that show a class which training left out with all of its images."""
 
 _GENERALISED = """Every class of the set, base and novel, is registered with K supports, and whole
 label maps are compared: the best class of each pixel, or background below the threshold."""
