@@ -134,7 +134,8 @@ def _report(
     shots: int,
     seed: int,
 ) -> GeneralisedReport:
-    iou = totals.class_iou()
+    # What a label map holds beside the set's classes has no name, and is none of them.
+    iou = {c: v for c, v in totals.class_iou().items() if c in names or c == BACKGROUND}
     base_iou = _mean([value for c, value in iou.items() if c not in (*novel, BACKGROUND)])
     novel_iou = _mean([value for c, value in iou.items() if c in novel])
     total = base_iou + novel_iou

@@ -33,6 +33,8 @@ def test_the_shipped_bundle_takes_half_and_answers_alike(
     assert main() == 0
     assert "26.0 MB are 13.5 MB now" in capsys.readouterr().out
     after = load_manifest(bundle)  # every hash fits
+    assert before.metrics
+    assert after.metrics == {}  # they were of the graphs before
     assert after.tiers["int8"].graphs["encoder"] == before.tiers["int8"].graphs["encoder"]
     assert after.tiers["int8"].graphs["prototype"] == after.graphs["prototype"]
     network = build_network(lite())

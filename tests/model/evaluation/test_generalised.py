@@ -45,6 +45,23 @@ def test_the_harmonic_mean_punishes_a_side_that_fails() -> None:
     assert (report.base_iou, report.novel_iou, report.harmonic_iou) == (100, 0, 0)
 
 
+def test_what_the_labels_hold_beside_the_sets_classes_counts_for_nothing() -> None:
+    class Stranger(Squares):
+        """Every label map has a few pixels of a class that the set does not name."""
+
+        def read(self, index):  # type: ignore[no-untyped-def]
+            image, label = super().read(index)
+            label = label.copy()
+            label[-1, -1] = 77
+            return image, label
+
+    report = evaluate_generalised(
+        ColourSegmenter(), Stranger(), CLASSES, (2,), shots=1, images=6, seed=0, threshold=0.5
+    )
+    assert report.class_iou == {"left": 100, "right": 100}
+    assert report.base_iou == 100
+
+
 def test_supports_of_a_class_do_not_depend_on_the_other_classes() -> None:
     both = draw_supports(CLASSES, shots=2, seed=4)
     alone = draw_supports(ClassIndex({2: CLASSES.images[2]}), shots=2, seed=4)
