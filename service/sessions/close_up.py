@@ -93,7 +93,8 @@ def find_close_up(mask: NDArray[np.bool_]) -> Window | None:
 def find_windows(marked: NDArray[np.bool_], height: int, width: int) -> Sequence[Window]:
     """Where to look again for what was marked in a query; nowhere, if not much nearer than before.
 
-    Parts whose windows overlap share one, and so do the nearest ones while there are too many.
+    Parts whose windows overlap share one if that shows them as near as two of its size would, and
+    so do those that are joined most cheaply while there are too many; others may overlap.
 
     Args:
         marked: (h, w) of the whole image, at any size.
@@ -122,19 +123,18 @@ def find_windows(marked: NDArray[np.bool_], height: int, width: int) -> Sequence
 def _to_join(
     windows: Sequence[Window], parts: Sequence[_Part], height: int, width: int
 ) -> tuple[int, int] | None:
-    """The first two whose windows overlap, or those that are joined most cheaply; or none."""
+    """The first two that overlap and cost no more together, or the cheapest ones; or none."""
     pairs = list(combinations(range(len(windows)), 2))
-    for i, j in pairs:
-        if windows[i].overlaps(windows[j]):
-            return i, j
-    if len(windows) <= _MOST_WINDOWS:
-        return None
 
     def cost(pair: tuple[int, int]) -> int:
         both = parts[pair[0]].joined(parts[pair[1]])
         return both.window(_MARGIN, height, width).area
 
-    return min(pairs, key=cost)
+    for i, j in pairs:
+        apart = windows[i].area + windows[j].area
+        if windows[i].overlaps(windows[j]) and cost((i, j)) <= apart:
+            return i, j
+    return min(pairs, key=cost) if len(windows) > _MOST_WINDOWS else None
 
 
 def _span(centre: float, side: int, length: int) -> tuple[int, int]:

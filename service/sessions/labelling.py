@@ -51,16 +51,16 @@ def label_pixels(answers: Sequence[ClassAnswer], height: int, width: int) -> Lab
         height: of the image in pixels.
         width: of the image in pixels.
     """
-    index = np.zeros((height, width), np.uint8)
-    best = np.full((height, width), -np.inf, np.float32)
+    if not answers:
+        nothing = np.full((height, width), -np.inf, np.float32)
+        return Labels(np.zeros((height, width), np.uint8), nothing)
+    first, *others = answers
+    best = _at_full_size(first.logits, height, width)
+    index = (best >= logit(first.threshold)) * np.uint8(first.number)
     # One class at a time: all at once would take P times the image in floats.
-    for position, answer in enumerate(answers):
+    for answer in others:
         candidate = _at_full_size(answer.logits, height, width)
         reached = candidate >= logit(answer.threshold)
-        if position == 0:
-            index[reached] = answer.number
-            best = candidate
-            continue
         # A class that reaches its threshold goes before all that do not.
         better = np.where(index == 0, reached | (candidate > best), reached & (candidate > best))
         best[better] = candidate[better]

@@ -75,7 +75,7 @@ class NearLogits(NamedTuple):
     """What the engine says of one class in a whole image, and instead of that in windows of it.
 
     whole: (h, h).
-    windows: parts of the image that were seen from near, and their logits (h, h).
+    windows: parts of the image that were seen from near and may overlap, and their logits (h, h).
     shift: added to those of windows, so that both are cut at the same logit.
     """
 
@@ -84,11 +84,17 @@ class NearLogits(NamedTuple):
     shift: float = 0.0
 
     def blended(self, height: int, width: int) -> NDArray[np.float32]:
-        """Logits (H, W); specks beside what the windows show stay as the whole has them."""
+        """Logits (H, W); specks beside what the windows show stay as the whole has them.
+
+        Where windows overlap the surest counts: one may cut off what the other shows whole.
+        """
         full = upsample_logits(self.whole, height, width)
+        shown = np.zeros((height, width), np.bool_)
         for window, logits in self.windows:
-            near = upsample_logits(logits, window.height, window.width)
-            full[window.slices] = near + np.float32(self.shift)
+            near = upsample_logits(logits, window.height, window.width) + np.float32(self.shift)
+            before, twice = full[window.slices], shown[window.slices]
+            full[window.slices] = np.where(twice, np.maximum(before, near), near)
+            shown[window.slices] = True
         return full
 
 
