@@ -122,7 +122,8 @@ def test_settings_of_the_service_are_its_settings(
 ) -> None:
     api = services["api"]
     lines = (root / api["env_file"][0]).read_text().splitlines()
-    for name, value in [line.split("=", 1) for line in lines] + list(api["environment"].items()):
+    shared = [line.split("=", 1) for line in lines if not line.startswith("#")]
+    for name, value in shared + list(api["environment"].items()):
         assert name.removeprefix("FSS_").lower() in Settings.model_fields
         monkeypatch.setenv(name, value)
     assert Settings().drain_s + 15 <= int(api["stop_grace_period"].rstrip("s"))
