@@ -93,8 +93,8 @@ def find_close_up(mask: NDArray[np.bool_]) -> Window | None:
 def find_windows(marked: NDArray[np.bool_], height: int, width: int) -> Sequence[Window]:
     """Where to look again for what was marked in a query; nowhere, if not much nearer than before.
 
-    Parts whose windows overlap share one if that shows them as near as two of its size would, and
-    so do those that are joined most cheaply while there are too many; others may overlap.
+    Parts whose windows overlap share one if it is no larger than both, and so do those that are
+    joined most cheaply while there are too many; the others' windows may overlap.
 
     Args:
         marked: (h, w) of the whole image, at any size.
