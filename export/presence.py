@@ -41,12 +41,13 @@ def measure_growth(
     """Logits by which presence grows where shots are e times as many, present or not.
 
     A logistic regression of presence, on the score's logit and the logarithm of the shots, over
-    lists of 1, 2, 5 and 10 shots of which half of the queries lack the class.
+    lists of 1, 2, 5 and 10 shots of which half of the queries lack the class; of fewer shots where
+    no class has images enough.
 
     Args:
         runtime: its manifest must take nothing off yet.
         dataset: images, of which those with an unseen class of the network are left out.
-        classes: to ask for; those of fewer than 11 images too are left out.
+        classes: to ask for; those with too few images for the longest list are left out.
         episodes: of each list.
         seed: of the lists.
         progress: show a bar.
@@ -60,20 +61,25 @@ def measure_growth(
     segmenter, recent = BundleSegmenter(runtime), RecentImages(dataset)
     rows: list[tuple[float, float]] = []
     present: list[bool] = []
-    for shots in _SHOTS:
-        drawn = calibration_episodes(
+    lists = [
+        calibration_episodes(
             dataset, classes, excluded=excluded, shots=shots, episodes=episodes, seed=seed
         ).episodes
-        enough = drawn._replace(classes=drawn.classes.with_at_least(max(_SHOTS) + 1))
-        if not enough.classes.images:
-            raise DatasetError(f"no class of {dataset.name} has {max(_SHOTS) + 1} images")
-        for number in tqdm(range(episodes), f"{shots} shots", disable=not progress):
-            episode, holds = enough.draw(number)
+        for shots in _SHOTS
+    ]
+    lists = [each for each in lists if each.classes.with_at_least(each.shots + 1).images]
+    if len(lists) < 2:
+        raise DatasetError(f"no class of {dataset.name} has {_SHOTS[1] + 1} images")
+    alike = lists[-1].classes.with_at_least(lists[-1].shots + 1)
+    for drawn in lists:
+        asked = drawn._replace(classes=alike)
+        for number in tqdm(range(episodes), f"{drawn.shots} shots", disable=not progress):
+            episode, holds = asked.draw(number)
             supports = show_supports(segmenter, recent, episode)
             image, _ = recent.read(episode.query)
             score = segmenter.mark((dataset.name, episode.query), image, supports).presence
             score = float(np.clip(score, 1e-6, 1 - 1e-6))
-            rows.append((np.log(score / (1 - score)), np.log(shots)))
+            rows.append((np.log(score / (1 - score)), np.log(drawn.shots)))
             present.append(holds)
     return growth_of(rows, present)
 
