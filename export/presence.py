@@ -61,25 +61,22 @@ def measure_growth(
     segmenter, recent = BundleSegmenter(runtime), RecentImages(dataset)
     rows: list[tuple[float, float]] = []
     present: list[bool] = []
-    lists = [
-        calibration_episodes(
-            dataset, classes, excluded=excluded, shots=shots, episodes=episodes, seed=seed
-        ).episodes
-        for shots in _SHOTS
-    ]
-    lists = [each for each in lists if each.classes.with_at_least(each.shots + 1).images]
+    drawn = calibration_episodes(
+        dataset, classes, excluded=excluded, shots=1, episodes=episodes, seed=seed
+    ).episodes
+    lists = [k for k in _SHOTS if drawn.classes.with_at_least(k + 1).images]
     if len(lists) < 2:
         raise DatasetError(f"no class of {dataset.name} has {_SHOTS[1] + 1} images")
-    alike = lists[-1].classes.with_at_least(lists[-1].shots + 1)
-    for drawn in lists:
-        asked = drawn._replace(classes=alike)
-        for number in tqdm(range(episodes), f"{drawn.shots} shots", disable=not progress):
+    alike = drawn.classes.with_at_least(lists[-1] + 1)
+    for shots in lists:
+        asked = drawn._replace(classes=alike, shots=shots)
+        for number in tqdm(range(episodes), f"{shots} shots", disable=not progress):
             episode, holds = asked.draw(number)
             supports = show_supports(segmenter, recent, episode)
             image, _ = recent.read(episode.query)
             score = segmenter.mark((dataset.name, episode.query), image, supports).presence
             score = float(np.clip(score, 1e-6, 1 - 1e-6))
-            rows.append((np.log(score / (1 - score)), np.log(drawn.shots)))
+            rows.append((np.log(score / (1 - score)), np.log(shots)))
             present.append(holds)
     return growth_of(rows, present)
 
