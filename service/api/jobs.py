@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, status
@@ -24,6 +25,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"], responses=problems(422, 500, 5
 
 _REPEATED = frozenset({"classes", "formats"})
 _POLL_S = 0.25
+_GRACE_S = 5  # to end by itself where the service stops, several times what it takes
 _PING_S = 15
 _CHUNK = 256 * 1024
 _ZIP: dict[int | str, dict[str, Any]] = {
@@ -90,13 +92,16 @@ async def get_events(
 ) -> EventSourceResponse:
     """`progress` whenever it has moved on and `end` at last, each with the job as data.
 
+    Of a job that is cancelled the image at work still comes, and then the end.
+
     An event's id is the number of images finished; with `Last-Event-ID` what is older is left out.
     """
     await desk.get(job_id, owner)
-    watching = desk.watching(owner)
+    release = desk.watch(owner)
     seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
-    events = _events(desk, context, job_id, owner, seen)
-    return EventSourceResponse(_while(watching, events), ping=_PING_S)
+    events = _while(release, _events(desk, context, job_id, owner, seen))
+    weakref.finalize(events, release)  # where the client goes before it begins
+    return EventSourceResponse(events, ping=_PING_S, shutdown_grace_period=_GRACE_S)
 
 
 @router.post("/{job_id}/cancel", responses=problems(404))
@@ -132,11 +137,14 @@ async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
 
 
 async def _while(
-    watching: AbstractContextManager[None], events: AsyncIterator[ServerSentEvent]
+    release: Callable[[], None], events: AsyncIterator[ServerSentEvent]
 ) -> AsyncIterator[ServerSentEvent]:
-    with watching:
+    """The events, and the release at their end."""
+    try:
         async for event in events:
             yield event
+    finally:
+        release()
 
 
 async def _events(
@@ -148,7 +156,7 @@ async def _events(
         except JobNotFoundError:  # deleted in the meantime: the next request is told
             return
         finished = job.done + job.failed
-        ended = job.state in FINISHED
+        ended = job.state in FINISHED and not desk.at_work(job_id)
         if ended or finished > seen:
             event = "end" if ended else "progress"
             yield ServerSentEvent(job.model_dump_json(), event=event, id=str(finished))

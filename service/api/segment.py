@@ -45,7 +45,7 @@ async def post_segment(request: Request, context: Context, owner: Owner) -> Resp
     """Find a session's classes in images.
 
     With `Accept: image/png` and a single image the answer is its label map: an 8-bit index PNG,
-    0 for background and i for the i-th class of `X-Class-Names`.
+    0 for background and i for the i-th class of `X-Class-Names`, which has absent ones too.
     """
     as_png = prefers_png(request.headers.get("accept"))
     async with context.upload(request, SegmentForm, repeated=_REPEATED) as form:

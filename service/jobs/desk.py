@@ -7,11 +7,9 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
-    AbstractContextManager,
     AsyncExitStack,
     ExitStack,
     asynccontextmanager,
-    contextmanager,
     suppress,
 )
 from functools import partial
@@ -207,24 +205,32 @@ class JobDesk:
         ]
         return self._response(job).model_copy(update={"errors": errors})
 
-    def watching(self, owner: str) -> AbstractContextManager[None]:
-        """A block in which an owner watches a job; each stream asks the store now and again.
+    def watch(self, owner: str) -> Callable[[], None]:
+        """Count a stream of an owner's, which asks the store now and again.
+
+        Returns:
+            What counts it no more, however often it is called.
 
         Raises:
             TooManyRequestsError: the owner watches as many as it may.
         """
         if self._watched[owner] >= _MOST_WATCHED:
             raise TooManyRequestsError(f"more than {_MOST_WATCHED} streams of events at once")
-        return self._watched_by(owner)
-
-    @contextmanager
-    def _watched_by(self, owner: str) -> Iterator[None]:
         self._watched[owner] += 1
-        try:
-            yield
-        finally:
-            self._watched[owner] -= 1
-            self._watched += Counter()  # forgets who watches none any more
+        watching = True
+
+        def release() -> None:
+            nonlocal watching
+            if watching:
+                self._watched[owner] -= 1
+                self._watched += Counter()  # forgets who watches none any more
+            watching = False
+
+        return release
+
+    def at_work(self, job_id: str) -> bool:
+        """Whether an image of the job is being worked on, also where it was cancelled meanwhile."""
+        return self._runner.at_work == job_id
 
     async def cancel(self, job_id: str, owner: str) -> JobResponse:
         """Stop a job after the image it is at; one that has ended stays as it is."""

@@ -67,6 +67,7 @@ class JobRunner:
         self._ttl_s = ttl_s
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self.at_work: str | None = None  # the id of the job
 
     def start(self) -> None:
         """Begin, with what an earlier process left."""
@@ -99,8 +100,12 @@ class JobRunner:
         await asyncio.to_thread(self._forget_expired)
         job = await asyncio.to_thread(self._store.next)
         if job is not None:
-            with suppress(_JobGoneError):
-                await self._work_on(job)
+            self.at_work = job.job_id
+            try:
+                with suppress(_JobGoneError):
+                    await self._work_on(job)
+            finally:
+                self.at_work = None
             return
         # Not `wait_for`: until Python 3.12 it loses a cancellation that meets the event.
         with suppress(TimeoutError):

@@ -21,7 +21,7 @@ from service.sessions.pixel_gate import PixelGate
 
 Pixel = TypeVar("Pixel", np.uint8, np.bool_)
 
-_TINY_SHARE = 0.001
+_TINY_SHARE = 0.0005  # as of a report's `nearly_empty_mask`
 _HUGE_SHARE = 0.9
 
 
@@ -203,7 +203,7 @@ def _check_mask(shape: tuple[int, ...], share: float, height: int, width: int) -
 
 def _warnings(share: float, position: int) -> tuple[str, ...]:
     if share < _TINY_SHARE:
-        return (f"masks[{position}]: the object covers under 0.1 % of the image",)
+        return (f"masks[{position}]: the object covers under 0.05 % of the image",)
     if share > _HUGE_SHARE:
         return (f"masks[{position}]: the mask covers over 90 % of the image; is it inverted?",)
     return ()

@@ -138,6 +138,8 @@ def _type(schema: Schema) -> str:
         return {"binary": "file", "date-time": "date and time"}[schema["format"]]
     if bounds := _bounds(schema, "minimum", "maximum"):
         return f"{kind} ({bounds})"
+    if "pattern" in schema:
+        return f"{kind} (`{schema['pattern']}`)"
     if bounds := _bounds(schema, "minLength", "maxLength"):
         return f"{kind} ({bounds} characters)"
     return str(kind)
@@ -169,7 +171,8 @@ def _problems() -> Iterator[str]:
     yield "## Problems\n"
     yield (
         f"Errors are `{_PROBLEM}`, a [Problem](#problem). `code` is stable. What was\nanswered "
-        "with a `Retry-After` may succeed after that many seconds.\n"
+        "with a `Retry-After` may succeed after that many seconds. An unknown path is 404\n"
+        "`not_found`, another method 405 `method_not_allowed`; no HTTP at all is 400 in text.\n"
     )
     kinds = sorted(_kinds(ServiceError), key=lambda kind: (kind.status, kind.code))
     rows = [

@@ -142,7 +142,7 @@ async def test_session_ids_differ(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize(
     ("box", "words"),
-    [((5, 5, 2, 2), "under 0.1 %"), ((0, 0, 115, 160), "over 90 %")],
+    [((5, 5, 2, 2), "under 0.05 %"), ((0, 0, 115, 160), "over 90 %")],
 )
 async def test_doubtful_mask_is_accepted_with_a_warning(
     client: httpx.AsyncClient, box: tuple[int, int, int, int], words: str
@@ -200,9 +200,9 @@ async def post_once(
 async def test_a_repeated_request_registers_nothing_again(
     client: httpx.AsyncClient, fake_engine: FakeEngine
 ) -> None:
-    first = await post_once(client, [picture(box=(0, 0, 3, 4))], "made")
+    first = await post_once(client, [picture(box=(0, 0, 2, 3))], "made")
     worked = replace(fake_engine.counters)
-    again = await post_once(client, [picture(box=(0, 0, 3, 4))], "made")
+    again = await post_once(client, [picture(box=(0, 0, 2, 3))], "made")
     assert (first.status_code, again.status_code) == (201, 201)
     told, told_again = first.json(), again.json()
     assert told["warnings"]

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -173,3 +174,26 @@ def test_ended_service_goes_on_where_it_was(
         assert server.client.get(path).json()["done"] == 40
         coco = json.loads(results(server.client.get(f"{path}/results")).read("coco.json"))
         assert [image["id"] for image in coco["images"]] == list(range(1, 41))
+
+
+def test_a_stream_of_events_ends_whole_where_the_service_is_stopped(
+    tmp_path: Path, tiny_bundle: Path
+) -> None:
+    environment = {"FSS_JOBS_DIR": str(tmp_path / "jobs"), "FSS_BUNDLE": str(tiny_bundle)}
+    log = tmp_path / "log"
+    with serving(log, environment) as server:
+        scene = SCENES[0]
+        files = {"images": scene.image_png, "masks": scene.mask_png}
+        data = {"class_name": "thing"}
+        session = server.client.post("/support", data=data, files=files).json()
+        fields = {"session_id": session["session_id"]}
+        job = server.client.post("/jobs", data=fields, files=uploads(400)).json()
+        with server.client.stream("GET", f"/jobs/{job['job_id']}/events") as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            time.sleep(0.38)  # sse_starlette looks at the server each half second, before us then
+            server.process.send_signal(signal.SIGTERM)
+            rest = list(lines)  # httpx raises where the last chunk is missing
+        assert server.process.wait(STOP_TIMEOUT_S) == -signal.SIGTERM
+    assert "event: end" not in rest
+    assert '"level": "error"' not in log.read_text()

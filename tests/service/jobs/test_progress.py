@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -241,17 +241,52 @@ async def test_results_that_take_long_hold_up_no_request(
     assert {(await each).status_code for each in asking} == {200}
 
 
-async def test_streams_of_one_owner_are_bounded(client: httpx.AsyncClient) -> None:
+async def test_streams_of_one_owner_are_bounded_however_they_come(
+    client: httpx.AsyncClient,
+) -> None:
     job_id = await made(client)
     desk = client._transport.app.state.context.jobs  # type: ignore[attr-defined]
     await ended(client, job_id)
-    with ExitStack() as watched:
-        for _ in range(16):
-            watched.enter_context(desk.watching(""))
-        refused = await client.get(f"/jobs/{job_id}/events")
-        assert_problem(refused, 429, "too_many_requests")
+    releases = [desk.watch("") for _ in range(16)]  # none of which has begun to read
+    refused = await client.get(f"/jobs/{job_id}/events")
+    assert_problem(refused, 429, "too_many_requests")
+    for release in releases:
+        release()
+        release()
     assert (await client.get(f"/jobs/{job_id}/events")).status_code == 200
     assert desk._watched == {}
+
+
+class HeldEngine(CountingEngine):
+    """Holds an image until it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entered, self.leave = asyncio.Event(), asyncio.Event()
+
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        answers = await super().segment(images, classes)
+        self.entered.set()
+        await self.leave.wait()
+        return answers
+
+
+async def test_a_cancelled_job_ends_behind_the_image_at_work(tmp_path: Path) -> None:
+    engine = HeldEngine()
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=engine)
+    async with running(app) as client:
+        data = {"session_id": await new_session(client, SCENES[:1])}
+        job_id = (await client.post("/jobs", data=data, files=uploads(3))).json()["job_id"]
+        await asyncio.wait_for(engine.entered.wait(), 30)
+        await client.post(f"/jobs/{job_id}/cancel")
+        told = asyncio.create_task(client.get(f"/jobs/{job_id}/events"))
+        await asyncio.sleep(0.6)  # the store is asked every quarter of a second
+        assert not told.done()
+        engine.leave.set()
+        events = (await told).text
+    assert "event: end" in events
+    last = json.loads(events.rsplit("data: ", 1)[1].split("\n")[0])
+    assert (last["state"], last["done"]) == ("cancelled", 1)
 
 
 async def test_taking_room_waits_for_no_question_to_the_store(tmp_path: Path) -> None:
