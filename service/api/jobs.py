@@ -97,7 +97,7 @@ async def get_events(
     An event's id is the number of images finished; with `Last-Event-ID` what is older is left out.
     """
     await desk.get(job_id, owner)
-    release = desk.watch(owner)
+    release = desk.watches.begin(owner)
     seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
     events = _while(release, _events(desk, context, job_id, owner, seen))
     weakref.finalize(events, release)  # where the client goes before it begins

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
     AsyncExitStack,
@@ -20,7 +19,6 @@ from service.errors import (
     InvalidRequestError,
     JobNotFoundError,
     JobStateError,
-    TooManyRequestsError,
 )
 from service.formats import ExportOptions, LabelledImage, ZipSink, export_dataset
 from service.job_status import FINISHED, FailedImage, JobResponse
@@ -31,13 +29,13 @@ from service.jobs.runner import SNAPSHOT, JobRunner
 from service.jobs.schemas import JobForm
 from service.jobs.store import Job, JobStore
 from service.jobs.threads import JobThreads
+from service.jobs.watches import Watches
 from service.schemas import ImageResult
 from service.sessions import Resources, require_classes
 from service.sessions.resources import to_datetime
 from service.stores import decode_session, encode_session
 
 _MAX_ERRORS = 100
-_MOST_WATCHED = 16  # streams of one owner
 
 
 class Arrival(NamedTuple):
@@ -84,7 +82,7 @@ class JobDesk:
         self._room = room
         self._max_images = max_images
         self._threads = JobThreads()
-        self._watched = Counter[str]()
+        self.watches = Watches()
 
     def start(self) -> None:
         """Begin to work."""
@@ -204,29 +202,6 @@ class JobDesk:
             for each in await self._threads.ask(find)
         ]
         return self._response(job).model_copy(update={"errors": errors})
-
-    def watch(self, owner: str) -> Callable[[], None]:
-        """Count a stream of an owner's, which asks the store now and again.
-
-        Returns:
-            What counts it no more, however often it is called.
-
-        Raises:
-            TooManyRequestsError: the owner watches as many as it may.
-        """
-        if self._watched[owner] >= _MOST_WATCHED:
-            raise TooManyRequestsError(f"more than {_MOST_WATCHED} streams of events at once")
-        self._watched[owner] += 1
-        watching = True
-
-        def release() -> None:
-            nonlocal watching
-            if watching:
-                self._watched[owner] -= 1
-                self._watched += Counter()  # forgets who watches none any more
-            watching = False
-
-        return release
 
     def at_work(self, job_id: str) -> bool:
         """Whether an image of the job is being worked on, also where it was cancelled meanwhile."""

@@ -157,8 +157,6 @@ def test_operation(case: AnyCase, base_url: str) -> None:
 
 
 def test_every_operation_succeeded_and_was_refused() -> None:
-    if len({label for label, _ in reached}) < len(list(schema.get_all_operations())):
-        pytest.skip("judges what the tests above reached, which were not all run")
     successes = {
         (f"{method.upper()} {path}", int(min(operation["responses"])))
         for path, methods in DOCUMENT["paths"].items()

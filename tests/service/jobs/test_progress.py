@@ -247,14 +247,14 @@ async def test_streams_of_one_owner_are_bounded_however_they_come(
     job_id = await made(client)
     desk = client._transport.app.state.context.jobs  # type: ignore[attr-defined]
     await ended(client, job_id)
-    releases = [desk.watch("") for _ in range(16)]  # none of which has begun to read
+    releases = [desk.watches.begin("") for _ in range(16)]  # none of which has begun to read
     refused = await client.get(f"/jobs/{job_id}/events")
     assert_problem(refused, 429, "too_many_requests")
     for release in releases:
         release()
         release()
     assert (await client.get(f"/jobs/{job_id}/events")).status_code == 200
-    assert desk._watched == {}
+    assert len(desk.watches) == 0
 
 
 class HeldEngine(CountingEngine):
