@@ -93,7 +93,7 @@ class EagerQueries:
 
     def _classes(self, count: int) -> dict[str, torch.Tensor]:
         inputs = collate_classes([SupportSet(self._shots)] * count)._asdict()
-        del inputs["refit"]
+        del inputs["refit"], inputs["identity"]
         return {
             name: torch.from_numpy(value).to(self._device)
             if value.dtype == np.bool_

@@ -48,7 +48,7 @@ class HeadGraph(nn.Module):
 
     Inputs: query_feature (B, C, h, h), high_feature (B, D, h, h), image_index (P,) int64,
         affinity, guided, gate (P, C), tokens (P, K, T, D) float16, token_valid (P, K, T) bool,
-        refit (P, 2C + 2).
+        refit (P, 2C + 2), identity (P, D).
     Outputs (named): logits (P, h, h), foreground minus background, (P, S, S) of a network in the
         reference arithmetic; presence (P,); cells (P, 2C, h, h).
     """
@@ -71,8 +71,8 @@ class HeadGraph(nn.Module):
         tokens: Tensor,
         token_valid: Tensor,
         refit: Tensor,
+        identity: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        tokens = tokens.float()
         # The support side of the encoding plays no part in a query.
         query = EncodedImages(query_feature, query_feature, high_feature)
         decoded = self.network.match(
@@ -81,13 +81,11 @@ class HeadGraph(nn.Module):
             affinity=affinity,
             guided=guided,
             gate=gate,
-            tokens=tokens,
+            tokens=tokens.float(),
             token_valid=token_valid,
         )
         logits = self.network.refit_logits(decoded, refit)
-        presence = self.presence(
-            high_feature.index_select(0, image_index), logits, tokens, token_valid
-        )
+        presence = self.presence(high_feature.index_select(0, image_index), logits, identity)
         return logits, presence, decoded.cells
 
 
@@ -139,5 +137,6 @@ def example_inputs(
             dense[rows[:, None, None], picked].half(),
             valid,
             torch.randn(pairs, 2 * affinity.shape[1] + 2, generator=generator) / 10,
+            dense[rows].mean(dim=1),
         ),
     }

@@ -21,7 +21,14 @@ from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
 from model.nets.preprocess import Normalise
 from model.recent import KEPT_BYTES, Recent
-from model.runtime import Adapt, BundleRuntime, Encoded, choose_refit, see_supports
+from model.runtime import (
+    Adapt,
+    BundleRuntime,
+    Encoded,
+    choose_refit,
+    find_close_up,
+    see_supports,
+)
 
 
 def _with_mask(key: Hashable, mask: NDArray[np.bool_]) -> Hashable:
@@ -29,17 +36,38 @@ def _with_mask(key: Hashable, mask: NDArray[np.bool_]) -> Hashable:
     return key, hashlib.blake2b(np.packbits(mask).tobytes()).digest()
 
 
+def _from_near(
+    image: NDArray[np.uint8], mask: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
+    """The part of a support in which its object is seen from near; None if the whole is near."""
+    window = find_close_up(mask)
+    if window is None:
+        return None
+    return np.ascontiguousarray(image[window.slices]), mask[window.slices]
+
+
 class Shown(NamedTuple):
-    """A support as the bundle keeps it, and its input, which adaptation sees again."""
+    """A support as the bundle keeps it, and its input, which adaptation sees again.
+
+    near: of its close-up; the same where there is none.
+    """
 
     prototype: SupportPrototype
+    near: SupportPrototype
     image: NDArray[np.uint8]  # (S, S, 3)
     mask: NDArray[np.float32]  # (S, S)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        return self.prototype.nbytes + self.image.nbytes + self.mask.nbytes
+        return self.prototype.nbytes + self.near.nbytes + self.image.nbytes + self.mask.nbytes
+
+
+class Seen(NamedTuple):
+    """A support as the network keeps it, and the mean token (1, D) of it as seen from near."""
+
+    prototypes: Prototypes
+    identity: Tensor
 
 
 class BundleSegmenter:
@@ -76,9 +104,18 @@ class BundleSegmenter:
         return self._supports.get(_with_mask(key, mask), lambda: self._show(image, mask))
 
     def _show(self, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Shown:
+        whole, pixels, share = self._prototype(image, mask)
+        part = _from_near(image, mask)
+        near = whole if part is None else self._prototype(*part)[0]
+        return Shown(whole, near, pixels, share)
+
+    def _prototype(
+        self, image: NDArray[np.uint8], mask: NDArray[np.bool_]
+    ) -> tuple[SupportPrototype, NDArray[np.uint8], NDArray[np.float32]]:
+        """And the input it was made of, (S, S, 3) and (S, S)."""
         pixels, share = resize_image(image, self._side), resize_mask(mask, self._side)
         encoded = self._runtime.encode(pixels[None], share[None])
-        return Shown(self._runtime.prototypes(encoded, share[None])[0], pixels, share)
+        return self._runtime.prototypes(encoded, share[None])[0], pixels, share
 
     def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
         """See `Segmenter`."""
@@ -91,12 +128,14 @@ class BundleSegmenter:
 
     def _support_set(self, supports: Sequence[Shown]) -> SupportSet:
         shots = tuple(shown.prototype for shown in supports)
+        close = SupportSet(tuple(shown.near for shown in supports))
         if not self._adapt:
-            return SupportSet(shots)
+            return SupportSet(shots, close=close)
         images = np.stack([shown.image for shown in supports])
         masks = np.stack([shown.mask for shown in supports])
         seen = see_supports(self._runtime, images, masks, shots)
-        return SupportSet(shots, choose_refit(seen, self._adapt, threshold=self._threshold))
+        refit = choose_refit(seen, self._adapt, threshold=self._threshold)
+        return SupportSet(shots, refit, close=close)
 
 
 class EagerSegmenter:
@@ -114,7 +153,9 @@ class EagerSegmenter:
         self._device = next(network.parameters()).device
         self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD).to(self._device)
         self._features: Recent[BackboneFeatures] = Recent(_tensor_bytes, limit_bytes)
-        self._supports: Recent[Prototypes] = Recent(_tensor_bytes, limit_bytes)
+        self._supports: Recent[Seen] = Recent(
+            lambda seen: _tensor_bytes(seen.prototypes) + seen.identity.nbytes, limit_bytes
+        )
 
     def _encode(self, key: Hashable, image: NDArray[np.uint8], mask: Tensor) -> EncodedImages:
         features = self._features.get(key, lambda: self._backbone_features(image))
@@ -125,11 +166,16 @@ class EagerSegmenter:
         return self._network.backbone.features(self._normalise(pixels.to(self._device)))
 
     @torch.inference_mode()
-    def add_support(
-        self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
-    ) -> Prototypes:
+    def add_support(self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Seen:
         """See `Segmenter`."""
-        return self._supports.get(_with_mask(key, mask), lambda: self._prototype(key, image, mask))
+        return self._supports.get(_with_mask(key, mask), lambda: self._see(key, image, mask))
+
+    def _see(self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Seen:
+        whole = near = self._prototype(key, image, mask)
+        part = _from_near(image, mask)
+        if part is not None:
+            near = self._prototype((_with_mask(key, mask), "near"), *part)
+        return Seen(whole, near.tokens.mean(dim=1))
 
     def _prototype(
         self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
@@ -172,7 +218,8 @@ class EagerSegmenter:
         logits = matched.logits[:, 1] - matched.logits[:, 0]
         if head is None:
             return logits, None
-        return logits, head.evidence(query.high_feature, logits, *_padded_tokens(supports))
+        identity = torch.stack([seen.identity for seen in cast(Sequence[Seen], supports)])
+        return logits, head.evidence(query.high_feature, logits, identity.mean(dim=0))
 
     @torch.inference_mode()
     def high_feature(self, key: Hashable, image: NDArray[np.uint8]) -> Tensor:
@@ -187,8 +234,8 @@ class EagerSegmenter:
         return self._match(self._encode_query(key, image), supports)
 
     def _match(self, query: EncodedImages, supports: Sequence[object]) -> MatchOutput:
-        shots = cast(Sequence[Prototypes], supports)
-        tokens, token_valid = _padded_tokens(supports)
+        shots = [seen.prototypes for seen in cast(Sequence[Seen], supports)]
+        tokens, token_valid = _padded_tokens(shots)
         return self._network.match(
             query,
             torch.zeros(1, dtype=torch.int64, device=self._device),
@@ -204,9 +251,8 @@ class EagerSegmenter:
         return self._encode(key, image, torch.ones(1, side, side, device=self._device))
 
 
-def _padded_tokens(supports: Sequence[object]) -> tuple[Tensor, Tensor]:
+def _padded_tokens(shots: Sequence[Prototypes]) -> tuple[Tensor, Tensor]:
     """Tokens (1, K, T, D) of one class, padded to its longest shot, and which are real."""
-    shots = cast(Sequence[Prototypes], supports)
     tokens = pad_sequence([shot.tokens[0] for shot in shots], batch_first=True)
     real = pad_sequence([shot.foreground[0] for shot in shots], batch_first=True)
     return tokens[None], real[None]

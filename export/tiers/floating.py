@@ -1,4 +1,4 @@
-"""What stays in float32 in every tier: the prior, and the refit of a class."""
+"""What stays in float32 in every tier: the prior, presence, and the refit of a class."""
 
 import onnx
 
@@ -9,13 +9,13 @@ def float_nodes(model: onnx.ModelProto) -> list[str]:
 
 
 def _prior_nodes(model: onnx.ModelProto) -> list[str]:
-    """Whatever is made of tokens, up to where the prior joins the other maps.
+    """Whatever is made of tokens or of their mean, up to where the prior joins the other maps.
 
     The prior is stretched from its least to its greatest cosine. Off the training domain they lie
     close together, and steps of 0.004 (int8) or 0.0005 (fp16) would be all that is left of it. And
     what keeps a flat map or a padded shot from a division by zero is smaller than any such step.
     """
-    reached = {"tokens", "token_valid"}
+    reached = {"tokens", "token_valid", "identity"}
     nodes = []
     for node in model.graph.node:  # sorted: a node stands behind those it depends on
         if node.op_type != "Concat" and reached.intersection(node.input):

@@ -67,6 +67,8 @@ HEAD = GraphSpec(
         # How much of the network's own logit stays, a bias, and a weight for each channel of a
         # cell; see `model.runtime.refit`.
         TensorSpec("refit", ("P", "R")),
+        # The mean of each shot's tokens, and over the shots, as the class is seen from near.
+        TensorSpec("identity", ("P", "D")),
     ),
     # Foreground logit minus background logit at feature resolution; sigmoid gives the probability.
     # Of weights in the reference arithmetic (docs/adr/0009) at the input side: (P, S, S).

@@ -12,7 +12,7 @@ from model.contract.prototype import GateFusion
 from model.contract.signature import BundleKey
 
 MANIFEST_FILE = "manifest.json"
-FORMAT_VERSION: Literal[3] = 3
+FORMAT_VERSION: Literal[4] = 4
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 REVISION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"
 
@@ -81,7 +81,7 @@ class Manifest(_Record):
     shots, present or not; the runtime takes it off, so that one threshold serves all.
     """
 
-    format_version: Literal[3] = FORMAT_VERSION
+    format_version: Literal[4] = FORMAT_VERSION
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     revision: Annotated[str, Field(pattern=REVISION_PATTERN)]
     preset: str

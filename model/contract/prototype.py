@@ -154,6 +154,7 @@ class HeadInputs(NamedTuple):
     tokens: NDArray[np.float16]  # (P, K, T, D)
     token_valid: NDArray[np.bool_]  # (P, K, T)
     refit: NDArray[np.float32]  # (P, R)
+    identity: NDArray[np.float32]  # (P, D)
 
 
 def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean") -> HeadInputs:
@@ -161,6 +162,8 @@ def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean"
 
     Vectors are averaged over the shots in float64, so the order of the shots leaves no trace;
     tokens stay apart, since the prior is normalised for each shot, and are padded to the longest.
+    Whether the class is there is judged by what it looks like from near: of a small object, cells
+    of the whole show as much of what surrounds it.
 
     Args:
         classes: shots of each.
@@ -195,7 +198,14 @@ def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean"
     gate = mean("gate")
     if gates == "product":
         gate = np.stack([_product_gate(each.shots) for each in classes])
-    return HeadInputs(affinity, mean("guided"), gate, tokens, token_valid, refit)
+    identity = np.stack([_identity(each.near.shots) for each in classes])
+    return HeadInputs(affinity, mean("guided"), gate, tokens, token_valid, refit, identity)
+
+
+def _identity(shots: Sequence[SupportPrototype]) -> NDArray[np.float32]:
+    """What a class looks like (D,): the mean over its shots of the mean over each one's tokens."""
+    means = np.stack([shot.tokens.mean(axis=0, dtype=np.float32) for shot in shots])
+    return np.asarray(means.mean(axis=0, dtype=np.float64), np.float32)
 
 
 def _product_gate(shots: Sequence[SupportPrototype]) -> NDArray[np.float32]:

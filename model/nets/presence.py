@@ -31,9 +31,7 @@ class PresenceHead(nn.Module):
         self.register_buffer("coefficients", torch.zeros(len(EVIDENCE)), persistent=False)
         self.register_buffer("intercept", torch.zeros(()), persistent=False)
 
-    def evidence(
-        self, high_feature: Tensor, logits: Tensor, tokens: Tensor, token_valid: Tensor
-    ) -> Tensor:
+    def evidence(self, high_feature: Tensor, logits: Tensor, identity: Tensor) -> Tensor:
         """What the score is made of, in the order of `EVIDENCE`.
 
         Centred cosines between the class and what is marked, between the class and the whole
@@ -42,8 +40,8 @@ class PresenceHead(nn.Module):
         Args:
             high_feature: of the queries (P, D, h, w).
             logits: foreground logits of the answers (P, h, w), or finer.
-            tokens: L2-normalised foreground features (P, K, T, D), padded.
-            token_valid: which tokens are real (P, K, T).
+            identity: of the classes (P, D), the mean of each shot's L2-normalised foreground
+                features, and over the shots; of their close-ups where objects are small.
 
         Returns:
             (P, 3).
@@ -54,7 +52,7 @@ class PresenceHead(nn.Module):
         probability = logits.flatten(1).sigmoid()  # (P, N)
         best = max(1, round(_BEST_SHARE * probability.shape[1]))
         weights = probability / probability.sum(dim=1, keepdim=True).clamp_min(1e-6)
-        own = F.normalize(self._class_vector(tokens, token_valid), dim=1)  # (P, D)
+        own = F.normalize(identity - self.centre, dim=1)  # (P, D)
         # Cells are never normalised and centred themselves, D numbers each: products with them are.
         query = high_feature.flatten(2)  # (P, D, N)
         norm = query.norm(dim=1)  # (P, N)
@@ -81,19 +79,10 @@ class PresenceHead(nn.Module):
         offset = (own @ self.centre)[:, None]
         return (with_own - offset) / square.clamp_min(1e-12).sqrt()
 
-    def forward(
-        self, high_feature: Tensor, logits: Tensor, tokens: Tensor, token_valid: Tensor
-    ) -> Tensor:
+    def forward(self, high_feature: Tensor, logits: Tensor, identity: Tensor) -> Tensor:
         """Presence score (P,) in (0, 1); arguments as of `evidence`."""
-        return self.score(self.evidence(high_feature, logits, tokens, token_valid))
+        return self.score(self.evidence(high_feature, logits, identity))
 
     def score(self, evidence: Tensor) -> Tensor:
         """Evidence (P, 3) → score (P,) in (0, 1)."""
         return (evidence @ self.coefficients + self.intercept).sigmoid()
-
-    def _class_vector(self, tokens: Tensor, token_valid: Tensor) -> Tensor:
-        """Centred mean over each shot's tokens, then over the shots: (P, D)."""
-        valid = token_valid.unsqueeze(2).to(tokens.dtype)  # (P, K, 1, T)
-        shots = (valid @ tokens).squeeze(2) / valid.sum(dim=3).clamp_min(1.0)  # (P, K, D)
-        real = token_valid.any(dim=2, keepdim=True).to(tokens.dtype)  # (P, K, 1)
-        return (shots * real).sum(dim=1) / real.sum(dim=1).clamp_min(1.0) - self.centre

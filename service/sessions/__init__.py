@@ -8,7 +8,8 @@ from service.sessions.pixel_gate import PixelGate
 from service.sessions.pool import CodecPool
 from service.sessions.registration import register
 from service.sessions.resources import ModelResources, Resources, ShotSpecs
-from service.sessions.segmentation import LabelMap, require_classes, segment, segment_to_label_map
+from service.sessions.segmentation import LabelMap, segment, segment_to_label_map
+from service.sessions.selection import require_classes
 
 __all__ = [
     "CodecPool",

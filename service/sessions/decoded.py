@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.sessions.close_up import Window
+from model.runtime import Window
 
 
 class QueryImage(NamedTuple):

@@ -1,6 +1,7 @@
 """Classes that the whole image shows small, looked for once more where they were marked."""
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -10,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import SupportSet, upsample_logits
+from model.runtime import Window, find_windows
 from service.engine import ImageU8
-from service.sessions.close_up import Window, find_windows
 from service.sessions.decoded import QueryImage
+from service.sessions.labelling import logit
 from service.sessions.mosaic import NearLogits
 from service.sessions.resources import ModelResources
 from service.sessions.uploads import read_windows
@@ -21,18 +23,37 @@ from service.telemetry import stage
 # Few, so that the requests of others come in between: every batch queues anew behind them.
 _BATCH = 8
 _MOST_OF_AN_IMAGE = 8  # windows of all its classes; what is smallest gains most
+_MOST_SHIFT = 1.0  # of the logit of a presence
+_SURE = 1e-6  # how near to 0 or 1 a presence is taken to be at most
 
 
 class Candidate(NamedTuple):
     """A class by its name in an image, and its logits (h, h) of the whole.
 
+    present: as far as the whole tells.
     cut: the least logit of a marked pixel in the whole; `near_cut`: in windows, by the near view.
     """
 
     name: str
+    present: bool
     logits: NDArray[np.float32]
     cut: float
     near_cut: float
+
+
+class Near(NamedTuple):
+    """What was seen of a class from near: its logits, and the presence of the likeliest window."""
+
+    logits: NearLogits
+    presence: float
+
+
+class _Glance(NamedTuple):
+    """What one window shows of a class: logits (h, h), and its presence."""
+
+    window: Window
+    logits: NDArray[np.float32]
+    presence: float
 
 
 class _Look(NamedTuple):
@@ -48,7 +69,7 @@ async def look_again(
     queries: Sequence[QueryImage],
     candidates: Sequence[Sequence[Candidate]],
     classes: Mapping[str, SupportSet],
-) -> Mapping[tuple[int, str], NearLogits]:
+) -> Mapping[tuple[int, str], Near]:
     """What is seen from near, by the position of the image and the name of the class.
 
     Args:
@@ -73,9 +94,36 @@ async def look_again(
     seen = await _ask(resources, flat, [pixels for each in parts for pixels in each], classes)
     whole = {(k, each.name): each for k, asked in enumerate(candidates) for each in asked}
     return {
-        key: NearLogits(whole[key].logits, windows, _shift(whole[key]))
-        for key, windows in seen.items()
+        key: Near(
+            NearLogits(
+                whole[key].logits,
+                [(each.window, each.logits) for each in glances],
+                _shift(whole[key]),
+            ),
+            max(each.presence for each in glances),
+        )
+        for key, glances in seen.items()
     }
+
+
+def presence_by_both(whole: float, near: float) -> float:
+    """How likely a class is in an image, by the whole and by its likeliest window.
+
+    The mean of both on the scale of logits, yet no further than 1 from what the whole says: the
+    likeliest of several windows is likely by chance.
+    """
+    before = _logit(whole)
+    shift = (_logit(near) - before) / 2
+    return 1 / (1 + math.exp(-(before + min(max(shift, -_MOST_SHIFT), _MOST_SHIFT))))
+
+
+def in_reach(presence: float, least: float) -> bool:
+    """Whether windows could still bring a class that is judged by the whole to a least presence."""
+    return _logit(presence) + _MOST_SHIFT >= _logit(least)
+
+
+def _logit(presence: float) -> float:
+    return logit(min(max(presence, _SURE), 1 - _SURE))
 
 
 def _shift(candidate: Candidate) -> float:
@@ -89,14 +137,15 @@ def _find_looks(
     position: int, query: QueryImage, candidates: Sequence[Candidate], side: int
 ) -> Sequence[_Look]:
     """Where to look again in one image; for a class in all of its windows, or in none."""
-    by_class: list[list[_Look]] = []
+    by_class: list[tuple[bool, int, list[_Look]]] = []
     for each in candidates:
         marked = upsample_logits(each.logits, side, side) >= each.cut
         windows = find_windows(marked, query.height, query.width)
-        by_class.append([_Look(position, each.name, window) for window in windows])
-    by_class.sort(key=lambda looks: sum(look.window.area for look in looks))
+        looks = [_Look(position, each.name, window) for window in windows]
+        by_class.append((not each.present, sum(window.area for window in windows), looks))
+    by_class.sort(key=lambda entry: entry[:2])
     chosen: list[_Look] = []
-    for looks in by_class:
+    for _, _, looks in by_class:
         if len(chosen) + len(looks) <= _MOST_OF_AN_IMAGE:
             chosen += looks
     return chosen
@@ -121,9 +170,9 @@ async def _ask(
     looks: Sequence[_Look],
     parts: Sequence[ImageU8],
     classes: Mapping[str, SupportSet],
-) -> Mapping[tuple[int, str], Sequence[tuple[Window, NDArray[np.float32]]]]:
-    """By image and class, what each window shows, (h, h)."""
-    seen: defaultdict[tuple[int, str], list[tuple[Window, NDArray[np.float32]]]] = defaultdict(list)
+) -> Mapping[tuple[int, str], Sequence[_Glance]]:
+    """By image and class, what each window shows."""
+    seen: defaultdict[tuple[int, str], list[_Glance]] = defaultdict(list)
     for start in range(0, len(looks), _BATCH):
         by_class: defaultdict[str, list[int]] = defaultdict(list)
         for number, look in enumerate(looks[start : start + _BATCH], start=start):
@@ -140,7 +189,9 @@ async def _ask(
             for each in asked:  # where one has failed, nobody waits for the others
                 each.cancel()
         for numbers, answer in zip(by_class.values(), found, strict=True):
-            for number, logits in zip(numbers, answer.logits[:, 0], strict=True):
+            shown = zip(numbers, answer.logits[:, 0], answer.presence[:, 0], strict=True)
+            for number, logits, presence in shown:
                 look = looks[number]
-                seen[look.position, look.name].append((look.window, logits))
+                glance = _Glance(look.window, logits, float(presence))
+                seen[look.position, look.name].append(glance)
     return seen

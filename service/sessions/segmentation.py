@@ -1,7 +1,7 @@
 """Use case: find a session's classes in images."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
 from typing import NamedTuple, TypeVar
@@ -9,14 +9,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import SupportSet
-from service.engine import Answers, Engine
-from service.errors import (
-    ClassNotFoundError,
-    EmptySessionError,
-    InvalidRequestError,
-    NotAcceptableError,
-)
+from service.engine import Answers
+from service.errors import NotAcceptableError
 from service.imaging import encode_label_map
 from service.schemas import ImageResult, SegmentForm, SegmentResponse
 from service.sessions.decoded import QueryImage
@@ -24,11 +18,17 @@ from service.sessions.labelling import ClassAnswer, Labels, describe_classes, la
 from service.sessions.mosaic import TiledLogits
 from service.sessions.resources import ModelResources, Resources
 from service.sessions.scale import Seen, tile_sides, tile_view
-from service.sessions.second_look import Candidate, look_again
+from service.sessions.second_look import (
+    Candidate,
+    Near,
+    in_reach,
+    look_again,
+    presence_by_both,
+)
+from service.sessions.selection import Selection, select
 from service.sessions.thresholds import Thresholds
 from service.sessions.tiling import Tiles, lay_tiles, require_time, segment_tiles
 from service.sessions.uploads import drained, read_pixels, read_query
-from service.stores import Session, SessionKey
 from service.telemetry import stage
 
 Finished = TypeVar("Finished")
@@ -42,14 +42,6 @@ class LabelMap(NamedTuple):
     session_id: str
 
 
-class _Selection(NamedTuple):
-    """A session, what made it, and the classes asked for, in the session's order."""
-
-    session: Session
-    engine: Engine
-    classes: Mapping[str, SupportSet]
-
-
 async def segment(resources: Resources, form: SegmentForm, owner: str) -> bytes:
     """The `SegmentResponse` to images by a session of `owner`, already written as JSON.
 
@@ -58,7 +50,7 @@ async def segment(resources: Resources, form: SegmentForm, owner: str) -> bytes:
     Raises:
         ServiceError: see `service.errors`.
     """
-    selection = await _select(resources, form, owner)
+    selection = await select(resources, form, owner)
 
     def describe(labels: Labels, answers: Sequence[ClassAnswer]) -> ImageResult:
         return describe_classes(labels, answers, form.output)
@@ -81,7 +73,7 @@ async def segment_to_label_map(resources: Resources, form: SegmentForm, owner: s
     """
     if len(form.images) != 1:
         raise NotAcceptableError("image/png can hold the answer for one image only")
-    selection = await _select(resources, form, owner)
+    selection = await select(resources, form, owner)
 
     def draw(labels: Labels, _: Sequence[ClassAnswer]) -> bytes:
         return encode_label_map(labels.class_index)
@@ -91,37 +83,10 @@ async def segment_to_label_map(resources: Resources, form: SegmentForm, owner: s
     return LabelMap(png, tuple(selection.classes), selection.session.session_id)
 
 
-async def require_classes(resources: Resources, form: SegmentForm, owner: str) -> Session:
-    """The session of a request, once it is clear that it has the classes asked for.
-
-    Raises:
-        InvalidRequestError, SessionNotFoundError, ModelMismatchError, ClassNotFoundError,
-        EmptySessionError.
-    """
-    return (await _select(resources, form, owner)).session
-
-
-async def _select(resources: Resources, form: SegmentForm, owner: str) -> _Selection:
-    if form.session_id is None:
-        raise InvalidRequestError(
-            "a session is needed, as field session_id or header X-Session-ID"
-        ).at("session_id")
-    session = await resources.store.get(SessionKey(owner, form.session_id))
-    engine = resources.models.of_session(session.model)
-    unknown = [name for name in form.classes if name not in session.classes]
-    if unknown:
-        raise ClassNotFoundError(f"the session has no class {unknown[0]!r}").at("classes")
-    if not session.classes:
-        raise EmptySessionError("register a class with POST /support first")
-    wanted = set(form.classes or session.classes)
-    classes = {name: each for name, each in session.classes.items() if name in wanted}
-    return _Selection(session, engine, classes)
-
-
 async def _label(
     resources: ModelResources,
     form: SegmentForm,
-    selection: _Selection,
+    selection: Selection,
     finish: Callable[[Labels, Sequence[ClassAnswer]], Finished],
 ) -> list[Finished]:
     """Decode, infer and label; `finish` makes what is sent of each image's labels and classes."""
@@ -147,12 +112,12 @@ async def _label(
     require_time(resources, list(chain(*layouts)), late_at - time.monotonic())
     if form.mode == "auto":
         candidates = [
-            _worth_another_look(form, selection, thresholds, logits, answers, tiles)
+            _worth_another_look(resources, form, selection, thresholds, logits, answers, tiles)
             for logits, answers, tiles in zip(found.logits, wholes, layouts, strict=True)
         ]
         near = await look_again(resources, queries, candidates, selection.classes)
         wholes = [
-            [answer._replace(logits=near.get((k, answer.name), answer.logits)) for answer in each]
+            [_seen_again(resources, answer, near.get((k, answer.name))) for answer in each]
             for k, each in enumerate(wholes)
         ]
     calls: list[Callable[[], Finished]] = []
@@ -184,7 +149,7 @@ async def _label(
 
 def _answers(
     resources: ModelResources,
-    selection: _Selection,
+    selection: Selection,
     thresholds: Thresholds,
     found: Answers,
     position: int,
@@ -211,7 +176,7 @@ def _answers(
 def _lay_tiles(
     resources: ModelResources,
     form: SegmentForm,
-    selection: _Selection,
+    selection: Selection,
     query: QueryImage,
     logits: NDArray[np.float32],
     answers: Sequence[ClassAnswer],
@@ -235,26 +200,42 @@ def _lay_tiles(
 
 
 def _worth_another_look(
+    resources: ModelResources,
     form: SegmentForm,
-    selection: _Selection,
+    selection: Selection,
     thresholds: Thresholds,
     logits: NDArray[np.float32],
     answers: Sequence[ClassAnswer],
     tiles: Sequence[Tiles],
 ) -> list[Candidate]:
-    """The classes of an image that are sent and do not come from tiles, by `logits` (P, h, h)."""
+    """The classes of an image that may be sent and do not come from tiles.
+
+    Args:
+        logits: (P, h, h) of the whole, in the order of `answers`.
+    """
     tiled = set(chain.from_iterable(each.names for each in tiles))
+    least = resources.engine.manifest.presence_threshold
 
     def candidate(answer: ClassAnswer, whole: NDArray[np.float32]) -> Candidate:
         supports = selection.classes[answer.name]
         near = thresholds.of(supports, supports.near)
-        return Candidate(answer.name, whole, logit(answer.threshold), logit(near))
+        cut = logit(answer.threshold)
+        return Candidate(answer.name, answer.present, whole, cut, logit(near))
 
     return [
         candidate(answer, each)
         for answer, each in zip(answers, logits, strict=True)
-        if answer.name not in tiled and (answer.present or form.absent != "drop")
+        if answer.name not in tiled and (form.absent != "drop" or in_reach(answer.presence, least))
     ]
+
+
+def _seen_again(resources: ModelResources, answer: ClassAnswer, near: Near | None) -> ClassAnswer:
+    """The answer of the whole, and of what was seen from near if anything was."""
+    if near is None:
+        return answer
+    presence = presence_by_both(answer.presence, near.presence)
+    least = resources.engine.manifest.presence_threshold
+    return answer._replace(logits=near.logits, presence=presence, present=presence >= least)
 
 
 async def _decode(resources: Resources, file: bytes, position: int) -> NDArray[np.uint8]:
@@ -266,7 +247,7 @@ async def _decode(resources: Resources, file: bytes, position: int) -> NDArray[n
 
 def _closer(
     resources: ModelResources,
-    selection: _Selection,
+    selection: Selection,
     thresholds: Thresholds,
     answer: ClassAnswer,
     tiled: TiledLogits,

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import resize_image, resize_mask
+from model.runtime import Window, find_close_up
 from service.errors import EmptyMaskError, FullMaskError, MaskSizeMismatchError, ServiceError
 from service.imaging import decode_image, decode_mask
-from service.sessions.close_up import Window, find_close_up
 from service.sessions.decoded import DecodedImages, FileKey, QueryImage
 from service.sessions.pixel_gate import PixelGate
 

@@ -11,13 +11,13 @@ def test_the_plain_refit_leaves_the_networks_logits_as_they_are() -> None:
     torch.manual_seed(0)
     network = build_network(PRESETS["lite"]().at_side(65)).eval()
     cases = example_inputs(network, images=2, pairs=3, shots=2, tokens=3, seed=0)
-    *asked, refit = cases["head"]
+    *asked, refit, identity = cases["head"]
     plain = torch.zeros_like(refit)
     plain[:, 0] = 1
     query, high, index, affinity, guided, gate, tokens, valid = asked
     with torch.inference_mode():
-        logits, _, _ = wrap(network)["head"](*asked, plain)
-        refitted, _, _ = wrap(network)["head"](*asked, refit)
+        logits, _, _ = wrap(network)["head"](*asked, plain, identity)
+        refitted, _, _ = wrap(network)["head"](*asked, refit, identity)
         matched = network.match(
             EncodedImages(query, query, high),
             index,

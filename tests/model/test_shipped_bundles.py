@@ -36,10 +36,10 @@ def runtime(request: pytest.FixtureRequest) -> BundleRuntime:
     return BundleRuntime(bundle, precision=precision, intra_op_threads=1)
 
 
-def _ducks(runtime: BundleRuntime) -> SupportSet:
+def _learned(runtime: BundleRuntime, name: str) -> SupportSet:
     side = runtime.manifest.input_side
-    images = np.stack([resize_image(each.pixels(), side) for each in supports("duck")])
-    masks = np.stack([resize_mask(each.mask("duck"), side) for each in supports("duck")])
+    images = np.stack([resize_image(each.pixels(), side) for each in supports(name)])
+    masks = np.stack([resize_mask(each.mask(name), side) for each in supports(name)])
     return SupportSet(tuple(runtime.prototypes(runtime.encode(images, masks), masks)))
 
 
@@ -49,7 +49,7 @@ def _encoded(runtime: BundleRuntime, image: NDArray[np.uint8]) -> Encoded:
 
 def test_a_class_is_marked_alike_beside_one_of_more_shots(runtime: BundleRuntime) -> None:
     """The shots of a batch are padded to the most of any class, which nothing may see."""
-    shots = _ducks(runtime).shots
+    shots = _learned(runtime, "duck").shots
     few, many = SupportSet(shots[:2]), SupportSet((*shots, *shots))
     query = _encoded(runtime, queries()[0].pixels())
 
@@ -61,7 +61,7 @@ def test_a_class_is_marked_alike_beside_one_of_more_shots(runtime: BundleRuntime
 
 
 def test_the_duck_is_found(runtime: BundleRuntime) -> None:
-    duck, cut = _ducks(runtime), logit_cut(runtime.manifest.threshold)
+    duck, cut = _learned(runtime, "duck"), logit_cut(runtime.manifest.threshold)
     found = []
     for query in queries():
         mask = query.mask("duck")
@@ -72,6 +72,19 @@ def test_the_duck_is_found(runtime: BundleRuntime) -> None:
         marked = upsample_logits(answer.logits[0], *mask.shape) >= cut
         found.append((marked & mask).sum() / (marked | mask).sum())
     assert np.mean(found) > 0.3  # as it is, without adaptation and at one threshold for all
+
+
+def test_presence_goes_by_the_view_from_near_and_the_mask_by_the_whole(
+    runtime: BundleRuntime,
+) -> None:
+    ducks, others = _learned(runtime, "duck"), _learned(runtime, "pit")
+    query = _encoded(runtime, queries()[0].pixels())
+    assert queries()[0].mask("duck").any()
+    asked = [ducks, ducks._replace(close=ducks), ducks._replace(close=others)]
+    logits, presence = runtime.head(query, np.zeros(3, np.int64), asked)
+    np.testing.assert_allclose(logits[1:], logits[:1].repeat(2, axis=0), rtol=0, atol=1e-3)
+    assert presence[1] == pytest.approx(presence[0], abs=1e-4)
+    assert presence[2] < presence[0] - 0.05
 
 
 def test_photograph_like_pictures_are_familiar_and_noise_is_not(runtime: BundleRuntime) -> None:

@@ -29,6 +29,19 @@ def test_what_a_bundle_marks_over_http_is_scored(
     assert f"{rows[0]['miou']:.1f}" in capsys.readouterr().out
 
 
+def test_presence_is_scored_where_queries_lack_the_class(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "right")
+    data, file = write_coloured_set(tmp_path / "colours"), tmp_path / "served.json"
+    words = ["--data", data, "--bundles", bundle, "--episodes", "20", "--json", file]
+    words += ["--absent", "0.5", "--shots", "1", "--min-area", "64"]
+    assert main(list(map(str, words))) == 0
+    (row,) = json.loads(file.read_text())
+    # Its presence is that of the likeliest pixel, and colours do not lie.
+    assert row["auroc"] > 95
+    assert row["present_kept"] == 100
+    assert row["miou_gated"] >= row["miou"]
+
+
 def test_what_is_elsewhere_than_its_label_says_is_not_found(tmp_path: Path) -> None:
     bundle = write_tiny_bundle(tmp_path / "right")
     data, file = write_coloured_set(tmp_path / "colours"), tmp_path / "served.json"

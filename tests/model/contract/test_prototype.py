@@ -39,6 +39,15 @@ def test_vectors_are_averaged_and_tokens_padded() -> None:
     ]
 
 
+def test_a_class_is_identified_by_what_it_looks_like_from_near() -> None:
+    far, near = _class(_shot(1, 4), _shot(3, 1)), _class(_shot(5, 1), _shot(9, 2))
+    inputs = collate_classes([far, far._replace(close=near)])
+    # The mean over shots of the mean over each one's tokens, however many those are.
+    assert inputs.identity.tolist() == [[2, 2, 2], [7, 7, 7]]
+    assert inputs.affinity.tolist() == [[2, 2], [2, 2]]
+    assert inputs.identity.dtype == np.float32
+
+
 def test_gates_can_be_multiplied_as_the_authors_do() -> None:
     classes = [_class(_shot(2, 1), _shot(6, 1)), _class(_shot(2, 1))]
     inputs = collate_classes(classes, gates="product")

@@ -48,7 +48,7 @@ def test_prototypes_are_those_of_the_episodes(root: Path, checkpoint: Path) -> N
     segmenter = EagerSegmenter(network)
     for place, (index, c) in enumerate([(3, 2), (4, 1)]):
         image, label = dataset.read(index)
-        support = segmenter.add_support(index, image, label == c)
+        support = segmenter.add_support(index, image, label == c).prototypes
         np.testing.assert_allclose(found.affinity[place], support.affinity[0], atol=1e-5)
         np.testing.assert_allclose(found.guided[place], support.guided[0], atol=1e-5)
 

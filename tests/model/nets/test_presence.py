@@ -33,38 +33,29 @@ def _marked(cells: int = 4) -> Tensor:
     return logits
 
 
-def _tokens(*kinds: int) -> tuple[Tensor, Tensor]:
-    """One shot of one token for each kind."""
-    tokens = F.one_hot(torch.tensor(kinds), DEPTH).float()[None, :, None]
-    return tokens, torch.ones(1, len(kinds), 1, dtype=torch.bool)
+def _identity(kind: int) -> Tensor:
+    """Of a class that looks like one kind, (1, D)."""
+    return F.one_hot(torch.tensor([kind]), DEPTH).float()
 
 
 def test_what_is_alike_scores_above_what_is_not(head: PresenceHead) -> None:
-    own = head(_image(2), _marked(), *_tokens(2))
-    other = head(_image(3), _marked(), *_tokens(2))
+    own = head(_image(2), _marked(), _identity(2))
+    other = head(_image(3), _marked(), _identity(2))
     assert float(own) > float(other) + 0.2
 
 
 def test_what_is_marked_counts_for_more_than_the_rest_of_the_image(head: PresenceHead) -> None:
-    evidence = head.evidence(_image(2), _marked(), *_tokens(2))[0]
-    turned = head.evidence(_image(2), -_marked(), *_tokens(2))[0]
+    evidence = head.evidence(_image(2), _marked(), _identity(2))[0]
+    turned = head.evidence(_image(2), -_marked(), _identity(2))[0]
     assert evidence[0] > 0.9 > 0 > turned[0]
     assert torch.equal(evidence[1:], turned[1:])  # of the whole image, and of its best cells
 
 
-def test_padding_of_tokens_and_shots_changes_nothing(head: PresenceHead) -> None:
-    tokens, valid = _tokens(2, 4)
-    padded = F.pad(tokens, (0, 0, 0, 3, 0, 2), value=7.0)
-    real = F.pad(valid, (0, 3, 0, 2))
-    plain = head(_image(2), _marked(), tokens, valid)
-    torch.testing.assert_close(head(_image(2), _marked(), padded, real), plain)
-
-
 def test_logits_may_be_finer_than_the_feature(head: PresenceHead) -> None:
-    coarse = head(_image(2), _marked(), *_tokens(2))
-    fine = head(_image(2), _marked(16), *_tokens(2))
+    coarse = head(_image(2), _marked(), _identity(2))
+    fine = head(_image(2), _marked(16), _identity(2))
     assert float(fine) == pytest.approx(float(coarse), abs=0.05)
 
 
 def test_before_calibration_every_score_is_one_half() -> None:
-    assert float(PresenceHead(depth=DEPTH)(_image(2), _marked(), *_tokens(3))) == 0.5
+    assert float(PresenceHead(depth=DEPTH)(_image(2), _marked(), _identity(3))) == 0.5

@@ -113,16 +113,84 @@ async def test_every_object_of_every_class_in_every_image_is_marked(
     assert iou(found(answer, 2)["red"], scene(LARGE).mask) > 0.95
 
 
-async def test_what_is_not_sent_is_not_looked_for_again(settings: Settings) -> None:
-    engine = CountingEngine()
-    # The least that a presence may be is never reached.
-    engine.manifest = engine.manifest.model_copy(update={"presence_threshold": 1.0})
+class DoubtfulEngine(CountingEngine):
+    """Says how likely a class is in wholes, and in each window of a second look."""
+
+    def __init__(self, whole: float, *near: float) -> None:
+        super().__init__()
+        self.presence = [(whole,), near]
+
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        answers = await super().segment(images, classes)
+        told = self.presence[min(len(self.calls), 2) - 1]
+        return answers._replace(presence=np.array(told, np.float32)[:, None])
+
+
+@pytest.mark.parametrize(
+    ("whole", "near", "presence"),
+    [
+        (0.6, [0.6], 0.6),
+        (0.4, [0.8], 0.62),  # the mean of both, as logits
+        (0.4, [0.1, 0.8], 0.62),  # of the likeliest window
+        (0.35, [0.99], 0.594),  # by 1 at most
+        (0.6, [0.01], 0.356),
+        (0.9, [0.01], 0.768),
+        (1.0, [1.0], 1.0),
+    ],
+)
+async def test_windows_have_a_say_in_whether_a_class_is_there(
+    settings: Settings, whole: float, near: list[float], presence: float
+) -> None:
+    query = scene(SMALL, (200, 280, 30, 33)) if len(near) == 2 else scene(SMALL)
+    for absent in ("keep", "drop"):
+        engine = DoubtfulEngine(whole, *near)
+        async with running(create_app(settings, engine=engine)) as client:
+            session_id = await new_session(client, [scene(LARGE)])
+            response = await post_segment(client, session_id, [query], absent=absent)
+        assert engine.calls == [(1, 1), (len(near), 1)]
+        shown = response.raise_for_status().json()["results"][0]["classes"]
+        if presence >= 0.5 or absent == "keep":
+            assert shown[0]["presence"] == pytest.approx(presence, abs=1e-3)
+            assert shown[0]["present"] is (presence >= 0.5)
+        else:
+            assert shown == []
+
+
+async def test_what_no_window_could_bring_back_is_looked_for_again_only_where_it_is_sent(
+    settings: Settings,
+) -> None:
+    for absent, looks in (("drop", 1), ("keep", 2)):
+        engine = DoubtfulEngine(0.2, 0.99)
+        async with running(create_app(settings, engine=engine)) as client:
+            session_id = await new_session(client, [scene(LARGE)])
+            answer = await post_segment(client, session_id, [scene(SMALL)], absent=absent)
+        assert len(engine.calls) == looks
+        assert set(found(answer)) == ({"thing"} if absent == "keep" else set())
+
+
+class PickyEngine(CountingEngine):
+    """Finds of the classes it is asked for in wholes only the first one present."""
+
+    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+        answers = await super().segment(images, classes)
+        if len(classes) > 1:
+            answers.presence[:, 0], answers.presence[:, 1:] = 0.9, 0.4
+        return answers
+
+
+async def test_windows_are_first_for_what_is_present(settings: Settings) -> None:
+    engine = PickyEngine()
+    red = scene((10, 10, 60, 60), (10, 150, 60, 60), (150, 10, 60, 60))
+    blue = scene((101, 113, 21, 17), (101, 203, 21, 17), (11, 263, 21, 17), colour=BLUE)
+    query = Picture(np.where(blue.mask[..., None], blue.image, red.image), red.mask)
     async with running(create_app(settings, engine=engine)) as client:
-        session_id = await new_session(client, [scene(LARGE)])
-        dropped = await post_segment(client, session_id, [scene(SMALL)], absent="drop")
-        assert (found(dropped), len(engine.calls)) == ({}, 1)
-        kept = await post_segment(client, session_id, [scene(SMALL)])
-        assert iou(found(kept)["thing"], scene(SMALL).mask) > 0.95
+        session_id = await new_session(client, [scene(LARGE)], "red")
+        for name in ("blue", "blue too"):
+            await post_support(client, [scene(LARGE, colour=BLUE)], name, session_id=session_id)
+        near = found(await post_segment(client, session_id, [query]))
+        assert engine.calls == [(1, 3), (3, 1), (3, 1)]
+        whole = found(await post_segment(client, session_id, [query], mode="whole"))
+    assert iou(near["red"], red.mask) > iou(whole["red"], red.mask)
 
 
 async def test_windows_of_an_image_are_bounded_and_the_smallest_go_first(

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.runtime import Window
 from service.errors import CorruptImageError, ImageTooLargeError
 from service.imaging import decode_image
 from service.sessions import DecodedImages, PixelGate
-from service.sessions.close_up import Window
 from service.sessions.decoded import FileKey, QueryImage
 from service.sessions.uploads import read_query, read_windows
 from tests.service.pictures import picture

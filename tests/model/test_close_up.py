@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.sessions.close_up import Window, find_close_up, find_windows
-from service.sessions.mosaic import NearLogits
+from model.runtime import Window, find_close_up, find_windows
 
 
 def _mask(height: int, width: int, *boxes: tuple[int, int, int, int]) -> NDArray[np.bool_]:
@@ -75,18 +74,6 @@ def test_near_parts_keep_windows_of_their_own_where_one_would_show_less() -> Non
     assert len(find_windows(beside, 1000, 1000)) == 2
     within = _mask(1000, 1000, (100, 100, 100, 20), (110, 130, 80, 20))
     assert [(w.height, w.width) for w in find_windows(within, 1000, 1000)] == [(150, 150)]
-
-
-def test_what_two_windows_show_is_marked_where_either_does() -> None:
-    first, second = Window(0, 0, 4, 4), Window(0, 2, 4, 4)
-    sure, unsure = np.full((2, 2), 3, np.float32), np.full((2, 2), -2, np.float32)
-    whole = np.full((2, 2), 7, np.float32)
-    expected = np.array([3, 3, 3, 3, -2, -2, 7, 7], np.float32)
-    for windows in ([(first, sure), (second, unsure)], [(second, unsure), (first, sure)]):
-        blended = NearLogits(whole, windows, shift=0.0).blended(4, 8)
-        np.testing.assert_array_equal(blended, np.tile(expected, (4, 1)))
-    shifted = NearLogits(whole, [(first, sure)], shift=-0.5).blended(4, 8)
-    np.testing.assert_array_equal(shifted[0], [2.5, 2.5, 2.5, 2.5, 7, 7, 7, 7])
 
 
 def test_windows_are_few_and_show_all_that_counts() -> None:
