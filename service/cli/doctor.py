@@ -39,8 +39,8 @@ def doctor(
 ) -> None:
     """Say what the service would run on here, and why a GPU is not used.
 
-    Looks at the processor, memory, onnxruntime, GPU, settings, bundles, session store and API keys,
-    and runs one inference of each bundle. The exit status is 1 if something would not work.
+    Looks at the processor, memory, onnxruntime, GPU, settings, bundles, session store, API keys and
+    jobs, and runs one inference of each bundle. The exit status is 1 if something would not work.
     """
     findings = list(examine())
     if as_json:
@@ -68,6 +68,7 @@ def examine() -> Iterator[Finding]:
         yield from _bundles(settings)
         yield asyncio.run(_store(settings))
         yield _keys(settings)
+        yield _jobs(settings)
 
 
 def why_no_gpu(
@@ -197,3 +198,18 @@ def _keys(settings: "Settings") -> Finding:
     except KeyFileError as exc:
         return Finding("keys", "bad", f"FSS_API_KEYS_FILE: {exc}")
     return Finding("keys", "ok", f"{len(keys)} in {settings.api_keys_file.name}")
+
+
+def _jobs(settings: "Settings") -> Finding:
+    """The directory of jobs, opened as at the start; a service that runs has it to itself."""
+    from service.errors import JobsDisabledError
+    from service.jobs import JobsDirectoryError, open_jobs
+
+    try:
+        store = open_jobs(settings.jobs_dir)
+    except JobsDirectoryError as exc:
+        return Finding("jobs", "note" if exc.busy else "bad", f"FSS_JOBS_DIR: {exc}")
+    if isinstance(store, JobsDisabledError):
+        return Finding("jobs", "note", store.detail)
+    store.close()
+    return Finding("jobs", "ok", f"kept in {store.directory}")

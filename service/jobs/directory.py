@@ -13,7 +13,14 @@ _log = logging.getLogger("service.jobs")
 
 
 class JobsDirectoryError(Exception):
-    """The directory that the operator named cannot be used; the message says why."""
+    """The directory that the operator named cannot be used; the message says why.
+
+    busy: another process uses it.
+    """
+
+    def __init__(self, message: str, *, busy: bool) -> None:
+        super().__init__(message)
+        self.busy = busy
 
 
 def open_jobs(directory: Path | Literal["auto"] | None) -> JobStore | JobsDisabledError:
@@ -35,7 +42,7 @@ def open_jobs(directory: Path | Literal["auto"] | None) -> JobStore | JobsDisabl
     except (OSError, RuntimeError, sqlite3.Error, JobsVersionError) as exc:
         reason = _reason(exc)
         if directory != "auto":
-            raise JobsDirectoryError(f"{directory}: {reason}") from exc
+            raise JobsDirectoryError(f"{directory}: {reason}", busy=_is_busy(exc)) from exc
     _log.warning("there are no jobs: %s; set FSS_JOBS_DIR to another directory", reason)
     return JobsDisabledError(f"{reason}; the operator must set FSS_JOBS_DIR to another directory")
 
@@ -54,12 +61,19 @@ def state_directory() -> Path:
 
 def _reason(exc: Exception) -> str:
     """For operators and clients alike, so without a path."""
+    if _is_busy(exc):
+        return "another process works on the jobs of this directory"
     if isinstance(exc, sqlite3.Error):
-        if exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
-            return "another process works on the jobs of this directory"
         return f"the database of jobs cannot be used ({exc})"
     if isinstance(exc, OSError):
         return f"the directory of jobs cannot be made ({exc.strerror})"
     if isinstance(exc, JobsVersionError):
         return str(exc)
     return "the directory of jobs cannot be made (the user has no home)"
+
+
+def _is_busy(exc: Exception) -> bool:
+    if not isinstance(exc, sqlite3.Error):
+        return False
+    # What Python's own module raises has no code of SQLite's.
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY

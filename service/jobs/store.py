@@ -76,7 +76,7 @@ class JobStore:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._directory = directory
+        self.directory = directory
         self._lock = threading.Lock()
         self._db = sqlite3.connect(
             directory / "jobs.sqlite3", check_same_thread=False, isolation_level=None, timeout=1
@@ -93,7 +93,7 @@ class JobStore:
 
     def folder(self, job_id: str) -> Path:
         """Where the files of a job lie."""
-        return self._directory / "files" / job_id
+        return self.directory / "files" / job_id
 
     def create(
         self,
@@ -241,7 +241,7 @@ class JobStore:
     def _drop_orphans(self) -> None:
         """Remove the files of uploads that a crash cut off."""
         known = {str(row[0]) for row in self._query("SELECT id FROM jobs", ())}
-        for folder in (self._directory / "files").glob("*"):
+        for folder in (self.directory / "files").glob("*"):
             if folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 """What holds for the bundles that ship, in each of their precisions."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -103,5 +104,16 @@ def test_a_bundle_is_small_and_tells_what_it_has_not_seen(bundle: Path) -> None:
     for precision in PRECISIONS[bundle]:
         graphs = manifest.graphs_of(precision).values()
         assert sum(graph.size_bytes for graph in graphs) < 40e6
+    assert sum(path.stat().st_size for path in bundle.iterdir()) <= 40e6
     assert manifest.training is not None
     assert set(manifest.training.excluded_classes) >= set(fold_classes(0))
+    assert "blood_cells" not in {line.split(":")[0] for line in manifest.training.data}
+    assert set(manifest.metrics) >= {f"pascal5i_val fold 0 {k}-shot mIoU" for k in (1, 5)}
+
+
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: str(bundle.name))
+def test_a_bundle_answered_as_its_network_when_it_was_exported(bundle: Path) -> None:
+    parity = json.loads((bundle / "parity.json").read_text())
+    assert {row["graph"] for row in parity["tensors"]} == {"encoder", "prototype", "head"}
+    assert parity["miou"]["episodes"] == 50
+    assert abs(parity["miou"]["eager"] - parity["miou"]["onnx"]) <= 0.1

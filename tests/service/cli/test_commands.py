@@ -15,6 +15,7 @@ from service.access import key_line, new_key
 from service.cli import main
 from service.cli.doctor import why_no_gpu
 from service.cli.machine import Gpus
+from service.jobs.store import JobStore
 from tests.service.pictures import Picture, iou, picture
 from tests.service.processes import serving, unused_port
 from tests.service.tiny_bundle import write_tiny_bundle
@@ -221,6 +222,27 @@ def test_doctor_reads_the_keys(tmp_path: Path, tiny_bundle: Path) -> None:
     keys.write_text("lab not-a-hash\n")
     status, findings = doctor(environment)
     assert (status, findings["keys"]["verdict"]) == (1, "bad")
+
+
+def test_doctor_looks_at_the_directory_of_jobs(tmp_path: Path, tiny_bundle: Path) -> None:
+    environment = {"FSS_BUNDLE": str(tiny_bundle), "FSS_DEVICES": "cpu"}
+
+    def verdict(directory: str) -> tuple[int, str, str]:
+        status, findings = doctor({**environment, "FSS_JOBS_DIR": directory})
+        return status, findings["jobs"]["verdict"], findings["jobs"]["text"]
+
+    assert verdict("") == (0, "note", "jobs are switched off: FSS_JOBS_DIR is empty")
+    jobs = tmp_path / "jobs"
+    assert verdict(str(jobs)) == (0, "ok", f"kept in {jobs}")
+    store = JobStore(jobs)  # as a service that runs has it
+    status, told, text = verdict(str(jobs))
+    store.close()
+    assert (status, told) == (0, "note")
+    assert "another process" in text
+    (tmp_path / "file").touch()
+    status, told, text = verdict(str(tmp_path / "file"))
+    assert (status, told) == (1, "bad")
+    assert text.startswith(f"FSS_JOBS_DIR: {tmp_path / 'file'}: ")
 
 
 def test_doctor_looks_at_every_bundle(tmp_path: Path, tiny_bundle: Path) -> None:
