@@ -54,5 +54,8 @@ def configure_logging(level: str) -> None:
     logging.captureWarnings(True)  # they too become one line
     # Its access lines hold raw paths, and with them session ids; the service writes its own.
     logging.getLogger("uvicorn.access").disabled = True
+    # They tell of every request to Label Studio: names of images, and what signs their addresses.
+    for client in ("httpx", "httpcore"):
+        logging.getLogger(client).setLevel(logging.WARNING)
     # Quotes bytes of malformed bodies; the client is told, and nobody else needs them.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)

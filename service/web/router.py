@@ -15,6 +15,7 @@ PAGE_POLICY = (
 )
 _FOREVER = "public, max-age=31536000, immutable"
 _ASK_FIRST = "no-cache"
+_NEVER = "no-store"
 
 
 def playground_router(files: WebFiles) -> APIRouter:
@@ -39,10 +40,15 @@ def playground_router(files: WebFiles) -> APIRouter:
     @router.head("/playground/{version}/{name:path}")
     @router.get("/playground/{version}/{name:path}")
     async def get_asset(version: str, name: str) -> Response:
-        """A file of this version; those of another would not fit the rest of the page."""
-        if version != files.version or name not in files.assets:
+        """A file of this version, kept for ever; or what is nearest to it of another version.
+
+        While replicas are replaced one by one, a page and its files come from several. A file that
+        is missing breaks the page; one of the release before or after hardly ever does.
+        """
+        if name not in files.assets:
             raise HTTPException(404)
-        return _answer(files.assets[name], {"Cache-Control": _FOREVER})
+        caching = _FOREVER if version == files.version else _NEVER
+        return _answer(files.assets[name], {"Cache-Control": caching})
 
     return router
 

@@ -47,7 +47,7 @@ def test_every_service_is_contained(services: dict[str, Service]) -> None:
         assert service["cap_drop"] == ["ALL"]
         assert "no-new-privileges:true" in service["security_opt"]
         assert "privileged" not in service
-        assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
+        assert service["deploy"]["resources"]["limits"].keys() == {"memory", "pids"}
         assert service["healthcheck"]["test"]
         assert service["restart"] == "unless-stopped"
 
@@ -113,8 +113,11 @@ def test_what_is_mounted_is_defined_and_there(
         assert named == compose[kind].keys()
     volumes = {v.split(":")[0] for s in services.values() for v in s.get("volumes", [])}
     assert volumes == compose["volumes"].keys()
+    # From files alone: compose copies anything else, and into no container that is read-only.
+    for mounted in (*compose["configs"].values(), *compose["secrets"].values()):
+        assert mounted.keys() == {"file"}
     for config in compose["configs"].values():
-        assert "content" in config or (root / config["file"]).is_file()
+        assert (root / config["file"]).is_file()
 
 
 def test_settings_of_the_service_are_its_settings(
@@ -143,10 +146,15 @@ def test_the_health_check_is_that_of_the_image(root: Path, services: dict[str, S
     assert services["api"]["healthcheck"]["test"] == ["CMD", "python", "-c", code]
 
 
+def _config(root: Path, compose: dict[str, Any], name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((root / compose["configs"][name]["file"]).read_text())
+    return content
+
+
 def test_prometheus_asks_the_service_by_the_job_of_the_alerts(
-    compose: dict[str, Any], services: dict[str, Service]
+    root: Path, compose: dict[str, Any], services: dict[str, Service]
 ) -> None:
-    configuration = yaml.safe_load(compose["configs"]["prometheus"]["content"])
+    configuration = _config(root, compose, "prometheus")
     (job,) = configuration["scrape_configs"]
     assert job["job_name"] == "fewshot-segmentation"
     (target,) = job["static_configs"][0]["targets"]
@@ -158,13 +166,11 @@ def test_prometheus_asks_the_service_by_the_job_of_the_alerts(
 
 
 def test_grafana_reads_its_dashboard_from_where_it_lies(
-    compose: dict[str, Any], services: dict[str, Service]
+    root: Path, compose: dict[str, Any], services: dict[str, Service]
 ) -> None:
     targets = {config["source"]: config["target"] for config in services["grafana"]["configs"]}
-    files = yaml.safe_load(compose["configs"]["grafana-dashboards"]["content"])
-    (provider,) = files["providers"]
+    (provider,) = _config(root, compose, "grafana-dashboards")["providers"]
     assert str(Path(targets["dashboard"]).parent) == provider["options"]["path"]
-    sources = yaml.safe_load(compose["configs"]["grafana-sources"]["content"])
-    (source,) = sources["datasources"]
+    (source,) = _config(root, compose, "grafana-sources")["datasources"]
     assert (source["type"], source["isDefault"]) == ("prometheus", True)
     assert re.fullmatch(r"http://prometheus:9090", source["url"])

@@ -65,7 +65,16 @@ async def test_every_module_and_sample_that_is_named_is_there(client: httpx.Asyn
 async def test_nothing_else_is_there(client: httpx.AsyncClient, path: str) -> None:
     version = load_files().version
     assert_problem(await client.get(f"/playground/{version}/{path}"), 404, "not_found")
-    assert_problem(await client.get("/playground/0000000000000000/main.js"), 404, "not_found")
+
+
+async def test_file_of_another_version_is_answered_and_not_kept(client: httpx.AsyncClient) -> None:
+    files = load_files()
+    own = await client.get(f"/playground/{files.version}/main.js")
+    other = await client.get("/playground/0000000000000000/main.js")
+    assert own.content == other.content
+    assert "immutable" in own.headers["cache-control"]
+    assert other.headers["cache-control"] == "no-store"
+    assert_problem(await client.get("/playground/0000000000000000/gone.js"), 404, "not_found")
 
 
 async def test_service_without_a_playground(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 import sys
 
 from service.telemetry import bind_request_id, bind_trace_id
@@ -44,3 +45,23 @@ def test_exception_stays_on_one_line() -> None:
         )
     assert "\n" not in formatted
     assert "ValueError" in json.loads(formatted)["exception"]
+
+
+ASKING = """
+import httpx
+from service.telemetry import configure_logging
+configure_logging("debug")
+answers = httpx.MockTransport(lambda request: httpx.Response(200))
+httpx.Client(transport=answers).get("http://studio/data/patient.jpg?signature=abc")
+import logging
+logging.getLogger("service").info("asked")
+"""
+
+
+def test_what_is_fetched_from_elsewhere_is_not_told() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", ASKING], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "asked" in run.stderr
+    assert "patient" not in run.stderr
+    assert "signature" not in run.stderr
