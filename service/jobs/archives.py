@@ -77,6 +77,12 @@ class _Bounded(BufferedReader):
             raise _too_many_entries()
         return super().read(size)
 
+    def seek(self, target: int, whence: int = 0, /) -> int:
+        try:
+            return super().seek(target, whence)
+        except OSError as exc:  # which would else look like a disk that fails
+            raise zipfile.BadZipFile("an offset outside of the file") from exc
+
 
 def _too_many_entries() -> TooManyFilesError:
     return TooManyFilesError("the zip has too many entries").at("archive")

@@ -30,12 +30,13 @@ _SURE = 1e-6  # how near to 0 or 1 a presence is taken to be at most
 class Candidate(NamedTuple):
     """A class by its name in an image, and its logits (h, h) of the whole.
 
-    present: as far as the whole tells.
+    present: as far as the whole tells; `in_reach`: whether windows could still make it so.
     cut: the least logit of a marked pixel in the whole; `near_cut`: in windows, by the near view.
     """
 
     name: str
     present: bool
+    in_reach: bool
     logits: NDArray[np.float32]
     cut: float
     near_cut: float
@@ -137,15 +138,17 @@ def _find_looks(
     position: int, query: QueryImage, candidates: Sequence[Candidate], side: int
 ) -> Sequence[_Look]:
     """Where to look again in one image; for a class in all of its windows, or in none."""
-    by_class: list[tuple[bool, int, list[_Look]]] = []
+    by_class: list[tuple[tuple[bool, bool, int], list[_Look]]] = []
     for each in candidates:
         marked = upsample_logits(each.logits, side, side) >= each.cut
         windows = find_windows(marked, query.height, query.width)
         looks = [_Look(position, each.name, window) for window in windows]
-        by_class.append((not each.present, sum(window.area for window in windows), looks))
-    by_class.sort(key=lambda entry: entry[:2])
+        area = sum(window.area for window in windows)
+        # What is never sent with `absent=drop` takes no window from what may be.
+        by_class.append(((not each.present, not each.in_reach, area), looks))
+    by_class.sort(key=lambda entry: entry[0])
     chosen: list[_Look] = []
-    for _, _, looks in by_class:
+    for _, looks in by_class:
         if len(chosen) + len(looks) <= _MOST_OF_AN_IMAGE:
             chosen += looks
     return chosen

@@ -219,14 +219,15 @@ def _worth_another_look(
     def candidate(answer: ClassAnswer, whole: NDArray[np.float32]) -> Candidate:
         supports = selection.classes[answer.name]
         near = thresholds.of(supports, supports.near)
-        cut = logit(answer.threshold)
-        return Candidate(answer.name, answer.present, whole, cut, logit(near))
+        cut, reachable = logit(answer.threshold), in_reach(answer.presence, least)
+        return Candidate(answer.name, answer.present, reachable, whole, cut, logit(near))
 
-    return [
+    asked = [
         candidate(answer, each)
         for answer, each in zip(answers, logits, strict=True)
-        if answer.name not in tiled and (form.absent != "drop" or in_reach(answer.presence, least))
+        if answer.name not in tiled
     ]
+    return [each for each in asked if form.absent != "drop" or each.in_reach]
 
 
 def _seen_again(resources: ModelResources, answer: ClassAnswer, near: Near | None) -> ClassAnswer:

@@ -156,7 +156,15 @@ def _head(graph: _Graph, sign: float) -> None:
     shifted = graph.node("Add", graph.node("Mul", own, kept), bias)
     graph.node("Add", shifted, linear, output="logits")
     best = graph.node("ReduceMax", "logits", graph.axes(1, 2), keepdims=0)
-    graph.node("Sigmoid", best, output="presence")
+    alike = graph.node("Mul", _likeness(graph), graph.constant(0.1))
+    graph.node("Sigmoid", graph.node("Add", best, alike), output="presence")
+
+
+def _likeness(graph: _Graph) -> str:
+    """How like any position is to what the class looks like from near, (P,)."""
+    high = graph.node("Gather", "high_feature", "image_index", axis=0)
+    similarity = graph.node("Einsum", high, "identity", equation="pdij,pd->pij")
+    return graph.node("ReduceMax", similarity, graph.axes(1, 2), keepdims=0)
 
 
 _BUILDERS = {"encoder": _encoder, "prototype": _prototype, "head": _head}

@@ -44,8 +44,8 @@ class References:
             if (kept := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)
                 return kept.reference
-            whole = tuple(SupportSet(each.shots, each.refit) for each in classes)
-            fresh = _Kept(ray.put(whole), sum(each.nbytes for each in whole))
+            needed = tuple(map(_needed, classes))
+            fresh = _Kept(ray.put(needed), sum(each.nbytes for each in needed))
             self._kept[key] = fresh
             self.nbytes += fresh.nbytes
             while self.nbytes > self.max_bytes:
@@ -57,12 +57,24 @@ class References:
 def digest(classes: Sequence[SupportSet]) -> bytes:
     """What classes are known by, in this order, as far as the engine needs them."""
     found = hashlib.sha256()
-    for each in classes:
-        found.update(b"class")
-        for array in _arrays(each):
-            found.update(f"{array.dtype}{array.shape}".encode())
-            found.update(np.ascontiguousarray(array).data)
+    for each in map(_needed, classes):
+        _take(found, b"class", each)
+        if each.close is not None:
+            _take(found, b"near", each.close)
     return found.digest()
+
+
+def _needed(supports: SupportSet) -> SupportSet:
+    """What the engine needs of a class: from near its shots alone, which tell what it is like."""
+    close = None if supports.close is None else SupportSet(supports.close.shots)
+    return SupportSet(supports.shots, supports.refit, close=close)
+
+
+def _take(found: "hashlib._Hash", mark: bytes, supports: SupportSet) -> None:
+    found.update(mark)
+    for array in _arrays(supports):
+        found.update(f"{array.dtype}{array.shape}".encode())
+        found.update(np.ascontiguousarray(array).data)
 
 
 def _arrays(supports: SupportSet) -> Iterator[NDArray[np.float16] | NDArray[np.float32]]:

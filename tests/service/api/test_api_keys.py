@@ -99,6 +99,7 @@ async def test_every_route_but_the_probes_needs_a_key(
     [
         {"Authorization": f"Bearer {new_key()}"},
         {"Authorization": f"Basic {LAB}"},
+        {"Authorization": b"Basic \xe9"},
         {"Authorization": "Bearer"},
         {"Authorization": f"Bearer {LAB}x"},
         {"Authorization": f"Bearer {LAB.upper()}"},

@@ -169,17 +169,24 @@ async def test_what_no_window_could_bring_back_is_looked_for_again_only_where_it
 
 
 class PickyEngine(CountingEngine):
-    """Finds of the classes it is asked for in wholes only the first one present."""
+    """Says how likely the first class of several is, and that the others hardly are."""
+
+    def __init__(self, first: float) -> None:
+        super().__init__()
+        self.first = first
 
     async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
         answers = await super().segment(images, classes)
         if len(classes) > 1:
-            answers.presence[:, 0], answers.presence[:, 1:] = 0.9, 0.4
+            answers.presence[:, 0], answers.presence[:, 1:] = self.first, 0.1
         return answers
 
 
-async def test_windows_are_first_for_what_is_present(settings: Settings) -> None:
-    engine = PickyEngine()
+@pytest.mark.parametrize("likely", [0.9, 0.4])
+async def test_windows_are_first_for_what_is_present_or_could_be(
+    settings: Settings, likely: float
+) -> None:
+    engine = PickyEngine(likely)
     red = scene((10, 10, 60, 60), (10, 150, 60, 60), (150, 10, 60, 60))
     blue = scene((101, 113, 21, 17), (101, 203, 21, 17), (11, 263, 21, 17), colour=BLUE)
     query = Picture(np.where(blue.mask[..., None], blue.image, red.image), red.mask)

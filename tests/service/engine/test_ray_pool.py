@@ -28,7 +28,7 @@ from tests.service.tiny_bundle import CELLS, SIDE, write_tiny_bundle
 pytest.importorskip("ray", reason="the extra `ray` is not installed, see requirements-ray.txt")
 
 from service.engine.ray_pool.backlog import Backlog
-from service.engine.ray_pool.references import References
+from service.engine.ray_pool.references import References, digest
 from service.engine.ray_pool.reply import Reply
 from tests.service.ray_cluster import add_worker, application, pool_engine, ray_cluster
 
@@ -62,6 +62,7 @@ async def lesson(engine: OnnxEngine) -> Lesson:
     masks[:, 4:20, 8:24] = 1
     queries = rng.integers(0, 255, (8, SIDE, SIDE, 3), dtype=np.uint8)
     learned = await engine.register(list(images), list(masks), adapt=True)
+    learned = learned._replace(close=SupportSet(learned.shots[:1]))  # another look from near
     found = await engine.segment(list(queries), [learned, learned])
     return Lesson(images, masks, queries, learned, found)
 
@@ -207,8 +208,11 @@ async def test_prototypes_are_put_once_and_within_a_bound(cluster: object, lesso
     classes = [lesson.learned, SupportSet(lesson.learned.shots[:1])]
     references = References(classes[0].nbytes + classes[1].nbytes)
     first = references.to(classes[:1])
-    again = SupportSet(lesson.learned.shots, lesson.learned.refit, side=400, close=classes[1])
-    assert references.to([again]) == first  # what tiles alone need is not the engine's
+    again = lesson.learned._replace(side=400, judgements=np.zeros((3, 35), np.float32))
+    assert references.to([again]) == first  # what tiles and reports need is not the engine's
+    plain = again._replace(close=None)
+    keys = {digest(each) for each in ([again], [plain], [plain, plain], [plain, classes[1]])}
+    assert len(keys) == 4
     assert references.to(classes[1:]) != first
     assert references.nbytes == references.max_bytes
     references.to(classes)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 
 from service.app import create_app
 from service.engine import FakeEngine
@@ -142,6 +143,15 @@ async def test_the_directory_of_a_zip_is_bounded_before_it_is_read(tmp_path: Pat
     async with service(tmp_path, jobs_max_images=5) as client:
         problem = assert_problem(await posted_zip(client, buffer.getvalue()), 413, "too_many_files")
         assert problem["detail"] == "the zip has too many entries"
+
+
+async def test_a_zip_whose_beginning_is_missing_is_no_failing_disk(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3000), dtype=np.uint8)
+    whole = zipped({f"{number}.png": row.tobytes() for number, row in enumerate(pixels)})
+    async with service(tmp_path) as client:
+        for part in (whole[5000:], whole[-200:], whole[:-200]):
+            problem = assert_problem(await posted_zip(client, part), 422, "invalid_request")
+            assert problem["detail"] == "not a zip file that can be read"
 
 
 async def test_zips_that_grow_as_no_images_do_are_refused(tmp_path: Path) -> None:
