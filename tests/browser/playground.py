@@ -1,5 +1,6 @@
 """The playground as a person uses it: what they see, click, type and paint."""
 
+import base64
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -89,6 +90,23 @@ class Playground:
         """Files, in the system's own dialog."""
         self.one(selector).send_keys("\n".join(str(path) for path in paths))
         self.clicks += 2
+
+    def paste(self, path: Path, selector: str = "body") -> bool:
+        """A picture, where the focus would be; whether the page takes it."""
+        self.clicks += 1
+        return bool(
+            self.driver.execute_script(
+                "const [place, name, text] = arguments;"
+                "const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));"
+                "const clipboardData = new DataTransfer();"
+                "clipboardData.items.add(new File([bytes], name, {type: 'image/png'}));"
+                "const kind = {clipboardData, bubbles: true, cancelable: true};"
+                "return !place.dispatchEvent(new ClipboardEvent('paste', kind))",
+                self.one(selector),
+                path.name,
+                base64.b64encode(path.read_bytes()).decode(),
+            )
+        )
 
     def choose_option(self, selector: str, words: str) -> None:
         """One of those that a list offers."""

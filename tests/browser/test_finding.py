@@ -14,6 +14,7 @@ from shapely.geometry import shape
 
 from tests.browser.playground import Playground
 from tests.browser.scenes import scene_file, show
+from tests.browser.wire import Wire
 from tests.service.pictures import BLUE, Picture, iou
 
 pytestmark = [
@@ -55,6 +56,35 @@ def test_a_good_answer_becomes_a_shot(finding: tuple[Playground, Picture]) -> No
     page.until(lambda: page.texts(".class-name small") == ["2 shots"])
     assert page.clicks == clicks + 1
     page.found(1)
+
+
+def test_an_answer_becomes_a_shot_once(finding: tuple[Playground, Picture]) -> None:
+    page, _ = finding
+    wire = Wire(page)
+    wire.hold()
+    page.click(".find .accept")
+    wire.held()
+    assert not page.one(".find .accept").is_enabled()
+    page.driver.execute_script("document.querySelector('.find .accept').click()")
+    wire.let_go()
+    page.until(lambda: page.texts(".class-name small") == ["2 shots"])
+    page.until(lambda: page.one(".find .accept").is_enabled())
+    assert len(wire.sent()) == 1
+
+
+def test_a_shot_whose_answer_was_lost_is_added_once(finding: tuple[Playground, Picture]) -> None:
+    page, _ = finding
+    wire = Wire(page)
+    wire.lose(1)
+    page.click(".find .accept")
+    page.until(lambda: "cannot be reached" in page.one(".trouble").text)
+    page.click(".find .accept")
+    page.until(lambda: page.texts(".class-name small") == ["2 shots"])
+    page.found(1)
+    page.click(".find .accept")
+    page.until(lambda: page.texts(".class-name small") == ["3 shots"])
+    lost, again, another = (each["key"] for each in wire.sent())
+    assert lost == again != another
 
 
 def test_a_correction_is_kept_taken_away_and_taken_back(

@@ -125,6 +125,33 @@ def test_a_finger_paints_on_a_phone(page: Playground, tmp_path: Path) -> None:
     assert page.driver.execute_script("return document.documentElement.scrollWidth") == PHONE[0]
 
 
+def test_a_picture_is_pasted_but_not_beside_an_open_editor(
+    easel: Playground, tmp_path: Path
+) -> None:
+    path, _ = scene_file(tmp_path, "pasted.png", seed=2)
+    assert not easel.paste(path)
+    easel.press(Keys.ESCAPE)
+    assert not easel.paste(path, "#class-name")
+    assert easel.paste(path, "#shot-files")
+    easel.editor()
+    assert len(easel.all(".shot")) == 2
+
+
+def test_a_second_click_does_not_open_the_editor_twice(easel: Playground) -> None:
+    easel.press(Keys.ESCAPE)
+    easel.driver.execute_script(
+        "const picture = document.querySelector('.shot .picture'); picture.click(); picture.click()"
+    )
+    easel.editor()
+    easel.press(Keys.ESCAPE)
+    easel.click(".shot .picture")
+    easel.editor()
+    easel.paint([(0.2, 0.5), (0.8, 0.5)])
+    assert amount(easel) > 1000
+    easel.tool("undo")
+    assert amount(easel) == 0
+
+
 @pytest.mark.parametrize(("choice", "fitted"), [("always", True), ("never", False)])
 def test_whether_a_class_is_fitted_is_a_choice(
     page: Playground, tmp_path: Path, choice: str, fitted: bool

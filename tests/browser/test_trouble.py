@@ -4,6 +4,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import alert_is_present
 
@@ -56,6 +57,24 @@ def test_key_is_asked_for_and_kept_in_the_tab(serve: Serve, tmp_path: Path) -> N
     show(page, support, "thing")
     assert page.driver.execute_script("return Object.values(sessionStorage)").count(key) == 1
     assert page.driver.execute_script("return localStorage.length + document.cookie.length") == 0
+
+
+def test_enter_uses_the_key_and_cancel_does_not(serve: Serve, tmp_path: Path) -> None:
+    key = new_key()
+    keys = tmp_path / "keys"
+    keys.write_text(key_line("lab", key) + "\n")
+    page = serve({"FSS_API_KEYS_FILE": str(keys)}, signed_in=False)
+    page.one("#key-dialog[open]")
+    page.type("#key-field", key)
+    page.click("#key-form button[type='button']")
+    page.one(".trouble")
+    assert not page.all("#key-dialog[open]")
+    page.open(signed_in=False)
+    page.one("#key-dialog[open]")
+    page.type("#key-field", new_key() + Keys.ENTER)
+    page.until(lambda: page.one("#key-refused").is_displayed())
+    page.type("#key-field", key + Keys.ENTER)
+    page.ready()
 
 
 def test_busy_service_is_asked_again(serve: Serve, tmp_path: Path) -> None:

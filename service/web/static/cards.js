@@ -16,7 +16,7 @@ export class Cards {
    * @param {import("./editor.js").Editor} editor
    */
   constructor(session, finder, editor) {
-    Object.assign(this, { session, finder, editor, elements: new WeakMap() });
+    Object.assign(this, { session, finder, editor, elements: new WeakMap(), sending: new Set() });
     finder.addEventListener("change", ({ detail }) => this.render(detail));
     session.addEventListener("change", () => finder.refresh());
     session.addEventListener("look", () => this.render());
@@ -73,7 +73,8 @@ export class Cards {
   #row(query, { name, colour, visible }) {
     const mask = standing(query, this.session).find((each) => each.name === name);
     const found = query.found.find((each) => each.class_name === name);
-    return { name, colour, visible, mask, found, corrected: query.corrected.has(name) };
+    const sending = [...this.sending].some((each) => each.query === query && each.name === name);
+    return { name, colour, visible, mask, found, sending, corrected: query.corrected.has(name) };
   }
 
   #find(query, name) {
@@ -123,19 +124,21 @@ export class Cards {
   }
 
   async #register(query, name, rle) {
-    const done = await attempt(async () => {
-      await this.session.register(name, [await upload({ photo: query.photo, rle })]);
-      return true;
-    });
+    const shot = { query, name };
+    this.sending.add(shot);
+    this.render(query);
+    const done = await attempt(async () => this.session.register(name, [await upload({ photo: query.photo, rle })]));
+    this.sending.delete(shot);
+    this.render(query);
     if (done) tell(`${name} has ${count(this.session.find(name).shots, "shot")} now.`);
   }
 }
 
-function updateFind(element, { colour, visible, mask, found, corrected }) {
+function updateFind(element, { colour, visible, mask, found, sending, corrected }) {
   element.querySelector(".swatch").style.setProperty("background", css(colour));
   element.classList.toggle("off", !mask || !visible);
   element.classList.toggle("corrected", corrected);
-  element.querySelector(".accept").hidden = !mask;
+  Object.assign(element.querySelector(".accept"), { hidden: !mask, disabled: sending });
   element.querySelector(".find-score").textContent = corrected ? "by hand" : scoreOf(mask, found);
 }
 

@@ -26,6 +26,7 @@ const ZOOM = 1.3;
 
 export class Editor {
   constructor() {
+    this.opening = false;
     this.dialog = this.#build();
     document.body.append(this.dialog);
     this.dialog.addEventListener("keydown", (event) => this.#key(event));
@@ -37,17 +38,29 @@ export class Editor {
   }
 
   /**
-   * Lets a person paint.
+   * Lets a person paint, one photograph at a time.
    * @param {{title: string, photo: import("./photo.js").Photo, base: Uint8Array|null,
    *   colour: number[], choices: {value: string, label: string, primary?: boolean}[]}} task
-   * @returns {Promise<{choice: string, bits: Uint8Array}|null>} null: they changed their mind.
+   * @returns {Promise<{choice: string, bits: Uint8Array}|null>} null: they changed their mind, or
+   *     are painting already.
    * @throws {import("./problem.js").Problem} the photograph cannot be read any more.
    */
   async open(task) {
-    const picture = await enlarge(task.photo);
+    if (this.opening || this.dialog.open) return null;
+    this.opening = true;
+    try {
+      this.#show(task, await enlarge(task.photo));
+    } finally {
+      this.opening = false;
+    }
+    return new Promise((resolve) => { this.resolve = resolve; });
+  }
+
+  #show(task, picture) {
     Object.assign(this, { task, history: new History() });
     this.viewport = new Viewport(task.photo);
     this.easel = new Easel(this.canvas, picture, this.viewport, task.colour);
+    this.pointing?.stop();
     this.pointing = new Pointing(this.canvas, this.easel, this.#painter());
     this.title.textContent = task.title;
     this.dialog.style.setProperty("--class", this.easel.css);
@@ -61,7 +74,6 @@ export class Editor {
     this.easel.replay(task.base, []);
     this.#changed();
     this.canvas.focus();
-    return new Promise((resolve) => { this.resolve = resolve; });
   }
 
   #painter() {

@@ -1,5 +1,8 @@
 /** How pictures come in: chosen, dropped or pasted. */
 
+// The button that chose the last picture, and a slider, have the focus too.
+const TEXT_FIELDS = "textarea, input:not([type=file], [type=range], [type=checkbox])";
+
 /**
  * Makes a place take files.
  * @param {HTMLElement} place where they may be dropped.
@@ -28,11 +31,11 @@ export function takeFiles(place, input, take) {
   });
 }
 
-/** Pictures pasted anywhere but into a field. */
+/** Pictures pasted anywhere but into a field or a dialog. */
 export function takePasted(take) {
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length) return;
+    if (!files.length || event.target.closest(TEXT_FIELDS) || document.querySelector("dialog[open]")) return;
     event.preventDefault();
     take(files);
   });

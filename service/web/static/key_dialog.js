@@ -10,11 +10,12 @@ export function askForKey(refused) {
   field.value = "";
   dialog.showModal();
   return new Promise((resolve) => {
-    // Neither button sends the form anywhere: the policy of the page forbids it.
     dialog.onclose = () => resolve((dialog.returnValue === "use" && field.value.trim()) || null);
+    byId("key-cancel").onclick = () => dialog.close("");
+    // The form goes nowhere: the policy of the page forbids it.
     byId("key-form").onsubmit = (event) => {
       event.preventDefault();
-      dialog.close(event.submitter?.value ?? "use");
+      dialog.close("use");
     };
     dialog.oncancel = () => { dialog.returnValue = ""; };
   });

@@ -1,5 +1,6 @@
 /** The classes a person has shown, which the service keeps under the id of a session. */
 
+import { newId, RequestKeys } from "./ids.js";
 import { colourOf } from "./palette.js";
 import { Problem } from "./problem.js";
 
@@ -17,7 +18,7 @@ export class Session extends EventTarget {
   /** @param {import("./api.js").Api} api */
   constructor(api) {
     super();
-    Object.assign(this, { api, id: sessionStorage.getItem(ID), classes: [], used: 0 });
+    Object.assign(this, { api, id: sessionStorage.getItem(ID), classes: [], used: 0, keys: new RequestKeys() });
   }
 
   /** The classes of the session that this tab had, if the service still has it. */
@@ -56,22 +57,31 @@ export class Session extends EventTarget {
 
   /**
    * Registers a class, or shots of one that is there.
-   * @param {{photo: import("./photo.js").Photo, png: Blob}[]} shots
-   * @param {{adapt?: "auto"|"true"|"false", replace?: boolean}} options
+   * @param {{photo: import("./photo.js").Photo, rle: Object, png: Blob}[]} shots
+   * @param {{adapt?: "auto"|"true"|"false", replace?: boolean, sent?: (shots: Object[]) => void}}
+   *     options `sent` is told of the shots that are registered, also where others will not be.
+   * @returns {Promise<boolean>} false: the page has turned to another session meanwhile.
    * @throws {Problem}
    */
-  async register(name, shots, { adapt = "auto", replace = false } = {}) {
+  async register(name, shots, { adapt = "auto", replace = false, sent = () => {} } = {}) {
     if (adapt === "true" && shots.length > MOST_FILES) throw new Problem(0, "Too many images at once", `Fitting takes up to ${MOST_FILES}.`);
-    let answer = null;
     for (let from = 0; from < shots.length; from += MOST_FILES) {
-      const form = supportForm(name, shots.slice(from, from + MOST_FILES));
-      if (this.id) form.append("session_id", this.id);
-      form.append("adapt", adapt);
-      if (replace && from === 0) form.append("mode", "replace");
-      answer = await this.ask("POST", "support", { body: form });
+      const { id } = this;
+      const some = shots.slice(from, from + MOST_FILES);
+      const mode = replace && from === 0 ? "replace" : "append";
+      const answer = await this.#teach({ class_name: name, adapt, mode, ...(id && { session_id: id }) }, some);
+      if (this.id !== id) return false;
       this.#keep(answer.session_id);
+      sent(some);
+      this.#learn(answer);
     }
-    this.#learn(answer);
+    return true;
+  }
+
+  async #teach(fields, shots) {
+    const files = shots.map(({ photo: { name, file }, rle }) => [name, file.size, file.lastModified, rle]);
+    return this.keys.once(JSON.stringify([fields, files]), (key) =>
+      this.ask("POST", "support", { body: supportForm(fields, shots), headers: { "Idempotency-Key": key } }));
   }
 
   async deleteClass(name) {
@@ -157,18 +167,12 @@ export class Session extends EventTarget {
   }
 }
 
-function supportForm(name, shots) {
+function supportForm(fields, shots) {
   const form = new FormData();
-  form.append("class_name", name);
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
   for (const { photo, png } of shots) {
     form.append("images", photo.file, "image");
     form.append("masks", png, "mask.png");
   }
   return form;
-}
-
-/** As the service makes them: 24 random bytes that nobody can guess. */
-function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(24));
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
 }

@@ -25,7 +25,7 @@ export class Shots {
     this.name = byId("class-name");
     this.button = byId("register");
     takeFiles(byId("step-1"), byId("shot-files"), (files) => this.add(files));
-    this.name.addEventListener("input", () => this.render());
+    this.name.addEventListener("input", () => this.#renamed());
     byId("register-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#register();
@@ -86,9 +86,22 @@ export class Shots {
       choices,
     }));
     if (!result) return false;
-    shot.rle = result.bits.includes(1) ? encodeRle(result.bits, width, height) : null;
-    this.render();
+    const rle = result.bits.includes(1) ? encodeRle(result.bits, width, height) : null;
+    if (rle?.counts !== shot.rle?.counts) this.#repaint(shot, rle);
     return true;
+  }
+
+  #repaint(shot, rle) {
+    shot.rle = rle;
+    // Registered meanwhile, but by the mask it had.
+    if (!this.shots.includes(shot)) this.shots.push(shot);
+    this.render();
+  }
+
+  /** Replacing was meant for the class of that name. */
+  #renamed() {
+    byId("replace").checked = false;
+    this.render();
   }
 
   #className() {
@@ -96,29 +109,32 @@ export class Shots {
   }
 
   async #register() {
-    const missing = this.#missing();
-    if (missing || this.busy) return;
+    if (this.#missing() || this.busy) return;
     const name = this.#className().normalize("NFC");
+    const options = { adapt: byId("adapt").value, replace: byId("replace").checked };
     this.busy = true;
     this.render();
-    const done = await attempt(async () => {
-      await this.session.register(name, await Promise.all(this.shots.map(upload)), {
-        adapt: byId("adapt").value,
-        replace: byId("replace").checked,
-      });
-      return true;
-    });
+    const done = await attempt(async () => this.session.register(
+      name, await Promise.all(this.shots.map(upload)), { ...options, sent: (shots) => this.#sent(name, shots) }));
     this.busy = false;
     if (done) this.#registered(name);
     this.render();
   }
 
+  /** What was added, painted or typed meanwhile stays. */
+  #sent(name, sent) {
+    this.shots = this.shots.filter((shot) => !sent.some(({ photo, rle }) => photo === shot.photo && rle === shot.rle));
+    if (this.#isNamed(name)) byId("replace").checked = false;
+  }
+
   #registered(name) {
-    this.shots = [];
-    this.name.value = "";
-    byId("replace").checked = false;
+    if (this.#isNamed(name)) this.name.value = "";
     tell(`${name} is registered.`);
-    byId("step-2").scrollIntoView({ block: "start" });
+    if (!this.shots.length) byId("step-2").scrollIntoView({ block: "start" });
+  }
+
+  #isNamed(name) {
+    return this.#className().normalize("NFC") === name;
   }
 
   /** What there is still to do, in words; empty if there is nothing. */
@@ -188,5 +204,5 @@ export function copy(canvas) {
 export async function upload({ photo, rle }) {
   const bits = decodeRle(rle).map((bit) => 255 * bit);
   const png = await encodePng(bits, photo.width, photo.height);
-  return { photo, png: new Blob([png], { type: "image/png" }) };
+  return { photo, rle, png: new Blob([png], { type: "image/png" }) };
 }

@@ -1,0 +1,59 @@
+"""What the page sends to register shots, and answers that are late or lost."""
+
+from typing import TypedDict
+
+from tests.browser.playground import Playground
+
+_SCRIPT = """
+const send = window.fetch.bind(window);
+const wire = window.wire = {sent: [], lost: [], waiting: null};
+window.fetch = async (url, options) => {
+  if (!String(url).endsWith('/support')) return send(url, options);
+  const place = wire.sent.push({
+    key: options.headers['Idempotency-Key'],
+    images: options.body.getAll('images').length,
+    mode: options.body.get('mode'),
+  });
+  const answer = await send(url, options);
+  if (wire.waiting) await new Promise((go) => wire.waiting.push(go));
+  if (wire.lost.includes(place)) throw new TypeError('the answer was lost');
+  return answer;
+};
+"""
+
+
+class Sent(TypedDict):
+    """A request to register shots."""
+
+    key: str
+    images: int
+    mode: str
+
+
+class Wire:
+    """Stands between a page and its service until the page is loaded anew."""
+
+    def __init__(self, page: Playground) -> None:
+        self._page = page
+        page.driver.execute_script(_SCRIPT)
+
+    def hold(self) -> None:
+        """Let answers wait."""
+        self._page.driver.execute_script("wire.waiting = []")
+
+    def held(self) -> None:
+        """Wait for one that waits."""
+        self._page.until(lambda: self._page.driver.execute_script("return wire.waiting.length"))
+
+    def let_go(self) -> None:
+        self._page.driver.execute_script(
+            "const {waiting} = wire; wire.waiting = null; for (const go of waiting) go()"
+        )
+
+    def lose(self, *places: int) -> None:
+        """The answers of these requests, counted from 1; the service has done what they ask."""
+        self._page.driver.execute_script("wire.lost = arguments[0]", places)
+
+    def sent(self) -> list[Sent]:
+        sent: list[Sent] = self._page.driver.execute_script("return wire.sent")
+        return sent
