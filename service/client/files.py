@@ -1,18 +1,18 @@
 """Images and masks in whatever form they come, as files that the service takes."""
 
 import os
-from io import BytesIO
 from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from service.client.errors import InvalidInputError
+from service.client.pil_files import pil_image_file, pil_mask_file, png
 
 ImageLike: TypeAlias = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
-"""A path, a file's bytes, RGB (H, W, 3) or grey (H, W), or a PIL image."""
+"""A path, a file's bytes, RGB (H, W, 3) or grey (H, W), or a PIL image of any mode."""
 MaskLike: TypeAlias = (
     str | os.PathLike[str] | bytes | NDArray[np.bool_] | NDArray[np.uint8] | Image.Image
 )
@@ -22,36 +22,35 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".
 """Of the files in a folder that are taken for images."""
 
 _IMAGE_SHAPES = "uint8 of (height, width) or (height, width, 3)"
-_FAST = 1  # zlib's level; the wire is rarely slower than the processor
 
 
 def image_file(image: ImageLike) -> bytes:
-    """The bytes of an image file; pixels become a PNG, so that none is changed.
+    """The bytes of an image file; pixels become one of a kind that changes none.
 
     Raises:
         InvalidInputError: the file cannot be read, or the array is no image.
     """
     if isinstance(image, Image.Image):
-        return _png(_upright(image))
+        return pil_image_file(image)
     if isinstance(image, np.ndarray):
-        return _png(Image.fromarray(_pixels(image)))
+        return png(Image.fromarray(_pixels(image)))
     return _bytes(image)
 
 
 def mask_file(mask: MaskLike) -> bytes:
-    """The bytes of a mask file; nonzero is object.
+    """The bytes of a mask file; nonzero is object, and of a lossy file what is half as bright.
 
     Raises:
         InvalidInputError: the file cannot be read, or the array is no mask.
     """
     if isinstance(mask, Image.Image):
-        return _png(_upright(mask, keep_palette=True))
+        return pil_mask_file(mask)
     if isinstance(mask, np.ndarray):
         if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
             raise InvalidInputError(
                 f"a mask is bool or uint8 of (height, width), not {_described(mask)}"
             )
-        return _png(Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))))
+        return png(Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))))
     return _bytes(mask)
 
 
@@ -93,20 +92,6 @@ def _pixels(image: NDArray[Any]) -> NDArray[np.uint8]:
     if image.dtype != np.uint8 or not is_image or not image.size:
         raise InvalidInputError(f"an image is {_IMAGE_SHAPES}, not {_described(image)}")
     return np.ascontiguousarray(image, np.uint8)
-
-
-def _upright(image: Image.Image, *, keep_palette: bool = False) -> Image.Image:
-    """The pixels as displayed, without the file's metadata; a mask's indices stay what they are."""
-    upright = ImageOps.exif_transpose(image)
-    if keep_palette and upright.mode in {"1", "L", "P", "LA"}:
-        return upright
-    return upright if upright.mode in {"L", "RGB"} else upright.convert("RGB")
-
-
-def _png(image: Image.Image) -> bytes:
-    buffer = BytesIO()
-    image.save(buffer, "PNG", compress_level=_FAST, exif=b"")
-    return buffer.getvalue()
 
 
 def _described(array: NDArray[Any]) -> str:

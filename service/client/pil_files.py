@@ -1,0 +1,124 @@
+"""PIL images and masks as files that the service reads as it reads the files they were opened from.
+
+What an image and a mask are in each mode is decided by the service, in `service.imaging.pixels`;
+the modes that a PNG would change are brought to one that it keeps, as the service would do.
+"""
+
+import struct
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from service.client.errors import InvalidInputError
+
+_WIDE_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "F"})
+_ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "La", "RGBa"})
+_INDEX_MODES = frozenset({"P", "PA"})
+_IMAGE_MODES = frozenset({"1", "L", "RGB", "LA", "RGBA"})
+_BYTE_MODES = frozenset({"LA", "RGB", "RGBA"})
+_LOSSY_TIFFS = frozenset({"jpeg", "tiff_jpeg", "webp"})
+_LOSSY_CHUNKS = frozenset({b"VP8 ", b"ALPH"})
+_FRAME_HEADER_BYTES = 16
+# Of a channel of a lossy mask: object is what is at least half as bright as it may be.
+_OBJECT = [0] * 128 + [255] * 128
+_AS_IT_IS = list(range(256))
+_FAST = 1  # zlib's level; the wire is rarely slower than the processor
+
+
+def pil_image_file(image: Image.Image) -> bytes:
+    """The bytes of a file with this image as displayed, transparency and 16 bits included.
+
+    Raises:
+        InvalidInputError: its pixels cannot be had or converted.
+    """
+    try:
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode in _WIDE_MODES:
+            return _tiff(upright)
+        if upright.mode in _ALPHA_MODES or "transparency" in upright.info:
+            return png(_in(upright, _ALPHA_MODES & _IMAGE_MODES, "RGBA"))
+        return png(_in(upright, _IMAGE_MODES, "RGB"))
+    except Exception as exc:  # whatever Pillow raises, which it does not enumerate
+        raise InvalidInputError(f"the PIL image cannot be sent: {exc}") from exc
+
+
+def pil_mask_file(mask: Image.Image) -> bytes:
+    """The bytes of a file with this mask as displayed; indices of a palette stay what they are.
+
+    Raises:
+        InvalidInputError: as of an image, or small values of its 16 bits a channel are lost.
+    """
+    # Before it is loaded and turned: a copy knows no file.
+    lossy = _is_lossy(mask)
+    if mask.mode in _BYTE_MODES and ";16" in str(getattr(mask, "tile", "")):
+        raise InvalidInputError(
+            "a mask of 16 bits a channel must be grey, without colour and alpha"
+        )
+    try:
+        upright = ImageOps.exif_transpose(mask)
+        if upright.mode in _WIDE_MODES:
+            return _tiff(upright)
+        if upright.mode in _INDEX_MODES:
+            upright = Image.fromarray(np.asarray(upright))  # L or LA
+        has_alpha = upright.mode in _ALPHA_MODES
+        upright = _in(upright, _IMAGE_MODES, "RGBA" if has_alpha else "RGB")
+        if lossy and upright.mode != "1":
+            colours = len(upright.getbands()) - has_alpha
+            upright = upright.point(_OBJECT * colours + _AS_IT_IS * has_alpha)
+        return png(upright)
+    except Exception as exc:
+        raise InvalidInputError(f"the PIL image of the mask cannot be sent: {exc}") from exc
+
+
+def png(image: Image.Image) -> bytes:
+    """A PNG of pixels in a mode that it has, without metadata."""
+    buffer = BytesIO()
+    image.info.clear()
+    image.save(buffer, "PNG", compress_level=_FAST, exif=b"")
+    return buffer.getvalue()
+
+
+def _tiff(image: Image.Image) -> bytes:
+    """A TIFF, which holds numbers that a PNG would cut off or round."""
+    buffer = BytesIO()
+    image.info.clear()
+    image.save(buffer, "TIFF", compression=None)
+    return buffer.getvalue()
+
+
+def _in(image: Image.Image, modes: frozenset[str], otherwise: str) -> Image.Image:
+    return image if image.mode in modes else image.convert(otherwise)
+
+
+def _is_lossy(image: Image.Image) -> bool:
+    """Whether it was opened from a file whose coding blurs edges."""
+    if image.format == "WEBP":
+        return not _is_lossless_webp(image)
+    if image.format == "TIFF":
+        return image.info.get("compression") in _LOSSY_TIFFS
+    return image.format in {"JPEG", "MPO"}
+
+
+def _is_lossless_webp(image: Image.Image) -> bool:
+    """As its chunks say while Pillow has the file open; afterwards nothing tells."""
+    file = getattr(image, "fp", None)
+    if file is None:
+        return False
+    place = file.tell()
+    try:
+        file.seek(0)
+        if file.read(12)[8:] != b"WEBP":
+            return False
+        while len(head := file.read(8)) == 8:
+            name, length = struct.unpack("<4sI", head)
+            after = file.tell() + length + length % 2
+            if name == b"ANMF":
+                file.seek(_FRAME_HEADER_BYTES, 1)
+                name = file.read(4)
+            if name in _LOSSY_CHUNKS:
+                return False
+            file.seek(after)
+        return True
+    finally:
+        file.seek(place)

@@ -1,0 +1,182 @@
+"""PIL images and masks: the same to the service as the files they were opened from."""
+
+import zlib
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.client import Client
+from service.client.errors import InvalidInputError
+from service.client.files import image_file, mask_file
+from service.imaging import decode_image, decode_mask
+from tests.service.imaging.samples import (
+    MAX_PIXELS,
+    blob,
+    encode,
+    every_file,
+    exif,
+    grey_tiff,
+    photo,
+    png,
+    png_chunk,
+)
+from tests.service.pictures import picture
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+SHOT = picture()
+GREY = photo()[:, :, 0]
+MARKED = blob()
+OBJECT = np.uint8(255) * MARKED
+
+
+def with_alpha(mode: str, alpha: np.ndarray) -> Image.Image:
+    """A picture of one colour, whose alpha is given."""
+    image = Image.new(mode, alpha.shape[::-1], "blue")
+    image.putalpha(Image.fromarray(alpha))
+    return image
+
+
+def palette(indices: np.ndarray) -> Image.Image:
+    """Green and black, in this order: an object of index 1 is black."""
+    image = Image.fromarray(indices).convert("P")
+    image.putdata(indices.ravel())
+    image.putpalette([0, 120, 0, 0, 0, 0])
+    return image
+
+
+def blurred() -> Image.Image:
+    """What a lossy file makes of a mask: values on both sides of the half, around its edge."""
+    soft = np.clip(MARKED * 180.0 + 60 * np.sin(np.arange(MARKED.shape[1])), 0, 255)
+    return Image.fromarray(soft.astype(np.uint8))
+
+
+DEEP = GREY.astype(np.uint16) * 257
+IMAGES = dict(every_file()) | {
+    "grey of 16 bits": encode(Image.fromarray(DEEP), "PNG", exif=exif(6)),
+    "grey of 16 bits, big end first": grey_tiff(DEEP, order=">"),
+    "grey of 32 bits": grey_tiff(DEEP.astype(np.int32) * 5 - 90_000),
+    "grey of 32 bits, turned": grey_tiff(DEEP.astype(np.int32), changes={274: (3, [6])}),
+    "floats": grey_tiff(GREY.astype(np.float32) / 255),
+    "wide floats": grey_tiff(GREY.astype(np.float32) * 10, changes={274: (3, [5])}),
+    "alpha": encode(with_alpha("RGB", GREY), "PNG"),
+    "grey and alpha": encode(with_alpha("L", GREY), "PNG", exif=exif(8)),
+    "palette and transparency": encode(palette(MARKED.astype(np.uint8)), "PNG", transparency=1),
+    "a transparent colour": encode(Image.fromarray(photo()), "PNG", transparency=(40, 30, 120)),
+    "a transparent grey": encode(Image.fromarray(GREY), "PNG", transparency=40),
+    "bits": encode(Image.fromarray(MARKED), "PNG"),
+    "CMYK": encode(Image.fromarray(photo()).convert("CMYK"), "TIFF"),
+}
+MASKS = {
+    "grey": encode(Image.fromarray(MARKED.astype(np.uint8)), "PNG", exif=exif(6)),
+    "bits": encode(Image.fromarray(MARKED), "PNG"),
+    "colours": encode(
+        Image.merge("RGB", [Image.fromarray(OBJECT // n) for n in (90, 255, 1)]), "BMP"
+    ),
+    "alpha alone": encode(with_alpha("RGB", OBJECT), "PNG"),
+    "grey and alpha": encode(with_alpha("L", OBJECT), "PNG"),
+    "palette": encode(palette(MARKED.astype(np.uint8)), "PNG"),
+    "palette and transparency": encode(palette(MARKED.astype(np.uint8)), "PNG", transparency=1),
+    "an index beyond the palette": encode(palette(MARKED.astype(np.uint8) * 4), "TIFF"),
+    "grey of 16 bits": encode(Image.fromarray(MARKED.astype(np.uint16)), "PNG"),
+    "grey of 32 bits": grey_tiff(MARKED.astype(np.int32) * 65536),
+    "floats": grey_tiff(MARKED.astype(np.float32) * np.float32(0.001)),
+    "JPEG": encode(blurred(), "JPEG", quality=30, exif=exif(3)),
+    "JPEG in colour": encode(blurred().convert("RGB"), "JPEG", quality=30),
+    "JPEG of inks": encode(blurred().convert("CMYK"), "JPEG", quality=60),
+    "JPEG in a TIFF": encode(blurred(), "TIFF", compression="jpeg", quality=30),
+    "lossy WebP": encode(blurred().convert("RGB"), "WEBP", quality=10),
+    "lossy WebP and alpha": encode(
+        with_alpha("RGB", OBJECT // 3), "WEBP", quality=10, exif=exif(6)
+    ),
+    "lossless WebP": encode(
+        Image.fromarray(np.uint8(3) * MARKED).convert("RGB"), "WEBP", lossless=True, exif=exif(6)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_an_image_is_what_its_file_is(name: str) -> None:
+    data = IMAGES[name]
+    with Image.open(BytesIO(data)) as image:
+        sent = image_file(image)
+    decoded = decode_image(sent, max_pixels=MAX_PIXELS)
+    assert np.array_equal(decoded, decode_image(data, max_pixels=MAX_PIXELS))
+    assert np.ptp(decoded) > 100
+
+
+@pytest.mark.parametrize("name", MASKS)
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_mask_is_what_its_file_is(name: str, loaded: bool) -> None:
+    data = MASKS[name]
+    with Image.open(BytesIO(data)) as mask:
+        if loaded and name != "lossless WebP":  # which then can no more be told from a lossy one
+            mask.load()
+        sent = mask_file(mask)
+    decoded = decode_mask(sent, max_pixels=MAX_PIXELS)
+    assert np.array_equal(decoded, decode_mask(data, max_pixels=MAX_PIXELS))
+    assert 0 < decoded.mean() < 1
+
+
+def alpha_mask() -> Image.Image:
+    return with_alpha("RGB", np.uint8(255) * SHOT.mask)
+
+
+def deep_shot() -> Image.Image:
+    return Image.fromarray(SHOT.image[:, :, 0].astype(np.uint16) * 257)
+
+
+def jpeg_mask() -> Image.Image:
+    return Image.fromarray(np.where(SHOT.mask, np.uint8(200), np.uint8(60)))
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "image_kind", "mask_kind"),
+    [
+        (deep_shot, alpha_mask, "png", "png"),
+        (lambda: with_alpha("RGB", np.uint8(255) * ~SHOT.mask), jpeg_mask, "png", "jpg"),
+        (lambda: Image.fromarray(SHOT.image), alpha_mask, "webp", "webp"),
+        (lambda: Image.fromarray(SHOT.image[:, :, 0] / np.float32(300)), jpeg_mask, "tif", "jpg"),
+    ],
+)
+def test_a_service_answers_alike_to_paths_and_opened_files(
+    url: str,
+    tmp_path: Path,
+    image: Callable[[], Image.Image],
+    mask: Callable[[], Image.Image],
+    image_kind: str,
+    mask_kind: str,
+) -> None:
+    shown, truth = tmp_path / f"a.{image_kind}", tmp_path / f"a.thing.{mask_kind}"
+    image().save(shown)
+    mask().save(truth)
+    answers = []
+    with Client(url) as client, Image.open(shown) as opened, Image.open(truth) as opened_truth:
+        forms: list[tuple[Any, Any]] = [(shown, truth), (opened, opened_truth)]
+        for shot, marked in forms:
+            session = client.session()
+            session.register("thing", shot, marked)
+            answers += [session.segment(shown)["thing"], session.segment(opened)["thing"]]
+    assert answers[0].area
+    for answer in answers[1:]:
+        assert np.array_equal(answer.mask, answers[0].mask)
+        assert answer.presence == answers[0].presence
+
+
+def test_a_mask_whose_small_values_are_lost_is_refused_as_its_file_is() -> None:
+    rows = (b"\0" + bytes(4 * 6)) * 4  # of each a filter, and four pixels
+    deep = png(4, 4, png_chunk(b"IDAT", zlib.compress(rows)), depth=16, colour=2)
+    with Image.open(BytesIO(deep)) as mask, pytest.raises(InvalidInputError, match="16 bits"):
+        mask_file(mask)
+
+
+def test_a_torn_file_that_was_opened_is_told() -> None:
+    data = SHOT.image_png[:300]
+    for read in (image_file, mask_file):
+        with Image.open(BytesIO(data)) as image, pytest.raises(InvalidInputError, match="PIL"):
+            read(image)
