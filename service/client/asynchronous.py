@@ -1,5 +1,6 @@
 """The asynchronous client; the same calls and flows as the blocking one."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sized
 from contextlib import aclosing
 from functools import partial, wraps
@@ -60,9 +61,13 @@ def _opening(
 
     @wraps(describe)
     async def method(self: "AsyncSession", /, *args: P.args, **kwargs: P.kwargs) -> Opened:
-        answer = await self.client.send(partial(describe, self.known_id, *args, **kwargs))
-        self.known_id = answer.session_id
-        return answer
+        # Those that come meanwhile belong to the session that the first one makes.
+        async with self._beginning:
+            if self.known_id is None:
+                answer = await self.client.send(partial(describe, None, *args, **kwargs))
+                self.known_id = answer.session_id
+                return answer
+        return await self.client.send(partial(describe, self.known_id, *args, **kwargs))
 
     return method
 
@@ -89,6 +94,7 @@ class AsyncSession:
     def __init__(self, client: AsyncClient, session_id: str | None) -> None:
         self.client = client
         self.known_id = session_id
+        self._beginning = asyncio.Lock()
 
     @property
     def id(self) -> str:

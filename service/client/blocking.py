@@ -5,6 +5,7 @@ from contextlib import closing
 from functools import partial, wraps
 from os import PathLike
 from pathlib import Path
+from threading import Lock
 from typing import Concatenate, Literal, ParamSpec, TypeVar, Unpack
 
 from service.client import calls, job_calls
@@ -59,9 +60,13 @@ def _opening(
 
     @wraps(describe)
     def method(self: "Session", /, *args: P.args, **kwargs: P.kwargs) -> Opened:
-        answer = self.client.send(partial(describe, self.known_id, *args, **kwargs))
-        self.known_id = answer.session_id
-        return answer
+        # Those that come meanwhile belong to the session that the first one makes.
+        with self._beginning:
+            if self.known_id is None:
+                answer = self.client.send(partial(describe, None, *args, **kwargs))
+                self.known_id = answer.session_id
+                return answer
+        return self.client.send(partial(describe, self.known_id, *args, **kwargs))
 
     return method
 
@@ -72,7 +77,8 @@ class Client(Transport):
     Args:
         url: of the service; None: `FSS_CLIENT_URL`, else http://127.0.0.1:8000.
         key: an API key; None: `FSS_CLIENT_KEY`, else none is shown.
-        timeout_s: for an answer to begin, and between its pieces.
+        timeout_s: for an answer to begin, and between its pieces; a job's making and results, for
+            which the service works through all of its images, have hours.
         retries: what to do when the service is busy or cannot be reached.
 
     Raises:
@@ -101,6 +107,7 @@ class Session:
     def __init__(self, client: Client, session_id: str | None) -> None:
         self.client = client
         self.known_id = session_id
+        self._beginning = Lock()
 
     @property
     def id(self) -> str:

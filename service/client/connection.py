@@ -15,6 +15,10 @@ DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 90.0
 """Longer than a service works on a request before it gives up by itself."""
 _CONNECT_S = 5.0
+# A job of a million images is packed in less.
+_PATIENCE_S = 4 * 3600.0
+PATIENT = httpx.Timeout(TIMEOUT_S, connect=_CONNECT_S, read=_PATIENCE_S)
+"""For answers that begin only once the service has worked through a whole data set."""
 
 
 def connection(url: str | None, key: str | None, timeout_s: float) -> dict[str, Any]:

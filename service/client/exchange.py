@@ -18,6 +18,7 @@ from service.client.errors import (
     BodyTooLargeError,
     ClientError,
     ConnectionFailedError,
+    DeadlineExceededError,
     InvalidFileError,
     InvalidInputError,
     TooManyFilesError,
@@ -108,14 +109,14 @@ def segment_batch(
     describe: Callable[[Sequence[ImageLike]], Call[list[Segmentation]]],
     retries: Retries,
 ) -> Flow[list[Outcome]]:
-    """The outcome of each image, in order: one that is of no use spoils no other.
+    """The outcome of each image, in order: one that is of no use, or too slow, spoils no other.
 
     Raises:
         ClientError: what is not about one image.
     """
     try:
         found = yield from exchange(partial(describe, images), retries)
-    except (BodyTooLargeError, TooManyFilesError) as exc:
+    except (BodyTooLargeError, TooManyFilesError, DeadlineExceededError) as exc:
         if len(images) == 1:
             return [(images[0], exc)]
         half = len(images) // 2

@@ -6,6 +6,7 @@ from typing import Literal, TypedDict
 import httpx
 
 from service.client.calls import Call, Threshold, answer_of, nothing, path_segment
+from service.client.connection import PATIENT
 from service.client.packing import JobImages, pack
 from service.job_status import JobResponse, JobsResponse
 
@@ -67,7 +68,11 @@ def create_job(
         answer_of(JobResponse),
         repeatable=False,
         session_id=session_id,
-        options={"data": fields, "files": [("archive", ("images.zip", archive))]},
+        options={
+            "data": fields,
+            "files": [("archive", ("images.zip", archive))],
+            "timeout": PATIENT,
+        },
         held=archive,
     )
 
@@ -104,8 +109,9 @@ def events(job_id: str, seen: str | None) -> Call[httpx.Response]:
 
 
 def results(job_id: str) -> Call[httpx.Response]:
-    """A zip of what is done, once the job has ended."""
-    return Call("GET", f"{_path(job_id)}/results", lambda got: got)
+    """A zip of what is done, once the job has ended; packed before its first byte comes."""
+    path = f"{_path(job_id)}/results"
+    return Call("GET", path, lambda got: got, options={"timeout": PATIENT})
 
 
 def _path(job_id: str) -> str:

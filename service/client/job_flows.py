@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -53,7 +54,10 @@ def download(job_id: str, to: Path, retries: Retries) -> Flow[Path]:
                 outcome = yield Receive(call, lambda chunk: file.write(chunk) < 0)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 break
-            yield pause_or_raise(call, attempt, outcome, retries)
+            # A service that is slow packs on; asked again, it would pack twice at the same time.
+            slow = isinstance(outcome, httpx.ReadTimeout)
+            asked = replace(call, repeatable=not slow)
+            yield pause_or_raise(asked, attempt, outcome, retries)
         yield Work(partial(_put, part, to))
     finally:
         part.unlink(missing_ok=True)

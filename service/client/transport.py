@@ -26,7 +26,8 @@ class Transport:
     Args:
         url: of the service; None: `FSS_CLIENT_URL`, else http://127.0.0.1:8000.
         key: an API key; None: `FSS_CLIENT_KEY`, else none is shown.
-        timeout_s: for an answer to begin, and between its pieces.
+        timeout_s: for an answer to begin, and between its pieces; a job's making and results, for
+            which the service works through all of its images, have hours.
         retries: what to do when the service is busy or cannot be reached.
 
     Raises:

@@ -1,7 +1,9 @@
 """Both clients against a real service over HTTP."""
 
+import asyncio
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,13 @@ from service.client import AsyncClient, Client, ClientError
 from service.client import errors as client_errors
 from service.client.errors import (
     ClassNotFoundError,
+    DeadlineExceededError,
     InvalidInputError,
     MaskSizeMismatchError,
     SessionNotFoundError,
     error_of,
 )
-from tests.service.client.conftest import problem
+from tests.service.client.conftest import Scripted, problem, scripted
 from tests.service.pictures import BLUE, iou, picture
 
 # pycocotools answers NumPy 2's question for a copy in the old way.
@@ -85,6 +88,49 @@ def test_many_images_in_order_past_those_of_no_use(url: str, tmp_path: Path) -> 
         assert iou(answer["thing"].mask, each.mask) > 0.8
     assert [image for image, _ in failures] == [broken, missing]
     assert isinstance(failures[1][1], InvalidInputError)
+
+
+def test_images_that_take_too_long_together_are_asked_for_apart() -> None:
+    late = (504, problem(504, "deadline_exceeded"), {})
+    found = (
+        200,
+        {
+            "session_id": "s",
+            "model": "m",
+            "results": [{"height": 120, "width": 160, "classes": []}],
+        },
+        {},
+    )
+    script = Scripted(late, found, late, late, found)  # of three, of the first, of two, of each
+    images = [picture(seed=seed).image for seed in range(3)]
+    failures: list[tuple[object, ClientError]] = []
+    with scripted(script) as url, Client(url) as client:
+        many = client.session("s").segment_many(
+            images, on_failure=lambda *each: failures.append(each)
+        )
+        assert [id(image) for image, _ in many] == [id(images[0]), id(images[2])]
+    assert len(script.asked) == 5
+    ((image, error),) = failures
+    assert image is images[1]
+    assert isinstance(error, DeadlineExceededError)
+
+
+def test_classes_registered_at_once_are_of_one_session(url: str) -> None:
+    names = [f"class {number}" for number in range(6)]
+    with Client(url) as client, ThreadPoolExecutor(len(names)) as pool:
+        session = client.session()
+        list(pool.map(lambda name: session.register(name, SHOT.image, SHOT.mask), names))
+        assert {each.class_name for each in session.describe().classes} == set(names)
+
+
+async def test_classes_registered_at_once_are_of_one_session_asynchronously(url: str) -> None:
+    names = ["one", "two", "three"]
+    async with AsyncClient(url) as client:
+        session = client.session()
+        with pytest.raises(MaskSizeMismatchError):  # and begins none
+            await session.register("none", SHOT.image, np.ones((5, 5), np.bool_))
+        await asyncio.gather(*(session.register(name, SHOT.image, SHOT.mask) for name in names))
+        assert {each.class_name for each in (await session.describe()).classes} == set(names)
 
 
 def test_progress_is_shown_on_standard_error(url: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,14 +2,16 @@
 
 import json
 import os
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pycocotools.coco import COCO
 
-from service.client import AsyncClient, Client, ImageLike, Retries
+from service.client import AsyncClient, Client, ImageLike, Retries, job_calls
 from service.client.errors import (
     ConnectionFailedError,
     InvalidInputError,
@@ -182,3 +184,37 @@ def test_results_that_break_off_are_fetched_again(
     with scripted(script) as url, Client(url) as client, pytest.raises(JobStateError):
         client.job("j").results(tmp_path / "none")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "whole.zip"]
+
+
+class Slow(Scripted):
+    """Answers after longer than the clients of these tests wait."""
+
+    def take(self, path: str, headers: dict[str, str]) -> Answer:
+        answer = super().take(path, headers)
+        time.sleep(0.5)
+        return answer
+
+
+def test_what_works_through_all_images_may_take_long(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w") as archive:
+        archive.writestr("coco.json", "{}")
+    script = Slow(STATUS, (200, (tmp_path / "whole.zip").read_bytes(), {}))
+    with scripted(script) as url, Client(url, timeout_s=0.2, retries=QUICK) as client:
+        job = client.session("s").create_job([SHOT.image])
+        job.results(tmp_path / "out")
+    assert (tmp_path / "out/coco.json").exists()
+    assert script.asked == ["/jobs", "/jobs/j/results"]
+
+
+def test_results_that_are_late_are_not_packed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_calls, "PATIENT", httpx.Timeout(0.2))
+    script = Slow((200, b"", {}))
+    with (
+        scripted(script) as url,
+        Client(url, retries=QUICK) as client,
+        pytest.raises(ConnectionFailedError, match="did not answer in time"),
+    ):
+        client.job("j").results(tmp_path / "out")
+    assert len(script.asked) == 1
