@@ -12,7 +12,7 @@ from statistics import mean
 
 from model.contract import InvalidBundleError, Manifest, load_manifest, write_manifest
 from model.evaluation.episodes import EpisodeReport
-from model.evaluation.records import Evaluation, RecordError, read_evaluations
+from model.evaluation.records import Evaluation, Protocol, RecordError, read_evaluations
 
 
 def record_figures(bundle: Path, records: Path) -> Manifest:
@@ -20,11 +20,12 @@ def record_figures(bundle: Path, records: Path) -> Manifest:
 
     Args:
         bundle: its directory.
-        records: folder of what `model evaluate --json` wrote; those of other graphs are left out.
+        records: folder of what `model evaluate --json` wrote; those of other graphs, of another
+            threshold than the bundle's, or not of what is served are left out.
 
     Raises:
         InvalidBundleError: the directory is no intact bundle.
-        RecordError: no record is about these graphs.
+        RecordError: no record is about these graphs, or one figure would be of several protocols.
     """
     manifest = load_manifest(bundle)
     hashes = {name: graph.sha256 for name, graph in manifest.graphs.items()}
@@ -32,6 +33,8 @@ def record_figures(bundle: Path, records: Path) -> Manifest:
         evaluation
         for evaluation in read_evaluations(records).values()
         if evaluation.subject.sha256 == hashes
+        and _as_served(evaluation.protocol)
+        and evaluation.protocol.threshold == manifest.threshold
     ]
     figures = _figures(own)
     if not figures:
@@ -41,18 +44,31 @@ def record_figures(bundle: Path, records: Path) -> Manifest:
     return recorded
 
 
+def _as_served(protocol: Protocol) -> bool:
+    """Whether masks were neither averaged, nor adapted, nor scored at another size."""
+    plain = protocol.labels == "original" and protocol.scales == (1.0,)
+    return plain and not protocol.flip and not protocol.adapted
+
+
 def _figures(evaluations: Sequence[Evaluation]) -> dict[str, float]:
-    values: defaultdict[str, list[float]] = defaultdict(list)
+    values: defaultdict[str, dict[int, float]] = defaultdict(dict)  # by the seed of the list
+    protocols: dict[str, tuple[object, ...]] = {}
     for evaluation in evaluations:
-        if evaluation.protocol.settings:
-            continue  # what is served is neither averaged over scales nor scored at another size
+        protocol = evaluation.protocol
+        lists = (protocol.episodes, protocol.min_area, protocol.scheme)
         for result in evaluation.results:
             report = result.report
-            if isinstance(report, EpisodeReport):
-                part = "" if result.fold is None else f" fold {result.fold}"
-                name = f"{evaluation.protocol.data}{part} {report.shots}-shot mIoU"
-                values[name].append(report.mean_iou)
-    return {name: round(mean(found), 2) for name, found in sorted(values.items())}
+            if not isinstance(report, EpisodeReport):
+                continue
+            part = "" if result.fold is None else f" fold {result.fold}"
+            name = f"{protocol.data}{part} {report.shots}-shot mIoU"
+            if protocols.setdefault(name, lists) != lists or report.seed in values[name]:
+                raise RecordError(
+                    f"{name} is recorded twice, or of lists of several lengths, areas or folds: "
+                    "keep those that the figure is to be of in a folder of their own"
+                )
+            values[name][report.seed] = report.mean_iou
+    return {name: round(mean(found.values()), 2) for name, found in sorted(values.items())}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -180,6 +180,7 @@ def _protocol(args: argparse.Namespace, plan: Plan, dataset: LabelledImages) -> 
         adapted=_ADAPT[args.adapt],
         threshold=plan.threshold,
         scheme=plan.scheme,
+        absent=plan.absent if plan.mode == "absence" else None,
     )
 
 

@@ -99,7 +99,9 @@ def open_checkpoint(
         model.build.CheckpointError: not a checkpoint.
     """
     network, config = load_network(path, input_side=input_side)
-    sides = [side_at_scale(config.input_side, scale, network.backbone.stride) for scale in scales]
+    sides = [
+        side_at_scale(config.input_side, scale, network.backbone.side_step) for scale in scales
+    ]
     networks = [load_network(path, input_side=side)[0] for side in sides]
     limit_bytes = KEPT_BYTES // len(networks)
     members = [EagerSegmenter(_moved(n, device), limit_bytes=limit_bytes) for n in networks]

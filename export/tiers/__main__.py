@@ -40,17 +40,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(args: argparse.Namespace) -> TierOptions:
-    if args.calibration.resolve() == args.data.resolve():
+    test, calibration = open_dataset(args.data), open_dataset(args.calibration, split="train")
+    if (_folder(args.data), test.name) == (_folder(args.calibration), calibration.name):
         raise DatasetError(
-            "--calibration and --data are the same folder: calibrate on images of training, "
+            "--calibration and --data are the same images: calibrate on images of training, "
             "measure on others"
         )
-    test = open_dataset(args.data)
     folds = "" if args.folds is None else " fold " + ",".join(map(str, args.folds))
     return TierOptions(
         bundle=args.bundle,
         precisions=args.precision,
-        calibration=open_dataset(args.calibration, split="train"),
+        calibration=calibration,
         calibration_episodes=args.calibration_episodes,
         test=test,
         test_classes=asked_classes(test, args.folds, args.min_area),
@@ -59,6 +59,11 @@ def _options(args: argparse.Namespace) -> TierOptions:
         min_area=args.min_area,
         force=args.force,
     )
+
+
+def _folder(path: Path) -> Path:
+    """Of a set, without the split that its path may name."""
+    return path.with_name(path.name.partition("@")[0]).resolve()
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

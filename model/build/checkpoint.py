@@ -66,7 +66,10 @@ def load_network(path: Path, *, input_side: int | None = None) -> tuple[SDAANet,
         raise CheckpointError(f"{path} holds a config of another release") from exc
     if input_side is not None:
         config = config.at_side(input_side)
-    network = build_network(config)
+    try:
+        network = build_network(config)
+    except ValueError as exc:  # such as an input side that its backbone cannot take
+        raise CheckpointError(f"{path}: {exc}") from exc
     try:
         network.load_state_dict(checkpoint["network"])
     except RuntimeError as exc:

@@ -19,7 +19,7 @@ SPELLINGS: tuple[tuple[str, ...], ...] = (
 SHOWN_AS: dict[str, tuple[str, ...]] = {
     "aeroplane": ("airliner", "jet_aircraft", "warplane", "stealth_aircraft", "tiltrotor"),
     "backpack": ("bag", "pubg_lvl3backpack"),
-    "bear": ("black_bear", "brown_bear", "polar_bear", "sloth_bear"),
+    "bear": ("black_bear", "brown_bear", "giant_panda", "panda", "polar_bear", "sloth_bear"),
     "bed": ("cradle",),
     "bench": ("park_bench",),
     "bicycle": ("bicyclist",),
@@ -46,8 +46,9 @@ SHOWN_AS: dict[str, tuple[str, ...]] = {
     "bus": ("doublebus", "school_bus", "trolleybus"),
     "cake": ("chiffon_cake",),
     "car": (
-        "ambulance", "convertible", "f1_racing", "ferrari911", "minicooper", "muscle_car",
-        "pickup", "police_car", "rally_car", "recreational_vehicle", "sports_car", "taxi",
+        "ambulance", "car_mirror", "car_wheel", "convertible", "f1_racing", "ferrari911",
+        "golfcart", "minicooper", "muscle_car", "pickup", "police_car", "rally_car",
+        "recreational_vehicle", "sports_car", "taxi",
     ),
     "cat": (
         "angora", "egyptian_cat", "manx", "ocicat", "persian_cat", "siamese_cat", "tebby_cat",

@@ -60,6 +60,7 @@ def results_page(evaluations: Mapping[str, Evaluation], command: str) -> str:
 
 def _numbered(evaluations: Mapping[str, Evaluation]) -> list[Entry]:
     files: dict[tuple[object, ...], str] = {}
+    weights: dict[tuple[object, ...], dict[str, str]] = {}
     entries = []
     for number, (file, evaluation) in enumerate(evaluations.items(), start=1):
         if not evaluation.results:
@@ -76,6 +77,13 @@ def _numbered(evaluations: Mapping[str, Evaluation]) -> list[Entry]:
                     "or evaluate the other with --name"
                 )
             files[key] = file
+            # Folds are of networks of their own; lists of one fold that make one row are not.
+            row = (entry.data, entry.network, report.kind, entry.result.fold)
+            if weights.setdefault(row, evaluation.subject.sha256) != evaluation.subject.sha256:
+                raise RecordError(
+                    f"{file} records {entry.network} on {entry.data} with other weights than the "
+                    "rest of its row: evaluate with --name"
+                )
             entries.append(entry)
     return entries
 

@@ -11,6 +11,10 @@ from model.evaluation.absence import AbsenceReport
 from model.evaluation.episodes import EpisodeReport
 from model.evaluation.generalised import GeneralisedReport
 
+# Training, validation and test lists have the same classes; splits of FSS-1000 have not.
+_SHARED_CLASSES = ("pascal_", "coco_")
+_USUAL_ABSENT = 0.5
+
 Report = Annotated[EpisodeReport | AbsenceReport | GeneralisedReport, Field(discriminator="kind")]
 
 
@@ -44,17 +48,29 @@ class Subject(_Record):
         """Whether training may have seen these classes: it did not leave them out by name.
 
         Without a fold, every class of a set is asked for, and it is the set that counts: the
-        folds' class names occur in several sets, those of other sets in their own.
+        folds' class names occur in several sets, those of other sets in their own. Of what
+        training saw nothing is known where it is not recorded.
         """
-        if not self.trained_on or set(classes) <= set(self.excluded_classes):
+        if set(classes) <= set(self.excluded_classes):
             return False
-        # Such as `magnetic_tile[0/2]: 224`, of which the name is that of the set.
-        sets = {line.rpartition(":")[0].partition("[")[0] for line in self.trained_on}
-        return fold is not None or data.partition("[")[0] in sets
+        if not self.trained_on:
+            return True
+        sets = {_family(line.rpartition(":")[0]) for line in self.trained_on}
+        return fold is not None or _family(data) in sets
+
+
+def _family(name: str) -> str:
+    """The set that a name such as `magnetic_tile[0/2]` is of; lists of one share their classes."""
+    name = name.partition("[")[0]
+    shared = next((each for each in _SHARED_CLASSES if name.startswith(each)), None)
+    return shared or name
 
 
 class Protocol(_Record):
-    """How it was evaluated; `episodes` are query images for the generalised kind."""
+    """How it was evaluated; `episodes` are query images for the generalised kind.
+
+    absent: share of the queries that lack the class, of lists that judge presence.
+    """
 
     data: str
     images: int
@@ -66,6 +82,7 @@ class Protocol(_Record):
     adapted: bool | Literal["auto"] = False
     threshold: float
     scheme: FoldScheme = "pascal"
+    absent: float | None = None
 
     @property
     def settings(self) -> str:
@@ -82,6 +99,8 @@ class Protocol(_Record):
         if self.adapted:
             where = " where that helps" if self.adapted == "auto" else ""
             parts.append(f"adapted on the supports{where}")
+        if self.absent not in (None, _USUAL_ABSENT):
+            parts.append(f"{self.absent:.0%} absent")
         return "; ".join(parts)
 
 

@@ -81,9 +81,14 @@ def run_ablation(
     What is finished in `trial.out` is kept, and a row that was stopped goes on.
 
     Raises:
-        AblationError: a row there has another setup.
+        AblationError: a row there has another setup, or the recipe starts from a bundle.
         model.data.datasets.DatasetError: a set is missing, or lacks a class or images of it.
     """
+    if trial.base.start:
+        raise AblationError(
+            "the recipe starts from a bundle, whose decoder fits those rows alone that have the "
+            "bundle's parts: leave out `start`"
+        )
     _, classes = trial.test
     for variant in variants:  # tells what is missing before anything trains
         draw_episode(classes, shots=variant.shots, seed=trial.episode_seed, number=0)

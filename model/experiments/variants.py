@@ -20,7 +20,7 @@ class Variant(NamedTuple):
 
     def recipe(self, base: TrainConfig, *, steps: int, seed: int) -> TrainConfig:
         """The base recipe's first stage at `steps`, for this row: all rows get the same."""
-        stage = base.stages[0].model_copy(update={"steps": steps})
+        stage = base.stages[0].model_copy(update={"steps": steps, "epochs": None})
         own = {"parts": self.parts, "strategy": self.strategy, "shots": self.shots, "seed": seed}
         return base.model_copy(update={**own, "stages": (stage,)})
 

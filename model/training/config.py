@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from model.build import PRESETS, NetworkConfig
 from model.data.folds import FOLDS, FoldScheme, excluded_names, fold_classes
@@ -159,6 +167,13 @@ class TrainConfig(_Config):
     seed: int = 0
     checkpoint_steps: Annotated[int, Field(gt=0)] = 200
     stages: tuple[Stage, ...]
+
+    @field_validator("preset")
+    @classmethod
+    def _is_known(cls, preset: str) -> str:
+        if preset not in PRESETS:
+            raise ValueError(f"no preset {preset}: there are {', '.join(PRESETS)}")
+        return preset
 
     @model_validator(mode="after")
     def _cached_features_stay_true(self) -> Self:

@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from model.build import CheckpointError, build_network, load_pretrained, load_start
+from model.contract import load_manifest
 from model.losses import LossTerms
 from model.nets import SDAANet
 from model.training.checkpoints import (
@@ -20,7 +21,7 @@ from model.training.checkpoints import (
     restore_networks,
     save_checkpoint,
 )
-from model.training.config import Stage, TrainConfig
+from model.training.config import ConfigError, Stage, TrainConfig
 from model.training.log import RunLog
 from model.training.place import Place, choose_device
 from model.training.prefetch import Prefetcher
@@ -76,10 +77,16 @@ class Run:
         config.check_processes(self.place.processes)
         self.network_config = config.network
         torch.manual_seed(config.seed)
-        self.network = build_network(self.network_config, mask_side=config.label_side)
+        try:
+            self.network = build_network(self.network_config, mask_side=config.label_side)
+        except ValueError as exc:  # such as an input side that its backbone cannot take
+            raise ConfigError(str(exc)) from exc
         self.started = frozenset[str]()
+        self._inherited: list[str] = []  # what the bundles were trained on
         for bundle in config.start:
             self.started |= set(load_start(self.network, bundle, unseen=config.test_classes))
+            if (before := load_manifest(bundle).training) is not None:
+                self._inherited += before.data
         given = {name.removeprefix("backbone.") for name in self.started}
         with self.place.first_alone():  # it may have to download them
             load_pretrained(self.network.backbone, weights_dir, given=given)
@@ -266,7 +273,7 @@ class Run:
                 "averaged": int(self.average.n_averaged),
                 "curve": self.curve,
                 "training": self.config.model_dump_json(),
-                "data": list(self.prepared.data),
+                "data": list(dict.fromkeys([*self.prepared.data, *self._inherited])),
                 "excluded": list(self.prepared.excluded),
             },
         )

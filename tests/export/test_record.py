@@ -84,3 +84,27 @@ def test_records_of_another_bundle_are_refused(
     assert main(["--bundle", str(bundle), "--from", str(records)]) == 2
     assert "was run with the graphs" in capsys.readouterr().err
     assert load_manifest(bundle).metrics == {}
+
+
+@pytest.mark.parametrize("field", ["episodes", "min_area"])
+def test_one_figure_is_of_one_protocol(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str
+) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    own = _evaluation(_hashes(bundle))
+    write_evaluation(records / "own.json", own)
+    protocol = own.protocol.model_copy(update={field: 300})
+    write_evaluation(records / "probe.json", own.model_copy(update={"protocol": protocol}))
+    assert main(["--bundle", str(bundle), "--from", str(records)]) == 2
+    assert "lists of several lengths" in capsys.readouterr().err
+
+
+def test_other_thresholds_than_the_bundles_are_left_out(bundle: Path, tmp_path: Path) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    own = _evaluation(_hashes(bundle))
+    write_evaluation(records / "own.json", own)
+    protocol = own.protocol.model_copy(update={"threshold": 0.6})
+    write_evaluation(records / "other.json", own.model_copy(update={"protocol": protocol}))
+    assert main(["--bundle", str(bundle), "--from", str(records)]) == 0

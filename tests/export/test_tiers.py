@@ -127,7 +127,8 @@ def test_calibration_on_the_tested_images_is_refused(
     tiny: Path, sets: Path, capsys: Capture
 ) -> None:
     assert _add(tiny, sets, calibration="test") == 2
-    assert "same folder" in capsys.readouterr().err
+    assert "same images" in capsys.readouterr().err
+    assert _add(tiny, sets, calibration="test@all") == 2
 
 
 def test_a_bundle_without_the_tier_says_which_it_has(tiny: Path) -> None:

@@ -73,6 +73,11 @@ class Backbone(nn.Module, ABC):
     def deep_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters behind `shallow`."""
 
+    @property
+    def side_step(self) -> int:
+        """What input sides are multiples of, plus 1, where cells sit on input pixels."""
+        return self.stride
+
     def feature_side(self, input_side: int) -> int:
         """Side h of the feature map for a square input: halved up to the stride, rounding up."""
         side, stride = input_side, 1

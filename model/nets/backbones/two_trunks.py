@@ -56,14 +56,21 @@ class TwoTrunkBackbone(Backbone):
         yield from self.detail.deep_parameters()
         yield from self.semantic.deep_parameters()
 
+    @property
+    def side_step(self) -> int:
+        return self.semantic.stride  # so that the cells of both trunks lie on each other
+
     def feature_side(self, input_side: int) -> int:
         """Side h of the feature map.
 
         Raises:
             ValueError: the cells of the trunks would not lie on each other.
         """
-        if input_side % self.semantic.stride != 1:
-            raise ValueError(f"the input side must be a multiple of 16 plus 1, not {input_side}")
+        if input_side % self.side_step != 1:
+            step = self.side_step
+            raise ValueError(
+                f"the input side must be a multiple of {step} plus 1, not {input_side}"
+            )
         return super().feature_side(input_side)
 
 

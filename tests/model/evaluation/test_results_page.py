@@ -168,12 +168,39 @@ def test_another_json_file_is_refused_by_name(tmp_path: Path) -> None:
         ("pascal5i_val", ("bird", "bus"), 0, True),
         ("msrc", ("grass",), None, True),
         ("blood_cells", ("nucleus",), None, False),
+        ("pascal_val", ("bus",), None, True),  # another list of the same classes
+        ("coco_val2014", ("bus",), None, False),
+        ("fss1000_test", ("abacus",), None, False),  # other classes than those of training
     ],
 )
 def test_classes_are_unseen_by_name_or_by_set(
     data: str, classes: tuple[str, ...], fold: int | None, seen: bool
 ) -> None:
-    assert SUBJECT.has_seen(data, classes, fold=fold) == seen
+    sets = ("msrc: 458 images", "pascal_train: 9 images", "fss1000_train: 9 images")
+    subject = SUBJECT.model_copy(update={"trained_on": sets})
+    assert subject.has_seen(data, classes, fold=fold) == seen
+
+
+def test_what_training_saw_is_unknown_where_it_is_not_recorded() -> None:
+    subject = SUBJECT.model_copy(update={"trained_on": ()})
+    assert subject.has_seen("blood_cells", ("nucleus",), fold=None)
+    assert not subject.has_seen("pascal5i_val", ("bird",), fold=0)
+
+
+def test_one_row_is_of_one_network() -> None:
+    first, second = _record((0, _episodes(50.0))), _record((0, _episodes(60.0, seed=1)))
+    other = SUBJECT.model_copy(update={"sha256": {"encoder": "cd" * 32}})
+    elsewhere = second.model_copy(update={"subject": other})
+    assert "55.0" in results_page({"a": first, "b": second}, "make it")
+    with pytest.raises(RecordError, match=r"b records tiny, 337 px on .* with other weights"):
+        results_page({"a": first, "b": elsewhere}, "make it")
+    fold = elsewhere.model_copy(update={"results": _record((1, _episodes(60.0))).results})
+    assert results_page({"a": first, "b": fold}, "make it")
+
+
+def test_another_share_of_absent_queries_is_another_test() -> None:
+    assert PROTOCOL.model_copy(update={"absent": 0.5}).settings == PROTOCOL.settings == ""
+    assert PROTOCOL.model_copy(update={"absent": 0.3}).settings == "30% absent"
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,19 @@ def test_recipes_differ_in_what_the_rows_are_about_alone(trial: Trial) -> None:
         assert stage == trial.base.stages[0].model_copy(update={"steps": 2})
 
 
+def test_rows_of_a_recipe_in_epochs_have_the_steps_that_were_asked_for(trial: Trial) -> None:
+    stage = trial.base.stages[0].model_copy(update={"steps": 0, "epochs": 200.0})
+    base = trial.base.model_copy(update={"stages": (stage,)})
+    (own,) = VARIANTS["both"].recipe(base, steps=2, seed=0).in_steps(4000).stages
+    assert (own.steps, own.epochs) == (2, None)
+
+
+def test_a_recipe_that_starts_from_a_bundle_compares_nothing(trial: Trial) -> None:
+    base = trial.base.model_copy(update={"start": (Path("model/bundles/lite"),)})
+    with pytest.raises(AblationError, match="leave out `start`"):
+        run_ablation(replace(trial, base=base), [VARIANTS["both"]], [0], lambda: False)
+
+
 def test_finished_rows_are_kept_and_another_setup_is_refused(
     trial: Trial, results: dict[str, RowResult]
 ) -> None:

@@ -253,6 +253,11 @@ def test_a_wrong_config_key_is_told(
 ) -> None:
     assert _command(monkeypatch, root, tmp_path, {**RECIPE, "learning": 1}, "weights") == 2
     assert "learning" in capsys.readouterr().err
+    assert _command(monkeypatch, root, tmp_path, {**RECIPE, "preset": "resnet50"}, "weights") == 2
+    assert "no preset resnet50: there are " in capsys.readouterr().err
+    odd = {**RECIPE, "preset": "base", "input_side": 256}
+    assert _command(monkeypatch, root, tmp_path, odd, "weights") == 2
+    assert "a multiple of 16 plus 1, not 256" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_signals")
@@ -275,5 +280,8 @@ def test_from_a_bundle_no_other_weights_are_needed(root: Path, tmp_path: Path) -
         cache_dir=tmp_path / "cache",
     )
     _train_until(run, 1)
+    progress = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)["progress"]
+    # What the bundle was trained on, the run was trained on too.
+    assert any(line.startswith("magnetic_tile") for line in progress["data"])
     backbone = {name for name in run.started if name.startswith("backbone.")}
     assert len(backbone) == len(list(run.network.backbone.named_parameters()))
