@@ -91,20 +91,22 @@ class Playground:
         self.one(selector).send_keys("\n".join(str(path) for path in paths))
         self.clicks += 2
 
-    def paste(self, path: Path, selector: str = "body") -> bool:
-        """A picture, where the focus would be; whether the page takes it."""
+    def paste(self, path: Path, selector: str = "body", words: str = "") -> bool:
+        """A picture, and the words it came with, where the focus would be; whether it is taken."""
         self.clicks += 1
         return bool(
             self.driver.execute_script(
-                "const [place, name, text] = arguments;"
+                "const [place, name, text, words] = arguments;"
                 "const bytes = Uint8Array.from(atob(text), (each) => each.charCodeAt(0));"
                 "const clipboardData = new DataTransfer();"
                 "clipboardData.items.add(new File([bytes], name, {type: 'image/png'}));"
+                "if (words) clipboardData.setData('text/plain', words);"
                 "const kind = {clipboardData, bubbles: true, cancelable: true};"
                 "return !place.dispatchEvent(new ClipboardEvent('paste', kind))",
                 self.one(selector),
                 path.name,
                 base64.b64encode(path.read_bytes()).decode(),
+                words,
             )
         )
 

@@ -131,8 +131,8 @@ def test_a_picture_is_pasted_but_not_beside_an_open_editor(
     path, _ = scene_file(tmp_path, "pasted.png", seed=2)
     assert not easel.paste(path)
     easel.press(Keys.ESCAPE)
-    assert not easel.paste(path, "#class-name")
-    assert easel.paste(path, "#shot-files")
+    assert not easel.paste(path, "#class-name", words="duck")
+    assert easel.paste(path, "#class-name")
     easel.editor()
     assert len(easel.all(".shot")) == 2
 

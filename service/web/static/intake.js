@@ -31,11 +31,12 @@ export function takeFiles(place, input, take) {
   });
 }
 
-/** Pictures pasted anywhere but into a field or a dialog. */
+/** Pictures pasted anywhere but into a dialog; into a field goes what comes with words. */
 export function takePasted(take) {
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length || event.target.closest(TEXT_FIELDS) || document.querySelector("dialog[open]")) return;
+    const worded = event.clipboardData?.types.includes("text/plain") && event.target.closest(TEXT_FIELDS);
+    if (!files.length || worded || document.querySelector("dialog[open]")) return;
     event.preventDefault();
     take(files);
   });
