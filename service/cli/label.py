@@ -22,6 +22,7 @@ from service.cli.choices import (
     threshold_of,
 )
 from service.cli.failure import USAGE, CommandError, asking
+from service.cli.left_out import results_in
 
 if TYPE_CHECKING:
     from service.engine import Engine
@@ -78,7 +79,7 @@ def label(
     supports = read_shots(support)
     with asking(), _telling(out):
         images = find_images(folder, recursive=recursive, without=_no_images(folder, support, out))
-        identity = run_identity(engine, supports, options)
+        identity = run_identity(engine, supports, options, settings)
         with Ledger(out / _STATE / "ledger.jsonl", identity) as ledger:
             _say_what_is_there(ledger, images)
             left = [image for image in images if not ledger.has(image)]
@@ -132,10 +133,10 @@ async def _label(
 
 def _no_images(folder: Path, support: Path, out: Path) -> set[Path]:
     """What lies in the folder and is not to be labelled: results, supports, masks of supports."""
-    from service.cli.support_folder import masks_beside
+    from service.cli.support_folder import masks_in
 
     inside = folder.resolve() in support.resolve().parents
-    return {out, support} if inside else {out, *masks_beside(support)}
+    return results_in(folder, out) | ({support} if inside else set(masks_in(support)))
 
 
 def _say_what_is_there(ledger: "Ledger", images: "list[ImageFile]") -> None:

@@ -19,6 +19,7 @@ from service.cli.choices import (
     threshold_of,
 )
 from service.cli.failure import FAILED, USAGE, CommandError, asking
+from service.cli.left_out import results_in, written_images
 from service.cli.register import Url
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def segment(
     from service.client import Client
     from service.formats import FolderSink, LabelledImage, export_dataset
 
-    paths, least = _files(images), threshold_of(threshold)
+    paths, least = _files(images, out), threshold_of(threshold)
     failed: list[str] = []
 
     def note(image: "ImageLike", error: "ClientError") -> None:
@@ -86,22 +87,26 @@ def segment(
         raise CommandError("\n".join([*failed, f"{len(failed)} of {len(paths)} failed"]), FAILED)
 
 
-def _files(patterns: list[str]) -> dict[Path, str]:
-    """Each image, and its name in the results: below the folder given, with slashes."""
-    from service.client.files import IMAGE_SUFFIXES, shown_name
+def _files(patterns: list[str], out: Path) -> dict[Path, str]:
+    """Each image, and its name in the results: below the folder given, with slashes.
 
+    Results of an earlier run are no images, and neither is what is hidden in a folder.
+    """
+    from service.client.files import images_in, shown_name
+
+    written = {each.resolve() for each in written_images(out)}
     found: dict[Path, str] = {}
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            inside = (each for each in sorted(path.rglob("*")) if each.is_file())
-            images = (each for each in inside if each.suffix.lower() in IMAGE_SUFFIXES)
+            images = sorted(images_in(path, without=results_in(path, out)))
             names = {each: shown_name(each.relative_to(path)) for each in images}
         elif path.exists():
             names = {path: shown_name(Path(path.name))}
         else:
-            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - of any root
-            names = {Path(each): shown_name(Path(Path(each).name)) for each in matches}
+            matches = map(Path, sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207 - any root
+            images = [each for each in matches if written.isdisjoint(each.resolve().parents)]
+            names = {each: shown_name(Path(each.name)) for each in images}
         if not names:
             raise CommandError(f"no image at {pattern}", USAGE)
         found.update(names)

@@ -18,6 +18,8 @@ from service.client import ImageLike, MaskLike
 from service.client.files import IMAGE_SUFFIXES
 
 _IGNORED = 255
+_TABLE = "classes.csv"
+_MAPS = "labels"
 
 
 class Shot(NamedTuple):
@@ -35,7 +37,7 @@ def read_supports(folder: Path) -> dict[str, list[Shot]]:
     """
     if not folder.is_dir():
         raise CommandError(f"{folder} is no folder", USAGE)
-    table = folder / "classes.csv"
+    table = folder / _TABLE
     shots = _labelled(folder, _names(table)) if table.exists() else _beside(folder)
     supports: dict[str, list[Shot]] = {}
     for name, shot in shots:
@@ -57,8 +59,10 @@ def read_shots(folder: Path) -> dict[str, tuple[list[ImageLike], list[MaskLike]]
     }
 
 
-def masks_beside(folder: Path) -> list[Path]:
-    """The files of a folder that are masks of images beside them."""
+def masks_in(folder: Path) -> list[Path]:
+    """What of a support folder is masks and no photographs: files, or the folder of label maps."""
+    if (folder / _TABLE).exists():
+        return [folder / _MAPS]
     return [shot.mask for _, shot in _beside(folder) if isinstance(shot.mask, Path)]
 
 
@@ -79,7 +83,7 @@ def _labelled(folder: Path, names: dict[int, str]) -> Iterator[tuple[str, Shot]]
         for path in sorted((folder / "images").glob("*"))
         if path.suffix.lower() in IMAGE_SUFFIXES
     }
-    labels = {path.stem: path for path in sorted((folder / "labels").glob("*.png"))}
+    labels = {path.stem: path for path in sorted((folder / _MAPS).glob("*.png"))}
     maps = {stem: _indices(labels[stem]) for stem in images if stem in labels}
     for index, name in names.items():
         for stem, classes in maps.items():
@@ -90,7 +94,8 @@ def _labelled(folder: Path, names: dict[int, str]) -> Iterator[tuple[str, Shot]]
 
 def _names(table: Path) -> dict[int, str]:
     try:
-        with table.open(newline="", encoding="utf-8") as lines:
+        # Excel writes a byte order mark.
+        with table.open(newline="", encoding="utf-8-sig") as lines:
             names = {int(row["index"]): row["name"] for row in csv.DictReader(lines)}
     except (KeyError, TypeError, ValueError) as exc:
         raise CommandError(f"{table} must have the columns index,name", USAGE) from exc

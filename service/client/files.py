@@ -1,6 +1,7 @@
 """Images and masks in whatever form they come, as files that the service takes."""
 
 import os
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
@@ -66,6 +67,26 @@ def size_hint(image: ImageLike) -> int:
         return Path(image).stat().st_size
     except OSError:
         return 0
+
+
+def images_in(
+    folder: Path, *, recursive: bool = True, without: Collection[Path] = ()
+) -> Iterator[Path]:
+    """The image files of a folder as they come, hidden ones left out.
+
+    Args:
+        folder: to look in.
+        recursive: look in the folders inside, too.
+        without: files, and folders with all that is in them, to leave out.
+    """
+    left_out = {path.resolve() for path in without}
+    for path in folder.rglob("*") if recursive else folder.iterdir():
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if hidden or path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
+            continue
+        resolved = path.resolve()
+        if left_out.isdisjoint((resolved, *resolved.parents)):
+            yield path
 
 
 def shown_name(path: PurePath) -> str:

@@ -51,9 +51,12 @@ def draw_card(data: bytes, result: ImageResult, *, max_pixels: int, gate: PixelG
 
 def _path(mask: NDArray[np.bool_], size: tuple[int, int]) -> str:
     """The outlines of a mask (H, W) in a picture of (width, height), to be filled even-odd."""
-    shares = cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)
+    shares = cv2.resize(mask.view(np.uint8) * 255, size, interpolation=cv2.INTER_AREA)
     # What is smaller than half a pixel of the picture is shown all the same.
-    small = (shares >= min(128, int(shares.max()))).astype(np.uint8)
+    small = (shares >= min(128, max(1, int(shares.max())))).astype(np.uint8)
+    if not small.any():  # and what is less than a share can tell
+        rows, columns = np.nonzero(mask)
+        small[rows * size[1] // mask.shape[0], columns * size[0] // mask.shape[1]] = 1
     outlines, _ = cv2.findContours(small, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     simple = (cv2.approxPolyDP(outline, _TOLERANCE_PX, closed=True) for outline in outlines)
     return "".join(_ring(outline[:, 0, :].tolist()) for outline in simple)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from service.client.files import IMAGE_SUFFIXES, shown_name
+from service.client.files import images_in, shown_name
 from service.offline.errors import OfflineError
 
 
@@ -32,17 +32,10 @@ def find_images(
     """
     if not folder.is_dir():
         raise OfflineError(f"{folder} is no folder")
-    left_out = {path.resolve() for path in without}
     found = []
-    for path in folder.rglob("*") if recursive else folder.iterdir():
-        inside = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in inside.parts)
-        if hidden or path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
-            continue
-        resolved = path.resolve()
-        if left_out.isdisjoint((resolved, *resolved.parents)):
-            stat = path.stat()
-            found.append(ImageFile(shown_name(inside), path, stat.st_size, stat.st_mtime_ns))
+    for path in images_in(folder, recursive=recursive, without=without):
+        name, stat = shown_name(path.relative_to(folder)), path.stat()
+        found.append(ImageFile(name, path, stat.st_size, stat.st_mtime_ns))
     if not found:
         hint = "" if recursive else "; --recursive looks in the folders inside, too"
         raise OfflineError(f"{folder} holds no image to label{hint}")

@@ -56,14 +56,16 @@ class Ledger:
         OfflineError: another run holds it, or it cannot be written.
 
     Attributes:
+        identity: of the run.
         changed: names of what differs from the run that wrote the file; it was begun anew.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
+        self.identity = dict(identity)
         self._places: dict[str, _Place] = {}
         self._file = _held(path)
         try:
-            self.changed = self._read(dict(identity))
+            self.changed = self._read(self.identity)
         except BaseException:
             self._file.close()
             raise

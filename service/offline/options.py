@@ -8,6 +8,7 @@ from service.client.batches import Adapt
 from service.client.calls import Threshold
 from service.client.files import ImageLike, MaskLike, image_file, mask_file
 from service.engine import Engine
+from service.settings import Settings
 
 Supports = Mapping[str, tuple[Sequence[ImageLike], Sequence[MaskLike]]]
 """Images and masks of each class."""
@@ -22,7 +23,9 @@ class LabelOptions(NamedTuple):
     adapt: Adapt = "auto"
 
 
-def run_identity(engine: Engine, supports: Supports, options: LabelOptions) -> dict[str, str]:
+def run_identity(
+    engine: Engine, supports: Supports, options: LabelOptions, settings: Settings
+) -> dict[str, str]:
     """Everything but the images that decides the masks; equal for runs that may share results.
 
     Raises:
@@ -34,6 +37,9 @@ def run_identity(engine: Engine, supports: Supports, options: LabelOptions) -> d
         "precision": ",".join(sorted(set(engine.devices.values()))),
         "supports": _digest(supports),
         **{name: str(value) for name, value in options._asdict().items()},
+        # By the names under which a person sets them, to whom a change is told.
+        "FSS_THRESHOLD": str(settings.threshold),
+        "FSS_MAX_TILES": str(settings.max_tiles),
     }
 
 

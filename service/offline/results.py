@@ -1,5 +1,6 @@
 """The results of a run as a dataset."""
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
@@ -20,8 +21,8 @@ def export_results(
 ) -> None:
     """Write all that was found, in the order of the images, whatever order they were done in.
 
-    What an earlier run wrote of the same formats and this one does not is removed, after a change
-    of options that of the others too: an image that is gone must not leave a label behind.
+    What an earlier run wrote of the same formats and this one does not is removed, and what one of
+    other options wrote, of any format: an image that is gone must not leave a label behind.
 
     Args:
         ledger: of the run.
@@ -29,22 +30,27 @@ def export_results(
         classes: in the order of their numbers.
         formats: to write.
         out: folder of the dataset.
-        state: folder in which the files that were written are listed.
+        state: folder in which the files that were written are listed, and by which run.
     """
     listing = state / _LIST
     # By line feeds alone, which no path here holds: a name may hold what else ends lines.
     text = listing.read_text(encoding="utf-8") if listing.exists() else ""
-    before = set(filter(None, text.split("\n")))
+    lines = text.split("\n")
+    # The first line is of the run, as no path begins; earlier versions of the program wrote none.
+    before = {line for line in lines if line and not line.startswith("{")}
+    run = json.dumps({"run": ledger.identity}, sort_keys=True)
     sink = _ListedSink(out)
     export_dataset(_labelled(ledger, images), classes, formats, sink)
     stale = before - sink.written
-    if not ledger.changed:
+    # Not whether the ledger began anew: what began it may have been stopped before it wrote here.
+    if lines[0] == run:
         # Formats that are not written this time hold the same masks.
         kinds = {_kind(path) for path in sink.written}
         stale = {path for path in stale if _kind(path) in kinds}
     for path in stale:
         (out / path).unlink(missing_ok=True)
-    listing.write_text("\n".join(sorted((before | sink.written) - stale)), encoding="utf-8")
+    now = [run, *sorted((before | sink.written) - stale)]
+    listing.write_text("\n".join(now), encoding="utf-8")
 
 
 def _kind(path: str) -> str:

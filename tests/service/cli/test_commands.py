@@ -44,7 +44,8 @@ def labelled(folder: Path, shots: list[Picture]) -> None:
     """Images and label maps; 255 is ignored."""
     (folder / "images").mkdir(parents=True)
     (folder / "labels").mkdir()
-    (folder / "classes.csv").write_text("index,name\n0,background\n3,thing\n4,unseen\n255,void\n")
+    table = "index,name\n0,background\n3,thing\n4,unseen\n255,void\n"
+    (folder / "classes.csv").write_text(table, encoding="utf-8-sig")  # as Excel writes it
     for number, shot in enumerate(shots):
         (folder / "images" / f"{number}.png").write_bytes(shot.image_png)
         labels = shot.mask * np.uint8(3)
@@ -130,6 +131,32 @@ def test_an_image_of_no_use_is_named_and_the_rest_is_done(
     command = ["segment", str(good), "--session", session, "--out", str(good), "--url", url]
     assert main(command) == 1
     assert "good.png/masks/labels: Not a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["photos/out", "photos", "."])
+@pytest.mark.parametrize("pattern", ["photos", "photos/**/*.png"])
+def test_what_is_hidden_and_what_was_written_before_is_not_segmented(
+    url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    pattern: str,
+    out: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    beside(tmp_path / "s", [picture()])
+    for folder in ("photos/inside", "photos/.cache"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("a.png", "._a.png", "inside/b.png", ".cache/c.png"):
+        (tmp_path / "photos" / name).write_bytes(picture().image_png)
+    assert main(["register", "--support", "s", "--url", url]) == 0
+    session = capsys.readouterr().out.strip()
+    for _ in range(2):
+        command = ["segment", pattern, "--session", session, "--out", out, "--json", "--url", url]
+        assert main(command) == 0
+        lines = capsys.readouterr().out.splitlines()
+        images = [json.loads(line)["image"] for line in lines]
+        assert images == ["photos/a.png", "photos/inside/b.png"]
 
 
 @pytest.mark.parametrize(

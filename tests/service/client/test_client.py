@@ -23,7 +23,7 @@ from service.client.errors import (
     SessionNotFoundError,
     error_of,
 )
-from tests.service.client.conftest import Scripted, problem, scripted
+from tests.service.client.conftest import Answer, Scripted, problem, scripted
 from tests.service.pictures import BLUE, iou, picture
 
 # pycocotools answers NumPy 2's question for a copy in the old way.
@@ -91,16 +91,9 @@ def test_many_images_in_order_past_those_of_no_use(url: str, tmp_path: Path) -> 
 
 
 def test_images_that_take_too_long_together_are_asked_for_apart() -> None:
-    late = (504, problem(504, "deadline_exceeded"), {})
-    found = (
-        200,
-        {
-            "session_id": "s",
-            "model": "m",
-            "results": [{"height": 120, "width": 160, "classes": []}],
-        },
-        {},
-    )
+    late: Answer = (504, problem(504, "deadline_exceeded"), {})
+    empty = {"height": 120, "width": 160, "classes": []}
+    found: Answer = (200, {"session_id": "s", "model": "m", "results": [empty]}, {})
     script = Scripted(late, found, late, late, found)  # of three, of the first, of two, of each
     images = [picture(seed=seed).image for seed in range(3)]
     failures: list[tuple[object, ClientError]] = []

@@ -10,9 +10,14 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from service import offline
 from service.cli import main
+from service.imaging import encode_rle
 from service.offline import Ledger, OfflineError
-from tests.service.pictures import BLUE, RED, iou, picture
+from service.offline.card import draw_card
+from service.schemas import ClassResult, ImageResult, RleMask
+from service.sessions import PixelGate
+from tests.service.pictures import BLUE, RED, iou, picture, png
 from tests.service.processes import serving
 
 # pycocotools is older than NumPy 2.
@@ -138,6 +143,52 @@ def test_other_options_and_supports_begin_anew_and_say_so(
     assert "differs in supports" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("setting", "value"), [("FSS_THRESHOLD", "0.99"), ("FSS_MAX_TILES", "4")])
+def test_other_settings_that_decide_masks_begin_anew(
+    label: Label,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    setting: str,
+    value: str,
+) -> None:
+    assert label(tmp_path / "out", "--threshold", "model") == 0
+    monkeypatch.setenv(setting, value)
+    capsys.readouterr()
+    assert label(tmp_path / "out", "--threshold", "model") == 0
+    assert f"differs in {setting}: all images are labelled anew" in capsys.readouterr().err
+
+
+def test_masks_of_other_options_go_though_a_run_was_stopped_before_it_wrote_any(
+    label: Label, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    assert label(out, "--format", "png", "--format", "yolo") == 0
+    old = (out / "masks/labels/0.png").read_bytes()
+
+    def stop(*_: object) -> None:
+        raise OfflineError("stopped before it exports")
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(offline, "export_results", stop)
+        assert label(out, "--format", "yolo", "--threshold", "0.99") == 2
+    assert (out / "masks/labels/0.png").read_bytes() == old
+    assert label(out, "--format", "yolo", "--threshold", "0.99") == 0
+    assert not (out / "masks/labels/0.png").exists()
+    assert (out / "yolo/labels/0.txt").exists()
+    assert label(out, "--format", "coco", "--threshold", "0.99") == 0
+    assert (out / "yolo/labels/0.txt").exists()
+
+
+def test_a_list_of_an_earlier_version_is_all_of_another_run(label: Label, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert label(out, "--format", "geojson") == 0
+    listing = out / ".fss-label/files.txt"
+    listing.write_text(listing.read_text().partition("\n")[2])
+    assert label(out, "--format", "yolo") == 0
+    assert not list((out / "geojson").glob("*.geojson"))
+
+
 def test_an_image_that_changed_is_done_anew_and_one_that_is_gone_leaves_nothing(
     label: Label, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -225,6 +276,62 @@ def test_supports_and_results_inside_the_folder_are_not_labelled(
     assert main(["label", str(photos), "--support", str(photos), "--out", str(out)]) == 0
     names = {each["file_name"] for each in json.loads((out / "coco.json").read_text())["images"]}
     assert names == {*(f"{i}.png" for i in range(5)), *(f"s{i:02}.png" for i in range(19))}
+
+
+@pytest.mark.parametrize("options", [[], ["--recursive"]])
+@pytest.mark.parametrize("out", [".", ".."])
+def test_results_in_the_folder_itself_or_around_it_hide_no_image(
+    label: Label,
+    photos: Path,
+    support: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    out: str,
+    options: list[str],
+) -> None:
+    monkeypatch.chdir(photos)
+    for _ in range(2):
+        assert main(["label", ".", "--support", str(support), "--out", out, *options]) == 0
+        images = json.loads((photos / out / "coco.json").read_text())["images"]
+        inside = ["inside/5.png"] if options else []
+        assert [each["file_name"] for each in images] == [*(f"{i}.png" for i in range(5)), *inside]
+
+
+def test_label_maps_of_supports_are_not_labelled(
+    label: Label, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (photos / "labels").mkdir()
+    (photos / "inside").rename(photos / "images")
+    shot = picture(BLUE, height=33, width=250, box=(4, 31, 16, 125))
+    Image.fromarray(shot.mask.astype(np.uint8)).save(photos / "labels/5.png")
+    # As Excel writes it.
+    (photos / "classes.csv").write_text("index,name\n1,thing\n", encoding="utf-8-sig")
+    out = tmp_path / "out"
+    command = ["label", str(photos), "--support", str(photos), "--out", str(out), "--recursive"]
+    assert main(command) == 0, capsys.readouterr().err
+    images = json.loads((out / "coco.json").read_text())["images"]
+    assert [each["file_name"] for each in images] == [
+        *(f"{i}.png" for i in range(5)),
+        "images/5.png",
+    ]
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (11, 4000), (22, 7299)])
+def test_a_mask_of_one_pixel_is_outlined_and_not_the_whole_picture(row: int, column: int) -> None:
+    mask = np.zeros((23, 7300), np.bool_)
+    mask[row, column] = True
+    found = ClassResult(
+        class_name="speck",
+        present=True,
+        presence=1.0,
+        score=1.0,
+        area=1,
+        bbox=(column, row, 1, 1),
+        mask=RleMask.model_validate(encode_rle(mask)),
+    )
+    result = ImageResult(height=23, width=7300, classes=[found])
+    data = png(np.zeros((23, 7300), np.uint8))
+    card = draw_card(data, result, max_pixels=mask.size, gate=PixelGate(mask.size))
+    assert card.paths == {"speck": f"M{column * 320 // 7300}.5 0.5Z"}
 
 
 @pytest.mark.parametrize(
