@@ -30,7 +30,7 @@ from service.errors import (
 from service.imaging import encode_png_mask
 from service.labelling_tools.label_config import LabelConfig, parse_label_config
 from service.labelling_tools.regions import Region, to_masks
-from service.labelling_tools.studio import Annotation, LabelStudio, Task
+from service.labelling_tools.studio import Annotation, LabelStudio, Task, UndeliveredImageError
 from service.schemas import ClassName
 from service.sessions import ModelResources, Resources, learn_shot
 from service.stores import Session, SessionContent, SessionKey
@@ -145,12 +145,11 @@ class ProjectMirror:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 await self._copy(follower)
-            except (RetryableError, StudioError) as exc:
-                failure: ServiceError = exc
-                await asyncio.sleep(0.2 * attempt)
             except ServiceError as exc:
                 failure = exc
-                break
+                if not _may_pass(exc):
+                    break
+                await asyncio.sleep(0.2 * attempt)
             else:
                 return None
         _log.warning("label studio project not followed", extra={"code": failure.code})
@@ -201,10 +200,10 @@ class ProjectMirror:
         if any(key not in self._known for key in keys.values()):
             try:
                 await self._learn(resources, task, regions, config, keys)
-            except (RetryableError, StudioError):
-                raise
             except ServiceError as exc:
-                # One odd annotation must not keep the others from being learned.
+                # One odd annotation, or lost image, must not keep the others from being learned.
+                if _may_pass(exc):
+                    raise
                 _log.warning("annotation not learned", extra={"code": exc.code})
         for key in keys.values():
             if key in self._known:
@@ -229,6 +228,13 @@ class ProjectMirror:
                 self._known[keys[label]] = await learn_shot(resources, image, png)
         while len(self._known) > _MAX_KNOWN_SHOTS:
             self._known.popitem(last=False)
+
+
+def _may_pass(error: ServiceError) -> bool:
+    """Whether trying again may help."""
+    if isinstance(error, UndeliveredImageError):
+        return False
+    return isinstance(error, RetryableError | StudioError)
 
 
 def _newest_first(tasks: list[Task]) -> list[tuple[Task, Annotation]]:

@@ -38,7 +38,14 @@ _ANNOTATED = {
     },
 }
 
+# It may answer otherwise later, or once its operator has put the token right.
+_PASSING = frozenset({401, 408, 425, 429})
+
 Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class UndeliveredImageError(StudioError):
+    """An image that Label Studio would not deliver if it were asked again."""
 
 
 class Annotation(BaseModel):
@@ -110,7 +117,8 @@ class LabelStudio:
 
         Raises:
             InvalidRequestError: it lies elsewhere.
-            StudioError: it cannot be had.
+            UndeliveredImageError: it is gone, forbidden, redirected or too large.
+            StudioError: it cannot be had now.
         """
         if not isinstance(address, str):
             raise InvalidRequestError("the task's data do not name an image")
@@ -122,9 +130,9 @@ class LabelStudio:
             inside = path.removeprefix(urlsplit(self.url).path)
             if not _IMAGE_PATHS.match(inside):
                 raise InvalidRequestError("this path of Label Studio holds no images")
-            return await self._get(url, await self._headers(), self._max_bytes)
+            return await self._picture(url, await self._headers())
         if origin in self._image_origins:
-            return await self._get(url, {}, self._max_bytes)
+            return await self._picture(url, {})
         raise InvalidRequestError(
             "the image is neither in Label Studio nor at an origin of "
             "FSS_LABEL_STUDIO_IMAGE_ORIGINS"
@@ -139,6 +147,9 @@ class LabelStudio:
             return base64.b64decode(text, validate=True)
         except ValueError as exc:
             raise InvalidRequestError("the data URI of the image is not valid base64") from exc
+
+    async def _picture(self, url: str, headers: dict[str, str]) -> bytes:
+        return await self._get(url, headers, self._max_bytes, refused=UndeliveredImageError)
 
     async def _json(
         self, model: type[Answer], path: str, query: dict[str, str] | None = None
@@ -163,34 +174,45 @@ class LabelStudio:
             self._access = access, time.monotonic() + _ACCESS_S
         return {"Authorization": f"Bearer {access}"}
 
-    async def _get(self, url: str, headers: dict[str, str], max_bytes: int) -> bytes:
+    async def _get(
+        self,
+        url: str,
+        headers: dict[str, str],
+        max_bytes: int,
+        refused: type[StudioError] = StudioError,
+    ) -> bytes:
         try:
             request = self._http.build_request("GET", url, headers=headers)
         except httpx.InvalidURL as exc:  # such as one that is too long
             raise InvalidRequestError("the address of the image is not valid") from exc
-        return await self._send(request, max_bytes)
+        return await self._send(request, max_bytes, refused)
 
-    async def _send(self, request: httpx.Request, max_bytes: int) -> bytes:
+    async def _send(
+        self, request: httpx.Request, max_bytes: int, refused: type[StudioError] = StudioError
+    ) -> bytes:
         try:
             # Of the whole answer: what httpx bounds is each wait for a piece of it.
             async with asyncio.timeout(_WHOLE_TIMEOUT_S):
                 response = await self._http.send(request, stream=True)
                 try:
-                    return await _body(response, max_bytes)
+                    return await _body(response, max_bytes, refused)
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, TimeoutError) as exc:
             raise StudioError(f"Label Studio cannot be reached ({type(exc).__name__})") from exc
 
 
-async def _body(response: httpx.Response, max_bytes: int) -> bytes:
-    if response.status_code != httpx.codes.OK:
-        raise StudioError(f"Label Studio answers {response.status_code}")
+async def _body(response: httpx.Response, max_bytes: int, refused: type[StudioError]) -> bytes:
+    """The body of an answer; `refused` is raised of one that will stay as it is."""
+    status = response.status_code
+    if status != httpx.codes.OK:
+        passing = status >= httpx.codes.INTERNAL_SERVER_ERROR or status in _PASSING
+        raise (StudioError if passing else refused)(f"Label Studio answers {status}")
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > max_bytes:
-            raise StudioError(f"Label Studio sends more than {max_bytes} bytes")
+            raise refused(f"Label Studio sends more than {max_bytes} bytes")
     return bytes(body)
 
 

@@ -25,6 +25,7 @@ class Studio:
         self.tasks: list[dict[str, Any]] = []
         self.images: dict[str, bytes] = {}
         self.redirects: dict[str, str] = {}
+        self.statuses: dict[str, int] = {}
         self.asked: list[tuple[str, str | None]] = []
 
     def answer(self, path: str) -> bytes | None:
@@ -48,7 +49,8 @@ def label_studio() -> Iterator[Studio]:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             body = studio.answer(path)
             target = studio.redirects.get(path)
-            self.send_response(302 if target else 404 if body is None else 200)
+            usual = 302 if target else 404 if body is None else 200
+            self.send_response(studio.statuses.get(path, usual))
             if target:
                 self.send_header("Location", target)
             self.send_header("Content-Length", str(len(body or b"")))

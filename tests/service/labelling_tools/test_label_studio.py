@@ -239,6 +239,54 @@ async def test_odd_annotations_keep_no_other_from_being_learned(
     assert await shots(client) == [1]
 
 
+@pytest.mark.parametrize("why", [404, 403, 410, "redirected", "too large"])
+async def test_an_image_that_is_not_delivered_keeps_no_other_from_being_learned(
+    settings: Settings, studio: Studio, why: int | str
+) -> None:
+    lost = "/data/upload/1/1.png"
+    if isinstance(why, int):
+        studio.statuses[lost] = why
+    elif why == "redirected":
+        studio.redirects[lost] = f"{studio.url}/data/upload/1/2.png"
+    else:
+        studio.images[lost] += bytes(300_000)
+    studio.tasks = [
+        task(1, annotation(2, brush(PICTURES[1]))),
+        task(0, annotation(1, brush(PICTURES[0]))),
+    ]
+    async with running(backend(settings, studio, max_body_bytes=200_000)) as client:
+        assert await shots(client) == [1]
+        assert_problem(await predict(client, lost), 502, "label_studio_failed")
+
+
+@pytest.mark.parametrize("status", [401, 408, 429, 500, 503])
+async def test_a_label_studio_that_is_in_trouble_changes_no_session(
+    client: httpx.AsyncClient, studio: Studio, status: int
+) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    assert await shots(client) == [1]
+    studio.statuses["/data/upload/1/1.png"] = status
+    studio.tasks = [
+        task(1, annotation(2, brush(PICTURES[1]))),
+        task(2, annotation(3, brush(PICTURES[2]))),
+    ]
+    await send_webhook(client)
+    assert await shots(client) == [1]
+    del studio.statuses["/data/upload/1/1.png"]
+    await send_webhook(client)
+    assert await shots(client) == [2]
+
+
+@pytest.mark.parametrize("path", ["/api/projects/1", "/api/tasks", "/api/token/refresh/"])
+async def test_what_is_not_answered_of_a_project_is_a_failure(
+    settings: Settings, studio: Studio, path: str
+) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    studio.statuses[path] = 404
+    async with running(backend(settings, studio, label_studio_token=PERSONAL)) as client:
+        assert_problem(await predict(client, "/data/none.png"), 502, "label_studio_failed")
+
+
 async def test_hostile_messages(client: httpx.AsyncClient, studio: Studio) -> None:
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]><View>&a;</View>'
     for config in (bomb, "<View>", ""):
