@@ -85,6 +85,8 @@ class EpisodeSampler:
         self._set_index = set_index
         self._shots, self._seed = shots, seed
         self._absent, self._same_image = absent, same_image
+        # (N, 256) whether any view has a pixel of a class.
+        self._shown: NDArray[np.bool_] = np.asarray((counts > 0).any(axis=1))
         self._tables = [
             class_table(counts, set_index, number, config.min_share)
             for number, config in enumerate(sets)
@@ -124,16 +126,24 @@ class EpisodeSampler:
             chosen = same[rng.integers(len(same), size=self._shots)]
         else:
             others = rows[rows[:, 0] != first[0]]
-            chosen = others[rng.integers(len(others), size=self._shots)]
+            chosen = self._different(others, rng)
         if kind > 1 - self._absent:
             first = self._without(class_index, number, rows, rng)
         return EpisodePick(class_index, _pair(first), tuple(_pair(row) for row in chosen))
+
+    def _different(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """As many rows (K, 2) as an episode has shots, each of another image."""
+        if self._shots == 1:
+            return rows[rng.integers(len(rows), size=1)]
+        images = rng.choice(np.unique(rows[:, 0]), size=self._shots, replace=False)
+        views = [rows[rows[:, 0] == image] for image in images]
+        return np.stack([each[rng.integers(len(each))] for each in views])
 
     def _without(
         self, class_index: int, number: int, rows: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.int64]:
         """An image of the same set in which no view shows the class; any query if there is none."""
-        members = np.setdiff1d(np.nonzero(self._set_index == number)[0], rows[:, 0])
+        members = np.nonzero((self._set_index == number) & ~self._shown[:, class_index])[0]
         if not len(members):
             return np.asarray(rows[rng.integers(len(rows))])
         return np.asarray([members[rng.integers(len(members))], 0])

@@ -87,6 +87,29 @@ def test_query_and_supports_are_different_images_of_one_class() -> None:
         assert {row // 4 + 1 for row in [pick.query[0], *rows]} == {pick.class_index}
 
 
+def test_the_supports_of_an_episode_are_different_images() -> None:
+    for pick in map(_sampler(shots=3).pick, map(np.random.default_rng, range(50))):
+        images = [row for row, _ in (pick.query, *pick.supports)]
+        assert len(set(images)) == 4
+
+
+def test_an_image_that_shows_a_little_of_the_class_does_not_lack_it() -> None:
+    counts = _cache().counts()
+    counts[5:, 1, 1] = 1  # of class 1, a pixel in one view, which is too little to be asked for
+    sampler = EpisodeSampler(
+        counts,
+        np.zeros(ROWS, np.int64),
+        [SetConfig(name="only", weight=1.0, min_share=0.1)],
+        shots=1,
+        seed=0,
+        absent=1.0,
+        same_image=0.0,
+        class_power=0.5,
+    )
+    picks = [sampler.pick(np.random.default_rng(number)) for number in range(50)]
+    assert {pick.query[0] for pick in picks if pick.class_index == 1} == {4}
+
+
 def test_the_query_sometimes_lacks_the_class() -> None:
     labels = np.concatenate([_query_labels(_sampler(absent=0.4).batch(i, 4)) for i in range(20)])
     without = ~(labels == 1).any(axis=(1, 2))
