@@ -6,14 +6,17 @@ import sqlite3
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, status
 from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import ClientDisconnect
 
 from service.api.dependencies import ApiContext, Context, Owner
 from service.api.forms import SESSION_HEADER, validate_form
+from service.api.interruption import disconnected, unless
 from service.api.openapi import problems, upload
 from service.errors import JobNotFoundError, JobStorageError
 from service.job_status import FINISHED, JobResponse, JobsResponse
@@ -121,10 +124,11 @@ async def post_resume(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
 @router.get(
     "/{job_id}/results", response_class=StreamingResponse, responses=_ZIP | problems(404, 409)
 )
-async def get_results(job_id: str, desk: Desk, owner: Owner) -> StreamingResponse:
+async def get_results(request: Request, job_id: str, desk: Desk, owner: Owner) -> StreamingResponse:
     """A zip of what is done, in the formats the job was made with."""
     with _written():
-        results = await desk.results(job_id, owner)
+        async with unless(partial(disconnected, request.receive), ClientDisconnect):
+            results = await desk.results(job_id, owner)
     headers = {"Content-Disposition": 'attachment; filename="results.zip"'}
     return StreamingResponse(_chunks(results), media_type="application/zip", headers=headers)
 

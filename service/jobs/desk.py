@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import shutil
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import (
     AsyncExitStack,
@@ -243,18 +244,23 @@ class JobDesk:
     async def results(self, job_id: str, owner: str) -> IO[bytes]:
         """A temporary file with the zip of what is done, to be closed.
 
+        Who stops to wait for it stops the packing, too.
+
         Raises:
             JobNotFoundError, JobStateError: it has not ended.
         """
         job = await self._threads.ask(partial(self.store.get, job_id, owner))
         if job.state not in FINISHED:
             raise JobStateError("the job has not ended; wait, or cancel it")
+        over = threading.Event()
         try:
-            return await self._threads.work(partial(self._write_results, job))
+            return await self._threads.work(partial(self._write_results, job, over))
         except FileNotFoundError as exc:  # deleted in the meantime
             raise JobNotFoundError from exc
+        finally:
+            over.set()
 
-    def _write_results(self, job: Job) -> IO[bytes]:
+    def _write_results(self, job: Job, over: threading.Event) -> IO[bytes]:
         form = JobForm.model_validate_json(job.form)
         folder = self.store.folder(job.job_id)
         known = decode_session((folder / SNAPSHOT).read_bytes(), {}).classes
@@ -263,14 +269,17 @@ class JobDesk:
             target = unless_written.enter_context(tempfile.TemporaryFile(dir=folder))
             with ZipSink(target) as sink:
                 options = ExportOptions(form.instances, form.segmentation)
-                export_dataset(self._labelled(job), classes, form.formats, sink, options)
+                export_dataset(self._labelled(job, over), classes, form.formats, sink, options)
             unless_written.pop_all()
         target.seek(0)
         return target
 
-    def _labelled(self, job: Job) -> Iterator[LabelledImage]:
+    def _labelled(self, job: Job, over: threading.Event) -> Iterator[LabelledImage]:
+        """What is done; `InterruptedError` once nobody waits for it any more."""
         folder = self.store.folder(job.job_id)
         for image in self.store.images(job.job_id, "done"):
+            if over.is_set():
+                raise InterruptedError
             text = (folder / f"{image.number}.json").read_text()
             result = ImageResult.model_validate_json(text)
             yield LabelledImage.from_result(image.name, result)

@@ -1,9 +1,11 @@
 """Jobs over HTTP: what is asked for is found in the results, whatever happens in between."""
 
+import asyncio
 import io
 import json
 import re
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +18,8 @@ from PIL import Image
 from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import FakeEngine
+from service.formats import LabelledImage
+from service.schemas import ImageResult
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, running
 from tests.service.jobs.job_calls import SCENES, ended, results, uploads, zipped
@@ -32,6 +36,37 @@ async def jobs(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     settings = Settings(jobs_dir=tmp_path / "jobs")
     async with running(create_app(settings, engine=FakeEngine())) as client:
         yield client
+
+
+async def test_results_that_nobody_waits_for_are_packed_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packing, left = threading.Event(), threading.Event()
+    packed: list[str] = []
+
+    def slowly(name: str, result: ImageResult) -> LabelledImage:
+        packed.append(name)
+        packing.set()
+        assert left.wait(30)
+        return from_result(name, result)
+
+    from_result = LabelledImage.from_result
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=FakeEngine())
+    async with running(app) as client:
+        fields = {"session_id": await new_session(client, SCENES[:1])}
+        made = (await client.post("/jobs", data=fields, files=uploads(4))).json()
+        await ended(client, made["job_id"])
+        monkeypatch.setattr("service.jobs.desk.LabelledImage.from_result", slowly)
+        asking = asyncio.create_task(app.state.context.jobs.results(made["job_id"], ""))
+        assert await asyncio.to_thread(packing.wait, 30)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        left.set()
+        monkeypatch.undo()
+        whole = results(await client.get(f"/jobs/{made['job_id']}/results"))
+        assert len([name for name in whole.namelist() if "masks/labels" in name]) == 4
+    assert len(packed) == 1
 
 
 async def test_uploads_and_zip_are_segmented_and_exported(jobs: httpx.AsyncClient) -> None:

@@ -226,9 +226,9 @@ async def test_results_that_take_long_hold_up_no_request(
     session_id, released = await new_session(client, SCENES[:1]), threading.Event()
     write = JobDesk._write_results
 
-    def slow(desk: JobDesk, job: Job) -> Any:
+    def slow(desk: JobDesk, job: Job, over: threading.Event) -> Any:
         released.wait(30)
-        return write(desk, job)
+        return write(desk, job, over)
 
     monkeypatch.setattr(JobDesk, "_write_results", slow)
     asking = [asyncio.create_task(client.get(f"/jobs/{job_id}/results")) for _ in range(40)]
@@ -293,8 +293,10 @@ async def test_taking_room_waits_for_no_question_to_the_store(tmp_path: Path) ->
     with closing(JobStore(tmp_path / "jobs")) as store:
         room = Room(store, max_jobs=9, max_bytes=1000)
         with room.arrival("") as take, store._lock:
-            entering = asyncio.create_task(asyncio.to_thread(room.arrival("else").__enter__))
+            second = room.arrival("else")
+            entering = asyncio.create_task(asyncio.to_thread(second.__enter__))
             await asyncio.sleep(0.05)
             await asyncio.wait_for(asyncio.to_thread(take, 10), 5)
             assert not entering.done()
         await entering
+        second.__exit__(None, None, None)
