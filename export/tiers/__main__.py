@@ -63,7 +63,8 @@ def _options(args: argparse.Namespace) -> TierOptions:
 
 def _folder(path: Path) -> Path:
     """Of a set, without the split that its path may name."""
-    return path.with_name(path.name.partition("@")[0]).resolve()
+    resolved = path.resolve()
+    return resolved.with_name(resolved.name.partition("@")[0])
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -121,6 +121,8 @@ def segment_batch(
             return [(images[0], exc)]
         half = len(images) // 2
         first = yield from segment_batch(images[:half], describe, retries)
+        if half > 1 and all(isinstance(each, DeadlineExceededError) for _, each in first):
+            raise  # not the images are slow: the service is stuck, and more of them do not help
         return first + (yield from segment_batch(images[half:], describe, retries))
     except (InvalidFileError, InvalidInputError) as exc:
         bad = _position(exc.location)

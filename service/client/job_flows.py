@@ -54,7 +54,7 @@ def download(job_id: str, to: Path, retries: Retries) -> Flow[Path]:
                 outcome = yield Receive(call, lambda chunk: file.write(chunk) < 0)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 break
-            # A service that is slow packs on; asked again, it would pack twice at the same time.
+            # A service that is slow began to pack; asked again, it would begin from nothing.
             slow = isinstance(outcome, httpx.ReadTimeout)
             asked = replace(call, repeatable=not slow)
             yield pause_or_raise(asked, attempt, outcome, retries)

@@ -21,7 +21,8 @@ _LOSSY_TIFFS = frozenset({"jpeg", "tiff_jpeg", "webp"})
 _LOSSY_CHUNKS = frozenset({b"VP8 ", b"ALPH"})
 _FRAME_HEADER_BYTES = 16
 # Of a channel of a lossy mask: object is what is at least half as bright as it may be.
-_OBJECT = [0] * 128 + [255] * 128
+_HALF = 128
+_OBJECT = [0] * _HALF + [255] * _HALF
 _AS_IT_IS = list(range(256))
 _FAST = 1  # zlib's level; the wire is rarely slower than the processor
 
@@ -101,10 +102,14 @@ def _is_lossy(image: Image.Image) -> bool:
 
 
 def _is_lossless_webp(image: Image.Image) -> bool:
-    """As its chunks say while Pillow has the file open; afterwards nothing tells."""
+    """As its chunks say while Pillow has the file open.
+
+    Afterwards nothing tells but that lossy masks were drawn in 0 and 255: what is dark is not one.
+    """
     file = getattr(image, "fp", None)
     if file is None:
-        return False
+        colours = np.asarray(image.convert("RGB"))
+        return int(colours.max()) < _HALF
     place = file.tell()
     try:
         file.seek(0)

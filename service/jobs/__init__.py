@@ -1,7 +1,7 @@
 """Segments many images in the background, and keeps what it has done through restarts."""
 
 from service.jobs.desk import Arrival, JobDesk
-from service.jobs.directory import JobsDirectoryError, open_jobs
+from service.jobs.directory import JobsDirectoryError, look_at_jobs, open_jobs
 from service.jobs.folders import Folders
 from service.jobs.images import JobImages
 from service.jobs.room import Room
@@ -17,5 +17,6 @@ __all__ = [
     "JobRunner",
     "JobsDirectoryError",
     "Room",
+    "look_at_jobs",
     "open_jobs",
 ]

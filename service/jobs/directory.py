@@ -47,6 +47,21 @@ def open_jobs(directory: Path | Literal["auto"] | None) -> JobStore | JobsDisabl
     return JobsDisabledError(f"{reason}; the operator must set FSS_JOBS_DIR to another directory")
 
 
+def look_at_jobs(directory: Path | Literal["auto"]) -> Path:
+    """The directory in which jobs would be kept, looked at and left as it is.
+
+    Raises:
+        JobsDirectoryError: it cannot be used, or another process uses it.
+    """
+    place: Path | str = directory
+    try:
+        place = state_directory() if directory == "auto" else directory
+        JobStore.look_at(place)
+    except (OSError, RuntimeError, sqlite3.Error, JobsVersionError) as exc:
+        raise JobsDirectoryError(f"{place}: {_reason(exc)}", busy=_is_busy(exc)) from exc
+    return place
+
+
 def state_directory() -> Path:
     """Where programs of this user keep what outlives them, by the XDG base directories.
 

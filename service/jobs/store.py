@@ -1,11 +1,13 @@
 """Jobs in SQLite, so that they outlive the process; their files lie beside it."""
 
+import errno
+import os
 import shutil
 import sqlite3
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +15,7 @@ from service.errors import JobNotFoundError
 from service.job_status import State
 from service.jobs.folders import Source
 
+_FILE = "jobs.sqlite3"
 _VERSION = 1
 # 0: a new file, or one from before versions were told, whose tables are those of version 1.
 _SUPPORTED = (0, _VERSION)
@@ -79,17 +82,37 @@ class JobStore:
         self.directory = directory
         self._lock = threading.Lock()
         self._db = sqlite3.connect(
-            directory / "jobs.sqlite3", check_same_thread=False, isolation_level=None, timeout=1
+            directory / _FILE, check_same_thread=False, isolation_level=None, timeout=1
         )
         with ExitStack() as unless_ours:
             unless_ours.callback(self._db.close)
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA foreign_keys=ON")
-            self._require_version()
+            _require_version(self._db)
             self._db.executescript(_SCHEMA)
             self._drop_orphans()
             unless_ours.pop_all()
+
+    @staticmethod
+    def look_at(directory: Path) -> None:
+        """Fail where a store of this directory would, and change nothing in it.
+
+        Raises:
+            OSError, sqlite3.Error, JobsVersionError: see `JobStore`.
+        """
+        file = directory / _FILE
+        if not file.exists():
+            nearest = next(each for each in (directory, *directory.parents) if each.exists())
+            if not nearest.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            if not os.access(nearest, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        address = f"{file.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=0.1)) as db:
+            _require_version(db)
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
     def folder(self, job_id: str) -> Path:
         """Where the files of a job lie."""
@@ -230,14 +253,6 @@ class JobStore:
         with self._lock:
             self._db.close()
 
-    def _require_version(self) -> None:
-        ((version,),) = self._query("PRAGMA user_version", ())
-        if version not in _SUPPORTED:
-            raise JobsVersionError(
-                "the jobs of this directory were written by another version of the service "
-                f"(tables of version {version}, not {_VERSION})"
-            )
-
     def _drop_orphans(self) -> None:
         """Remove the files of uploads that a crash cut off."""
         known = {str(row[0]) for row in self._query("SELECT id FROM jobs", ())}
@@ -257,3 +272,12 @@ class JobStore:
     def _query(self, statement: str, values: Sequence[object]) -> list[Any]:
         with self._lock:
             return self._db.execute(statement, values).fetchall()
+
+
+def _require_version(db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version not in _SUPPORTED:
+        raise JobsVersionError(
+            "the jobs of this directory were written by another version of the service "
+            f"(tables of version {version}, not {_VERSION})"
+        )

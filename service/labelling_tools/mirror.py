@@ -163,11 +163,15 @@ class ProjectMirror:
         config = parse_label_config(await self.studio.label_config(follower.project))
         tasks = await self.studio.annotated_tasks(follower.project)
         classes: dict[str, list[SupportPrototype]] = {}
+        lost: dict[str, UndeliveredImageError] = {}
         for task, annotation in _newest_first(tasks):
             for label, shot in (
-                await self._shots(resources, task, annotation, config, classes)
+                await self._shots(resources, task, annotation, config, classes, lost)
             ).items():
                 classes.setdefault(label, []).append(shot)
+        for label, undelivered in lost.items():
+            if label not in classes:
+                raise undelivered  # what the session holds of the class is better than nothing
         # In the order of the config: that of the annotations changes.
         content = {
             label: SupportSet(tuple(classes[label]))
@@ -184,8 +188,12 @@ class ProjectMirror:
         annotation: Annotation,
         config: LabelConfig,
         classes: dict[str, list[SupportPrototype]],
+        lost: dict[str, UndeliveredImageError],
     ) -> dict[str, SupportPrototype]:
-        """One shot for each label of an annotation that has need of more."""
+        """One shot for each label of an annotation that has need of more.
+
+        Labels of an image that cannot be had go into `lost`.
+        """
         regions = list(_regions(annotation, config))
         wanted = {
             label
@@ -204,6 +212,8 @@ class ProjectMirror:
                 # One odd annotation, or lost image, must not keep the others from being learned.
                 if _may_pass(exc):
                     raise
+                if isinstance(exc, UndeliveredImageError):
+                    lost |= dict.fromkeys(keys, exc)
                 _log.warning("annotation not learned", extra={"code": exc.code})
         for key in keys.values():
             if key in self._known:

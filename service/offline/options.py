@@ -31,9 +31,11 @@ def run_identity(
     Raises:
         InvalidInputError: a support cannot be read.
     """
-    model = f"{engine.manifest.name}@{engine.manifest.revision}"
+    manifest = engine.manifest
+    # Of one revision there may be other graphs, and other numbers beside them.
+    own = manifest.model_dump_json(exclude={"metrics", "tiers", "training"}).encode()
     return {
-        "model": model,
+        "model": f"{manifest.model} ({hashlib.blake2b(own, digest_size=6).hexdigest()})",
         "precision": ",".join(sorted(set(engine.devices.values()))),
         "supports": _digest(supports),
         **{name: str(value) for name, value in options._asdict().items()},

@@ -71,6 +71,7 @@ export class Session extends EventTarget {
       const mode = replace && from === 0 ? "replace" : "append";
       const answer = await this.#teach({ class_name: name, adapt, mode, ...(id && { session_id: id }) }, some);
       if (this.id !== id) return false;
+      if (mode === "replace") this.keys = new RequestKeys();
       this.#keep(answer.session_id);
       sent(some);
       this.#learn(answer);
@@ -86,6 +87,7 @@ export class Session extends EventTarget {
 
   async deleteClass(name) {
     await this.ask("DELETE", `sessions/${this.id}/classes/${encodeURIComponent(name)}`);
+    this.keys = new RequestKeys(); // what was registered before is no repetition any more
     this.classes = this.classes.filter((each) => each.name !== name);
     this.#changed();
   }
@@ -107,7 +109,7 @@ export class Session extends EventTarget {
   /** Begin anew; the service drops the session by itself when its time is over. */
   forget() {
     sessionStorage.removeItem(ID);
-    Object.assign(this, { id: null, classes: [], used: 0 });
+    Object.assign(this, { id: null, classes: [], used: 0, keys: new RequestKeys() });
     this.#changed();
   }
 

@@ -258,18 +258,22 @@ def test_doctor_looks_at_the_directory_of_jobs(tmp_path: Path, tiny_bundle: Path
         status, findings = doctor({**environment, "FSS_JOBS_DIR": directory})
         return status, findings["jobs"]["verdict"], findings["jobs"]["text"]
 
-    assert verdict("") == (0, "note", "jobs are switched off: FSS_JOBS_DIR is empty")
+    assert verdict("") == (0, "note", "switched off: FSS_JOBS_DIR is empty")
     jobs = tmp_path / "jobs"
     assert verdict(str(jobs)) == (0, "ok", f"kept in {jobs}")
+    assert not jobs.exists()  # looked at, and left as it is
+    (jobs / "files" / "of-another").mkdir(parents=True)
+    assert (jobs / "files" / "of-another").exists()
     store = JobStore(jobs)  # as a service that runs has it
     status, told, text = verdict(str(jobs))
     store.close()
     assert (status, told) == (0, "note")
     assert "another process" in text
+    assert verdict(str(jobs)) == (0, "ok", f"kept in {jobs}")
     (tmp_path / "file").touch()
     status, told, text = verdict(str(tmp_path / "file"))
     assert (status, told) == (1, "bad")
-    assert text.startswith(f"FSS_JOBS_DIR: {tmp_path / 'file'}: ")
+    assert text.startswith(f"{tmp_path / 'file'}: the directory of jobs cannot be made")
 
 
 def test_doctor_looks_at_every_bundle(tmp_path: Path, tiny_bundle: Path) -> None:

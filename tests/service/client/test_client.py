@@ -108,6 +108,18 @@ def test_images_that_take_too_long_together_are_asked_for_apart() -> None:
     assert isinstance(error, DeadlineExceededError)
 
 
+def test_a_service_that_is_stuck_is_not_asked_for_every_image() -> None:
+    script = Scripted((504, problem(504, "deadline_exceeded"), {}))
+    failures: list[object] = []
+    with scripted(script) as url, Client(url) as client:
+        images = [SHOT.image] * 16
+        many = client.session("s").segment_many(images, on_failure=lambda *e: failures.append(e))
+        with pytest.raises(DeadlineExceededError):
+            list(many)
+    assert len(script.asked) == 6  # of 16, 8, 4 and 2 images, and of each of two
+    assert failures == []
+
+
 def test_classes_registered_at_once_are_of_one_session(url: str) -> None:
     names = [f"class {number}" for number in range(6)]
     with Client(url) as client, ThreadPoolExecutor(len(names)) as pool:

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.types import Message
 
 from service.access import key_line, new_key
 from service.app import create_app
@@ -38,7 +39,7 @@ async def jobs(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_results_that_nobody_waits_for_are_packed_no_further(
+async def test_the_packing_of_results_ends_when_their_client_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packing, left = threading.Event(), threading.Event()
@@ -57,14 +58,21 @@ async def test_results_that_nobody_waits_for_are_packed_no_further(
         made = (await client.post("/jobs", data=fields, files=uploads(4))).json()
         await ended(client, made["job_id"])
         monkeypatch.setattr("service.jobs.desk.LabelledImage.from_result", slowly)
-        asking = asyncio.create_task(app.state.context.jobs.results(made["job_id"], ""))
-        assert await asyncio.to_thread(packing.wait, 30)
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
+        path, sent = f"/jobs/{made['job_id']}/results", list[Message]()
+
+        async def receive() -> Message:
+            await asyncio.to_thread(packing.wait, 30)
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+        await app(scope, receive, send)
+        assert sent == []
         left.set()
         monkeypatch.undo()
-        whole = results(await client.get(f"/jobs/{made['job_id']}/results"))
+        whole = results(await client.get(path))
         assert len([name for name in whole.namelist() if "masks/labels" in name]) == 4
     assert len(packed) == 1
 

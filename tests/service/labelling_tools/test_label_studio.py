@@ -259,6 +259,20 @@ async def test_an_image_that_is_not_delivered_keeps_no_other_from_being_learned(
         assert_problem(await predict(client, lost), 502, "label_studio_failed")
 
 
+async def test_a_class_whose_images_are_all_gone_stays_as_it_was(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    studio.tasks = [task(1, annotation(1, brush(PICTURES[1])))]
+    assert await shots(client) == [1]
+    studio.statuses["/data/upload/1/1.png"] = 403
+    studio.tasks = [task(1, annotation(2, brush(PICTURES[1])))]  # drawn anew
+    await send_webhook(client)
+    assert await shots(client) == [1]
+    studio.tasks = []
+    await send_webhook(client)
+    assert await shots(client) == []
+
+
 @pytest.mark.parametrize("status", [401, 408, 429, 500, 503])
 async def test_a_label_studio_that_is_in_trouble_changes_no_session(
     client: httpx.AsyncClient, studio: Studio, status: int
