@@ -79,7 +79,7 @@ class JobStore:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.directory = directory
+        self._directory = directory
         self._lock = threading.Lock()
         self._db = sqlite3.connect(
             directory / _FILE, check_same_thread=False, isolation_level=None, timeout=1
@@ -116,7 +116,7 @@ class JobStore:
 
     def folder(self, job_id: str) -> Path:
         """Where the files of a job lie."""
-        return self.directory / "files" / job_id
+        return self._directory / "files" / job_id
 
     def create(
         self,
@@ -256,7 +256,7 @@ class JobStore:
     def _drop_orphans(self) -> None:
         """Remove the files of uploads that a crash cut off."""
         known = {str(row[0]) for row in self._query("SELECT id FROM jobs", ())}
-        for folder in (self.directory / "files").glob("*"):
+        for folder in (self._directory / "files").glob("*"):
             if folder.name not in known:
                 shutil.rmtree(folder, ignore_errors=True)
 
