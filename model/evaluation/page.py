@@ -7,7 +7,7 @@ from model.evaluation.published import published_rows
 from model.evaluation.records import Evaluation, RecordError
 from model.evaluation.tables import (
     absence_table,
-    class_table,
+    class_tables,
     fold_table,
     generalised_table,
     set_table,
@@ -96,7 +96,7 @@ def _benchmark(data: str, entries: Sequence[Entry]) -> list[str]:
     parts = [f"## {data}"]
     for shots in sorted({entry.result.report.shots for entry in entries}):
         parts += [f"### {shots}-shot", fold_table(entries, shots, published_rows(data, shots))]
-    return [*parts, "### Classes", class_table(entries)]
+    return [*parts, "### Classes", *class_tables(entries)]
 
 
 def _section(

@@ -4,7 +4,7 @@ from model.evaluation.entries import entries_of
 from model.evaluation.records import Evaluation
 from model.evaluation.tables import (
     absence_table,
-    class_table,
+    class_tables,
     fold_table,
     generalised_table,
     set_table,
@@ -30,4 +30,4 @@ def summary(evaluation: Evaluation) -> str:
         if any(e.result.seen for e in entries)
         else []
     )
-    return "\n\n".join([*tables, class_table(entries), *seen, lists])
+    return "\n\n".join([*tables, *class_tables(entries), *seen, lists])

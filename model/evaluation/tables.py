@@ -10,6 +10,7 @@ from model.evaluation.generalised import GeneralisedReport
 
 FOLDS = (0, 1, 2, 3)
 NONE = "-"
+_CLASSES_A_TABLE = 10
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -80,20 +81,30 @@ def set_table(entries: Sequence[Entry]) -> str:
     return markdown_table(["set", "network", "classes", "shots", "mIoU", "FB-IoU"], rows)
 
 
-def class_table(entries: Sequence[Entry]) -> str:
-    """IoU of each class, a column for each network and number of shots."""
-    columns: dict[str, dict[str, list[float]]] = {}
-    for entry in entries:
-        report = entry.result.report
-        column = columns.setdefault(f"{entry.network}: {report.shots}-shot", {})
-        for name, iou in report.class_iou.items():
-            column.setdefault(name, []).append(iou)
-    names = dict.fromkeys(name for column in columns.values() for name in column)
-    rows = [
-        [name, *(spread(column[name]) if name in column else NONE for column in columns.values())]
-        for name in names
+def class_tables(entries: Sequence[Entry]) -> list[str]:
+    """IoU of each class, a row for each network and number of shots, ten classes at most a table.
+
+    Lists of the same classes, those of one fold, share tables, in the order of the folds.
+    """
+    groups: dict[tuple[str, ...], list[Entry]] = {}
+    for entry in sorted(entries, key=lambda e: -1 if e.result.fold is None else e.result.fold):
+        groups.setdefault(tuple(entry.result.report.class_iou), []).append(entry)
+    return [
+        _class_table(found, classes[first : first + _CLASSES_A_TABLE])
+        for classes, found in groups.items()
+        for first in range(0, len(classes), _CLASSES_A_TABLE)
     ]
-    return markdown_table(["class", *columns], rows)
+
+
+def _class_table(entries: Sequence[Entry], classes: Sequence[str]) -> str:
+    rows = []
+    for network, same in by_network(entries).items():
+        for shots in sorted({entry.result.report.shots for entry in same}):
+            lists = [e.result.report.class_iou for e in same if e.result.report.shots == shots]
+            rows.append(
+                [network, str(shots), *(spread([ious[name] for ious in lists]) for name in classes)]
+            )
+    return markdown_table(["network", "shots", *classes], rows)
 
 
 def absence_table(entries: Sequence[Entry]) -> str:

@@ -1,6 +1,7 @@
 """The results page is made of records alone."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,13 @@ def _record(
 
 
 def _cells(page: str, beginning: str) -> list[str]:
-    (line,) = [line for line in page.splitlines() if line.startswith(f"| {beginning}")]
+    """The one row that begins so, outside of the tables of classes."""
+    rows = [_row(line) for line in re.sub(r"(?s)### Classes.*?(?=\n##? )", "", page).splitlines()]
+    (row,) = [row for row in rows if row[0].startswith(beginning)]
+    return row
+
+
+def _row(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
@@ -80,6 +87,22 @@ def test_folds_and_seeds_are_averaged_beside_published_figures() -> None:
 def test_a_mean_over_folds_needs_all_four() -> None:
     page = results_page({"a.json": _record((0, _episodes(40)), (1, _episodes(50)))}, "c")
     assert _cells(page, "tiny")[1:] == ["40.0", "50.0", "-", "-", "-", "70.0"]
+
+
+def test_classes_have_a_table_for_each_fold_and_every_ten() -> None:
+    many = {f"class {number:02}": float(number) for number in range(12)}
+    page = results_page(
+        {
+            "b.json": _record((1, EpisodeReport(1000, 1, 0, 5.5, 70.0, many))),
+            "a.json": _record((0, _episodes(40)), (0, _episodes(42, seed=1)), (0, _episodes(50, shots=5))),
+        },
+        "c",
+    )  # fmt: skip
+    (classes,) = re.findall(r"(?s)### Classes\n\n(.*?)\n\n## ", page)
+    tables = [[_row(line) for line in table.splitlines()] for table in classes.split("\n\n")]
+    assert [rows[0][2:] for rows in tables] == [["bird"], list(many)[:10], list(many)[10:]]
+    assert [row[1:] for row in tables[0][2:]] == [["1", "41.0 ± 1.4"], ["5", "50.0"]]
+    assert [row[1:] for row in tables[2][2:]] == [["1", "10.0", "11.0"]]
 
 
 def test_five_shot_has_a_table_of_its_own() -> None:
