@@ -94,7 +94,7 @@ def test_classes_have_a_table_for_each_fold_and_every_ten() -> None:
     page = results_page(
         {
             "b.json": _record((1, EpisodeReport(1000, 1, 0, 5.5, 70.0, many))),
-            "a.json": _record((0, _episodes(40)), (0, _episodes(42, seed=1)), (0, _episodes(50, shots=5))),
+            "a.json": _record(*((0, _episodes(m, s, k)) for m, s, k in ((40, 0, 1), (42, 1, 1), (50, 0, 5)))),
         },
         "c",
     )  # fmt: skip
