@@ -91,13 +91,9 @@ def test_a_mean_over_folds_needs_all_four() -> None:
 
 def test_classes_have_a_table_for_each_fold_and_every_ten() -> None:
     many = {f"class {number:02}": float(number) for number in range(12)}
-    page = results_page(
-        {
-            "b.json": _record((1, EpisodeReport(1000, 1, 0, 5.5, 70.0, many))),
-            "a.json": _record(*((0, _episodes(m, s, k)) for m, s, k in ((40, 0, 1), (42, 1, 1), (50, 0, 5)))),
-        },
-        "c",
-    )  # fmt: skip
+    first = _record((0, _episodes(40)), (0, _episodes(42, seed=1)), (0, _episodes(50, shots=5)))
+    second = _record((1, EpisodeReport(1000, 1, 0, 5.5, 70.0, many)))
+    page = results_page({"b.json": second, "a.json": first}, "c")
     (classes,) = re.findall(r"(?s)### Classes\n\n(.*?)\n\n## ", page)
     tables = [[_row(line) for line in table.splitlines()] for table in classes.split("\n\n")]
     assert [rows[0][2:] for rows in tables] == [["bird"], list(many)[:10], list(many)[10:]]
