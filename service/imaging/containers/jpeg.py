@@ -1,5 +1,7 @@
 """JPEG: keep the coding segments and the two that say how colours are stored, drop the rest."""
 
+import re
+
 from service.errors import CorruptImageError
 from service.imaging.containers.source import MAX_CHUNKS, Source
 from service.imaging.containers.tiff_directory import exif_orientation
@@ -12,8 +14,9 @@ _END_OF_IMAGE = 0xD9
 _JFIF, _EXIF, _ADOBE, _COMMENT = 0xE0, 0xE1, 0xEE, 0xFE
 _METADATA = (frozenset(range(0xE0, 0xF0)) | {_COMMENT}) - {_JFIF, _ADOBE}
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-# Stand-alone markers, which carry no length: TEM, RST0 to RST7, and the escaped 0xFF.
-_BARE = frozenset({0x00, 0x01, 0xD8} | set(range(0xD0, 0xD8)))
+# What follows the next 0xFF that is not filling, escaped, nor of a marker without a length:
+# TEM, RST0 to RST7 and SOI.
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 # Progressive files use about ten. Each scan of a few bytes walks the whole image again.
 _MAX_SCANS = 100
 
@@ -43,29 +46,45 @@ def read(data: bytes) -> Source:
         raise CorruptImageError("the JPEG file has too many segments")
     if size is None:
         raise CorruptImageError("the JPEG file has no frame header")
-    scans = data[start:]
-    if scans.count(b"\xff\xda") > _MAX_SCANS:
-        raise CorruptImageError("the JPEG file has too many scans")
-    return Source(b"".join(kept) + scans, *size, orientation=orientation or 1, lossy=True)
+    kept.append(data[start : _end_of_scans(data, end)])
+    return Source(b"".join(kept), *size, orientation=orientation or 1, lossy=True)
 
 
 def _next_segment(data: bytes, position: int) -> tuple[int, int, int]:
     """Marker, start and end of the next segment at or after a position; junk between is skipped."""
-    while (start := data.find(b"\xff", position)) >= 0 and start + 3 < len(data):
-        marker = data[start + 1]
-        if marker == 0xFF:
-            position = start + 1
-        elif marker in _BARE:
-            position = start + 2
-        else:
-            break
-    else:
+    found = _MARKER.search(data, position)
+    if found is None or found.end() + 2 > len(data):
         raise CorruptImageError("the JPEG file ends before its first scan")
-    length = int.from_bytes(data[start + 2 : start + 4], "big")
-    end = start + 2 + length
-    if marker == _END_OF_IMAGE or length < 2 or end > len(data):
+    marker, end = found[1][0], _segment_end(data, found)
+    if marker == _END_OF_IMAGE or end > len(data):
         raise CorruptImageError("the JPEG file has a broken segment")
-    return marker, start, end
+    return marker, found.start(), end
+
+
+def _end_of_scans(data: bytes, position: int) -> int:
+    """Where the picture ends whose first scan begins at a position.
+
+    What lies behind it, such as the video of a motion photo or another picture, is not looked at.
+    """
+    scans = 1
+    for _ in range(MAX_CHUNKS):
+        found = _MARKER.search(data, position)
+        if found is None:
+            return len(data)
+        marker = found[1][0]
+        if marker == _END_OF_IMAGE:
+            return found.end()
+        scans += marker == _START_OF_SCAN
+        if scans > _MAX_SCANS:
+            raise CorruptImageError("the JPEG file has too many scans")
+        position = _segment_end(data, found)
+    raise CorruptImageError("the JPEG file has too many segments")
+
+
+def _segment_end(data: bytes, found: re.Match[bytes]) -> int:
+    """Where a segment ends by its own length; behind the data if it has no valid one."""
+    length = int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return found.end() + length if length >= 2 else len(data) + 1
 
 
 def _frame_size(segment: bytes) -> tuple[int, int]:

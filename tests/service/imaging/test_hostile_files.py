@@ -147,6 +147,32 @@ def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
     refuse(data[:-2] + last_scan * 1000 + b"\xff\xd9", CorruptImageError)
 
 
+def test_what_lies_behind_a_jpeg_is_not_looked_at() -> None:
+    """As the video of a motion photo: 8 MB, of which some bytes are markers by chance."""
+    video = np.random.default_rng(0).bytes(8 << 20)
+    assert video.count(b"\xff\xda") > 100
+    for kind in ("jpeg", "jpeg-progressive"):
+        alone = decode_image(FILES[kind], max_pixels=MAX_PIXELS)
+        assert np.array_equal(decode_image(FILES[kind] + video, max_pixels=MAX_PIXELS), alone)
+
+
+@pytest.mark.parametrize("filling", [b"\xff\xff", b"\x00\xff", b"\xff\x00", b"\xff\xd0"])
+def test_filling_in_a_jpeg_costs_next_to_nothing(filling: bytes) -> None:
+    jpeg = FILES["jpeg"]
+    place = jpeg.index(b"\xff\xdb")
+    data = jpeg[:place] + filling * (4 << 20) + jpeg[place:]
+    with cpu_limit(0.5):
+        assert decode_image(data, max_pixels=MAX_PIXELS).shape == (48, 64, 3)
+
+
+def test_a_jpeg_of_a_million_empty_segments_is_refused() -> None:
+    jpeg = FILES["jpeg"]
+    for place in (2, len(jpeg) - 2):
+        segments = b"\xff\xfe\x00\x02" * (1 << 20)
+        with cpu_limit(0.5):
+            refuse(jpeg[:place] + segments + jpeg[place:], CorruptImageError)
+
+
 def test_overlapping_exif_values_cost_nothing() -> None:
     entries = b"".join(struct.pack("<HHII", tag, 7, 60_000, 8) for tag in range(1000, 6000))
     block = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 5000) + entries + bytes(8)
