@@ -19,8 +19,8 @@ from service.api.forms import SESSION_HEADER, validate_form
 from service.api.interruption import disconnected, unless
 from service.api.openapi import problems, upload
 from service.errors import JobNotFoundError, JobStorageError
-from service.job_status import FINISHED, JobResponse, JobsResponse
 from service.jobs import JobDesk, JobForm
+from service.schemas import FINISHED, JobResponse, JobsResponse
 
 _log = logging.getLogger(__name__)
 

@@ -6,8 +6,7 @@ from fastapi import APIRouter, Request, Response, status
 
 from service.api.dependencies import Context, MovableKey, PathKey, UseCaseResources
 from service.api.openapi import problems
-from service.report_card import ReportCard
-from service.schemas import ClassName, SessionResponse
+from service.schemas import ClassName, ReportCard, SessionResponse
 from service.sessions import describe_class, describe_session, export_archive, import_archive
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=problems(422, 500, 503))

@@ -13,7 +13,7 @@ from service.client.errors import ApiError, ClientError
 from service.client.files import ImageLike, MaskLike
 from service.client.results import Found, Segmentation
 from service.client.retries import Retries
-from service.job_status import JobResponse
+from service.schemas import JobResponse
 
 __all__ = [
     "ApiError",

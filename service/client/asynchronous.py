@@ -23,8 +23,7 @@ from service.client.packing import JobImages
 from service.client.progress import job_bar, progress_bar
 from service.client.results import Segmentation
 from service.client.transport import AsyncTransport, in_order_async
-from service.job_status import JobResponse
-from service.schemas import SessionResponse, SupportResponse
+from service.schemas import JobResponse, SessionResponse, SupportResponse
 
 P = ParamSpec("P")
 T = TypeVar("T")

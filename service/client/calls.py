@@ -16,11 +16,11 @@ from service.client.batches import Adapt
 from service.client.errors import ClientError, InvalidInputError, UnexpectedAnswerError
 from service.client.files import ImageLike, MaskLike, image_file, mask_file
 from service.client.results import Segmentation, segmentation
-from service.report_card import ReportCard
 from service.schemas import (
     MAX_FILES,
     ModelsResponse,
     ModelSummary,
+    ReportCard,
     SegmentResponse,
     SessionResponse,
     StatusResponse,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pydantic import ValidationError
 
 from service.client.errors import UnexpectedAnswerError
-from service.job_status import JobResponse
+from service.schemas import JobResponse
 
 
 class JobEvents:

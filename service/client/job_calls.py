@@ -8,7 +8,7 @@ import httpx
 from service.client.calls import Call, Threshold, answer_of, nothing, path_segment
 from service.client.connection import PATIENT
 from service.client.packing import JobImages, pack
-from service.job_status import JobResponse, JobsResponse
+from service.schemas import JobResponse, JobsResponse
 
 JobFormat = Literal["png", "coco", "yolo", "geojson"]
 

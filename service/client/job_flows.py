@@ -14,7 +14,7 @@ from service.client.errors import UnexpectedAnswerError
 from service.client.events import JobEvents
 from service.client.exchange import Flow, Pause, Receive, Work, pause_or_raise
 from service.client.retries import Retries
-from service.job_status import JobResponse
+from service.schemas import JobResponse
 
 
 def follow(job_id: str, retries: Retries, tell: Callable[[JobResponse], None]) -> Flow[JobResponse]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from service.job_status import JobResponse
+from service.schemas import JobResponse
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -3,10 +3,10 @@
 from service.jobs.desk import Arrival, JobDesk
 from service.jobs.directory import JobsDirectoryError, look_at_jobs, open_jobs
 from service.jobs.folders import Folders
+from service.jobs.forms import JobForm
 from service.jobs.images import JobImages
 from service.jobs.room import Room
 from service.jobs.runner import JobRunner
-from service.jobs.schemas import JobForm
 
 __all__ = [
     "Arrival",

@@ -22,16 +22,15 @@ from service.errors import (
     JobStateError,
 )
 from service.formats import ExportOptions, LabelledImage, ZipSink, export_dataset
-from service.job_status import FINISHED, FailedImage, JobResponse
 from service.jobs.archives import unpack_images
 from service.jobs.folders import Folders
+from service.jobs.forms import JobForm
 from service.jobs.room import Room
 from service.jobs.runner import SNAPSHOT, JobRunner
-from service.jobs.schemas import JobForm
 from service.jobs.store import Job, JobStore
 from service.jobs.threads import JobThreads
 from service.jobs.watches import Watches
-from service.schemas import ImageResult
+from service.schemas import FINISHED, FailedImage, ImageResult, JobResponse
 from service.sessions import Resources, require_classes
 from service.sessions.resources import to_datetime
 from service.stores import decode_session, encode_session
@@ -226,9 +225,7 @@ class JobDesk:
         if job.state not in FINISHED:
             raise JobStateError("the job has not ended")
         await self._threads.ask(partial(self.store.retry_failed, job_id))
-        await self._threads.ask(
-            partial(self.store.move, job_id, "queued", among=("done", "cancelled"))
-        )
+        await self._threads.ask(partial(self.store.move, job_id, "queued", among=tuple(FINISHED)))
         self._runner.wake()
         return await self.get(job_id, owner)
 

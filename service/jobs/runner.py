@@ -18,11 +18,10 @@ from service.errors import (
     RetryableError,
     ServiceError,
 )
-from service.job_status import STATES
+from service.jobs.forms import JobForm
 from service.jobs.images import JobImages
-from service.jobs.schemas import JobForm
 from service.jobs.store import Job, JobStore
-from service.schemas import SegmentForm, SegmentResponse
+from service.schemas import STATES, SegmentForm, SegmentResponse
 from service.sessions import Resources, segment
 from service.stores import MemoryStore, SessionKey, SessionLimits, decode_session
 from service.telemetry import JobMetrics

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from service.errors import JobNotFoundError
-from service.job_status import State
 from service.jobs.folders import Source
+from service.schemas import State
 
 _FILE = "jobs.sqlite3"
 _VERSION = 1

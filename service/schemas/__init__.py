@@ -13,27 +13,39 @@ from service.schemas.answers import (
     SupportResponse,
 )
 from service.schemas.forms import MAX_FILES, Files, Output, Probability, SegmentForm, SupportForm
+from service.schemas.jobs import FINISHED, STATES, FailedImage, JobResponse, JobsResponse, State
 from service.schemas.names import ClassName
 from service.schemas.problem import FieldProblem, Problem
+from service.schemas.report_card import ReportCard, ReportWarning, ShotReport, WarningCode
 
 __all__ = [
+    "FINISHED",
     "MAX_FILES",
+    "STATES",
     "ClassName",
     "ClassResult",
     "ClassSummary",
+    "FailedImage",
     "FieldProblem",
     "Files",
     "ImageResult",
+    "JobResponse",
+    "JobsResponse",
     "ModelSummary",
     "ModelsResponse",
     "Output",
     "Probability",
     "Problem",
+    "ReportCard",
+    "ReportWarning",
     "RleMask",
     "SegmentForm",
     "SegmentResponse",
     "SessionResponse",
+    "ShotReport",
+    "State",
     "StatusResponse",
     "SupportForm",
     "SupportResponse",
+    "WarningCode",
 ]

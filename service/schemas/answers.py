@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from service.report_card import ReportCard
+from service.schemas.report_card import ReportCard
 
 
 class SupportResponse(BaseModel):

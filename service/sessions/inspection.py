@@ -2,8 +2,7 @@
 
 from service.engine import Engine
 from service.errors import ClassNotFoundError, ReportNotFoundError
-from service.report_card import ReportCard
-from service.schemas import ClassSummary, ModelSummary, SessionResponse
+from service.schemas import ClassSummary, ModelSummary, ReportCard, SessionResponse
 from service.sessions.judging import report_card
 from service.sessions.resources import Resources, to_datetime
 from service.stores import Session, SessionKey

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from model.contract import SupportSet
-from service.report_card import ReportCard, ReportWarning, ShotReport, WarningCode
+from service.schemas import ReportCard, ReportWarning, ShotReport, WarningCode
 from service.sessions.judging.rows import Judgement, read_rows
 from service.sessions.judging.score import Kind, Suspicion, suspicions
 from service.sessions.judging.threshold import calibrated_threshold

@@ -1,12 +1,12 @@
 """How a job stands, as answers carry it."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, Field
 
 State = Literal["queued", "running", "done", "cancelled"]
-STATES: tuple[State, ...] = ("queued", "running", "done", "cancelled")
+STATES: tuple[State, ...] = get_args(State)
 FINISHED: frozenset[State] = frozenset({"done", "cancelled"})
 
 
