@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 import typer
 
-from service.cli import doctor, job, label, register, segment, serve
+from service.cli import doctor, job, label, plan, register, segment, serve
 from service.cli.failure import CommandError
-from service.planning.commands import add_commands
 
 app = typer.Typer(
     name="fss",
@@ -38,7 +37,9 @@ app.add_typer(job.app, name="job")
 app.command()(doctor.doctor)
 app.command()(serve.openapi)
 app.command()(serve.key)
-add_commands(app)
+app.command()(plan.plan)
+app.command()(plan.plan_measure)
+app.command()(plan.simulate)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -135,7 +135,8 @@ def load_profile(name_or_path: str) -> Profile:
     except OSError as exc:
         known = ", ".join(shipped_profiles())
         raise ProfileError(
-            f"no profile {name_or_path}: give a file that `plan measure` wrote, or one of {known}"
+            f"no profile {name_or_path}: give a file that `fss plan-measure` wrote, "
+            f"or one of {known}"
         ) from exc
     except ValidationError as exc:
         raise ProfileError(f"{name_or_path} is not a profile: measure it anew\n{exc}") from exc

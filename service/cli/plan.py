@@ -1,22 +1,17 @@
-"""`plan`: what a load needs; `plan-measure`: what operations cost here; `simulate`: what breaks.
-
-What is slow to import is imported where it is used, so that help comes at once.
-"""
+"""`fss plan`: what a load needs; `plan-measure`: unit costs here; `simulate`: what breaks first."""
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from service.cli.failure import USAGE, CommandError
 from service.planning.defaults import DEFAULT_PROFILE, DEFAULT_SHARE, GIB, Routing
 
 if TYPE_CHECKING:
     from service.planning.profile import Profile
-
-_USAGE_ERROR = 2
 
 Profiled = Annotated[str, typer.Option("--profile", help="Unit costs: a shipped name or a file.")]
 Gpu = Annotated[
@@ -86,7 +81,7 @@ def plan(
         )
         made = make_plan(workload, _profile(profile, gpu, network, gpu_share, gpu_cores))
     except (PlanError, ProfileError, ValidationError) as exc:
-        _fail(exc)
+        raise CommandError(str(exc), USAGE) from exc
     if as_json:
         typer.echo(made.model_dump_json(indent=2))
         return
@@ -118,7 +113,7 @@ def plan_measure(
             found = measure(options, lambda: bar.advance(task))
         out.write_text(found.model_dump_json(indent=1) + "\n")
     except (ProfileError, OSError) as exc:
-        _fail(exc)
+        raise CommandError(str(exc), USAGE) from exc
     typer.echo(f"{out}: plan with --profile {out}")
 
 
@@ -157,7 +152,7 @@ def simulate(
             seed=seed,
         )
     except (ProfileError, ValidationError) as exc:
-        _fail(exc)
+        raise CommandError(str(exc), USAGE) from exc
     asked = runs(base, designs(cells, copies_gib * GIB))
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("runs", total=len(asked))
@@ -172,27 +167,9 @@ def simulate(
         Console(width=120).print(each)
 
 
-COMMANDS: dict[str, Callable[..., None]] = {
-    "plan": plan,
-    "plan-measure": plan_measure,
-    "simulate": simulate,
-}
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Let a program have these commands."""
-    for name, command in COMMANDS.items():
-        app.command(name)(command)
-
-
 def _profile(name: str, gpu: str | None, network: str, share: float, cores: int) -> "Profile":
     from service.planning.gpu import estimate
     from service.planning.profile import load_profile
 
     base = load_profile(name)
     return base if gpu is None else estimate(base, network, gpu, share=share, cores=cores)
-
-
-def _fail(error: Exception) -> NoReturn:
-    typer.echo(str(error), err=True)
-    raise typer.Exit(_USAGE_ERROR)
