@@ -9,7 +9,7 @@ from pathlib import Path
 from export.bundle import ExportOptions, OutputError, export_bundle
 from export.parity import ParityError
 from model.build import CheckpointError
-from model.cli_types import positive
+from model.cli.types import positive
 from model.contract.manifest import NAME_PATTERN, REVISION_PATTERN
 from model.data.datasets import DatasetError
 

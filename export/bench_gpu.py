@@ -25,7 +25,7 @@ from export.bench_sides import make_episode, random_bundle
 from export.tiers.build import write_tiers
 from model.build import PRESETS, NetworkConfig, load_network
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
-from model.cli_types import positive
+from model.cli.types import positive
 from model.contract import SupportPrototype, SupportSet, collate_classes
 from model.data.datasets import ProceduralDefects
 from model.nets import SDAANet

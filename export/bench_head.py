@@ -18,7 +18,7 @@ from export.bench_options import options, preset_at
 from export.bench_output import progress, write_rows
 from export.bench_sides import EngineSide, make_episode, random_bundle
 from export.bench_turns import take_turns
-from model.cli_types import positive
+from model.cli.types import positive
 from model.contract import InvalidBundleError, SupportSet
 from model.runtime import BundleRuntime, HeadOutput
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from model.build import PRESETS, NetworkConfig
-from model.cli_types import positive
+from model.cli.types import positive
 
 
 def options(program: str, about: str | None, *, repeats: int) -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
 from model.calibration import calibration_episodes
-from model.cli_types import integers
+from model.cli.types import integers
 from model.contract import InvalidBundleError, Manifest, load_manifest, write_manifest
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA, ClassIndex, asked_classes

@@ -3,28 +3,28 @@
 import argparse
 import sys
 
-from model import (
-    cli_ablate,
-    cli_calibrate,
-    cli_evaluate,
-    cli_import_bundle,
-    cli_import_reference,
-    cli_pictures,
-    cli_prototypes,
-    cli_results,
-    cli_train,
+from model.cli import (
+    ablate,
+    calibrate,
+    evaluate,
+    import_bundle,
+    import_reference,
+    pictures,
+    prototypes,
+    results,
+    train,
 )
 
 COMMANDS = {
-    "train": cli_train,
-    "calibrate": cli_calibrate,
-    "evaluate": cli_evaluate,
-    "results": cli_results,
-    "pictures": cli_pictures,
-    "prototypes": cli_prototypes,
-    "ablate": cli_ablate,
-    "import-bundle": cli_import_bundle,
-    "import-reference": cli_import_reference,
+    "train": train,
+    "calibrate": calibrate,
+    "evaluate": evaluate,
+    "results": results,
+    "pictures": pictures,
+    "prototypes": prototypes,
+    "ablate": ablate,
+    "import-bundle": import_bundle,
+    "import-reference": import_reference,
 }
 
 

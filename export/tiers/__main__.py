@@ -13,7 +13,7 @@ from export.tiers.build import (
     add_tiers,
 )
 from export.tiers.measure import LoweredPrecision
-from model.cli_types import integers, positive
+from model.cli.types import integers, positive
 from model.contract import InvalidBundleError
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from model.cli_types import integers, positive
+from model.cli.types import integers, positive
 from model.data.datasets import DatasetError, FolderDataset
 from model.data.episodes import MIN_AREA, Episode, asked_classes, binary_labels
 from model.evaluation import IoUTotals

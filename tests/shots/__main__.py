@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from model.cli_types import integers
+from model.cli.types import integers
 from model.contract import upsample_logits
 from model.data.datasets import DatasetError, FolderDataset
 from model.data.episodes import MIN_AREA, asked_classes, binary_labels, draw_episode

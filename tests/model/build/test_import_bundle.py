@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from model import cli_import_bundle
 from model.__main__ import main
 from model.build import load_network, presence_threshold, read_checkpoint, restore_network
+from model.cli import import_bundle
 from model.contract import load_manifest
 from model.segmenters import EagerSegmenter
 from tests.service.tiny_bundle import write_tiny_bundle
@@ -61,7 +61,7 @@ def test_a_network_that_answers_otherwise_is_refused(
     network, *rest = restore_network(BUNDLE)
     with torch.no_grad():
         network.get_parameter("saam.feature_conv.weight").neg_()
-    monkeypatch.setattr(cli_import_bundle, "restore_network", lambda _: (network, *rest))
+    monkeypatch.setattr(import_bundle, "restore_network", lambda _: (network, *rest))
     assert _command(monkeypatch, BUNDLE, tmp_path / "lite.pt") == 2
     assert "answers otherwise: its logits differ" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

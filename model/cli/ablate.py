@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from model.build import CheckpointError, PretrainedWeightsError
-from model.cli_types import integers
+from model.cli.types import integers
 from model.data.datasets import DatasetError
 from model.data.episodes import MIN_AREA
 from model.experiments.ablation import RowResult, Trial, run_ablation

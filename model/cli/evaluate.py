@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from model.build import CheckpointError
-from model.cli_types import integers, numbers
+from model.cli.types import integers, numbers
 from model.contract import InvalidBundleError, Precision
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA

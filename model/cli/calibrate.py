@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model.build import CheckpointError, load_network, read_checkpoint, write_calibrated
 from model.calibration import calibrate, calibration_episodes
-from model.cli_types import integers
+from model.cli.types import integers
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
 

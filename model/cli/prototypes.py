@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from model.build import CheckpointError, load_network
-from model.cli_types import integers
+from model.cli.types import integers
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
 from model.experiments.separability import draw_maps, map_prototypes
