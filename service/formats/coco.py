@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, Literal
 
@@ -16,7 +17,15 @@ Segmentation = Literal["rle", "polygon"]
 
 
 class CocoJson:
-    """One file for all images; annotations wait in a temporary file, not in memory.
+    """One file for all images; annotations wait in temporary files, not in memory.
+
+    Args:
+        sink: takes the file.
+        classes: in the order of their numbers.
+        by: what is one object.
+        segmentation: run lengths or polygons.
+        files: closes the temporary files.
+        scratch: their folder; the system's own by default. They take twice the room of the result.
 
     `iscrowd` is always 0: COCO's tools leave crowds out of training and matching, and no mask
     here is one to leave out. `score` and `present` are additions that its readers pass over.
@@ -29,13 +38,15 @@ class CocoJson:
         by: Instances,
         segmentation: Segmentation,
         files: ExitStack,
+        scratch: Path | None = None,
     ) -> None:
         self._sink = sink
         self._categories = {name: number for number, name in enumerate(classes, start=1)}
         self._by = by
         self._segmentation = segmentation
-        self._images = _Rows(files)
-        self._annotations = _Rows(files)
+        self._scratch = scratch
+        self._images = _Rows(files, scratch)
+        self._annotations = _Rows(files, scratch)
 
     def add(self, image: LabelledImage, stem: str) -> None:
         """Note the image and its objects."""
@@ -57,7 +68,7 @@ class CocoJson:
             {"id": number, "name": name, "supercategory": ""}
             for name, number in self._categories.items()
         ]
-        with TemporaryFile() as document:
+        with TemporaryFile(dir=self._scratch) as document:
             document.write(b'{"info": {"description": "Few-shot segmentation"}, "licenses": [],')
             document.write(b'\n"categories": ' + json.dumps(categories).encode())
             for key, rows in (("images", self._images), ("annotations", self._annotations)):
@@ -97,9 +108,9 @@ def _box(part: Part) -> tuple[int, int, int, int] | None:
 class _Rows:
     """The rows of a JSON list, on disk."""
 
-    def __init__(self, files: ExitStack) -> None:
+    def __init__(self, files: ExitStack, scratch: Path | None) -> None:
         self.count = 0
-        self._file = files.enter_context(TemporaryFile())  # noqa: SIM115  # the stack closes it
+        self._file = files.enter_context(TemporaryFile(dir=scratch))  # noqa: SIM115  # the stack closes it
 
     def add(self, row: dict[str, Any]) -> None:
         self._file.write(b",\n" if self.count else b"\n")

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from service.formats.coco import CocoJson, Segmentation
@@ -40,6 +41,7 @@ def export_dataset(
     formats: Collection[Format],
     sink: Sink,
     options: ExportOptions | None = None,
+    scratch: Path | None = None,
 ) -> None:
     """Write a dataset; images are taken one at a time, and none is kept.
 
@@ -50,10 +52,11 @@ def export_dataset(
             `geojson/`.
         sink: a `FolderSink` or an open `ZipSink`.
         options: see there.
+        scratch: folder of temporary files, twice as large as `coco.json`; the system's by default.
     """
     with ExitStack() as files:
         options = options or ExportOptions()
-        writers = [_writer(each, sink, classes, options, files) for each in formats]
+        writers = [_writer(each, sink, classes, options, files, scratch) for each in formats]
         stems = Stems()
         for image in images:
             stem = stems.of(image.file_name)
@@ -64,13 +67,18 @@ def export_dataset(
 
 
 def _writer(
-    name: Format, sink: Sink, classes: Sequence[str], options: ExportOptions, files: ExitStack
+    name: Format,
+    sink: Sink,
+    classes: Sequence[str],
+    options: ExportOptions,
+    files: ExitStack,
+    scratch: Path | None,
 ) -> _Writer:
     match name:
         case "png":
             return PngMasks(sink, classes)
         case "coco":
-            return CocoJson(sink, classes, options.instances, options.segmentation, files)
+            return CocoJson(sink, classes, options.instances, options.segmentation, files, scratch)
         case "yolo":
             return YoloPolygons(sink, classes, options.instances)
         case "geojson":

@@ -10,7 +10,6 @@ from service.imaging import Ring, cut_ring, join_rings
 
 _DATA = """\
 # Put the images into images/, beside labels/. To hold some out, move them and their labels.
-path: .
 train: images
 val: images
 names:
@@ -40,11 +39,15 @@ class YoloPolygons:
         self._sink.write(f"yolo/labels/{stem}.txt", "".join(lines).encode())
 
     def finish(self) -> None:
-        """Write the names; JSON strings are YAML strings."""
-        names = "".join(
-            f"  {number}: {json.dumps(name)}\n" for name, number in self._numbers.items()
-        )
+        """Write the names."""
+        names = "".join(f"  {number}: {_yaml(name)}\n" for name, number in self._numbers.items())
         self._sink.write("yolo/data.yaml", _DATA.format(names=names or "  {}\n").encode())
+
+
+def _yaml(name: str) -> str:
+    """A JSON string, which is one of YAML too, where no character is a pair of escapes."""
+    text = json.dumps(name, ensure_ascii=False)
+    return text.replace("\ufffe", r"\ufffe").replace("\uffff", r"\uffff")  # YAML: escaped alone
 
 
 def _shares(ring: Ring, height: int, width: int) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,14 @@ def test_yolo_polygons_cover_the_mask(folder: Path) -> None:
     assert iou(yolo_mask(text, 1), MASKS[CLASSES[1]]) > 0.97
     data = yaml.safe_load((folder / "yolo/data.yaml").read_text())
     assert data["names"] == dict(enumerate(CLASSES))
+    assert "path" not in data  # readers take the folder of the file
+
+
+def test_yolo_names_are_those_of_the_classes(tmp_path: Path) -> None:
+    names = ["🦆 duck", 'odd: "#"', "\ufffe\uffff", "部品"]
+    export_dataset([], names, ["yolo"], FolderSink(tmp_path))
+    data = yaml.safe_load((tmp_path / "yolo/data.yaml").read_text())
+    assert list(data["names"].values()) == names
 
 
 def test_geojson_is_valid_and_of_the_same_area(folder: Path) -> None:
@@ -156,6 +165,15 @@ def test_zip_and_folder_hold_the_same(folder: Path, tmp_path: Path) -> None:
         assert len(archive.namelist()) == 9
 
 
+def test_what_is_written_in_between_lies_in_the_scratch_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "not there"))
+    export_dataset([labelled()], CLASSES, ["coco"], FolderSink(tmp_path), scratch=tmp_path)
+    assert COCO(tmp_path / "coco.json").getAnnIds()
+    assert [path.name for path in tmp_path.iterdir()] == ["coco.json"]
+
+
 def test_thousands_of_images_of_one_name_take_no_time() -> None:
     stems = Stems()
     names = [stems.of("image.jpg") for _ in range(30_000)]
@@ -170,13 +188,28 @@ def test_a_name_of_thousands_of_folders_fits_in_a_zip() -> None:
 
 def test_names_stay_inside_and_apart() -> None:
     stems = Stems()
-    names = ["a.jpg", "a.png", "A.JPG", "../../etc/passwd", "/abs\\c:\x00x.png", "..", ""]
+    names = ["a.jpg", "a.png", "A.JPG", "../../etc/passwd", "/abs\\c\x00x.png", "..", ""]
     assert [stems.of(name) for name in names] == [
         "a",
         "a_png",
         "A_JPG",
         "etc/passwd",
-        "abs/c__x",
+        "abs/c_x",
         "image",
         "image_2",
     ]
+    assert Stems().of("C:\\line 1\\a.png") == "line 1/a"
+
+
+def test_names_are_those_that_the_images_have(tmp_path: Path) -> None:
+    name = "run *1/2026-01-01T12:30:05 <a>|?.jpg"
+    export_dataset([labelled(name)], CLASSES, FORMATS, FolderSink(tmp_path))
+    assert (tmp_path / "yolo/labels" / name).with_suffix(".txt").is_file()
+    (image,) = json.loads((tmp_path / "coco.json").read_text())["images"]
+    assert image["file_name"] == name
+
+
+def test_names_too_long_for_files_are_cut(tmp_path: Path) -> None:
+    names = ["部" * 90 + ".jpg", "部" * 83 + ".jpg", "é" * 200 + "/a.jpg"]
+    export_dataset([labelled(name) for name in names], CLASSES, FORMATS, FolderSink(tmp_path))
+    assert len(list((tmp_path / "yolo/labels").rglob("*.txt"))) == len(names)
