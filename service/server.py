@@ -8,7 +8,7 @@ import threading
 import uvicorn
 from fastapi import FastAPI
 
-from service.heads import BoundedHeads
+from service.http_limits import BoundedHeads
 from service.settings import Settings
 
 
