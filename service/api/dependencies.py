@@ -19,8 +19,8 @@ from service.api.files import read_file
 from service.api.forms import SESSION_HEADER, Form, validate_form
 from service.api.interruption import disconnected, unless
 from service.api.multipart import BodyLimits, read_form
-from service.api.patience import moving
 from service.api.spooling import SpooledForm, spool_form
+from service.api.stall_timeout import with_stall_timeout
 from service.engine import Admission
 from service.errors import (
     BodyTooLargeError,
@@ -116,7 +116,7 @@ class ApiContext:
         limits = BodyLimits(self.jobs_max_bytes, self.require_jobs().max_images)
         arrival.require(_check_headers(request.headers, limits))
         content_type = request.headers.get("content-type", "")
-        body = _counted(moving(request.stream(), self.jobs_stall_s), arrival.take)
+        body = _counted(with_stall_timeout(request.stream(), self.jobs_stall_s), arrival.take)
         async with unless(self.drain.wait, self.drain.refusal):
             yield await spool_form(body, content_type, limits, arrival.folder)
 

@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.api.complaints import invalid_fields
 from service.api.multipart import FormFields
+from service.api.validation_errors import invalid_fields
 from service.errors import InvalidFieldsError, InvalidRequestError
 
 Form = TypeVar("Form", bound=BaseModel)

@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.api.complaints import invalid_fields
+from service.api.validation_errors import invalid_fields
 
 Message = TypeVar("Message", bound=BaseModel)
 

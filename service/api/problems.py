@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from service.api.complaints import invalid_fields
+from service.api.validation_errors import invalid_fields
 from service.errors import InvalidFieldsError, ServiceError
 from service.schemas import FieldProblem, Problem
 from service.telemetry import current_request_id, note_problem

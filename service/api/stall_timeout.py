@@ -1,4 +1,4 @@
-"""Waits for a long body as long as it moves on."""
+"""Times out a body that stalls, however long it takes in all."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from service.errors import DeadlineExceededError
 _PROGRESS_BYTES = 16 * 1024
 
 
-async def moving(stream: AsyncIterator[bytes], stall_s: float) -> AsyncIterator[bytes]:
+async def with_stall_timeout(stream: AsyncIterator[bytes], stall_s: float) -> AsyncIterator[bytes]:
     """The chunks of a body, of which enough must come in any `stall_s`.
 
     Raises:
@@ -17,10 +17,10 @@ async def moving(stream: AsyncIterator[bytes], stall_s: float) -> AsyncIterator[
     """
     clock = asyncio.get_running_loop().time
     chunks = aiter(stream)
-    patience, fresh = clock() + stall_s, 0
+    stalled_at, fresh = clock() + stall_s, 0
     while True:
         try:
-            async with asyncio.timeout_at(patience):
+            async with asyncio.timeout_at(stalled_at):
                 chunk = await anext(chunks)
         except StopAsyncIteration:
             return
@@ -28,5 +28,5 @@ async def moving(stream: AsyncIterator[bytes], stall_s: float) -> AsyncIterator[
             raise DeadlineExceededError(f"the body did not move on for {stall_s:g} s") from exc
         fresh += len(chunk)
         if fresh >= _PROGRESS_BYTES:
-            patience, fresh = clock() + stall_s, 0
+            stalled_at, fresh = clock() + stall_s, 0
         yield chunk

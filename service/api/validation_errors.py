@@ -19,10 +19,10 @@ _WORDS = {
 def invalid_fields(errors: Iterable[Mapping[str, Any]]) -> InvalidFieldsError:
     """The error of the service for errors of pydantic, as `ValidationError.errors()` lists them."""
     return InvalidFieldsError(
-        (".".join(map(str, error["loc"])) or "body", _complaint(error)) for error in errors
+        (".".join(map(str, error["loc"])) or "body", _message(error)) for error in errors
     )
 
 
-def _complaint(error: Mapping[str, Any]) -> str:
+def _message(error: Mapping[str, Any]) -> str:
     words = _WORDS.get(error["type"])
     return str(error["msg"]) if words is None else words.format(**error.get("ctx", {}))
