@@ -1,10 +1,10 @@
 """Makes the parts that the application is put together from, by the settings."""
 
 from service.assembly.engines import (
+    create_bundle_folder,
     create_engine,
     create_library,
     create_loader,
-    create_shelf,
     describe_build,
 )
 from service.assembly.parts import (
@@ -18,13 +18,13 @@ from service.assembly.parts import (
 
 __all__ = [
     "create_access",
+    "create_bundle_folder",
     "create_engine",
     "create_jobs",
     "create_library",
     "create_loader",
     "create_mirror",
     "create_resources",
-    "create_shelf",
     "create_store",
     "create_tracer",
     "describe_build",

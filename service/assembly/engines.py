@@ -9,6 +9,7 @@ from model.contract import BundleKey
 from model.runtime import Device
 from service import __version__
 from service.engine import (
+    BundleFolder,
     Engine,
     EngineOptions,
     FakeEngine,
@@ -16,7 +17,6 @@ from service.engine import (
     Models,
     OnnxEngine,
     Shared,
-    Shelf,
     available_cpus,
     parse_devices,
 )
@@ -37,16 +37,16 @@ def create_library(settings: Settings, metrics: Metrics) -> Library:
         return Library(models)
     return Library(
         models,
-        create_shelf(settings),
+        create_bundle_folder(settings),
         load,
         watch_s=settings.bundles_watch_s,
         on_switch=partial(describe_build, metrics, models),
     )
 
 
-def create_shelf(settings: Settings) -> Shelf:
+def create_bundle_folder(settings: Settings) -> BundleFolder:
     """Where bundles are looked for."""
-    return Shelf(settings.bundle, settings.bundles)
+    return BundleFolder(settings.bundle, settings.bundles)
 
 
 def create_loader(

@@ -135,20 +135,20 @@ def _settings() -> "Settings":
 def _bundles(settings: "Settings") -> Iterator[Finding]:
     """Each bundle loaded and run once, one at a time; those of the folder by their directories."""
     from model.contract import Manifest
-    from service.assembly import create_loader, create_shelf
+    from service.assembly import create_bundle_folder, create_loader
     from service.cli.serve import starting
     from service.engine import REFUSALS, require_own_revision
 
-    shelf, seen = create_shelf(settings), list[Manifest]()
+    bundles, seen = create_bundle_folder(settings), list[Manifest]()
     try:
         with starting():
             load = create_loader(settings)
-        directories = [shelf.bundle] if settings.engine == "fake" else shelf.directories()
+        directories = [bundles.bundle] if settings.engine == "fake" else bundles.directories()
     except (CommandError, OSError) as exc:
         yield Finding("bundle", "bad", str(exc))
         return
     for directory in directories:
-        place = "" if directory == shelf.bundle else f"{directory.name}: "
+        place = "" if directory == bundles.bundle else f"{directory.name}: "
         try:
             engine = load(directory)
             require_own_revision(engine.manifest, seen)

@@ -2,6 +2,7 @@
 
 from service.engine.admission import Admission
 from service.engine.base import Answers, Coverage, Engine, EngineCounters, ImageU8
+from service.engine.bundle_folder import BundleFolder
 from service.engine.cpu import available_cpus
 from service.engine.devices import parse_devices
 from service.engine.fake import FakeEngine
@@ -10,12 +11,12 @@ from service.engine.models import Models
 from service.engine.onnx import OnnxEngine
 from service.engine.options import EngineOptions
 from service.engine.shared import Shared
-from service.engine.shelf import Shelf
 
 __all__ = [
     "REFUSALS",
     "Admission",
     "Answers",
+    "BundleFolder",
     "Coverage",
     "Engine",
     "EngineCounters",
@@ -26,7 +27,6 @@ __all__ = [
     "Models",
     "OnnxEngine",
     "Shared",
-    "Shelf",
     "available_cpus",
     "parse_devices",
     "require_own_revision",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from model.contract import InvalidBundleError, Manifest, MissingTierError
 from service.engine.base import Engine
+from service.engine.bundle_folder import BundleFolder
 from service.engine.models import Models
-from service.engine.shelf import Shelf
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Library:
 
     Args:
         models: that are served, the first of them so far.
-        shelf: where bundles are; none: there is only that one.
+        bundles: where bundles are; none: there is only that one.
         load: makes an engine of a directory, not started; called on another thread.
         watch_s: how often to look for changes on disk; 0: only when told to.
         on_switch: told after every look, and once the first bundle is served.
@@ -36,7 +36,7 @@ class Library:
     def __init__(
         self,
         models: Models,
-        shelf: Shelf | None = None,
+        bundles: BundleFolder | None = None,
         load: Callable[[Path], Engine] | None = None,
         *,
         watch_s: float = 0.0,
@@ -44,11 +44,11 @@ class Library:
     ) -> None:
         self.models = models
         self.refused = 0
-        self._shelf, self._load = shelf, load
+        self._bundles, self._load = bundles, load
         self._watch_s, self._on_switch = watch_s, on_switch
         self._held: dict[Path, Engine] = {}
-        if shelf is not None:
-            self._held[shelf.bundle] = models.default
+        if bundles is not None:
+            self._held[bundles.bundle] = models.default
         self._asked = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -78,18 +78,18 @@ class Library:
 
     async def _run(self) -> None:
         await self.models.default.start()
-        shelf = self._shelf
-        if shelf is not None and shelf.folder is not None:
-            self._seen = await self._fingerprint(shelf)
-            await self._reloaded(shelf)
+        bundles = self._bundles
+        if bundles is not None and bundles.folder is not None:
+            self._seen = await self._fingerprint(bundles)
+            await self._reloaded(bundles)
         self.models.complete = True
         self._on_switch()
-        while shelf is not None and not self._closing:
-            await self._until_asked(shelf)
+        while bundles is not None and not self._closing:
+            await self._until_asked(bundles)
             if not self._closing:
-                await self._reloaded(shelf)
+                await self._reloaded(bundles)
 
-    async def _until_asked(self, shelf: Shelf) -> None:
+    async def _until_asked(self, bundles: BundleFolder) -> None:
         """Return when told to look, or when something has changed and then stayed as it is."""
         before = self._seen
         while not self._asked.is_set():
@@ -97,24 +97,24 @@ class Library:
                 async with asyncio.timeout(self._watch_s or None):
                     await self._asked.wait()
             except TimeoutError:
-                now = await self._fingerprint(shelf)
+                now = await self._fingerprint(bundles)
                 if now == before and now != self._seen:
                     self._seen = now
                     return
                 before = now
         self._asked.clear()
-        self._seen = await self._fingerprint(shelf)
+        self._seen = await self._fingerprint(bundles)
 
-    async def _fingerprint(self, shelf: Shelf) -> Hashable:
+    async def _fingerprint(self, bundles: BundleFolder) -> Hashable:
         try:
-            return await asyncio.to_thread(shelf.fingerprint)
+            return await asyncio.to_thread(bundles.fingerprint)
         except OSError:  # told when the bundles are loaded
             return None
 
-    async def _reloaded(self, shelf: Shelf) -> None:
-        """Serve what is on the shelf now."""
+    async def _reloaded(self, bundles: BundleFolder) -> None:
+        """Serve the bundles that are there now."""
         try:
-            directories = await asyncio.to_thread(shelf.directories)
+            directories = await asyncio.to_thread(bundles.directories)
         except OSError as exc:
             _log.error("bundles not readable", extra={"error": type(exc).__name__})
             return
@@ -136,7 +136,7 @@ class Library:
             held[directory] = engine
         gone = set(self._held.values()) - set(held.values())
         self._held, self.refused = held, refused
-        self.models.switch(held.values(), held[shelf.bundle].manifest.name)
+        self.models.switch(held.values(), held[bundles.bundle].manifest.name)
         for engine in gone:
             self._retiring[engine] = asyncio.create_task(self._retire(engine))
         self._on_switch()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from model.contract import MANIFEST_FILE
-from service.engine import FakeEngine, Library, Models, Shelf
+from service.engine import BundleFolder, FakeEngine, Library, Models
 
 
 class Noted(FakeEngine):
@@ -33,7 +33,7 @@ async def test_an_engine_that_was_started_while_all_close_is_stopped(tmp_path: P
     engines["a"] = Last("a")
     library = Library(
         Models(engines["first"]),
-        Shelf(tmp_path / "first", tmp_path),
+        BundleFolder(tmp_path / "first", tmp_path),
         lambda path: engines[path.name],
     )
     library.open()

@@ -6,7 +6,7 @@ from pathlib import Path
 from model.contract import MANIFEST_FILE
 
 
-class Shelf:
+class BundleFolder:
     """Where bundles are looked for; what they hold is for their loader to judge.
 
     Args:
