@@ -29,10 +29,10 @@ from model.runtime import (
 )
 from service.engine.accounts import Accounts
 from service.engine.base import Coverage, EngineCounters, ImageU8
-from service.engine.courtesy import run_politely
 from service.engine.encoding_cache import Digest, EncodingCache, digest
 from service.engine.lane import Lane, Payload, Result
 from service.engine.options import EngineOptions
+from service.engine.priority import run_at_low_priority
 from service.engine.shared import SharedDevice
 from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, Stages
 from service.engine.warm_up import warm_up
@@ -245,7 +245,7 @@ class Pipeline:
             InvalidBundleError: another bundle has taken its place on disk since it was accepted.
         """
         options = self._options
-        runtime = run_politely(
+        runtime = run_at_low_priority(
             lambda: BundleRuntime(
                 self._bundle,
                 device=self._device,

@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from service.engine.collation import Waiting
-from service.engine.courtesy import yield_to_requests
 from service.engine.lane import Job, Lane, Payload, Result
+from service.engine.priority import lower_priority
 from service.engine.turns import Turns
 from service.errors import InferenceError, NotReadyError, WorkerLostError
 
@@ -58,7 +58,7 @@ class Worker:
         self._attempts = 0
         self._revive, self._clock, self._on_batch, self._pause = revive, clock, on_batch, pause
         self._device_turns = turns or Turns()
-        self._turns = {lane.name: 0 for lane in lanes}
+        self._last_turn = {lane.name: 0 for lane in lanes}
         self._wakeup = threading.Condition()
         self._stopping = threading.Event()
         self._up = False
@@ -129,7 +129,7 @@ class Worker:
         return jobs
 
     def _live(self) -> None:
-        yield_to_requests()
+        lower_priority()
         while not self._stopping.is_set():
             # Also what happens while a death is dealt with must not end the thread.
             with suppress(BaseException):
@@ -210,9 +210,9 @@ class Worker:
     def _next_batch(self) -> tuple[Lane[Any, Any] | None, Sequence[Job[Any, Any]]]:
         """The lane whose turn it is, and its batch; none where all has been withdrawn."""
         with self._wakeup:
-            for lane in sorted(self.lanes, key=lambda e: (-e.rank, self._turns[e.name])):
+            for lane in sorted(self.lanes, key=lambda e: (-e.rank, self._last_turn[e.name])):
                 if jobs := lane.take(self._clock()):
-                    self._turns[lane.name] = 1 + max(self._turns.values())
+                    self._last_turn[lane.name] = 1 + max(self._last_turn.values())
                     self._running = jobs
                     return lane, jobs
         return None, ()
