@@ -5,14 +5,16 @@ from functools import partial
 
 from service.schemas import SupportForm
 from service.sessions.resources import Resources
-from service.stores import Once
+from service.stores import IdempotencyToken
 
 
-async def once_of(resources: Resources, form: SupportForm, key: str | None) -> Once | None:
+async def idempotency_token(
+    resources: Resources, form: SupportForm, key: str | None
+) -> IdempotencyToken | None:
     """A request's idempotency key and what it asks for; its files must still be there."""
     if key is None:
         return None
-    return Once(key, await resources.pool.run(partial(_fingerprint, form)))
+    return IdempotencyToken(key, await resources.pool.run(partial(_fingerprint, form)))
 
 
 def _fingerprint(form: SupportForm) -> str:

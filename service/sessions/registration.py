@@ -15,11 +15,11 @@ from service.errors import (
     ModelMismatchError,
 )
 from service.schemas import SupportForm, SupportResponse
-from service.sessions.idempotency import once_of
+from service.sessions.idempotency import idempotency_token
 from service.sessions.judging import judge, report_card
 from service.sessions.resources import ModelResources, Resources, to_datetime
 from service.sessions.uploads import Support, View, drained, read_support
-from service.stores import Once, Session, SessionKey
+from service.stores import IdempotencyToken, Session, SessionKey
 from service.telemetry import stage
 
 SESSION_ID_BYTES = 24
@@ -38,7 +38,7 @@ async def register(
     """
     if len(form.images) != len(form.masks):
         raise CountMismatchError(f"{len(form.images)} images, but {len(form.masks)} masks")
-    once = await once_of(resources, form, idempotency_key)
+    once = await idempotency_token(resources, form, idempotency_key)
     done = None if once is None else await resources.store.find_done(owner, once)
     if done is not None:
         session = await resources.store.get(done)
@@ -163,7 +163,7 @@ async def _keep(
     form: SupportForm,
     owner: str,
     supports: SupportSet,
-    once: Once | None,
+    once: IdempotencyToken | None,
 ) -> Session:
     store, model, name = resources.store, resources.model, form.class_name
     if form.session_id is not None:

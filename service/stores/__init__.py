@@ -4,8 +4,8 @@
 """
 
 from service.stores.base import (
+    IdempotencyToken,
     Mode,
-    Once,
     Session,
     SessionContent,
     SessionKey,
@@ -17,9 +17,9 @@ from service.stores.memory import MemoryStore
 from service.stores.tensors import ShotSpec
 
 __all__ = [
+    "IdempotencyToken",
     "MemoryStore",
     "Mode",
-    "Once",
     "Session",
     "SessionContent",
     "SessionKey",

@@ -76,7 +76,7 @@ class Session(NamedTuple):
         return self.content.classes
 
 
-class Once(NamedTuple):
+class IdempotencyToken(NamedTuple):
     """What makes a change happen once, however often it is asked for.
 
     key: the caller's, and unlike those of all its other changes.
@@ -116,7 +116,7 @@ class SessionStore(Protocol):
         model: str,
         class_name: str,
         supports: SupportSet,
-        once: Once | None = None,
+        once: IdempotencyToken | None = None,
     ) -> Session:
         """Make a session with its first class; if `once` did so before, the session it made then.
 
@@ -142,7 +142,7 @@ class SessionStore(Protocol):
         class_name: str,
         supports: SupportSet,
         mode: Mode,
-        once: Once | None = None,
+        once: IdempotencyToken | None = None,
     ) -> Session:
         """Add shots to a class, or put them in the place of those it has; makes the class if new.
 
@@ -154,7 +154,7 @@ class SessionStore(Protocol):
             ModelMismatchError: another network than `model` made the session.
         """
 
-    async def find_done(self, owner: str, once: Once) -> SessionKey | None:
+    async def find_done(self, owner: str, once: IdempotencyToken) -> SessionKey | None:
         """The session that `once` changed already, whether or not it is still there.
 
         Raises:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from model.contract import SupportSet
 from service.errors import ClassNotFoundError, ModelMismatchError, SessionNotFoundError
 from service.stores.base import (
+    IdempotencyToken,
     Mode,
-    Once,
     Session,
     SessionContent,
     SessionKey,
@@ -66,7 +66,7 @@ class MemoryStore:
         model: str,
         class_name: str,
         supports: SupportSet,
-        once: Once | None = None,
+        once: IdempotencyToken | None = None,
     ) -> Session:
         """See `SessionStore.create`."""
         if once is not None and (done := self._receipts.find(key.owner, once)) is not None:
@@ -87,7 +87,7 @@ class MemoryStore:
         class_name: str,
         supports: SupportSet,
         mode: Mode,
-        once: Once | None = None,
+        once: IdempotencyToken | None = None,
     ) -> Session:
         """See `SessionStore.put`."""
         if once is not None and (done := self._receipts.find(key.owner, once)) is not None:
@@ -97,7 +97,7 @@ class MemoryStore:
             raise ModelMismatchError
         return self._write(key, content.with_shots(class_name, supports, mode), once)
 
-    async def find_done(self, owner: str, once: Once) -> SessionKey | None:
+    async def find_done(self, owner: str, once: IdempotencyToken) -> SessionKey | None:
         """See `SessionStore.find_done`."""
         return self._receipts.find(owner, once)
 
@@ -130,7 +130,9 @@ class MemoryStore:
             raise SessionNotFoundError
         return session
 
-    def _write(self, key: SessionKey, content: SessionContent, once: Once | None = None) -> Session:
+    def _write(
+        self, key: SessionKey, content: SessionContent, once: IdempotencyToken | None = None
+    ) -> Session:
         """Check the limits, make room, and take the session in; unchanged when refused."""
         self._expire()
         self._check(key, content)

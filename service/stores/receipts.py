@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from service.errors import IdempotencyKeyReusedError
-from service.stores.base import Once, SessionKey
+from service.stores.base import IdempotencyToken, SessionKey
 
 
 class _Receipt(NamedTuple):
@@ -29,7 +29,7 @@ class Receipts:
         self._clock = clock
         self._receipts: OrderedDict[tuple[str, str], _Receipt] = OrderedDict()  # oldest first
 
-    def find(self, owner: str, once: Once) -> SessionKey | None:
+    def find(self, owner: str, once: IdempotencyToken) -> SessionKey | None:
         """The session that was changed.
 
         Raises:
@@ -43,7 +43,7 @@ class Receipts:
             raise IdempotencyKeyReusedError
         return receipt.session
 
-    def add(self, once: Once, session: SessionKey) -> None:
+    def add(self, once: IdempotencyToken, session: SessionKey) -> None:
         """Note a change that `find` does not know."""
         while len(self._receipts) >= self._capacity:
             self._receipts.popitem(last=False)

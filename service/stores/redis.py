@@ -24,8 +24,8 @@ from service.errors import (
 )
 from service.stores import redis_scripts
 from service.stores.base import (
+    IdempotencyToken,
     Mode,
-    Once,
     Session,
     SessionContent,
     SessionKey,
@@ -100,7 +100,7 @@ class RedisStore:
         model: str,
         class_name: str,
         supports: SupportSet,
-        once: Once | None = None,
+        once: IdempotencyToken | None = None,
     ) -> Session:
         """See `SessionStore.create`."""
         content = SessionContent(model, 0.0, {class_name: supports})
@@ -118,7 +118,7 @@ class RedisStore:
         class_name: str,
         supports: SupportSet,
         mode: Mode,
-        once: Once | None = None,
+        once: IdempotencyToken | None = None,
     ) -> Session:
         """See `SessionStore.put`."""
         version = _new_version()
@@ -134,7 +134,7 @@ class RedisStore:
             self._copies.keep(key, version, content)
         return self._session(key, content, now)
 
-    async def find_done(self, owner: str, once: Once) -> SessionKey | None:
+    async def find_done(self, owner: str, once: IdempotencyToken) -> SessionKey | None:
         """See `SessionStore.find_done`."""
         async with self._answering():
             found: Any = await self._redis.hgetall(self._receipt(owner, once))
@@ -177,7 +177,7 @@ class RedisStore:
         content: SessionContent,
         *,
         created: int | str,
-        once: Once | None = None,
+        once: IdempotencyToken | None = None,
     ) -> tuple[Session, bool]:
         version = _new_version()
         word, before, now, created_ms = await self._run_write(
@@ -196,7 +196,7 @@ class RedisStore:
         mode: str,
         content: SessionContent,
         created: int | str,
-        once: Once | None,
+        once: IdempotencyToken | None,
     ) -> Answer:
         """The answer of the script that writes the classes of `content`."""
         limits = self._limits
@@ -217,7 +217,7 @@ class RedisStore:
         script: Any,
         key: SessionKey,
         arguments: Sequence[Argument] = (),
-        once: Once | None = None,
+        once: IdempotencyToken | None = None,
     ) -> Answer:
         """The answer of a script.
 
@@ -280,7 +280,7 @@ class RedisStore:
             f"{self._prefix}:owner:{owner}:sizes",
         ]
 
-    def _receipt(self, owner: str, once: Once) -> str:
+    def _receipt(self, owner: str, once: IdempotencyToken) -> str:
         return f"{self._prefix}:once:{_digest(_digest(owner) + once.key)}"
 
     @asynccontextmanager

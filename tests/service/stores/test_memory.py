@@ -3,7 +3,7 @@
 import pytest
 
 from service.errors import LimitExceededError, SessionNotFoundError
-from service.stores import MemoryStore, Once, SessionLimits
+from service.stores import IdempotencyToken, MemoryStore, SessionLimits
 from tests.service.stores.supports import SHOT_BYTES, key, some
 
 
@@ -74,6 +74,8 @@ async def test_deleted_bytes_are_free_again() -> None:
 async def test_what_was_done_is_remembered_within_bounds() -> None:
     store = memory(sessions=2)
     for number in range(3):
-        await store.create(key(f"s{number}"), "m", "cat", some(1), Once(f"k{number}", "request"))
-    assert await store.find_done("owner", Once("k0", "request")) is None
-    assert await store.find_done("owner", Once("k2", "request")) == key("s2")
+        await store.create(
+            key(f"s{number}"), "m", "cat", some(1), IdempotencyToken(f"k{number}", "request")
+        )
+    assert await store.find_done("owner", IdempotencyToken("k0", "request")) is None
+    assert await store.find_done("owner", IdempotencyToken("k2", "request")) == key("s2")

@@ -17,7 +17,7 @@ from service.errors import (
     StoreUnavailableError,
     UnreadableSessionError,
 )
-from service.stores import Mode, Once, SessionContent, SessionLimits, ShotSpec
+from service.stores import IdempotencyToken, Mode, SessionContent, SessionLimits, ShotSpec
 from service.stores.redis import RedisStore
 from tests.service.redis_server import RedisServer
 from tests.service.stores.supports import SHOT_BYTES, key, shots, some, values
@@ -89,7 +89,7 @@ async def test_a_change_is_made_once_whichever_replicas_are_asked(
     replica: Callable[..., RedisStore],
 ) -> None:
     replicas = [replica() for _ in range(3)]
-    once = Once("k", "request")
+    once = IdempotencyToken("k", "request")
     made = await asyncio.gather(
         *(
             store.create(key(f"s{number}"), "m", "cat", shots(1), once)
@@ -97,7 +97,7 @@ async def test_a_change_is_made_once_whichever_replicas_are_asked(
         )
     )
     (found,) = {session.key for session in made}
-    again = Once("l", "request")
+    again = IdempotencyToken("l", "request")
     await asyncio.gather(
         *(store.put(found, "m", "cat", shots(2), "append", again) for store in replicas * 3)
     )
@@ -265,7 +265,7 @@ async def test_local_copies_are_bounded(replica: Callable[..., RedisStore]) -> N
 async def test_keys_in_redis_name_nobody(
     replica: Callable[..., RedisStore], redis_server: RedisServer, prefix: str
 ) -> None:
-    once = Once("my-key", "my-request")
+    once = IdempotencyToken("my-key", "my-request")
     await replica().create(key("my-session", "my-owner"), "m", "cat", some(1), once)
     with redis.Redis.from_url(redis_server.url) as client:
         keys = [name.decode() for name in client.scan_iter(f"{prefix}:*")]
@@ -278,7 +278,7 @@ async def test_everything_in_redis_expires(
 ) -> None:
     store = replica()
     await store.create(key("s"), "m", "cat", some(1))
-    await store.put(key("s"), "m", "dog", some(1), "append", Once("k", "request"))
+    await store.put(key("s"), "m", "dog", some(1), "append", IdempotencyToken("k", "request"))
     await store.delete_class(key("s"), "cat")
     with redis.Redis.from_url(redis_server.url) as client:
         assert all(client.pttl(name) > 0 for name in client.scan_iter(f"{prefix}:*"))

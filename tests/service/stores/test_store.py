@@ -16,9 +16,9 @@ from service.errors import (
     SessionNotFoundError,
 )
 from service.stores import (
+    IdempotencyToken,
     MemoryStore,
     Mode,
-    Once,
     SessionContent,
     SessionLimits,
     SessionStore,
@@ -299,7 +299,7 @@ async def test_expired_sessions_free_their_share(aging: Aging) -> None:
 
 
 async def test_a_session_is_made_once(store: SessionStore) -> None:
-    once = Once("k", "request")
+    once = IdempotencyToken("k", "request")
     assert await store.find_done("owner", once) is None
     made = await store.create(key("s"), "m", "cat", shots(1), once)
     assert await store.find_done("owner", once) == key("s")
@@ -315,7 +315,7 @@ async def test_a_session_is_made_once(store: SessionStore) -> None:
 
 async def test_shots_are_added_once_even_at_the_limit(store: SessionStore) -> None:
     await store.create(key("s"), "m", "cat", some(29))
-    once = Once("k", "request")
+    once = IdempotencyToken("k", "request")
     sessions = await asyncio.gather(
         *(store.put(key("s"), "m", "cat", shots(7), "append", once) for _ in range(5))
     )
@@ -325,7 +325,7 @@ async def test_shots_are_added_once_even_at_the_limit(store: SessionStore) -> No
 
 
 async def test_a_refused_change_may_come_again(store: SessionStore) -> None:
-    once = Once("k", "request")
+    once = IdempotencyToken("k", "request")
     with pytest.raises(SessionNotFoundError):
         await store.put(key("s"), "m", "cat", shots(1), "append", once)
     with pytest.raises(LimitExceededError):
@@ -336,8 +336,8 @@ async def test_a_refused_change_may_come_again(store: SessionStore) -> None:
 
 
 async def test_a_key_belongs_to_one_request_of_one_owner(store: SessionStore) -> None:
-    await store.create(key("s"), "m", "cat", shots(1), Once("k", "request"))
-    other = Once("k", "another request")
+    await store.create(key("s"), "m", "cat", shots(1), IdempotencyToken("k", "request"))
+    other = IdempotencyToken("k", "another request")
     for call in (
         store.find_done("owner", other),
         store.create(key("t"), "m", "cat", shots(2), other),
@@ -351,7 +351,7 @@ async def test_a_key_belongs_to_one_request_of_one_owner(store: SessionStore) ->
 
 
 async def test_what_was_done_is_forgotten_with_time(aging: Aging) -> None:
-    once = Once("k", "request")
+    once = IdempotencyToken("k", "request")
     await aging.store.create(key("s"), "m", "cat", shots(1), once)
     await aging.pass_ttl(1.01)
     assert await aging.store.find_done("owner", once) is None
