@@ -49,6 +49,9 @@ def create_server(app: FastAPI, settings: Settings) -> Server:
             server_header=False,
             proxy_headers=True,
             forwarded_allow_ips=settings.forwarded_allow_ips,
+            # uvicorn's own 5 s are less than proxies keep connections: they would send requests on
+            # one that is about to close, and answer 502.
+            timeout_keep_alive=settings.keep_alive_s,
             timeout_graceful_shutdown=settings.drain_s,
         )
     )

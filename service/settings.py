@@ -182,6 +182,8 @@ class Settings(BaseSettings):
     """For the answer, once the body has arrived."""
     drain_s: Annotated[int, Field(ge=0, le=3600)] = 30
     """How long open requests may finish after SIGTERM."""
+    keep_alive_s: Annotated[int, Field(ge=1, le=3600)] = 75
+    """How long an idle connection stays open; longer than a proxy in front keeps one to reuse."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 64 * MIB
     """Of the body of one request."""
     max_upload_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * MIB)] = 512 * MIB

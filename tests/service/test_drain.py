@@ -69,7 +69,10 @@ def test_accepted_is_finished_and_all_else_refused(tmp_path: Path) -> None:
         slow(tmp_path / "log", engine_s=2, drain_s=NEVER_S) as server,
         connect(server) as trickling,
         connect(server) as silent,
+        connect(server) as kept,
     ):
+        kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: service\r\n\r\n")
+        assert kept.recv(65536).startswith(b"HTTP/1.1 200 ")
         trickling.sendall(
             f"{HEAD}Content-Length: 100000\r\n"
             "Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n".encode()
@@ -82,6 +85,8 @@ def test_accepted_is_finished_and_all_else_refused(tmp_path: Path) -> None:
             assert b'"code":"not_ready"' in refused
             assert b"retry-after: 1" in refused.lower()
             assert read_to_end(silent) == b""
+            assert b"HTTP/" not in read_to_end(kept)
+            assert not answer.done()
             with pytest.raises(httpx.TransportError):  # the door is closed, to idle clients too
                 server.client.get("/readyz")
             finished = answer.result()

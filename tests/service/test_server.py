@@ -1,13 +1,17 @@
 """The service as a process on a real socket."""
 
+import asyncio
 import json
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.service.http_api import assert_problem
+from service.engine import FakeEngine
+from service.settings import Settings
+from tests.service.http_api import assert_problem, listening
 from tests.service.pictures import iou, picture
 from tests.service.processes import STOP_TIMEOUT_S, Server, register, serving
 
@@ -57,6 +61,19 @@ def test_log_is_json_without_session_ids(server: Server) -> None:
     entries = [json.loads(line) for line in text.splitlines()]
     assert any(entry.get("request_id") == "look-for-me" for entry in entries)
     assert session_id not in text
+
+
+async def test_idle_connections_are_kept_for_as_long_as_is_set(
+    settings: Settings, fake_engine: FakeEngine
+) -> None:
+    async with listening(settings.model_copy(update={"keep_alive_s": 1}), fake_engine) as client:
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: service\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        answered = time.monotonic()
+        await asyncio.wait_for(reader.read(), 4)  # to the end, which would come after 5 s unset
+        assert time.monotonic() - answered > 0.9
+        writer.close()
 
 
 def test_term_signal_ends_the_process_cleanly(server: Server) -> None:

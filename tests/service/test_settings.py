@@ -28,6 +28,7 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ttl_s", "inf"),
         ("max_files", "17"),
         ("upload_s", "0"),
+        ("keep_alive_s", "0"),
         ("max_upload_bytes", "1000000"),
         ("max_classes", "256"),
         ("max_queued_images", "15"),
