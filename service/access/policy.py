@@ -7,6 +7,7 @@ from service.access.key_file import KeyFile
 from service.access.places import ClientPlaces
 from service.access.rate_limits import RateLimits
 from service.errors import UnauthorizedError
+from service.schemas import KEY_HEADER
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Access:
         owner = None if key is None else self.keys.owner_of(key)
         if owner is None:
             raise UnauthorizedError(
-                "send a valid API key as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
+                f"send a valid API key as 'Authorization: Bearer KEY' or '{KEY_HEADER}: KEY'"
             )
         return client_of_owner(owner)
 

@@ -11,8 +11,8 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from service.access import Access, Client, Quota
 from service.api.tool_keys import tool_key
 from service.errors import RateLimitedError
+from service.schemas import KEY_HEADER
 
-KEY_HEADER = "X-API-Key"
 RATE_LIMIT_HEADERS = ("RateLimit", "RateLimit-Policy")
 
 _ABOUT = "A key of `python -m service key`; needed where the service has keys."

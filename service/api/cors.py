@@ -3,11 +3,10 @@
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from service.api.clients import KEY_HEADER, RATE_LIMIT_HEADERS
-from service.api.forms import SESSION_HEADER
+from service.api.clients import RATE_LIMIT_HEADERS
 from service.api.middleware import REQUEST_ID_HEADER, SERVER_TIMING_HEADER
 from service.api.segment import CLASS_NAMES_HEADER
-from service.api.support import IDEMPOTENCY_HEADER
+from service.schemas import IDEMPOTENCY_HEADER, KEY_HEADER, SESSION_HEADER
 
 
 def install_cors(app: FastAPI, origins: tuple[str, ...]) -> None:

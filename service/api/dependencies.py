@@ -16,7 +16,7 @@ from service.access import Access, Client
 from service.api.clients import PresentedKey, let_in
 from service.api.drain import Drain
 from service.api.files import read_file
-from service.api.forms import SESSION_HEADER, Form, validate_form
+from service.api.forms import Form, validate_form
 from service.api.interruption import disconnected, unless
 from service.api.multipart import BodyLimits, read_form
 from service.api.spooling import SpooledForm, spool_form
@@ -30,6 +30,7 @@ from service.errors import (
     UnsupportedMediaTypeError,
 )
 from service.jobs import Arrival, JobDesk
+from service.schemas import SESSION_HEADER, SESSION_ID_BYTES
 from service.sessions import Resources
 from service.stores import SessionKey
 
@@ -241,7 +242,7 @@ async def movable_session_key(session_id: "MovableId", asking: Owner) -> Session
 
 
 # As the service itself makes them (`secrets.token_urlsafe`), so that none can be guessed.
-MovableId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
+MovableId = Annotated[str, Path(pattern=rf"^[A-Za-z0-9_-]{{{SESSION_ID_BYTES * 4 // 3}}}$")]
 PathKey = Annotated[SessionKey, Depends(session_key)]
 MovableKey = Annotated[SessionKey, Depends(movable_session_key)]
 

@@ -8,11 +8,11 @@ from pydantic import BaseModel, ValidationError
 from service.api.multipart import FormFields
 from service.api.validation_errors import invalid_fields
 from service.errors import InvalidFieldsError, InvalidRequestError
+from service.schemas import SESSION_HEADER
 
 Form = TypeVar("Form", bound=BaseModel)
 
 _FILE_FIELDS = frozenset({"archive", "images", "masks"})
-SESSION_HEADER = "X-Session-ID"
 
 
 def validate_form(

@@ -15,12 +15,12 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import ClientDisconnect
 
 from service.api.dependencies import ApiContext, Context, Owner
-from service.api.forms import SESSION_HEADER, validate_form
+from service.api.forms import validate_form
 from service.api.interruption import disconnected, unless
 from service.api.openapi import problems, upload
 from service.errors import JobNotFoundError, JobStorageError
 from service.jobs import JobDesk, JobForm
-from service.schemas import FINISHED, JobResponse, JobsResponse
+from service.schemas import FINISHED, SESSION_HEADER, JobResponse, JobsResponse
 
 _log = logging.getLogger(__name__)
 

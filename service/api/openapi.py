@@ -7,10 +7,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.api.forms import SESSION_HEADER
 from service.api.problems import MEDIA_TYPE
 from service.jobs import JobForm
-from service.schemas import Problem, SegmentForm, SupportForm
+from service.schemas import SESSION_HEADER, Problem, SegmentForm, SupportForm
 
 _REF = "#/components/schemas/{model}"
 

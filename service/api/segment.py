@@ -7,10 +7,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from service.api.dependencies import Context, Owner
-from service.api.forms import SESSION_HEADER
 from service.api.negotiation import JSON, PNG, prefers_png
 from service.api.openapi import problems, upload
-from service.schemas import SegmentForm, SegmentResponse
+from service.schemas import SESSION_HEADER, SegmentForm, SegmentResponse
 from service.sessions import LabelMap, segment, segment_to_label_map
 
 router = APIRouter(tags=["segment"])

@@ -6,13 +6,12 @@ from fastapi import APIRouter, Request, Response, status
 
 from service.api.dependencies import Context, MovableKey, PathKey, UseCaseResources
 from service.api.openapi import problems
-from service.schemas import ClassName, ReportCard, SessionResponse
+from service.schemas import ARCHIVE_MEDIA_TYPE, ClassName, ReportCard, SessionResponse
 from service.sessions import describe_class, describe_session, export_archive, import_archive
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=problems(422, 500, 503))
 
-ARCHIVE = "application/vnd.fss.session+safetensors"
-_ARCHIVE_CONTENT = {ARCHIVE: {"schema": {"type": "string", "format": "binary"}}}
+_ARCHIVE_CONTENT = {ARCHIVE_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
 _ARCHIVE_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": _ARCHIVE_CONTENT}}
 _REPLACED: dict[int | str, dict[str, Any]] = {
     200: {"model": SessionResponse, "description": "The archive took the place of the session."}
@@ -56,7 +55,8 @@ async def get_report(key: PathKey, name: ClassName, resources: UseCaseResources)
 async def get_archive(request: Request, key: PathKey, context: Context) -> Response:
     """The session as one file, for `PUT` to a service that runs the same model."""
     async with context.work(request):
-        return Response(await export_archive(context.resources, key), media_type=ARCHIVE)
+        file = await export_archive(context.resources, key)
+        return Response(file, media_type=ARCHIVE_MEDIA_TYPE)
 
 
 @router.put(
@@ -69,7 +69,7 @@ async def put_archive(
     request: Request, response: Response, key: MovableKey, context: Context
 ) -> SessionResponse:
     """Make a session of a file from `GET`, or replace the one of this id."""
-    async with context.upload_file(request, ARCHIVE) as archive:
+    async with context.upload_file(request, ARCHIVE_MEDIA_TYPE) as archive:
         session, is_new = await import_archive(context.resources, key, archive)
     if not is_new:
         response.status_code = status.HTTP_200_OK

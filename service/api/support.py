@@ -6,10 +6,9 @@ from fastapi import APIRouter, Header, Request, status
 
 from service.api.dependencies import Context, Owner
 from service.api.openapi import problems, upload
-from service.schemas import SupportForm, SupportResponse
+from service.schemas import IDEMPOTENCY_HEADER, SupportForm, SupportResponse
 from service.sessions import register
 
-IDEMPOTENCY_HEADER = "Idempotency-Key"
 # Visible ASCII, so that no proxy on the way writes it in another manner.
 IdempotencyKey = Annotated[
     str | None,

@@ -15,7 +15,7 @@ from PIL import Image
 
 from service.cli.failure import USAGE, CommandError
 from service.client import ImageLike, MaskLike
-from service.client.files import IMAGE_SUFFIXES
+from service.schemas import IMAGE_SUFFIXES
 
 _IGNORED = 255
 _TABLE = "classes.csv"

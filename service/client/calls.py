@@ -17,7 +17,11 @@ from service.client.errors import ClientError, InvalidInputError, UnexpectedAnsw
 from service.client.files import ImageLike, MaskLike, image_file, mask_file
 from service.client.results import Segmentation, segmentation
 from service.schemas import (
+    ARCHIVE_MEDIA_TYPE,
+    IDEMPOTENCY_HEADER,
     MAX_FILES,
+    SESSION_HEADER,
+    SESSION_ID_BYTES,
     ModelsResponse,
     ModelSummary,
     ReportCard,
@@ -32,8 +36,6 @@ File = tuple[str, tuple[str, bytes]]
 
 Threshold = float | Literal["calibrated", "model"] | None
 
-ARCHIVE = "application/vnd.fss.session+safetensors"
-_SESSION_ID_BYTES = 24
 _IDEMPOTENCY_KEY_BYTES = 24
 
 
@@ -60,7 +62,7 @@ class Call(Generic[T]):
         """The keyword arguments, with all headers."""
         headers = dict(self.options.get("headers", {}))
         if self.session_id and self.session_id.isascii() and self.session_id.isprintable():
-            headers["X-Session-ID"] = self.session_id
+            headers[SESSION_HEADER] = self.session_id
         return {**self.options, "headers": headers}
 
     def read(self, response: httpx.Response) -> T:
@@ -128,7 +130,7 @@ def register(
         session_id=session_id,
         options={
             # The service registers once what comes again with the same one.
-            "headers": {"Idempotency-Key": secrets.token_urlsafe(_IDEMPOTENCY_KEY_BYTES)},
+            "headers": {IDEMPOTENCY_HEADER: secrets.token_urlsafe(_IDEMPOTENCY_KEY_BYTES)},
             "data": fields,
             "files": _files("images", shots, image_file) + _files("masks", truths, mask_file),
         },
@@ -210,13 +212,13 @@ def archive(session_id: str) -> Call[bytes]:
 def restore(session_id: str | None, archive: bytes) -> Call[SessionResponse]:
     """Make the session of an archive, or let the archive take the place of what it holds."""
     # As the service makes them, so that nobody guesses it.
-    chosen = session_id or secrets.token_urlsafe(_SESSION_ID_BYTES)
+    chosen = session_id or secrets.token_urlsafe(SESSION_ID_BYTES)
     return Call(
         "PUT",
         f"{_session_path(chosen)}/archive",
         answer_of(SessionResponse),
         session_id=chosen,
-        options={"content": archive, "headers": {"Content-Type": ARCHIVE}},
+        options={"content": archive, "headers": {"Content-Type": ARCHIVE_MEDIA_TYPE}},
     )
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from service.client.errors import InvalidInputError
 from service.client.pil_files import pil_image_file, pil_mask_file, png
+from service.schemas import IMAGE_SUFFIXES
 
 ImageLike: TypeAlias = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
 """A path, a file's bytes, RGB (H, W, 3) or grey (H, W), or a PIL image of any mode."""
@@ -18,9 +19,6 @@ MaskLike: TypeAlias = (
     str | os.PathLike[str] | bytes | NDArray[np.bool_] | NDArray[np.uint8] | Image.Image
 )
 """A path, a file's bytes, (H, W) that is true or nonzero on the object, or a PIL image."""
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-"""Of the files in a folder that are taken for images."""
 
 _IMAGE_SHAPES = "uint8 of (height, width) or (height, width, 3)"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import IO, TypeAlias
 
 from service.client.errors import InvalidInputError
-from service.client.files import IMAGE_SUFFIXES, ImageLike, image_file, shown_name
+from service.client.files import ImageLike, image_file, shown_name
+from service.schemas import IMAGE_SUFFIXES
 
 JobImages: TypeAlias = str | os.PathLike[str] | Iterable[ImageLike]
 """A folder, a zip file, or images in any form."""

@@ -31,7 +31,7 @@ from service.imaging import encode_png_mask
 from service.labelling_tools.label_config import LabelConfig, parse_label_config
 from service.labelling_tools.regions import Region, to_masks
 from service.labelling_tools.studio import Annotation, LabelStudio, Task, UndeliveredImageError
-from service.schemas import ClassName
+from service.schemas import SESSION_ID_BYTES, ClassName
 from service.sessions import ModelResources, Resources, learn_shot
 from service.stores import Session, SessionContent, SessionKey
 
@@ -84,7 +84,8 @@ class ProjectMirror:
         """
         name = f"{self.studio.url} {follower.owner} {follower.project}"
         digest = hmac.digest(self.studio.token.encode(), name.encode(), hashlib.sha256)
-        return SessionKey(follower.owner, base64.urlsafe_b64encode(digest[:24]).decode())
+        session_id = base64.urlsafe_b64encode(digest[:SESSION_ID_BYTES]).decode()
+        return SessionKey(follower.owner, session_id)
 
     def follow(self, follower: Follower) -> "asyncio.Task[ServiceError | None]":
         """Bring the session to what the project holds now, in the background.

@@ -18,6 +18,7 @@ import numpy as np
 from service.planning.measure_store import measure_store
 from service.planning.pictures import HEIGHT, OBJECT_SHARE, WIDTH, Picture, pictures
 from service.planning.profile import EngineCosts, HostCosts, Profile, ProfileError, WireCosts
+from service.schemas import KEY_HEADER
 
 _SESSIONS = ((1, 1), (4, 1), (1, 5), (4, 5))  # classes, shots
 _BATCHES = (1, 8)
@@ -60,7 +61,7 @@ def measure(options: MeasureOptions, advance: Callable[[], None] = lambda: None)
     Raises:
         ProfileError: the service or Redis cannot be asked.
     """
-    headers = {"X-API-Key": options.key} if options.key else {}
+    headers = {KEY_HEADER: options.key} if options.key else {}
     try:
         with httpx.Client(base_url=options.url, headers=headers, timeout=120) as client:
             return _measure(client, options, advance)

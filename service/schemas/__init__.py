@@ -17,10 +17,24 @@ from service.schemas.jobs import FINISHED, STATES, FailedImage, JobResponse, Job
 from service.schemas.names import ClassName
 from service.schemas.problem import FieldProblem, Problem
 from service.schemas.report_card import ReportCard, ReportWarning, ShotReport, WarningCode
+from service.schemas.wire import (
+    ARCHIVE_MEDIA_TYPE,
+    IDEMPOTENCY_HEADER,
+    IMAGE_SUFFIXES,
+    KEY_HEADER,
+    SESSION_HEADER,
+    SESSION_ID_BYTES,
+)
 
 __all__ = [
+    "ARCHIVE_MEDIA_TYPE",
     "FINISHED",
+    "IDEMPOTENCY_HEADER",
+    "IMAGE_SUFFIXES",
+    "KEY_HEADER",
     "MAX_FILES",
+    "SESSION_HEADER",
+    "SESSION_ID_BYTES",
     "STATES",
     "ClassName",
     "ClassResult",

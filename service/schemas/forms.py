@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 
 from service.schemas.names import ClassName, ModelReference
+from service.schemas.wire import SESSION_HEADER
 
 MAX_FILES = 16
 Files = Annotated[list[bytes], Field(min_length=1, max_length=MAX_FILES)]
@@ -95,7 +96,7 @@ class SegmentForm(_Form):
 
     images: Annotated[Files, Field(description="JPEG, PNG, WebP, BMP or TIFF.")]
     session_id: Annotated[
-        str | None, Field(description="Needed here or in the header `X-Session-ID`.")
+        str | None, Field(description=f"Needed here or in the header `{SESSION_HEADER}`.")
     ] = None
     classes: Annotated[
         list[ClassName], Field(description="Repeat for several; none: all of the session.")

@@ -14,15 +14,13 @@ from service.errors import (
     LimitExceededError,
     ModelMismatchError,
 )
-from service.schemas import SupportForm, SupportResponse
+from service.schemas import SESSION_ID_BYTES, SupportForm, SupportResponse
 from service.sessions.idempotency import idempotency_token
 from service.sessions.judging import judge, report_card
 from service.sessions.resources import ModelResources, Resources, to_datetime
 from service.sessions.uploads import Support, View, drained, read_support
 from service.stores import IdempotencyToken, Session, SessionKey
 from service.telemetry import stage
-
-SESSION_ID_BYTES = 24
 
 
 async def register(

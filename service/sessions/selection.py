@@ -6,7 +6,7 @@ from typing import NamedTuple
 from model.contract import SupportSet
 from service.engine import Engine
 from service.errors import ClassNotFoundError, EmptySessionError, InvalidRequestError
-from service.schemas import SegmentForm
+from service.schemas import SESSION_HEADER, SegmentForm
 from service.sessions.resources import Resources
 from service.stores import Session, SessionKey
 
@@ -28,7 +28,7 @@ async def select(resources: Resources, form: SegmentForm, owner: str) -> Selecti
     """
     if form.session_id is None:
         raise InvalidRequestError(
-            "a session is needed, as field session_id or header X-Session-ID"
+            f"a session is needed, as field session_id or header {SESSION_HEADER}"
         ).at("session_id")
     session = await resources.store.get(SessionKey(owner, form.session_id))
     engine = resources.models.of_session(session.model)

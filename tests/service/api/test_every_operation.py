@@ -24,9 +24,9 @@ from schemathesis.specs.openapi.checks import allow_header_conformance
 from schemathesis.transport.serialization import Binary
 
 from service.access import key_line, new_key
-from service.api.sessions import ARCHIVE
 from service.app import create_app
 from service.engine import FakeEngine
+from service.schemas import ARCHIVE_MEDIA_TYPE
 from service.settings import Settings
 from tests.service.http_api import files
 from tests.service.imaging.samples import blob, every_file
@@ -68,7 +68,7 @@ reached: set[tuple[str, int]] = set()
 numbers = count()
 
 
-@schemathesis.serializer(ARCHIVE)
+@schemathesis.serializer(ARCHIVE_MEDIA_TYPE)
 def as_it_is(_: SerializationContext, body: Any) -> bytes:
     """A session's file: bytes already, or what is none."""
     return body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -121,7 +121,7 @@ def make_real(case: AnyCase, base_url: str) -> bool:
         case.path_parameters["job_id"] = ended_job(base_url)
     if "name" in case.path_parameters:
         case.path_parameters["name"] = CLASS_NAME
-    if case.media_type == ARCHIVE:
+    if case.media_type == ARCHIVE_MEDIA_TYPE:
         path = f"{base_url}/sessions/{case.path_parameters['session_id']}/archive"
         case.body = httpx.get(path, headers=KEY_HEADER).content
     if isinstance(case.body, dict) and "images" in case.body:
