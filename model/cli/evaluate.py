@@ -106,7 +106,7 @@ def _evaluate(args: argparse.Namespace) -> Evaluation:
         progress=True,
     )
     evaluation = Evaluation(
-        command=_command(sys.argv[1:]),
+        command=_command(args.words),
         subject=opened.subject,
         protocol=_protocol(args, plan, dataset),
         results=(),

@@ -1,7 +1,6 @@
 """Tiers of lower precision are made, measured, kept or refused, and loaded."""
 
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,13 +144,12 @@ def test_an_altered_tier_is_refused(tiny: Path, sets: Path) -> None:
 
 
 def test_an_evaluation_names_the_tier_and_its_hashes(
-    tiny: Path, sets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+    tiny: Path, sets: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     assert _add(tiny, sets) == 0
     words = ["evaluate", "--bundle", tiny, "--data", sets / "test", "--precision", "int8"]
     more = ["--episodes", "4", "--min-area", "64", "--json", tmp_path / "int8.json"]
-    monkeypatch.setattr(sys, "argv", ["model", *map(str, [*words, *more])])
-    assert model_main() == 0
+    assert model_main([str(word) for word in (*words, *more)]) == 0
     assert "tiny int8, 32 px" in capsys.readouterr().out
     subject = Evaluation.model_validate_json((tmp_path / "int8.json").read_bytes()).subject
     graphs = load_manifest(tiny).tiers["int8"].graphs

@@ -16,17 +16,16 @@ from tests.service.tiny_bundle import write_tiny_bundle
 BUNDLE = Path(__file__).parents[3] / "model" / "bundles" / "lite"
 
 
-def _command(monkeypatch: pytest.MonkeyPatch, bundle: Path, out: Path) -> int:
+def _command(bundle: Path, out: Path) -> int:
     arguments = ["import-bundle", str(bundle), "--out", str(out)]
-    monkeypatch.setattr("sys.argv", ["python -m model", *arguments])
-    return main()
+    return main(arguments)
 
 
 def test_the_checkpoint_holds_network_presence_and_origin(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "runs" / "lite.pt"
-    assert _command(monkeypatch, BUNDLE, out) == 0
+    assert _command(BUNDLE, out) == 0
     manifest = load_manifest(BUNDLE)
     assert manifest.model in capsys.readouterr().out
     assert [path.name for path in out.parent.iterdir()] == ["lite.pt"]
@@ -47,10 +46,8 @@ def test_the_checkpoint_holds_network_presence_and_origin(
     assert found.presence != 0.5
 
 
-def test_another_input_side_can_be_had_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert _command(monkeypatch, BUNDLE, tmp_path / "lite.pt") == 0
+def test_another_input_side_can_be_had_of_it(tmp_path: Path) -> None:
+    assert _command(BUNDLE, tmp_path / "lite.pt") == 0
     network, _ = load_network(tmp_path / "lite.pt", input_side=257)
     assert network.feature_side < load_manifest(BUNDLE).feature_side
 
@@ -62,15 +59,15 @@ def test_a_network_that_answers_otherwise_is_refused(
     with torch.no_grad():
         network.get_parameter("saam.feature_conv.weight").neg_()
     monkeypatch.setattr(import_bundle, "restore_network", lambda _: (network, *rest))
-    assert _command(monkeypatch, BUNDLE, tmp_path / "lite.pt") == 2
+    assert _command(BUNDLE, tmp_path / "lite.pt") == 2
     assert "answers otherwise: its logits differ" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_bundle_of_no_known_network_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle = write_tiny_bundle(tmp_path / "tiny")
-    assert _command(monkeypatch, bundle, tmp_path / "tiny.pt") == 2
+    assert _command(bundle, tmp_path / "tiny.pt") == 2
     assert "unknown preset" in capsys.readouterr().err
     assert not (tmp_path / "tiny.pt").exists()

@@ -152,15 +152,13 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_the_command_writes_a_checkpoint_to_load(
     state: dict[str, Tensor],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     source, out = tmp_path / "theirs.pth", tmp_path / "runs" / "imported.pt"
     wrapped = {f"module.{name}": value for name, value in state.items()}
     torch.save({"epoch": 7, "state_dict": wrapped}, source)
     arguments = ["import-reference", str(source), "--out", str(out), "--trained-on", "coco"]
-    monkeypatch.setattr("sys.argv", ["python -m model", *arguments])
-    assert main() == 0
+    assert main(arguments) == 0
     assert f"{len(state)} tensors mapped" in capsys.readouterr().out
     network, config = load_network(out, input_side=SIDE)
     assert (config.arithmetic, config.decoder_rounding) == ("reference", "down")
@@ -170,13 +168,10 @@ def test_the_command_writes_a_checkpoint_to_load(
     assert [path.name for path in out.parent.iterdir()] == ["imported.pt"]
 
 
-def test_the_command_says_what_is_wrong(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save(SMALL, tmp_path / "theirs.pth")
     out = tmp_path / "out.pt"
     arguments = ["import-reference", str(tmp_path / "theirs.pth"), "--out", str(out)]
-    monkeypatch.setattr("sys.argv", ["python -m model", *arguments])
-    assert main() == 2
+    assert main(arguments) == 2
     assert "0 blocks in layer3" in capsys.readouterr().err
     assert not out.exists()

@@ -1,7 +1,6 @@
 """`model evaluate` and `model results` as they are typed."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,9 +53,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def _run(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["model", *map(str, words)])
-    return main()
+def _run(*words: object) -> int:
+    return main([str(word) for word in words])
 
 
 def test_episodes_are_recorded_and_made_into_a_page(
@@ -70,7 +68,7 @@ def test_episodes_are_recorded_and_made_into_a_page(
     words = ["--bundle", bundle, "--data", data, "--folds", "0,1", "--shots", "1,2"]
     record = tmp_path / "results" / "tiny.json"
     status = _run(
-        monkeypatch, "evaluate", *words, "--seeds", "0,1", "--episodes", "12",
+        "evaluate", *words, "--seeds", "0,1", "--episodes", "12",
         "--min-area", "100", "--json", record,
     )  # fmt: skip
     assert status == 0
@@ -86,18 +84,16 @@ def test_episodes_are_recorded_and_made_into_a_page(
     assert str(tmp_path) not in evaluation.command  # paths are those of the working folder
     assert "--json results/tiny.json" in evaluation.command
 
-    assert _run(monkeypatch, "results", "--from", "results", "--out", "docs/RESULTS.md") == 0
+    assert _run("results", "--from", "results", "--out", "docs/RESULTS.md") == 0
     page = (tmp_path / "docs" / "RESULTS.md").read_text()
     assert "## colours" in page
     assert evaluation.command in page
 
 
-def test_a_bundle_is_judged_on_absence(
-    data: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bundle_is_judged_on_absence(data: Path, bundle: Path, tmp_path: Path) -> None:
     record = tmp_path / "absence.json"
     status = _run(
-        monkeypatch, "evaluate", "--bundle", bundle, "--data", data, "--folds", "0",
+        "evaluate", "--bundle", bundle, "--data", data, "--folds", "0",
         "--absent", "0.5", "--episodes", "16", "--min-area", "100",
         "--flip", "--json", record,
     )  # fmt: skip
@@ -108,12 +104,10 @@ def test_a_bundle_is_judged_on_absence(
     assert result["report"]["gated_mean_iou"] >= result["report"]["mean_iou"]
 
 
-def test_base_and_novel_classes_share_a_label_map(
-    data: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_base_and_novel_classes_share_a_label_map(data: Path, bundle: Path, tmp_path: Path) -> None:
     record = tmp_path / "generalised.json"
     status = _run(
-        monkeypatch, "evaluate", "--bundle", bundle, "--data", data, "--folds", "0",
+        "evaluate", "--bundle", bundle, "--data", data, "--folds", "0",
         "--generalised", "--min-area", "100", "--json", record,
     )  # fmt: skip
     assert status == 0
@@ -124,11 +118,11 @@ def test_base_and_novel_classes_share_a_label_map(
 
 
 def test_a_checkpoint_is_averaged_over_scales_at_scaled_labels(
-    data: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     record = tmp_path / "scales.json"
     status = _run(
-        monkeypatch, "evaluate", "--checkpoint", checkpoint, "--data", data, "--folds", "1",
+        "evaluate", "--checkpoint", checkpoint, "--data", data, "--folds", "1",
         "--labels", "scaled", "--scales", "1.0,1.5", "--flip", "--episodes", "2",
         "--min-area", "100", "--name", "random", "--json", record,
     )  # fmt: skip
@@ -143,20 +137,16 @@ def test_calibration_of_a_checkpoint_goes_into_its_presence_scores(
     data: Path,
     checkpoint: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     calibrated, records = tmp_path / "calibrated.pt", [tmp_path / "raw.json", tmp_path / "c.json"]
     words = ["--data", data, "--min-area", "100", "--episodes", "30"]
     trained_on = [*words, "--folds", "1"]
-    assert (
-        _run(monkeypatch, "calibrate", "--checkpoint", checkpoint, *trained_on, "--out", calibrated)
-        == 0
-    )
+    assert _run("calibrate", "--checkpoint", checkpoint, *trained_on, "--out", calibrated) == 0
     assert "counts as present from" in capsys.readouterr().out
     for path, record in zip((checkpoint, calibrated), records, strict=True):
         absent = [*words, "--folds", "0", "--absent", "0.5", "--json", record]
-        assert _run(monkeypatch, "evaluate", "--checkpoint", path, *absent) == 0
+        assert _run("evaluate", "--checkpoint", path, *absent) == 0
     raw, report = (json.loads(record.read_text())["results"][0]["report"] for record in records)
     assert (raw["auroc"], raw["presence_threshold"]) == (0.5, 0.5)
     # Even random features tell colours apart once their common part is taken away.
@@ -165,11 +155,11 @@ def test_calibration_of_a_checkpoint_goes_into_its_presence_scores(
 
 
 def test_a_calibrated_checkpoint_may_go_into_a_new_folder(
-    data: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "new" / "calibrated.pt"
     words = ["--checkpoint", checkpoint, "--data", data, "--min-area", "100", "--folds", "1"]
-    assert _run(monkeypatch, "calibrate", *words, "--episodes", "8", "--out", out) == 0
+    assert _run("calibrate", *words, "--episodes", "8", "--out", out) == 0
     assert 0 < presence_threshold(out) < 1
 
 
@@ -186,7 +176,6 @@ def test_what_cannot_be_calibrated_is_said(
     data: Path,
     checkpoint: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     options: list[str],
     excluded: tuple[str, ...],
@@ -197,20 +186,18 @@ def test_what_cannot_be_calibrated_is_said(
     torch.save({**state, "progress": {"excluded": list(excluded)}}, trained)
     words = ["--checkpoint", trained, "--data", data, "--min-area", "100", "--folds", "1"]
     out = tmp_path / "out.pt"
-    assert _run(monkeypatch, "calibrate", *words, "--out", out, *options) == 2
+    assert _run("calibrate", *words, "--out", out, *options) == 2
     assert problem in capsys.readouterr().err
     assert not out.exists()
 
 
-def test_adaptation_is_measured_on_and_off(
-    data: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_adaptation_is_measured_on_and_off(data: Path, bundle: Path, tmp_path: Path) -> None:
     words = ["--bundle", bundle, "--data", data, "--folds", "0", "--shots", "2"]
     words += ["--episodes", "8", "--min-area", "100"]
     evaluations = []
     for number, more in enumerate(([], ["--adapt"], ["--adapt", "auto"])):
         record = tmp_path / f"{number}.json"
-        assert _run(monkeypatch, "evaluate", *words, *more, "--json", record) == 0
+        assert _run("evaluate", *words, *more, "--json", record) == 0
         evaluations.append(Evaluation.model_validate_json(record.read_text()))
     off, on, auto = evaluations
     assert (off.protocol.settings, on.protocol.settings) == ("", "adapted on the supports")
@@ -237,19 +224,16 @@ def test_adaptation_is_measured_on_and_off(
 def test_what_cannot_be_done_is_said(
     data: Path,
     bundle: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     options: list[str],
     problem: str,
 ) -> None:
-    assert _run(monkeypatch, "evaluate", "--bundle", bundle, "--data", data, *options) == 2
+    assert _run("evaluate", "--bundle", bundle, "--data", data, *options) == 2
     assert problem in capsys.readouterr().err
 
 
-def test_results_of_nothing_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_results_of_nothing_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.md"
-    assert _run(monkeypatch, "results", "--from", tmp_path, "--out", page) == 2
+    assert _run("results", "--from", tmp_path, "--out", page) == 2
     assert "evaluate --json" in capsys.readouterr().err
     assert not page.exists()

@@ -1,18 +1,13 @@
 """Runs a command of `python -m model` inside the test's process."""
 
-import sys
-
-import pytest
-
 from model.__main__ import main
 
 
-def run_command(monkeypatch: pytest.MonkeyPatch, name: str, **options: object) -> int:
+def run_command(name: str, **options: object) -> int:
     """The exit status of `python -m model NAME --option value …`."""
     flat = [
         part
         for key, value in options.items()
         for part in (f"--{key.replace('_', '-')}", str(value))
     ]
-    monkeypatch.setattr(sys, "argv", ["model", name, *flat])
-    return main()
+    return main([name, *flat])

@@ -137,7 +137,6 @@ def test_a_stopped_row_goes_on_to_the_end(trial: Trial, results: dict[str, RowRe
 
 @pytest.mark.usefixtures("_signals")
 def test_the_command_writes_the_table(
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     root: Path,
     tmp_path: Path,
@@ -146,7 +145,7 @@ def test_the_command_writes_the_table(
     config = tmp_path / "tiny.yaml"
     config.write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
     status = run_command(
-        monkeypatch, "ablate", config=config, data=root / "data", cache=trial.cache_dir,
+        "ablate", config=config, data=root / "data", cache=trial.cache_dir,
         out=tmp_path, steps=1, seeds="0,1", rows="no-prior,both", test="tiny", episodes=1,
         min_area=64,
     )  # fmt: skip
@@ -172,7 +171,6 @@ def test_the_command_writes_the_table(
     ],
 )
 def test_wrong_options_are_told(
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     root: Path,
     tmp_path: Path,
@@ -182,7 +180,7 @@ def test_wrong_options_are_told(
     config = tmp_path / "tiny.yaml"
     config.write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
     usual = {"config": config, "data": root / "data", "out": tmp_path, "test": "tiny"}
-    assert run_command(monkeypatch, "ablate", **{**usual, **options}) == 2
+    assert run_command("ablate", **{**usual, **options}) == 2
     assert told in capsys.readouterr().err
 
 

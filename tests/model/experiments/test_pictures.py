@@ -83,11 +83,9 @@ def test_the_page_needs_nothing_beside_itself(root: Path, checkpoint: Path, tmp_
     assert f"IoU {np.mean([p.iou for p in pictures]):.0f} on average" in page
 
 
-def test_the_command_writes_pngs_and_a_page(
-    monkeypatch: pytest.MonkeyPatch, root: Path, checkpoint: Path, tmp_path: Path
-) -> None:
+def test_the_command_writes_pngs_and_a_page(root: Path, checkpoint: Path, tmp_path: Path) -> None:
     status = run_command(
-        monkeypatch, "pictures", checkpoint=checkpoint, data=root / "data" / "tiny", count=1,
+        "pictures", checkpoint=checkpoint, data=root / "data" / "tiny", count=1,
         min_area=64, threshold=0, out=tmp_path,
     )  # fmt: skip
     assert status == 0
@@ -107,7 +105,6 @@ def test_the_command_writes_pngs_and_a_page(
     ],
 )
 def test_wrong_options_are_told(
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     root: Path,
     checkpoint: Path,
@@ -116,6 +113,6 @@ def test_wrong_options_are_told(
     told: str,
 ) -> None:
     usual: dict[str, object] = {"min_area": 64, "out": tmp_path, "data": root / "data" / "tiny"}
-    status = run_command(monkeypatch, "pictures", checkpoint=checkpoint, **{**usual, **options})
+    status = run_command("pictures", checkpoint=checkpoint, **{**usual, **options})
     assert status == 2
     assert told in capsys.readouterr().err

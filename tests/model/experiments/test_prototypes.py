@@ -67,10 +67,10 @@ def test_the_score_tells_parted_classes_from_mixed_ones() -> None:
 
 
 def test_the_command_writes_picture_and_figures(
-    monkeypatch: pytest.MonkeyPatch, root: Path, checkpoint: Path, tmp_path: Path
+    root: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
     status = run_command(
-        monkeypatch, "prototypes", checkpoint=checkpoint, data=root / "data" / "tiny", pairs=7,
+        "prototypes", checkpoint=checkpoint, data=root / "data" / "tiny", pairs=7,
         min_area=64, out=tmp_path,
     )  # fmt: skip
     assert status == 0
@@ -81,12 +81,12 @@ def test_the_command_writes_picture_and_figures(
 
 
 def test_a_network_without_sdpm_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
 ) -> None:
     config = replace(PRESETS["lite"]().at_side(65), use_sdpm=False)
     torch.save(network_state(build_network(config), config), tmp_path / "bare.pt")
     status = run_command(
-        monkeypatch, "prototypes", checkpoint=tmp_path / "bare.pt", data=root / "data" / "tiny",
+        "prototypes", checkpoint=tmp_path / "bare.pt", data=root / "data" / "tiny",
         min_area=64, out=tmp_path,
     )  # fmt: skip
     assert status == 2

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -71,10 +70,9 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         signal.signal(number, handler)
 
 
-def _command(monkeypatch: pytest.MonkeyPatch, name: str, options: Mapping[str, object]) -> int:
+def _command(name: str, options: Mapping[str, object]) -> int:
     flat = [str(part) for option in options.items() for part in option if part is not None]
-    monkeypatch.setattr(sys, "argv", ["model", name, *flat])
-    return main()
+    return main([name, *flat])
 
 
 def test_an_epoch_of_pascals_recipe_stops_resumes_and_is_evaluated(
@@ -93,9 +91,9 @@ def test_an_epoch_of_pascals_recipe_stops_resumes_and_is_evaluated(
 
     with monkeypatch.context() as patch:
         patch.setattr("model.training.run.save_checkpoint", save_and_stop)
-        assert _command(monkeypatch, "train", train) == 0
+        assert _command("train", train) == 0
     assert read_checkpoint(out / "checkpoint.pt")["progress"]["step"] == 2
-    assert _command(monkeypatch, "train", {**train, "--resume": None}) == 0
+    assert _command("train", {**train, "--resume": None}) == 0
     checkpoint = read_checkpoint(out / "checkpoint.pt")
     assert checkpoint["progress"]["step"] == 4  # the list's images, one episode each
     assert checkpoint["progress"]["data"] == ["pascal_train: 4 images"]
@@ -112,5 +110,5 @@ def test_an_epoch_of_pascals_recipe_stops_resumes_and_is_evaluated(
         "--input-side": SIDE,
     }
     capsys.readouterr()
-    assert _command(monkeypatch, "evaluate", evaluate) == 0
+    assert _command("evaluate", evaluate) == 0
     assert "fold 1" in capsys.readouterr().out

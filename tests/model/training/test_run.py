@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -202,7 +201,6 @@ def _signals() -> Iterator[None]:
 
 
 def _command(
-    monkeypatch: pytest.MonkeyPatch,
     root: Path,
     out: Path,
     recipe: dict[str, object],
@@ -219,53 +217,52 @@ def _command(
         "--weights": root / weights,
     }
     flat = [str(part) for option in options.items() for part in option]
-    monkeypatch.setattr(sys, "argv", ["model", "train", *flat, *more])
-    return main()
+    return main(["train", *flat, *more])
 
 
 @pytest.mark.usefixtures("_signals")
 def test_missing_weights_are_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
 ) -> None:
-    assert _command(monkeypatch, root, tmp_path, RECIPE, "nowhere") == 2
+    assert _command(root, tmp_path, RECIPE, "nowhere") == 2
     assert str(root / "nowhere" / MOBILENET_FILE) in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_signals")
 def test_a_time_budget_of_nothing_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
 ) -> None:
-    assert _command(monkeypatch, root, tmp_path, RECIPE, "weights", "--minutes", "0") == 2
+    assert _command(root, tmp_path, RECIPE, "weights", "--minutes", "0") == 2
     assert "--minutes" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_signals")
 def test_an_unknown_device_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
 ) -> None:
-    assert _command(monkeypatch, root, tmp_path, RECIPE, "weights", "--device", "tpu") == 2
+    assert _command(root, tmp_path, RECIPE, "weights", "--device", "tpu") == 2
     assert "give auto, cpu, cuda or cuda:N" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_signals")
 def test_a_wrong_config_key_is_told(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
 ) -> None:
-    assert _command(monkeypatch, root, tmp_path, {**RECIPE, "learning": 1}, "weights") == 2
+    assert _command(root, tmp_path, {**RECIPE, "learning": 1}, "weights") == 2
     assert "learning" in capsys.readouterr().err
-    assert _command(monkeypatch, root, tmp_path, {**RECIPE, "preset": "resnet50"}, "weights") == 2
+    assert _command(root, tmp_path, {**RECIPE, "preset": "resnet50"}, "weights") == 2
     assert "no preset resnet50: there are " in capsys.readouterr().err
     odd = {**RECIPE, "preset": "base", "input_side": 256}
-    assert _command(monkeypatch, root, tmp_path, odd, "weights") == 2
+    assert _command(root, tmp_path, odd, "weights") == 2
     assert "a multiple of 16 plus 1, not 256" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("_signals")
 def test_an_existing_run_is_not_overwritten(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "checkpoint.pt").write_bytes(b"kept")
-    assert _command(monkeypatch, root, tmp_path, RECIPE, "weights") == 2
+    assert _command(root, tmp_path, RECIPE, "weights") == 2
     assert "--resume" in capsys.readouterr().err
     assert (tmp_path / "checkpoint.pt").read_bytes() == b"kept"
 
