@@ -9,9 +9,8 @@ import typer
 from service.cli.failure import USAGE, CommandError
 
 if TYPE_CHECKING:
-    from service.client.batches import Adapt
-    from service.client.calls import Threshold
     from service.formats import Format
+    from service.schemas import Adapt, Threshold
 
 
 class FormatName(StrEnum):

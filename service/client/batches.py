@@ -1,11 +1,11 @@
 """Many images as requests of a size the service takes."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from service.client.errors import InvalidInputError
 from service.client.files import ImageLike, MaskLike, size_hint
-from service.schemas import MAX_FILES
+from service.schemas import MAX_FILES, Adapt
 
 # Half of what a service takes by default: many small requests are repeated cheaply.
 _MAX_BYTES = 32 * 1024 * 1024
@@ -26,9 +26,6 @@ def batches(
         bytes_inside += weight
     if batch:
         yield batch
-
-
-Adapt = bool | Literal["auto"]
 
 
 class Shots(NamedTuple):

@@ -6,11 +6,11 @@ from functools import partial, wraps
 from os import PathLike
 from pathlib import Path
 from threading import Lock
-from typing import Concatenate, Literal, ParamSpec, TypeVar, Unpack
+from typing import Concatenate, ParamSpec, TypeVar, Unpack
 
 from service.client import calls, job_calls
 from service.client.batches import batches
-from service.client.calls import Call, Threshold
+from service.client.calls import Call
 from service.client.errors import ClientError, InvalidInputError
 from service.client.exchange import (
     Outcome,
@@ -23,7 +23,14 @@ from service.client.packing import JobImages
 from service.client.progress import job_bar, progress_bar
 from service.client.results import Segmentation
 from service.client.transport import Transport, in_order
-from service.schemas import JobResponse, SessionResponse, SupportResponse
+from service.schemas import (
+    Absent,
+    JobResponse,
+    LookMode,
+    SessionResponse,
+    SupportResponse,
+    Threshold,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -139,8 +146,8 @@ class Session:
         *,
         classes: Iterable[str] = (),
         threshold: Threshold = None,
-        absent: Literal["keep", "drop"] = "keep",
-        mode: Literal["auto", "whole", "tiled"] = "auto",
+        absent: Absent = "keep",
+        mode: LookMode = "auto",
     ) -> Segmentation:
         """Find classes in one image; for the arguments see `service.client.calls.segment`."""
         (found,) = self.segment_request(
@@ -154,8 +161,8 @@ class Session:
         *,
         classes: Iterable[str] = (),
         threshold: Threshold = None,
-        absent: Literal["keep", "drop"] = "keep",
-        mode: Literal["auto", "whole", "tiled"] = "auto",
+        absent: Absent = "keep",
+        mode: LookMode = "auto",
         on_failure: Callable[[ImageLike, ClientError], None] | None = None,
         concurrency: int = 2,
         progress: bool = False,

@@ -6,13 +6,12 @@ Nothing here sends: `Client` and `AsyncClient` do, with the same functions behin
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any, Generic, Literal, TypeVar
+from typing import IO, Any, Generic, TypeVar
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from service.client.batches import Adapt
 from service.client.errors import ClientError, InvalidInputError, UnexpectedAnswerError
 from service.client.files import ImageLike, MaskLike, image_file, mask_file
 from service.client.results import Segmentation, segmentation
@@ -22,19 +21,22 @@ from service.schemas import (
     MAX_FILES,
     SESSION_HEADER,
     SESSION_ID_BYTES,
+    Absent,
+    Adapt,
+    LookMode,
     ModelsResponse,
     ModelSummary,
+    RegisterMode,
     ReportCard,
     SegmentResponse,
     SessionResponse,
     StatusResponse,
     SupportResponse,
+    Threshold,
 )
 
 T = TypeVar("T")
 File = tuple[str, tuple[str, bytes]]
-
-Threshold = float | Literal["calibrated", "model"] | None
 
 _IDEMPOTENCY_KEY_BYTES = 24
 
@@ -96,7 +98,7 @@ def register(
     images: ImageLike | Sequence[ImageLike],
     masks: MaskLike | Sequence[MaskLike],
     *,
-    mode: Literal["append", "replace"] = "append",
+    mode: RegisterMode = "append",
     adapt: Adapt = "auto",
     report: bool = True,
     model: str | None = None,
@@ -143,8 +145,8 @@ def segment(
     *,
     classes: Sequence[str] = (),
     threshold: Threshold = None,
-    absent: Literal["keep", "drop"] = "keep",
-    mode: Literal["auto", "whole", "tiled"] = "auto",
+    absent: Absent = "keep",
+    mode: LookMode = "auto",
 ) -> Call[list[Segmentation]]:
     """Find classes in 1 to 16 images.
 

@@ -5,10 +5,10 @@ from typing import Literal, TypedDict
 
 import httpx
 
-from service.client.calls import Call, Threshold, answer_of, nothing, path_segment
+from service.client.calls import Call, answer_of, nothing, path_segment
 from service.client.connection import PATIENT
 from service.client.packing import JobImages, pack
-from service.schemas import JobResponse, JobsResponse
+from service.schemas import Absent, JobResponse, JobsResponse, LookMode, Threshold
 
 JobFormat = Literal["png", "coco", "yolo", "geojson"]
 
@@ -18,8 +18,8 @@ class JobOptions(TypedDict, total=False):
 
     classes: Sequence[str]
     threshold: Threshold
-    absent: Literal["keep", "drop"]
-    mode: Literal["auto", "whole", "tiled"]
+    absent: Absent
+    mode: LookMode
     formats: Sequence[JobFormat]
     instances: Literal["component", "class"]
     segmentation: Literal["rle", "polygon"]
@@ -31,8 +31,8 @@ def create_job(
     *,
     classes: Sequence[str] = (),
     threshold: Threshold = None,
-    absent: Literal["keep", "drop"] = "keep",
-    mode: Literal["auto", "whole", "tiled"] = "auto",
+    absent: Absent = "keep",
+    mode: LookMode = "auto",
     formats: Sequence[JobFormat] = (),
     instances: Literal["component", "class"] = "component",
     segmentation: Literal["rle", "polygon"] = "rle",

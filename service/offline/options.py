@@ -2,12 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from service.client.batches import Adapt
-from service.client.calls import Threshold
 from service.client.files import ImageLike, MaskLike, image_file, mask_file
 from service.engine import Engine
+from service.schemas import Absent, Adapt, LookMode, Threshold
 from service.settings import Settings
 
 Supports = Mapping[str, tuple[Sequence[ImageLike], Sequence[MaskLike]]]
@@ -18,8 +17,8 @@ class LabelOptions(NamedTuple):
     """As the fields of `POST /support` and `POST /segment` of the same names."""
 
     threshold: Threshold = None
-    mode: Literal["auto", "whole", "tiled"] = "auto"
-    absent: Literal["keep", "drop"] = "keep"
+    mode: LookMode = "auto"
+    absent: Absent = "keep"
     adapt: Adapt = "auto"
 
 

@@ -12,7 +12,19 @@ from service.schemas.answers import (
     StatusResponse,
     SupportResponse,
 )
-from service.schemas.forms import MAX_FILES, Files, Output, Probability, SegmentForm, SupportForm
+from service.schemas.forms import (
+    MAX_FILES,
+    Absent,
+    Adapt,
+    Files,
+    LookMode,
+    Output,
+    Probability,
+    RegisterMode,
+    SegmentForm,
+    SupportForm,
+    Threshold,
+)
 from service.schemas.jobs import FINISHED, STATES, FailedImage, JobResponse, JobsResponse, State
 from service.schemas.names import ClassName
 from service.schemas.problem import FieldProblem, Problem
@@ -36,6 +48,8 @@ __all__ = [
     "SESSION_HEADER",
     "SESSION_ID_BYTES",
     "STATES",
+    "Absent",
+    "Adapt",
     "ClassName",
     "ClassResult",
     "ClassSummary",
@@ -45,11 +59,13 @@ __all__ = [
     "ImageResult",
     "JobResponse",
     "JobsResponse",
+    "LookMode",
     "ModelSummary",
     "ModelsResponse",
     "Output",
     "Probability",
     "Problem",
+    "RegisterMode",
     "ReportCard",
     "ReportWarning",
     "RleMask",
@@ -61,5 +77,6 @@ __all__ = [
     "StatusResponse",
     "SupportForm",
     "SupportResponse",
+    "Threshold",
     "WarningCode",
 ]

@@ -11,6 +11,11 @@ MAX_FILES = 16
 Files = Annotated[list[bytes], Field(min_length=1, max_length=MAX_FILES)]
 Output = Literal["rle", "png", "polygon"]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+LookMode = Literal["auto", "whole", "tiled"]
+Absent = Literal["keep", "drop"]
+RegisterMode = Literal["append", "replace"]
+Adapt = bool | Literal["auto"]
+Threshold = Probability | Literal["calibrated", "model"] | None
 
 
 def _threshold(value: object) -> object:
@@ -34,9 +39,7 @@ def _adapt(value: object) -> object:
 
 
 _BOOL = TypeAdapter(bool)
-_Adapt = bool | Literal["auto"]
 _PROBABILITY = TypeAdapter(Probability)
-_Threshold = Probability | Literal["calibrated", "model"] | None
 
 
 class _Form(BaseModel):
@@ -69,12 +72,12 @@ class SupportForm(_Form):
         ),
     ] = None
     mode: Annotated[
-        Literal["append", "replace"],
+        RegisterMode,
         Field(description="Add to the shots the class already has, or replace them."),
     ] = "append"
     adapt: Annotated[
-        _Adapt,
-        PlainValidator(_adapt, json_schema_input_type=_Adapt),
+        Adapt,
+        PlainValidator(_adapt, json_schema_input_type=Adapt),
         Field(
             description="Whether the head's last layer is fitted anew to the supports of this "
             "request, within a second or so. That helps where images are unlike photographs "
@@ -102,8 +105,8 @@ class SegmentForm(_Form):
         list[ClassName], Field(description="Repeat for several; none: all of the session.")
     ] = []
     threshold: Annotated[
-        _Threshold,
-        PlainValidator(_threshold, json_schema_input_type=_Threshold),
+        Threshold,
+        PlainValidator(_threshold, json_schema_input_type=Threshold),
         Field(
             description="Least probability of a foreground pixel. `calibrated`: for each class the "
             "one of its report card, and the model's own where it has none; `model`: the model's "
@@ -112,11 +115,11 @@ class SegmentForm(_Form):
     ] = None
     output: Annotated[Output, Field(description="How masks are encoded.")] = "rle"
     absent: Annotated[
-        Literal["keep", "drop"],
+        Absent,
         Field(description="`drop` leaves out the classes that an image does not seem to hold."),
     ] = "keep"
     mode: Annotated[
-        Literal["auto", "whole", "tiled"],
+        LookMode,
         Field(
             description="How an image is looked at. `whole`: squashed into the network's square. "
             "`tiled`: in overlapping tiles, at the scale at which the class was registered; finds "

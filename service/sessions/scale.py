@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from model.contract import SupportSet
+from service.schemas import LookMode
 
 _STEPS = 2  # tile sides to an octave: classes of nearly one scale share their tiles
 # An object that is seen at less than this share of the scale it was registered at is too small.
@@ -46,7 +47,7 @@ def tile_view(supports: SupportSet, input_side: int) -> TileView:
 
 
 def tile_sides(
-    mode: Literal["auto", "whole", "tiled"],
+    mode: LookMode,
     seen: Mapping[str, Seen],
     *,
     height: int,

@@ -5,7 +5,6 @@
 
 from service.stores.base import (
     IdempotencyToken,
-    Mode,
     Session,
     SessionContent,
     SessionKey,
@@ -19,7 +18,6 @@ from service.stores.tensors import ShotSpec
 __all__ = [
     "IdempotencyToken",
     "MemoryStore",
-    "Mode",
     "Session",
     "SessionContent",
     "SessionKey",

@@ -1,11 +1,10 @@
 """What the service asks of a session store."""
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from model.contract import SupportSet
-
-Mode = Literal["append", "replace"]
+from service.schemas import RegisterMode
 
 
 class SessionKey(NamedTuple):
@@ -35,7 +34,9 @@ class SessionContent(NamedTuple):
         """Bytes of the arrays of all classes."""
         return sum(supports.nbytes for supports in self.classes.values())
 
-    def with_shots(self, class_name: str, supports: SupportSet, mode: Mode) -> "SessionContent":
+    def with_shots(
+        self, class_name: str, supports: SupportSet, mode: RegisterMode
+    ) -> "SessionContent":
         """After a `put`; see `SessionStore.put`."""
         known = self.classes.get(class_name) if mode == "append" else None
         if known is not None:
@@ -141,7 +142,7 @@ class SessionStore(Protocol):
         model: str,
         class_name: str,
         supports: SupportSet,
-        mode: Mode,
+        mode: RegisterMode,
         once: IdempotencyToken | None = None,
     ) -> Session:
         """Add shots to a class, or put them in the place of those it has; makes the class if new.

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from model.contract import SupportSet
 from service.errors import ClassNotFoundError, ModelMismatchError, SessionNotFoundError
+from service.schemas import RegisterMode
 from service.stores.base import (
     IdempotencyToken,
-    Mode,
     Session,
     SessionContent,
     SessionKey,
@@ -86,7 +86,7 @@ class MemoryStore:
         model: str,
         class_name: str,
         supports: SupportSet,
-        mode: Mode,
+        mode: RegisterMode,
         once: IdempotencyToken | None = None,
     ) -> Session:
         """See `SessionStore.put`."""

@@ -22,10 +22,10 @@ from service.errors import (
     SessionNotFoundError,
     StoreUnavailableError,
 )
+from service.schemas import RegisterMode
 from service.stores import redis_scripts
 from service.stores.base import (
     IdempotencyToken,
-    Mode,
     Session,
     SessionContent,
     SessionKey,
@@ -117,7 +117,7 @@ class RedisStore:
         model: str,
         class_name: str,
         supports: SupportSet,
-        mode: Mode,
+        mode: RegisterMode,
         once: IdempotencyToken | None = None,
     ) -> Session:
         """See `SessionStore.put`."""

@@ -17,7 +17,8 @@ from service.errors import (
     StoreUnavailableError,
     UnreadableSessionError,
 )
-from service.stores import IdempotencyToken, Mode, SessionContent, SessionLimits, ShotSpec
+from service.schemas import RegisterMode
+from service.stores import IdempotencyToken, SessionContent, SessionLimits, ShotSpec
 from service.stores.redis import RedisStore
 from tests.service.redis_server import RedisServer
 from tests.service.stores.supports import SHOT_BYTES, key, shots, some, values
@@ -113,7 +114,7 @@ async def test_copies_are_right_while_replicas_change_the_session_at_once(
     await replicas[0].create(key("s"), "m", "cat", shots(0))
     for turn in range(1, 20):
         writer, remover, keeper = (replicas[(turn + shift) % 3] for shift in range(3))
-        mode: Mode = "append" if turn % 2 else "replace"
+        mode: RegisterMode = "append" if turn % 2 else "replace"
         await asyncio.gather(
             writer.put(key("s"), "m", "cat", shots(turn), mode),
             keeper.put(key("s"), "m", f"class {turn}", shots(turn), "append"),

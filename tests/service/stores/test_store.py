@@ -15,10 +15,10 @@ from service.errors import (
     ModelMismatchError,
     SessionNotFoundError,
 )
+from service.schemas import RegisterMode
 from service.stores import (
     IdempotencyToken,
     MemoryStore,
-    Mode,
     SessionContent,
     SessionLimits,
     SessionStore,
@@ -116,7 +116,7 @@ async def test_owner_is_part_of_the_key(store: SessionStore) -> None:
 
 
 @pytest.mark.parametrize(("mode", "kept"), [("append", [1, 2]), ("replace", [2])])
-async def test_put_by_mode(store: SessionStore, mode: Mode, kept: list[float]) -> None:
+async def test_put_by_mode(store: SessionStore, mode: RegisterMode, kept: list[float]) -> None:
     await store.create(key("s"), "m", "cat", shots(1))
     session = await store.put(key("s"), "m", "cat", shots(2), mode)
     assert values(session.classes["cat"]) == kept
