@@ -95,7 +95,7 @@ USER 10001:10001
 EXPOSE 8000
 ENTRYPOINT ["tini", "--"]
 
-# Which command runs, and how its health is asked for, is up to the cluster's operator.
+# KubeRay says which command runs; the probes are those of k8s/overlays/ray/rayservice.yaml.
 FROM gpu-base AS ray
 COPY --from=ray-dependencies /opt/venv /opt/venv
 

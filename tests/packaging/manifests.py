@@ -8,11 +8,15 @@ from typing import Any
 
 import yaml
 
+from service.settings import Settings
+
 Resource = dict[str, Any]
 
 K8S = Path(__file__).resolve().parents[2] / "k8s"
 OVERLAYS = ("dev", "staging", "production")
 NAME = "fewshot-segmentation"
+BYTES_PER_PIXEL = 24
+_UNITS = {"Mi": 2**20, "Gi": 2**30}
 _WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
 
 
@@ -70,3 +74,18 @@ def selects(selector: dict[str, Any], workload: Resource) -> bool:
     labels = workload["spec"]["template"]["metadata"]["labels"]
     wanted = selector.get("matchLabels", {})
     return bool(wanted) and wanted.items() <= labels.items()
+
+
+def nbytes(quantity: str) -> int:
+    """Bytes of a quantity such as 512Mi."""
+    return int(quantity[:-2]) * _UNITS[quantity[-2:]]
+
+
+def worst_bytes(allowed: Settings) -> int:
+    """Most memory that a process takes for requests and sessions."""
+    return (
+        allowed.max_store_bytes
+        + allowed.max_upload_bytes
+        + allowed.decode_cache_bytes
+        + allowed.max_pixels_in_flight * BYTES_PER_PIXEL
+    )

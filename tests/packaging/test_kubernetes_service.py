@@ -13,24 +13,19 @@ from tests.packaging.manifests import (
     NAME,
     OVERLAYS,
     Resource,
+    nbytes,
     of_kind,
     one,
     pod,
     service_container,
     settings_of,
+    worst_bytes,
 )
 
 pytestmark = pytest.mark.kubectl
 every_overlay = pytest.mark.parametrize("overlay", OVERLAYS)
 # For the end of a drain to be said and connections to be closed.
 CLOSING_S = 15
-BYTES_PER_PIXEL = 24
-_UNITS = {"Mi": 2**20, "Gi": 2**30}
-
-
-def nbytes(quantity: str) -> int:
-    """Bytes of a quantity such as 512Mi."""
-    return int(quantity[:-2]) * _UNITS[quantity[-2:]]
 
 
 def settings(overlay: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
@@ -55,16 +50,9 @@ def test_memory_is_enough_for_what_the_settings_allow(
     overlay: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allowed = settings(overlay, monkeypatch)
-    worst = (
-        allowed.max_store_bytes
-        + allowed.max_upload_bytes
-        + allowed.decode_cache_bytes
-        + allowed.encode_cache_bytes
-        + allowed.max_pixels_in_flight * BYTES_PER_PIXEL
-    )
     # A quarter for Python, the network and its batches.
     limit = nbytes(service_container(overlay)["resources"]["limits"]["memory"])
-    assert worst < 0.75 * limit
+    assert worst_bytes(allowed) + allowed.encode_cache_bytes < 0.75 * limit
 
 
 @every_overlay

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from service.settings import Settings
-from tests.packaging.manifests import NAME, one, resources
+from tests.packaging.manifests import NAME, nbytes, one, resources, worst_bytes
 
 pytestmark = pytest.mark.kubectl
 
@@ -117,6 +117,67 @@ def test_pods_are_restricted_and_bounded(spec: _Spec) -> None:
         assert group.template["metadata"]["labels"] == {"app.kubernetes.io/name": NAME}
         if name != "head":  # there Ray's autoscaler asks Kubernetes for pods
             assert pod["automountServiceAccountToken"] is False
+
+
+def _probes(container: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each probe asks, by the probe's name."""
+    names = ("startupProbe", "readinessProbe", "livenessProbe")
+    return {name: container[name]["httpGet"] for name in names}
+
+
+def test_probes_are_written_out_and_need_no_program_in_the_image(spec: _Spec) -> None:
+    node = {"path": "/api/healthz", "port": 52365}
+    proxy = {"path": "/-/healthz", "port": "serve"}
+    for name, group in _groups(spec).items():
+        container = _container(group)
+        ready = node if name == "head" else proxy
+        assert _probes(container) == {
+            "startupProbe": node,
+            "readinessProbe": ready,
+            "livenessProbe": node,
+        }
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        assert ports["serve"] == yaml.safe_load(spec.serveConfigV2)["http_options"]["port"]
+
+
+@pytest.mark.ray
+def test_ray_answers_the_probes_of_its_nodes_without_a_token(spec: _Spec) -> None:
+    constants = pytest.importorskip("ray._private.ray_constants", reason="ray is not installed")
+    from ray.dashboard.http_server_agent import PUBLIC_EXACT_PATHS
+
+    for group in _groups(spec).values():
+        asked = _probes(_container(group))["livenessProbe"]
+        assert asked["path"] in PUBLIC_EXACT_PATHS
+        assert asked["port"] == constants.DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
+
+
+def _shared_memory(group: _Group) -> int:
+    """Bytes of the pods' /dev/shm."""
+    mounts = {m["mountPath"]: m["name"] for m in _container(group)["volumeMounts"]}
+    volumes = {
+        v["name"]: v["emptyDir"] for v in group.template["spec"]["volumes"] if "emptyDir" in v
+    }
+    volume = volumes[mounts["/dev/shm"]]  # noqa: S108 - in a pod
+    assert volume["medium"] == "Memory"
+    return nbytes(volume["sizeLimit"])
+
+
+def test_object_stores_fit_into_shared_memory(spec: _Spec) -> None:
+    for group in _groups(spec).values():
+        stored = int(group.rayStartParams["object-store-memory"])
+        assert 0.5 * _shared_memory(group) < stored < 0.9 * _shared_memory(group)
+
+
+def test_memory_is_enough_for_all_http_replicas_of_a_pod(spec: _Spec) -> None:
+    group = _groups(spec)["http"]
+    (application,) = yaml.safe_load(spec.serveConfigV2)["applications"]
+    (tier,) = application["deployments"]
+    replicas = float(group.rayStartParams["num-cpus"]) // tier["ray_actor_options"]["num_cpus"]
+    fields = {k[4:].lower(): v for k, v in _settings().items() if k.startswith("FSS_")}
+    worst = worst_bytes(Settings.model_validate_strings(fields))
+    limit = nbytes(_container(group)["resources"]["limits"]["memory"])
+    # A fifth for Python and Ray; the devices' encoded images are with the pool.
+    assert replicas * worst + _shared_memory(group) < 0.8 * limit
 
 
 def test_all_nodes_have_the_same_settings_and_they_are_a_pool(spec: _Spec) -> None:
