@@ -110,6 +110,47 @@ def test_what_went_before_a_failure_is_shown_and_not_sent_again(
     whole, rest, again = wire.sent()
     assert (whole["images"], whole["mode"]) == (16, "replace")
     assert (rest["images"], rest["mode"]) == (1, "append")
+    assert (whole["adapt"], rest["adapt"]) == ("auto", "false")
     assert rest == again
     assert whole["key"] != rest["key"]
     assert all(re.fullmatch(r"[\w-]{32}", each["key"], re.ASCII) for each in (whole, rest))
+
+
+def test_a_shot_that_is_added_after_a_lost_answer_goes_by_itself(
+    page: Playground, tmp_path: Path
+) -> None:
+    add(page, scene_file(tmp_path, "first.png")[0])
+    page.type("#class-name", "thing")
+    wire = Wire(page)
+    wire.lose(1)
+    page.click("#register")
+    page.until(lambda: "cannot be reached" in page.one(".trouble").text)
+    add(page, scene_file(tmp_path, "second.png", seed=5)[0])
+    page.click("#register")
+    page.until(lambda: page.texts("#class-list small") == ["2 shots"])
+    lost, again, added = wire.sent()
+    assert lost == again
+    assert (added["images"], added["mode"], added["adapt"]) == (1, "append", "false")
+    assert added["key"] != lost["key"]
+
+
+def test_shots_that_are_added_leave_the_fit_of_a_class(page: Playground, tmp_path: Path) -> None:
+    add(page, scene_file(tmp_path, "first.png")[0])
+    page.type("#class-name", "thing")
+    page.click(".options summary")
+    page.choose_option("#adapt", "always")
+    wire = Wire(page)
+    page.register()
+    page.choose_option("#adapt", "as far as it helps")
+    show(page, scene_file(tmp_path, "second.png", seed=5)[0], "thing")
+    assert page.texts("#class-list small") == ["2 shots, fitted"]
+    page.choose("#query-files", [scene_file(tmp_path, "query.png", seed=6)[0]])
+    page.found(1)
+    page.click(".find .accept")
+    page.until(lambda: page.texts("#class-list small") == ["3 shots, fitted"])
+    assert [each["adapt"] for each in wire.sent()] == ["true", "false", "false"]
+    add(page, scene_file(tmp_path, "third.png", seed=7)[0])
+    page.type("#class-name", "thing")
+    page.click("#replace")
+    page.register()
+    assert wire.sent()[-1]["adapt"] == "auto"

@@ -13,6 +13,7 @@ window.fetch = async (url, options) => {
     key: options.headers['Idempotency-Key'],
     images: options.body.getAll('images').length,
     mode: options.body.get('mode'),
+    adapt: options.body.get('adapt'),
   });
   const answer = await send(url, options);
   if (wire.waiting) await new Promise((go) => wire.waiting.push(go));
@@ -28,6 +29,7 @@ class Sent(TypedDict):
     key: str
     images: int
     mode: str
+    adapt: str
 
 
 class Wire:

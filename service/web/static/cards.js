@@ -127,7 +127,8 @@ export class Cards {
     const shot = { query, name };
     this.sending.add(shot);
     this.render(query);
-    const done = await attempt(async () => this.session.register(name, [await upload({ photo: query.photo, rle })]));
+    // Not fitted: that would be to this shot alone.
+    const done = await attempt(async () => this.session.register(name, [await upload({ photo: query.photo, rle })], { adapt: "false" }));
     this.sending.delete(shot);
     this.render(query);
     if (done) tell(`${name} has ${count(this.session.find(name).shots, "shot")} now.`);

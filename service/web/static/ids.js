@@ -12,20 +12,26 @@ export class RequestKeys {
     this.unanswered = new Map();
   }
 
+  /** What was sent and has no answer, the oldest first. @returns {Object[]} */
+  get open() {
+    return [...this.unanswered.values()].map(({ about }) => about);
+  }
+
   /**
-   * @param {string} about equal for requests that are the same.
+   * @param {Object} about plain, and equal for requests that are the same.
    * @param {(key: string) => Promise<any>} send
    */
   async once(about, send) {
-    const key = this.unanswered.get(about) ?? newId();
-    this.unanswered.set(about, key);
+    const place = JSON.stringify(about);
+    const key = this.unanswered.get(place)?.key ?? newId();
+    this.unanswered.set(place, { key, about });
     try {
       const answer = await send(key);
-      this.unanswered.delete(about);
+      this.unanswered.delete(place);
       return answer;
     } catch (problem) {
       // A refusal is an answer: nothing was changed.
-      if (problem.status >= 400 && problem.status < 500) this.unanswered.delete(about);
+      if (problem.status >= 400 && problem.status < 500) this.unanswered.delete(place);
       throw problem;
     }
   }

@@ -65,13 +65,11 @@ export class Session extends EventTarget {
    */
   async register(name, shots, { adapt = "auto", replace = false, sent = () => {} } = {}) {
     if (adapt === "true" && shots.length > MOST_FILES) throw new Problem(0, "Too many images at once", `Fitting takes up to ${MOST_FILES}.`);
-    for (let from = 0; from < shots.length; from += MOST_FILES) {
+    for (const { fields, some } of this.#requests(name, shots, adapt, replace)) {
       const { id } = this;
-      const some = shots.slice(from, from + MOST_FILES);
-      const mode = replace && from === 0 ? "replace" : "append";
-      const answer = await this.#teach({ class_name: name, adapt, mode, ...(id && { session_id: id }) }, some);
+      const answer = await this.#teach(fields, some, adapt);
       if (this.id !== id) return false;
-      if (mode === "replace") this.keys = new RequestKeys();
+      if (fields.mode === "replace") this.keys = new RequestKeys();
       this.#keep(answer.session_id);
       sent(some);
       this.#learn(answer);
@@ -79,9 +77,36 @@ export class Session extends EventTarget {
     return true;
   }
 
-  async #teach(fields, shots) {
-    const files = shots.map(({ photo: { name, file }, rle }) => [name, file.size, file.lastModified, rle]);
-    return this.keys.once(JSON.stringify([fields, files]), (key) =>
+  /**
+   * The requests of a registration, one by one. Those whose answers were lost come first and as
+   * they were, whatever shots have been added since: otherwise the service would not know them again.
+   */
+  *#requests(name, shots, adapt, replace) {
+    let rest = shots;
+    for (const asked of this.keys.open) {
+      const { class_name, mode, session_id } = asked.fields;
+      const same = class_name === name && asked.adapt === adapt && (mode === "replace") === replace;
+      const some = same && (session_id ?? null) === this.id && among(rest, asked.files);
+      if (!some) continue;
+      rest = rest.filter((shot) => !some.includes(shot));
+      yield { fields: asked.fields, some };
+    }
+    for (let from = 0; from < rest.length; from += MOST_FILES) {
+      const first = from === 0 && rest.length === shots.length;
+      const fields = { class_name: name, adapt: first ? this.#fit(name, adapt, replace) : "false" };
+      fields.mode = first && replace ? "replace" : "append";
+      if (this.id) fields.session_id = this.id;
+      yield { fields, some: rest.slice(from, from + MOST_FILES) };
+    }
+  }
+
+  /** A fit to all the shots of a class is better than one to those that are added. */
+  #fit(name, adapt, replace) {
+    return adapt === "auto" && !replace && this.find(name)?.adapted ? "false" : adapt;
+  }
+
+  async #teach(fields, shots, adapt) {
+    return this.keys.once({ fields, adapt, files: shots.map(told) }, (key) =>
       this.ask("POST", "support", { body: supportForm(fields, shots), headers: { "Idempotency-Key": key } }));
   }
 
@@ -167,6 +192,19 @@ export class Session extends EventTarget {
   #looked() {
     this.dispatchEvent(new Event("look"));
   }
+}
+
+/** Equal for shots of which the same would be sent. */
+const told = ({ photo: { name, file }, rle }) => JSON.stringify([name, file.size, file.lastModified, rle]);
+
+/** The shots of some files, in their order; null where one of them is missing. */
+function among(shots, files) {
+  const left = [...shots];
+  const found = files.map((file) => {
+    const place = left.findIndex((shot) => told(shot) === file);
+    return place < 0 ? null : left.splice(place, 1)[0];
+  });
+  return found.includes(null) ? null : found;
 }
 
 function supportForm(fields, shots) {
