@@ -91,14 +91,14 @@ def why_no_gpu(
 
 
 def _processor() -> Finding:
+    from model.runtime.precision import multiplies_bytes
     from service.engine import available_cpus
 
     features = processor_features()
     text = f"{available_cpus()} of {os.cpu_count()} cores; {' '.join(features) or 'no AVX2'}"
-    fast = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"} & set(features)
-    return Finding(
-        "processor", "ok" if fast else "note", text if fast else f"{text}; no VNNI: fp32"
-    )
+    if multiplies_bytes():
+        return Finding("processor", "ok", text)
+    return Finding("processor", "note", f"{text}; no VNNI: fp32")
 
 
 def _memory() -> Finding:
