@@ -62,7 +62,7 @@ def create_loader(
     key = None if settings.bundle_key is None else BundleKey(settings.bundle_key)
     if settings.engine == "ray":
         return _ray_loader(settings, key)
-    options = _engine_options(settings, parse_devices(settings.devices), available_cpus())
+    options = engine_options(settings, parse_devices(settings.devices), available_cpus())
     shared = Shared(options)
     return partial(OnnxEngine, options=options, metrics=metrics, shared=shared, key=key)
 
@@ -85,11 +85,11 @@ def _ray_loader(settings: Settings, key: BundleKey | None) -> Callable[[Path], E
         max_queued=settings.ray_max_queued,
         drain_s=settings.drain_s,
     )
-    options = _engine_options(settings, devices, max(1, int(settings.ray_num_cpus)))
+    options = engine_options(settings, devices, max(1, int(settings.ray_num_cpus)))
     return partial(RayEngine, options=options, pool=pool, key=key)
 
 
-def _engine_options(settings: Settings, devices: tuple[Device, ...], threads: int) -> EngineOptions:
+def engine_options(settings: Settings, devices: tuple[Device, ...], threads: int) -> EngineOptions:
     """Of an engine on devices; those that are shares of the CPU have its `threads` together."""
     shares = sum(device.kind == "cpu" for device in devices)
     return EngineOptions(

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from model.runtime import Device
-from service.assembly import create_loader
+from service.assembly.engines import engine_options
 from service.engine.devices import all_gpus, parse_devices
-from service.engine.options import EngineOptions
 from service.settings import Settings
 
 
@@ -53,10 +52,7 @@ def test_a_gpu_is_asked_for_with_its_number_and_bounds() -> None:
     [("cpu", 0, 8), ("cpu:0,cpu:1", 0, 4), ("cpu:0,cpu:1", 3, 3), ("cuda:0", 0, 8)],
 )
 def test_shares_of_the_cpu_have_its_threads_together(
-    devices: str, asked: int, threads: int, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Path
+    devices: str, asked: int, threads: int
 ) -> None:
-    seen: list[EngineOptions] = []
-    monkeypatch.setattr("service.assembly.engines.available_cpus", lambda: 8)
-    monkeypatch.setattr("service.assembly.engines.Shared", seen.append)
-    create_loader(Settings(bundle=tiny_bundle, devices=devices, intra_op_threads=asked))
-    assert [options.intra_op_threads for options in seen] == [threads]
+    settings = Settings(devices=devices, intra_op_threads=asked)
+    assert engine_options(settings, parse_devices(devices), 8).intra_op_threads == threads
