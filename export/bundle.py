@@ -1,7 +1,6 @@
 """A checkpoint made into a bundle, which exists only if it passed every gate."""
 
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from export.convert import OPSET, convert
 from export.graphs import example_inputs, wrap
 from export.parity import ParityError, TensorParity, as_json, compare
+from export.staging import placing
 from model.build import (
     CheckpointError,
     NetworkConfig,
@@ -85,9 +85,7 @@ def export_bundle(options: ExportOptions) -> Manifest:
         raise CheckpointError(f"{options.checkpoint} lacks parts of the network: it is an ablation")
     gate_set = _gate_set(options, network.input_side)  # before minutes go into graphs
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=options.out.parent) as folder:
-        staging = Path(folder) / "bundle"
-        staging.mkdir()
+    with placing(options.out) as staging:
         report = _write_graphs(network, staging)
         manifest = _manifest(options, config, network, staging)
         write_manifest(staging, manifest)
@@ -96,9 +94,6 @@ def export_bundle(options: ExportOptions) -> Manifest:
             parity["miou"] = _miou_gate(options, network, staging, gate_set)
         text = json.dumps(parity, indent=1)
         (staging / PARITY_FILE).write_text(text + "\n", encoding="utf-8")
-        if options.out.exists():
-            options.out.rename(Path(folder) / "before")
-        staging.rename(options.out)
     return manifest
 
 

@@ -6,9 +6,7 @@ from these files.
 """
 
 import argparse
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from export.staging import replacing
 from export.tiers.sharing import reads_elsewhere
 from model.build.start import HALVED_SUFFIX
 from model.contract import (
@@ -57,7 +56,6 @@ def narrow_bundle(bundle: Path) -> Narrowed:
         model.contract.InvalidBundleError: the directory is no intact bundle, or a tier of it reads
             its weights from the graphs as they are.
     """
-    bundle = bundle.resolve()
     manifest = load_manifest(bundle)
     for precision, tier in manifest.tiers.items():
         if any(
@@ -68,8 +66,7 @@ def narrow_bundle(bundle: Path) -> Narrowed:
                 f"the {precision} tier of {bundle} reads weights of the fp32 graphs: narrow first, "
                 "then make the tier anew"
             )
-    with tempfile.TemporaryDirectory(dir=bundle.parent) as folder:
-        staging = Path(shutil.copytree(bundle, Path(folder, "bundle")))
+    with replacing(bundle) as staging:
         for graph in manifest.graphs.values():
             model = onnx.load(staging / graph.file)
             narrow(model)
@@ -91,8 +88,6 @@ def narrow_bundle(bundle: Path) -> Narrowed:
             raise NarrowingError(
                 f"the largest logit moves by {difference:.1%}, allowed {_MOST_DIFFERENCE:.0%}"
             )
-        bundle.rename(Path(folder, "before"))
-        staging.rename(bundle)
     return Narrowed(_size(manifest.graphs.values()), _size(graphs.values()), difference)
 
 

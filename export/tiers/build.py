@@ -1,12 +1,11 @@
 """Tiers added to a bundle: all that were asked for, or after a failed gate none."""
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from export.staging import replacing
 from export.tiers.calibration import Feeds, collect_feeds
 from export.tiers.fp16 import halve
 from export.tiers.int8 import FLOAT_CONVOLUTIONS, quantise
@@ -69,11 +68,8 @@ def add_tiers(options: TierOptions) -> dict[LoweredPrecision, TierMetrics]:
         model.contract.InvalidBundleError: the directory is no intact bundle.
         model.data.datasets.DatasetError: no class to calibrate on.
     """
-    bundle = options.bundle.resolve()
-    load_manifest(bundle)
-    with tempfile.TemporaryDirectory(dir=bundle.parent) as folder:
-        staging = Path(folder, "bundle")
-        shutil.copytree(bundle, staging)
+    load_manifest(options.bundle)
+    with replacing(options.bundle) as staging:
         write_tiers(
             staging,
             options.precisions,
@@ -92,8 +88,6 @@ def add_tiers(options: TierOptions) -> dict[LoweredPrecision, TierMetrics]:
         for precision, metrics in measured.items():
             _record(staging, precision, metrics.named(options.data))
         load_manifest(staging)
-        bundle.rename(Path(folder, "before"))
-        staging.rename(bundle)
     return measured
 
 
