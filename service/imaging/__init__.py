@@ -1,5 +1,6 @@
 """Untrusted bytes to arrays, and masks to PNG, COCO RLE and polygons."""
 
+from service.imaging.contours import Ring
 from service.imaging.decode import decode_image, decode_mask
 from service.imaging.guided_filter import guided_filter
 from service.imaging.masks import (
@@ -15,7 +16,6 @@ from service.imaging.polygons import encode_polygons
 from service.imaging.regions import (
     Part,
     Region,
-    Ring,
     components,
     cut_ring,
     join_rings,

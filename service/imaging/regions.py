@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Ring = NDArray[np.int32]  # (N, 2) corners x, y; the last joins the first
+from service.imaging.contours import Ring, corner_rings
 
 
 class Region(NamedTuple):
@@ -73,24 +73,9 @@ def join_rings(rings: Sequence[Ring]) -> Ring:
 
 def _trace(part: NDArray[np.bool_], top: int, left: int) -> Region:
     """The region of one part (h, w) that hangs together by edges."""
-    # As in `polygons`: with every pixel doubled, rounding up the traced halves gives corners.
-    height, width = part.shape
-    doubled = cv2.resize(
-        part.view(np.uint8), (2 * width, 2 * height), interpolation=cv2.INTER_NEAREST
-    )
-    contours, hierarchy = cv2.findContours(doubled, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    origin = np.array([left, top], np.int32)
-    rings = [_corners(np.asarray(contour, np.int32)[:, 0, :]) + origin for contour in contours]
-    is_outer = [int(parent) == -1 for parent in np.asarray(hierarchy)[0, :, 3]]
-    (outer,) = (ring for ring, outside in zip(rings, is_outer, strict=True) if outside)
-    holes = (ring for ring, outside in zip(rings, is_outer, strict=True) if not outside)
-    return Region(outer, tuple(holes))
-
-
-def _corners(halves: Ring) -> Ring:
-    outline = (halves + 1) // 2
-    moved = (outline != np.roll(outline, 1, axis=0)).any(axis=1)
-    return np.asarray(outline[moved], np.int32)
+    rings = corner_rings(part, holes=True, top=top, left=left)
+    (outer,) = (ring.corners for ring in rings if not ring.is_hole)
+    return Region(outer, tuple(ring.corners for ring in rings if ring.is_hole))
 
 
 def _joined(ring: Ring, other: Ring) -> Ring:
