@@ -97,7 +97,9 @@ def test_selectors_choose_the_pods_they_mean(overlay: str) -> None:
 
 
 def test_a_drain_is_never_forbidden(overlay: str) -> None:
-    assert one(overlay, "PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    budget = one(overlay, "PodDisruptionBudget")["spec"]
+    assert budget["maxUnavailable"] == 1
+    assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
 def test_no_secret_is_written_down(overlay: str) -> None:
