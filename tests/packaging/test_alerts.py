@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.packaging.manifests import K8S, one
+from tests.packaging.manifests import K8S, NAME, of_kind, one
 from tests.service.processes import serving
 from tests.service.scraping import parse
 from tests.service.tiny_bundle import write_tiny_bundle
@@ -155,6 +155,29 @@ def test_the_operator_is_given_the_same_alerts() -> None:
     written = yaml.safe_load((MONITORING / "prometheusrule.yaml").read_text())
     plain = yaml.safe_load((MONITORING / "rules.yaml").read_text())
     assert written["spec"] == plain, "run `make alerts`"
+
+
+@pytest.mark.kubectl
+@pytest.mark.parametrize("overlay", ["staging", "production"])
+def test_replicas_of_another_overlay_do_not_hide_that_there_are_none_here(overlay: str) -> None:
+    written = one(overlay, "PrometheusRule")
+    made = [rule for group in written["spec"]["groups"] for rule in group["rules"]]
+    queries = {rule["alert"]: rule["expr"].split() for rule in made}
+    expected = {rule["alert"]: rule["expr"].split() for rule in rules()}
+    here = f'absent(up{{job="{NAME}", namespace="{written["metadata"]["namespace"]}"}})'
+    assert queries == expected | {"FssAbsent": here.split()}
+
+
+@pytest.mark.kubectl
+@pytest.mark.parametrize("overlay", ["staging", "production"])
+def test_the_dashboard_has_a_name_that_no_other_has_and_that_stays(overlay: str) -> None:
+    (config,) = (
+        config
+        for config in of_kind(overlay, "ConfigMap")
+        if "grafana_dashboard" in config["metadata"].get("labels", {})
+    )
+    assert config["metadata"]["name"] == f"{NAME}-dashboard"
+    assert config["data"].keys() == {f"{NAME}.json"}
 
 
 @pytest.mark.kubectl

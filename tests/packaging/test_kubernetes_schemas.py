@@ -56,7 +56,9 @@ def _named_in(kustomization: Path) -> set[Path]:
         *content.get("resources", []),
         *content.get("components", []),
         *(patch["path"] for patch in content.get("patches", []) if "path" in patch),
-        *(name for made in generators for name in made.get("files", []) + made.get("envs", [])),
+        *(name for made in generators for name in made.get("envs", [])),
+        # With or without the key that the file is to have.
+        *(name.split("=")[-1] for made in generators for name in made.get("files", [])),
     ]
     return {(kustomization.parent / name).resolve() for name in names}
 
