@@ -8,6 +8,7 @@ from model.build.checkpoint import (
     presence_threshold,
     read_checkpoint,
     write_calibrated,
+    write_checkpoint,
 )
 from model.build.presets import PRESETS, NetworkConfig, build_network
 from model.build.pretrained import PretrainedWeightsError, load_pretrained
@@ -28,4 +29,5 @@ __all__ = [
     "read_checkpoint",
     "restore_network",
     "write_calibrated",
+    "write_checkpoint",
 ]

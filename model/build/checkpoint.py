@@ -34,6 +34,13 @@ def network_state(network: SDAANet, config: NetworkConfig) -> dict[str, Any]:
     return {"config": asdict(config), "network": network.state_dict()}
 
 
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write atomically: a reader finds the old file or the new one, never half of one."""
+    partial = path.with_name(f"{path.name}.partial")
+    torch.save(dict(state), partial)
+    partial.replace(path)
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Load a checkpoint's tensors and plain values, onto the CPU.
 
@@ -94,8 +101,7 @@ def presence_threshold(path: Path) -> float:
 
 def write_calibrated(path: Path, out: Path, record: PresenceRecord) -> None:
     """Write a checkpoint anew with a calibration beside its network."""
-    checkpoint = read_checkpoint(path)
-    torch.save({**checkpoint, "presence": record._asdict()}, out)
+    write_checkpoint(out, read_checkpoint(path) | {"presence": record._asdict()})
 
 
 def _presence_record(checkpoint: Mapping[str, Any]) -> PresenceRecord | None:

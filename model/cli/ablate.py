@@ -2,14 +2,12 @@
 
 import argparse
 import json
-import signal
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
 
 from model.build import CheckpointError, PretrainedWeightsError
+from model.cli.signals import stop_on_signals
 from model.cli.types import integers
 from model.data.datasets import DatasetError
 from model.data.episodes import MIN_AREA
@@ -44,7 +42,7 @@ def main(args: argparse.Namespace) -> int:
     try:
         groups = comparisons(args.shots)
         variants = _chosen(groups, args.rows)
-        results = run_ablation(_trial(args), variants, args.seeds, _until_signalled())
+        results = run_ablation(_trial(args), variants, args.seeds, stop_on_signals())
     except _ERRORS as exc:
         print(exc, file=sys.stderr)
         return 2
@@ -81,17 +79,6 @@ def _trial(args: argparse.Namespace) -> Trial:
         episodes=args.episodes,
         min_area=args.min_area,
     )
-
-
-def _until_signalled() -> Callable[[], bool]:
-    stopped: list[int] = []
-
-    def stop(number: int, _: FrameType | None) -> None:
-        stopped.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    return lambda: bool(stopped)
 
 
 def _write(

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from model.build import CheckpointError, network_state, restore_network
+from model.build import CheckpointError, network_state, restore_network, write_checkpoint
 from model.contract import InvalidBundleError, Manifest
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
@@ -38,10 +37,8 @@ def main(args: argparse.Namespace) -> int:
         print(exc, file=sys.stderr)
         return 2
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    partial = args.out.with_name(f"{args.out.name}.partial")
     state = network_state(network, config) | {"presence": presence._asdict()}
-    torch.save(state | _progress(runtime.manifest), partial)
-    partial.replace(args.out)
+    write_checkpoint(args.out, state | _progress(runtime.manifest))
     manifest = runtime.manifest
     print(f"{manifest.model}, {config.input_side} px, threshold {manifest.threshold}: {args.out}")
     return 0

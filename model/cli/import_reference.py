@@ -5,9 +5,7 @@ import sys
 from pathlib import Path
 from typing import get_args
 
-import torch
-
-from model.build import CheckpointError, network_state
+from model.build import CheckpointError, network_state, write_checkpoint
 from model.build.reference import (
     TrainingSet,
     import_reference,
@@ -38,9 +36,7 @@ def main(args: argparse.Namespace) -> int:
         print(f"{args.file}: {exc}", file=sys.stderr)
         return 2
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    partial = args.out.with_name(f"{args.out.name}.partial")
-    torch.save(network_state(network, config), partial)
-    partial.replace(args.out)
+    write_checkpoint(args.out, network_state(network, config))
     backbone = sum(name.startswith("layer") for name in state)
     print(
         f"{len(state)} tensors mapped ({backbone} of the backbone, {len(state) - backbone} behind "

@@ -1,12 +1,11 @@
 """`python -m model train`."""
 
 import argparse
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from model.build import CheckpointError, PretrainedWeightsError
+from model.cli.signals import stop_on_signals
 from model.data.datasets import DatasetError
 from model.training import (
     ConfigError,
@@ -53,13 +52,7 @@ def main(args: argparse.Namespace) -> int:
         print("--minutes must be above 0", file=sys.stderr)
         return 2
     repeat_sums()
-    stopped: list[int] = []
-
-    def stop(number: int, _: FrameType | None) -> None:
-        stopped.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    stopped = stop_on_signals()
     try:
         with take_place(args.device) as place:
             run = _start(args, place)
@@ -67,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
                 given = len(tuple(run.network.parameters()))
                 bundles = ", ".join(str(bundle) for bundle in run.config.start)
                 print(f"{len(run.started)} of {given} tensors start from {bundles}")
-            run.train(lambda: bool(stopped))
+            run.train(stopped)
     except (
         ConfigError,
         PlaceError,

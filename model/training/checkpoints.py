@@ -3,10 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from model.build import CheckpointError, NetworkConfig, network_state, read_checkpoint
+from model.build import (
+    CheckpointError,
+    NetworkConfig,
+    network_state,
+    read_checkpoint,
+    write_checkpoint,
+)
 from model.nets import SDAANet
 
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -22,7 +27,7 @@ def save_checkpoint(
     generators: Tensor,
     progress: dict[str, Any],
 ) -> None:
-    """Write atomically: a reader finds the old file or the new one, never half of one.
+    """Write a run's checkpoint, atomically.
 
     The entry `network` is the averaged one, which is what evaluation and export use. `generators`
     are those of all processes, see `model.training.place.Place.generator_states`.
@@ -34,9 +39,7 @@ def save_checkpoint(
         "rng": generators,
         "progress": progress,
     }
-    temporary = folder / f"{CHECKPOINT_FILE}.partial"
-    torch.save(state, temporary)
-    temporary.replace(folder / CHECKPOINT_FILE)
+    write_checkpoint(folder / CHECKPOINT_FILE, state)
 
 
 def read_run(folder: Path) -> dict[str, Any]:
