@@ -1,7 +1,6 @@
 """Logits of one image to one label a pixel, and the figures of each class."""
 
 import base64
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from model.contract import upsample_logits
 from service.imaging import bounding_box, encode_png_mask, encode_polygons, encode_rle
 from service.schemas import ClassResult, ImageResult, Output, RleMask
+from service.sessions.logits import logit, sigmoid
 from service.sessions.mosaic import NearLogits, TiledLogits
 
 MaskValue = RleMask | str | list[list[float]]
@@ -97,23 +97,11 @@ def _describe(
         class_name=answer.name,
         present=answer.present,
         presence=answer.presence,
-        score=float(_sigmoid(inside).mean(dtype=np.float64)) if inside.size else 0.0,
+        score=float(sigmoid(inside).mean(dtype=np.float64)) if inside.size else 0.0,
         area=inside.size,
         bbox=bounding_box(mask),
         mask=encode(mask),
     )
-
-
-def logit(probability: float) -> float:
-    """The inverse of the sigmoid; infinite at 0 and 1."""
-    if probability in (0.0, 1.0):
-        return math.inf if probability else -math.inf
-    return math.log(probability) - math.log1p(-probability)
-
-
-def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    # By way of tanh, which saturates where exp would overflow.
-    return np.float32(0.5) * (1 + np.tanh(logits / 2))
 
 
 def _rle(mask: NDArray[np.bool_]) -> RleMask:

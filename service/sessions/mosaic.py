@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model.contract import resize_image, upsample_logits
 from model.runtime import Window
 from service.imaging import guided_filter
+from service.sessions.logits import sigmoid
 from service.sessions.tiles import Grid
 
 _UNSURE = 0.02  # probability below which a tile says nothing that would be seen
@@ -60,14 +61,14 @@ class TiledLogits(NamedTuple):
         weights = product(self.grid.rows.weights(), self.grid.columns.weights())
         answers = zip(self.grid.boxes(), weights, self.logits, self.presence, strict=True)
         for box, (row, column), logits, presence in answers:
-            if presence >= self.least_presence and _probability(logits.max()) > _UNSURE:
+            if presence >= self.least_presence and sigmoid(logits.max()) > _UNSURE:
                 yield box, np.outer(row, column), logits
 
     def _refined(self, tile: NDArray[np.uint8], logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities (S, S) of a tile, their edges within a cell moved to those of its image."""
         side = self.input_side
         seen = resize_image(np.ascontiguousarray(tile), side)
-        soft = _probability(upsample_logits(logits, side, side))
+        soft = sigmoid(upsample_logits(logits, side, side))
         return guided_filter(seen, soft, max(1, side // len(logits)))
 
 
@@ -96,7 +97,3 @@ class NearLogits(NamedTuple):
             full[window.slices] = np.where(twice, np.maximum(before, near), near)
             shown[window.slices] = True
         return full
-
-
-def _probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.float32(0.5) * (1 + np.tanh(logits / 2))

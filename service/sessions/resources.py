@@ -13,6 +13,10 @@ from service.sessions.pixel_gate import PixelGate
 from service.sessions.pool import CodecPool
 from service.stores import SessionStore, ShotSpec
 
+# Parts of images that the engine is asked about together. Few, so that the requests of others come
+# in between: every such batch queues anew behind them.
+IMAGES_AT_ONCE = 8
+
 
 @dataclass(frozen=True)
 class Resources:

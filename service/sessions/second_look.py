@@ -14,14 +14,12 @@ from model.contract import SupportSet, upsample_logits
 from model.runtime import Window, find_windows
 from service.engine import ImageU8
 from service.sessions.decoded import QueryImage
-from service.sessions.labelling import logit
+from service.sessions.logits import logit
 from service.sessions.mosaic import NearLogits
-from service.sessions.resources import ModelResources
+from service.sessions.resources import IMAGES_AT_ONCE, ModelResources
 from service.sessions.uploads import read_windows
 from service.telemetry import stage
 
-# Few, so that the requests of others come in between: every batch queues anew behind them.
-_BATCH = 8
 _MOST_OF_AN_IMAGE = 8  # windows of all its classes; what is smallest gains most
 _MOST_SHIFT = 1.0  # of the logit of a presence
 _SURE = 1e-6  # how near to 0 or 1 a presence is taken to be at most
@@ -176,9 +174,9 @@ async def _ask(
 ) -> Mapping[tuple[int, str], Sequence[_Glance]]:
     """By image and class, what each window shows."""
     seen: defaultdict[tuple[int, str], list[_Glance]] = defaultdict(list)
-    for start in range(0, len(looks), _BATCH):
+    for start in range(0, len(looks), IMAGES_AT_ONCE):
         by_class: defaultdict[str, list[int]] = defaultdict(list)
-        for number, look in enumerate(looks[start : start + _BATCH], start=start):
+        for number, look in enumerate(looks[start : start + IMAGES_AT_ONCE], start=start):
             by_class[look.name].append(number)
         asked = [
             asyncio.ensure_future(

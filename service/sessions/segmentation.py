@@ -14,7 +14,8 @@ from service.errors import NotAcceptableError
 from service.imaging import encode_label_map
 from service.schemas import ImageResult, SegmentForm, SegmentResponse
 from service.sessions.decoded import QueryImage
-from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels, logit
+from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels
+from service.sessions.logits import logit
 from service.sessions.mosaic import TiledLogits
 from service.sessions.resources import ModelResources, Resources
 from service.sessions.scale import Seen, tile_sides, tile_view

@@ -11,12 +11,10 @@ from model.contract import SupportSet, resize_image
 from service.engine import Answers, ImageU8
 from service.errors import DeadlineExceededError
 from service.sessions.mosaic import TiledLogits
-from service.sessions.resources import ModelResources
+from service.sessions.resources import IMAGES_AT_ONCE, ModelResources
 from service.sessions.scale import tile_view
 from service.sessions.tiles import Grid
 
-# Few, so that the requests of others come in between: every batch queues anew behind them.
-_BATCH = 8
 # Costs are learned of images alone as well, which take up to so many times as long as in batches.
 _MOST_GAIN = 3.0
 
@@ -95,10 +93,9 @@ async def _ask(
     """Logits (T, P, h, h) and presence (T, P) of all tiles."""
     boxes = list(grid.boxes())
     answers: list[Answers] = []
-    for start in range(0, len(boxes), _BATCH):
-        cut = partial(
-            _cut, image, boxes[start : start + _BATCH], resources.engine.manifest.input_side
-        )
+    for start in range(0, len(boxes), IMAGES_AT_ONCE):
+        part = boxes[start : start + IMAGES_AT_ONCE]
+        cut = partial(_cut, image, part, resources.engine.manifest.input_side)
         tiles = await resources.pool.run(cut)
         answers.append(await resources.engine.segment(tiles, classes))
     return Answers(*(np.concatenate(parts) for parts in zip(*answers, strict=True)))

@@ -21,8 +21,8 @@ from service.sessions.pixel_gate import PixelGate
 
 Pixel = TypeVar("Pixel", np.uint8, np.bool_)
 
-_TINY_SHARE = 0.0005  # as of a report's `nearly_empty_mask`
-_HUGE_SHARE = 0.9
+# Shares of an image; a mask that marks less or more is warned of.
+NEARLY_EMPTY, NEARLY_FULL = 0.0005, 0.9
 
 
 class View(NamedTuple):
@@ -202,8 +202,8 @@ def _check_mask(shape: tuple[int, ...], share: float, height: int, width: int) -
 
 
 def _warnings(share: float, position: int) -> tuple[str, ...]:
-    if share < _TINY_SHARE:
+    if share < NEARLY_EMPTY:
         return (f"masks[{position}]: the object covers under 0.05 % of the image",)
-    if share > _HUGE_SHARE:
+    if share > NEARLY_FULL:
         return (f"masks[{position}]: the mask covers over 90 % of the image; is it inverted?",)
     return ()

@@ -9,9 +9,10 @@ from service.schemas import ReportCard, ReportWarning, ShotReport, WarningCode
 from service.sessions.judging.rows import Judgement, read_rows
 from service.sessions.judging.score import Kind, Suspicion, suspicions
 from service.sessions.judging.threshold import calibrated_threshold
+from service.sessions.uploads import NEARLY_EMPTY, NEARLY_FULL
 
 _FLAGGED = 0.5
-_NEARLY_EMPTY, _TINY, _NEARLY_FULL = 0.0005, 0.005, 0.9  # shares of the image
+_TINY = 0.005  # share of the image
 _MOSTLY_BORDER = 0.75  # of the border: such a mask is hardly the object
 _ALL_SIDES = 4
 _LOW_IOU = 0.3
@@ -100,11 +101,11 @@ def _warn(shot: int, judged: Judgement, suspect: Suspicion | None) -> Iterator[R
 def _mask_codes(judged: Judgement) -> Iterator[WarningCode]:
     """What the mask alone shows."""
     area = judged.signals.area
-    if area < _NEARLY_EMPTY:
+    if area < NEARLY_EMPTY:
         yield "nearly_empty_mask"
     elif area < _TINY:
         yield "tiny_mask"
-    elif area > _NEARLY_FULL:
+    elif area > NEARLY_FULL:
         yield "nearly_full_mask"
     if judged.sides == _ALL_SIDES:
         yield "touches_every_border"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import SupportPrototype, upsample_logits
+from service.sessions.logits import sigmoid
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(2, 19))  # 0.10, 0.15 … 0.90
 
@@ -181,8 +182,7 @@ def _on_grid(pixels: Float) -> Float:
 
 def _chance(logits: Float) -> Float:
     """Probabilities (128, 128) of logits (h, h)."""
-    upsampled = upsample_logits(logits, _SIDE, _SIDE)
-    return np.asarray(0.5 * (1 + np.tanh(upsampled / 2)), np.float32)
+    return sigmoid(upsample_logits(logits, _SIDE, _SIDE))
 
 
 def _border_share(mask: Bool) -> float:
