@@ -133,6 +133,11 @@ class Playground:
         """By one of the buttons at its foot."""
         self.click(f"dialog.editor .actions button[value='{choice}']")
 
+    def answer(self, value: str) -> None:
+        """Of the page's question: `yes` or `no`."""
+        self.click(f"dialog.question button[value='{value}']")
+        self.until(lambda: not self.all("dialog.question"))
+
     def tool(self, name: str) -> None:
         self.click(f"dialog.editor .toolbar button[value='{name}']")
 

@@ -52,8 +52,28 @@ def test_brush_eraser_undo_and_redo(easel: Playground) -> None:
     assert amount(easel) == 0
     easel.press("y", "y")
     assert amount(easel) == pytest.approx(rubbed, rel=CURSOR)
+    easel.press(Keys.ESCAPE, Keys.ESCAPE)  # the question, and no answer to it
+    assert amount(easel) == pytest.approx(rubbed, rel=CURSOR)
     easel.press(Keys.ESCAPE)
+    easel.answer("yes")
+    assert not easel.all("dialog.editor[open]")
     assert easel.texts("#register-hint") == ["1 image still to paint."]
+
+
+@pytest.mark.parametrize("way", ["done", "brush"])
+def test_an_open_polygon_is_closed_by_what_comes_next(easel: Playground, way: str) -> None:
+    easel.tool("polygon")
+    easel.tap((0.2, 0.2), (0.8, 0.2), (0.8, 0.8))
+    easel.tool("pan")
+    easel.tool("polygon")
+    easel.tap((0.2, 0.8))
+    if way == "brush":
+        easel.tool("brush")
+        assert amount(easel) > 1000
+        easel.click(".editor header [aria-label='Close without keeping']")
+        easel.answer("no")
+    easel.close_editor("done")
+    assert easel.texts("#register-hint") == ["Give the class a name."]
 
 
 def test_polygon_is_filled_and_an_outline_can_be(easel: Playground) -> None:

@@ -1,5 +1,6 @@
 /** The dialog in which a mask is painted. */
 
+import { ask } from "./ask.js";
 import { h } from "./dom.js";
 import { Easel } from "./easel.js";
 import { History } from "./history.js";
@@ -21,6 +22,14 @@ const HINTS = {
   fill: "Draw an outline with the brush, then click inside it.",
   pan: "Drag the picture. Two fingers do it with any tool.",
 };
+const LEAVING = {
+  title: "Drop what you have painted?",
+  text: "Closed now, this image stays as it was.",
+  yes: "Drop it",
+  no: "Go on painting",
+};
+// These do not end a polygon that is being drawn: it may reach beyond the screen.
+const BESIDE_POLYGON = new Set(["polygon", "pan"]);
 const NUDGE = 8;
 const ZOOM = 1.3;
 
@@ -32,7 +41,7 @@ export class Editor {
     this.dialog.addEventListener("keydown", (event) => this.#key(event));
     this.dialog.addEventListener("cancel", (event) => {
       event.preventDefault();
-      if (!this.pointing?.cancelPolygon()) this.#close(null);
+      this.#cancel();
     });
     new ResizeObserver(() => this.#resize()).observe(this.stage);
   }
@@ -121,7 +130,7 @@ export class Editor {
   }
 
   #select(tool) {
-    if (tool !== "polygon") this.pointing.cancelPolygon();
+    if (!BESIDE_POLYGON.has(tool)) this.pointing.closePolygon();
     this.tool = tool;
     for (const button of this.tools.children) button.setAttribute("aria-pressed", String(button.value === tool));
     this.hint.textContent = HINTS[tool];
@@ -129,6 +138,11 @@ export class Editor {
   }
 
   #key(event) {
+    // Not left to the browser, which closes a dialog without asking the second time.
+    if (event.key === "Escape") {
+      event.preventDefault();
+      return this.#cancel();
+    }
     if (event.target.matches("input")) return;
     if (event.target === this.canvas && this.#steer(event)) return event.preventDefault();
     const command = SHORTCUTS.find((each) => each.matches(event))?.command;
@@ -170,7 +184,18 @@ export class Editor {
     this.easel.refresh();
   }
 
+  /** Gives up the polygon that is open, or else the painting. */
+  #cancel() {
+    if (!this.pointing.cancelPolygon()) this.#leave();
+  }
+
+  async #leave() {
+    const painted = this.history.done.length > 0 || this.easel.corners.length > 0;
+    if (!painted || (await ask(LEAVING))) this.#close(null);
+  }
+
   #close(choice) {
+    if (choice) this.pointing.closePolygon();
     const { base, photo } = this.task;
     const { width, height } = photo;
     const result = choice && { choice, bits: rasterise(base, this.history.done, width, height) };
@@ -204,7 +229,7 @@ export class Editor {
     return h("dialog", { class: "editor", "aria-labelledby": "editor-title" },
       h("header", {}, h("span", { class: "swatch" }), this.title,
         button("help", "help", "Keyboard shortcuts (?)"),
-        h("button", { type: "button", class: "tool", "aria-label": "Close without keeping", title: "Close (Esc)", onclick: () => this.#close(null) }, icon("close"))),
+        h("button", { type: "button", class: "tool", "aria-label": "Close without keeping", title: "Close (Esc)", onclick: () => this.#leave() }, icon("close"))),
       h("div", { class: "toolbar" }, this.tools,
         h("label", { class: "size" }, h("span", {}, "Size"), this.size),
         h("div", { class: "tools", role: "group", "aria-label": "Changes" }, this.undo, this.redo,

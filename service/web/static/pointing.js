@@ -41,6 +41,7 @@ export class Pointing {
     else if (tool !== "pan") painter.commit(this.#newStroke(point));
   }
 
+  /** Two corners are none, and are dropped. */
   closePolygon() {
     const points = this.easel.corners;
     this.easel.corners = [];
