@@ -134,6 +134,37 @@ def test_a_shot_that_is_added_after_a_lost_answer_goes_by_itself(
     assert added["key"] != lost["key"]
 
 
+def test_samples_take_the_place_of_own_shots_only_if_asked_to(
+    page: Playground, tmp_path: Path
+) -> None:
+    page.click(".intro .try-sample")
+    page.until(lambda: len(page.all(".shot")) == 3)
+    page.click(".intro .try-sample")
+    page.until(lambda: len(page.all(".card")) == 10)
+    assert len(page.all(".shot")) == 3
+    add(page, scene_file(tmp_path, "own.png")[0])
+    page.click(".intro .try-sample")
+    page.answer("no")
+    assert len(page.all(".shot")) == 4
+    assert len(page.all(".card")) == 10
+    page.click(".intro .try-sample")
+    page.answer("yes")
+    page.until(lambda: len(page.all(".shot")) == 3)
+
+
+def test_replacing_is_meant_for_one_class(page: Playground, tmp_path: Path) -> None:
+    path, _ = scene_file(tmp_path, "support.png")
+    show(page, path, "first")
+    show(page, path, "second")
+    page.type("#class-name", "first")
+    page.click("#replace")
+    # The dialog of the system would stay.
+    page.driver.execute_script("document.getElementById('shot-files').click = () => {}")
+    page.click("[aria-label='Add shots: second']")
+    assert page.one("#register").text == "Add to second"
+    assert not page.one("#replace").is_selected()
+
+
 def test_shots_that_are_added_leave_the_fit_of_a_class(page: Playground, tmp_path: Path) -> None:
     add(page, scene_file(tmp_path, "first.png")[0])
     page.type("#class-name", "thing")

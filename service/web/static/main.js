@@ -78,7 +78,7 @@ async function trySample(button) {
   button.disabled = true;
   await attempt(async () => {
     const [supports, queries] = await Promise.all([sampleShots(), sampleQueries()]);
-    shots.fill(SAMPLE_CLASS, supports);
+    if (!(await shots.fill(SAMPLE_CLASS, supports))) return;
     for (const photo of queries) finder.add(photo);
     byId("register").focus({ preventScroll: true });
   });

@@ -1,5 +1,6 @@
 /** Step 1: photographs, a mask for each, a name, and off they go. */
 
+import { ask } from "./ask.js";
 import { byId, count, h, keyed } from "./dom.js";
 import { icon } from "./icons.js";
 import { takeFiles } from "./intake.js";
@@ -13,7 +14,8 @@ const CAMERA_WORDS = new Set(["img", "image", "dsc", "dscn", "photo", "picture",
 
 /**
  * The shots that are not registered yet.
- * @typedef {{key: number, photo: import("./photo.js").Photo, rle: Object|null}} Shot
+ * @typedef {{key: number, photo: import("./photo.js").Photo, rle: Object|null, sample: boolean}} Shot
+ *     a sample is one only until somebody paints on it.
  */
 export class Shots {
   /**
@@ -45,23 +47,26 @@ export class Shots {
     if (added.length) await this.#paintAll(added);
   }
 
-  /** Shots whose masks are there already. */
-  fill(name, shots) {
+  /** Samples in the place of all shots; whether they are: a person may want to keep their own. */
+  async fill(name, samples) {
+    const own = this.shots.filter((shot) => !shot.sample).length;
+    if (own && !(await ask(replacing(own)))) return false;
     this.name.value = name;
     this.shots = [];
-    for (const { photo, rle } of shots) this.#keep(photo, rle);
-    this.render();
+    for (const { photo, rle } of samples) this.#keep(photo, rle, true);
+    this.#renamed();
+    return true;
   }
 
   /** Start on more shots of a class. */
   addTo(name) {
     this.name.value = name;
-    this.render();
+    this.#renamed();
     byId("shot-files").click();
   }
 
-  #keep(photo, rle) {
-    const shot = { key: this.keys++, photo, rle };
+  #keep(photo, rle, sample = false) {
+    const shot = { key: this.keys++, photo, rle, sample };
     this.shots.push(shot);
     return shot;
   }
@@ -92,7 +97,7 @@ export class Shots {
   }
 
   #repaint(shot, rle) {
-    shot.rle = rle;
+    Object.assign(shot, { rle, sample: false });
     // Registered meanwhile, but by the mask it had.
     if (!this.shots.includes(shot)) this.shots.push(shot);
     this.render();
@@ -192,6 +197,13 @@ export class Shots {
     this.render();
   }
 }
+
+const replacing = (own) => ({
+  title: "Replace your images?",
+  text: `${count(own, "image")} of your own ${own === 1 ? "is" : "are"} not registered yet. The samples would take ${own === 1 ? "its" : "their"} place.`,
+  yes: "Use the samples",
+  no: "Keep mine",
+});
 
 /** The same picture once more; a canvas can be in one place only. */
 export function copy(canvas) {
