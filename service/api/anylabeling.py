@@ -17,7 +17,7 @@ from service.api.json_body import read_json
 from service.api.negotiation import JSON
 from service.errors import InvalidRequestError, SessionNotFoundError
 from service.labelling_tools import to_shapes
-from service.schemas import SegmentForm, SegmentResponse
+from service.schemas import Probability, SegmentForm, SegmentResponse
 from service.sessions import Resources, describe_session, segment
 
 # No part of the service's own API.
@@ -32,12 +32,10 @@ _WIDGETS = (
     ("toggle_preserve_existing_annotations", False),
 )
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-
 
 class _Params(BaseModel):
-    conf_threshold: Share = 0.0
-    epsilon_factor: Share = 0.001
+    conf_threshold: Probability = 0.0
+    epsilon_factor: Probability = 0.001
 
 
 class _Predict(BaseModel):

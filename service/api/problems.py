@@ -12,12 +12,11 @@ from starlette.routing import Match
 from service.api.validation_errors import invalid_fields
 from service.errors import InvalidFieldsError, ServiceError
 from service.schemas import FieldProblem, Problem
-from service.telemetry import current_request_id, note_problem
+from service.telemetry import HTTP_METHODS, current_request_id, note_problem
 
 _log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 def install_error_handler(app: FastAPI) -> None:
@@ -38,7 +37,7 @@ def _allowed_methods(request: Request) -> list[str]:
     asked = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
     return [
         method
-        for method in _METHODS
+        for method in HTTP_METHODS
         if any(
             route.matches({**asked, "method": method})[0] is Match.FULL
             for route in request.app.routes

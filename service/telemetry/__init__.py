@@ -12,7 +12,7 @@ from service.telemetry.job_metrics import JobMetrics
 from service.telemetry.logs import configure_logging
 from service.telemetry.metrics import CountedStore, Metrics
 from service.telemetry.problem_code import collect_problem, note_problem
-from service.telemetry.record import RequestRecord, known_method
+from service.telemetry.record import HTTP_METHODS, RequestRecord, known_method
 from service.telemetry.timing import (
     StageTimes,
     add_stage,
@@ -22,6 +22,7 @@ from service.telemetry.timing import (
 )
 
 __all__ = [
+    "HTTP_METHODS",
     "CountedStore",
     "EngineMetrics",
     "JobMetrics",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from service.telemetry.timing import StageTimes
 
 OTHER_METHOD = "_OTHER"
-_METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+HTTP_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class RequestRecord(NamedTuple):
@@ -27,4 +27,4 @@ class RequestRecord(NamedTuple):
 
 def known_method(method: str) -> str:
     """The method itself if HTTP knows it: a client may send any token, and it would be a label."""
-    return method if method in _METHODS else OTHER_METHOD
+    return method if method in HTTP_METHODS else OTHER_METHOD
