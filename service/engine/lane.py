@@ -71,16 +71,12 @@ class Lane(Generic[Payload, Result]):
 
         Drops what nobody waits for any more.
         """
-        self.queue = [job for job in self.queue if not job.future.cancelled()]
-        waiting = [job.waiting for job in self.queue]
-        found = collate(waiting, now=now, sizes=self.sizes, max_wait_s=self.max_wait_s)
+        found = self._collate(now)
         return now if found.batch or found.expired else found.wake_at
 
     def take(self, now: float) -> list[Job[Payload, Result]]:
         """The jobs to run together now; answers what is too late, drops what nobody waits for."""
-        self.queue = [job for job in self.queue if not job.future.cancelled()]
-        waiting = [job.waiting for job in self.queue]
-        found: Collation = collate(waiting, now=now, sizes=self.sizes, max_wait_s=self.max_wait_s)
+        found = self._collate(now)
         batch = [self.queue[i] for i in found.batch]
         late = [self.queue[i] for i in found.expired]
         gone = {*found.expired, *found.batch}
@@ -108,6 +104,12 @@ class Lane(Generic[Payload, Result]):
             job.done_at = clock()
             job.future.set_result(result)
         return None
+
+    def _collate(self, now: float) -> Collation:
+        """What to do with the queue, once what nobody waits for any more is dropped from it."""
+        self.queue = [job for job in self.queue if not job.future.cancelled()]
+        waiting = [job.waiting for job in self.queue]
+        return collate(waiting, now=now, sizes=self.sizes, max_wait_s=self.max_wait_s)
 
     def _run_checked(self, jobs: Sequence[Job[Payload, Result]]) -> Sequence[Result]:
         results = self.run([job.payload for job in jobs])
