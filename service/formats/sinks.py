@@ -1,9 +1,12 @@
 """Where a dataset is written: a folder, or one zip file."""
 
+import shutil
 import zipfile
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
+
+_CHUNK = 1024 * 1024
 
 
 class Sink(Protocol):
@@ -27,8 +30,7 @@ class FolderSink:
 
     def copy(self, path: str, source: IO[bytes]) -> None:
         with self._place(path).open("wb") as target:
-            while chunk := source.read(_CHUNK):
-                target.write(chunk)
+            shutil.copyfileobj(source, target, _CHUNK)
 
     def _place(self, path: str) -> Path:
         target = self._folder / path
@@ -47,8 +49,7 @@ class ZipSink:
 
     def copy(self, path: str, source: IO[bytes]) -> None:
         with self._zip.open(path, "w", force_zip64=True) as target:
-            while chunk := source.read(_CHUNK):
-                target.write(chunk)
+            shutil.copyfileobj(source, target, _CHUNK)
 
     def __enter__(self) -> Self:
         return self
@@ -60,6 +61,3 @@ class ZipSink:
         trace: TracebackType | None,
     ) -> None:
         self._zip.close()
-
-
-_CHUNK = 1024 * 1024
