@@ -9,7 +9,7 @@ _MAX_BATCH = 8
 _LAUNCH_MS = 1.0
 
 
-class Network(NamedTuple):
+class NetworkCosts(NamedTuple):
     """Giga floating-point operations, 2 for a multiply-add, and bytes of a typical shot."""
 
     encode: float
@@ -21,8 +21,8 @@ class Network(NamedTuple):
 # r50: counted by hand at 473 px, 67 + 108 to stage 4, 104 a class; the prior of a shot is
 # 3600 positions x 700 tokens x 2048 channels. lite: counted by torch's FlopCounterMode at 337 px.
 NETWORKS = {
-    "lite": Network(2.92, 2.34, 0.023, 31_350.0),
-    "r50": Network(175.0, 104.0, 10.3, 2_900_000.0),
+    "lite": NetworkCosts(2.92, 2.34, 0.023, 31_350.0),
+    "r50": NetworkCosts(175.0, 104.0, 10.3, 2_900_000.0),
 }
 # TFLOP/s of dense fp16 by the makers' data sheets.
 PEAK_TFLOPS = {"t4": 65.0, "l4": 121.0, "a10": 125.0, "a100": 312.0, "h100": 989.0, "h200": 989.0}

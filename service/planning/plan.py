@@ -53,7 +53,7 @@ class StorePlan(_Part):
     limited_by: str
 
 
-class Network(_Part):
+class Traffic(_Part):
     """Bytes a second between clients and replicas."""
 
     in_bytes_s: float
@@ -67,7 +67,7 @@ class Plan(_Part):
     profile: Profile
     fleet: Fleet
     store: StorePlan
-    network: Network
+    network: Traffic
 
 
 def make_plan(workload: Workload, profile: Profile) -> Plan:
@@ -78,7 +78,7 @@ def make_plan(workload: Workload, profile: Profile) -> Plan:
     """
     fleet = _fleet(workload, profile)
     answers = workload.images * workload.classes * profile.wire.answer_bytes
-    network = Network(
+    network = Traffic(
         in_bytes_s=workload.rps * workload.images * profile.wire.image_bytes,
         out_bytes_s=workload.rps * answers,
     )
