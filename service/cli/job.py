@@ -14,11 +14,11 @@ from service.cli.choices import (
     Formats,
     Mode,
     ThresholdText,
+    Url,
     chosen,
     threshold_of,
 )
 from service.cli.failure import CommandError, asking
-from service.cli.register import Url
 
 if TYPE_CHECKING:
     from service.client import Job, JobResponse

@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.choices import ADAPT, AdaptChoice
+from service.cli.choices import ADAPT, AdaptChoice, Url
 from service.cli.failure import USAGE, CommandError, asking
 
 if TYPE_CHECKING:
     from service.client import ImageLike, MaskLike
 
     Shots = tuple[list[ImageLike], list[MaskLike]]
-
-Url = Annotated[
-    str | None,
-    typer.Option(help="Of the service; else FSS_CLIENT_URL, else http://127.0.0.1:8000."),
-]
 
 
 def register(

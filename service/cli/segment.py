@@ -15,12 +15,12 @@ from service.cli.choices import (
     Formats,
     Mode,
     ThresholdText,
+    Url,
     chosen,
     threshold_of,
 )
 from service.cli.failure import FAILED, USAGE, CommandError, asking
 from service.cli.left_out import results_in, written_images
-from service.cli.register import Url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
