@@ -243,6 +243,8 @@ class Settings(BaseSettings):
     """Of the images of all jobs."""
     jobs_max_owner: Annotated[int, Field(ge=1, le=100_000)] = 100
     """Jobs of one API key."""
+    jobs_max_owner_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * MIB
+    """Of the images of all jobs of one API key."""
     jobs_stall_s: Seconds = 30.0
     """Without progress in the arrival of a body that makes a job, however long it takes."""
     jobs_ttl_s: Annotated[float, Field(gt=0, le=366 * 24 * 3600, allow_inf_nan=False)] = 604800.0

@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import IO, Annotated, Any
 
@@ -49,7 +49,7 @@ Desk = Annotated[JobDesk, Depends(_desk)]
     "",
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=upload(JobForm),
-    responses=problems(400, 404, 409, 413, 415),
+    responses=problems(400, 404, 409, 413, 415, 504),
 )
 async def post_job(request: Request, context: Context, desk: Desk, owner: Owner) -> JobResponse:
     """Segment images, a zip or a folder of them; the classes are those the session has now."""
@@ -100,7 +100,7 @@ async def get_events(
     An event's id is the number of images finished; with `Last-Event-ID` what is older is left out.
     """
     await desk.get(job_id, owner)
-    release = desk.watches.begin(owner)
+    release = desk.streams.take(owner)
     seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
     events = _while(release, _events(desk, context, job_id, owner, seen))
     weakref.finalize(events, release)  # where the client goes before it begins
@@ -122,15 +122,22 @@ async def post_resume(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
 
 
 @router.get(
-    "/{job_id}/results", response_class=StreamingResponse, responses=_ZIP | problems(404, 409)
+    "/{job_id}/results", response_class=StreamingResponse, responses=_ZIP | problems(404, 409, 429)
 )
 async def get_results(request: Request, job_id: str, desk: Desk, owner: Owner) -> StreamingResponse:
     """A zip of what is done, in the formats the job was made with."""
-    with _written():
-        async with unless(partial(disconnected, request.receive), ClientDisconnect):
-            results = await desk.results(job_id, owner)
+    release = desk.downloads.take(owner)
+    try:
+        with _written():
+            async with unless(partial(disconnected, request.receive), ClientDisconnect):
+                results = await desk.results(job_id, owner)
+    except BaseException:
+        release()
+        raise
+    chunks = _chunks(results, release)
+    weakref.finalize(chunks, release)  # where the client goes before it begins
     headers = {"Content-Disposition": 'attachment; filename="results.zip"'}
-    return StreamingResponse(_chunks(results), media_type="application/zip", headers=headers)
+    return StreamingResponse(chunks, media_type="application/zip", headers=headers)
 
 
 @router.delete("/{job_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
@@ -170,7 +177,8 @@ async def _events(
         await asyncio.sleep(_POLL_S)
 
 
-def _chunks(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
+def _chunks(file: IO[bytes], release: Callable[[], None]) -> Iterator[bytes]:
+    with file, ExitStack() as stack:
+        stack.callback(release)
         while chunk := file.read(_CHUNK):
             yield chunk

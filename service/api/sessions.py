@@ -41,7 +41,7 @@ async def delete_class(key: PathKey, name: ClassName, resources: UseCaseResource
     await resources.store.delete_class(key, name)
 
 
-@router.get("/{session_id}/classes/{name:path}/report", responses=problems(404))
+@router.get("/{session_id}/classes/{name:path}/report", responses=problems(404, 409))
 async def get_report(key: PathKey, name: ClassName, resources: UseCaseResources) -> ReportCard:
     """The report card of a class: what its shots say of each other."""
     return await describe_class(resources, key, name)

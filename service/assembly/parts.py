@@ -124,6 +124,11 @@ def create_jobs(
         JobRunner(store, resources, images, metrics, ttl_s=settings.jobs_ttl_s),
         resources,
         folders,
-        Room(store, max_jobs=settings.jobs_max_owner, max_bytes=settings.jobs_max_total_bytes),
+        Room(
+            store,
+            max_jobs=settings.jobs_max_owner,
+            max_owner_bytes=settings.jobs_max_owner_bytes,
+            max_bytes=settings.jobs_max_total_bytes,
+        ),
         max_images=settings.jobs_max_images,
     )

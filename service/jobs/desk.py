@@ -25,17 +25,19 @@ from service.formats import ExportOptions, LabelledImage, ZipSink, export_datase
 from service.jobs.archives import unpack_images
 from service.jobs.folders import Folders
 from service.jobs.forms import JobForm
+from service.jobs.places import OwnerPlaces
 from service.jobs.room import Room
 from service.jobs.runner import SNAPSHOT, JobRunner
 from service.jobs.store import Job, JobStore
 from service.jobs.threads import JobThreads
-from service.jobs.watches import Watches
 from service.schemas import FINISHED, FailedImage, ImageResult, JobResponse
 from service.sessions import Resources, require_classes
 from service.sessions.resources import to_datetime
 from service.stores import decode_session, encode_session
 
 _MAX_ERRORS = 100
+_MOST_STREAMS = 16
+_MOST_DOWNLOADS = 2
 
 
 class Arrival(NamedTuple):
@@ -82,7 +84,9 @@ class JobDesk:
         self._room = room
         self._max_images = max_images
         self._threads = JobThreads()
-        self.watches = Watches()
+        # Each stream asks the store now and again; each download takes the room of its zip.
+        self.streams = OwnerPlaces(_MOST_STREAMS, "streams of events")
+        self.downloads = OwnerPlaces(_MOST_DOWNLOADS, "downloads of results")
 
     def start(self) -> None:
         """Begin to work."""
@@ -104,7 +108,8 @@ class JobDesk:
         """A block in which the files of a job arrive; where it fails they are removed.
 
         Raises:
-            LimitExceededError: the owner has as many jobs as it may, or there is no room.
+            LimitExceededError: the owner has as many jobs or bytes as it may.
+            JobStorageError: there is no room for more of anybody.
         """
         async with AsyncExitStack() as stack:
             room = self._room.arrival(owner)
@@ -115,7 +120,7 @@ class JobDesk:
             folder = self.store.folder(secrets.token_hex(24))
             await self._threads.ask(partial(folder.mkdir, parents=True, mode=0o700))
             try:
-                yield Arrival(owner, folder, take, self._room.require)
+                yield Arrival(owner, folder, take, partial(self._room.require, owner))
             except BaseException:
                 await asyncio.to_thread(partial(shutil.rmtree, folder, ignore_errors=True))
                 raise
@@ -251,7 +256,7 @@ class JobDesk:
             raise JobStateError("the job has not ended; wait, or cancel it")
         over = threading.Event()
         try:
-            return await self._threads.work(partial(self._write_results, job, over))
+            return await self._threads.pack(partial(self._write_results, job, over))
         except FileNotFoundError as exc:  # deleted in the meantime
             raise JobNotFoundError from exc
         finally:
@@ -266,7 +271,9 @@ class JobDesk:
             target = unless_written.enter_context(tempfile.TemporaryFile(dir=folder))
             with ZipSink(target) as sink:
                 options = ExportOptions(form.instances, form.segmentation)
-                export_dataset(self._labelled(job, over), classes, form.formats, sink, options)
+                export_dataset(
+                    self._labelled(job, over), classes, form.formats, sink, options, scratch=folder
+                )
             unless_written.pop_all()
         target.seek(0)
         return target

@@ -207,6 +207,11 @@ class JobStore:
         """Bytes of the images of all jobs."""
         return int(self._query("SELECT COALESCE(SUM(bytes), 0) FROM jobs", ())[0][0])
 
+    def nbytes_of_owner(self, owner: str) -> int:
+        """Bytes of the images of an owner's jobs."""
+        query = "SELECT COALESCE(SUM(bytes), 0) FROM jobs WHERE owner = ?"
+        return int(self._query(query, (owner,))[0][0])
+
     def finish_image(
         self, job_id: str, number: int, seconds: float, failure: tuple[str, str] | None
     ) -> None:

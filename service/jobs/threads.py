@@ -9,27 +9,36 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_SHORT, _LONG = 2, 2
+_QUESTIONS, _ARRIVALS, _RESULTS = 2, 2, 2
 
 
 class JobThreads:
-    """A few for questions, which take milliseconds, and a few for files, which take minutes."""
+    """A few for questions, which take milliseconds, and a few for files, which take minutes.
+
+    Results are packed by others than arrivals are unpacked by: one client's large downloads leave
+    the jobs of other clients their place.
+    """
 
     def __init__(self) -> None:
-        self._questions = ThreadPoolExecutor(_SHORT, thread_name_prefix="jobs")
-        self._files = ThreadPoolExecutor(_LONG, thread_name_prefix="job-files")
+        self._questions = ThreadPoolExecutor(_QUESTIONS, thread_name_prefix="jobs")
+        self._arrivals = ThreadPoolExecutor(_ARRIVALS, thread_name_prefix="job-files")
+        self._results = ThreadPoolExecutor(_RESULTS, thread_name_prefix="job-results")
 
     def ask(self, call: Callable[[], T]) -> asyncio.Future[T]:
         """Begin a question to the store."""
         return _begin(self._questions, call)
 
     def work(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        """Begin to unpack, pack or remove files; it waits while as much is at work already."""
-        return _begin(self._files, call)
+        """Begin to unpack or remove files; it waits while as much is at work already."""
+        return _begin(self._arrivals, call)
+
+    def pack(self, call: Callable[[], T]) -> asyncio.Future[T]:
+        """Begin to pack results; it waits while as much is at work already."""
+        return _begin(self._results, call)
 
     async def close(self) -> None:
         """Wait for what runs, drop what waits."""
-        for executor in (self._files, self._questions):
+        for executor in (self._arrivals, self._results, self._questions):
             await asyncio.to_thread(partial(executor.shutdown, cancel_futures=True))
 
 

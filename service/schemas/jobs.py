@@ -28,7 +28,9 @@ class JobResponse(BaseModel):
     failed: int
     created: datetime
     eta_s: Annotated[float | None, Field(description="Seconds left; null when not known.")] = None
-    errors: Annotated[list[FailedImage], Field(description="The first 100.")] = []
+    errors: Annotated[
+        list[FailedImage], Field(description="The first 100; a list of jobs leaves them out.")
+    ] = []
 
 
 class JobsResponse(BaseModel):

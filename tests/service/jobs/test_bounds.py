@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import FakeEngine
 from service.settings import Settings
@@ -82,6 +83,35 @@ async def test_uploads_that_arrive_count_together(tmp_path: Path) -> None:
         alone = await client.post("/jobs", content=slowly([half, END], 0), headers=FORM)
         assert_problem(alone, 422, "invalid_request")
         assert await kept(tmp_path) == 0
+
+
+async def test_the_bytes_of_a_key_leave_the_others_theirs(tmp_path: Path) -> None:
+    keys = {name: new_key() for name in ("one", "two", "three")}
+    path = tmp_path / "keys"
+    path.write_text("\n".join(key_line(name, key) for name, key in keys.items()))
+    bounds = {"jobs_max_owner_bytes": 400_000, "jobs_max_total_bytes": 700_000}
+    async with service(tmp_path, api_keys_file=path, **bounds) as client:
+
+        async def posted(key: str, size: int) -> httpx.Response:
+            headers = {"X-API-Key": keys[key]}
+            session = await client.post(
+                "/support",
+                data={"class_name": "thing"},
+                files={"images": SCENES[0].image_png, "masks": SCENES[0].mask_png},
+                headers=headers,
+            )
+            fields = {"session_id": session.json()["session_id"]}
+            files = [("images", ("a.png", bytes(size)))]
+            return await client.post("/jobs", data=fields, files=files, headers=headers)
+
+        assert (await posted("one", 300_000)).status_code == 202
+        problem = assert_problem(await posted("one", 200_000), 422, "limit_exceeded")
+        assert "400000 bytes; delete jobs" in problem["detail"]
+        assert (await posted("two", 200_000)).status_code == 202
+        refused = await posted("three", 300_000)  # the disk has no more, which is not its doing
+        assert_problem(refused, 503, "job_storage_failed")
+        assert int(refused.headers["Retry-After"]) > 0
+        assert (await posted("three", 100_000)).status_code == 202
 
 
 async def test_a_body_may_take_long_but_not_stall(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ async def test_results_that_find_no_room_are_the_operators_concern(
     job = await ended(jobs, (await _make(jobs)).json()["job_id"])
     path = f"/jobs/{job['job_id']}/results"
 
-    def full(*_: Any) -> None:
+    def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device", str(tmp_path))
 
     with monkeypatch.context() as meanwhile:

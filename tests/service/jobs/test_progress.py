@@ -17,6 +17,7 @@ from service.app import create_app
 from service.engine import Answers, FakeEngine, ImageU8
 from service.errors import DeadlineExceededError, QueueFullError
 from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room
+from service.jobs.places import OwnerPlaces
 from service.jobs.store import Job, JobStore
 from service.settings import Settings
 from service.telemetry import JobMetrics
@@ -231,6 +232,8 @@ async def test_results_that_take_long_hold_up_no_request(
         return write(desk, job, over)
 
     monkeypatch.setattr(JobDesk, "_write_results", slow)
+    desk = client._transport.app.state.context.jobs  # type: ignore[attr-defined]
+    monkeypatch.setattr(desk, "downloads", OwnerPlaces(40, "downloads"))  # as of twenty owners
     asking = [asyncio.create_task(client.get(f"/jobs/{job_id}/results")) for _ in range(40)]
     async with asyncio.timeout(10):
         # Among them hashes and codecs, which are done in threads too.
@@ -247,14 +250,27 @@ async def test_streams_of_one_owner_are_bounded_however_they_come(
     job_id = await made(client)
     desk = client._transport.app.state.context.jobs  # type: ignore[attr-defined]
     await ended(client, job_id)
-    releases = [desk.watches.begin("") for _ in range(16)]  # none of which has begun to read
+    releases = [desk.streams.take("") for _ in range(16)]  # none of which has begun to read
     refused = await client.get(f"/jobs/{job_id}/events")
     assert_problem(refused, 429, "too_many_requests")
     for release in releases:
         release()
         release()
     assert (await client.get(f"/jobs/{job_id}/events")).status_code == 200
-    assert len(desk.watches) == 0
+    assert len(desk.streams) == 0
+
+
+async def test_downloads_of_one_owner_are_bounded_until_they_end(client: httpx.AsyncClient) -> None:
+    path = f"/jobs/{await made(client)}/results"
+    desk = client._transport.app.state.context.jobs  # type: ignore[attr-defined]
+    assert_problem(await client.get(path), 409, "job_state")
+    await ended(client, path.split("/")[2])
+    releases = [desk.downloads.take("") for _ in range(2)]  # nobody reads them
+    assert_problem(await client.get(path), 429, "too_many_requests")
+    for release in releases:
+        release()
+    assert (await client.get(path)).status_code == 200
+    assert len(desk.downloads) == 0
 
 
 class HeldEngine(CountingEngine):
@@ -291,7 +307,7 @@ async def test_a_cancelled_job_ends_behind_the_image_at_work(tmp_path: Path) -> 
 
 async def test_taking_room_waits_for_no_question_to_the_store(tmp_path: Path) -> None:
     with closing(JobStore(tmp_path / "jobs")) as store:
-        room = Room(store, max_jobs=9, max_bytes=1000)
+        room = Room(store, max_jobs=9, max_owner_bytes=1000, max_bytes=1000)
         with room.arrival("") as take, store._lock:
             second = room.arrival("else")
             entering = asyncio.create_task(asyncio.to_thread(second.__enter__))
