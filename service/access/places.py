@@ -1,38 +1,50 @@
-"""A bound on the requests of one client, so that it cannot take every place there is."""
+"""A bound on what one client holds, so that it cannot take everything there is."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from service.errors import TooManyRequestsError
 
 
 class ClientPlaces:
-    """Counts each client's requests in progress; used from the event loop's thread only.
+    """Counts what each client holds; used from the event loop's thread only.
 
     Args:
-        capacity: of one client; None: any number.
+        capacity: of one client; None: any amount.
+        unit: what is counted, for the error's detail.
     """
 
-    def __init__(self, capacity: int | None) -> None:
+    def __init__(self, capacity: int | None, unit: str) -> None:
         self._capacity = capacity
+        self._unit = unit
         self._inside: Counter[str] = Counter()
 
     @contextmanager
-    def hold(self, client: str) -> Iterator[None]:
-        """Hold a place for the block.
+    def hold(self, client: str, amount: int = 1) -> Iterator[Callable[[int], None]]:
+        """Hold an amount for the block.
+
+        Yields:
+            What takes more within the block, as its size becomes known.
 
         Raises:
-            TooManyRequestsError: the client has all its places taken.
+            TooManyRequestsError: the client would hold more than its share.
         """
-        if self._capacity is not None and self._inside[client] >= self._capacity:
-            raise TooManyRequestsError(
-                f"{self._capacity} requests of this client are already in progress"
-            )
-        self._inside[client] += 1
+        held = 0
+
+        def take(more: int) -> None:
+            nonlocal held
+            if self._capacity is not None and self._inside[client] + more > self._capacity:
+                raise TooManyRequestsError(
+                    f"more than {self._capacity} {self._unit} of this client are in progress"
+                )
+            self._inside[client] += more
+            held += more
+
         try:
-            yield
+            take(amount)
+            yield take
         finally:
-            self._inside[client] -= 1
+            self._inside[client] -= held
             if not self._inside[client]:
                 del self._inside[client]  # clients come and go; their number has no bound

@@ -17,11 +17,13 @@ class Access:
     keys: None: anybody may ask, and all share their sessions.
     rate_limits: None: as often as they like.
     places: requests of one client in progress.
+    upload_bytes: of its bodies that arrive or are worked on.
     """
 
     keys: KeyFile | None
     rate_limits: RateLimits | None
     places: ClientPlaces
+    upload_bytes: ClientPlaces
 
     def identify(self, key: str | None, host: str | None) -> Client:
         """Who asks, by key where there are keys, else by remote address.

@@ -32,6 +32,8 @@ _WIDGETS = (
     ("toggle_preserve_existing_annotations", False),
 )
 
+_MAX_VALUES = 1000  # a handful is asked for
+
 
 class _Params(BaseModel):
     conf_threshold: Probability = 0.0
@@ -67,17 +69,22 @@ async def get_models(key: PathKey, resources: UseCaseResources) -> dict[str, Any
 async def post_predict(request: Request, context: Context, owner: Owner) -> dict[str, Any]:
     """The shapes that the session named as the model finds in an image."""
     async with context.upload_file(request, JSON) as body:
-        return await _predict(context.resources, read_json(_Predict, body), owner)
+        asked = await _read(context.resources, body)
+        return await _predict(context.resources, asked, owner)
 
 
 @router.post("/sessions/{session_id}/v1/predict")
 async def post_session_predict(request: Request, context: Context, key: PathKey) -> dict[str, Any]:
     """The same for the session of the path."""
     async with context.upload_file(request, JSON) as body:
-        asked = read_json(_Predict, body)
+        asked = await _read(context.resources, body)
         if asked.model != key.session_id:
             raise SessionNotFoundError
         return await _predict(context.resources, asked, key.owner)
+
+
+async def _read(resources: Resources, body: bytes) -> _Predict:
+    return await read_json(resources.pool, _Predict, body, max_values=_MAX_VALUES)
 
 
 async def _predict(resources: Resources, asked: _Predict, owner: str) -> dict[str, Any]:

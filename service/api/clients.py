@@ -36,7 +36,7 @@ PresentedKey = Annotated[str | None, Depends(presented_key)]
 
 @asynccontextmanager
 async def let_in(request: Request, access: Access, key: str | None) -> AsyncIterator[Client]:
-    """Who asks; the block holds one of the client's places.
+    """Who asks, from then on in `request.state.client`; the block holds one of its places.
 
     Raises:
         UnauthorizedError, TooManyRequestsError, RateLimitedError.
@@ -48,6 +48,7 @@ async def let_in(request: Request, access: Access, key: str | None) -> AsyncIter
             request.state.response_headers = _rate_headers(verdict.quotas)
             if verdict.retry_after_s is not None:
                 raise RateLimitedError(verdict.retry_after_s)
+        request.state.client = client
         yield client
 
 

@@ -23,6 +23,7 @@ def install_cors(app: FastAPI, origins: tuple[str, ...]) -> None:
         allow_headers=(
             "Authorization",
             IDEMPOTENCY_HEADER,
+            "Last-Event-ID",
             KEY_HEADER,
             REQUEST_ID_HEADER,
             SESSION_HEADER,

@@ -77,7 +77,8 @@ class ApiContext:
         The block ends when the client goes: nobody is left to work for.
 
         Raises:
-            QueueFullError, DeadlineExceededError, ServiceError: see `read_form`, `validate_form`.
+            QueueFullError, TooManyRequestsError, DeadlineExceededError.
+            ServiceError: see `read_form`, `validate_form`.
             NotReadyError: the service began to stop before the body was there.
             ClientDisconnect.
         """
@@ -150,9 +151,10 @@ class ApiContext:
 
     @asynccontextmanager
     async def _arriving(self, request: Request) -> AsyncIterator[AsyncIterator[bytes]]:
-        with self.body_bytes.admit(0) as take_bytes:
+        own_bytes = self.access.upload_bytes.hold(request.state.client.name, 0)
+        with self.body_bytes.admit(0) as take_bytes, own_bytes as take_own:
             _check_headers(request.headers, self.body_limits)
-            yield _counted(request.stream(), take_bytes)
+            yield _counted(_counted(request.stream(), take_own), take_bytes)
 
     def require_room(self) -> None:
         """Fail where a request that came now would have no place, or would wait too long.

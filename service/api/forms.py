@@ -7,12 +7,10 @@ from pydantic import BaseModel, ValidationError
 
 from service.api.multipart import FormFields
 from service.api.validation_errors import invalid_fields
-from service.errors import InvalidFieldsError, InvalidRequestError
+from service.errors import InvalidRequestError
 from service.schemas import SESSION_HEADER
 
 Form = TypeVar("Form", bound=BaseModel)
-
-_FILE_FIELDS = frozenset({"archive", "images", "masks"})
 
 
 def validate_form(
@@ -33,8 +31,6 @@ def validate_form(
     for name, texts in fields.texts.items():
         if name in fields.files:
             raise InvalidRequestError("both a file and a text").at(name)
-        if name in _FILE_FIELDS:
-            raise InvalidFieldsError([(name, "must be a file: its part needs a filename")])
         if name not in repeated and len(texts) > 1:
             raise InvalidRequestError("the field may be given only once").at(name)
         values[name] = texts if name in repeated else texts[0]
@@ -47,7 +43,7 @@ def validate_form(
 def _with_session(values: dict[str, Any], header: str | None) -> Mapping[str, Any]:
     if values.get("session_id") == "":
         del values["session_id"]  # what an HTML form sends for a field left empty
-    if header is None:
+    if not header:  # or empty, as where what it is made of is not set
         return values
     if values.get("session_id", header) != header:
         raise InvalidRequestError(f"the field differs from the header {SESSION_HEADER}").at(

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, status
 from pydantic import BaseModel, Field
 
-from service.api.dependencies import Context, Owner
-from service.api.json_body import read_json
+from service.api.dependencies import ApiContext, Context, Owner
+from service.api.json_body import Message, read_json
 from service.api.negotiation import JSON
 from service.labelling_tools import ProjectMirror, parse_label_config, predict_tasks
 from service.labelling_tools.mirror import Follower, model_version
@@ -17,6 +17,7 @@ from service.labelling_tools.studio import Task
 router = APIRouter(include_in_schema=False)
 health_router = APIRouter(include_in_schema=False)
 
+_MAX_VALUES = 4_000_000  # a brush mask that comes with a task has hundreds of thousands
 _SETUP_WAIT_S = 2.0  # Label Studio gives it three
 _EVENTS = frozenset(
     {
@@ -64,6 +65,10 @@ async def _mirror(request: Request) -> ProjectMirror:
 Mirror = Annotated[ProjectMirror, Depends(_mirror)]
 
 
+async def _read(context: ApiContext, message: type[Message], body: bytes) -> Message:
+    return await read_json(context.resources.pool, message, body, max_values=_MAX_VALUES)
+
+
 @health_router.get("/health")
 async def get_health() -> dict[str, str]:
     """What Label Studio asks first."""
@@ -76,7 +81,8 @@ async def post_setup(
 ) -> dict[str, Any]:
     """The version of a project's session; made if it is not there, or begun if that takes long."""
     async with context.upload_file(request, JSON) as body:
-        follower = _follower(owner, read_json(_Setup, body).project)
+        asked = await _read(context, _Setup, body)
+        follower = _follower(owner, asked.project)
         try:
             async with asyncio.timeout(_SETUP_WAIT_S):
                 session = await mirror.session(follower)
@@ -91,7 +97,7 @@ async def post_predict(
 ) -> dict[str, Any]:
     """Regions for tasks, drawn as the label config asks for them."""
     async with context.upload_file(request, JSON) as body:
-        asked = read_json(_Predict, body)
+        asked = await _read(context, _Predict, body)
         config = parse_label_config(asked.label_config)
         session = await mirror.session(_follower(owner, asked.project))
         results = await predict_tasks(context.resources, mirror, session, config, asked.tasks)
@@ -104,7 +110,7 @@ async def post_webhook(
 ) -> dict[str, str]:
     """Follow a project that changed. Label Studio waits a second, so that happens afterwards."""
     async with context.upload_file(request, JSON) as body:
-        event = read_json(_Webhook, body)
+        event = await _read(context, _Webhook, body)
     if event.action not in _EVENTS or event.project is None:
         return {"status": "ignored"}
     mirror.follow(Follower(owner, event.project.id))

@@ -12,6 +12,7 @@ from python_multipart.multipart import parse_options_header
 
 from service.errors import (
     BodyTooLargeError,
+    InvalidFieldsError,
     InvalidRequestError,
     MalformedBodyError,
     TooManyFilesError,
@@ -21,6 +22,7 @@ from service.errors import (
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
+_FILE_FIELDS = frozenset({"archive", "images", "masks"})
 _MAX_TEXT_BYTES = 4096
 _MAX_PARTS = 300  # all files, 255 classes, and a few more
 
@@ -149,6 +151,8 @@ class Collector:
         self._name = parameters[b"name"].decode("utf-8", "replace")
         self._is_file = b"filename" in parameters
         self._file_name = parameters.get(b"filename", b"").decode("utf-8", "replace")
+        if not self._is_file and self._name in _FILE_FIELDS:
+            raise InvalidFieldsError([(self._name, "must be a file: its part needs a filename")])
         self._make_room()
 
     def _make_room(self) -> None:

@@ -1,18 +1,23 @@
 """Which representation a client prefers."""
 
+import re
+from collections.abc import Sequence
+
 from service.errors import NotAcceptableError
 
 JSON = "application/json"
 PNG = "image/png"
 
+_QUALITY = re.compile(r"(0(\.[0-9]*)?|1(\.0*)?)")
 
-def prefers_png(accept: str | None) -> bool:
-    """Whether `Accept` asks for a label map rather than for JSON, the default.
+
+def prefers_png(accept: Sequence[str]) -> bool:
+    """Whether the lines of `Accept` ask for a label map rather than for JSON, the default.
 
     Raises:
         NotAcceptableError: neither can satisfy the header.
     """
-    ranges = dict(_quality(part) for part in (accept or "*/*").split(",") if part.strip())
+    ranges = dict(_quality(part) for part in (",".join(accept) or "*/*").split(",") if part.strip())
     png, json = _best(ranges, PNG), _best(ranges, JSON)
     if max(png, json) <= 0:
         raise NotAcceptableError(f"the answer is {JSON} or {PNG}")
@@ -24,10 +29,7 @@ def _quality(part: str) -> tuple[str, float]:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "q":
-            try:
-                return media_range, float(value)
-            except ValueError:
-                return media_range, 0.0
+            return media_range, float(value) if _QUALITY.fullmatch(value.strip()) else 0.0
     return media_range, 1.0
 
 

@@ -46,7 +46,7 @@ async def post_segment(request: Request, context: Context, owner: Owner) -> Resp
     With `Accept: image/png` and a single image the answer is its label map: an 8-bit index PNG,
     0 for background and i for the i-th class of `X-Class-Names`, which has absent ones too.
     """
-    as_png = prefers_png(request.headers.get("accept"))
+    as_png = prefers_png(request.headers.getlist("accept"))
     async with context.upload(request, SegmentForm, repeated=_REPEATED) as form:
         if as_png:
             return _png_response(await segment_to_label_map(context.resources, form, owner))

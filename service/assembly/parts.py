@@ -67,8 +67,8 @@ def create_store(settings: Settings, specs: Mapping[str, ShotSpec]) -> SessionSt
 def create_access(settings: Settings) -> Access:
     """The keys and the bounds of one client that the settings name.
 
-    Without keys, all behind one address would share its places; so there they have a bound only
-    where one is set.
+    With keys, one client has half of what there is at most. Without, all behind one address would
+    share that; so there requests have a bound only where one is set, and bytes none.
 
     Raises:
         service.access.KeyFileError.
@@ -81,7 +81,13 @@ def create_access(settings: Settings) -> Access:
     if settings.rate_limit is not None:
         storage = RateStorage(settings.store_url.get_secret_value(), settings.store_prefix)
         rate_limits = RateLimits(settings.rate_limit, storage)
-    return Access(keys, rate_limits, ClientPlaces(places))
+    upload_bytes = max(settings.max_body_bytes, settings.max_upload_bytes // 2)
+    return Access(
+        keys,
+        rate_limits,
+        places=ClientPlaces(places, "requests"),
+        upload_bytes=ClientPlaces(None if keys is None else upload_bytes, "bytes of uploads"),
+    )
 
 
 def create_tracer(settings: Settings) -> "Tracer | None":

@@ -240,3 +240,36 @@ def without_request_id(response: httpx.Response) -> dict[str, Any]:
     return {"status": response.status_code} | {
         name: value for name, value in response.json().items() if name != "request_id"
     }
+
+
+async def test_uploads_of_a_key_leave_the_others_room(
+    settings: Settings, fake_engine: FakeEngine, key_file: Path
+) -> None:
+    bounds = {"max_body_bytes": 100_000, "max_upload_bytes": 170_000, "api_keys_file": key_file}
+    bounded = create_app(settings.model_copy(update=bounds), engine=fake_engine)
+    held = asyncio.Event()
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
+        yield bytes(60_000)
+        held.set()
+        await asyncio.Event().wait()
+
+    async with (
+        running(bounded) as client,
+        keyed(client, LAB) as lab,
+        keyed(client, LAB_TOO) as lab_too,
+        keyed(client, DESK) as desk,
+    ):
+        multipart = {"Content-Type": "multipart/form-data; boundary=b"}
+        holding = asyncio.create_task(lab.post("/segment", content=stalled(), headers=multipart))
+        await held.wait()
+        body = files("images", [bytes(60_000)])
+        refused = await lab_too.post("/segment", files=body)  # another key of the same owner
+        assert_problem(refused, 429, "too_many_requests")
+        assert int(refused.headers["Retry-After"]) >= 1
+        # There is room for others: read to its end, and refused for naming no session.
+        assert_problem(await desk.post("/segment", files=body), 422, "invalid_request")
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+        assert_problem(await lab.post("/segment", files=body), 422, "invalid_request")

@@ -287,10 +287,11 @@ async def test_every_missing_field_is_named(client: httpx.AsyncClient) -> None:
     assert {error["location"] for error in errors} == {"class_name", "images"}
 
 
-async def test_text_in_place_of_a_file(client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("sent", ["hello", "x" * 10_000])
+async def test_text_in_place_of_a_file(client: httpx.AsyncClient, sent: str) -> None:
     response = await client.post(
         "/support",
-        data={"class_name": "thing", "images": "hello"},
+        data={"class_name": "thing", "images": sent},
         files=files("masks", [GOOD.mask_png]),
     )
     errors = assert_problem(response, 422, "invalid_request")["errors"]

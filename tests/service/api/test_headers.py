@@ -79,7 +79,11 @@ async def test_named_origin_may_ask_and_read(settings: Settings, fake_engine: Fa
         asked = {"Access-Control-Request-Method": "POST"}
         allowed = await client.options(
             "/segment",
-            headers={"Origin": PAGE, "Access-Control-Request-Headers": "authorization"} | asked,
+            headers={
+                "Origin": PAGE,
+                "Access-Control-Request-Headers": "authorization, last-event-id",
+            }
+            | asked,
         )
         assert allowed.status_code == 200
         assert allowed.headers["access-control-allow-origin"] == PAGE

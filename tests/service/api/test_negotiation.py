@@ -9,7 +9,6 @@ from service.errors import NotAcceptableError
 @pytest.mark.parametrize(
     ("accept", "png"),
     [
-        (None, False),
         ("", False),
         ("*/*", False),
         ("application/json", False),
@@ -24,11 +23,19 @@ from service.errors import NotAcceptableError
         ("text/html, application/xhtml+xml, */*;q=0.8", False),
     ],
 )
-def test_preference(accept: str | None, png: bool) -> None:
-    assert prefers_png(accept) is png
+def test_preference(accept: str, png: bool) -> None:
+    assert prefers_png([accept]) is png
 
 
-@pytest.mark.parametrize("accept", ["text/html", "image/jpeg", "application/json;q=0", "*/*;q=x"])
+def test_lines_are_one_list() -> None:
+    assert prefers_png([]) is False
+    assert prefers_png(["text/html", "application/json"]) is False
+    assert prefers_png(["text/html", "image/png"]) is True
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "image/jpeg", "application/json;q=0", "*/*;q=x", "*/*;q=nan", "*/*;q=9"]
+)
 def test_nothing_acceptable(accept: str) -> None:
     with pytest.raises(NotAcceptableError):
-        prefers_png(accept)
+        prefers_png([accept])

@@ -130,6 +130,13 @@ async def test_field_and_header_must_agree(client: httpx.AsyncClient) -> None:
     assert assert_problem(response, 422, "invalid_request")["location"] == "session_id"
 
 
+async def test_an_empty_header_names_no_session(client: httpx.AsyncClient) -> None:
+    client.headers["X-Session-ID"] = ""
+    response = await post_support(client, [picture()])
+    assert response.status_code == 201
+    assert response.json()["shots"] == 1
+
+
 async def test_client_cannot_choose_a_session_id(client: httpx.AsyncClient) -> None:
     response = await post_support(client, [picture()], session_id="my-own-session")
     assert_problem(response, 404, "session_not_found")

@@ -60,6 +60,17 @@ async def test_bad_requests(settings: Settings, changed: dict[str, object], stat
         assert_problem(answer, status, answer.json()["code"])
 
 
+async def test_a_body_of_countless_values_is_refused_unread(settings: Settings) -> None:
+    nested = "[" * 2000 + "]" * 2000
+    async with running(create_app(settings)) as client:
+        for values in (nested, "[" + "[[0]]," * 2000 + "0]"):
+            body = f'{{"model": "a", "image": "b", "other": {values}}}'
+            headers = {"Content-Type": "application/json"}
+            answer = await client.post("/v1/predict", content=body, headers=headers)
+            problem = assert_problem(answer, 422, "invalid_request")
+            assert problem["detail"] == "the body has more than 1000 values"
+
+
 async def test_sessions_are_not_listed_and_keys_come_as_token(
     settings: Settings, tmp_path: Path
 ) -> None:
