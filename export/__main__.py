@@ -12,6 +12,7 @@ from model.build import CheckpointError
 from model.cli.types import positive
 from model.contract.manifest import NAME_PATTERN, REVISION_PATTERN
 from model.data.datasets import DatasetError
+from model.evaluation.segmenter import DEFAULT_THRESHOLD
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +47,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="bundle directory")
     parser.add_argument("--name", type=_name, help="default: the directory's name")
     parser.add_argument("--revision", type=_revision, default="1")
-    parser.add_argument("--threshold", type=_probability, default=0.5)
+    parser.add_argument("--threshold", type=_probability, default=DEFAULT_THRESHOLD)
     parser.add_argument("--input-side", type=positive, help="pixels; default as trained")
     parser.add_argument(
         "--data", type=Path, help="labelled set for the mIoU gate; default: rendered defects"

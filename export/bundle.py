@@ -31,6 +31,7 @@ from model.contract import (
 from model.data.datasets import LabelledImages, ProceduralDefects, open_dataset
 from model.data.episodes import MIN_AREA, index_classes
 from model.evaluation import evaluate_episodes
+from model.evaluation.segmenter import DEFAULT_THRESHOLD
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
@@ -60,7 +61,7 @@ class ExportOptions:
     out: Path
     name: str
     revision: str
-    threshold: float = 0.5
+    threshold: float = DEFAULT_THRESHOLD
     input_side: int | None = None
     parity_data: Path | None = None
     parity_episodes: int = 50

@@ -8,13 +8,11 @@ from model.build import load_network, presence_threshold, read_checkpoint
 from model.contract import Precision, file_sha256
 from model.evaluation.averaged import AveragedSegmenter, side_at_scale
 from model.evaluation.records import Subject
-from model.evaluation.segmenter import Segmenter
+from model.evaluation.segmenter import DEFAULT_THRESHOLD, Segmenter
 from model.nets import SDAANet
 from model.recent import KEPT_BYTES
 from model.runtime import Adapt, BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
-
-DEFAULT_THRESHOLD = 0.5
 
 
 class SubjectError(ValueError):

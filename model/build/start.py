@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnx
@@ -22,7 +23,7 @@ from model.nets.saam import UpsampledConv
 # How export names a network's tensors; one that a bundle keeps in half precision has a suffix.
 _PREFIX = "network."
 HALVED_SUFFIX = ".half"
-_READ: tuple[GraphName, ...] = ("encoder", "prototype", "head")
+_READ: tuple[GraphName, ...] = get_args(GraphName)
 # Only training has them: no graph holds them.
 _TRAINED_WITH = ("saam.support_head.", "decoder.auxiliary_heads.")
 _BACKBONE, _REDUCTIONS = "backbone.", "reduce_"

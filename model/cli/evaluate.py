@@ -14,8 +14,10 @@ from model.contract import InvalidBundleError, Precision
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA
 from model.data.folds import FoldScheme
+from model.evaluation.absence import USUAL_ABSENT
 from model.evaluation.plan import Mode, Plan, PlannedRun
 from model.evaluation.records import Evaluation, Protocol, Result, write_evaluation
+from model.evaluation.segmenter import DEFAULT_THRESHOLD
 from model.evaluation.summary import summary
 from model.runtime import Adapt
 from model.subject import Opened, SubjectError, open_bundle, open_checkpoint
@@ -41,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=integers, default=(0,), help="of the lists: 0,1,2")
     parser.add_argument("--episodes", type=int, default=1000, help="of each list")
     parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
-    parser.add_argument("--threshold", type=float, help="default: the manifest's, or 0.5")
+    parser.add_argument(
+        "--threshold", type=float, help=f"default: the manifest's, or {DEFAULT_THRESHOLD}"
+    )
     parser.add_argument(
         "--labels",
         choices=("original", "scaled"),
@@ -156,7 +160,7 @@ def _plan(args: argparse.Namespace, opened: Opened) -> Plan:
         min_area=args.min_area,
         threshold=opened.threshold if args.threshold is None else args.threshold,
         label_side=opened.subject.input_side if args.labels == "scaled" else None,
-        absent=0.5 if args.absent is None else args.absent,
+        absent=USUAL_ABSENT if args.absent is None else args.absent,
         presence_threshold=opened.presence_threshold,
         scheme=args.fold_scheme,
     )

@@ -9,13 +9,11 @@ from model.cli.types import integers
 from model.contract import InvalidBundleError
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
-from model.evaluation import Segmenter
+from model.evaluation.segmenter import DEFAULT_THRESHOLD, Segmenter
 from model.experiments.contact_sheet import write_contact_sheet
 from model.experiments.pictures import picture_episodes
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
-
-_THRESHOLD = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=12, help="episodes to picture (12)")
     parser.add_argument("--seed", type=int, default=0, help="of the episode list (0)")
     parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
-    parser.add_argument("--threshold", type=float, help="default: the manifest's, or 0.5")
+    parser.add_argument(
+        "--threshold", type=float, help=f"default: the manifest's, or {DEFAULT_THRESHOLD}"
+    )
     parser.add_argument("--out", type=Path, default=Path("out/pictures"), help="folder to write")
 
 
@@ -71,5 +71,6 @@ def _open(args: argparse.Namespace) -> tuple[Segmenter, float]:
         runtime = BundleRuntime(args.bundle)
         segmenter, own_threshold = BundleSegmenter(runtime), runtime.manifest.threshold
     else:
-        segmenter, own_threshold = EagerSegmenter(load_network(args.checkpoint)[0]), _THRESHOLD
+        network, _ = load_network(args.checkpoint)
+        segmenter, own_threshold = EagerSegmenter(network), DEFAULT_THRESHOLD
     return segmenter, own_threshold if args.threshold is None else args.threshold

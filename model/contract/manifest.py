@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -187,7 +187,7 @@ def read_graph(bundle: Path, graph: GraphFile) -> bytes:
 
 def _verify_graphs(bundle: Path, graphs: dict[GraphName, GraphFile]) -> None:
     path = bundle / MANIFEST_FILE
-    missing = {"encoder", "prototype", "head"} - set(graphs)
+    missing = set(get_args(GraphName)) - set(graphs)
     if missing:
         raise InvalidBundleError(f"{path} lists no graph for {', '.join(sorted(missing))}")
     for name, graph in graphs.items():

@@ -15,6 +15,8 @@ from model.evaluation.metrics import IoUTotals
 from model.evaluation.presence import presence_auroc
 from model.evaluation.segmenter import Segmenter, answer, label_at, logit_cut
 
+USUAL_ABSENT = 0.5  # share of the queries
+
 
 class AbsenceList(NamedTuple):
     """A list of episodes: episode i is a pure function of the list and i.

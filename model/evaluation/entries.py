@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from model.data.episodes import MIN_AREA
 from model.evaluation.records import Evaluation, Result
+from model.evaluation.segmenter import DEFAULT_THRESHOLD
 
-_USUAL_EPISODES, _USUAL_THRESHOLD = 1000, 0.5
+_USUAL_EPISODES = 1000
 
 
 class Entry(NamedTuple):
@@ -30,7 +31,7 @@ class Entry(NamedTuple):
         parts = [f"{subject.name}{tier}, {subject.input_side} px", protocol.settings]
         if protocol.episodes != _USUAL_EPISODES:
             parts.append(f"{protocol.episodes} episodes")
-        if protocol.threshold != _USUAL_THRESHOLD:
+        if protocol.threshold != DEFAULT_THRESHOLD:
             parts.append(f"threshold {protocol.threshold:g}")
         if protocol.min_area != MIN_AREA:
             parts.append(f"from {protocol.min_area} pixels on")

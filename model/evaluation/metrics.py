@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-IGNORE = 255
+from model.data.datasets import IGNORE
 
 
 @dataclass

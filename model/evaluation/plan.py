@@ -13,6 +13,7 @@ from model.data.datasets import LabelledImages, class_areas
 from model.data.episodes import ClassIndex, fold_class_names, index_classes
 from model.data.folds import FoldScheme, barred_classes
 from model.evaluation.absence import (
+    USUAL_ABSENT,
     AbsenceList,
     absent_queries,
     evaluate_absence,
@@ -59,7 +60,7 @@ class Plan:
     min_area: int
     threshold: float
     label_side: int | None = None
-    absent: float = 0.5
+    absent: float = USUAL_ABSENT
     presence_threshold: float | None = None
     scheme: FoldScheme = "pascal"
 

@@ -7,13 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model.contract import Precision
 from model.data.folds import FoldScheme
-from model.evaluation.absence import AbsenceReport
+from model.evaluation.absence import USUAL_ABSENT, AbsenceReport
 from model.evaluation.episodes import EpisodeReport
 from model.evaluation.generalised import GeneralisedReport
 
 # Training, validation and test lists have the same classes; splits of FSS-1000 have not.
 _SHARED_CLASSES = ("pascal_", "coco_")
-_USUAL_ABSENT = 0.5
 
 Report = Annotated[EpisodeReport | AbsenceReport | GeneralisedReport, Field(discriminator="kind")]
 
@@ -99,7 +98,7 @@ class Protocol(_Record):
         if self.adapted:
             where = " where that helps" if self.adapted == "auto" else ""
             parts.append(f"adapted on the supports{where}")
-        if self.absent not in (None, _USUAL_ABSENT):
+        if self.absent not in (None, USUAL_ABSENT):
             parts.append(f"{self.absent:.0%} absent")
         return "; ".join(parts)
 

@@ -11,6 +11,8 @@ from model.data.datasets import LabelledImages
 from model.data.episodes import Episode
 from model.evaluation.marked import Marked
 
+DEFAULT_THRESHOLD = 0.5  # foreground probability from which a pixel is marked
+
 
 class Segmenter(Protocol):
     """Anything that can be shown supports and asked about a query.

@@ -11,11 +11,11 @@ from model.build import load_network
 from model.data.datasets import LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA, ClassIndex, asked_classes, draw_episode
 from model.evaluation import evaluate_episodes
+from model.evaluation.segmenter import DEFAULT_THRESHOLD
 from model.experiments.variants import AblationError, Variant
 from model.segmenters import EagerSegmenter
 from model.training import CHECKPOINT_FILE, Run, TrainConfig, has_checkpoint
 
-THRESHOLD = 0.5
 SETUP_FILE, RESULT_FILE = "setup.json", "result.json"
 
 
@@ -155,7 +155,7 @@ def _judge(trial: Trial, variant: Variant, seed: int, folder: Path, minutes: flo
         shots=variant.shots,
         episodes=trial.episodes,
         seed=trial.episode_seed,
-        threshold=THRESHOLD,
+        threshold=DEFAULT_THRESHOLD,
         progress=True,
     )
     backbone = sum(p.numel() for p in network.backbone.parameters())

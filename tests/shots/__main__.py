@@ -19,10 +19,9 @@ from rich.table import Table
 
 from model.cli.types import integers
 from model.contract import upsample_logits
-from model.data.datasets import DatasetError, FolderDataset
+from model.data.datasets import IGNORE, DatasetError, FolderDataset
 from model.data.episodes import MIN_AREA, asked_classes, binary_labels, draw_episode
 from model.evaluation import IoUTotals
-from model.evaluation.metrics import IGNORE
 from model.evaluation.segmenter import logit_cut
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter
