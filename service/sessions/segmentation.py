@@ -1,10 +1,10 @@
 """Use case: find a session's classes in images."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import chain
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from service.sessions.uploads import drained, read_pixels, read_query
 from service.telemetry import stage
 
 Finished = TypeVar("Finished")
+Finish = Callable[[Labels, Sequence[ClassAnswer]], Finished]
 
 
 class LabelMap(NamedTuple):
@@ -41,6 +42,30 @@ class LabelMap(NamedTuple):
     png: bytes
     class_names: tuple[str, ...]
     session_id: str
+
+
+class _Request(NamedTuple):
+    """What is asked for, and the network that answers it."""
+
+    resources: ModelResources
+    form: SegmentForm
+    selection: Selection
+    thresholds: Thresholds
+
+    @classmethod
+    def of(cls, resources: ModelResources, form: SegmentForm, selection: Selection) -> Self:
+        """A form, and what it selects."""
+        return cls(resources, form, selection, Thresholds.asked(form, resources))
+
+    @property
+    def least_presence(self) -> float:
+        """From which a class counts as present."""
+        return self.resources.engine.manifest.presence_threshold
+
+    @property
+    def input_side(self) -> int:
+        """Of the network, in pixels."""
+        return self.resources.engine.manifest.input_side
 
 
 async def segment(resources: Resources, form: SegmentForm, owner: str) -> bytes:
@@ -57,7 +82,7 @@ async def segment(resources: Resources, form: SegmentForm, owner: str) -> bytes:
         return describe_classes(labels, answers, form.output)
 
     with resources.using(selection.engine) as own:
-        results = await _label(own, form, selection, describe)
+        results = await _label(_Request.of(own, form, selection), describe)
     response = SegmentResponse(
         session_id=selection.session.session_id,
         model=selection.session.model,
@@ -80,66 +105,35 @@ async def segment_to_label_map(resources: Resources, form: SegmentForm, owner: s
         return encode_label_map(labels.class_index)
 
     with resources.using(selection.engine) as own:
-        (png,) = await _label(own, form, selection, draw)
+        (png,) = await _label(_Request.of(own, form, selection), draw)
     return LabelMap(png, tuple(selection.classes), selection.session.session_id)
 
 
-async def _label(
-    resources: ModelResources,
-    form: SegmentForm,
-    selection: Selection,
-    finish: Callable[[Labels, Sequence[ClassAnswer]], Finished],
-) -> list[Finished]:
+async def _label(request: _Request, finish: Finish[Finished]) -> list[Finished]:
     """Decode, infer and label; `finish` makes what is sent of each image's labels and classes."""
+    resources, classes = request.resources, request.selection.classes
     late_at = time.monotonic() + resources.deadline_s
-    queries = await _read(resources, form)
+    queries = await _read(request)
     found = await resources.engine.segment(
-        [query.pixels for query in queries], list(selection.classes.values())
+        [query.pixels for query in queries], list(classes.values())
     )
-    thresholds = Thresholds.asked(form, resources)
-
-    def label(query: QueryImage, answers: Sequence[ClassAnswer]) -> Finished:
-        if form.absent == "drop":
-            answers = [answer for answer in answers if answer.present]
-        with resources.gate.entry() as enter:
-            enter(query.height * query.width)
-            return finish(label_pixels(answers, query.height, query.width), answers)
-
-    wholes = [_answers(resources, selection, thresholds, found, k) for k in range(len(queries))]
+    wholes = [_answers(request, found, k) for k in range(len(queries))]
     layouts = [
-        _lay_tiles(resources, form, selection, query, logits, answers)
+        _lay_tiles(request, query, logits, answers)
         for query, logits, answers in zip(queries, found.logits, wholes, strict=True)
     ]
     require_time(resources, list(chain(*layouts)), late_at - time.monotonic())
-    if form.mode == "auto":
-        candidates = [
-            _worth_another_look(resources, form, selection, thresholds, logits, answers, tiles)
-            for logits, answers, tiles in zip(found.logits, wholes, layouts, strict=True)
-        ]
-        near = await look_again(resources, queries, candidates, selection.classes)
-        wholes = [
-            [_seen_again(resources, answer, near.get((k, answer.name))) for answer in each]
-            for k, each in enumerate(wholes)
-        ]
+    if request.form.mode == "auto":
+        wholes = await _look_from_near(request, queries, found, wholes, layouts)
     calls: list[Callable[[], Finished]] = []
     finished: dict[int, Finished] = {}
     for position, (query, answers, tiles) in enumerate(zip(queries, wholes, layouts, strict=True)):
+        label = partial(_label_one, request, finish, query)
         if query.file is not None and tiles:
-            # One after another: what they hold at full size is what bounds the memory.
-            async with resources.tiling:
-                image = await _decode(resources, query.file, position)
-                tiled = await segment_tiles(resources, image, tiles, selection.classes)
-                closer = partial(_closer, resources, selection, thresholds)
-                answers = [
-                    closer(answer, tiled[answer.name]) if answer.name in tiled else answer
-                    for answer in answers
-                ]
-                del image, tiled
-                with stage("mask"):
-                    finished[position] = await resources.pool.run(partial(label, query, answers))
-                del answers  # and with it the image
+            image = partial(_decode, request, query.file, position)
+            finished[position] = await _finish_tiled(request, image, tiles, answers, label)
         else:
-            calls.append(partial(label, query, answers))
+            calls.append(partial(label, answers))
     with stage("mask"):
         rest = iter(await resources.pool.gather(calls))
     return [
@@ -148,23 +142,34 @@ async def _label(
     ]
 
 
-def _answers(
-    resources: ModelResources,
-    selection: Selection,
-    thresholds: Thresholds,
-    found: Answers,
-    position: int,
-) -> list[ClassAnswer]:
-    """Of the classes in `images[position]`, looked at as a whole."""
-    least = resources.engine.manifest.presence_threshold
+def _label_one(
+    request: _Request,
+    finish: Finish[Finished],
+    query: QueryImage,
+    answers: Sequence[ClassAnswer],
+) -> Finished:
+    """What is sent of one image; on a codec thread."""
+    if request.form.absent == "drop":
+        answers = [answer for answer in answers if answer.present]
+    with request.resources.gate.entry() as enter:
+        enter(query.height * query.width)
+        return finish(label_pixels(answers, query.height, query.width), answers)
 
+
+def _answers(request: _Request, found: Answers, position: int) -> list[ClassAnswer]:
+    """About the classes in `images[position]`, looked at as a whole."""
     return [
         ClassAnswer(
-            number, name, logits, float(presence), bool(presence >= least), thresholds.of(supports)
+            number,
+            name,
+            logits,
+            float(presence),
+            bool(presence >= request.least_presence),
+            request.thresholds.of(supports),
         )
         for number, ((name, supports), logits, presence) in enumerate(
             zip(
-                selection.classes.items(),
+                request.selection.classes.items(),
                 found.logits[position],
                 found.presence[position],
                 strict=True,
@@ -175,36 +180,50 @@ def _answers(
 
 
 def _lay_tiles(
-    resources: ModelResources,
-    form: SegmentForm,
-    selection: Selection,
+    request: _Request,
     query: QueryImage,
     logits: NDArray[np.float32],
     answers: Sequence[ClassAnswer],
 ) -> Sequence[Tiles]:
     """The tiles of an image by what the whole shows, `logits` (P, h, h) of its `answers`."""
-    if query.file is None or max(query.height, query.width) <= resources.engine.manifest.input_side:
+    if query.file is None or max(query.height, query.width) <= request.input_side:
         return []
-    marked = logits.max(axis=(1, 2)) >= logit(resources.threshold)  # (P,)
+    marked = logits.max(axis=(1, 2)) >= logit(request.resources.threshold)  # (P,)
     seen = {
-        answer.name: Seen(selection.classes[answer.name], answer.present and bool(found))
+        answer.name: Seen(request.selection.classes[answer.name], answer.present and bool(found))
         for answer, found in zip(answers, marked.tolist(), strict=True)
     }
     sides = tile_sides(
-        form.mode,
+        request.form.mode,
         seen,
         height=query.height,
         width=query.width,
-        input_side=resources.engine.manifest.input_side,
+        input_side=request.input_side,
     )
-    return lay_tiles(resources, sides, query.height, query.width)
+    return lay_tiles(request.resources, sides, query.height, query.width)
+
+
+async def _look_from_near(
+    request: _Request,
+    queries: Sequence[QueryImage],
+    found: Answers,
+    wholes: Sequence[Sequence[ClassAnswer]],
+    layouts: Sequence[Sequence[Tiles]],
+) -> list[list[ClassAnswer]]:
+    """The answers of each image, once what the whole marks small was looked at from near."""
+    candidates = [
+        _worth_another_look(request, logits, answers, tiles)
+        for logits, answers, tiles in zip(found.logits, wholes, layouts, strict=True)
+    ]
+    near = await look_again(request.resources, queries, candidates, request.selection.classes)
+    return [
+        [_seen_again(request, answer, near.get((k, answer.name))) for answer in each]
+        for k, each in enumerate(wholes)
+    ]
 
 
 def _worth_another_look(
-    resources: ModelResources,
-    form: SegmentForm,
-    selection: Selection,
-    thresholds: Thresholds,
+    request: _Request,
     logits: NDArray[np.float32],
     answers: Sequence[ClassAnswer],
     tiles: Sequence[Tiles],
@@ -215,12 +234,12 @@ def _worth_another_look(
         logits: (P, h, h) of the whole, in the order of `answers`.
     """
     tiled = set(chain.from_iterable(each.names for each in tiles))
-    least = resources.engine.manifest.presence_threshold
 
     def candidate(answer: ClassAnswer, whole: NDArray[np.float32]) -> Candidate:
-        supports = selection.classes[answer.name]
-        near = thresholds.of(supports, supports.near)
-        cut, reachable = logit(answer.threshold), in_reach(answer.presence, least)
+        supports = request.selection.classes[answer.name]
+        near = request.thresholds.of(supports, supports.near)
+        reachable = in_reach(answer.presence, request.least_presence)
+        cut = logit(answer.threshold)
         return Candidate(answer.name, answer.present, reachable, whole, cut, logit(near))
 
     asked = [
@@ -228,48 +247,74 @@ def _worth_another_look(
         for answer, each in zip(answers, logits, strict=True)
         if answer.name not in tiled
     ]
-    return [each for each in asked if form.absent != "drop" or each.in_reach]
+    return [each for each in asked if request.form.absent != "drop" or each.in_reach]
 
 
-def _seen_again(resources: ModelResources, answer: ClassAnswer, near: Near | None) -> ClassAnswer:
+def _seen_again(request: _Request, answer: ClassAnswer, near: Near | None) -> ClassAnswer:
     """The answer of the whole, and of what was seen from near if anything was."""
     if near is None:
         return answer
     presence = presence_by_both(answer.presence, near.presence)
-    least = resources.engine.manifest.presence_threshold
-    return answer._replace(logits=near.logits, presence=presence, present=presence >= least)
+    present = presence >= request.least_presence
+    return answer._replace(logits=near.logits, presence=presence, present=present)
 
 
-async def _decode(resources: Resources, file: bytes, position: int) -> NDArray[np.uint8]:
+async def _finish_tiled(
+    request: _Request,
+    decode: Callable[[], Awaitable[NDArray[np.uint8]]],
+    tiles: Sequence[Tiles],
+    answers: Sequence[ClassAnswer],
+    label: Callable[[Sequence[ClassAnswer]], Finished],
+) -> Finished:
+    """What is sent of an image, some classes of which are looked for in its tiles.
+
+    Args:
+        decode: gives the image at full size.
+        tiles: of the image.
+        answers: of the whole.
+        label: makes what is sent.
+    """
+    # One after another: what they hold at full size is what bounds the memory.
+    async with request.resources.tiling:
+        image = await decode()
+        tiled = await segment_tiles(request.resources, image, tiles, request.selection.classes)
+        answers = [
+            _closer(request, answer, tiled[answer.name]) if answer.name in tiled else answer
+            for answer in answers
+        ]
+        del image, tiled
+        with stage("mask"):
+            finished = await request.resources.pool.run(partial(label, answers))
+        del answers  # and with it the image
+    return finished
+
+
+async def _decode(request: _Request, file: bytes, position: int) -> NDArray[np.uint8]:
     """`images[position]` at full size."""
+    resources = request.resources
     read = partial(read_pixels, max_pixels=resources.max_pixels, gate=resources.gate)
     with stage("decode"):
         return await resources.pool.run(partial(read, file, position))
 
 
-def _closer(
-    resources: ModelResources,
-    selection: Selection,
-    thresholds: Thresholds,
-    answer: ClassAnswer,
-    tiled: TiledLogits,
-) -> ClassAnswer:
+def _closer(request: _Request, answer: ClassAnswer, tiled: TiledLogits) -> ClassAnswer:
     """The answer of the tiles; what is in one of them is in the image."""
-    supports = selection.classes[answer.name]
-    view = tile_view(supports, resources.engine.manifest.input_side).supports
+    supports = request.selection.classes[answer.name]
+    view = tile_view(supports, request.input_side).supports
     presence = float(tiled.presence.max())
     return answer._replace(
         logits=tiled,
         presence=presence,
         present=presence >= tiled.least_presence,
-        threshold=thresholds.of(supports, view),
+        threshold=request.thresholds.of(supports, view),
     )
 
 
-async def _read(resources: ModelResources, form: SegmentForm) -> list[QueryImage]:
+async def _read(request: _Request) -> list[QueryImage]:
+    resources, form = request.resources, request.form
     read = partial(
         read_query,
-        side=resources.engine.manifest.input_side,
+        side=request.input_side,
         max_pixels=resources.max_pixels,
         gate=resources.gate,
         keep_file=form.mode != "whole",
