@@ -3,17 +3,15 @@
 import base64
 import io
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
-from string import Template
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 
-from model.experiments.drawing import Panel
+from model.experiments.drawing import Pixels
 from model.experiments.pictures import EpisodePicture
 
-PAGE = Path(__file__).with_name("contact_sheet.html")
 _JPEG_QUALITY = 86
 
 
@@ -33,37 +31,25 @@ def write_contact_sheet(
     """
     if not pictures:
         raise ValueError("there is no episode to show: --count needs to be at least 1")
-    page = Template(PAGE.read_text(encoding="utf-8")).substitute(
-        title=escape(title),
-        about=escape(about),
-        count=len(pictures),
-        iou=f"{np.mean([picture.iou for picture in pictures]):.0f}",
-        classes="".join(
-            f"<option>{escape(name)}</option>"
-            for name in sorted({picture.class_name for picture in pictures})
-        ),
-        episodes="\n".join(_episode(picture) for picture in pictures),
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page = environment.get_template("contact_sheet.html").render(
+        title=title,
+        about=about,
+        pictures=pictures,
+        mean_iou=np.mean([picture.iou for picture in pictures]),
+        classes=sorted({picture.class_name for picture in pictures}),
+        jpeg=_jpeg,
     )
     path.write_text(page, encoding="utf-8")
 
 
-def _episode(picture: EpisodePicture) -> str:
-    name = escape(picture.class_name)
-    return (
-        f'<article data-class="{name}" data-iou="{picture.iou:.2f}" data-number="{picture.number}">'
-        f'<header><h2>{name}</h2><a href="{picture.file_name}">episode {picture.number}</a>'
-        f'<meter min="0" max="100" low="35" high="65" optimum="100" value="{picture.iou:.1f}">'
-        f"</meter><b>{picture.iou:.0f}</b></header>"
-        f'<div class="panels">{"".join(_figure(panel) for panel in picture.panels)}</div></article>'
-    )
-
-
-def _figure(panel: Panel) -> str:
+def _jpeg(pixels: Pixels) -> str:
+    """The address of an image (H, W, 3) that holds the image itself."""
     buffer = io.BytesIO()
-    Image.fromarray(panel.pixels).save(buffer, "JPEG", quality=_JPEG_QUALITY)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    caption = escape(panel.caption)
-    return (
-        f'<figure><img alt="{caption}" src="data:image/jpeg;base64,{data}">'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
