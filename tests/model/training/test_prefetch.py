@@ -23,9 +23,17 @@ def test_items_come_in_order_however_long_each_takes() -> None:
 
 def test_no_more_are_loaded_than_asked_for_and_ahead() -> None:
     loaded: list[int] = []
-    with Prefetcher(loaded.append, first=0, ahead=3, workers=1, enter_thread=_nothing) as items:
+    three_ahead = threading.Event()
+
+    def load(number: int) -> None:
+        loaded.append(number)
+        if number == 3:
+            three_ahead.set()
+
+    with Prefetcher(load, first=0, ahead=3, workers=1, enter_thread=_nothing) as items:
         next(items)
-        time.sleep(0.1)
+        assert three_ahead.wait(timeout=30)
+        time.sleep(0.05)  # and no more come
         assert loaded == [0, 1, 2, 3]
 
 
