@@ -1,6 +1,8 @@
 """docs/operations.md names what exists."""
 
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import yaml
 
 from service.settings import Settings
 from tests.packaging.dockerfile import read_stages
-from tests.packaging.manifests import K8S, OVERLAYS, one
+from tests.packaging.manifests import K8S, NAME, OVERLAYS, Resource, one
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,7 @@ def page(root: Path) -> str:
 
 
 def test_settings_are_settings(page: str) -> None:
-    named = set(re.findall(r"\bFSS_([A-Z_]+)\b", page))
+    named = set(re.findall(r"\bFSS_([A-Z_]+)\b", page)) - {"CLIENT_KEY"}  # that one is the client's
     assert named
     assert {name.lower() for name in named} <= Settings.model_fields.keys()
 
@@ -57,3 +59,44 @@ def test_the_table_of_overlays_tells_their_replicas(page: str) -> None:
         scaler = one(overlay, "HorizontalPodAutoscaler")["spec"]
         told = [int(number) for number in re.findall(r"\d+", cell)]
         assert {scaler["minReplicas"], scaler["maxReplicas"]} == set(told)
+
+
+@pytest.fixture(scope="module")
+def patched(page: str, tmp_path_factory: pytest.TempPathFactory) -> list[Resource]:
+    """What the overlay `production` becomes with every patch of the page."""
+    blocks = re.findall(r"^```yaml\n(patches:\n.*?)^```$", page, re.M | re.S)
+    patches = [patch for block in blocks for patch in yaml.safe_load(block)["patches"]]
+    assert len(patches) == 2
+    folder = tmp_path_factory.mktemp("overlay")
+    below = {"resources": [os.path.relpath(K8S / "overlays" / "production", folder.resolve())]}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(below | {"patches": patches}))
+    command = ["kubectl", "kustomize", str(folder)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr
+    return list(yaml.safe_load_all(run.stdout))
+
+
+@pytest.mark.kubectl
+def test_the_patch_for_the_operator_labels_what_it_selects_by_label(
+    patched: list[Resource],
+) -> None:
+    labelled = {r["kind"] for r in patched if "release" in r["metadata"].get("labels", {})}
+    assert labelled == {"ServiceMonitor", "PrometheusRule"}
+
+
+@pytest.mark.kubectl
+def test_the_patch_for_other_dns_adds_a_way_and_takes_none(patched: list[Resource]) -> None:
+    (made,) = (r for r in patched if r["metadata"]["name"] == f"{NAME}-to-redis")
+    plain = one("production", "NetworkPolicy", f"{NAME}-to-redis")
+    assert made["spec"]["egress"][:-1] == plain["spec"]["egress"]
+    (added,) = made["spec"]["egress"][-1]["to"]
+    assert added.keys() == {"ipBlock"}
+
+
+def test_the_url_of_redis_is_that_of_the_service_in_the_cluster(page: str, tmp_path: Path) -> None:
+    (made,) = re.findall(r"from-literal=url=\"\$\((.*)\)\"$", page, re.M)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "api.env").write_text("FSS_STORE_URL=redis://fss:p@redis:6379/0\n")
+    command = ["bash", "-c", made]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert run.stdout == f"redis://fss:p@{NAME}-redis:6379/0\n"
