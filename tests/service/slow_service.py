@@ -1,4 +1,7 @@
-"""`python -m tests.service.slow_service SECONDS`: the service over a slow engine."""
+"""`python -m tests.service.slow_service SECONDS [POLL_S]`: the service over a slow engine.
+
+With POLL_S, a stream of events looks at its job that often.
+"""
 
 import asyncio
 import logging
@@ -6,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from model.contract import SupportSet
+from service.api import jobs
 from service.app import create_app
 from service.engine import Answers, FakeEngine, ImageU8
 from service.server import create_server
@@ -28,5 +32,8 @@ class SlowEngine(FakeEngine):
 
 if __name__ == "__main__":
     configure_logging("info")
+    engine_s, *poll_s = map(float, sys.argv[1:])
+    if poll_s:
+        jobs._POLL_S = poll_s[0]
     settings = Settings(engine="fake")
-    create_server(create_app(settings, engine=SlowEngine(float(sys.argv[1]))), settings).run()
+    create_server(create_app(settings, engine=SlowEngine(engine_s)), settings).run()

@@ -122,9 +122,11 @@ async def test_deadline_ends_a_request_and_frees_its_place(
         assert (await post_segment(client, session_id, [picture()])).status_code == 200
 
 
-async def stalled(awaited: asyncio.Event | None = None) -> AsyncIterator[bytes]:
+async def stalled(
+    awaited: asyncio.Event | None = None, begin: bytes = START
+) -> AsyncIterator[bytes]:
     """A body that begins and never ends; `awaited` is set once more of it is asked for."""
-    yield START
+    yield begin
     if awaited is not None:
         awaited.set()
     await asyncio.Event().wait()
@@ -139,10 +141,7 @@ async def test_slow_upload_meets_its_deadline(settings: Settings, fake_engine: F
 
 
 async def test_bodies_together_are_bounded(settings: Settings, fake_engine: FakeEngine) -> None:
-    async def half_then_stalled() -> AsyncIterator[bytes]:
-        yield START + bytes(50_000)
-        await asyncio.Event().wait()
-
+    awaited = asyncio.Event()
     limits = {"max_body_bytes": 100_000, "max_upload_bytes": 100_000}
     bounded = settings.model_copy(update=limits)
     request = httpx.Request(
@@ -150,10 +149,9 @@ async def test_bodies_together_are_bounded(settings: Settings, fake_engine: Fake
     )
     request.read()
     async with running(create_app(bounded, engine=fake_engine)) as client:
-        holding = asyncio.create_task(
-            client.post("/segment", content=half_then_stalled(), headers=MULTIPART)
-        )
-        await asyncio.sleep(0.05)
+        half = stalled(awaited, START + bytes(50_000))
+        holding = asyncio.create_task(client.post("/segment", content=half, headers=MULTIPART))
+        await awaited.wait()
         refused = await client.send(request)
         assert_problem(refused, 503, "queue_full")
         assert int(refused.headers["retry-after"]) >= 1
@@ -167,12 +165,13 @@ async def test_stalled_uploads_do_not_keep_a_good_one_out(
     settings: Settings, fake_engine: FakeEngine
 ) -> None:
     bounded = settings.model_copy(update={"max_requests": 1})
+    awaited = [asyncio.Event() for _ in range(5)]
     async with running(create_app(bounded, engine=fake_engine)) as client:
         stuck = [
-            asyncio.create_task(client.post("/segment", content=stalled(), headers=MULTIPART))
-            for _ in range(5)
+            asyncio.create_task(client.post("/segment", content=stalled(each), headers=MULTIPART))
+            for each in awaited
         ]
-        await asyncio.sleep(0.05)
+        await asyncio.gather(*(each.wait() for each in awaited))
         session_id = await new_session(client, [picture()])
         assert (await post_segment(client, session_id, [picture()])).status_code == 200
         assert not any(task.done() for task in stuck)

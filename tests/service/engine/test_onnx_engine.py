@@ -544,7 +544,8 @@ def slow_down(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_it_learns_what_requests_cost_and_owe(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with started(tiny_bundle, batch_sizes=(1,)) as engine:
+    registry = CollectorRegistry()
+    async with started(tiny_bundle, registry, batch_sizes=(1,)) as engine:
         assert engine.wait_s(3) == 0
         shots = await learn(engine, picture(RED))
         slow_down(monkeypatch)
@@ -556,9 +557,11 @@ async def test_it_learns_what_requests_cost_and_owe(
         # A heavy request owes what its images cost, and leaves the cost of others as it was.
         light_s = engine.wait_s(1)
         many = [pixels(picture(BLUE, seed=seed), engine) for seed in range(8)]
+        held = Held(monkeypatch)
         heavy = asyncio.create_task(engine.segment(many, [shots] * 4))
-        await asyncio.sleep(0.02)
+        await until_waiting(registry, query=7)
         assert engine.wait_s(1) > 6 * light_s
+        held.release.set()
         await heavy
         assert engine.wait_s(1) < 3 * light_s
 

@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import threading
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, running
 from tests.service.jobs.job_calls import SCENES, ended, results, uploads, zipped
 from tests.service.pictures import iou
-from tests.service.processes import STOP_TIMEOUT_S, serving
+from tests.service.processes import STOP_TIMEOUT_S, register, serving
 
 # pycocotools is older than NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -219,22 +218,16 @@ def test_ended_service_goes_on_where_it_was(
         assert [image["id"] for image in coco["images"]] == list(range(1, 41))
 
 
-def test_a_stream_of_events_ends_whole_where_the_service_is_stopped(
-    tmp_path: Path, tiny_bundle: Path
-) -> None:
-    environment = {"FSS_JOBS_DIR": str(tmp_path / "jobs"), "FSS_BUNDLE": str(tiny_bundle)}
-    log = tmp_path / "log"
-    with serving(log, environment) as server:
-        scene = SCENES[0]
-        files = {"images": scene.image_png, "masks": scene.mask_png}
-        data = {"class_name": "thing"}
-        session = server.client.post("/support", data=data, files=files).json()
-        fields = {"session_id": session["session_id"]}
-        job = server.client.post("/jobs", data=fields, files=uploads(400)).json()
+def test_a_stream_of_events_ends_whole_where_the_service_is_stopped(tmp_path: Path) -> None:
+    environment, log = {"FSS_JOBS_DIR": str(tmp_path / "jobs")}, tmp_path / "log"
+    # sse_starlette looks at the server each half second, so it sees the end before the stream does.
+    command = ("tests.service.slow_service", "0.1", "1.5")
+    with serving(log, environment, command=command) as server:
+        fields = {"session_id": register(server.client)}
+        job = server.client.post("/jobs", data=fields, files=uploads(100)).json()
         with server.client.stream("GET", f"/jobs/{job['job_id']}/events") as stream:
             lines = stream.iter_lines()
             next(lines)
-            time.sleep(0.38)  # sse_starlette looks at the server each half second, before us then
             server.process.send_signal(signal.SIGTERM)
             rest = list(lines)  # httpx raises where the last chunk is missing
         assert server.process.wait(STOP_TIMEOUT_S) == -signal.SIGTERM
