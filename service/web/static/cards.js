@@ -1,10 +1,10 @@
 /** Step 2: every image with its masks, and what may be done with them. */
 
 import { byId, count, h, keyed, percent } from "./dom.js";
-import { standing, labelMap } from "./finder.js";
+import { stacked, standing } from "./finder.js";
 import { icon } from "./icons.js";
 import { attempt, tell } from "./notices.js";
-import { drawLabels } from "./overlay.js";
+import { Overlay } from "./overlay.js";
 import { css } from "./palette.js";
 import { decodeRle, encodeRle } from "./rle.js";
 import { copy, upload } from "./shots.js";
@@ -16,7 +16,8 @@ export class Cards {
    * @param {import("./editor.js").Editor} editor
    */
   constructor(session, finder, editor) {
-    Object.assign(this, { session, finder, editor, elements: new WeakMap(), sending: new Set() });
+    Object.assign(this, { session, finder, editor, elements: new WeakMap(), overlays: new WeakMap() });
+    Object.assign(this, { sending: new Set(), undrawn: new Set(), drawing: 0 });
     finder.addEventListener("change", ({ detail }) => this.render(detail));
     session.addEventListener("change", () => finder.refresh());
     session.addEventListener("look", () => this.render());
@@ -27,12 +28,34 @@ export class Cards {
   render(changed = null) {
     const { queries } = this.finder;
     const update = (card, query) => {
-      if (!changed || changed === query) this.#update(card, query);
+      if (changed && changed !== query) return;
+      this.#update(card, query);
+      this.undrawn.add(query);
     };
     keyed(byId("queries"), queries, (query) => query, (query) => this.#make(query), update);
     byId("step-2").classList.toggle("filled", queries.length > 0);
     byId("find-tools").hidden = !queries.length || !this.session.classes.length;
     byId("find-status").textContent = this.#status();
+    this.#draw();
+  }
+
+  /** What is on the screen now, and the rest one by one, so that the page goes on reacting. */
+  #draw() {
+    const ready = [...this.undrawn].filter((query) => this.finder.onScreen(query));
+    for (const query of ready) this.#drawOne(query);
+    if (!this.undrawn.size || this.drawing) return;
+    this.drawing = setTimeout(() => {
+      this.drawing = 0;
+      const [next] = this.undrawn;
+      if (next) this.#drawOne(next);
+      this.#draw();
+    });
+  }
+
+  #drawOne(query) {
+    this.undrawn.delete(query);
+    const colours = this.session.classes.map((each) => (each.visible ? each.colour : null));
+    this.overlays.get(query).show(stacked(query, this.session), colours);
   }
 
   #status() {
@@ -52,16 +75,14 @@ export class Cards {
       h("ul", { class: "finds" }),
       h("div", { class: "card-problem", role: "alert" }));
     this.elements.set(query, card);
+    this.overlays.set(query, new Overlay(card.querySelector(".layer")));
     return card;
   }
 
   #update(card, query) {
     const { session } = this;
-    const { width, height } = query.photo;
     card.classList.toggle("busy", Boolean(query.busy));
     card.setAttribute("aria-busy", String(Boolean(query.busy)));
-    const colours = session.classes.map((each) => (each.visible ? each.colour : null));
-    drawLabels(card.querySelector(".layer"), labelMap(query, session), width, height, colours);
     const rows = session.classes.map((each) => this.#row(query, each));
     // Nothing is known before the first answer, and a list of "not found" would be a lie.
     const seen = query.answered > 0 || query.corrected.size > 0;
@@ -74,7 +95,14 @@ export class Cards {
     const mask = standing(query, this.session).find((each) => each.name === name);
     const found = query.found.find((each) => each.class_name === name);
     const sending = [...this.sending].some((each) => each.query === query && each.name === name);
-    return { name, colour, visible, mask, found, sending, corrected: query.corrected.has(name) };
+    const corrected = query.corrected.has(name);
+    return { name, colour, visible, mask, sending, corrected, score: corrected ? "by hand" : this.#score(query, mask, found) };
+  }
+
+  #score(query, mask, found) {
+    if (mask) return `score ${percent(mask.score)}, presence ${percent(mask.presence)}`;
+    if (!this.finder.isAnswered(query)) return query.problem ? "not known" : "…";
+    return found?.present ? "nothing above the threshold" : "not here";
   }
 
   #find(query, name) {
@@ -135,15 +163,10 @@ export class Cards {
   }
 }
 
-function updateFind(element, { colour, visible, mask, found, sending, corrected }) {
+function updateFind(element, { colour, visible, mask, sending, corrected, score }) {
   element.querySelector(".swatch").style.setProperty("background", css(colour));
   element.classList.toggle("off", !mask || !visible);
   element.classList.toggle("corrected", corrected);
   Object.assign(element.querySelector(".accept"), { hidden: !mask, disabled: sending });
-  element.querySelector(".find-score").textContent = corrected ? "by hand" : scoreOf(mask, found);
-}
-
-function scoreOf(mask, found) {
-  if (mask) return `score ${percent(mask.score)}, presence ${percent(mask.presence)}`;
-  return found?.present ? "nothing above the threshold" : "not here";
+  element.querySelector(".find-score").textContent = score;
 }

@@ -63,8 +63,13 @@ export class Finder extends EventTarget {
     return this.session.classes.length ? this.queries.filter((query) => this.#stale(query)).length : 0;
   }
 
+  /** Whether there is an answer to what is asked now. */
+  isAnswered(query) {
+    return query.answered >= this.version;
+  }
+
   #stale(query) {
-    return query.answered < this.version && !query.problem;
+    return !this.isAnswered(query) && !query.problem;
   }
 
   #work() {
@@ -124,15 +129,24 @@ export function standing(query, session) {
 }
 
 /**
- * What every pixel is: 0, or the number of a class of the session from 1. Painted masks lie on top.
+ * The masks as they lie on one another, those that were painted on top.
+ * @returns {{number: number, rle: Object}[]} numbers of classes of the session, from 1.
+ */
+export function stacked(query, session) {
+  const painted = ({ name }) => Number(query.corrected.has(name));
+  return standing(query, session)
+    .sort((one, other) => painted(one) - painted(other))
+    .map(({ name, rle }) => ({ number: session.classes.findIndex((each) => each.name === name) + 1, rle }));
+}
+
+/**
+ * What every pixel is: 0, or the number of a class of the session from 1.
  * @returns {Uint8Array} row by row.
  */
 export function labelMap(query, session) {
   const { width, height } = query.photo;
   const labels = new Uint8Array(width * height);
-  const painted = ({ name }) => Number(query.corrected.has(name));
-  for (const { name, rle } of standing(query, session).sort((one, other) => painted(one) - painted(other))) {
-    const number = session.classes.findIndex((each) => each.name === name) + 1;
+  for (const { number, rle } of stacked(query, session)) {
     const bits = decodeRle(rle);
     for (let place = 0; place < bits.length; place++) if (bits[place]) labels[place] = number;
   }

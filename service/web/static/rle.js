@@ -55,6 +55,43 @@ export function decodeRle({ size: [height, width], counts }) {
   return bits;
 }
 
+/**
+ * Paints a mask over the whole of a picture that may be smaller, each pixel by the one in its
+ * middle; the mask itself is never spread out.
+ * @param {Uint8Array} pixels row by row.
+ * @param {number} value of pixels that are in the mask.
+ */
+export function paintRle(pixels, columns, rows, { size: [height, width], counts }, value) {
+  const column = new Int32Array(width).fill(-1);
+  for (let x = 0; x < columns; x++) column[middle(x, width, columns)] = x;
+  const from = rowsFrom(height, rows);
+  let place = 0;
+  decodeCounts(counts).forEach((run, number) => {
+    const end = place + run;
+    while (number % 2 && place < end) {
+      const x = Math.floor(place / height);
+      const last = Math.min(height, end - x * height);
+      if (column[x] >= 0) {
+        for (let y = from[place - x * height]; y < from[last]; y++) pixels[y * columns + column[x]] = value;
+      }
+      place = x * height + last;
+    }
+    place = end;
+  });
+}
+
+const middle = (place, whole, parts) => Math.floor(((place + 0.5) * whole) / parts);
+
+/** For every row of a photograph, and the one behind: the first row of a picture of it from there on. */
+function rowsFrom(height, rows) {
+  const from = new Uint32Array(height + 1);
+  for (let y = 0, row = 0; y <= height; y++) {
+    while (row < rows && middle(row, height, rows) < y) row++;
+    from[y] = row;
+  }
+  return from;
+}
+
 /** `{size, counts}` of a mask that is there row by row. */
 export function encodeRle(bits, width, height) {
   const runs = [];

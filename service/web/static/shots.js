@@ -5,7 +5,7 @@ import { byId, count, h, keyed } from "./dom.js";
 import { icon } from "./icons.js";
 import { takeFiles } from "./intake.js";
 import { attempt, tell } from "./notices.js";
-import { drawLabels } from "./overlay.js";
+import { Overlay } from "./overlay.js";
 import { readPhoto } from "./photo.js";
 import { encodePng } from "./png.js";
 import { decodeRle, encodeRle } from "./rle.js";
@@ -23,7 +23,7 @@ export class Shots {
    * @param {import("./editor.js").Editor} editor
    */
   constructor(session, editor) {
-    Object.assign(this, { session, editor, shots: [], keys: 0, busy: false });
+    Object.assign(this, { session, editor, shots: [], keys: 0, busy: false, overlays: new WeakMap() });
     this.name = byId("class-name");
     this.button = byId("register");
     takeFiles(byId("step-1"), byId("shot-files"), (files) => this.add(files));
@@ -174,6 +174,7 @@ export class Shots {
     const { photo } = shot;
     const label = `Paint the mask of ${photo.name}`;
     const layer = h("canvas", { class: "layer", width: photo.thumb.width, height: photo.thumb.height });
+    this.overlays.set(shot, new Overlay(layer));
     return h("li", { class: "shot" },
       h("button", { type: "button", class: "picture", title: label, "aria-label": label, onclick: () => this.#paint(shot) },
         copy(photo.thumb), layer, h("span", { class: "badge" })),
@@ -181,14 +182,9 @@ export class Shots {
   }
 
   #update(card, shot) {
-    const { width, height } = shot.photo;
-    const colour = this.session.colour(this.#className());
-    const [picture] = card.children;
-    const layer = picture.querySelector(".layer");
-    const labels = shot.rle ? decodeRle(shot.rle) : new Uint8Array(width * height);
-    drawLabels(layer, labels, width, height, [colour]);
-    const badge = picture.querySelector(".badge");
-    badge.textContent = shot.rle ? "Edit mask" : "Paint mask";
+    const masks = shot.rle ? [{ number: 1, rle: shot.rle }] : [];
+    this.overlays.get(shot).show(masks, [this.session.colour(this.#className())]);
+    card.querySelector(".badge").textContent = shot.rle ? "Edit mask" : "Paint mask";
     card.classList.toggle("bare", !shot.rle);
   }
 
