@@ -2,16 +2,20 @@
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 from selenium.webdriver import Keys
+from selenium.webdriver.common.by import By
 from shapely.geometry import shape
 
+from tests.browser.chromium import DESKTOP, look_like
 from tests.browser.playground import Playground
 from tests.browser.scenes import scene_file, show
 from tests.browser.wire import Wire
@@ -176,7 +180,158 @@ def test_class_is_hidden_and_deleted(finding: tuple[Playground, Picture]) -> Non
     )
     assert page.driver.execute_script(ink)
     page.click(".class-tools button[aria-label^='Show or hide']")
-    assert not page.driver.execute_script(ink)
+    page.until(lambda: not page.driver.execute_script(ink))
     page.click(".class-tools button[aria-label^='Delete']")
     page.until(lambda: not page.all("#class-list li"))
     assert "waiting for a class" in page.one("#find-status").text
+
+
+def luminance(colour: str) -> float:
+    """Of `rgb(r, g, b)`, as WCAG 2 has it."""
+    shares = [int(value) / 255 for value in re.findall(r"\d+", colour)[:3]]
+    linear = [
+        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_names_of_what_is_hidden_can_be_read(
+    finding: tuple[Playground, Picture], theme: Literal["light", "dark"]
+) -> None:
+    page, _ = finding
+    look_like(page.driver, DESKTOP, theme)
+    page.click(".class-tools button[aria-label^='Show or hide']")
+    for name in (page.one(".class.off strong"), page.one(".find.off .find-name")):
+        assert name.value_of_css_property("opacity") == "1"
+        assert name.find_element(By.XPATH, "..").value_of_css_property("opacity") == "1"
+        ink = luminance(name.value_of_css_property("color"))
+        paper = luminance(page.one("#step-2").value_of_css_property("background-color"))
+        assert (max(ink, paper) + 0.05) / (min(ink, paper) + 0.05) > 4.5
+
+
+def test_nothing_is_said_or_taken_before_the_answer(
+    finding: tuple[Playground, Picture], tmp_path: Path
+) -> None:
+    page, _ = finding
+    wire = Wire(page, "/segment")
+    wire.hold()
+    blue, _ = scene_file(tmp_path, "blue.png", colour=BLUE)
+    show(page, blue, "other")
+    wire.held()
+    scores = page.texts(".find-score")
+    assert scores[0].startswith("score")
+    assert scores[1] == "…"
+    assert not page.one("#take-coco").is_enabled()
+    assert page.texts("#take-status") == ["1 image still to be answered."]
+    wire.let_go()
+    page.found(1)
+    assert page.texts(".find-score")[1] == "not here"
+    assert page.one("#take-coco").is_enabled()
+    assert page.texts("#take-status") == ["1 mask on 1 image"]
+    wire = Wire(page, "/segment")
+    wire.lose(1)
+    page.click("#keep-absent")
+    page.until(
+        lambda: page.texts("#take-status") == ["1 mask on 1 image; 1 image without an answer"]
+    )
+    assert page.texts(".find-score")[1] == "not known"
+
+
+def test_files_of_images_of_one_name_have_names_of_their_own(
+    finding: tuple[Playground, Picture], tmp_path: Path
+) -> None:
+    page, _ = finding
+    names = ["query.jpg", "query_2.png", "QUERY.bmp", "query_1.png"]
+    page.choose("#query-files", [scene_file(tmp_path, name, seed=3)[0] for name in names])
+    page.found(5)
+    with zipfile.ZipFile(page.download("#take-labels", "label_maps.zip")) as archive:
+        assert archive.namelist() == [
+            *("query.png", "query_2.png", "query_2_2.png", "QUERY_3.png", "query_1.png"),
+            "classes.txt",
+        ]
+    with zipfile.ZipFile(page.download("#take-masks", "masks.zip")) as archive:
+        assert len({name.lower() for name in archive.namelist()}) == 5
+
+
+COUNT = """
+window.drawn = 0;
+const put = CanvasRenderingContext2D.prototype.putImageData;
+CanvasRenderingContext2D.prototype.putImageData = function (...what) {
+  window.drawn++;
+  return put.apply(this, what);
+};
+"""
+
+
+def drawn(page: Playground) -> int:
+    """How many pictures have had masks drawn on them since `COUNT`, or since this was asked."""
+    return int(page.driver.execute_script("const {drawn} = window; window.drawn = 0; return drawn"))
+
+
+def test_only_what_has_changed_is_drawn_and_what_is_seen_first(
+    finding: tuple[Playground, Picture], tmp_path: Path
+) -> None:
+    page, _ = finding
+    page.choose("#query-files", [scene_file(tmp_path, f"{i}.png", seed=i)[0] for i in range(20)])
+    page.found(21)
+    page.driver.execute_script(COUNT)
+    page.click("#keep-absent")
+    page.found(21)
+    assert drawn(page) == 0
+    page.choose("#query-files", [scene_file(tmp_path, "more.png", seed=30)[0]])
+    page.found(22)
+    page.until(lambda: page.driver.execute_script("return window.drawn"))
+    assert drawn(page) <= 2  # as the picture comes, and as its masks come
+    at_once = page.driver.execute_script(
+        "scrollTo(0, 0);"
+        "document.querySelector(\".class-tools button[aria-label^='Show or hide']\").click();"
+        "return window.drawn"
+    )
+    assert at_once < 10
+    page.until(lambda: page.driver.execute_script("return window.drawn") == 22)
+
+
+def test_typing_draws_no_mask(finding: tuple[Playground, Picture], tmp_path: Path) -> None:
+    page, _ = finding
+    page.choose("#shot-files", [scene_file(tmp_path, "next.png")[0]])
+    page.editor()
+    page.press("i")
+    page.close_editor("done")
+    page.settle()
+    page.driver.execute_script(COUNT)
+    page.type("#class-name", "thi")
+    assert drawn(page) == 0
+    page.type("#class-name", "ng")  # another colour
+    assert drawn(page) == 1
+
+
+SHRUNK = """
+const [from, done] = arguments;
+const sizes = [
+  [37, 23, 37, 23], [37, 23, 12, 7], [23, 37, 5, 36], [64, 3, 21, 1], [1, 9, 1, 4],
+];
+let seed = 1;
+const random = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+import(from).then(({paintRle, encodeRle}) => {
+  const wrong = [];
+  for (const [width, height, columns, rows] of sizes) for (const share of [0, 0.1, 0.5, 0.97, 1]) {
+    const bits = Uint8Array.from({length: width * height}, () => Number(random() < share));
+    const small = new Uint8Array(columns * rows);
+    paintRle(small, columns, rows, encodeRle(bits, width, height), 7);
+    small.forEach((pixel, place) => {
+      const y = Math.floor((Math.floor(place / columns) + 0.5) * height / rows);
+      const x = Math.floor((place % columns + 0.5) * width / columns);
+      if (pixel !== 7 * bits[y * width + x]) wrong.push([width, rows, share, place]);
+    });
+  }
+  done(wrong);
+});
+"""
+
+
+def test_small_masks_are_those_of_the_large_ones(page: Playground) -> None:
+    module = page.one("script[type=module]").get_attribute("src")
+    assert module is not None
+    rle = module.replace("main.js", "rle.js")
+    assert page.driver.execute_async_script(SHRUNK, rle) == []

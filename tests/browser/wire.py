@@ -1,4 +1,4 @@
-"""What the page sends to register shots, and answers that are late or lost."""
+"""What the page sends, by default to register shots, and answers that are late or lost."""
 
 from typing import TypedDict
 
@@ -6,11 +6,12 @@ from tests.browser.playground import Playground
 
 _SCRIPT = """
 const send = window.fetch.bind(window);
+const [path] = arguments;
 const wire = window.wire = {sent: [], lost: [], waiting: null};
 window.fetch = async (url, options) => {
-  if (!String(url).endsWith('/support')) return send(url, options);
+  if (!String(url).endsWith(path)) return send(url, options);
   const place = wire.sent.push({
-    key: options.headers['Idempotency-Key'],
+    key: options.headers['Idempotency-Key'] ?? '',
     images: options.body.getAll('images').length,
     mode: options.body.get('mode'),
     adapt: options.body.get('adapt'),
@@ -24,7 +25,7 @@ window.fetch = async (url, options) => {
 
 
 class Sent(TypedDict):
-    """A request to register shots."""
+    """A request, most likely to register shots."""
 
     key: str
     images: int
@@ -35,9 +36,9 @@ class Sent(TypedDict):
 class Wire:
     """Stands between a page and its service until the page is loaded anew."""
 
-    def __init__(self, page: Playground) -> None:
+    def __init__(self, page: Playground, path: str = "/support") -> None:
         self._page = page
-        page.driver.execute_script(_SCRIPT)
+        page.driver.execute_script(_SCRIPT, path)
 
     def hold(self) -> None:
         """Let answers wait."""

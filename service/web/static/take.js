@@ -21,13 +21,23 @@ export function offerFiles(session, finder) {
   }
   const render = () => {
     const masks = finder.queries.reduce((sum, query) => sum + standing(query, session).length, 0);
-    for (const id of Object.keys(WAYS)) byId(id).disabled = masks === 0;
+    // Of images that are being asked, old masks or none would be taken away.
+    for (const id of Object.keys(WAYS)) byId(id).disabled = masks === 0 || finder.open > 0;
     byId("step-3").classList.toggle("filled", masks > 0);
-    byId("take-status").textContent = masks ? `${count(masks, "mask")} on ${count(finder.queries.length, "image")}` : "Masks will be here once something is found.";
+    byId("take-status").textContent = status(masks, finder);
   };
   finder.addEventListener("change", render);
   session.addEventListener("change", render);
   render();
+}
+
+function status(masks, finder) {
+  const { queries, open } = finder;
+  if (!masks) return "Masks will be here once something is found.";
+  if (open) return `${count(open, "image")} still to be answered.`;
+  const unknown = queries.filter((query) => query.problem).length;
+  const missing = unknown ? `; ${count(unknown, "image")} without an answer` : "";
+  return `${count(masks, "mask")} on ${count(queries.length, "image")}${missing}`;
 }
 
 /** Hands a file to the browser's downloads. */
