@@ -47,10 +47,11 @@ export function geojsonFile(queries, session) {
 export async function labelMapFiles(queries, session) {
   const palette = [[0, 0, 0], ...session.classes.map((each) => each.colour)];
   const files = [];
+  const stem = stems(queries);
   for (const query of queries) {
     const { width, height } = query.photo;
     const bytes = await encodePng(labelMap(query, session), width, height, palette);
-    files.push({ name: `${stem(query, queries)}.png`, bytes });
+    files.push({ name: `${stem.get(query)}.png`, bytes });
   }
   const lines = ["0 background", ...session.classes.map(({ name }, place) => `${place + 1} ${name}`)];
   return [...files, { name: "classes.txt", bytes: new TextEncoder().encode(`${lines.join("\n")}\n`) }];
@@ -59,11 +60,12 @@ export async function labelMapFiles(queries, session) {
 /** @returns {Promise<{name: string, bytes: Uint8Array}[]>} a black and white PNG for each mask. */
 export async function maskFiles(queries, session) {
   const files = [];
+  const stem = stems(queries);
   for (const query of queries) {
     const { width, height } = query.photo;
     for (const { name, number, bits } of layers(query, session)) {
       const bytes = await encodePng(bits.map((bit) => 255 * bit), width, height);
-      files.push({ name: `${stem(query, queries)}.${number}-${safe(name)}.png`, bytes });
+      files.push({ name: `${stem.get(query)}.${number}-${safe(name)}.png`, bytes });
     }
   }
   return files;
@@ -79,12 +81,23 @@ function layers(query, session) {
   });
 }
 
-/** The image's name without its ending; numbered where two have the same. */
-function stem(query, queries) {
-  const bare = ({ photo }) => safe(photo.name.replace(/\.[^.]*$/, "")) || "image";
-  const same = queries.filter((each) => bare(each) === bare(query));
-  return same.length > 1 ? `${bare(query)}_${same.indexOf(query) + 1}` : bare(query);
+/**
+ * The images' names without their endings, numbered where one is taken already: also to a file
+ * system that does not tell apart cases, or ways to write an accent.
+ * @returns {Map<import("./finder.js").Query, string>}
+ */
+function stems(queries) {
+  const taken = new Set();
+  return new Map(queries.map((query) => {
+    const bare = safe(query.photo.name.replace(/\.[^.]*$/, "")) || "image";
+    let name = bare;
+    for (let number = 2; taken.has(folded(name)); number++) name = `${bare}_${number}`;
+    taken.add(folded(name));
+    return [query, name];
+  }));
 }
+
+const folded = (name) => name.normalize("NFC").toLowerCase();
 
 /** A name that every file system takes, and that leads nowhere else. */
 const safe = (name) => name.replace(/[^\p{L}\p{N}._ -]/gu, "_").replace(/^\.+/, "_").slice(0, 80);
