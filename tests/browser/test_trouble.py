@@ -48,9 +48,14 @@ def test_key_is_asked_for_and_kept_in_the_tab(serve: Serve, tmp_path: Path) -> N
     support, _ = scene_file(tmp_path, "support.png")
     page = serve({"FSS_API_KEYS_FILE": str(keys)}, signed_in=False)
     page.one("#key-dialog[open]")
+    for impossible in (f"{key}\u200b", "schl\u00fcssel", "a key"):
+        page.type("#key-field", impossible)
+        page.click("#key-form button[value='use']")
+        assert "That is no key" in page.one("#key-refused").text
+        page.one("#key-field").clear()
     page.type("#key-field", new_key())
     page.click("#key-form button[value='use']")
-    page.until(lambda: page.one("#key-refused").is_displayed())
+    page.until(lambda: "does not know" in page.one("#key-refused").text)
     page.type("#key-field", key)
     page.click("#key-form button[value='use']")
     page.one("html[data-ready]")
