@@ -30,6 +30,15 @@ async def test_page_may_run_its_own_scripts_and_nothing_else(client: httpx.Async
     assert not re.search(r"""(src|href)=["'](https?:)?//""", page.text)
 
 
+async def test_a_reload_puts_no_control_where_the_page_does_not_know_of_it(
+    client: httpx.AsyncClient,
+) -> None:
+    page = (await client.get("/")).text
+    controls = re.findall(r"<select[^>]*>|<input(?![^>]*type=.file)[^>]*>", page)
+    assert len(controls) == 7
+    assert all('autocomplete="off"' in control for control in controls)
+
+
 async def test_page_is_asked_for_anew_and_its_files_are_kept(client: httpx.AsyncClient) -> None:
     page = await client.get("/")
     assert page.headers["cache-control"] == "no-cache"
