@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Case(NamedTuple):
-    """What a query asks: so many classes, each with so many shots."""
+    """A query of the benchmark: for how many classes it asks, each with how many shots."""
 
     name: str
     classes: int
@@ -43,9 +43,10 @@ CASES = (Case("1-shot", 1, 1), Case("5-shot", 1, 5), Case("5 classes x 5 shots",
 class Row:
     """One case's figures: milliseconds a query, medians over the repeats.
 
-    `registration_ms` is the engine's single pass over all supports. `ratio` is that of the
-    medians, its bounds those of single repeats. `max_difference` is the largest between the
-    sides' logits (foreground minus background).
+    `registration_ms` is the engine's single pass over all supports. `ratio` is eager over engine
+    time, from the medians; its bounds are the smallest and the largest ratio of a repeat.
+    `max_difference` is the largest difference between the logits (foreground minus background) of
+    the two sides.
     """
 
     preset: str
@@ -67,7 +68,7 @@ def bench_preset(config: NetworkConfig, *, repeats: int, threads: int) -> list[R
 
     Args:
         config: the network.
-        repeats: of a case, each one query on both sides; long cases stop at two.
+        repeats: of each case, one query on both sides each; a long case stops after two.
         threads: of torch and of onnxruntime alike.
     """
     progress(f"{config.preset}: export at {config.input_side} px")

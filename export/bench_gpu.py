@@ -40,7 +40,10 @@ _WARM_UPS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One batch size. Milliseconds are medians of a whole batch, `peak_share` is the bundle's."""
+    """Figures of one batch size. Milliseconds are medians of a whole batch.
+
+    `peak_share` is the part of the device's measured peak that the bundle reaches.
+    """
 
     preset: str
     device: str
@@ -166,21 +169,21 @@ def _row(
 
 
 def _seconds(run: Callable[[], object]) -> float:
-    """Both sides end with their answer in the host's memory, so nothing is left to wait for."""
+    """Seconds of a run. Its answer is in the host's memory then, so nothing is still at work."""
     started = time.perf_counter()
     run()
     return time.perf_counter() - started
 
 
 def _flops(eager: EagerQueries, images: NDArray[np.uint8]) -> float:
-    """Of one query, two for a multiply-add, convolutions and matrix products alone."""
+    """Operations for images: two a multiply-add, of convolutions and matrix products only."""
     with FlopCounterMode(display=False) as counter:
         eager(images)
     return float(counter.get_total_flops())
 
 
 def _peak_flops(device: torch.device, dtype: torch.dtype) -> float:
-    """What a large matrix product reaches a second."""
+    """Operations a second that a large matrix product reaches."""
     side = _PEAK_SIDE if device.type == "cuda" else _PEAK_SIDE // 16
     left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
 

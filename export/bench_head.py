@@ -25,7 +25,7 @@ from model.runtime import BundleRuntime, HeadOutput
 
 @dataclass(frozen=True, kw_only=True)
 class HeadRow:
-    """Milliseconds of the head, medians; `share` is of `together_ms` in `apart_ms`."""
+    """Median milliseconds of the head; `share` is `together_ms` divided by `apart_ms`."""
 
     bundle: str
     classes: int

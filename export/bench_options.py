@@ -1,4 +1,4 @@
-"""What a benchmark can be asked: which networks, how often, on how many threads, where rows go."""
+"""Options of the benchmarks: which networks, how often, how many threads, where rows go."""
 
 import argparse
 import os
@@ -9,12 +9,12 @@ from model.cli.types import positive
 
 
 def options(program: str, about: str | None, *, repeats: int) -> argparse.ArgumentParser:
-    """A command line with what all benchmarks on a CPU take.
+    """A parser with the options that all benchmarks on a CPU share.
 
     Args:
         program: name of the module.
         about: its docstring.
-        repeats: by default.
+        repeats: the default of `--repeats`.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {program}", description=about)
     parser.add_argument("--presets", nargs="+", choices=sorted(PRESETS), default=["lite", "r50"])

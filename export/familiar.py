@@ -1,7 +1,7 @@
-"""`python -m export.familiar`: what images a bundle's network is used to, into its manifest.
+"""`python -m export.familiar`: note in a bundle's manifest which images its network is used to.
 
-A class of a single support is fitted to it the more readily the less the image is like them
-(`model.runtime.refit`).
+The less the image of a single support is like them, the more readily the head is fitted to that
+support (`model.runtime.refit`).
 """
 
 import argparse

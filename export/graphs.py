@@ -26,7 +26,7 @@ class EncoderGraph(nn.Module):
 
 
 class PrototypeGraph(nn.Module):
-    """What each of B supports leaves behind.
+    """B encoded supports to what is kept of each.
 
     Inputs: support_feature (B, C, h, h), high_feature (B, D, h, h), mask (B, S, S).
     Outputs (named): affinity (B, C), guided (B, C), gate (B, C), tokens (B, h*h, D),
@@ -101,7 +101,7 @@ def wrap(network: SDAANet) -> dict[str, nn.Module]:
 def example_inputs(
     network: SDAANet, *, images: int, pairs: int, shots: int, tokens: int, seed: int
 ) -> dict[str, tuple[Tensor, ...]]:
-    """Random inputs of each graph: consistent ones, made by running the graphs before.
+    """Random inputs of each graph, made consistent by running the graphs that come before it.
 
     Args:
         network: in eval mode.

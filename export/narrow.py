@@ -80,7 +80,7 @@ def narrow_bundle(bundle: Path) -> Narrowed:
             )
             for precision, tier in manifest.tiers.items()
         }
-        # Recorded figures are of other graphs by now; `export.record` brings those of these.
+        # The recorded figures were measured with the old graphs; `export.record` adds new ones.
         changed = {"graphs": graphs, "tiers": tiers, "metrics": {}}
         write_manifest(staging, manifest.model_copy(update=changed))
         difference = _difference(bundle, staging)
@@ -129,7 +129,7 @@ def _difference(before: Path, after: Path) -> float:
 
 
 def _answer(runtime: BundleRuntime, pixels: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Logits of an image by itself as the support."""
+    """Logits of an image that is its own support."""
     shots = runtime.prototypes(runtime.encode(pixels, share), share)
     found = runtime.head(runtime.encode(pixels), np.zeros(1, np.int64), [SupportSet(tuple(shots))])
     return found.logits

@@ -38,11 +38,11 @@ def measure_growth(
     seed: int = 0,
     progress: bool = False,
 ) -> float:
-    """Logits by which presence grows where shots are e times as many, present or not.
+    """By how much a presence logit grows with e times as many shots, class present or not.
 
-    A logistic regression of presence, on the score's logit and the logarithm of the shots, over
-    lists of 1, 2, 5 and 10 shots of which half of the queries lack the class; of fewer shots where
-    no class has images enough.
+    The growth comes from a logistic regression of presence on the score's logit and the logarithm
+    of the number of shots. It is fitted to lists of 1, 2, 5 and 10 shots, in each of which half of
+    the queries lack the class. Lists for which no class has enough images are left out.
 
     Args:
         runtime: its manifest must take nothing off yet.
@@ -85,8 +85,8 @@ def growth_of(rows: Sequence[tuple[float, float]], present: Sequence[bool]) -> f
     """The growth that makes one threshold serve classes of any number of shots.
 
     Args:
-        rows: of each query the logit of its score, and the logarithm of its class's shots.
-        present: whether it held the class.
+        rows: for each query, the logit of its score and the logarithm of its number of shots.
+        present: for each query, whether it holds the class.
 
     Raises:
         ValueError: all queries hold the class, or none does; or the score tells nothing.

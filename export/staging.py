@@ -1,4 +1,4 @@
-"""Bundles put in place as a whole: a directory is made beside its place and takes it at the end."""
+"""Bundles change as a whole: a directory beside them is filled first, then takes their place."""
 
 import shutil
 import tempfile

@@ -62,7 +62,7 @@ def _options(args: argparse.Namespace) -> TierOptions:
 
 
 def _folder(path: Path) -> Path:
-    """Of a set, without the split that its path may name."""
+    """The folder of a set, without the split that its path may name."""
     resolved = path.resolve()
     return resolved.with_name(resolved.name.partition("@")[0])
 

@@ -33,18 +33,18 @@ class TierError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class TierOptions:
-    """What to make.
+    """Which tiers to make, and what they are calibrated and measured on.
 
     Attributes:
         bundle: directory, which gains the tiers.
-        precisions: which.
+        precisions: one for each tier.
         calibration: training images that int8 takes its ranges from.
-        calibration_episodes: how many of them, each with a support and a query.
         test: images that the tiers are measured on.
-        test_classes: of them.
-        data: their name in the manifest.
-        episodes: of the measurement.
+        test_classes: classes of the test images.
+        data: name of the test images in the manifest.
+        episodes: how many a tier is measured on.
         min_area: pixels from which a class counts in a calibration image.
+        calibration_episodes: how many int8 is calibrated on, each a support and a query.
         force: keep a tier whatever it loses.
     """
 

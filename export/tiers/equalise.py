@@ -49,7 +49,7 @@ def equalise(
         strength: 1 for channels of equal range, 0 for no change.
 
     Returns:
-        What each weight and bias was multiplied by, in this order, by its name.
+        By the name of each weight and bias, the factors it was multiplied by, in their order.
     """
     scaled: defaultdict[str, list[Float]] = defaultdict(list)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -138,7 +138,7 @@ def _is_kept(model: onnx.ModelProto, name: str) -> bool:
 
 
 def _scale(tensor: onnx.TensorProto, factors: Float, *, axis: int) -> Float:
-    """Multiply along an axis, in place; the factors in the shape they were applied in."""
+    """Multiply along an axis, in place; returns the factors in the shape that was multiplied by."""
     values = numpy_helper.to_array(tensor)
     shape = [1] * values.ndim
     shape[axis] = -1

@@ -9,11 +9,12 @@ def float_nodes(model: onnx.ModelProto) -> list[str]:
 
 
 def _prior_nodes(model: onnx.ModelProto) -> list[str]:
-    """Whatever is made of tokens or of their mean, up to where the prior joins the other maps.
+    """Nodes that depend on tokens or on their mean, up to where the prior joins the other maps.
 
-    The prior is stretched from its least to its greatest cosine. Off the training domain they lie
-    close together, and steps of 0.004 (int8) or 0.0005 (fp16) would be all that is left of it. And
-    what keeps a flat map or a padded shot from a division by zero is smaller than any such step.
+    The prior is stretched from its smallest to its largest cosine. Outside the training domain
+    these lie close together, so that rounding to steps of 0.004 (int8) or 0.0005 (fp16) would leave
+    nothing else of the prior. The constants that keep a flat map and a padded shot from a division
+    by zero are smaller than such a step, too.
     """
     reached = {"tokens", "token_valid", "identity"}
     nodes = []
@@ -25,10 +26,10 @@ def _prior_nodes(model: onnx.ModelProto) -> list[str]:
 
 
 def _refit_nodes(model: onnx.ModelProto) -> list[str]:
-    """Whatever a refit is multiplied with, and all behind it.
+    """The nodes that make what a refit is multiplied by, and all nodes that depend on the refit.
 
-    What calibrates is not adapted: its refit is zeros but for one number, so ranges taken from it
-    would cut every other refit off.
+    Calibration runs without adaptation, so its refits are zeros but for one number. Ranges taken
+    from them would cut off any other refit.
     """
     reached = {"refit"}
     nodes = [node for node in model.graph.node if "cells" in node.output]

@@ -23,7 +23,8 @@ from export.tiers.rewrites import (
 from export.tiers.sharing import share_weights
 
 QUANTISED = ("Add", "Clip", "Concat", "Conv", "MatMul", "Relu")
-# MobileNetV2 multiplies the error of its first layers: the stem and the first blocks of three each.
+# MobileNetV2 multiplies the error of its first layers: the stem, and one block or two after it, of
+# three convolutions each.
 FLOAT_CONVOLUTIONS = {"lite": 4, "base": 7}
 _STRENGTH = 0.5
 
@@ -33,7 +34,7 @@ def quantise(source: Path, target: Path, feeds: Sequence[Feed], *, float_convolu
 
     Args:
         source: the fp32 graph.
-        target: where to, beside it.
+        target: the int8 graph, in the same folder.
         feeds: inputs to calibrate on.
         float_convolutions: how many of the graph's first convolutions stay in fp32.
     """
@@ -72,7 +73,7 @@ def _peaks(model: onnx.ModelProto, feeds: Sequence[Feed]) -> dict[str, Float]:
 
 
 def _leading(model: onnx.ModelProto, convolutions: int) -> list[str]:
-    """Every node up to and with the graph's first convolutions."""
+    """Names of all nodes up to and including the last of so many first convolutions."""
     names: list[str] = []
     if convolutions:
         for node in model.graph.node:

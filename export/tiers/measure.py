@@ -23,9 +23,11 @@ _SEED = 0
 
 
 class TierMetrics(NamedTuple):
-    """Percent, but for `presence_difference`, which is the largest between the two scores.
+    """Figures of a tier beside fp32, in percent but for `presence_difference`.
 
-    `agreement` is the mean over episodes of the IoU between the masks of both tiers.
+    `agreement` is the mean over episodes of the IoU between the masks of both.
+    `presence_difference` is the largest difference between their presence scores, which are in
+    [0, 1].
     """
 
     episodes: int
@@ -40,7 +42,7 @@ class TierMetrics(NamedTuple):
         return self.fp32_miou - self.miou
 
     def named(self, data: str) -> dict[str, float]:
-        """For the manifest; `data` says on what."""
+        """The figures by their names in the manifest; `data` names what they were measured on."""
         return {
             f"{data} 1-shot episodes": float(self.episodes),
             f"{data} 1-shot mIoU": round(self.miou, 2),
@@ -70,7 +72,7 @@ def measure_tiers(
 
 
 class _Side:
-    """One tier's answers so far; masks are kept packed, an episode's is a few kilobytes."""
+    """One tier's answers so far; masks are kept as bits, a few kilobytes for an episode."""
 
     def __init__(self, runtime: BundleRuntime) -> None:
         self._segmenter = BundleSegmenter(runtime)

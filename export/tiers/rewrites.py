@@ -28,8 +28,9 @@ def narrow_first(model: onnx.ModelProto) -> None:
 def convolve_normalisations(model: onnx.ModelProto) -> None:
     """Write a normalisation before a ReLU as a convolution of each channel by itself.
 
-    What a pre-activation network adds up is normalised behind the addition, where no convolution
-    takes it in. As a convolution it stays in int8, exactly: a channel has one weight, and a scale.
+    A pre-activation network normalises after an addition, where there is no convolution to fold the
+    normalisation into. As a convolution it runs in int8, and its weights are exact there, since
+    each channel has a single weight and a scale of its own.
     """
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     readers = _readers(model)
@@ -60,8 +61,8 @@ def fold_normalisation(model: onnx.ModelProto) -> int | None:
     own: its outermost row and column differ by at most a fifth of a deviation.
 
     Returns:
-        The mean pixel over all channels, which `PIXELS`, what the convolution now reads, are
-        centred on; none where the graph does not begin like this.
+        The mean pixel over all channels, on which `PIXELS`, the convolution's new input, are
+        centred; None where the graph does not begin with such a normalisation.
     """
     graph = model.graph
     constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
@@ -88,7 +89,7 @@ def fold_normalisation(model: onnx.ModelProto) -> int | None:
 
 
 def feed_pixels(model: onnx.ModelProto) -> None:
-    """Let a quantised graph read the decoded bytes: they are `PIXELS` as uint8 already."""
+    """Let a quantised graph read the decoded bytes, which are the quantised `PIXELS` already."""
     graph = model.graph
     centring = next(node for node in graph.node if PIXELS in node.output)
     cast = next(node for node in graph.node if centring.input[0] in node.output)
@@ -102,7 +103,7 @@ def feed_pixels(model: onnx.ModelProto) -> None:
 
 
 def _chain(model: onnx.ModelProto, kinds: tuple[str, ...]) -> list[onnx.NodeProto] | None:
-    """Nodes of these kinds in a row from the image on, each the only reader of the one before."""
+    """The nodes behind the image if they are of these kinds, each the only reader of the last."""
     readers, found, name = _readers(model), [], "image"
     for kind in kinds:
         following = readers.get(name, [])

@@ -38,7 +38,7 @@ def share_weights(
     Args:
         model: quantised, with weights named as onnxruntime's quantisation does.
         source: the fp32 graph, which has to lie beside where the model is written.
-        factors: of a weight, by its name; arrays that it was multiplied by, in this order.
+        factors: by the name of a weight, the arrays that it was multiplied by, in their order.
     """
     graph = model.graph
     held = _held(source)
@@ -62,7 +62,7 @@ def reads_elsewhere(model: onnx.ModelProto) -> bool:
 
 
 def _held(source: Path) -> dict[str, _Held]:
-    """The large constants of a graph, by the names they have where they are not halved."""
+    """The large constants of a graph, by their names without the suffix of halved ones."""
     content = source.read_bytes()
     return {
         tensor.name.removesuffix(HALVED_SUFFIX): _Held(tensor, content.index(tensor.raw_data))
@@ -74,7 +74,7 @@ def _held(source: Path) -> dict[str, _Held]:
 def _gives(
     source: TensorProto, factors: Sequence[Float], quantised: TensorProto, scales: TensorProto
 ) -> bool:
-    """Whether a weight, multiplied and quantised, is this one."""
+    """Whether the fp32 weight, multiplied by the factors and quantised, equals the int8 one."""
     if source.dims != quantised.dims or quantised.data_type != TensorProto.INT8:
         return False
     weight = numpy_helper.to_array(source).astype(np.float32)
@@ -94,7 +94,7 @@ def _quantised_at_load(
     reader: onnx.NodeProto,
     file: str,
 ) -> list[onnx.NodeProto]:
-    """Put the nodes that make a weight in the place of its bytes."""
+    """Replace the bytes of a quantised weight by nodes that compute it from the fp32 graph's."""
     name = quantised.name
     current = name + ".source"
     quantised.CopyFrom(_external(held, current, file))
