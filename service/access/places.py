@@ -11,7 +11,7 @@ class ClientPlaces:
     """Counts what each client holds; used from the event loop's thread only.
 
     Args:
-        capacity: of one client; None: any amount.
+        capacity: the most that one client may hold; None: any amount.
         unit: what is counted, for the error's detail.
     """
 

@@ -14,9 +14,9 @@ from service.schemas import KEY_HEADER
 class Access:
     """Who may ask, and how much.
 
-    keys: None: anybody may ask, and all share their sessions.
-    rate_limits: None: as often as they like.
-    places: requests of one client in progress.
+    keys: of those who may ask; None: anybody may, and all share their sessions.
+    rate_limits: how often one client may ask; None: as often as it likes.
+    places: bounds the requests of one client in progress.
     upload_bytes: of its bodies that arrive or are worked on.
     """
 

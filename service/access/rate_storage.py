@@ -34,7 +34,7 @@ class RateStorage:
         if store_url != MEMORY:
             self._pool = _connections(store_url)
             self.counts = RedisStorage(
-                "async+redis://",  # the connections know better
+                "async+redis://",  # its scheme alone counts: the pool knows the address
                 wrap_exceptions=True,
                 # Its default is another client, which the service does not install.
                 implementation="redispy",

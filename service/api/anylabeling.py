@@ -48,7 +48,7 @@ class _Predict(BaseModel):
 
 @router.get("/v1/models")
 async def get_no_models() -> dict[str, Any]:
-    """None: sessions are not listed, since who knows one may use it."""
+    """No models: sessions are not listed, since whoever knows one may use it."""
     return {"success": True, "data": {}}
 
 

@@ -1,4 +1,4 @@
-"""The client of a request: known, within its limits, and all that before its body is read."""
+"""Identifies the client of a request and applies its limits, before the body is read."""
 
 import math
 from collections.abc import AsyncIterator

@@ -39,18 +39,18 @@ from service.stores import SessionKey
 class ApiContext:
     """What the application hands its routes.
 
-    resources: for the use cases.
-    admission: of requests whose body has arrived.
-    body_bytes: of all bodies that arrive or are worked on.
+    resources: what the use cases work with.
+    admission: bounds the requests in progress, once their bodies have arrived.
+    body_bytes: bounds the bytes of all bodies that arrive or are worked on.
     body_limits: of one body.
-    upload_s: for one body to arrive.
-    deadline_s: of one request, from the end of its body to its answer.
-    max_wait_s: that a request may expect to wait for those before it.
+    upload_s: longest time in which one body may arrive.
+    deadline_s: longest time of a request, from the end of its body to its answer.
+    max_wait_s: longest time that a request may expect to wait for those before it.
     access: who may ask, and how much.
-    drain: the end of the service.
-    jobs: what works in the background, or why nothing does.
-    jobs_max_bytes: of the body that makes a job.
-    jobs_stall_s: without progress in its arrival.
+    drain: tells when the service is about to end.
+    jobs: segments images in the background; an error where that is not possible.
+    jobs_max_bytes: largest body that makes a job.
+    jobs_stall_s: longest time without progress in the arrival of such a body.
     """
 
     resources: Resources
@@ -123,7 +123,7 @@ class ApiContext:
             yield await spool_form(body, content_type, limits, arrival.folder)
 
     def require_jobs(self) -> JobDesk:
-        """What is asked about jobs.
+        """The desk of jobs.
 
         Raises:
             JobsDisabledError.
@@ -215,7 +215,7 @@ UseCaseResources = Annotated[Resources, Depends(resources)]
 
 
 async def client(request: Request, context: Context, key: PresentedKey) -> AsyncIterator[Client]:
-    """Who asks, once it may; holds the client's place until the answer is made."""
+    """The client, once it is let in; holds its place until the answer is made."""
     if context.drain.begun:
         raise context.drain.refusal()
     async with let_in(request, context.access, key) as asking:

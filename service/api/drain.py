@@ -25,5 +25,5 @@ class Drain:
         await self._begun.wait()
 
     def refusal(self) -> NotReadyError:
-        """What new work is answered with."""
+        """The error that new work is answered with."""
         return NotReadyError("the service is stopping; another replica may answer")

@@ -11,7 +11,7 @@ from starlette.types import Receive
 async def unless(
     happening: Callable[[], Awaitable[None]], error: Callable[[], Exception]
 ) -> AsyncIterator[None]:
-    """Run the block, but end it with `error` as soon as `happening` is over.
+    """Run the block, but end it with `error` as soon as `happening` returns.
 
     What the block awaits is cancelled, so queued work is withdrawn with it.
     """

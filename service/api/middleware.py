@@ -49,9 +49,9 @@ class RequestContext:
     Args:
         app: what answers.
         metrics: counts every request.
-        drain: the end of the service.
+        drain: tells when the service is about to end.
         require_room: raises where a request with a body would be too much.
-        tracer: makes a span of every request; none: there are none.
+        tracer: makes a span of every request; None: no spans are made.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class RequestContext:
             except asyncio.CancelledError:
                 if not self._drain.begun or response.status is not None:
                     raise
-                # The server ran out of patience at its end. Its own answer would be a bare 500.
+                # The time to drain is over. The server's own answer would be a bare 500.
                 await problem_response(self._drain.refusal())(scope, receive, response.send)
             except Exception as exc:
                 if response.status is not None:
@@ -128,7 +128,7 @@ class RequestContext:
 
 
 class _Response:
-    """Adds the headers to a response as it starts, and remembers what is told at its end."""
+    """Adds headers to a response as it starts, and remembers what is logged at its end."""
 
     def __init__(
         self, scope: Scope, send: Send, request_id: str, stages: StageTimes, drain: Drain
@@ -156,7 +156,7 @@ class _Response:
         await self._send(message)
 
     def record(self, problem: str | None) -> RequestRecord:
-        """The route's pattern stands for the path, which holds session ids and class names."""
+        """What is told of the request, with its route's pattern: the path holds session ids."""
         return RequestRecord(
             method=known_method(self._scope["method"]),
             route=getattr(self._scope.get("route"), "path", self.route),

@@ -33,7 +33,7 @@ async def _handle(request: Request, exc: Exception) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Of all routes of a path together; the router knows those of the first one alone."""
+    """The methods that some route of the path takes; the router knows those of the first alone."""
     asked = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
     return [
         method

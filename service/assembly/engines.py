@@ -68,7 +68,7 @@ def create_loader(
 
 
 def _ray_loader(settings: Settings, key: BundleKey | None) -> Callable[[Path], Engine]:
-    """Of a pool whose replicas see the GPUs that Ray gives them, numbered from 0."""
+    """What makes engines of a pool; its replicas see the GPUs Ray gives them, numbered from 0."""
     # Here and not above: Ray takes long to import, and most run without it.
     from service.engine.ray_pool import PoolOptions, RayEngine
 
@@ -90,7 +90,7 @@ def _ray_loader(settings: Settings, key: BundleKey | None) -> Callable[[Path], E
 
 
 def engine_options(settings: Settings, devices: tuple[Device, ...], threads: int) -> EngineOptions:
-    """Of an engine on devices; those that are shares of the CPU have its `threads` together."""
+    """The options of an engine on devices; shares of the CPU divide its `threads` among them."""
     shares = sum(device.kind == "cpu" for device in devices)
     return EngineOptions(
         devices=devices,
@@ -109,7 +109,7 @@ def engine_options(settings: Settings, devices: tuple[Device, ...], threads: int
 
 
 def describe_build(metrics: Metrics, models: Models) -> None:
-    """Say what runs here."""
+    """Tell the metrics which version, networks and devices run here."""
     metrics.describe_build(
         version=__version__,
         model=",".join(engine.manifest.model for engine in models.engines),

@@ -93,7 +93,7 @@ def label(
 
 @contextmanager
 def _telling(out: Path) -> Iterator[None]:
-    """A block in which what ends a run becomes a message."""
+    """A block in which the errors that end a run become messages."""
     from service.offline import OfflineError
 
     try:
@@ -132,7 +132,7 @@ async def _label(
 
 
 def _no_images(folder: Path, support: Path, out: Path) -> set[Path]:
-    """What lies in the folder and is not to be labelled: results, supports, masks of supports."""
+    """Paths in the folder that are not to be labelled: results, supports, masks of supports."""
     from service.cli.support_folder import masks_in
 
     inside = folder.resolve() in support.resolve().parents
@@ -140,7 +140,7 @@ def _no_images(folder: Path, support: Path, out: Path) -> set[Path]:
 
 
 def _say_what_is_there(ledger: "Ledger", images: "list[ImageFile]") -> None:
-    """How an earlier run and this one belong together."""
+    """Tell how much of an earlier run is used again."""
     if ledger.changed:
         changed = ", ".join(ledger.changed)
         _note(f"the earlier run differs in {changed}: all images are labelled anew")

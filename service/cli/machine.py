@@ -33,7 +33,7 @@ def processor_features(proc: Path = PROC) -> list[str]:
 
 
 def memory_bytes(proc: Path = PROC, cgroup: Path = CGROUP) -> int | None:
-    """What this process may use: of the machine, or less in a container; None: not to be told."""
+    """Bytes that this process may use on the machine or in its container; None if not known."""
     limits = []
     try:
         line = next(x for x in (proc / "meminfo").read_text().splitlines() if "MemTotal" in x)

@@ -60,7 +60,7 @@ def read_shots(folder: Path) -> dict[str, tuple[list[ImageLike], list[MaskLike]]
 
 
 def masks_in(folder: Path) -> list[Path]:
-    """What of a support folder is masks and no photographs: files, or the folder of label maps."""
+    """Paths in a support folder that hold masks: files, or the folder of label maps."""
     if (folder / _TABLE).exists():
         return [folder / _MAPS]
     return [shot.mask for _, shot in _beside(folder) if isinstance(shot.mask, Path)]

@@ -46,9 +46,9 @@ class Call(Generic[T]):
     """A request and the meaning of its answer.
 
     repeatable: doing it twice does no more than doing it once, and is answered the same.
-    session_id: of the session it is about; a header too, by which balancers find its replica.
+    session_id: of its session; also sent as a header, by which load balancers find the replica.
     options: keyword arguments of httpx's `request`.
-    held: a file that the request reads, closed behind the answer.
+    held: a file that the request reads, closed after the answer.
     """
 
     method: str

@@ -94,7 +94,7 @@ def pause_or_raise(
     """What to do about an attempt that failed.
 
     Raises:
-        ClientError: nothing: the outcome stands.
+        ClientError: asking again is of no use.
     """
     wait_s = retries.wait_s(attempt, outcome, repeatable=call.repeatable)
     if wait_s is not None:

@@ -37,7 +37,7 @@ def image_file(image: ImageLike) -> bytes:
 
 
 def mask_file(mask: MaskLike) -> bytes:
-    """The bytes of a mask file; nonzero is object, and of a lossy file what is half as bright.
+    """The bytes of a mask file; nonzero is object, in a lossy file what is at least half as bright.
 
     Raises:
         InvalidInputError: the file cannot be read, or the array is no mask.

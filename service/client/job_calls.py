@@ -40,12 +40,12 @@ def create_job(
     """Segment any number of images in the background.
 
     Args:
-        session_id: of the session, which may end or change then.
+        session_id: of the session, which the job copies: it may end or change afterwards.
         images: a folder, a zip file, or images in any form.
-        classes: as of `segment`; so are `threshold`, `absent` and `mode`.
-        threshold: see there.
-        absent: see there.
-        mode: see there.
+        classes: as for `service.client.calls.segment`; likewise the next three.
+        threshold: least probability of a foreground pixel.
+        absent: whether absent classes are left out.
+        mode: how images are looked at.
         formats: of the results; none: all.
         instances: what one object is: a connected part, or all of a class in an image.
         segmentation: of COCO JSON.
@@ -88,7 +88,7 @@ def status(job_id: str) -> Call[JobResponse]:
 
 
 def cancel(job_id: str) -> Call[JobResponse]:
-    """Stop the job behind the image at work; what is done stays."""
+    """Stop the job after the image at work; what is done stays."""
     return Call("POST", f"{_path(job_id)}/cancel", answer_of(JobResponse))
 
 

@@ -21,7 +21,7 @@ def follow(job_id: str, retries: Retries, tell: Callable[[JobResponse], None]) -
     """Wait until a job has ended; a stream that breaks off is asked for again.
 
     Raises:
-        ClientError: as often in a row as may be, there was none.
+        ClientError: as many attempts in a row as `retries` allows brought no event.
     """
     events, failures = JobEvents(tell), 0
     while True:

@@ -48,7 +48,7 @@ def pil_mask_file(mask: Image.Image) -> bytes:
     """The bytes of a file with this mask as displayed; indices of a palette stay what they are.
 
     Raises:
-        InvalidInputError: as of an image, or small values of its 16 bits a channel are lost.
+        InvalidInputError: as for an image, or it has 16 bits a channel, of which some are lost.
     """
     # Before it is loaded and turned: a copy knows no file.
     lossy = _is_lossy(mask)
@@ -102,9 +102,10 @@ def _is_lossy(image: Image.Image) -> bool:
 
 
 def _is_lossless_webp(image: Image.Image) -> bool:
-    """As its chunks say while Pillow has the file open.
+    """Whether its chunks say so, while Pillow has the file open.
 
-    Afterwards nothing tells but that lossy masks were drawn in 0 and 255: what is dark is not one.
+    Afterwards only the colours tell: lossy masks are drawn in 0 and 255, so a mask that is dark
+    everywhere counts as lossless.
     """
     file = getattr(image, "fp", None)
     if file is None:

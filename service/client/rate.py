@@ -8,6 +8,6 @@ class RateColumn(ProgressColumn):
     """Such as `3.4/s`; empty until it is known."""
 
     def render(self, task: Task) -> Text:
-        """Of the last seconds, or at the end of the whole time."""
+        """The speed of the last seconds; once finished, that of the whole time."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:.1f}/s")

@@ -10,14 +10,14 @@ from service.engine.base import ImageU8
 
 
 class Digest(NamedTuple):
-    """What a resized image is known by; whatever encodes has encodings of its own."""
+    """Cache key of a resized image; each encoder has its own entries."""
 
     encoder: object
     sha256: bytes
 
 
 def digest(image: ImageU8, encoder: object) -> Digest:
-    """Of an image (S, S, 3) that is to be encoded."""
+    """The cache key of an image (S, S, 3) that is to be encoded."""
     return Digest(encoder, hashlib.sha256(image.data).digest())
 
 
@@ -28,7 +28,7 @@ class _Kept:
 
 
 class EncodingCache:
-    """Bounded by bytes; the batch that was longest unused goes first, with all its images.
+    """Keeps encodings up to a number of bytes; the longest unused batch goes first, as a whole.
 
     Images of a batch share its memory, so it is batches that are counted. Used from the event
     loop's thread only.
@@ -65,7 +65,7 @@ class EncodingCache:
             self._forget_oldest()
 
     def forget(self, encoder: object) -> None:
-        """Drop what it encoded."""
+        """Drop all encodings of one encoder."""
         kept = [(key, each) for key, each in self._encodings.items() if key.encoder is not encoder]
         self.nbytes, self._encodings, self._batches = 0, {}, OrderedDict()
         for key, encoded in kept:

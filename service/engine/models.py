@@ -17,7 +17,7 @@ class Models:
     A model is `name@revision`; a name alone means its newest revision.
 
     Args:
-        default: its name is what those get who name no model.
+        default: engine that serves requests which name no model.
     """
 
     def __init__(self, default: Engine) -> None:
@@ -36,7 +36,7 @@ class Models:
 
     @property
     def default(self) -> Engine:
-        """For those who name none."""
+        """The engine for requests that name no model."""
         return self._newest(self._default_name)
 
     @property
@@ -50,7 +50,7 @@ class Models:
         return next(filter(None, (engine.failure for engine in self.engines)), None)
 
     def find(self, asked: str | None) -> Engine:
-        """For a new session: a name, a name and its revision, or none for the default.
+        """The engine for a new session: by name, by name@revision, or None for the default.
 
         Raises:
             ModelNotFoundError.
@@ -64,7 +64,7 @@ class Models:
         return self._newest(asked)
 
     def of_session(self, model: str) -> Engine:
-        """What made a session's prototypes: any other network would answer nonsense.
+        """The engine that made a session's prototypes: any other would answer nonsense.
 
         Raises:
             ModelMismatchError: it is not served, or no longer.
@@ -77,7 +77,7 @@ class Models:
         return self._served[model]
 
     def manifest_of(self, model: str) -> Manifest | None:
-        """Of a model, if it is served."""
+        """The manifest of a served model; None if it is not served."""
         engine = self._served.get(model)
         return None if engine is None else engine.manifest
 

@@ -49,12 +49,12 @@ class Pipeline:
     the other; heads go before both, so what is held between the stages stays small.
 
     Args:
-        encoder: what encodings are held as those of; one for all devices of a bundle.
+        encoder: identity under which encodings are cached; one object for all devices of a bundle.
         bundle: directory of the bundle.
-        manifest: that it had when it was accepted.
+        manifest: of the bundle when it was accepted.
         device: to run on.
-        share: of the device, with pipelines of other bundles.
-        precision: of the bundle's tiers.
+        share: the device's turns and encoding cache, shared with other bundles' pipelines.
+        precision: which tier of the bundle to run.
         options: bounds and resources.
         counters: raised with every run.
         clock: seconds, monotonic; deadlines are measured on it.
@@ -174,7 +174,7 @@ class Pipeline:
         digests: Sequence[Digest],
         deadline: float,
     ) -> list[Encoded]:
-        cache = self.cache  # the one of before: what a device encoded that is lost is of no use
+        cache = self.cache  # not that of a revived device: what a lost one has encoded is of no use
         held = [cache.find(key) for key in digests]
         asked = zip(digests, images, held, strict=True)
         self._accounts.looked_up(sum(each is not None for each in held), held.count(None))

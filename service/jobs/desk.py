@@ -62,9 +62,9 @@ class JobDesk:
         store: of the jobs.
         runner: works on them.
         resources: of the use cases.
-        folders: whose images jobs may have.
-        room: for more jobs.
-        max_images: of one job.
+        folders: on the server, whose images jobs may use.
+        room: bounds the jobs and their bytes.
+        max_images: most images of one job.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class JobDesk:
 
     @property
     def max_images(self) -> int:
-        """Of one job."""
+        """Most images of one job."""
         return self._max_images
 
     @asynccontextmanager
@@ -145,9 +145,9 @@ class JobDesk:
         return self._response(job)
 
     async def _kept(self, making: asyncio.Future[Job]) -> Job:
-        """The job that a thread makes; none is left where the request goes meanwhile.
+        """The job that a thread makes; deleted again where the request is cancelled meanwhile.
 
-        The thread goes on, and the files are removed behind it: its job would have none.
+        The thread goes on to its end although the files are removed: its job would have none.
         """
         try:
             return await asyncio.shield(making)
@@ -246,7 +246,7 @@ class JobDesk:
     async def results(self, job_id: str, owner: str) -> IO[bytes]:
         """A temporary file with the zip of what is done, to be closed.
 
-        Who stops to wait for it stops the packing, too.
+        Whoever stops waiting for it stops the packing, too.
 
         Raises:
             JobNotFoundError, JobStateError: it has not ended.

@@ -14,7 +14,7 @@ from model.runtime import Window
 class QueryImage(NamedTuple):
     """A query ready for the encoder, and the size its masks must have.
 
-    file: kept where the image may be looked at once more.
+    file: its bytes, where the image may be looked at again; else None.
     """
 
     pixels: NDArray[np.uint8]  # (S, S, 3)
@@ -24,7 +24,10 @@ class QueryImage(NamedTuple):
 
 
 class FileKey(NamedTuple):
-    """What a file is known by, the side S that it was brought to, and what part of it was."""
+    """Cache key of an image.
+
+    The file's SHA-256, the side S it was resized to, and the window cut from it, if any.
+    """
 
     side: int
     sha256: bytes
@@ -32,12 +35,12 @@ class FileKey(NamedTuple):
 
     @classmethod
     def of(cls, data: bytes, side: int) -> "FileKey":
-        """The key of a file's bytes, as a whole."""
+        """The key of a whole image, by the bytes of its file."""
         return cls(side, hashlib.sha256(data).digest())
 
 
 class DecodedImages:
-    """Whole images and windows, bounded by bytes; what was longest unused goes first.
+    """Keeps images and windows up to a number of bytes; the longest unused goes first.
 
     Used from codec threads.
 

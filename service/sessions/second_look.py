@@ -117,7 +117,7 @@ def presence_by_both(whole: float, near: float) -> float:
 
 
 def in_reach(presence: float, least: float) -> bool:
-    """Whether windows could still bring a class that is judged by the whole to a least presence."""
+    """Whether the best possible windows could lift `presence` to `least`."""
     return _logit(presence) + _MOST_SHIFT >= _logit(least)
 
 
@@ -126,8 +126,8 @@ def _logit(presence: float) -> float:
 
 
 def _shift(candidate: Candidate) -> float:
-    """What brings logits of windows to where those of the whole are cut; both may be cut at 0."""
-    if candidate.near_cut == candidate.cut:
+    """What to add to logits of windows, so that they are cut where those of the whole are."""
+    if candidate.near_cut == candidate.cut:  # infinite where the threshold is 0 or 1
         return 0.0
     return candidate.cut - candidate.near_cut
 
