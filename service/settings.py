@@ -85,48 +85,48 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Address to listen at; `0.0.0.0`: at all of the machine's, so that others can ask."""
+    """Address to listen on; `0.0.0.0`: all of this machine's, so that other machines can ask."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    """To listen at; 0: any free one."""
+    """Port to listen on; 0: any free one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least level of what is logged, as JSON on standard error."""
+    """Least level of log lines, which are JSON on standard error."""
     metrics: bool = True
     """Answer `GET /metrics`."""
     playground: bool = True
     """Answer `GET /` with the page that people try the service on."""
     otlp_endpoint: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+[^\s?#]*$")] | None = None
-    """Where traces go, such as http://collector:4318; none: no traces. `OTEL_*` say how."""
+    """Where to send traces, such as http://collector:4318; unset: nowhere. `OTEL_*` say how."""
 
     api_keys_file: Path | None = None
-    """Owners and hashes of the keys they may ask with; unset: anybody may ask."""
+    """File of owners and the hashes of their keys; unset: anybody may ask."""
     rate_limit: RateLimit | None = None
-    """Of each client, such as `600/minute;20/second`; unset: none."""
+    """Most requests of one client, such as `600/minute;20/second`; unset: no limit."""
     max_client_requests: Annotated[int, Field(ge=0, le=65536)] = 0
-    """Requests of one client in progress; 0: with keys half of max_requests, else any number."""
+    """Most requests of one client at a time; 0: with keys half of max_requests, else no limit."""
     forwarded_allow_ips: str = "127.0.0.1"
     """Proxies whose X-Forwarded-For is believed: addresses and networks, by commas; * for all."""
     cors_origins: Origins = ()
     """Origins whose pages may ask, such as `https://label.example`, by commas; unset: none."""
 
     engine: Literal["onnx", "fake", "ray"] = "onnx"
-    """`ray`: in a pool of replicas in a Ray cluster, see `docs/ray.md`."""
+    """Where inference runs: `onnx` here, `ray` in a pool (`docs/ray.md`); `fake` is for tests."""
     bundle: Path = SHIPPED_BUNDLE
-    """Its name is that of the default model."""
+    """Bundle to serve; its name is that of the default model."""
     bundles: DirectoryPath | None = None
-    """A folder whose subfolders are further bundles; SIGHUP has them looked at again."""
+    """A folder whose subfolders are further bundles; SIGHUP has the service look at them again."""
     bundles_watch_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0.0
-    """How often to look for changed bundles unasked; 0: never."""
+    """Seconds between two looks for changed bundles; 0: look on SIGHUP alone."""
     bundle_key: Path | None = None
-    """An Ed25519 public key; bundles that it has not signed are refused. Unset: none need be."""
+    """An Ed25519 public key; bundles without its signature are refused. Unset: none needs one."""
     devices: Annotated[str, AfterValidator(_devices)] = "auto"
     """`auto` (every GPU, else the CPU), or for example `cuda:0,cuda:1`, `cpu`, or two halves of the
     CPU, `cpu:0,cpu:1`."""
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
-    """Of the network; `auto`: the fastest of the bundle's that the device gains by."""
+    """Precision of the network; `auto`: the fastest in the bundle that the device gains by."""
     gpu_memory_bytes: Annotated[int, Field(ge=0)] = 0
-    """Of the arena of each graph on each GPU; 0: no limit."""
+    """Most memory of each graph on each GPU; 0: no limit."""
     threshold: Probability | None = None
-    """Overrides the bundle's own threshold."""
+    """Probability from which a pixel is marked, in place of the bundle's own."""
 
     intra_op_threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Threads of one graph; 0: as many as this process may use."""
@@ -135,95 +135,96 @@ class Settings(BaseSettings):
     batch_sizes: Annotated[
         tuple[BatchSize, ...], NoDecode, BeforeValidator(_words), AfterValidator(_ascending)
     ] = (1, 2, 4, 8)
-    """Images of an encoder batch, ascending from 1; each is warmed at the start."""
+    """Images in an encoder batch, ascending from 1; each size is run once at the start."""
     max_batch_pairs: Annotated[int, Field(ge=1, le=4096)] = 32
-    """Pairs of an image and a class in one head call."""
+    """Most pairs of an image and a class in one head call."""
     max_batch_shots: Annotated[int, Field(ge=1, le=65536)] = 64
-    """Shots of all pairs of one head call after padding; bounds the memory of their tokens."""
+    """Most shots of all pairs of one head call, padded; bounds the memory of their tokens."""
     batch_wait_s: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """For others to join a batch while the device is idle; while it works they join anyway."""
+    """Seconds that an idle device waits for more images; they join a busy one's batch anyway."""
     max_queued_images: Annotated[int, Field(ge=16, le=65536)] = 256
-    """Images that wait for the engine, or are in it; more are refused with 503."""
+    """Most images that wait for the engine or are in it; more are refused with 503."""
 
     max_tiles: Annotated[int, Field(ge=4, le=65536)] = 512
-    """Of one image; where more would be needed, tiles cover more of it each."""
+    """Most tiles of one image; where more would be needed, each tile covers more."""
     max_tiled_images: Annotated[int, Field(ge=1, le=1024)] = 2
-    """Large images that are held while their tiles are worked on; others wait for their turn."""
+    """Most large images held while their tiles are worked on; others wait for their turn."""
 
     decode_cache_bytes: Annotated[int, Field(ge=0)] = 64 * MIB
-    """Of query images at the network's input side; a repeated file is not decoded again."""
+    """Room for decoded query images, at the network's size; a repeated file is decoded once."""
     encode_cache_bytes: Annotated[int, Field(ge=0)] = 256 * MIB
-    """Of encoded query images, for each device; a repeated image is not encoded again."""
+    """Room for encoded query images, on each device; a repeated image is encoded once."""
     stuck_s: Seconds = 120.0
-    """After so long in one batch a device counts as lost, and the liveness probe fails."""
+    """Longest time of one batch, in seconds; a device that takes longer counts as lost."""
 
     ray_num_gpus: Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)] = 0.0
-    """Of each replica of the pool: a share of one such as 0.5, or whole ones; 0: CPU alone."""
+    """GPUs of each replica of the pool: a share such as 0.5, or whole ones; 0: the CPU alone."""
     ray_num_cpus: Annotated[float, Field(gt=0, le=256, allow_inf_nan=False)] = 1.0
-    """Of each replica; also the threads of one graph where intra_op_threads is 0."""
+    """CPUs of each replica; also the threads of one graph where intra_op_threads is 0."""
     ray_min_replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """Of the pool."""
+    """Fewest replicas of the pool."""
     ray_max_replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """Of the pool; at least ray_min_replicas."""
+    """Most replicas of the pool; at least ray_min_replicas."""
     ray_target_requests: Annotated[int, Field(ge=1, le=4096)] = 16
-    """Of a replica, waiting or in progress; with more of them there will be more replicas."""
+    """Requests of a replica, waiting or in progress, above which the pool grows."""
     ray_max_ongoing: Annotated[int, Field(ge=1, le=4096)] = 32
-    """Requests in one replica, whose batches they share; at least twice its largest batch."""
+    """Most requests in one replica, which share its batches; at least twice its largest batch."""
     ray_max_queued: Annotated[int, Field(ge=1, le=65536)] = 64
-    """Requests of this process that wait for a replica; more are refused with 503."""
+    """Most requests of this process that wait for a replica; more are refused with 503."""
 
     max_requests: Annotated[int, Field(ge=1, le=65536)] = 64
-    """Requests in progress at the same time, once their bodies have arrived."""
+    """Most requests in progress at the same time, once their bodies have arrived."""
     upload_s: Seconds = 30.0
-    """For the body of a request to arrive."""
+    """Longest time for the body of a request to arrive, in seconds."""
     max_wait_s: Seconds = 4.0
-    """That a request may expect to wait for those before it; more is refused with 503."""
+    """Longest expected queueing time, in seconds; requests expected to wait longer get 503."""
     deadline_s: Seconds = 60.0
-    """For the answer, once the body has arrived."""
+    """Longest time for the answer, in seconds, once the body has arrived."""
     drain_s: Annotated[int, Field(ge=0, le=3600)] = 30
-    """How long open requests may finish after SIGTERM."""
+    """How long open requests may finish after SIGTERM, in seconds."""
     keep_alive_s: Annotated[int, Field(ge=1, le=3600)] = 75
-    """How long an idle connection stays open; longer than a proxy in front keeps one to reuse."""
+    """Seconds for which an idle connection stays open; more than proxies in front keep theirs."""
     max_body_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 64 * MIB
-    """Of the body of one request."""
+    """Largest body of one request."""
     max_upload_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * MIB)] = 512 * MIB
-    """Of the bodies of all requests together; at least one full body."""
+    """Most bytes of the bodies of all requests together; at least one full body."""
     max_files: Annotated[int, Field(ge=1, le=16)] = 16
-    """Images of one request, and masks."""
+    """Most images of one request, and most masks."""
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000_000
-    """Of one image or mask."""
+    """Most pixels of one image or mask."""
     max_pixels_in_flight: Annotated[int, Field(ge=0, le=100_000_000_000)] = 0
-    """Of all images that are decoded or answered at one moment; 0: twice max_pixels."""
+    """Most pixels of all images decoded or answered at one moment; 0: twice max_pixels."""
 
     store_url: StoreUrl = SecretStr(MEMORY)
-    """Also `redis://[user:password@]host:6379/0`, `rediss://` and `unix:///socket?db=0`."""
+    """Where sessions are kept: here, or in `redis://[user:password@]host:6379/0`, `rediss://` or
+    `unix:///socket?db=0`."""
     store_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")] = "fss"
-    """Of every key in Redis, so that several services can share one."""
+    """What each key in Redis begins with, so that several services can share one."""
     store_timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 2.0
-    """For an answer of Redis; shorter than the time a readiness probe has."""
+    """Longest time for an answer of Redis, in seconds; less than a readiness probe has."""
     ttl_s: Seconds = 3600.0
-    """A session ends after so long without a request."""
+    """Seconds without a request after which a session ends."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
-    """That memory:// keeps; those longest unused go first."""
+    """Most sessions that memory:// keeps; those longest unused go first."""
     max_classes: Annotated[int, Field(ge=1, le=255)] = 64
-    """Of one session; a label map has room for 255."""
+    """Most classes of one session; a label map has room for 255."""
     max_shots: Annotated[int, Field(ge=1, le=1024)] = 64
-    """Of one class."""
+    """Most shots of one class."""
     max_store_bytes: Annotated[int, Field(ge=MIB)] = 1024 * MIB
-    """Of all prototypes in this process: all there are, or with Redis those held beside it."""
+    """Most bytes of prototypes in this process: of all, or with Redis of those held beside it."""
     max_owner_sessions: Annotated[int, Field(ge=1, le=100_000)] = 1000
-    """Of the sessions of one API key."""
+    """Most sessions of one API key."""
     max_owner_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
-    """Of the prototypes of one API key."""
+    """Most bytes of the prototypes of one API key."""
 
     label_studio_url: Origin | None = None
-    """Be an ML backend of this Label Studio, such as http://label.example:8080; unset: of none."""
+    """Label Studio to be an ML backend of, such as http://label.example:8080; unset: none."""
     label_studio_token: SecretStr = SecretStr("")
-    """To read its tasks with: a legacy token or a personal access token."""
+    """Token to read its tasks with: a legacy token or a personal access token."""
     label_studio_image_origins: Origins = ()
-    """Where its tasks may lie besides, such as `https://images.example`, by commas."""
+    """Where else its images may come from, such as `https://images.example`, by commas."""
     label_studio_shots: Annotated[int, Field(ge=1, le=64)] = 16
-    """Of one class: its newest annotations; at most max_shots."""
+    """Most shots of one class, which are its newest annotations; at most max_shots."""
 
     @model_validator(mode="after")
     def _label_studio_has_a_token(self) -> Self:
@@ -232,23 +233,23 @@ class Settings(BaseSettings):
         return self
 
     jobs_dir: Annotated[Path | Literal["auto"] | None, BeforeValidator(_none_if_empty)] = "auto"
-    """Where jobs are kept, by one process alone; `auto`: the user's state; empty: no jobs."""
+    """Folder of jobs, for one process alone; `auto`: in the user's state folder; empty: no jobs."""
     jobs_folders: Annotated[tuple[AbsolutePath, ...], NoDecode, BeforeValidator(_paths)] = ()
-    """Of this machine, whose images all who may ask may have segmented; by colons; unset: none."""
+    """Folders here whose images any client may have segmented; by colons; unset: none."""
     jobs_max_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * MIB
-    """Of the body that makes a job."""
+    """Largest body that makes a job."""
     jobs_max_images: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    """Of one job."""
+    """Most images of one job."""
     jobs_max_total_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * MIB
-    """Of the images of all jobs."""
+    """Most bytes of the images of all jobs."""
     jobs_max_owner: Annotated[int, Field(ge=1, le=100_000)] = 100
-    """Jobs of one API key."""
+    """Most jobs of one API key."""
     jobs_max_owner_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * MIB
-    """Of the images of all jobs of one API key."""
+    """Most bytes of the images of all jobs of one API key."""
     jobs_stall_s: Seconds = 30.0
-    """Without progress in the arrival of a body that makes a job, however long it takes."""
+    """Longest time without progress while the body of a job arrives, however long it takes."""
     jobs_ttl_s: Annotated[float, Field(gt=0, le=366 * 24 * 3600, allow_inf_nan=False)] = 604800.0
-    """After that a job that has ended is removed, with its images and results."""
+    """Seconds after which a job that has ended is removed, with its images and results."""
 
     @model_validator(mode="after")
     def _ray_is_installed(self) -> Self:

@@ -81,11 +81,11 @@ class SupportForm(_Form):
         Field(
             description="Whether the head's last layer is fitted anew to the supports of this "
             "request, within a second or so. That helps where images are unlike photographs "
-            "(cells, surfaces, X-rays) and does harm on photographs. `auto` fits as far as "
-            "supports are marked better by a fit to the others, or the quarters of a single one "
-            "by a fit to the rest of it, and lays the cut where that marks them best. Send all "
-            "shots together: an earlier fit is replaced, and shots added later without a fit of "
-            "their own leave it as it is."
+            "(cells, surfaces, X-rays) and does harm on photographs. `auto` tries it out: it holds "
+            "out each support, or each quarter of a single one, marks it by a fit to the rest, and "
+            "fits as far as that helps; with several supports it also chooses the threshold that "
+            "marks them best. Send all shots of a class together: a new fit replaces an earlier "
+            "one, and shots that are added without a fit leave it as it is."
         ),
     ] = "auto"
     report: Annotated[
@@ -109,8 +109,8 @@ class SegmentForm(_Form):
         PlainValidator(_threshold, json_schema_input_type=Threshold),
         Field(
             description="Least probability of a foreground pixel. `calibrated`: for each class the "
-            "one of its report card, and the model's own where it has none; `model`: the model's "
-            "own for all. None: `calibrated`, unless the operator has set one.",
+            "threshold of its report card, or the model's own for a class without one; `model`: "
+            "the model's own for all. Left out: `calibrated`, unless the operator has set one.",
         ),
     ] = None
     output: Annotated[Output, Field(description="How masks are encoded.")] = "rle"
@@ -124,7 +124,7 @@ class SegmentForm(_Form):
             description="How an image is looked at. `whole`: squashed into the network's square. "
             "`tiled`: in overlapping tiles, at the scale at which the class was registered; finds "
             "small objects in large images, and takes as many times longer as there are tiles. "
-            "`auto`: whole; what is marked and small is looked at once more from near, and classes "
-            "that are likely too small to be seen so are looked for in tiles."
+            "`auto`: as a whole first; then small regions that were marked are looked at once more "
+            "from near, and classes that are likely too small for that are looked for in tiles."
         ),
     ] = "auto"

@@ -16,9 +16,9 @@ _PROBLEM = "application/problem+json"
 _INTRODUCTION = """\
 # API reference
 
-Written by `python -m tests.packaging.api_reference > docs/api.md`; do not edit. It is
-[openapi.json](openapi.json), which the service also gives at `/openapi.json`, for people. Where the
-service has keys, send `Authorization: Bearer KEY` or `X-API-Key: KEY`.
+Written by `python -m tests.packaging.api_reference > docs/api.md`; do not edit. It shows people
+what [openapi.json](openapi.json) holds, which the service also gives at `/openapi.json`. If it has
+API keys, send `Authorization: Bearer KEY` or `X-API-Key: KEY`.
 """
 
 Schema = Mapping[str, Any]

@@ -14,8 +14,9 @@ _INTRODUCTION = """\
 # Settings
 
 Written by `python -m tests.packaging.settings_reference > docs/settings.md`; do not edit. Each is
-an environment variable, read at the start. A value out of bounds stops the start and is named;
-several values are separated by commas. What they are for is in [serving.md](serving.md).
+an environment variable, read at the start. If a value is out of bounds, the service does not start
+and names it. Several values are separated by commas; folders by colons, and rate limits by
+semicolons. What the settings are for is in [serving.md](serving.md).
 
 | variable | default | may be | what it is |
 |---|---|---|---|
