@@ -15,7 +15,7 @@ Coverage = NDArray[np.float32]  # (S, S) share of each pixel that is object, in 
 
 
 class Answers(NamedTuple):
-    """Of N images for P classes.
+    """What the network says of N images about P classes.
 
     logits: (N, P, h, h) foreground.
     presence: (N, P) chance that the image holds the class at all.
@@ -59,7 +59,7 @@ class Engine(Protocol):
         """Why the engine can never become ready, if so; for logs and probes, not for clients."""
 
     def wait_s(self, inside: int) -> float:
-        """Seconds of work before a request that came now; 0 where costs are not known yet.
+        """Seconds of work ahead of a request that came now; 0 where costs are not known yet.
 
         Args:
             inside: requests let in. Those that have not reached the engine yet count as one image

@@ -10,7 +10,7 @@ class BundleFolder:
     """Where bundles are looked for; what they hold is for their loader to judge.
 
     Args:
-        bundle: directory of the first.
+        bundle: directory of the bundle that is named by its path.
         folder: whose subfolders are bundles too, if they hold a manifest. Names that begin with a
             dot are passed over, so that one can be copied under such a name and then renamed.
     """
@@ -20,7 +20,7 @@ class BundleFolder:
         self.folder = folder
 
     def directories(self) -> list[Path]:
-        """Of all bundles, each once, the first by its path.
+        """The directories of all bundles, each once: the named one, then those of the folder.
 
         Raises:
             OSError: the folder cannot be read.

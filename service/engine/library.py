@@ -26,11 +26,11 @@ class Library:
     whose directory is gone is stopped once nobody uses it.
 
     Args:
-        models: that are served, the first of them so far.
-        bundles: where bundles are; none: there is only that one.
+        models: those that are served; at first the default alone.
+        bundles: where bundles are looked for; None: the default stays the only one.
         load: makes an engine of a directory, not started; called on another thread.
         watch_s: how often to look for changes on disk; 0: only when told to.
-        on_switch: told after every look, and once the first bundle is served.
+        on_switch: called after every look, and once the first bundle is served.
     """
 
     def __init__(

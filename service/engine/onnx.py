@@ -32,7 +32,7 @@ class OnnxEngine:
         options: bounds and resources.
         clock: seconds, monotonic; deadlines are measured on it.
         metrics: told of batches, queues, caches and devices.
-        shared: with the engines of other bundles, of the same options.
+        shared: with the engines of other bundles, which have the same options.
         key: whose signature the bundle must bear, if any.
 
     Raises:

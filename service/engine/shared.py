@@ -25,14 +25,14 @@ class SharedDevice:
 
 
 class _Owed(NamedTuple):
-    """Work for a request; None: for a job, which no place of requests is counted for."""
+    """Work that is still to be done; without a request where it is for a job."""
 
     request: StageTimes | None
     seconds: float
 
 
 class Shared:
-    """Of all engines of a process, so that a further bundle raises no bound.
+    """What all engines of a process share, so that a further bundle raises no bound.
 
     Args:
         options: of every engine.
@@ -49,7 +49,7 @@ class Shared:
 
     @property
     def cache_bytes(self) -> int:
-        """Of encodings on all devices."""
+        """Bytes of the encodings on all devices."""
         return sum(each.cache.nbytes for each in self.devices.values())
 
     @property
@@ -60,7 +60,7 @@ class Shared:
 
     @property
     def owed_s(self) -> float:
-        """Seconds of work for them, on all devices together."""
+        """Seconds of work that is still to be done, on all devices together."""
         return sum(each.seconds for each in self._owed.values())
 
     @contextmanager

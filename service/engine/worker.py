@@ -33,7 +33,7 @@ class Worker:
     Args:
         name: of the device, for logs and metrics.
         lanes: of the device.
-        turns: on the device, where workers of other bundles use it too.
+        turns: on the device, shared with the workers of other bundles.
         revive: brings the device back after a death; raises while it cannot.
         clock: seconds, monotonic.
         on_batch: told the lane, its jobs and the seconds they took, for metrics.

@@ -51,7 +51,7 @@ def export_dataset(
         formats: each gets a folder or file of its own: `masks/`, `coco.json`, `yolo/`,
             `geojson/`.
         sink: a `FolderSink` or an open `ZipSink`.
-        options: see there.
+        options: None: the defaults of `ExportOptions`.
         scratch: folder of temporary files, twice as large as `coco.json`; the system's by default.
     """
     with ExitStack() as files:

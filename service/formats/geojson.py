@@ -57,7 +57,7 @@ def _polygon(region: Region) -> list[list[list[int]]]:
 
 
 def _closed(ring: Ring, turn: int) -> list[list[int]]:
-    """With its first corner again at the end; `turn` is the sign its area must have."""
+    """The ring with its first corner again at its end; `turn` is the sign its area must have."""
     x, y = ring[:, 0].astype(np.int64), ring[:, 1].astype(np.int64)
     twice_area = (x * np.roll(y, -1) - np.roll(x, -1) * y).sum()
     ordered = ring if twice_area * turn > 0 else ring[::-1]

@@ -8,7 +8,7 @@ from service.imaging.regions import Part
 
 
 def encode_part_rle(part: Part, *, height: int, width: int) -> Rle:
-    """What `encode_rle` gives for the part alone in a mask (height, width), as quick as it is tiny.
+    """What `encode_rle` gives for the part alone in a mask (height, width), quick for a tiny part.
 
     Run lengths go down the columns; a column of the part that reaches from the top to the bottom
     of the mask runs on into the next one.

@@ -65,7 +65,7 @@ def unpack_images(
 
 
 class _Bounded(BufferedReader):
-    """A zip whose directory, which `zipfile` reads at once and believes, is no larger than told."""
+    """A zip; its directory, which `zipfile` would read as large as it claims to be, is bounded."""
 
     def __init__(self, path: Path, max_entries: int) -> None:
         super().__init__(FileIO(path))

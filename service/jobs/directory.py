@@ -75,7 +75,7 @@ def state_directory() -> Path:
 
 
 def _reason(exc: Exception) -> str:
-    """For operators and clients alike, so without a path."""
+    """Why the directory cannot be used, for clients too, and so without a path."""
     if _is_busy(exc):
         return "another process works on the jobs of this directory"
     if isinstance(exc, sqlite3.Error):

@@ -1,4 +1,4 @@
-"""What jobs are asked for with."""
+"""The form that makes a job."""
 
 from typing import Annotated, Literal
 

@@ -10,7 +10,7 @@ class JobImages:
 
     Args:
         store: of the jobs, whose folders hold what was uploaded.
-        folders: with what was not.
+        folders: which hold what was not.
         max_bytes: of one file.
     """
 

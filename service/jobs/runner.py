@@ -37,7 +37,7 @@ _fields = TypeAdapter(dict[str, object])
 
 
 class _JobGoneError(Exception):
-    """The job is there no more, or not to go on."""
+    """The job was deleted or cancelled meanwhile."""
 
 
 class JobRunner:

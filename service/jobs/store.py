@@ -130,12 +130,12 @@ class JobStore:
         """Add a job, ready to run.
 
         Args:
-            job_id: of the folder with its files.
+            job_id: its id, which names the folder with its files.
             owner: whose it is.
-            form: what it was asked for with.
+            form: the request for it, as JSON.
             names: of its images.
             nbytes: of its files.
-            sources: of its last images, which are no files of its folder.
+            sources: where its last images lie, if they are not in its folder.
         """
         first = len(names) - len(sources)
         now = time.time()
@@ -179,7 +179,7 @@ class JobStore:
         return jobs[-1] if jobs else None
 
     def expired(self, before: float) -> list[Job]:
-        """Finished jobs that nothing happened to since."""
+        """Finished jobs that have not changed since `before`."""
         return self._select("WHERE j.state IN ('done', 'cancelled') AND j.updated < ?", (before,))
 
     def images(self, job_id: str, state: str, *, most: int = -1) -> list[JobImage]:
@@ -192,7 +192,7 @@ class JobStore:
         return [JobImage(*row) for row in rows]
 
     def source(self, job_id: str, number: int) -> Source | None:
-        """Where an image lies that is no file of the job's folder."""
+        """Where an image lies; None if that is in the job's folder."""
         rows = self._query(
             "SELECT path, size, modified_ns FROM sources WHERE job = ? AND number = ?",
             (job_id, number),

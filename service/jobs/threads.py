@@ -1,4 +1,4 @@
-"""Threads of what is asked about jobs: not those of requests, which must never wait here."""
+"""Threads for work on jobs, apart from those of requests, which must never wait for it."""
 
 import asyncio
 from collections.abc import Callable

@@ -159,7 +159,7 @@ class LabelStudio:
         return _read(model, body)
 
     async def _headers(self) -> dict[str, str]:
-        """Legacy tokens are sent as they are; a personal one (a JWT) is changed for an access."""
+        """Legacy tokens are sent as they are; a personal one (a JWT) buys an access token."""
         if self.token.count(".") != 2:
             return {"Authorization": f"Token {self.token}"}
         access, until = self._access
@@ -203,7 +203,7 @@ class LabelStudio:
 
 
 async def _body(response: httpx.Response, max_bytes: int, refused: type[StudioError]) -> bytes:
-    """The body of an answer; `refused` is raised of one that will stay as it is."""
+    """The body of an answer; raises `refused` where asking again would not help."""
     status = response.status_code
     if status != httpx.codes.OK:
         passing = status >= httpx.codes.INTERNAL_SERVER_ERROR or status in _PASSING

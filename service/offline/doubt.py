@@ -4,7 +4,7 @@ from service.schemas import ClassResult, ImageResult
 
 
 def certainty(result: ImageResult, presence_threshold: float) -> float:
-    """In [0, 1]: that of the class the network is least sure of; 1 for no class."""
+    """How sure a result is, in [0, 1]: as its least sure class; 1 where there is none."""
     return min((_of_class(each, presence_threshold) for each in result.classes), default=1.0)
 
 

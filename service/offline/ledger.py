@@ -148,7 +148,7 @@ def _held(path: Path) -> IO[bytes]:
 
 
 def _identity(line: bytes) -> dict[str, str]:
-    """Of the run that a file was begun by; of anything else, nothing."""
+    """The identity of the run that wrote the first line; empty if no run has written it."""
     try:
         run = json.loads(line)["run"]
         return {str(name): str(value) for name, value in run.items()}

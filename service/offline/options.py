@@ -14,7 +14,7 @@ Supports = Mapping[str, tuple[Sequence[ImageLike], Sequence[MaskLike]]]
 
 
 class LabelOptions(NamedTuple):
-    """As the fields of `POST /support` and `POST /segment` of the same names."""
+    """What the fields of the same names mean in `POST /support` and `POST /segment`."""
 
     threshold: Threshold = None
     mode: LookMode = "auto"

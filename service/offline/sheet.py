@@ -12,7 +12,7 @@ from service.offline.folder import ImageFile
 from service.offline.ledger import Entry, Ledger
 
 MAX_CARDS = 2000
-"""Of one sheet: about 40 MB. Of more images the least sure ones are shown."""
+"""Most cards of one sheet, about 40 MB; of more images the least sure ones are shown."""
 _CHUNK = 40
 
 
@@ -82,7 +82,7 @@ def _row(entry: Entry, rank: _Rank, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def _chunks(ledger: Ledger, images: Sequence[ImageFile]) -> Iterator[list[dict[str, Any]]]:
-    """Pictures and outlines, so many cards at a time as the page reads together."""
+    """Pictures and outlines, as many cards at a time as the page reads together."""
     waiting = iter(images)
     while chunk := list(islice(waiting, _CHUNK)):
         entries = [ledger.entry(image.name) for image in chunk]

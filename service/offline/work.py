@@ -149,7 +149,7 @@ async def label_images(
 
 
 def images_at_once(settings: Settings, engine: Engine) -> int:
-    """So many that a batch waits for each device while it works on another one."""
+    """How many images to hold, so that each device has a batch waiting while it works on one."""
     return _BATCHES_IN_FLIGHT * max(settings.batch_sizes) * len(engine.devices)
 
 

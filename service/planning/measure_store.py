@@ -40,7 +40,7 @@ def measure_store(url: str, archives: Mapping[tuple[int, int], bytes]) -> StoreC
 async def _fill(
     client: Redis, url: str, prefix: str, archives: Mapping[tuple[int, int], bytes]
 ) -> float:
-    """Microseconds of what a request does whose session is held beside Redis."""
+    """Put the sessions there; microseconds of Redis for a request whose session has a copy here."""
     store = RedisStore(url, SessionLimits(), max_bytes=1024 * _MIB, prefix=prefix)
     try:
         for (classes, shots), archive in archives.items():
@@ -87,6 +87,6 @@ def _fetch_us(client: Redis, key: bytes) -> float:
 
 
 def _core_us(client: Redis) -> float:
-    """Of the processor's time of Redis so far."""
+    """Microseconds of processor time that Redis has used so far."""
     told: Any = client.info("cpu")
     return 1e6 * float(told["used_cpu_user"] + told["used_cpu_sys"])

@@ -143,14 +143,14 @@ def _fleet(workload: Workload, profile: Profile) -> Fleet:
 
 
 def _alone_s(workload: Workload, profile: Profile) -> float:
-    """Of a request that waits for nobody."""
+    """Seconds of a request that waits for nobody."""
     images, classes = workload.images, workload.classes
     engine_s = profile.engine.batch_s(images, classes, workload.shots, looks=workload.looks)
     return engine_s + host_s(workload, profile)
 
 
 def _wait_s(workload: Workload, service_s: float, replicas: int) -> float:
-    """p99: affinity makes every replica a queue of its own; else the fleet shares one."""
+    """p99 of the wait: with affinity each replica is a queue of its own; else the fleet has one."""
     servers, rate = replicas, workload.rps
     if workload.routing == "affinity":
         servers, rate = 1, workload.rps / replicas

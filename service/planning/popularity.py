@@ -15,7 +15,7 @@ _STEPS = 200
 
 @dataclass(frozen=True)
 class Popularity:
-    """Of `count` sessions; skew is not 1, shift at least 1."""
+    """How popular `count` sessions are; skew is not 1, shift at least 1."""
 
     count: int
     skew: float
@@ -29,7 +29,7 @@ class Popularity:
         return np.clip(ranks, 0, self.count - 1).astype(np.int64)
 
     def hottest_share(self) -> float:
-        """Of all requests, those to the most popular session."""
+        """The share of all requests that goes to the most popular session."""
         return self._mass(0.0, 1.0)
 
     def chances(self, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -44,7 +44,7 @@ class Popularity:
         return float((sizes * -np.expm1(-requests * chances)).sum())
 
     def hit_rate(self, kept: float) -> float:
-        """Of a cache of the `kept` least recently unused sessions (Che's approximation, 2002)."""
+        """Hit rate of a cache of the `kept` sessions used last, by Che's approximation (2002)."""
         if kept >= self.count:
             return 1.0
         requests = self.lifetime(kept)
@@ -78,7 +78,7 @@ class Popularity:
 
 
 def popularity(count: int, skew: float, hottest_share: float) -> Popularity:
-    """With the least shift by which the hottest session has no more than that share."""
+    """The popularity of least shift at which the hottest session has no more than that share."""
     low, high = 1.0, 1.0
     while Popularity(count, skew, high).hottest_share() > max(hottest_share, 1.01 / count):
         low, high = high, high * 2

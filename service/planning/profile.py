@@ -92,7 +92,7 @@ class StoreCosts(_Part):
     fetch_us_per_mib: Cost
 
     def content_bytes(self, classes: int, shots: int) -> float:
-        """Of a session, as it travels."""
+        """Bytes of a session as it travels."""
         return self.session_bytes + classes * shots * self.shot_bytes
 
     def fetch_s(self, content_bytes: float) -> float:

@@ -1,4 +1,4 @@
-"""What tells a request that comes once more from a new one."""
+"""Tells a repeated request from a new one."""
 
 import hashlib
 from functools import partial
@@ -18,7 +18,7 @@ async def idempotency_token(
 
 
 def _fingerprint(form: SupportForm) -> str:
-    """Alike for the same fields and files, whatever boundary stood between them."""
+    """A digest that is equal for equal fields and files, whatever boundary stood between them."""
     fields = form.model_dump_json(exclude={"images", "masks"}).encode()
     digest = hashlib.sha256()
     for part in (fields, *form.images, *form.masks):

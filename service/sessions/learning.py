@@ -1,4 +1,4 @@
-"""Use case: one shot of a class, for who keeps it."""
+"""Use case: learn one shot of a class, for a caller that keeps it itself."""
 
 from functools import partial
 

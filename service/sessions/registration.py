@@ -28,8 +28,8 @@ async def register(
 ) -> SupportResponse:
     """Compute the prototypes of a class and keep them; nothing changes when any support fails.
 
-    A new session belongs to `owner`, and only an own one is found. A repeated request of the same
-    `idempotency_key` changes nothing, and is told of the class as it is by then.
+    A new session belongs to `owner`, and only sessions of `owner` are found. A repeated request of
+    the same `idempotency_key` changes nothing, and is told of the class as it is by then.
 
     Raises:
         ServiceError: see `service.errors`; the file at fault is its location.
@@ -93,7 +93,7 @@ async def _admit(
 
 
 def _require_asked(asked: str | None, model: str) -> None:
-    """A name alone leaves the revision open."""
+    """Fail where another model is asked for; a name alone leaves the revision open."""
     if asked is not None and asked not in (model, model.partition("@")[0]):
         raise ModelMismatchError(
             f"the session was made by {model}, and every class of a session is; leave out the "

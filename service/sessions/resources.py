@@ -30,7 +30,7 @@ class Resources:
     max_shots: of one class, as the store has it.
     decoded: what codec threads read lately, kept within bounds.
     threshold_override: takes the place of the model's own threshold.
-    max_tiles: of one image.
+    max_tiles: most tiles of one image.
     tiling: places for images that are held at full size while their tiles are worked on.
     deadline_s: after which nobody waits for an answer any more.
     """
@@ -79,7 +79,7 @@ class ModelResources(Resources):
 
     @property
     def threshold(self) -> float:
-        """The network's; see `threshold_of`."""
+        """The network's threshold; see `threshold_of`."""
         return self.threshold_of(self.engine)
 
 

@@ -12,7 +12,7 @@ from service.stores import Session, SessionKey
 
 
 class Selection(NamedTuple):
-    """A session, what made it, and the classes asked for, in the session's order."""
+    """A session, the engine that made it, and the classes asked for, in the session's order."""
 
     session: Session
     engine: Engine

@@ -11,7 +11,7 @@ from service.sessions.resources import ModelResources
 class Thresholds(NamedTuple):
     """Those of the classes of a request.
 
-    common: of all of them; of each that has none of its own, if `calibrated`.
+    common: that of all classes; if `calibrated`, that of the classes that have none of their own.
     """
 
     common: float
@@ -19,17 +19,17 @@ class Thresholds(NamedTuple):
 
     @classmethod
     def asked(cls, form: SegmentForm, resources: ModelResources) -> Self:
-        """A number is for all; without one, an operator's goes before calibrated ones."""
+        """A number is for all classes; without one, an operator's goes before calibrated ones."""
         if isinstance(form.threshold, float):
             return cls(form.threshold, calibrated=False)
         unless_told = form.threshold is None and resources.threshold_override is None
         return cls(resources.threshold, calibrated=unless_told or form.threshold == "calibrated")
 
     def of(self, supports: SupportSet, view: SupportSet | None = None) -> float:
-        """Of a class, in what is seen by one of its views; as a whole, unless given.
+        """The threshold of a class in what one of its views shows; None: the view of the whole.
 
-        A view with a refit is cut at the model's, which the refit was made for; another one where
-        the shots were judged, as a whole.
+        A view with a refit is cut at the model's own threshold, which the refit was made for; any
+        other view at the one that was calibrated on the whole shots.
         """
         if not self.calibrated:
             return self.common

@@ -32,7 +32,7 @@ class Spread(NamedTuple):
         )
 
     def weights(self) -> list[NDArray[np.float32]]:
-        """Of each tile at its pixels (side,); they add up to one at every pixel of the axis."""
+        """The weight of each tile at its pixels (side,); at every pixel they add up to one."""
         distance = np.minimum(np.arange(self.side) + 0.5, np.arange(self.side)[::-1] + 0.5)
         ramp = np.clip(distance / (OVERLAP * self.side), 0, 1)
         window = np.sin(np.pi / 2 * ramp) ** 2

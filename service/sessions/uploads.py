@@ -45,7 +45,7 @@ class Support(NamedTuple):
     original: int
 
     def repeating(self, original: int, position: int) -> "Support":
-        """Told that it is the same as another one."""
+        """This support, marked as the same as an earlier one."""
         text = f"images[{position}]: the same image and mask as images[{original}]; it adds nothing"
         return self._replace(original=original, warnings=(*self.warnings, text))
 

@@ -37,14 +37,14 @@ class SessionContent(NamedTuple):
     def with_shots(
         self, class_name: str, supports: SupportSet, mode: RegisterMode
     ) -> "SessionContent":
-        """After a `put`; see `SessionStore.put`."""
+        """The content after a `put`; see `SessionStore.put`."""
         known = self.classes.get(class_name) if mode == "append" else None
         if known is not None:
             supports = known.extended(supports)
         return self._replace(classes={**self.classes, class_name: supports})
 
     def without_class(self, class_name: str) -> "SessionContent":
-        """After a class is forgotten."""
+        """The content after a class is forgotten."""
         classes = {name: each for name, each in self.classes.items() if name != class_name}
         return self._replace(classes=classes)
 
@@ -78,10 +78,10 @@ class Session(NamedTuple):
 
 
 class IdempotencyToken(NamedTuple):
-    """What makes a change happen once, however often it is asked for.
+    """Makes a change happen once, however often it is asked for.
 
-    key: the caller's, and unlike those of all its other changes.
-    fingerprint: of the request, so that a key that comes back with another is noticed.
+    key: chosen by the caller, another one for each of its changes.
+    fingerprint: of the request, so that a key that comes again with another request is noticed.
     """
 
     key: str
@@ -127,7 +127,7 @@ class SessionStore(Protocol):
         """
 
     async def restore(self, key: SessionKey, content: SessionContent) -> tuple[Session, bool]:
-        """Make a session with that content, or give an existing one that content in place of its.
+        """Make a session with that content, or replace what an existing one holds by it.
 
         Returns:
             The session, and whether there was none.
@@ -147,7 +147,7 @@ class SessionStore(Protocol):
     ) -> Session:
         """Add shots to a class, or put them in the place of those it has; makes the class if new.
 
-        Shots added without a refit leave the class the one it has; one that comes takes its place.
+        Shots added without a refit leave the class its own; a refit that comes takes its place.
         If `once` did so before, the session is left as it is.
 
         Raises:

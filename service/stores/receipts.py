@@ -30,7 +30,7 @@ class Receipts:
         self._receipts: OrderedDict[tuple[str, str], _Receipt] = OrderedDict()  # oldest first
 
     def find(self, owner: str, once: IdempotencyToken) -> SessionKey | None:
-        """The session that was changed.
+        """The session that was changed; None if nothing was.
 
         Raises:
             IdempotencyKeyReusedError.

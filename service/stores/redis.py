@@ -271,7 +271,7 @@ class RedisStore:
         return Session(key, content, now_ms / 1000 + self._limits.ttl_s)
 
     def _keys(self, key: SessionKey) -> list[str]:
-        """Digests, since names of keys show up in logs and tools of Redis."""
+        """The names of a session's keys: digests, since they show up in logs and tools of Redis."""
         owner = _digest(key.owner)
         session = _digest(owner + key.session_id)  # the first is of one length, so no two are alike
         return [
@@ -300,7 +300,7 @@ class RedisStore:
 
 
 def _new_version() -> bytes:
-    """Never used before, whatever Redis may have lost or been restored to."""
+    """A version never used before, whatever Redis may have lost or been restored to."""
     return secrets.token_bytes(_VERSION_BYTES)
 
 

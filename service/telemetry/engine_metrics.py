@@ -86,7 +86,7 @@ class EngineMetrics:
         )
 
     def of(self, model: str) -> "ModelMetrics":
-        """For what is counted of each network by itself; `model`: name and revision."""
+        """What counts for one network by itself; `model`: name and revision."""
         return ModelMetrics(self, model)
 
     def cache(self, hits: int, misses: int) -> None:
@@ -99,13 +99,13 @@ class EngineMetrics:
         self._cache_bytes.set_function(guarded(read))
 
     def watch_device_memory(self, device: str, read: Callable[[], float], total: float) -> None:
-        """Have `read` tell a device's bytes in use, whenever metrics are read, of so many."""
+        """Have `read` tell a device's bytes in use, of `total`, whenever metrics are read."""
         self._memory_bytes.labels(device).set_function(guarded(read))
         self._memory_total_bytes.labels(device).set(total)
 
 
 class ModelMetrics:
-    """The part of one network; its methods may be called from any thread."""
+    """Counts for one network; its methods may be called from any thread."""
 
     def __init__(self, metrics: EngineMetrics, model: str) -> None:
         self._all, self._model = metrics, model

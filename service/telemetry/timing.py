@@ -70,7 +70,7 @@ def collect_stages() -> Iterator[StageTimes]:
 
 
 def current_stages() -> StageTimes | None:
-    """Those of the request at work, which tell it from all others; None outside of one."""
+    """The stage times of the current request, which also identify it; None outside of one."""
     return _current.get()
 
 

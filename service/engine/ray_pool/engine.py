@@ -77,7 +77,7 @@ class RayEngine:
 
     @property
     def counters(self) -> EngineCounters:
-        """Work of the pool's replicas that answered here, as of their latest answers."""
+        """Work of the pool's replicas that answered here, as their latest answers told it."""
         return self._backlog.counters()
 
     def wait_s(self, inside: int) -> float:

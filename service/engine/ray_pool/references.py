@@ -38,7 +38,7 @@ class References:
         self._lock = threading.Lock()
 
     def to(self, classes: Sequence[SupportSet]) -> Reference:
-        """The reference to these classes, put there now unless they are; blocks for a moment."""
+        """The reference to these classes, which are put there if need be; blocks for a moment."""
         key = digest(classes)
         with self._lock:
             if (kept := self._kept.get(key)) is not None:
@@ -55,7 +55,7 @@ class References:
 
 
 def digest(classes: Sequence[SupportSet]) -> bytes:
-    """What classes are known by, in this order, as far as the engine needs them."""
+    """A key of classes in this order, made of what the engine needs of them."""
     found = hashlib.sha256()
     for each in map(_needed, classes):
         _take(found, b"class", each)

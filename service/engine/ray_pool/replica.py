@@ -29,7 +29,7 @@ class Segmenter:
         bundle: directory of the bundle on every node of the pool.
         expected: the manifest that the HTTP tier has.
         options: of the engine.
-        revision: of all that the pool was made with.
+        revision: a digest of all that the pool was made with.
 
     Raises:
         InvalidBundleError: the directory holds another bundle here than there.

@@ -41,7 +41,7 @@ def down_tenth(scenario: Scenario, now: float) -> int | None:
 
 
 def arrivals(scenario: Scenario, rng: np.random.Generator) -> Iterator[Arrival]:
-    """In order of time; within a short step rate and routing stay as they are."""
+    """Requests to the sample in order of time; within a short step rate and routing stay."""
     spread = spread_of(scenario)
     for step in range(math.ceil(scenario.seconds / STEP_S)):
         now = step * STEP_S

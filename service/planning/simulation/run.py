@@ -57,7 +57,7 @@ class _Simulation:
         self._finished: list[tuple[float, float, bool]] = []  # arrival, latency, served
 
     def run(self) -> Outcome:
-        """To the end; who still waits then was not served."""
+        """Simulate to the end; whoever still waits then was not served."""
         if self._scenario.fault != "cold":
             self._warm()
         self._env.process(self._arrive())

@@ -58,7 +58,7 @@ class Scenario(BaseModel):
 
     @property
     def capacity_rps(self) -> float:
-        """Of the fleet, with nothing in the way but devices and cores."""
+        """Requests a second of the fleet, bounded by devices and cores alone."""
         return self.replicas / self.busy_s
 
     def at_load(self, share: float) -> "Scenario":

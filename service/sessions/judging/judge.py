@@ -42,7 +42,7 @@ async def judge(
         engine: that registered them.
         pool: for the arithmetic.
         supports: pixels and masks of the new shots.
-        originals: of each the first of the same image and mask; none is predicted from its like.
+        originals: for each the first of the same image and mask; none is predicted from its like.
         registered: their class.
         known: what the class held before.
     """
@@ -83,13 +83,13 @@ def _others(shots: Shots, originals: Sequence[int], known: Shots) -> list[Shots]
 
 
 def _same(first: SupportPrototype, second: SupportPrototype) -> bool:
-    """Of the same image and mask, as far as prototypes tell: tokens may have been thinned since."""
+    """Whether two shots show the same, by their vectors: tokens may have been thinned since."""
     vectors = ((first.affinity, second.affinity), (first.guided, second.guided))
     return all(np.array_equal(one, other) for one, other in vectors)
 
 
 async def _mirror(engine: Engine, support: View) -> Shots:
-    """What a shot is predicted from that has no others: its mirror image."""
+    """The mirror image of a shot, from which it is predicted where there are no others."""
     image, mask = (mirrored(pixels[None])[0] for pixels in (support.pixels, support.mask))
     return (await engine.register([image], [mask])).shots
 

@@ -37,7 +37,7 @@ class Suspicion(NamedTuple):
 
 
 def suspicions(signals: Mapping[int, Signals]) -> dict[int, Suspicion]:
-    """Of each shot beside all the others; none where there is a single one."""
+    """The suspicion of each shot beside all the others; none where there is a single one."""
     if len(signals) < 2:
         return {}
     rows = features(list(signals.values()))
@@ -60,7 +60,7 @@ def _suspicion(row: NDArray[np.float64]) -> Suspicion:
 
 @cache
 def read_weights() -> Weights:
-    """What was fitted."""
+    """The weights that were fitted."""
     stored = json.loads(SCORE_FILE.read_text())
     weights = [[stored[kind]["weights"][name] for name in FEATURES] for kind in KINDS]
     return Weights(np.array(weights), np.array([stored[kind]["bias"] for kind in KINDS]))

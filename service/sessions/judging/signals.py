@@ -132,7 +132,7 @@ def iou_at(coverage: Float, logits: Float, threshold: float) -> float:
 
 
 def sides_touched(coverage: Float) -> int:
-    """Of the image's four, those that object pixels of the mask (S, S) lie on."""
+    """How many of the image's four sides object pixels of the mask (S, S) lie on."""
     edges = (coverage[0], coverage[-1], coverage[:, 0], coverage[:, -1])
     return sum(bool((edge >= _HALF).any()) for edge in edges)
 
@@ -156,7 +156,7 @@ def _direction(tokens: Float) -> Float:
 
 
 def _tokens(shot: SupportPrototype) -> Float:
-    """At most `_MOST_TOKENS`, spread evenly."""
+    """At most `_MOST_TOKENS` of a shot's tokens, spread evenly."""
     rows = np.linspace(0, len(shot.tokens) - 1, min(len(shot.tokens), _MOST_TOKENS))
     return shot.tokens[rows.round().astype(np.intp)].astype(np.float32)
 

@@ -12,10 +12,10 @@ _OWN_WEIGHT = 2.0  # of the model's threshold, in shots; measured in docs/report
 def calibrated_threshold(
     curves: Sequence[Sequence[float]], own: float, *, own_weight: float = _OWN_WEIGHT
 ) -> float:
-    """Between the model's threshold and the one of greatest mean IoU.
+    """A threshold between the model's own and the one of greatest mean IoU.
 
     Args:
-        curves: IoU at each of `THRESHOLDS`, of every judged shot; none: the model's own it is.
+        curves: IoU at each of `THRESHOLDS`, of every judged shot; without any, `own` is returned.
         own: the model's.
         own_weight: how many shots the model's weighs as much as.
     """
