@@ -12,9 +12,9 @@ def _prior_nodes(model: onnx.ModelProto) -> list[str]:
     """Nodes that depend on tokens or on their mean, up to where the prior joins the other maps.
 
     The prior is stretched from its smallest to its largest cosine. Outside the training domain
-    these lie close together, so that rounding to steps of 0.004 (int8) or 0.0005 (fp16) would leave
-    nothing else of the prior. The constants that keep a flat map and a padded shot from a division
-    by zero are smaller than such a step, too.
+    these lie close together, so that little more than steps of 0.004 (int8) or 0.0005 (fp16) would
+    be left of the prior. The constants that keep a flat map and a padded shot from a division by
+    zero are smaller than such a step, too.
     """
     reached = {"tokens", "token_valid", "identity"}
     nodes = []

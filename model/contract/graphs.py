@@ -61,21 +61,21 @@ HEAD = GraphSpec(
         TensorSpec("affinity", ("P", "C")),
         TensorSpec("guided", ("P", "C")),
         TensorSpec("gate", ("P", "C")),
-        # As they are kept; widened on the device, which is faster than here.
+        # In half precision, as they are kept: the graph widens them, faster than the host would.
         TensorSpec("tokens", ("P", "K", "T", "D"), "float16"),
         TensorSpec("token_valid", ("P", "K", "T"), "bool"),
         # How much of the network's own logit stays, a bias, and a weight for each channel of a
         # cell; see `model.runtime.refit`.
         TensorSpec("refit", ("P", "R")),
-        # The mean of each shot's tokens, and over the shots, as the class is seen from near.
+        # The mean over the shots of each one's mean token, from close-ups of small objects.
         TensorSpec("identity", ("P", "D")),
     ),
     # Foreground logit minus background logit at feature resolution; sigmoid gives the probability.
-    # Of weights in the reference arithmetic (docs/adr/0009) at the input side: (P, S, S).
+    # Networks in the reference arithmetic (docs/adr/0009) give it at the input side: (P, S, S).
     outputs=(
         TensorSpec("logits", ("P", "h", "h")),
-        # Chance that the image holds the class at all, in (0, 1), as of a class of a single shot:
-        # the runtime takes off what it grows by with more, see `Manifest.presence_growth`.
+        # Chance in (0, 1) that the image holds the class at all. It grows with the number of
+        # shots, which the runtime takes off, see `Manifest.presence_growth`.
         TensorSpec("presence", ("P",)),
         # What a refit is fitted on: the decoder's last feature and the query feature.
         TensorSpec("cells", ("P", "F", "h", "h")),

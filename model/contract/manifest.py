@@ -64,8 +64,8 @@ class TrainingRecord(_Record):
 class Familiar(_Record):
     """Which images a network is used to: those with high-level features near those of training.
 
-    centre: (D,) mean over images of what `model.runtime.image_vectors` gives for each.
-    distance: from it, within which nearly all of them lie.
+    centre: (D,) mean of `model.runtime.image_vectors` over images of training.
+    distance: distance from the centre within which nearly all of those images lie.
     """
 
     centre: tuple[float, ...]
@@ -76,9 +76,9 @@ class Manifest(_Record):
     """Sizes, numbers and provenance of a bundle. Sides are pixels or cells, square.
 
     `graphs` are fp32; `tiers` hold those of other precisions that passed their gate.
-    `max_shot_bytes` bounds what a shot leaves behind, see `prototype.thin_tokens`.
-    `presence_growth` is by how much the logit of a presence grows where a class has e times as many
-    shots, present or not; the runtime takes it off, so that one threshold serves all.
+    `max_shot_bytes` bounds what is kept of a shot, see `prototype.thin_tokens`.
+    `presence_growth` is by how much the logit of a presence grows with e times as many shots, class
+    present or not; the runtime takes it off, so that one threshold serves any number of shots.
     """
 
     format_version: Literal[4] = FORMAT_VERSION
@@ -164,13 +164,13 @@ def load_manifest(bundle: Path, key: BundleKey | None = None) -> Manifest:
 
 
 def write_manifest(bundle: Path, manifest: Manifest) -> None:
-    """Write a bundle's manifest; a signature of the one before it is no longer right."""
+    """Write a bundle's manifest; a signature of an earlier one does not fit it."""
     text = json.dumps(manifest.model_dump(mode="json"), indent=1)
     (bundle / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def read_graph(bundle: Path, graph: GraphFile) -> bytes:
-    """The bytes of a graph, which are those that were hashed, whatever the file is by then.
+    """The bytes of a graph, checked against their hash; later changes of the file do not matter.
 
     Raises:
         InvalidBundleError: they cannot be read, or do not match the manifest.

@@ -55,7 +55,7 @@ class SupportSet(NamedTuple):
     """One class: its shots, and how the head's answer is corrected for it, if it is.
 
     refit: (R,) as in `graphs.HEAD`; see `model.runtime.refit`.
-    side: pixels of the image that a side of the network's square stood for; None: unknown.
+    side: pixels of the image that one side of the network's square covered; None: unknown.
     close: the same objects seen from near, where they are small in their images.
     judgements: (K, J) what was measured of each shot when it came, a row of zeros for one that was
         not judged; the head makes no use of them.
@@ -87,7 +87,7 @@ class SupportSet(NamedTuple):
         return extra_bytes + sum(shot.nbytes for shot in self.shots)
 
     def thinned(self, max_bytes: int) -> "SupportSet":
-        """With shots of at most so many bytes; see `thin_tokens`."""
+        """The class with shots of at most `max_bytes` each; see `thin_tokens`."""
 
         def thin(shot: SupportPrototype) -> SupportPrototype:
             channels = len(shot.affinity)
@@ -98,9 +98,10 @@ class SupportSet(NamedTuple):
         return self._replace(shots=tuple(thin(shot) for shot in self.shots))
 
     def extended(self, more: "SupportSet") -> "SupportSet":
-        """With further shots of the class; a refit of theirs takes the place of the one here.
+        """The class with the shots of `more` too, whose refit, if any, replaces the one here.
 
-        Shots that were seen as a whole alone stand for themselves from near, without their refit.
+        Where only one of the two has a close-up, the shots of the other are their own close-up,
+        without their refit.
         """
         first, second, close = self, more, None
         if self.close is not None or more.close is not None:
@@ -115,7 +116,7 @@ class SupportSet(NamedTuple):
         )
 
     def _in_both_views(self) -> "SupportSet":
-        """Seen from near too, in the same room: both views share the bytes of a shot."""
+        """With a close-up; a missing one is made of the shots, thinned so that both fit."""
         if self.close is not None:
             return self
         whole = self.thinned(max(shot.nbytes for shot in self.shots) // 2)
@@ -123,7 +124,7 @@ class SupportSet(NamedTuple):
 
 
 def _mean_side(first: SupportSet, second: SupportSet) -> int | None:
-    """The geometric mean over the shots of both, as of shots that come together."""
+    """The geometric mean over all shots of both, as if they had come together."""
     sides = [(len(each.shots), each.side) for each in (first, second) if each.side is not None]
     if not sides:
         return None
@@ -162,8 +163,8 @@ def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean"
 
     Vectors are averaged over the shots in float64, so the order of the shots leaves no trace;
     tokens stay apart, since the prior is normalised for each shot, and are padded to the longest.
-    Whether the class is there is judged by what it looks like from near: of a small object, cells
-    of the whole show as much of what surrounds it.
+    Presence is judged by how the class looks from near, since cells of a whole image show as much
+    of a small object's surroundings as of the object.
 
     Args:
         classes: shots of each.

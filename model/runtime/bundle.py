@@ -54,10 +54,10 @@ class BundleRuntime:
 
     Args:
         bundle: directory with `manifest.json` and the graphs.
-        device: to run on.
-        precision: which tier of them.
+        device: where the graphs run.
+        precision: the tier whose graphs run.
         intra_op_threads: threads of one graph; 0 lets onnxruntime choose.
-        memory_limit_bytes: of one graph's arena on a GPU.
+        memory_limit_bytes: limit for the arena of each graph on a GPU.
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle, or has not
@@ -161,7 +161,7 @@ class BundleRuntime:
     def cells(
         self, encoded: Encoded, image_index: NDArray[np.int64], classes: Sequence[SupportSet]
     ) -> CellsOutput:
-        """What a refit is fitted on, for the same pairs."""
+        """What a refit is fitted on, for P pairs of an encoded image and a class."""
         names = list(CellsOutput._fields)
         return CellsOutput(*self._run_head(names, encoded, image_index, classes))
 
@@ -184,7 +184,7 @@ class BundleRuntime:
         feeds: Mapping[str, NDArray[Any]],
         outputs: Sequence[str],
     ) -> Sequence[Float]:
-        """Run a graph on encoded images where they lie; its other tensors are the host's."""
+        """Run a graph on encoded images where they lie; all its other tensors are on the host."""
         session = self._sessions[graph]
         binding = session.io_binding()
         for name in bound:
@@ -199,6 +199,6 @@ class BundleRuntime:
 
 
 def _lowered(probability: Float, by: Float) -> Float:
-    """Probabilities whose logits are lowered by so much."""
+    """The probabilities that result when their logits are lowered by `by`."""
     odds = probability / np.maximum(1 - probability, np.float32(1e-7)) * np.exp(-by)
     return np.asarray(odds / (1 + odds), np.float32)

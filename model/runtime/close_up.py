@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 _OVERVIEW = 1024  # pixels of the longer side; enough to find an object, and small in memory
 _LEAST = 64  # pixels of a side: closer looks show the codec's blocks more than the object
-_CONTEXT = 2.0  # sides of the object that the close-up of a support shows
-_MARGIN = 1.5  # sides of what was marked that a window shows: its edges are not sure yet
-_WORTH_IT = 0.5  # of the image's area: a closer look than that is none
-_MOST_WINDOWS = 4  # of one class in one image
+_CONTEXT = 2.0  # side of a support's close-up, in longer sides of the object
+_MARGIN = 1.5  # side of a window, in longer sides of what was marked, whose edges are not sure yet
+_WORTH_IT = 0.5  # share of the image's area; windows that cover more are no closer look
+_MOST_WINDOWS = 4  # windows of one class in one image
 _SPECK = 0.02  # of the largest part's area, below which a part does not decide where to look
 
 
@@ -91,10 +91,11 @@ def find_close_up(mask: NDArray[np.bool_]) -> Window | None:
 
 
 def find_windows(marked: NDArray[np.bool_], height: int, width: int) -> Sequence[Window]:
-    """Where to look again for what was marked in a query; nowhere, if not much nearer than before.
+    """Windows in which to look again, from nearer, at what was marked in a query.
 
-    Parts whose windows overlap share one if it is no larger than both, and so do those that are
-    joined most cheaply while there are too many; the others' windows may overlap.
+    There are none where they would not show it much nearer than before. Two parts whose windows
+    overlap share one window if it is no larger than both together. While there are too many
+    windows, the two parts with the smallest common window share that. Other windows may overlap.
 
     Args:
         marked: (h, w) of the whole image, at any size.
@@ -123,7 +124,7 @@ def find_windows(marked: NDArray[np.bool_], height: int, width: int) -> Sequence
 def _to_join(
     windows: Sequence[Window], parts: Sequence[_Part], height: int, width: int
 ) -> tuple[int, int] | None:
-    """The first two that overlap and cost no more together, or the cheapest ones; or none."""
+    """Two windows to join: overlapping and no larger as one, or the cheapest of too many."""
     pairs = list(combinations(range(len(windows)), 2))
 
     def cost(pair: tuple[int, int]) -> int:

@@ -14,7 +14,7 @@ _PROVIDERS: Mapping[DeviceKind, str] = {
 
 
 class Device(NamedTuple):
-    """A processor and its number among those of its kind; of the CPU, a share of its threads."""
+    """A processor by kind and number; several numbers of the CPU are shares of its threads."""
 
     kind: DeviceKind = "cpu"
     number: int = 0
@@ -25,7 +25,7 @@ class Device(NamedTuple):
 
     @property
     def provider(self) -> str:
-        """The execution provider that has to be in use, or the device is not."""
+        """The execution provider that must be in use for the device to be in use."""
         return _PROVIDERS[self.kind]
 
     @property
@@ -35,14 +35,14 @@ class Device(NamedTuple):
 
     @property
     def memory_number(self) -> int:
-        """The number of that memory; shares of the CPU have one together."""
+        """The number of that memory; all shares of the CPU have the same one."""
         return 0 if self.kind == "cpu" else self.number
 
     def providers(self, *, memory_limit_bytes: int | None = None) -> Providers:
         """Execution providers for a session, best first.
 
         Args:
-            memory_limit_bytes: of the arena of one session on a GPU; none: all there is.
+            memory_limit_bytes: limit for the arena of one session on a GPU; None: no limit.
         """
         if self.kind == "cpu":
             return [(self.provider, {})]

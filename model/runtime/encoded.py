@@ -27,12 +27,12 @@ class EncodedBatch:
 
 
 class Encoded:
-    """Consecutive images of a batch; no copy: they keep the whole batch in memory.
+    """Consecutive images of a batch. Nothing is copied, so they keep the whole batch in memory.
 
     Args:
-        batch: of the encoder.
-        start: the first image.
-        stop: behind the last.
+        batch: what the encoder gave for all of its images.
+        start: position of the first image in the batch.
+        stop: position after the last one.
     """
 
     def __init__(self, batch: EncodedBatch, start: int, stop: int) -> None:
@@ -43,11 +43,11 @@ class Encoded:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that are held, which are those of the whole batch."""
+        """Bytes that these images keep in memory: those of the whole batch."""
         return self.batch.nbytes
 
     def rows(self, start: int, stop: int) -> "Encoded":
-        """Some of the images, counted from the first of these."""
+        """Some of these images; positions are counted from the first of them."""
         return Encoded(self.batch, self.start + start, self.start + stop)
 
     def to_numpy(self, name: str) -> NDArray[np.float32]:

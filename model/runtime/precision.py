@@ -17,13 +17,13 @@ _HALF_PRECISION = frozenset({"CUDAExecutionProvider", "TensorrtExecutionProvider
 def resolve_precision(
     asked: AskedPrecision, manifest: Manifest, providers: Sequence[str], *, cpuinfo: Path = CPUINFO
 ) -> Precision:
-    """The tier to load: the one asked for, or with `auto` the fastest that this machine gains by.
+    """The tier to load: the one asked for, or with `auto` the fastest one on this machine.
 
     Args:
         asked: `auto`, or a tier by name.
         manifest: of the bundle.
         providers: execution providers, best first.
-        cpuinfo: the kernel's account of the CPU.
+        cpuinfo: the file in which the kernel describes the CPU.
 
     Raises:
         model.contract.MissingTierError: the bundle lacks the tier that was asked for.
@@ -38,7 +38,7 @@ def resolve_precision(
 
 
 def multiplies_bytes(cpuinfo: Path = CPUINFO) -> bool:
-    """Whether the CPU has VNNI or AMX; no where there is no such account of it."""
+    """Whether the CPU has VNNI or AMX; False where there is no such file about it."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -16,24 +16,24 @@ from model.runtime.seen import SeenSupports
 _PENALTY = 30.0  # of a standardised weight, in cells
 _STEPS = 12
 _SMALLEST_STEP = 1e-3
-# What a refit that is asked for keeps of the network's own logit, which is steadier than a fit to
-# few cells: this much of it with one shot, with K shots a Kth part of that (ADR 11).
+# The share of the network's own logit in a refit that is asked for: that logit is steadier than a
+# fit to few cells. It is this share with one shot, and a Kth of it with K shots (ADR 11).
 _OWN_SHARE = 0.2
-# What is chosen among: that share, if not asked for, and how far logits are lowered.
+# The choices: that share, with `auto` alone, and how far logits are lowered.
 _SHARES = np.linspace(0, 1, 11, dtype=np.float32)
 _OFFSETS = np.linspace(-1, 1, 9, dtype=np.float32)
 _NO_OFFSET = np.zeros(1, np.float32)
-# Mean IoU of held-out supports by which one choice weighs e times as much as another.
+# Difference in mean IoU of held-out supports for which one choice weighs e times another.
 _TEMPERATURE = 0.02
-# Parts of a single support are more alike than two images: what a fit to the others gains there is
-# less by this elsewhere, and known less well; where to cut is not to be learned there at all. The
-# network's own logit loses more on images that are unlike what it was trained on.
+# Parts of a single support are more alike than two images are. The gain of a fit on held-out parts
+# is lowered by this much; by less on images unlike those of training, for which the network's own
+# logit is worse. The gain is also known less well, and parts do not tell where to cut at all.
 _LIKENESS_WITHIN = {"familiar": 0.4, "unfamiliar": 0.15}
 _TEMPERATURE_WITHIN = 0.05
-# A fit to one small object learns its size: larger ones elsewhere are missed. Of a single
-# support, the share of the image from which its object is worth a fit.
+# A fit to one small object learns its size and misses larger ones elsewhere. To a single support,
+# `auto` fits only if its object covers at least this share of the image.
 _LEAST_SHARE_WITHIN = 0.05
-# From this share of the network's own logit on, all of it is kept, unless the cut moves.
+# From this share on, the network's own logit is kept alone, unless the cut moves.
 _ALL_BUT_OWN = 0.95
 
 # Fit always, never, or as far as that helps on supports that it was not fitted to.
@@ -41,19 +41,19 @@ Adapt = bool | Literal["auto"]
 
 
 class Blend(NamedTuple):
-    """How a regression joins the network's own logit: the share of that, and what is taken off."""
+    """The share of the network's own logit beside a regression, and how far logits are lowered."""
 
     own_share: float
     offset: float = 0.0
 
 
 def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float | None:
-    """The refit of a class, if it is to have one.
+    """The refit (F + 2,) of a class; None to keep the network's own answer.
 
     Args:
         seen: the class's supports.
-        adapt: `auto` fits as far as that marks held-out supports better, or held-out quarters of a
-            single one whose object is not small.
+        adapt: `auto` fits as far as that marks held-out supports better. Of a single support,
+            quarters are held out, and there is no fit to a small object.
         threshold: foreground probability from which a pixel is marked.
     """
     if not adapt or (adapt == "auto" and _is_small(seen)):
@@ -73,7 +73,7 @@ def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float
 
 
 def _is_small(seen: SeenSupports) -> bool:
-    """Whether there is a single support, of a small object."""
+    """Whether there is only one support and its object is small."""
     return seen.single and float(seen.shares.mean()) < _LEAST_SHARE_WITHIN
 
 
@@ -86,9 +86,9 @@ def _in_an_order_of_their_own(seen: SeenSupports) -> SeenSupports:
 
 
 def _parts(seen: SeenSupports) -> NDArray[np.intp]:
-    """For each cell (K, h, h) the number of what it is held out with.
+    """For each cell (K, h, h), the number of the part that it is held out with.
 
-    That is its support, or the quarter of a single one that it lies in, around the object's centre.
+    A part is a support or, of a single support, a quarter around the object's centre.
     """
     if not seen.single:
         return np.asarray(np.indices(seen.shares.shape)[0], np.intp)
@@ -102,9 +102,9 @@ def _parts(seen: SeenSupports) -> NDArray[np.intp]:
 
 
 def _best_blend(seen: SeenSupports, held_out: Float, own_shares: Float, threshold: float) -> Blend:
-    """The mean over all choices, weighed by how well each marks what was held out.
+    """The mean of all choices, weighted by how well each marks what was held out.
 
-    Neighbouring choices are about as good, and few supports do not tell which is best.
+    Neighbouring choices are about equally good, and few supports do not tell which is best.
     """
     cut = float(np.log(threshold / (1 - threshold))) if 0 < threshold < 1 else 0.0
     offsets = _NO_OFFSET if seen.single else _OFFSETS
@@ -122,7 +122,7 @@ def _best_blend(seen: SeenSupports, held_out: Float, own_shares: Float, threshol
 
 
 def _mean_iou(logits: Float, shares: Float, cut: float) -> float:
-    """Mean IoU of marked cells (K, h, h) with object shares; of an object below a cell, 0."""
+    """Mean IoU of the cells (K, h, h) that reach the cut with the object shares."""
     marked = logits >= cut
     union = np.where(marked, np.float32(1), shares).sum(axis=(1, 2))
     shared = np.where(marked, shares, np.float32(0)).sum(axis=(1, 2))
@@ -146,7 +146,7 @@ class Regression(NamedTuple):
 
     @classmethod
     def on(cls, cells: Float, shares: Float) -> "Regression":
-        """Fitted to cells (K, F, h, h), finite, under shares (K, h, h)."""
+        """Fit to finite cells (K, F, h, h) and their object shares (K, h, h)."""
         rows = cells.transpose(0, 2, 3, 1).reshape(-1, cells.shape[1])  # (N, F)
         mean = rows.mean(axis=0, dtype=np.float64).astype(np.float32)
         deviation = rows.std(axis=0, dtype=np.float64).astype(np.float32) + np.float32(1e-3)
@@ -155,7 +155,7 @@ class Regression(NamedTuple):
         return cls(design, shares, mean, deviation, _newton(design, shares.ravel()))
 
     def refit(self, blend: Blend) -> Float:
-        """Some of the network's own logit, and the regression for the rest, (F + 2,).
+        """The refit (F + 2,) that blends the network's own logit with the regression.
 
         See `model.contract.graphs.HEAD`.
         """
@@ -166,9 +166,9 @@ class Regression(NamedTuple):
         return np.concatenate([[blend.own_share], fitted]).astype(np.float32)
 
     def held_out_logits(self, parts: NDArray[np.intp]) -> Float:
-        """For the cells of each part (K, h, h) the logits of a regression on all other cells.
+        """Logits (K, h, h) of each part's cells, by a regression on all other cells.
 
-        The regressions begin at that on all, from where they are a few steps away.
+        These regressions start at the solution on all cells and are a few steps away from it.
         """
         labels, part = self.shares.ravel(), parts.ravel()
         logits = np.empty(len(self.design), np.float32)
@@ -189,7 +189,7 @@ def _newton(design: Float, shares: Float, start: Float | None = None) -> Float:
         slope = design.T @ (probability - shares) + penalty * solution
         curvature = np.maximum(probability * (1 - probability), 1e-4)
         weighted = design * np.sqrt(curvature)[:, None]
-        # A product with its own transpose, which costs BLAS half of another.
+        # A product with its own transpose costs BLAS half as much as another product.
         hessian = weighted.T @ weighted + np.diag(penalty)
         step = np.linalg.solve(hessian.astype(np.float64), slope).astype(np.float32)
         solution -= step

@@ -18,12 +18,12 @@ Shots = tuple[SupportPrototype, ...]
 
 
 class SeenSupports(NamedTuple):
-    """K images of supports as queries of the others; a single one beside its mirror image, K = 2.
+    """K images of supports, each as a query of the others; a single one and its mirror, K = 2.
 
     cells: (K, F, h, h) what a refit is fitted on.
     shares: (K, h, h) the object share of each cell.
     logits: (K, h, h) the network's own answer.
-    single: the two are one image.
+    single: whether there is only one image, beside its mirror image.
     familiar: the first image is like those that the network was trained on.
     """
 
@@ -35,10 +35,10 @@ class SeenSupports(NamedTuple):
 
 
 class SupportImages(NamedTuple):
-    """The images of a class's supports, each once, however many supports are of it.
+    """The images of a class's supports, each of them once.
 
-    Of one image, a fit to one support has seen the pixels of every other: they are no evidence for
-    each other, and where they mark several objects, none is background to the rest.
+    Several supports of one image are no evidence for each other, since a fit to one has seen the
+    pixels of all. Where they mark several objects, no object is background to another.
 
     pixels: (G, S, S, 3).
     masks: (G, S, S) the object shares of all supports of an image together.
@@ -53,7 +53,7 @@ class SupportImages(NamedTuple):
     def of(
         cls, images: Sequence[NDArray[np.uint8]], masks: Sequence[Float], shots: Shots
     ) -> "SupportImages":
-        """Those of K supports: images (S, S, 3), masks (S, S) and prototypes."""
+        """Group K supports by their images (S, S, 3), with masks (S, S) and prototypes."""
         members: dict[bytes, list[int]] = {}
         for position, image in enumerate(images):
             digest = hashlib.sha256(image.tobytes()).digest()
@@ -67,7 +67,7 @@ class SupportImages(NamedTuple):
 
     @property
     def single(self) -> bool:
-        """Whether there is one, which its mirror image is to stand beside."""
+        """Whether there is only one image; its mirror image then serves as the second."""
         return len(self.shots) == 1
 
     def mirrored(self) -> tuple[NDArray[np.uint8], Float]:
@@ -77,7 +77,7 @@ class SupportImages(NamedTuple):
     def beside(
         self, pixels: NDArray[np.uint8], masks: Float, shots: Sequence[SupportPrototype]
     ) -> "SupportImages":
-        """With further images of one shot each behind them."""
+        """These images, and further ones of one shot each after them."""
         return SupportImages(
             np.concatenate([self.pixels, pixels]),
             np.concatenate([self.masks, masks]),
@@ -85,7 +85,7 @@ class SupportImages(NamedTuple):
         )
 
     def asked(self) -> list[SupportSet]:
-        """For each of G images, two or more, the class as all others show it."""
+        """For each of G >= 2 images, the class as all other images show it."""
         return [
             SupportSet(tuple(chain(*self.shots[:g], *self.shots[g + 1 :])))
             for g in range(len(self.shots))
@@ -119,7 +119,7 @@ def see_supports(
 
 
 def originals(images: Sequence[NDArray[np.uint8]], masks: Sequence[Float]) -> list[int]:
-    """For each support the position of the first of the same image and mask, mostly its own.
+    """For each support, the position of the first one with its image and mask, mostly its own.
 
     A repeat is no further evidence: predicted from its original, it is marked only too well.
     """
