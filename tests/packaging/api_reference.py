@@ -17,8 +17,8 @@ _INTRODUCTION = """\
 # API reference
 
 Written by `python -m tests.packaging.api_reference > docs/api.md`; do not edit. It shows people
-what [openapi.json](openapi.json) holds, which the service also gives at `/openapi.json`. If it has
-API keys, send `Authorization: Bearer KEY` or `X-API-Key: KEY`.
+what [openapi.json](openapi.json) holds, which the service also gives at `/openapi.json`. Where
+API keys are in use, send `Authorization: Bearer KEY` or `X-API-Key: KEY`.
 """
 
 Schema = Mapping[str, Any]
