@@ -41,7 +41,7 @@ def calibration_episodes(
     episodes: int,
     seed: int,
 ) -> Calibration:
-    """What to calibrate on.
+    """Episodes to calibrate on, from images without unseen classes.
 
     Args:
         dataset: images and labels.

@@ -39,7 +39,7 @@ def _with_mask(key: Hashable, mask: NDArray[np.bool_]) -> Hashable:
 def _from_near(
     image: NDArray[np.uint8], mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
-    """The part of a support in which its object is seen from near; None if the whole is near."""
+    """The part of a support that shows its object from near; None if the whole image does."""
     window = find_close_up(mask)
     if window is None:
         return None
@@ -47,9 +47,9 @@ def _from_near(
 
 
 class Shown(NamedTuple):
-    """A support as the bundle keeps it, and its input, which adaptation sees again.
+    """A support as the bundle keeps it, and its input, which adaptation needs again.
 
-    near: of its close-up; the same where there is none.
+    near: the prototype of its close-up, or once more `prototype` where there is none.
     """
 
     prototype: SupportPrototype
@@ -64,7 +64,7 @@ class Shown(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A support as the network keeps it, and the mean token (1, D) of it as seen from near."""
+    """A support as the network keeps it, and its mean token (1, D) as seen from near."""
 
     prototypes: Prototypes
     identity: Tensor
@@ -112,7 +112,7 @@ class BundleSegmenter:
     def _prototype(
         self, image: NDArray[np.uint8], mask: NDArray[np.bool_]
     ) -> tuple[SupportPrototype, NDArray[np.uint8], NDArray[np.float32]]:
-        """And the input it was made of, (S, S, 3) and (S, S)."""
+        """The prototype of a support and the input it was made from, (S, S, 3) and (S, S)."""
         pixels, share = resize_image(image, self._side), resize_mask(mask, self._side)
         encoded = self._runtime.encode(pixels[None], share[None])
         return self._runtime.prototypes(encoded, share[None])[0], pixels, share
@@ -180,7 +180,7 @@ class EagerSegmenter:
     def _prototype(
         self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
     ) -> Prototypes:
-        """As the bundle keeps it: the foreground's tokens alone, here in full precision."""
+        """What the bundle keeps of a support, foreground tokens alone, but in full precision."""
         share = torch.from_numpy(resize_mask(mask, self._network.input_side)[None])
         share = share.to(self._device)
         encoded = self._encode(key, image, share)

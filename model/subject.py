@@ -16,7 +16,7 @@ from model.segmenters import BundleSegmenter, EagerSegmenter
 
 
 class SubjectError(ValueError):
-    """What was asked of a bundle or checkpoint is not to be had from it."""
+    """A bundle or checkpoint cannot be evaluated in the way that was asked for."""
 
 
 class Opened(NamedTuple):
@@ -47,7 +47,7 @@ def open_bundle(
 ) -> Opened:
     """A bundle, as it is served on a CPU; with `adapt` fitted anew to each episode's supports.
 
-    A fit is made to be cut at `threshold`, or at the bundle's own.
+    A fit takes its logits to be cut at `threshold`, or at the bundle's own threshold.
 
     Raises:
         SubjectError: another size than the bundle's own was asked for, or another device.

@@ -36,9 +36,9 @@ def load_pretrained(backbone: Backbone, weights_dir: Path, *, given: Collection[
 
     Args:
         backbone: of one trunk or several.
-        weights_dir: of the files.
-        given: names of the backbone's parameters that have their weights; a trunk of which all
-            have is left as it is, and needs no file.
+        weights_dir: folder of the files.
+        given: names of the parameters that have their weights already; a trunk whose parameters
+            all do is left as it is and needs no file.
 
     Raises:
         PretrainedWeightsError: the file is missing, damaged, or cannot be downloaded.
@@ -50,7 +50,7 @@ def load_pretrained(backbone: Backbone, weights_dir: Path, *, given: Collection[
 
 
 def _load_trunk(backbone: Backbone, weights_dir: Path) -> None:
-    """Into one that is a single trunk; one of several has nothing of its own."""
+    """Load into a backbone of one trunk; a backbone of several has no weights of its own."""
     if isinstance(backbone, MobileNetV2Backbone):
         _load_arrays(backbone, weights_dir / MOBILENET_FILE)
     elif isinstance(backbone, PreActResNet50Backbone):

@@ -32,10 +32,10 @@ _BACKBONE, _REDUCTIONS = "backbone.", "reduce_"
 def load_start(network: SDAANet, bundle: Path, *, unseen: Collection[str] = ()) -> tuple[str, ...]:
     """Give a network the weights of a bundle, in place: every module whose tensors all fit.
 
-    Of a bundle with the same backbone that is everything but the support and auxiliary heads, which
-    only training has. Of one whose backbone is a trunk of the network's it is that trunk and what
-    lies behind it, which sees no other trunk then; of another backbone what lies behind the
-    reductions.
+    If the bundle has the same backbone, that is everything but the support and auxiliary heads,
+    which only training has. If its backbone is one trunk of the network's, it is that trunk and
+    what lies behind, where the reductions then see no other trunk. With any other backbone it is
+    only what lies behind the reductions.
 
     Args:
         network: with random or pretrained weights.
@@ -106,7 +106,7 @@ def _read(bundle: Path) -> tuple[Manifest, list[ModelProto]]:
 
 
 def _load(network: SDAANet, models: Sequence[ModelProto]) -> set[str]:
-    """Give a network what fits of all graphs; the names of the parameters among it."""
+    """Give a network what fits of all graphs; returns the names of the parameters given."""
     found: dict[str, Tensor] = {}
     for model in models:
         found |= _weights(network, _constants(model))
@@ -126,7 +126,7 @@ def _constants(model: ModelProto) -> dict[str, Tensor]:
 
 
 def _weights(network: SDAANet, constants: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """What of a graph's constants is the network's, by the network's own names."""
+    """The constants of a graph that belong to the network, by the network's own names."""
     transposed = [
         tensor
         for name, tensor in constants.items()
@@ -137,7 +137,7 @@ def _weights(network: SDAANet, constants: Mapping[str, Tensor]) -> dict[str, Ten
 
 
 def _context_convs(network: SDAANet, transposed: list[Tensor]) -> dict[str, Tensor]:
-    """SAAM's, which export keeps transposed and without a name, in the order of the branches."""
+    """SAAM's context convolutions by branch; export leaves them transposed and without a name."""
     names = [n for n, module in network.named_modules() if isinstance(module, UpsampledConv)]
     if len(names) != len(transposed):
         return {}
@@ -148,10 +148,11 @@ def _context_convs(network: SDAANet, transposed: list[Tensor]) -> dict[str, Tens
 
 
 def _give(network: SDAANet, found: Mapping[str, Tensor]) -> set[str]:
-    """Copy what fits into the network's modules; the names of the parameters among it.
+    """Copy what fits into the network's modules; returns the names of the parameters copied.
 
-    Backbone and reductions fit together or not at all: what one backbone's features mean is nothing
-    to another. Where theirs is one trunk of the network's, reductions see that trunk alone.
+    Backbone and reductions fit together or not at all, since the features of one backbone mean
+    nothing to the reductions of another. Where the bundle's backbone is one trunk of the network's,
+    the reductions see that trunk alone.
     """
     theirs = {n.removeprefix(_BACKBONE): t for n, t in found.items() if n.startswith(_BACKBONE)}
     fitting: dict[str, Tensor] = {}

@@ -14,7 +14,7 @@ from model.nets import SDAANet
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 
-# Of logits of about ten, and of a probability; shots of a bundle are kept in half precision.
+# Logits are about ten, presence is a probability; a bundle keeps shots in half precision.
 _MOST_LOGITS_APART, _MOST_PRESENCE_APART = 0.1, 0.02
 
 
@@ -45,10 +45,10 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _require_same_answers(network: SDAANet, runtime: BundleRuntime) -> None:
-    """Mark one noisy picture by another with both.
+    """Ask both about a picture of noise, with another one as the support, and compare.
 
     Raises:
-        CheckpointError: they differ; the bundle's network computes otherwise.
+        CheckpointError: the answers differ; the bundle's network computes otherwise.
     """
     side = network.input_side
     rng = np.random.default_rng(0)

@@ -12,9 +12,9 @@ class PresenceHead(nn.Module):
     """A logistic score over three cosines.
 
     The prior is min-max normalised and so cannot tell that nothing in an image is like the class.
-    Here cosines are raw, and centred: a network's features share a large common part, without
-    which cosines of different classes tell much more apart. How sure the mask is of itself is no
-    evidence: a network is surer of classes that it was trained on, where the score is calibrated.
+    Here cosines are raw, and centred: features of a network have a large part in common, without
+    which cosines tell classes apart much better. How sure the mask is of itself is no evidence: a
+    network is surer of the classes that it was trained on, and with those the score is calibrated.
 
     Args:
         depth: D of the high-level feature.
@@ -26,7 +26,7 @@ class PresenceHead(nn.Module):
 
     def __init__(self, *, depth: int) -> None:
         super().__init__()
-        # Calibrated behind the training (`model calibrate`); before that every score is one half.
+        # Calibrated after training (`model calibrate`); until then every score is one half.
         self.register_buffer("centre", torch.zeros(depth), persistent=False)
         self.register_buffer("coefficients", torch.zeros(len(EVIDENCE)), persistent=False)
         self.register_buffer("intercept", torch.zeros(()), persistent=False)
@@ -40,8 +40,8 @@ class PresenceHead(nn.Module):
         Args:
             high_feature: of the queries (P, D, h, w).
             logits: foreground logits of the answers (P, h, w), or finer.
-            identity: of the classes (P, D), the mean of each shot's L2-normalised foreground
-                features, and over the shots; of their close-ups where objects are small.
+            identity: of the classes (P, D): the mean over shots of each shot's mean L2-normalised
+                foreground feature, taken from close-ups where objects are small.
 
         Returns:
             (P, 3).
@@ -53,7 +53,7 @@ class PresenceHead(nn.Module):
         best = max(1, round(_BEST_SHARE * probability.shape[1]))
         weights = probability / probability.sum(dim=1, keepdim=True).clamp_min(1e-6)
         own = F.normalize(identity - self.centre, dim=1)  # (P, D)
-        # Cells are never normalised and centred themselves, D numbers each: products with them are.
+        # A cell has D numbers, so not cells are normalised and centred, but products with them.
         query = high_feature.flatten(2)  # (P, D, N)
         norm = query.norm(dim=1)  # (P, N)
         inverse = 1 / norm.clamp_min(1e-12)
@@ -71,7 +71,7 @@ class PresenceHead(nn.Module):
             query: cells as they are.
             own: of the class, centred.
             length: of the cells once normalised, 1 or 0 (P, N).
-            inverse: of the cells' norms (P, N).
+            inverse: one over the norm of each cell (P, N).
         """
         axes = torch.stack([own, self.centre.expand_as(own)], dim=1)  # (P, 2, D)
         with_own, with_centre = ((axes @ query) * inverse[:, None]).unbind(dim=1)
@@ -80,7 +80,7 @@ class PresenceHead(nn.Module):
         return (with_own - offset) / square.clamp_min(1e-12).sqrt()
 
     def forward(self, high_feature: Tensor, logits: Tensor, identity: Tensor) -> Tensor:
-        """Presence score (P,) in (0, 1); arguments as of `evidence`."""
+        """Presence score (P,) in (0, 1); arguments as in `evidence`."""
         return self.score(self.evidence(high_feature, logits, identity))
 
     def score(self, evidence: Tensor) -> Tensor:

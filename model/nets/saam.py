@@ -9,9 +9,9 @@ from model.nets.pooling import AdaptiveAveragePool, upsample
 class ExpandedPrototypeConv(nn.Module):
     """A zero-padded 3x3 convolution of a prototype expanded to (side, side), in 9 positions.
 
-    Of a constant map only the border differs, by which kernel taps fall outside; a 3x3 map holds
-    every case (corners, edges, interior), and its columns and rows are then repeated. Rows last:
-    they are copied as a whole, columns number by number.
+    On a constant map, results differ only at the border, where kernel taps fall outside. So a 3x3
+    map holds every case (corners, edges, interior), and its columns and rows are then repeated.
+    Rows come last, since they are copied as a whole, but columns number by number.
     """
 
     repeat: Tensor

@@ -70,7 +70,7 @@ class SDAANetOutput(NamedTuple):
     query_feature: Tensor  # (B, C, h, w) before reweighting
 
     def float(self) -> Self:
-        """In float32, for losses after a forward in mixed precision."""
+        """The same in float32, for losses after a forward in mixed precision."""
         auxiliary = tuple(logits.float() for logits in self.auxiliary_logits)
         return type(self)(
             self.logits.float(),
@@ -159,11 +159,11 @@ class SDAANet(nn.Module):
         return self
 
     def encode(self, image: Tensor, mask: Tensor) -> EncodedImages:
-        """Normalised images (B, 3, S, S) and object shares (B, S, S), ones for queries."""
+        """Encode normalised images (B, 3, S, S) under object shares (B, S, S), ones for queries."""
         return self.encode_features(self.backbone.features(image), mask)
 
     def encode_features(self, features: BackboneFeatures, mask: Tensor) -> EncodedImages:
-        """The same from the backbone's features."""
+        """The same as `encode`, from the backbone's features."""
         mid = features.mid
         if self.use_prior:
             # The prior is training-free: nothing is learned through it (PFENet).
@@ -173,7 +173,7 @@ class SDAANet(nn.Module):
         return EncodedImages(self.reduce_support(mid), self.reduce_query(mid), high)
 
     def support_vectors(self, support_feature: Tensor, share: Tensor) -> SupportVectors:
-        """Prototype before and behind SDPM, of features under shares (B, 1, h, w) of objects."""
+        """Prototypes before and after SDPM, of features under object shares (B, 1, h, w)."""
         ballast = _REFERENCE_BALLAST if self.reference else 0.0
         affinity = masked_average(support_feature, share, ballast=ballast)
         if self.sse is None:
@@ -182,7 +182,7 @@ class SDAANet(nn.Module):
         return SupportVectors(affinity, reweight_prototype(affinity, gate), gate)
 
     def prototype(self, support_feature: Tensor, high_feature: Tensor, mask: Tensor) -> Prototypes:
-        """What each support leaves behind; mask (B, S, S) is its object share."""
+        """What is kept of each of B supports; mask (B, S, S) is the share of the object."""
         share = self.resize_mask(mask)  # (B, 1, h, w)
         vectors = self.support_vectors(support_feature, share)
         if not self.use_prior:

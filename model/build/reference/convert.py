@@ -124,5 +124,5 @@ def _folded(state: State, conv: str, norm: str) -> tuple[Tensor, Tensor]:
 
 
 def _single(tensor: Tensor) -> Tensor:
-    """In float32 and of its own memory; counters stay integers."""
+    """A copy in float32 with memory of its own; counters stay integers."""
     return tensor.float().clone() if tensor.is_floating_point() else tensor.clone()

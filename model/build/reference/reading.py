@@ -1,4 +1,4 @@
-"""A file of the authors' → a network of ours with its config."""
+"""From a file of the authors to a network of ours with its config."""
 
 import re
 from collections.abc import Mapping

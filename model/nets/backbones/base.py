@@ -27,7 +27,7 @@ class BackboneFeatures(NamedTuple):
 class Trunk(NamedTuple):
     """A backbone inside another.
 
-    channels: where its mid-level feature lies in the other's.
+    channels: the channels of the outer mid-level feature that are those of the inner one.
     """
 
     backbone: "Backbone"
@@ -49,7 +49,7 @@ class Backbone(nn.Module, ABC):
 
     @property
     def trunks(self) -> Mapping[str, Trunk]:
-        """The backbones that this one is made of, by what their names begin with; itself first."""
+        """This backbone, then those it is made of, by the prefix of their parameters' names."""
         return {"": Trunk(self, (slice(0, self.mid_channels),))}
 
     @abstractmethod
@@ -75,7 +75,7 @@ class Backbone(nn.Module, ABC):
 
     @property
     def side_step(self) -> int:
-        """What input sides are multiples of, plus 1, where cells sit on input pixels."""
+        """The step between input sides n * step + 1, at which cells sit on input pixels."""
         return self.stride
 
     def feature_side(self, input_side: int) -> int:

@@ -14,10 +14,9 @@ _EXPANSION = 4
 
 
 class PreActivationBlock(nn.Module):
-    """1x1, 3x3 and 1x1, each behind its batch norm and ReLU, added to the block's input.
+    """Convolutions 1x1, 3x3 and 1x1, each after a batch norm and ReLU, added to the block's input.
 
-    A block that changes shape has a `downsample` of its activated input in place of that sum's
-    identity.
+    A block that changes shape adds a `downsample` of its activated input instead of its input.
     """
 
     downsample: nn.Conv2d | None
@@ -35,7 +34,7 @@ class PreActivationBlock(nn.Module):
         self.downsample = nn.Conv2d(inputs, outputs, 1, stride, bias=False) if changes else None
 
     def activate(self, x: Tensor) -> Tensor:
-        """The block's input behind its first batch norm and ReLU."""
+        """The block's input after its first batch norm and ReLU."""
         return F.relu(self.bn1(x))
 
     def from_activated(self, activated: Tensor, identity: Tensor) -> Tensor:
@@ -51,7 +50,7 @@ class PreActivationBlock(nn.Module):
 class PreActResNet50Backbone(Backbone):
     """Mid-level feature: concat(stage 2, stage 3) = 1536 channels; high-level: stage 3, 1024.
 
-    A stage's feature is its residual sum behind the batch norm and ReLU that follow it; stage 3
+    A stage's feature is its residual sum after the batch norm and ReLU that follow it; stage 3
     continues from the activated stage 2, since its first block uses nothing else.
     """
 
@@ -81,7 +80,7 @@ class PreActResNet50Backbone(Backbone):
 
     @property
     def _first(self) -> PreActivationBlock:
-        """The first block of stage 3, in which the trunk is cut."""
+        """The first block of stage 3, within which `shallow` ends and `deep` begins."""
         return cast(PreActivationBlock, self.stage3[0])
 
     def high(self, stage3: Tensor) -> Tensor:

@@ -14,11 +14,11 @@ _STAGE2, _STAGE3, _BLOCK12, _BLOCK16 = 512, 1024, 96, 320
 
 
 class TwoTrunkBackbone(Backbone):
-    """Stages 2 and 3 of the one with blocks 12 and 16 of the other, at output stride 8.
+    """Stages 2 and 3 of the ResNet with blocks 12 and 16 of MobileNetV2, at output stride 8.
 
     Mid-level feature: concat(stage 2, block 12, stage 3, block 16) = 1952 channels; high-level:
-    block 16. MobileNetV2's cells are twice as large, and brought to the other's between theirs, so
-    that every second one is as it was.
+    block 16. MobileNetV2's cells are twice as large. They are interpolated to the ResNet's, of
+    which every second one has the value of a cell of MobileNetV2.
     """
 
     mid_channels = _STAGE2 + _BLOCK12 + _STAGE3 + _BLOCK16
@@ -75,5 +75,5 @@ class TwoTrunkBackbone(Backbone):
 
 
 def _between(coarse: Tensor) -> Tensor:
-    """(B, C, n, n) → (B, C, 2n - 1, 2n - 1)."""
+    """Interpolate between cells: (B, C, n, n) → (B, C, 2n - 1, 2n - 1)."""
     return upsample(coarse, 2 * coarse.shape[-1] - 1)
