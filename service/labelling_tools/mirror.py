@@ -40,6 +40,9 @@ _log = logging.getLogger(__name__)
 _MAX_RUNNING = 64
 _MAX_KNOWN_SHOTS = 512
 _ATTEMPTS = 3
+# Label Studio may ask for predictions in the middle of an answer to this service, which would wait
+# for itself: a project that evaluates predictions automatically does so when its tasks are listed.
+_FOLLOW_WAIT_S = 2.0
 _CLASS_NAME: TypeAdapter[str] = TypeAdapter(ClassName)
 
 
@@ -106,16 +109,21 @@ class ProjectMirror:
     async def session(self, follower: Follower) -> Session:
         """The session of a project, after what is under way; read from the project if it is gone.
 
+        What takes long is not waited for: the session is as it was before.
+
         Raises:
+            RetryableError: the session is gone, and the project is still being read.
             ServiceError: the session is gone, and the project cannot be read.
         """
         running = self._running.get(follower)
         if running is not None:
-            await asyncio.shield(running)
+            await asyncio.wait([running], timeout=_FOLLOW_WAIT_S)
         with contextlib.suppress(SessionNotFoundError):
             session = await self._resources.store.get(self.key(follower))
             if session.model == self._resources.models.default.manifest.model:
                 return session
+        if running is not None and not running.done():
+            raise RetryableError("the project is still being read from Label Studio")
         failure = await asyncio.shield(self.follow(follower))
         if failure is not None:
             raise failure

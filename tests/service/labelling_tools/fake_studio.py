@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -27,6 +27,8 @@ class Studio:
         self.redirects: dict[str, str] = {}
         self.statuses: dict[str, int] = {}
         self.asked: list[tuple[str, str | None]] = []
+        self.before: Callable[[str], object] = lambda path: None
+        """What it does before it answers a path."""
 
     def answer(self, path: str) -> bytes | None:
         if path.startswith("/api/projects/"):
@@ -47,6 +49,7 @@ def label_studio() -> Iterator[Studio]:
             path = urlsplit(self.path).path
             studio.asked.append((path, self.headers.get("Authorization")))
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            studio.before(path)
             body = studio.answer(path)
             target = studio.redirects.get(path)
             usual = 302 if target else 404 if body is None else 200

@@ -1,5 +1,6 @@
 """The ML backend's contract, through HTTP, beside a Label Studio of the same shape."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pycocotools import mask as coco_mask
 
 from service.access import key_line, new_key
 from service.app import create_app
+from service.labelling_tools import mirror
 from service.labelling_tools.brush_rle import decode_brush, encode_brush
 from service.settings import Settings
 from tests.service.http_api import assert_problem, post_segment, running
@@ -289,6 +291,34 @@ async def test_a_label_studio_that_is_in_trouble_changes_no_session(
     del studio.statuses["/data/upload/1/1.png"]
     await send_webhook(client)
     assert await shots(client) == [2]
+
+
+async def test_a_label_studio_that_asks_before_it_answers_is_not_waited_for(
+    client: httpx.AsyncClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As projects do that evaluate predictions automatically whenever tasks are listed."""
+    monkeypatch.setattr(mirror, "_FOLLOW_WAIT_S", 0.2)
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    answers: list[int] = []
+
+    def evaluate(path: str) -> None:
+        if path == "/api/tasks":
+            asking = asyncio.run_coroutine_threadsafe(predict(client, "/data/upload/1/2.png"), loop)
+            answers.append(asking.result(timeout=5).status_code)
+            loop.call_soon_threadsafe(asked.set)
+
+    studio.before = evaluate
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    first = await predict(client, "/data/upload/1/2.png")
+    assert (first.status_code, answers) == (200, [503])  # there was no session yet
+    studio.tasks.append(task(1, annotation(2, brush(PICTURES[1]))))
+    asked.clear()
+    await send_webhook(client)
+    await asked.wait()
+    monkeypatch.setattr(mirror, "_FOLLOW_WAIT_S", 60)
+    assert await shots(client) == [2]
+    assert answers == [503, 200]
 
 
 @pytest.mark.parametrize("path", ["/api/projects/1", "/api/tasks", "/api/token/refresh/"])
