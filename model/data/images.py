@@ -17,14 +17,14 @@ _BYTES_A_PIXEL = 4  # three colours and a class index
 class TrainingImages:
     """N images squashed to the input side S, with their label maps at the same side.
 
-    One pass over the sets counts the classes of every label map, and keeps what it has decoded if
-    all of it fits. What an image looks like does not depend on that.
+    One pass over the sets counts the classes of every label map, and keeps the decoded images if
+    all of them fit. Images are the same either way.
 
     Args:
         sets: the sets that `images` points into.
-        images: which.
+        images: the images to take.
         side: S, pixels.
-        memory_bytes: what all of them may take.
+        memory_bytes: what all images together may take.
         workers: threads of the pass.
 
     Attributes:

@@ -13,7 +13,7 @@ from model.data.mixture import SetConfig, class_table
 class DrawnImage(NamedTuple):
     """One image of an episode.
 
-    row, view: where the sampler's counts stand.
+    row, view: of the image in the sampler's counts.
     flip: step along the width, 1 or -1.
     class_index: what the episode asks for.
     seed: of the augmentation of this one image, where views are not made in advance.
@@ -132,7 +132,7 @@ class EpisodeSampler:
         return EpisodePick(class_index, _pair(first), tuple(_pair(row) for row in chosen))
 
     def _different(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """As many rows (K, 2) as an episode has shots, each of another image."""
+        """Rows (K, 2), one for each shot of an episode, each of another image."""
         if self._shots == 1:
             return rows[rng.integers(len(rows), size=1)]
         images = rng.choice(np.unique(rows[:, 0]), size=self._shots, replace=False)

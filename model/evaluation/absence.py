@@ -35,7 +35,8 @@ class AbsenceList(NamedTuple):
     def draw(self, number: int) -> tuple[Episode, bool]:
         """Episode `number`, and whether its query holds the class.
 
-        A present query is that of the plain list of the same seed, so both lists can be compared.
+        A query that holds the class is that of the plain list of the same seed, so that both lists
+        can be compared.
 
         Raises:
             DatasetError: no image lacks the class.
@@ -55,7 +56,7 @@ class AbsenceList(NamedTuple):
 
 @dataclass(frozen=True)
 class AbsenceReport:
-    """Result of such a list; everything in percent but `auroc` and the threshold, in [0, 1].
+    """Result of an `AbsenceList`, in percent; AUROCs and the threshold are in [0, 1].
 
     The gate empties an answer whose presence score is below `presence_threshold`; without a
     threshold there is no gate, and what depends on it is None. Absent queries count into the IoU:

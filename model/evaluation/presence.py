@@ -20,8 +20,8 @@ def calibrated_threshold(present: Sequence[bool], scores: Sequence[float]) -> fl
     """The score from which a class counts as present: where the gate is right most often.
 
     Youden's choice, the largest sum of the share of present images kept and of absent ones emptied;
-    it does not depend on how many of the images lack the class. Between two scores that it parts,
-    the threshold lies in the middle: other classes' scores are never quite the same.
+    it does not depend on how many of the images lack the class. The threshold lies halfway between
+    the two scores that it parts, since scores of other classes are never quite the same.
 
     Raises:
         ValueError: all images hold the class, or none does.
@@ -38,7 +38,7 @@ def need_both_kinds(present: Sequence[bool]) -> None:
     """Refuse a list of queries that all hold the class, or none of which does.
 
     Raises:
-        ValueError: so it is.
+        ValueError: it is such a list.
     """
     if len(set(present)) < 2:
         raise ValueError(

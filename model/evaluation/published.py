@@ -1,4 +1,4 @@
-"""Figures of others, to stand beside ours; mIoU in percent, nothing here was made by a command."""
+"""Published figures to stand beside ours: mIoU in percent, and none was made by a command here."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -16,7 +16,7 @@ class Published(NamedTuple):
     folds: Mapping[int, tuple[float, float, float, float]]
 
     def row(self, shots: int) -> list[str] | None:
-        """Cells of a fold table, None without a figure for the number of shots."""
+        """Cells of a fold table; None where there is no figure for so many shots."""
         if shots not in self.mean:
             return None
         folds = [f"{iou:.1f}" for iou in self.folds.get(shots, ())] or ["-"] * 4
@@ -43,6 +43,6 @@ _BY_PREFIX = {"pascal": _PASCAL, "coco": _COCO}
 
 
 def published_rows(data: str, shots: int) -> list[list[str]]:
-    """Rows for the fold table of a set, by how its name begins; empty for a set of no benchmark."""
+    """Rows for the fold table of a set, by how its name begins; none if it is no benchmark."""
     found = [rows for prefix, rows in _BY_PREFIX.items() if data.startswith(prefix)]
     return [row for rows in found for entry in rows if (row := entry.row(shots)) is not None]

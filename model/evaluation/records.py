@@ -46,9 +46,9 @@ class Subject(_Record):
     def has_seen(self, data: str, classes: tuple[str, ...], *, fold: int | None) -> bool:
         """Whether training may have seen these classes: it did not leave them out by name.
 
-        Without a fold, every class of a set is asked for, and it is the set that counts: the
-        folds' class names occur in several sets, those of other sets in their own. Of what
-        training saw nothing is known where it is not recorded.
+        Without a fold, every class of a set is asked for, and only the set counts: class names of
+        folds occur in several sets, but those of other sets in one set alone. Where no training
+        sets are recorded, training may have seen everything.
         """
         if set(classes) <= set(self.excluded_classes):
             return False

@@ -18,12 +18,12 @@ class Spread(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Of one value or more."""
+        """The spread of one value or more."""
         deviation = statistics.stdev(values) if len(values) > 1 else None
         return cls(statistics.fmean(values), deviation)
 
     def text(self, sign: str = "") -> str:
-        """Two digits, deviation behind it."""
+        """The mean with two digits, the deviation after it."""
         spread = "" if self.deviation is None else f" ± {self.deviation:.2f}"
         return f"{self.mean:{sign}.2f}{spread}"
 

@@ -12,7 +12,7 @@ from model.segmenters import EagerSegmenter
 
 
 class Observation(NamedTuple):
-    """An answer at feature resolution; maps are absent where there is no such part to look into.
+    """An answer at feature resolution; a map is None where the segmenter cannot show it.
 
     logits: foreground (h, w).
     attention: SAAM's query attention (h, w), in (0, 1) but for the reference arithmetic.
@@ -38,5 +38,5 @@ def observe(
 
 
 def _plane(part: Tensor | None) -> NDArray[np.float32] | None:
-    """Of (1, 1, h, w), the map itself."""
+    """The map (h, w) inside a tensor (1, 1, h, w)."""
     return None if part is None else np.asarray(part[0, 0].numpy(), dtype=np.float32)

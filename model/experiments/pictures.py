@@ -32,7 +32,7 @@ class EpisodePicture(NamedTuple):
 
     @property
     def file_name(self) -> str:
-        """Of its PNG."""
+        """The name of its PNG."""
         return f"episode-{self.number:04d}.png"
 
 

@@ -41,9 +41,10 @@ class Augmentation(NamedTuple):
 class Changes(NamedTuple):
     """What is done to M images; (M,) each, `balance` (M, 3).
 
-    angle in radians; height and width of the crop as shares of the side; anchor, the share of the
-    object's pixels that come before the one which the crop holds, and that pixel's place in the
-    crop; flip 1 or -1; sigma in pixels; the colours as factors, brightness in 0-255.
+    angle in radians; height and width of the crop as shares of the side; anchor names the object's
+    pixel that the crop is sure to hold, by the share of its pixels before that one; place_y and
+    place_x, that pixel's place in the crop; flip 1 or -1; sigma in pixels; the colours as factors,
+    brightness in 0-255.
     """
 
     angle: Tensor

@@ -135,7 +135,7 @@ class Stage(_Config):
 
 
 def _listed(value: object) -> object:
-    """One path is a list of it, and null, which recipes of earlier releases have, an empty one."""
+    """One path becomes a list of one; null, as in recipes of earlier releases, an empty list."""
     if value is None:
         return ()
     return (value,) if isinstance(value, str | Path) else value
@@ -145,7 +145,7 @@ class TrainConfig(_Config):
     """Everything that decides a training run."""
 
     preset: str
-    # Bundles whose weights are started from as far as they fit, each over those of the one before.
+    # Bundles to start from: each gives the weights that fit, over those of the one before.
     start: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = ()
     parts: Parts = Parts()
     input_side: Annotated[int, Field(ge=65)]

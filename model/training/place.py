@@ -15,9 +15,9 @@ _PATIENCE = timedelta(hours=12)
 
 
 def repeat_sums(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Have MKL sum in one order wherever in memory numbers lie, as an exact resume on a CPU needs.
+    """Make MKL add in one order wherever numbers lie in memory, as an exact resume on a CPU needs.
 
-    It listens before its first product alone; who has chosen otherwise is left alone.
+    MKL reads this only before its first product. A value that is set already stays.
     """
     environment.setdefault("MKL_CBWR", "AUTO,STRICT")
 
@@ -55,7 +55,8 @@ class Place:
     def settle(self, network: nn.Module, *, repeatable: bool) -> None:
         """Move a network to the device, in the layout that its convolutions run fastest in.
 
-        On a CPU sums then come in another order each time, so that a repeatable run does without.
+        On a CPU, sums in that layout are added in another order each time, so a repeatable run does
+        without it.
         """
         if self.on_cuda or not repeatable:
             network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

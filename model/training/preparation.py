@@ -23,8 +23,8 @@ from model.training.source import BatchSource, CachedSource, PixelSource
 class Prepared(NamedTuple):
     """What a run trains on.
 
-    images: how many; an epoch has as many episodes.
-    data: the same by set, in words.
+    images: how many there are; an epoch has as many episodes.
+    data: the name of each set and how many of its images are used.
     """
 
     sampler: EpisodeSampler
@@ -96,8 +96,8 @@ def _from_cache(
             weights_key=weights_key(network.backbone),
             workers=entry.workers,
         )
-    # One cache serves the runs of every fold: the images of a run's own test classes stand in it
-    # and belong to no set.
+    # One cache serves the runs of every fold, so it holds images of this run's test classes too.
+    # Those belong to no set here.
     allowed = set(allowed_images(sets, config.excluded_names))
     set_index = np.asarray([i.set_index if i in allowed else -1 for i in images], dtype=np.int64)
     return _Counted(CachedSource(cache, sets, images, views), cache.counts(), set_index)

@@ -20,9 +20,9 @@ class Position(NamedTuple):
 def schedule_step(config: TrainConfig, step: int, minutes: float, budget: float | None) -> float:
     """Where on the schedule a run stands, in steps: a pure function of what it has recorded.
 
-    Without a time budget that is the step itself. With one, whichever of the two shares is larger
-    counts, that of the steps or that of the minutes, so that the rate falls to its end and every
-    stage has its share when the time is over, however slow the steps are.
+    Without a time budget that is the step itself. With one, the larger of two shares counts, that
+    of the steps done or that of the minutes used. So when the time is over the rate has fallen to
+    its end and every stage has had its share, however slow the steps are.
     """
     if budget is None:
         return step
@@ -68,7 +68,7 @@ def make_optimizer(
 
 
 def set_rate(optimizer: torch.optim.Optimizer, stage: Stage, step: float, power: float) -> None:
-    """Poly decay from each group's peak over the stage, behind a linear rise from near zero."""
+    """Poly decay from each group's peak over the stage, after a linear rise from near zero."""
     risen = min(1.0, (step + 1) / (stage.warmup + 1))
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * risen * poly(step / stage.steps, power)

@@ -38,7 +38,7 @@ class LoadedBatch(NamedTuple):
     """What a batch needs from memory or disk, before the network sees it.
 
     episodes: B.
-    inputs: what the source makes features of, M = B * (1 + K) of each.
+    inputs: what the source makes features from, each for M = B * (1 + K) images.
     labels: (M, L, L); 1 class, 0 other, 255 ignore.
     """
 
@@ -47,12 +47,12 @@ class LoadedBatch(NamedTuple):
     labels: Tensor
 
     def pinned(self) -> Self:
-        """In memory that a GPU copies from while it computes."""
+        """The batch in memory from which a GPU copies while it computes."""
         inputs = tuple(part.pin_memory() for part in self.inputs)
         return self._replace(inputs=inputs, labels=self.labels.pin_memory())
 
     def to(self, device: torch.device) -> Self:
-        """On a device; the copy of a pinned batch is not waited for."""
+        """The batch on a device; the copy of a pinned batch is not waited for."""
         inputs = tuple(part.to(device, non_blocking=True) for part in self.inputs)
         return self._replace(inputs=inputs, labels=self.labels.to(device, non_blocking=True))
 
@@ -70,7 +70,7 @@ class BatchSource(Protocol):
 
 
 class CachedSource:
-    """Batches of cached features, or for a wholly trained backbone of the same views' pixels.
+    """Batches of cached features, or of the same views' pixels if the whole backbone trains.
 
     Args:
         cache: features and labels.
@@ -90,7 +90,7 @@ class CachedSource:
         self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
     def load(self, drawn: EpisodeBatch, trained: Trained) -> LoadedBatch:
-        """Features, or pixels (M, S, S, 3) for `all`."""
+        """Load cached features, or pixels (M, S, S, 3) where `all` of the backbone trains."""
         inputs: tuple[NDArray[Any], ...] = (
             (np.stack([self._pixels(image) for image in drawn.images]),)
             if trained == "all"
@@ -100,7 +100,7 @@ class CachedSource:
         return _loaded(drawn, tuple(torch.from_numpy(part) for part in inputs), labels)
 
     def encode(self, loaded: LoadedBatch, backbone: Backbone, trained: Trained) -> TrainingBatch:
-        """Features through what is trained of the backbone."""
+        """Features, run through the part of the backbone that trains."""
         if trained == "all":
             pixels = loaded.inputs[0]
             features = backbone.features(self._normalise.to(pixels.device)(pixels))
@@ -142,7 +142,7 @@ class PixelSource:
         return _loaded(drawn, (pixels, changes), labels)
 
     def encode(self, loaded: LoadedBatch, backbone: Backbone, trained: Trained) -> TrainingBatch:
-        """Features of augmented images; what is not trained of the backbone keeps no graph."""
+        """Features of augmented images; parts of the backbone that do not train keep no graph."""
         pixels, changes = loaded.inputs
         images, labels = augment(pixels, loaded.labels, changes)
         image = self._normalise.to(pixels.device)(images.permute(0, 2, 3, 1))

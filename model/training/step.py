@@ -45,7 +45,7 @@ class Stepper:
     ) -> LossTerms:
         """Forward, backward and update; returns this process's terms."""
         terms = self._terms(loaded.to(self._place.device), stage)
-        # Also of parameters that an earlier stage trained, or they would count in the clipping.
+        # Gradients that an earlier stage left are dropped too, or clipping would count them.
         self._network.zero_grad(set_to_none=True)
         terms.total.backward()  # type: ignore[no-untyped-call]
         self._place.average_gradients(self._network.parameters())
@@ -65,7 +65,7 @@ class Stepper:
             output.float(),
             query_labels=batch.query_labels,
             support_labels=batch.support_labels,
-            # A mean of the processes' own means would weigh a pixel by its process.
+            # With counts of each process's own, a pixel's weight would depend on its process.
             counts=LossCounts(*self._place.mean(torch.stack(counts)).unbind()),
             resize_mask=network.resize_mask,
             strategy=self._config.strategy,

@@ -41,7 +41,7 @@ class KnownAreas(Protocol):
     """A set that can tell what an image shows without making its label map."""
 
     def class_areas(self, index: int) -> Mapping[int, int]:
-        """As the function `class_areas`."""
+        """See the function `class_areas`."""
         ...
 
 

@@ -26,8 +26,8 @@ class CocoDataset:
     lies on top: a cup is cut out of its table, and not the table out of the cup. A crowd is
     annotated as a whole and coarsely; what no single instance covers of it is ignored (255).
 
-    The index is what the file says: an instance's area is its annotated one, with what smaller
-    instances hide. No label map is made for it.
+    Areas of classes are those of the file: an instance's includes what smaller instances hide. No
+    label map is made for them.
 
     Args:
         root: see `COCO_LAYOUT`.

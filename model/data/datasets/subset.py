@@ -25,7 +25,7 @@ class Subset:
 
     @property
     def name(self) -> str:
-        """Such as `tiles[0,1/3]`: caches and records tell one share from another by it."""
+        """A name such as `tiles[0,1/3]`, by which caches and records tell shares of a set apart."""
         residues, modulus = self.keep
         return f"{self.dataset.name}[{','.join(map(str, residues))}/{modulus}]"
 
