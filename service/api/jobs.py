@@ -57,7 +57,8 @@ async def post_job(request: Request, context: Context, desk: Desk, owner: Owner)
         async with desk.arrival(owner) as arrival, context.spooled(request, arrival) as spooled:
             header = request.headers.get(SESSION_HEADER)
             form = validate_form(JobForm, spooled.fields, session_header=header, repeated=_REPEATED)
-            return await desk.create(form, arrival, spooled.names, spooled.archive)
+            async with unless(partial(disconnected, request.receive), ClientDisconnect):
+                return await desk.create(form, arrival, spooled.names, spooled.archive)
 
 
 @contextmanager

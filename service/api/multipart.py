@@ -3,7 +3,7 @@
 Files stay in memory: the body is bounded, and nothing a client sends touches the disk.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from python_multipart import MultipartParser
@@ -55,10 +55,18 @@ async def read_form(
     return FormFields(collector.texts, collector.files)
 
 
+async def _at_once(write: Callable[[bytes], object], chunk: bytes) -> None:
+    write(chunk)
+
+
 async def feed(
-    collector: "Collector", stream: AsyncIterator[bytes], content_type: str, max_bytes: int
+    collector: "Collector",
+    stream: AsyncIterator[bytes],
+    content_type: str,
+    max_bytes: int,
+    run: Callable[[Callable[[bytes], object], bytes], Awaitable[None]] = _at_once,
 ) -> None:
-    """Parse a body into a collector.
+    """Parse a body into a collector; `run` calls the parser with each chunk.
 
     Raises:
         ServiceError: see `read_form`.
@@ -70,7 +78,7 @@ async def feed(
             received += len(chunk)
             if received > max_bytes:
                 raise BodyTooLargeError(f"the body exceeds {max_bytes} bytes")
-            parser.write(chunk)
+            await run(parser.write, chunk)
     except FormParserError as exc:
         raise MalformedBodyError("the body is not well-formed multipart/form-data") from exc
     if not collector.complete:

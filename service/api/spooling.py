@@ -1,6 +1,7 @@
 """Reads a multipart body whose files go to disk as they arrive: it may be larger than memory."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -34,9 +35,22 @@ async def spool_form(
     """
     with ExitStack() as files:
         collector = _DiskCollector(limits.max_files, folder, files)
-        await feed(collector, stream, content_type, limits.max_bytes)
+        await feed(collector, stream, content_type, limits.max_bytes, run=_in_thread)
     archive = folder / "archive.zip" if collector.files.get("archive") else None
     return SpooledForm(FormFields(collector.texts, collector.files), collector.names, archive)
+
+
+async def _in_thread(write: Callable[[bytes], object], piece: bytes) -> None:
+    """Write outside of the event loop, which a slow disk must not stop.
+
+    A write that has begun is waited for: what has been written is removed behind a failed request.
+    """
+    writing = asyncio.ensure_future(asyncio.to_thread(write, piece))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing})
+        raise
 
 
 class _DiskCollector(Collector):
