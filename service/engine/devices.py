@@ -1,7 +1,9 @@
 """Which devices the engine works on, from what the setting says."""
 
+import os
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import onnxruntime as ort
@@ -29,4 +31,17 @@ def all_gpus(providers: Sequence[str] | None = None, driver: Path = _NVIDIA) -> 
     built_for = ort.get_available_providers() if providers is None else providers
     if "CUDAExecutionProvider" not in built_for or not driver.is_dir():
         return ()
-    return tuple(Device("cuda", number) for number, _ in enumerate(driver.iterdir()))
+    return tuple(Device("cuda", number) for number, _ in enumerate(visible_gpus(driver)))
+
+
+def visible_gpus(driver: Path = _NVIDIA) -> list[str]:
+    """What CUDA numbers from 0: GPUs by their number in the driver, or by their UUID.
+
+    As CUDA does, whatever stands behind an invalid entry of CUDA_VISIBLE_DEVICES is left out.
+    """
+    every = [str(number) for number, _ in enumerate(driver.iterdir())] if driver.is_dir() else []
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is None:
+        return every
+    entries = (entry.strip() for entry in listed.split(","))
+    return list(takewhile(lambda e: e in every or e.startswith(("GPU-", "MIG-")), entries))

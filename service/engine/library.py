@@ -47,6 +47,7 @@ class Library:
         self._bundles, self._load = bundles, load
         self._watch_s, self._on_switch = watch_s, on_switch
         self._held: dict[Path, Engine] = {}
+        self._weights = {models.default.manifest.model: _weights(models.default.manifest)}
         if bundles is not None:
             self._held[bundles.bundle] = models.default
         self._asked = asyncio.Event()
@@ -120,13 +121,14 @@ class Library:
             return
         held: dict[Path, Engine] = {}
         refused = 0
+        stay = {path: engine for path, engine in self._held.items() if path in directories}
         for directory in directories:
             if self._closing:
                 for engine in set(held.values()) - set(self._held.values()):
                     await engine.stop()
                 return
             try:
-                engine = await self._engine_of(directory, held)
+                engine = await self._engine_of(directory, stay | held)
             except REFUSALS as exc:
                 _log.error("bundle refused", extra={"bundle": directory.name, "reason": str(exc)})
                 refused += 1
@@ -147,6 +149,10 @@ class Library:
     async def _engine_of(self, directory: Path, beside: dict[Path, Engine]) -> Engine:
         """The engine of a directory, started; the one there is if the bundle is the same.
 
+        Args:
+            directory: of a bundle.
+            beside: engines by directory, of which others may not hold the same model.
+
         Raises:
             InvalidBundleError, MissingTierError, OSError.
         """
@@ -157,14 +163,26 @@ class Library:
         held = self._held.get(directory)
         if held is not None and held.manifest == fresh.manifest and held.failure is None:
             return held
-        require_own_revision(fresh.manifest, [each.manifest for each in beside.values()])
-        _require_same_weights(fresh.manifest, self.models.manifest_of(fresh.manifest.model))
+        others = [engine.manifest for path, engine in beside.items() if path != directory]
+        require_own_revision(fresh.manifest, others)
+        self._require_same_weights(fresh.manifest)
         await fresh.start()
         if fresh.failure is not None:
             reason = fresh.failure
             await fresh.stop()
             raise InvalidBundleError(reason)
+        self._weights[fresh.manifest.model] = _weights(fresh.manifest)
         return fresh
+
+    def _require_same_weights(self, manifest: Manifest) -> None:
+        """Sessions are bound to name and revision, and would now be asked of other weights.
+
+        Also of a model that was served before and is gone since: its sessions may be there still.
+        """
+        if self._weights.get(manifest.model, _weights(manifest)) != _weights(manifest):
+            raise InvalidBundleError(
+                f"{manifest.model} was served with other graphs; give these another revision"
+            )
 
     async def _retire(self, engine: Engine) -> None:
         """Stop an engine that is served no more, once the last request that uses it is answered."""
@@ -184,9 +202,6 @@ def require_own_revision(manifest: Manifest, others: Iterable[Manifest]) -> None
         raise InvalidBundleError(f"{manifest.model} comes from another directory already")
 
 
-def _require_same_weights(manifest: Manifest, served: Manifest | None) -> None:
-    """Sessions are bound to name and revision, and would now be asked of other weights."""
-    if served is not None and (manifest.graphs, manifest.gates) != (served.graphs, served.gates):
-        raise InvalidBundleError(
-            f"{manifest.model} is served with other graphs; give these another revision"
-        )
+def _weights(manifest: Manifest) -> Hashable:
+    """What sessions of a model rest on."""
+    return manifest.model_dump_json(include={"graphs", "gates"})

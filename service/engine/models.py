@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from model.contract import Manifest
 from service.engine.base import Engine
-from service.errors import ModelMismatchError, ModelNotFoundError
+from service.errors import ModelMismatchError, ModelNotFoundError, NotReadyError
 
 
 class Models:
@@ -18,10 +18,11 @@ class Models:
 
     Args:
         default: engine that serves requests which name no model.
+        complete: whether no more are to be loaded.
     """
 
-    def __init__(self, default: Engine) -> None:
-        self.complete = False
+    def __init__(self, default: Engine, *, complete: bool = False) -> None:
+        self.complete = complete
         self._served = {default.manifest.model: default}
         self._default_name = default.manifest.name
         self._uses: Counter[Engine] = Counter()
@@ -54,12 +55,14 @@ class Models:
 
         Raises:
             ModelNotFoundError.
+            NotReadyError: it may be among those still to be loaded.
         """
         if asked is None:
             return self.default
         if asked in self._served:
             return self._served[asked]
         if all(engine.manifest.name != asked for engine in self._served.values()):
+            self._require_complete()
             raise ModelNotFoundError(f"no model {asked!r}: {self._offer()}").at("model")
         return self._newest(asked)
 
@@ -68,8 +71,10 @@ class Models:
 
         Raises:
             ModelMismatchError: it is not served, or no longer.
+            NotReadyError: it may be among those still to be loaded.
         """
         if model not in self._served:
+            self._require_complete()
             raise ModelMismatchError(
                 f"the session was made by {model}, which is not served here; register its classes "
                 f"anew in a new session, or have {model} served again: {self._offer()}"
@@ -103,6 +108,10 @@ class Models:
         """From now on serve these, of which one at least has that name."""
         self._served = {engine.manifest.model: engine for engine in engines}
         self._default_name = default_name
+
+    def _require_complete(self) -> None:
+        if not self.complete:
+            raise NotReadyError
 
     def _newest(self, name: str) -> Engine:
         of_name = (each for each in self._served.values() if each.manifest.name == name)

@@ -97,12 +97,12 @@ class OnnxEngine:
         """Load the graphs, run all of them once, and take work; errors end up in `failure`."""
         try:
             pipelines = [await asyncio.to_thread(self._load, d) for d in self._options.devices]
+            for pipeline in pipelines:
+                pipeline.start()
         except Exception as exc:  # noqa: BLE001 - a probe reports it, the log tells it
             self._start_failure = f"{type(exc).__name__}: {exc}"
             _log.exception("engine failed to start")
             return
-        for pipeline in pipelines:
-            pipeline.start()
         self._pipelines = tuple(pipelines)
         self._metrics.watch_cache(lambda: self._shared.cache_bytes)
         _log.info("engine ready", extra={"model": self.manifest.model, "devices": self.devices})

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -234,9 +235,12 @@ class Pipeline:
         return self._stages.cells(jobs)
 
     def _revive(self) -> None:
+        # What the old graphs and their encodings hold may be all the memory that the device has.
+        self._share.lose_encodings()
+        with suppress(AttributeError):  # the last attempt failed
+            del self._stages
         self._stages = self._load((1,))  # callers wait: the other sizes warm as they come
         self._accounts.restarted()
-        self._share.lose_encodings()
 
     def _load(self, sizes: Sequence[int]) -> Stages:
         """The bundle on the device, once all graphs and these batch sizes have run there.

@@ -18,7 +18,8 @@ _log = logging.getLogger(__name__)
 # A batch may fail for its content. So many in a row fail for what the device is in.
 _FAILURES_UNTIL_REVIVAL = 3
 _REVIVALS_UNTIL_FAILURE = 5
-_LONGEST_PAUSE_S = 10.0
+_PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)
+_LONGEST_BATCH_S = 10.0  # of a worker that is to stop
 
 
 def _nothing(*_: object) -> None: ...
@@ -95,7 +96,10 @@ class Worker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let the batch that runs finish, fail what still waits, and join the thread."""
+        """Let the batch that runs finish, fail what still waits, and join the thread.
+
+        A batch that does not end is left behind with its thread, and its callers get an error.
+        """
         with self._wakeup:
             self._stopping.set()
             abandoned = [job for lane in self.lanes for job in lane.queue]
@@ -105,7 +109,10 @@ class Worker:
         for job in abandoned:
             job.fail(NotReadyError("the service is stopping"))
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_LONGEST_BATCH_S)
+        if self._thread.is_alive():
+            _log.critical("worker does not end its batch", extra={"device": self.name})
+            self._abandon(NotReadyError("the service is stopping"))
 
     def submit(
         self, lane: Lane[Payload, Result], payloads: Sequence[Payload], *, deadline: float
@@ -188,7 +195,7 @@ class Worker:
             _log.critical("worker not revived", exc_info=exc, extra={"device": self.name})
             if self._attempts >= _REVIVALS_UNTIL_FAILURE:
                 self._failure = f"{self.name}: {type(exc).__name__}: {exc}"
-            self._pause(self._stopping, min(_LONGEST_PAUSE_S, 0.1 * 2**self._attempts))
+            self._pause(self._stopping, _PAUSES_S[min(self._attempts, len(_PAUSES_S)) - 1])
             return False
         self._failure, self._attempts, self._up = None, 0, True
         self.restarts += 1

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,7 +24,7 @@ from service.jobs.images import JobImages
 from service.jobs.store import Job, JobStore
 from service.schemas import STATES, SegmentForm, SegmentResponse
 from service.sessions import Resources, segment
-from service.stores import MemoryStore, SessionKey, SessionLimits, decode_session
+from service.stores import MemoryStore, SessionContent, SessionKey, SessionLimits, decode_session
 from service.telemetry import JobMetrics
 
 _log = logging.getLogger("service.jobs")
@@ -139,7 +140,8 @@ class JobRunner:
     async def _with_snapshot(self, job: Job) -> Resources:
         """The resources with the session as it was when the job was made, and no other."""
         path = self._store.folder(job.job_id) / SNAPSHOT
-        content = decode_session(await asyncio.to_thread(path.read_bytes), {})
+        read = partial(_read_snapshot, path)
+        content = await self._resources.pool.run(read)
         limits = SessionLimits(_NEVER_S, 255, 2**31, 1, 2**62)
         store = MemoryStore(limits, max_sessions=1, max_bytes=2**62)
         form = JobForm.model_validate_json(job.form)
@@ -191,11 +193,23 @@ def _single(form: str, image: bytes) -> SegmentForm:
     return SegmentForm.model_validate({**kept, "images": [image]})
 
 
+def _read_snapshot(path: Path) -> SessionContent:
+    return decode_session(path.read_bytes(), {})
+
+
 def _keep(folder: Path, number: int, answer: bytes) -> None:
     (result,) = SegmentResponse.model_validate_json(answer).results
     part = folder / f"{number}.part"
-    part.write_text(result.model_dump_json())
+    with part.open("w") as file:
+        file.write(result.model_dump_json())
+        file.flush()
+        os.fsync(file.fileno())  # before the database says that it is there
     part.replace(folder / f"{number}.json")
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def _failure(exc: Exception) -> tuple[str, str]:

@@ -54,7 +54,7 @@ async def working(settings: Settings, engine: Engine) -> AsyncIterator[Resources
         OfflineError: it cannot.
     """
     settings = offline_settings(settings)
-    models = Models(engine)
+    models = Models(engine, complete=True)
     resources = create_resources(settings, models, create_store(settings, ShotSpecs(models)))
     await engine.start()
     try:

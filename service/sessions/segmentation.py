@@ -1,7 +1,7 @@
 """Use case: find a session's classes in images."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import NamedTuple, Self, TypeVar
@@ -44,18 +44,31 @@ class LabelMap(NamedTuple):
     session_id: str
 
 
+class _Cut(NamedTuple):
+    """The threshold of a class in images as a whole, and in what is looked at from near."""
+
+    whole: float
+    near: float
+
+
 class _Request(NamedTuple):
-    """What is asked for, and the network that answers it."""
+    """What is asked for, and the network that answers it; `cuts` by class."""
 
     resources: ModelResources
     form: SegmentForm
     selection: Selection
     thresholds: Thresholds
+    cuts: Mapping[str, _Cut]
 
     @classmethod
     def of(cls, resources: ModelResources, form: SegmentForm, selection: Selection) -> Self:
         """A form, and what it selects."""
-        return cls(resources, form, selection, Thresholds.asked(form, resources))
+        thresholds = Thresholds.asked(form, resources)
+        cuts = {
+            name: _Cut(thresholds.of(supports), thresholds.of(supports, supports.near))
+            for name, supports in selection.classes.items()
+        }
+        return cls(resources, form, selection, thresholds, cuts)
 
     @property
     def least_presence(self) -> float:
@@ -165,11 +178,11 @@ def _answers(request: _Request, found: Answers, position: int) -> list[ClassAnsw
             logits,
             float(presence),
             bool(presence >= request.least_presence),
-            request.thresholds.of(supports),
+            request.cuts[name].whole,
         )
-        for number, ((name, supports), logits, presence) in enumerate(
+        for number, (name, logits, presence) in enumerate(
             zip(
-                request.selection.classes.items(),
+                request.selection.classes,
                 found.logits[position],
                 found.presence[position],
                 strict=True,
@@ -236,11 +249,9 @@ def _worth_another_look(
     tiled = set(chain.from_iterable(each.names for each in tiles))
 
     def candidate(answer: ClassAnswer, whole: NDArray[np.float32]) -> Candidate:
-        supports = request.selection.classes[answer.name]
-        near = request.thresholds.of(supports, supports.near)
         reachable = in_reach(answer.presence, request.least_presence)
-        cut = logit(answer.threshold)
-        return Candidate(answer.name, answer.present, reachable, whole, cut, logit(near))
+        cut, near = map(logit, request.cuts[answer.name])
+        return Candidate(answer.name, answer.present, reachable, whole, cut, near)
 
     asked = [
         candidate(answer, each)

@@ -161,7 +161,7 @@ def lose_the_manifest_format(bundle: Path) -> None:
     [
         (alter, "graph head does not match the hash"),
         (break_graph, "InvalidProtobuf"),
-        (exchange, "other@1 is served with other graphs; give these another revision"),
+        (exchange, "other@1 was served with other graphs; give these another revision"),
         (lose_the_manifest_format, "is not a manifest of format"),
     ],
 )
@@ -192,10 +192,36 @@ async def test_a_bad_bundle_keeps_no_other_from_being_served(app: FastAPI, folde
         assert served(await client.get("/models")) == ["tiny@1"]
 
 
-async def test_one_revision_is_not_taken_from_two_directories(app: FastAPI, folder: Path) -> None:
+@pytest.mark.parametrize("copy", ["zz-copy", "aa-copy"])
+async def test_one_revision_is_not_taken_from_two_directories(
+    app: FastAPI, folder: Path, copy: str
+) -> None:
     async with running(app) as client:
-        shutil.copytree(folder / "other-1", folder / "zz-copy")
+        engine = app.state.library.models.find("other")
+        shutil.copytree(folder / "other-1", folder / copy)
         assert await reloaded(app, client, refused=1) == ["tiny@1", "other@1"]
+        assert app.state.library.models.find("other") is engine
+        shutil.rmtree(folder / "other-1")
+        assert await reloaded(app, client, refused=0) == ["tiny@1", "other@1"]
+
+
+async def test_a_revision_that_was_gone_does_not_come_back_with_other_weights(
+    app: FastAPI, folder: Path
+) -> None:
+    async with running(app) as client:
+        session = await new_session(client, [picture()], model="other")
+        before = (await post_segment(client, session, [picture(seed=1)])).json()
+        shutil.move(folder / "other-1", folder.parent / "aside")
+        assert await reloaded(app, client, refused=0) == ["tiny@1"]
+        write_tiny_bundle(folder / "other-1", name="other", revision="1", inverted=True)
+        assert await reloaded(app, client, refused=1) == ["tiny@1"]
+        assert_problem(
+            await post_segment(client, session, [picture(seed=1)]), 409, "model_mismatch"
+        )
+        shutil.rmtree(folder / "other-1")
+        shutil.move(folder.parent / "aside", folder / "other-1")
+        assert await reloaded(app, client, refused=0) == ["tiny@1", "other@1"]
+        assert (await post_segment(client, session, [picture(seed=1)])).json() == before
 
 
 async def test_a_tier_that_is_added_leaves_sessions_valid(app: FastAPI, folder: Path) -> None:

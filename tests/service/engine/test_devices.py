@@ -6,7 +6,7 @@ import pytest
 
 from model.runtime import Device
 from service.assembly.engines import engine_options
-from service.engine.devices import all_gpus, parse_devices
+from service.engine.devices import all_gpus, parse_devices, visible_gpus
 from service.settings import Settings
 
 
@@ -25,13 +25,33 @@ def test_devices_are_named_in_order_and_once(text: str, expected: list[Device]) 
     assert parse_devices(text) == tuple(expected)
 
 
-def test_every_gpu_of_the_driver_is_found_where_onnxruntime_can_use_it(tmp_path: Path) -> None:
+def test_every_gpu_of_the_driver_is_found_where_onnxruntime_can_use_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     for bus in ("0000:01:00.0", "0000:02:00.0"):
         (tmp_path / bus).mkdir()
     both = (Device("cuda", 0), Device("cuda", 1))
     assert all_gpus(["CUDAExecutionProvider", "CPUExecutionProvider"], tmp_path) == both
     assert all_gpus(["CPUExecutionProvider"], tmp_path) == ()
     assert all_gpus(["CUDAExecutionProvider"], tmp_path / "no driver") == ()
+
+
+@pytest.mark.parametrize(
+    ("listed", "visible"),
+    [("1", ["1"]), ("1,0", ["1", "0"]), ("", []), ("0,-1,1", ["0"]), ("GPU-5d, 7", ["GPU-5d"])],
+)
+def test_gpus_hidden_from_cuda_are_not_numbered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: str, visible: list[str]
+) -> None:
+    for bus in ("0000:01:00.0", "0000:02:00.0"):
+        (tmp_path / bus).mkdir()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
+    assert visible_gpus(tmp_path) == visible
+    numbers = range(len(visible))
+    assert all_gpus(["CUDAExecutionProvider"], tmp_path) == tuple(
+        Device("cuda", n) for n in numbers
+    )
 
 
 def test_a_gpu_is_asked_for_with_its_number_and_bounds() -> None:

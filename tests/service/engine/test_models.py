@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from service.engine import FakeEngine, Models
+from service.errors import ModelMismatchError, ModelNotFoundError, NotReadyError
 
 
 def engine(revision: str, name: str = "net") -> FakeEngine:
@@ -29,6 +30,20 @@ def test_a_name_alone_is_its_newest_revision(oldest_first: list[str]) -> None:
         models.switch(order, "net")
         assert models.find("net") is models.find(None) is models.default is engines[-1]
         assert list(models.engines) == engines[::-1]
+
+
+def test_a_model_still_to_be_loaded_is_waited_for() -> None:
+    """As by a job of its sessions that goes on after a restart."""
+    models = Models(engine("1"))
+    with pytest.raises(NotReadyError):
+        models.of_session("net@2")
+    with pytest.raises(NotReadyError):
+        models.find("else")
+    models.complete = True
+    with pytest.raises(ModelMismatchError):
+        models.of_session("net@2")
+    with pytest.raises(ModelNotFoundError):
+        models.find("else")
 
 
 async def test_an_engine_is_free_once_its_last_user_has_gone() -> None:

@@ -254,6 +254,42 @@ def test_it_is_not_alive_until_the_device_is_back() -> None:
     device.stop()
 
 
+def test_attempts_without_end_wait_no_longer_than_some() -> None:
+    pauses: list[float] = []
+    enough = threading.Event()
+
+    def revive() -> None:
+        raise RuntimeError("no device")
+
+    def pause(_: threading.Event, seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) > 1100:
+            enough.set()
+            device._stopping.wait(TIMEOUT_S)
+
+    lane: Lane[int, int] = Lane("double", Gate(), sizes=(1,))
+    device = Worker("cuda:0", [lane], revive=revive, pause=pause)
+    device.start()
+    submit(device, lane, [666], deadline=LATER)
+    assert enough.wait(TIMEOUT_S)
+    device.stop()
+    assert pauses == sorted(pauses)
+    assert pauses[0] == pytest.approx(0.2)
+    assert pauses[-1] == 10
+
+
+def test_a_batch_that_does_not_end_holds_up_no_stop(
+    worker: Worker, lane: Lane[int, int], gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.engine.worker._LONGEST_BATCH_S", 0.1)
+    gate.open.clear()
+    (stuck,) = submit(worker, lane, [1], deadline=LATER)
+    assert gate.entered.wait(TIMEOUT_S)
+    worker.stop()
+    with pytest.raises(WorkerLostError):
+        stuck.result(0)
+
+
 def test_a_device_on_which_all_fails_is_revived() -> None:
     broken = True
 

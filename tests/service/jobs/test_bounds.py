@@ -102,7 +102,10 @@ async def test_the_bytes_of_a_key_leave_the_others_theirs(tmp_path: Path) -> Non
             )
             fields = {"session_id": session.json()["session_id"]}
             files = [("images", ("a.png", bytes(size)))]
-            return await client.post("/jobs", data=fields, files=files, headers=headers)
+            made: httpx.Response = await client.post(
+                "/jobs", data=fields, files=files, headers=headers
+            )
+            return made
 
         assert (await posted("one", 300_000)).status_code == 202
         problem = assert_problem(await posted("one", 200_000), 422, "limit_exceeded")

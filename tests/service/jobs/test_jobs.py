@@ -21,6 +21,7 @@ from service.app import create_app
 from service.engine import FakeEngine
 from service.formats import LabelledImage
 from service.jobs import desk
+from service.jobs.archives import unpack_images
 from service.schemas import ImageResult
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, running
@@ -89,7 +90,7 @@ async def test_no_job_is_made_for_a_client_that_left(
         assert left.wait(30)
         return unpack(*arguments, **options)
 
-    unpack = desk.unpack_images
+    unpack = unpack_images
     monkeypatch.setattr(desk, "unpack_images", slowly)
     app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=FakeEngine())
     async with running(app) as client:

@@ -41,7 +41,9 @@ def engine() -> WatchingEngine:
 
 async def test_no_file_waits_for_the_engine(engine: WatchingEngine) -> None:
     store = MemoryStore(SessionLimits(), max_sessions=9, max_bytes=10**6)
-    resources = Resources(Models(engine), store, CodecPool(2), PixelGate(10**6), 10**6, 64)
+    resources = Resources(
+        Models(engine, complete=True), store, CodecPool(2), PixelGate(10**6), 10**6, 64
+    )
     scenes = [picture(seed=seed) for seed in range(3)]
     support = SupportForm(
         class_name="thing",
