@@ -18,8 +18,8 @@ from typing import IO, NamedTuple
 
 from service.errors import (
     InvalidRequestError,
-    JobNotFoundError,
     JobStateError,
+    JobStorageError,
 )
 from service.formats import ExportOptions, LabelledImage, ZipSink, export_dataset
 from service.jobs.archives import unpack_images
@@ -250,6 +250,7 @@ class JobDesk:
 
         Raises:
             JobNotFoundError, JobStateError: it has not ended.
+            JobStorageError: results are missing.
         """
         job = await self._threads.ask(partial(self.store.get, job_id, owner))
         if job.state not in FINISHED:
@@ -257,8 +258,9 @@ class JobDesk:
         over = threading.Event()
         try:
             return await self._threads.pack(partial(self._write_results, job, over))
-        except FileNotFoundError as exc:  # deleted in the meantime
-            raise JobNotFoundError from exc
+        except FileNotFoundError as exc:
+            await self._threads.ask(partial(self.store.get, job_id, owner))  # or deleted meanwhile
+            raise JobStorageError("results of the job are missing") from exc
         finally:
             over.set()
 

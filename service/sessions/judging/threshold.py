@@ -12,14 +12,17 @@ _OWN_WEIGHT = 2.0  # of the model's threshold, in shots; measured in docs/report
 def calibrated_threshold(
     curves: Sequence[Sequence[float]], own: float, *, own_weight: float = _OWN_WEIGHT
 ) -> float:
-    """A threshold between the model's own and the one of greatest mean IoU.
+    """A threshold between the model's own and the nearest one of greatest mean IoU.
 
     Args:
-        curves: IoU at each of `THRESHOLDS`, of every judged shot; without any, `own` is returned.
+        curves: IoU at each of `THRESHOLDS`, of every judged shot. Those that are 0 throughout, as
+            of an object too small to be judged, do not count; without others, `own` is returned.
         own: the model's.
         own_weight: how many shots the model's weighs as much as.
     """
-    if not curves:
+    telling = [curve for curve in curves if max(curve) > 0]
+    if not telling:
         return own
-    best = THRESHOLDS[int(np.mean(curves, axis=0).argmax())]
-    return own + (best - own) * len(curves) / (len(curves) + own_weight)
+    mean = np.mean(telling, axis=0)
+    best = min(np.asarray(THRESHOLDS)[mean == mean.max()], key=lambda each: abs(each - own))
+    return float(own + (best - own) * len(telling) / (len(telling) + own_weight))

@@ -80,6 +80,15 @@ async def test_results_that_find_no_room_are_the_operators_concern(
     results(await jobs.get(path))
 
 
+async def test_missing_results_are_no_missing_job(jobs: httpx.AsyncClient, tmp_path: Path) -> None:
+    job = await ended(jobs, (await _make(jobs)).json()["job_id"])
+    next((tmp_path / "jobs/files").glob("*/1.json")).unlink()
+    problem = assert_problem(
+        await jobs.get(f"/jobs/{job['job_id']}/results"), 503, "job_storage_failed"
+    )
+    assert problem["detail"] == "results of the job are missing"
+
+
 async def test_a_job_whose_files_are_gone_fails_and_holds_up_no_other(tmp_path: Path) -> None:
     with closing(JobStore(tmp_path / "jobs")) as store:
         form = JobForm.model_validate({"session_id": "any"}).model_dump_json()
