@@ -23,13 +23,13 @@ from pycocotools import mask as coco_mask
 
 from service.app import create_app
 from service.demo.overlay import overlay
-from service.demo.render import save
 from service.demo.samples import SAMPLES, Sample
-from service.demo.studio.picture import take
-from service.demo.studio.scenes import DUCK, PIT
 from service.settings import Settings
 from tests.limits.scenes import LEMON, PENCIL, SCENES
 from tests.service.http_api import files, running
+from tests.studio.__main__ import save
+from tests.studio.picture import take
+from tests.studio.scenes import DUCK, PIT
 
 _SHAPE = (480, 640)
 _WIDTH = 320

@@ -8,7 +8,7 @@ import pytest
 
 from service.demo.errors import DemoError
 from service.demo.samples import CLASSES, SAMPLES, Sample, queries, supports
-from service.demo.studio.catalogue import PICTURES
+from tests.studio.catalogue import PICTURES
 
 ALL = [Sample(SAMPLES, picture.name) for picture in PICTURES]
 

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.demo.studio.ground import Maps
-from service.demo.studio.noise import fractal, lattice
-from service.demo.studio.vectors import Bool, Float, smoothstep
+from tests.studio.ground import Maps
+from tests.studio.noise import fractal, lattice
+from tests.studio.vectors import Bool, Float, smoothstep
 
 SIDE = 2048
 EXTENT = 20.0

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from service.demo.studio.vectors import Float, cross, dot, length, normalize, smoothstep, vector
+from tests.studio.vectors import Float, cross, dot, length, normalize, smoothstep, vector
 
 FAR = 1e6
 

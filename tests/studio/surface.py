@@ -5,9 +5,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from service.demo.studio.ground import Maps
-from service.demo.studio.noise import fractal
-from service.demo.studio.vectors import Float, smoothstep
+from tests.studio.ground import Maps
+from tests.studio.noise import fractal
+from tests.studio.vectors import Float, smoothstep
 
 SIDE = 2400
 

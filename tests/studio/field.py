@@ -5,8 +5,8 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from service.demo.studio.lights import FAR
-from service.demo.studio.vectors import Bool, Float, vector
+from tests.studio.lights import FAR
+from tests.studio.vectors import Bool, Float, vector
 
 _CELLS = 64
 _MARCH_STEPS = 160  # rays that graze a crease need many; a crease must not show a slit

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.demo.studio.lights import FAR, Room, Softbox
-from service.demo.studio.prop import Hits, Prop
-from service.demo.studio.shading import Skin
-from service.demo.studio.vectors import Bool, Float
+from tests.studio.lights import FAR, Room, Softbox
+from tests.studio.prop import Hits, Prop
+from tests.studio.shading import Skin
+from tests.studio.vectors import Bool, Float
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Take the sample photographs: `python -m service.demo.render --out DIR`.
+"""Take the sample photographs: `python -m tests.studio --out DIR`.
 
 Deterministic for a seed. One to two minutes of processor time a picture; see `--jobs`.
 """
@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from service.demo.samples import image_path, mask_path
-from service.demo.studio.catalogue import PICTURES
-from service.demo.studio.picture import Photograph, take
+from tests.studio.catalogue import PICTURES
+from tests.studio.picture import Photograph, take
 
 _JPEG_QUALITY = 92
 
@@ -38,7 +38,7 @@ def save(photograph: Photograph, out: Path, name: str) -> None:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m service.demo.render", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.studio", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for images and masks")
     parser.add_argument("--only", default="", help="names that contain this text")
     parser.add_argument("--height", type=int, default=600, help="pixels; width is 4/3 of it")

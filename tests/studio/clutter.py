@@ -4,9 +4,9 @@ from functools import partial
 
 import numpy as np
 
-from service.demo.studio.noise import solid, solid_fractal
-from service.demo.studio.prop import Shape
-from service.demo.studio.sdf import (
+from tests.studio.noise import solid, solid_fractal
+from tests.studio.prop import Shape
+from tests.studio.sdf import (
     box,
     capsule,
     cut,
@@ -18,8 +18,8 @@ from service.demo.studio.sdf import (
     turned,
     union,
 )
-from service.demo.studio.shading import Skin, plain
-from service.demo.studio.vectors import Float, normalize, smoothstep, vector
+from tests.studio.shading import Skin, plain
+from tests.studio.vectors import Float, normalize, smoothstep, vector
 
 Colour = tuple[float, float, float]
 

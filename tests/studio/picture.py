@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.demo.studio.camera import Camera, develop
-from service.demo.studio.exposure import expose
-from service.demo.studio.stage import Stage
-from service.demo.studio.vectors import Bool
+from tests.studio.camera import Camera, develop
+from tests.studio.exposure import expose
+from tests.studio.stage import Stage
+from tests.studio.vectors import Bool
 
 
 @dataclass(frozen=True)

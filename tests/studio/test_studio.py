@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from service.demo.studio.camera import Camera
-from service.demo.studio.exposure import expose
-from service.demo.studio.ground import Maps, lay
-from service.demo.studio.lights import FAR, softbox
-from service.demo.studio.picture import Picture, take
-from service.demo.studio.prop import Shape
-from service.demo.studio.scenes import daylight, key, place
-from service.demo.studio.sdf import box, cylinder, sphere, torus, union
-from service.demo.studio.shading import Skin, plain, reflect_rough
-from service.demo.studio.stage import Rays, Stage
-from service.demo.studio.tracer import trace
-from service.demo.studio.vectors import Float, dot, frame, normalize, vector
+from tests.studio.camera import Camera
+from tests.studio.exposure import expose
+from tests.studio.ground import Maps, lay
+from tests.studio.lights import FAR, softbox
+from tests.studio.picture import Picture, take
+from tests.studio.prop import Shape
+from tests.studio.scenes import daylight, key, place
+from tests.studio.sdf import box, cylinder, sphere, torus, union
+from tests.studio.shading import Skin, plain, reflect_rough
+from tests.studio.stage import Rays, Stage
+from tests.studio.tracer import trace
+from tests.studio.vectors import Float, dot, frame, normalize, vector
 
 ABOVE = Camera((0.0, -0.01, 10.0), (0.0, 0.0, 0.0), 40, 0.0)
 

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from service.demo.studio import clutter
-from service.demo.studio.camera import Camera
-from service.demo.studio.duck import duck
-from service.demo.studio.ground import hang, lay
-from service.demo.studio.picture import Picture
-from service.demo.studio.scenes import DUCK, daylight, evening, key, place
-from service.demo.studio.stage import Stage
-from service.demo.studio.textures import EXTENT, cloth, planks, plaster, terrazzo, tiles
+from tests.studio import clutter
+from tests.studio.camera import Camera
+from tests.studio.duck import duck
+from tests.studio.ground import hang, lay
+from tests.studio.picture import Picture
+from tests.studio.scenes import DUCK, daylight, evening, key, place
+from tests.studio.stage import Stage
+from tests.studio.textures import EXTENT, cloth, planks, plaster, terrazzo, tiles
 
 _RED, _BLUE, _GREEN = (0.5, 0.03, 0.025), (0.03, 0.1, 0.34), (0.05, 0.23, 0.09)
 _CREAM, _TEAL, _BRICK = (0.68, 0.6, 0.46), (0.02, 0.2, 0.22), (0.4, 0.09, 0.04)

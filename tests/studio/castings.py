@@ -4,15 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from service.demo.studio import clutter
-from service.demo.studio.camera import Camera
-from service.demo.studio.duck import duck
-from service.demo.studio.ground import hang, lay
-from service.demo.studio.picture import Picture
-from service.demo.studio.scenes import DUCK, PIT, key, place, workshop
-from service.demo.studio.stage import Stage
-from service.demo.studio.surface import ALUMINIUM, BRASS, CAST_IRON, STEEL, Colour, Pit, machined
-from service.demo.studio.textures import EXTENT, plaster
+from tests.studio import clutter
+from tests.studio.camera import Camera
+from tests.studio.duck import duck
+from tests.studio.ground import hang, lay
+from tests.studio.picture import Picture
+from tests.studio.scenes import DUCK, PIT, key, place, workshop
+from tests.studio.stage import Stage
+from tests.studio.surface import ALUMINIUM, BRASS, CAST_IRON, STEEL, Colour, Pit, machined
+from tests.studio.textures import EXTENT, plaster
 
 _PATCH = 7.0
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.demo.studio.stage import Rays
-from service.demo.studio.vectors import Float, cross, normalize, vector
+from tests.studio.stage import Rays
+from tests.studio.vectors import Float, cross, normalize, vector
 
 _SENSOR_GAIN = 2400.0  # photo-electrons of a pixel at white: sets the shot noise
 _READ_NOISE = 0.0016

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from service.demo.studio.lights import Room, Softbox, softbox
-from service.demo.studio.prop import Shape, Solid
-from service.demo.studio.vectors import Float, vector
+from tests.studio.lights import Room, Softbox, softbox
+from tests.studio.prop import Shape, Solid
+from tests.studio.vectors import Float, vector
 
 PIT = "pit"
 DUCK = "duck"

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from service.demo.studio.camera import Camera
-from service.demo.studio.stage import Stage
-from service.demo.studio.tracer import FirstHit, trace
-from service.demo.studio.vectors import Bool, Float
+from tests.studio.camera import Camera
+from tests.studio.stage import Stage
+from tests.studio.tracer import FirstHit, trace
+from tests.studio.vectors import Bool, Float
 
 _TILE_ROWS = 100
 _FURTHEST = 60.0

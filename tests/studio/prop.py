@@ -7,10 +7,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from service.demo.studio.field import Field
-from service.demo.studio.lights import FAR
-from service.demo.studio.shading import Skin
-from service.demo.studio.vectors import Bool, Float, normalize, vector
+from tests.studio.field import Field
+from tests.studio.lights import FAR
+from tests.studio.shading import Skin
+from tests.studio.vectors import Bool, Float, normalize, vector
 
 
 class Hits(NamedTuple):

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.demo.studio.vectors import Float
+from tests.studio.vectors import Float
 
 _UNIT = 1.0 / (1 << 24)
 

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.demo.studio.lights import FAR
-from service.demo.studio.noise import slopes
-from service.demo.studio.prop import Hits
-from service.demo.studio.shading import Skin
-from service.demo.studio.vectors import Bool, Float, normalize, vector
+from tests.studio.lights import FAR
+from tests.studio.noise import slopes
+from tests.studio.prop import Hits
+from tests.studio.shading import Skin
+from tests.studio.vectors import Bool, Float, normalize, vector
 
 _RELIEF_STEPS = 28
 

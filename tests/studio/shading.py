@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from service.demo.studio.vectors import Float, cross, dot, frame, normalize
+from tests.studio.vectors import Float, cross, dot, frame, normalize
 
 
 class Skin(NamedTuple):

@@ -4,17 +4,17 @@ from functools import partial
 
 import numpy as np
 
-from service.demo.studio.noise import solid_fractal
-from service.demo.studio.prop import Shape
-from service.demo.studio.sdf import (
+from tests.studio.noise import solid_fractal
+from tests.studio.prop import Shape
+from tests.studio.sdf import (
     ellipsoid,
     moved,
     sphere,
     turned,
     union,
 )
-from service.demo.studio.shading import Skin, plain
-from service.demo.studio.vectors import Float, vector
+from tests.studio.shading import Skin, plain
+from tests.studio.vectors import Float, vector
 
 Colour = tuple[float, float, float]
 

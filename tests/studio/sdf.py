@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from service.demo.studio.vectors import Float, length, vector
+from tests.studio.vectors import Float, length, vector
 
 
 def moved(points: Float, x: float, y: float, z: float) -> Float:

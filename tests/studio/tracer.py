@@ -9,17 +9,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.demo.studio.lights import FAR
-from service.demo.studio.prop import Hits
-from service.demo.studio.shading import (
+from tests.studio.lights import FAR
+from tests.studio.prop import Hits
+from tests.studio.shading import (
     Skin,
     fresnel,
     mirror_colour,
     reflect_rough,
     scatter,
 )
-from service.demo.studio.stage import Rays, Stage, closest, look, unobstructed
-from service.demo.studio.vectors import Bool, Float, dot
+from tests.studio.stage import Rays, Stage, closest, look, unobstructed
+from tests.studio.vectors import Bool, Float, dot
 
 _OFFSET = 3e-3
 _BRIGHTEST = 12.0  # of a single path; a photograph has no fireflies
