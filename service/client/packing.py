@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, TypeAlias
 
 from service.client.errors import InvalidInputError
-from service.client.files import ImageLike, image_file, shown_name
+from service.client.files import ImageLike, image_file, images_in, shown_name
 from service.schemas import IMAGE_SUFFIXES
 
 JobImages: TypeAlias = str | os.PathLike[str] | Iterable[ImageLike]
@@ -18,10 +18,11 @@ JobImages: TypeAlias = str | os.PathLike[str] | Iterable[ImageLike]
 def pack(images: JobImages) -> IO[bytes]:
     """An open zip of the images, to be closed; results carry the names that they have in it.
 
-    A folder gives all images in it and in the folders inside, by their paths there.
+    A folder gives all images in it and in the folders inside, by their paths there, but for hidden
+    ones.
 
     Raises:
-        InvalidInputError: there is none, or one cannot be read.
+        InvalidInputError: there is none, one cannot be read, or two would have one name.
     """
     if isinstance(images, str | os.PathLike):
         path = Path(images)
@@ -50,9 +51,13 @@ def _zipped(images: Iterable[tuple[str, ImageLike]]) -> IO[bytes]:
 def _of_folder(folder: Path) -> Iterator[tuple[str, ImageLike]]:
     if not folder.is_dir():
         raise InvalidInputError(f"{folder} is neither a folder nor a zip file")
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            yield shown_name(path.relative_to(folder)), path
+    taken: set[str] = set()
+    for path in sorted(images_in(folder)):
+        name = shown_name(path.relative_to(folder))
+        if name in taken:  # of bytes that are no text
+            raise InvalidInputError(f"two images are called {name}; rename one")
+        taken.add(name)
+        yield name, path
 
 
 def _named(images: Iterable[ImageLike]) -> Iterator[tuple[str, ImageLike]]:

@@ -116,6 +116,18 @@ def test_images_of_one_name_in_several_folders_keep_apart(photos: Path, tmp_path
         assert archive.namelist() == ["a.png", "00001.png", "00002_a.png", "\ufffd.jpg"]
 
 
+def test_of_a_folder_hidden_images_stay_and_two_of_one_name_are_refused(photos: Path) -> None:
+    (photos / "._a.png").write_bytes(b"of macOS")
+    (photos / ".cache").mkdir()
+    (photos / ".cache/c.png").write_bytes(SHOT.image_png)
+    with pack(photos) as packed, zipfile.ZipFile(packed) as archive:
+        assert archive.namelist() == ["a.png", "b.png", "inside/c.png"]
+    for name in (b"\xe9.png", b"\xe8.png"):
+        (photos / os.fsdecode(name)).write_bytes(SHOT.image_png)
+    with pytest.raises(InvalidInputError, match="two images are called \ufffd"):
+        pack(photos)
+
+
 def test_a_service_without_jobs_is_not_asked_again() -> None:
     script = Scripted((503, problem(503, "jobs_disabled"), {}))
     with scripted(script) as url, Client(url) as client, pytest.raises(JobsDisabledError):
