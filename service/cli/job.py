@@ -71,15 +71,22 @@ def wait(
     ] = None,
     url: Url = None,
 ) -> None:
-    """Wait until a job has ended, and fetch its results; exit status 1 if images failed."""
+    """Wait until a job has ended, and fetch its results.
+
+    The exit status is 1 if images failed, or if it was cancelled.
+    """
     with _job(job_id, url) as job:
         ended = job.wait(progress=sys.stderr.isatty())
         if out is not None:
             job.results(out)
     print(_standing(ended))
+    lines = [f"{each.file_name}: {each.detail}" for each in ended.errors]
     if ended.failed:
-        lines = [f"{each.file_name}: {each.detail}" for each in ended.errors]
-        raise CommandError("\n".join([*lines, f"{ended.failed} of {ended.total} failed"]))
+        lines.append(f"{ended.failed} of {ended.total} failed")
+    if ended.state != "done":
+        lines.append(f"the job was {ended.state}; `fss job resume {job_id}` goes on with it")
+    if lines:
+        raise CommandError("\n".join(lines))
 
 
 @app.command()

@@ -16,6 +16,7 @@ from service.cli import main
 from service.cli.doctor import why_no_gpu
 from service.cli.machine import Gpus
 from service.jobs.store import JobStore
+from tests.service.client.conftest import Scripted, scripted
 from tests.service.pictures import Picture, iou, picture
 from tests.service.processes import serving, unused_port
 from tests.service.tiny_bundle import write_tiny_bundle
@@ -109,6 +110,18 @@ def test_a_job_from_its_making_to_its_end(
         )
         fss("job", "delete", job)
         assert fss("job", "list") == ""
+
+
+def test_waiting_for_a_job_that_was_cancelled_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    job: dict[str, object] = {"job_id": "j", "state": "cancelled", "total": 3, "done": 1}
+    job |= {"failed": 0, "created": "2026-01-01T00:00:00Z"}
+    stream = f"id: 1\r\nevent: end\r\ndata: {json.dumps(job)}\r\n\r\n".encode()
+    script = Scripted((200, stream, {"Content-Type": "text/event-stream"}), (200, job, {}))
+    with scripted(script) as address:
+        assert main(["job", "wait", "j", "--url", address]) == 1
+    told = capsys.readouterr()
+    assert told.out == "cancelled: 1 of 3 done\n"
+    assert "the job was cancelled; `fss job resume j` goes on with it" in told.err
 
 
 def test_an_image_of_no_use_is_named_and_the_rest_is_done(
