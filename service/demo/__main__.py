@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from service.client import ClientError
 from service.demo.errors import DemoError
 from service.demo.server import running_service, service_environment
 from service.demo.table import format_table
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with running_service(out / "service.log", service_environment()) as url:
             print(f"the service is ready at {url}")
             rows = run_tour(url, out)
-    except (DemoError, OSError) as exc:
+    except (ClientError, DemoError, OSError) as exc:
         print(f"the demo failed: {exc}", file=sys.stderr)
         return _FAILED
     print(f"\n{format_table(rows)}\n\noverlays, masks and overview.jpg are in {out}/")

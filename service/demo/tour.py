@@ -1,19 +1,18 @@
 """The tour: register both classes, segment every query, write what was found."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import httpx
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.demo.calls import Found, register, segment
+from service.client import Client, Session
 from service.demo.overlay import Picture, contact_sheet, overlay
 from service.demo.samples import CLASSES, Sample, queries, supports
 from service.demo.table import Row, iou
 
-_REQUEST_TIMEOUT_S = 120.0
 _SHEET_COLUMNS = 3
 _SHEET_WIDTH_PX = 560
 
@@ -22,31 +21,35 @@ def run_tour(url: str, out: Path) -> list[Row]:
     """Show the service at `url` all samples; write overlays, masks and `overview.jpg` to `out`.
 
     Raises:
-        DemoError: a request failed or was answered wrongly.
+        service.client.ClientError: a request failed or was answered wrongly.
+        DemoError: samples are missing.
     """
     supported = [_drawn_support(shot, name) for name in CLASSES for shot in supports(name)]
     answered, rows = [], []
-    with httpx.Client(base_url=url, timeout=_REQUEST_TIMEOUT_S, trust_env=False) as client:
-        session_id = _register_all(client)
+    with Client(url) as client:
+        session = client.session()
+        _register_all(session)
         for query in queries():
-            found = segment(client, session_id, query)
-            rows += _judged(query, found)
-            answered.append(_written(query, found.masks, out))
+            start = time.perf_counter()
+            found = session.segment(query.jpeg())
+            milliseconds = 1000 * (time.perf_counter() - start)
+            masks = {name: each.mask for name, each in found.classes.items()}
+            rows += _judged(query, masks, milliseconds)
+            answered.append(_written(query, masks, out))
     sheet = contact_sheet([*supported, *answered], columns=_SHEET_COLUMNS, width=_SHEET_WIDTH_PX)
     Image.fromarray(sheet).save(out / "overview.jpg", quality=90)
     return rows
 
 
-def _register_all(client: httpx.Client) -> str:
-    """Register every class in one new session; its id."""
-    session_id = None
+def _register_all(session: Session) -> None:
+    """Register every class."""
     for class_name in CLASSES:
-        answer = register(client, class_name, supports(class_name), session_id)
-        session_id = answer.session_id
+        shots = supports(class_name)
+        masks = [shot.mask_png(class_name) for shot in shots]
+        answer = session.register(class_name, [shot.jpeg() for shot in shots], masks)
         print(f"registered {class_name}: {answer.shots} shots, model {answer.model}")
         for warning in answer.warnings:
             print(f"  warning: {warning}")
-    return str(session_id)
 
 
 def _drawn_support(shot: Sample, class_name: str) -> Picture:
@@ -54,17 +57,12 @@ def _drawn_support(shot: Sample, class_name: str) -> Picture:
     return overlay(shot.pixels(), masks)
 
 
-def _judged(query: Sample, found: Found) -> list[Row]:
-    return [
-        Row(
-            query.name,
-            class_name,
-            iou(mask, query.mask(class_name)),
-            float(mask.mean()),
-            found.milliseconds,
-        )
-        for class_name, mask in found.masks.items()
-    ]
+def _judged(
+    query: Sample, masks: Mapping[str, NDArray[np.bool_]], milliseconds: float
+) -> Iterator[Row]:
+    for name, mask in masks.items():
+        score = iou(mask, query.mask(name))
+        yield Row(query.name, name, score, float(mask.mean()), milliseconds)
 
 
 def _written(query: Sample, masks: Mapping[str, NDArray[np.bool_]], out: Path) -> Picture:

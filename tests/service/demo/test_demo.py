@@ -3,13 +3,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import cv2
 import httpx
 import pytest
 
-from service.demo.calls import segment
+from service.demo.__main__ import main
 from service.demo.errors import DemoError
 from service.demo.samples import CLASSES, queries
 from service.demo.server import running_service
@@ -79,19 +83,16 @@ def test_service_that_is_not_ready_in_time_is_stopped(tmp_path: Path) -> None:
         pytest.fail("a service that is not ready was handed out")
 
 
-def _client(status: int, body: str) -> httpx.Client:
-    transport = httpx.MockTransport(lambda _: httpx.Response(status, text=body))
-    return httpx.Client(transport=transport, base_url="http://service")
+def test_demo_that_meets_a_broken_service_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextmanager
+    def broken(*_: object) -> Iterator[str]:
+        with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+            Thread(target=server.serve_forever, daemon=True).start()
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+            server.shutdown()
 
-
-@pytest.mark.parametrize(
-    ("status", "body", "message"),
-    [
-        (404, '{"title": "Unknown session"}', "404.*Unknown session"),
-        (200, '{"unexpected": 1}', "something else than its schema"),
-        (200, '{"session_id": "a", "model": "m", "results": []}', "something else"),
-    ],
-)
-def test_wrong_answers_become_clear_errors(status: int, body: str, message: str) -> None:
-    with _client(status, body) as client, pytest.raises(DemoError, match=message):
-        segment(client, "session", queries()[0])
+    monkeypatch.setattr("service.demo.__main__.running_service", broken)
+    assert main(["--out", str(tmp_path)]) == 1
+    assert "the demo failed: " in capsys.readouterr().err
