@@ -82,6 +82,7 @@ def create_app(
         admission=Admission(settings.max_requests, "requests"),
         body_bytes=Admission(settings.max_upload_bytes, "bytes of uploads"),
         body_limits=BodyLimits(settings.max_body_bytes, settings.max_files),
+        max_archive_bytes=settings.max_client_upload_bytes,
         upload_s=settings.upload_s,
         deadline_s=settings.deadline_s,
         max_wait_s=settings.max_wait_s,

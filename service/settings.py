@@ -187,7 +187,8 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1024, le=1024 * MIB)] = 64 * MIB
     """Largest body of one request."""
     max_upload_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * MIB)] = 512 * MIB
-    """Most bytes of the bodies of all requests together; at least one full body."""
+    """Most bytes of the bodies of all requests together; at least one full body. One API key may
+    have half of them at a time, and an archive be as large."""
     max_files: Annotated[int, Field(ge=1, le=16)] = 16
     """Most images of one request, and most masks."""
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000_000
@@ -270,6 +271,11 @@ class Settings(BaseSettings):
         if self.max_upload_bytes < self.max_body_bytes:
             raise ValueError("max_upload_bytes must be at least max_body_bytes")
         return self
+
+    @property
+    def max_client_upload_bytes(self) -> int:
+        """Most bytes of the bodies of one client together, or of an archive."""
+        return max(self.max_body_bytes, self.max_upload_bytes // 2)
 
     @model_validator(mode="after")
     def _one_class_fits_a_head_call(self) -> Self:

@@ -43,6 +43,7 @@ class ApiContext:
     admission: bounds the requests in progress, once their bodies have arrived.
     body_bytes: bounds the bytes of all bodies that arrive or are worked on.
     body_limits: of one body.
+    max_archive_bytes: of a body that is the archive of a session.
     upload_s: longest time in which one body may arrive.
     deadline_s: longest time of a request, from the end of its body to its answer.
     max_wait_s: longest time that a request may expect to wait for those before it.
@@ -57,6 +58,7 @@ class ApiContext:
     admission: Admission
     body_bytes: Admission
     body_limits: BodyLimits
+    max_archive_bytes: int
     upload_s: float
     deadline_s: float
     max_wait_s: float
@@ -82,7 +84,7 @@ class ApiContext:
             NotReadyError: the service began to stop before the body was there.
             ClientDisconnect.
         """
-        async with self._arriving(request) as body:
+        async with self._arriving(request, self.body_limits) as body:
             content_type = request.headers.get("content-type", "")
             async with self._whole_body():
                 fields = await read_form(body, content_type, self.body_limits)
@@ -93,17 +95,20 @@ class ApiContext:
                 yield upload
 
     @asynccontextmanager
-    async def upload_file(self, request: Request, media_type: str) -> AsyncIterator[bytes]:
-        """A body that is one file; otherwise as `upload`.
+    async def upload_file(
+        self, request: Request, media_type: str, *, max_bytes: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """A body that is one file, of the usual limit unless told; otherwise as `upload`.
 
         Raises:
             QueueFullError, DeadlineExceededError, UnsupportedMediaTypeError, BodyTooLargeError,
             NotReadyError, ClientDisconnect.
         """
-        async with self._arriving(request) as body:
+        limits = self.body_limits._replace(max_bytes=max_bytes or self.body_limits.max_bytes)
+        async with self._arriving(request, limits) as body:
             content_type = request.headers.get("content-type", "")
             async with self._whole_body():
-                file = await read_file(body, content_type, media_type, self.body_limits.max_bytes)
+                file = await read_file(body, content_type, media_type, limits.max_bytes)
             async with self.work(request):
                 yield file
 
@@ -150,10 +155,12 @@ class ApiContext:
                 yield
 
     @asynccontextmanager
-    async def _arriving(self, request: Request) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def _arriving(
+        self, request: Request, limits: BodyLimits
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         own_bytes = self.access.upload_bytes.hold(request.state.client.name, 0)
         with self.body_bytes.admit(0) as take_bytes, own_bytes as take_own:
-            _check_headers(request.headers, self.body_limits)
+            _check_headers(request.headers, limits)
             yield _counted(_counted(request.stream(), take_own), take_bytes)
 
     def require_room(self) -> None:

@@ -69,7 +69,8 @@ async def put_archive(
     request: Request, response: Response, key: MovableKey, context: Context
 ) -> SessionResponse:
     """Make a session of a file from `GET`, or replace the one of this id."""
-    async with context.upload_file(request, ARCHIVE_MEDIA_TYPE) as archive:
+    max_bytes = context.max_archive_bytes
+    async with context.upload_file(request, ARCHIVE_MEDIA_TYPE, max_bytes=max_bytes) as archive:
         session, is_new = await import_archive(context.resources, key, archive)
     if not is_new:
         response.status_code = status.HTTP_200_OK

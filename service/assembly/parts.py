@@ -81,12 +81,12 @@ def create_access(settings: Settings) -> Access:
     if settings.rate_limit is not None:
         storage = RateStorage(settings.store_url.get_secret_value(), settings.store_prefix)
         rate_limits = RateLimits(settings.rate_limit, storage)
-    upload_bytes = max(settings.max_body_bytes, settings.max_upload_bytes // 2)
+    upload_bytes = None if keys is None else settings.max_client_upload_bytes
     return Access(
         keys,
         rate_limits,
         places=ClientPlaces(places, "requests"),
-        upload_bytes=ClientPlaces(None if keys is None else upload_bytes, "bytes of uploads"),
+        upload_bytes=ClientPlaces(upload_bytes, "bytes of uploads"),
     )
 
 

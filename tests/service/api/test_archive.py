@@ -210,14 +210,20 @@ async def test_other_media_types(
 
 
 async def test_limits_hold_for_archives(settings: Settings, archive: bytes) -> None:
+    small = {"max_body_bytes": 1024}
     for bounds, status, code in (
-        ({"max_body_bytes": len(archive) - 1}, 413, "body_too_large"),
+        (small | {"max_upload_bytes": 2 * len(archive) - 2}, 413, "body_too_large"),
         ({"max_classes": 1}, 422, "limit_exceeded"),
         ({"max_shots": 1}, 422, "limit_exceeded"),
     ):
         bounded = settings.model_copy(update=bounds)
         async with running(create_app(bounded, engine=FakeEngine())) as client:
             assert_problem(await put(client, archive), status, code)
+    bounds = small | {"max_upload_bytes": 2 * len(archive)}  # a session of many requests
+    async with running(
+        create_app(settings.model_copy(update=bounds), engine=FakeEngine())
+    ) as client:
+        assert (await put(client, archive)).status_code == 201
 
 
 async def test_body_without_a_length_is_cut_off_at_the_limit(
@@ -231,7 +237,8 @@ async def test_body_without_a_length_is_cut_off_at_the_limit(
             sent += 1024
             yield bytes(1024)
 
-    bounded = settings.model_copy(update={"max_body_bytes": 64 * 1024})
+    bounds = {"max_body_bytes": 64 * 1024, "max_upload_bytes": 128 * 1024}
+    bounded = settings.model_copy(update=bounds)
     async with running(create_app(bounded, engine=FakeEngine())) as client:
         response = await client.put(
             f"/sessions/{FRESH_ID}/archive", content=endless(), headers={"Content-Type": ARCHIVE}
