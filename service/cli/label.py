@@ -66,6 +66,7 @@ def label(
     from service.offline import (
         LabelOptions,
         Ledger,
+        claim,
         export_results,
         find_images,
         offline_engine,
@@ -79,6 +80,7 @@ def label(
     supports = read_shots(support)
     with asking(), _telling(out):
         images = find_images(folder, recursive=recursive, without=_no_images(folder, support, out))
+        claim(out / _STATE, folder)
         identity = run_identity(engine, supports, options, settings)
         with Ledger(out / _STATE / "ledger.jsonl", identity) as ledger:
             _say_what_is_there(ledger, images)
@@ -160,6 +162,7 @@ def _lay_out(
     engine: "Engine",
     out: Path,
 ) -> None:
+    from service.client.files import shown_name
     from service.offline import write_sheet
 
     write_sheet(
@@ -167,7 +170,7 @@ def _lay_out(
         ledger,
         images,
         classes,
-        title=folder.resolve().name,
+        title=shown_name(Path(folder.resolve().name)),
         presence_threshold=engine.manifest.presence_threshold,
     )
 

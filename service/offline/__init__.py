@@ -4,6 +4,7 @@ from service.offline.errors import OfflineError
 from service.offline.folder import ImageFile, find_images
 from service.offline.ledger import Entry, Ledger
 from service.offline.options import LabelOptions, run_identity
+from service.offline.origin import claim
 from service.offline.results import export_results
 from service.offline.sheet import MAX_CARDS, write_sheet
 from service.offline.work import images_at_once, label_images, learn, offline_engine, working
@@ -15,6 +16,7 @@ __all__ = [
     "LabelOptions",
     "Ledger",
     "OfflineError",
+    "claim",
     "export_results",
     "find_images",
     "images_at_once",

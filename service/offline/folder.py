@@ -28,15 +28,17 @@ def find_images(
         without: files, and folders with all that is in them, that are no images to label.
 
     Raises:
-        OfflineError: it is no folder, or holds no image.
+        OfflineError: it is no folder, holds no image, or two that would have one name.
     """
     if not folder.is_dir():
         raise OfflineError(f"{folder} is no folder")
-    found = []
+    found: dict[str, ImageFile] = {}
     for path in images_in(folder, recursive=recursive, without=without):
         name, stat = shown_name(path.relative_to(folder)), path.stat()
-        found.append(ImageFile(name, path, stat.st_size, stat.st_mtime_ns))
+        if name in found:  # of bytes that are no text
+            raise OfflineError(f"two images of {folder} are called {name}; rename one")
+        found[name] = ImageFile(name, path, stat.st_size, stat.st_mtime_ns)
     if not found:
         hint = "" if recursive else "; --recursive looks in the folders inside, too"
         raise OfflineError(f"{folder} holds no image to label{hint}")
-    return sorted(found)
+    return sorted(found.values())
