@@ -5,7 +5,7 @@ images/<id>.jpg, labels/<id>.png, classes.csv (index,name)     class index of ev
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from service.cli.class_names import class_name
 from service.cli.failure import USAGE, CommandError
 from service.client import ImageLike, MaskLike
 from service.schemas import IMAGE_SUFFIXES
 
 _IGNORED = 255
+_PNG = {".png"}
 _TABLE = "classes.csv"
 _MAPS = "labels"
 
@@ -67,29 +69,35 @@ def masks_in(folder: Path) -> list[Path]:
 
 
 def _beside(folder: Path) -> Iterator[tuple[str, Shot]]:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    images = {path.stem: path for path in files}
+    images = {path.stem: path for path in _files(folder, IMAGE_SUFFIXES)}
     found = []
-    for mask in files:
-        stem, dot, class_name = mask.stem.rpartition(".")
-        if dot and mask.suffix.lower() == ".png" and stem in images:
-            found.append((class_name, Shot(images[stem], mask)))
+    for mask in _files(folder, _PNG):
+        stem, dot, name = mask.stem.rpartition(".")
+        if dot and stem in images:
+            found.append((class_name(name), Shot(images[stem], mask)))
     yield from sorted(found, key=lambda each: each[0])
 
 
 def _labelled(folder: Path, names: dict[int, str]) -> Iterator[tuple[str, Shot]]:
-    images = {
-        path.stem: path
-        for path in sorted((folder / "images").glob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-    }
-    labels = {path.stem: path for path in sorted((folder / _MAPS).glob("*.png"))}
+    images = {path.stem: path for path in _files(folder / "images", IMAGE_SUFFIXES)}
+    labels = {path.stem: path for path in _files(folder / _MAPS, _PNG)}
     maps = {stem: _indices(labels[stem]) for stem in images if stem in labels}
     for index, name in names.items():
         for stem, classes in maps.items():
             mask = classes == index
             if mask.any():
                 yield name, Shot(images[stem], mask)
+
+
+def _files(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """Files of some kinds, in the order of their names, but for hidden ones.
+
+    macOS lays `._a.jpg` beside `a.jpg` on disks of other systems.
+    """
+    found = folder.iterdir() if folder.is_dir() else ()
+    return sorted(
+        path for path in found if path.suffix.lower() in suffixes and not path.name.startswith(".")
+    )
 
 
 def _names(table: Path) -> dict[int, str]:
@@ -99,7 +107,8 @@ def _names(table: Path) -> dict[int, str]:
             names = {int(row["index"]): row["name"] for row in csv.DictReader(lines)}
     except (KeyError, TypeError, ValueError) as exc:
         raise CommandError(f"{table} must have the columns index,name", USAGE) from exc
-    return {index: name for index, name in names.items() if index not in {0, _IGNORED}}
+    wanted = {index: name for index, name in names.items() if index not in {0, _IGNORED}}
+    return {index: class_name(name) for index, name in wanted.items()}
 
 
 def _indices(path: Path) -> NDArray[np.uint8]:

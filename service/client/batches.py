@@ -1,5 +1,7 @@
 """Many images as requests of a size the service takes."""
 
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -9,6 +11,7 @@ from service.schemas import MAX_FILES, Adapt
 
 # Half of what a service takes by default: many small requests are repeated cheaply.
 _MAX_BYTES = 32 * 1024 * 1024
+_PART = re.compile(r"(images|masks)\[(\d+)\]")
 
 
 def batches(
@@ -34,6 +37,18 @@ class Shots(NamedTuple):
     images: Sequence[ImageLike]
     masks: Sequence[MaskLike]
     adapt: Adapt
+
+    def named(self, location: str) -> str:
+        """The file at a location of the request, such as `masks[2]`; the location if it is none."""
+        part = _PART.fullmatch(location)
+        if part is None or int(part[2]) >= len(self.images):
+            return location
+        image, mask = self.images[int(part[2])], self.masks[int(part[2])]
+        if part[1] == "masks" and isinstance(mask, str | os.PathLike):
+            return os.fspath(mask)
+        if not isinstance(image, str | os.PathLike):
+            return location
+        return os.fspath(image) if part[1] == "images" else f"the mask of {os.fspath(image)}"
 
 
 def shot_batches(

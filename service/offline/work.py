@@ -76,7 +76,7 @@ async def learn(
     session_id = None
     for name, (images, masks) in supports.items():
         for shots in shot_batches(images, masks, options.adapt):
-            answer = await _register(resources, _form(name, shots, session_id))
+            answer = await _register(resources, _form(name, shots, session_id), shots)
             session_id = answer.session_id
         for text in advice(answer):
             note(f"{name}: {text}")
@@ -101,11 +101,11 @@ def _form(class_name: str, shots: Shots, session_id: str | None) -> SupportForm:
         raise OfflineError(f"{class_name!r} cannot be the name of a class: {reason}") from exc
 
 
-async def _register(resources: Resources, form: SupportForm) -> SupportResponse:
+async def _register(resources: Resources, form: SupportForm, shots: Shots) -> SupportResponse:
     try:
         return await register(resources, form, OWNER)
     except ServiceError as exc:
-        where = "" if exc.location is None else f"{exc.location}: "
+        where = "" if exc.location is None else f"{shots.named(exc.location)}: "
         raise OfflineError(f"{form.class_name}: {where}{exc.detail}") from exc
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -233,8 +234,11 @@ def test_a_broken_image_is_named_at_the_end_and_stops_nothing(
 
 
 def test_names_that_are_no_utf_8_or_end_lines_are_names(
-    label: Label, photos: Path, tmp_path: Path
+    label: Label, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    odd = photos.with_name(os.fsdecode(b"\xe9t\xe9"))
+    photos.rename(odd)
+    photos.symlink_to(odd)  # the sheet has the folder's own name
     image = (photos / "0.png").read_bytes()
     (photos / os.fsdecode(b"caf\xe9.png")).write_bytes(image)
     (photos / "line\u2028own.png").write_bytes(image)
@@ -247,6 +251,10 @@ def test_names_that_are_no_utf_8_or_end_lines_are_names(
     assert label(out, "--format", "png") == 0
     assert not (out / "masks/labels/line\u2028own.png").exists()
     assert (out / "own.png").exists()
+    (photos / os.fsdecode(b"caf\xe8.png")).write_bytes(image)
+    capsys.readouterr()
+    assert label(out) == 2
+    assert "are called caf\ufffd.png; rename one" in capsys.readouterr().err
 
 
 def test_a_name_that_no_class_may_have_is_told(
@@ -256,6 +264,60 @@ def test_a_name_that_no_class_may_have_is_told(
     assert label(tmp_path / "out") == 2
     message = "' blue' cannot be the name of a class: must not begin or end with a space"
     assert message in capsys.readouterr().err
+
+
+def test_names_of_classes_as_macos_writes_them_are_those_of_the_service(
+    label: Label, support: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (support / "17.blue.png").rename(support / unicodedata.normalize("NFD", "17.blé.png"))
+    (support / "18.blue.png").rename(support / unicodedata.normalize("NFC", "18.blé.png"))
+    for hidden in ("._17.png", "._17.blue.png", "._00.red.png"):
+        (support / hidden).write_bytes(b"of macOS")
+    out = tmp_path / "out"
+    assert label(out, "--format", "coco") == 0, capsys.readouterr().err
+    categories = json.loads((out / "coco.json").read_text())["categories"]
+    assert [each["name"] for each in categories] == [unicodedata.normalize("NFC", "blé"), "red"]
+    (support / os.fsdecode(b"17.\xe9.png")).write_bytes(b"of another system")
+    capsys.readouterr()
+    assert label(out) == 2
+    assert "cannot be the name of a class: it is not UTF-8" in capsys.readouterr().err
+
+
+def test_a_support_of_no_use_is_named(
+    label: Label, support: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mask = support / "16.red.png"
+    mask.write_bytes(png(np.zeros((120, 161), np.uint8)))
+    assert label(tmp_path / "out") == 2
+    assert f"red: {mask}: the mask is 120 x 161 pixels" in capsys.readouterr().err
+    mask.write_bytes(picture(seed=16).mask_png)
+    image = support / "18.png"
+    image.write_bytes(image.read_bytes()[:300])
+    assert label(tmp_path / "out") == 2
+    assert f"blue: {image}: " in capsys.readouterr().err
+
+
+def test_two_folders_do_not_share_one_folder_of_results(
+    label: Label, photos: Path, support: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert label(out) == 0
+    before = results(out)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "0.png").write_bytes(picture(seed=7).image_png)
+    capsys.readouterr()
+    command = ["label", str(other), "--support", str(support), "--out", str(out)]
+    assert main([*command, "--absent", "drop"]) == 2
+    assert f"{out} holds what was found in {photos}" in capsys.readouterr().err
+    assert results(out) == before
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for folder in (photos, support, out):
+        folder.rename(moved / folder.name)
+    command = ["label", str(moved / "photos"), "--support", str(moved / "supports"), "--recursive"]
+    assert main([*command, "--out", str(moved / "out")]) == 0
+    assert "6 of 6 images are done already" in capsys.readouterr().err
 
 
 def test_supports_and_results_inside_the_folder_are_not_labelled(
@@ -300,9 +362,10 @@ def test_label_maps_of_supports_are_not_labelled(
     label: Label, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (photos / "labels").mkdir()
+    (photos / "labels/._5.png").write_bytes(b"of macOS")
     (photos / "inside").rename(photos / "images")
     shot = picture(BLUE, height=33, width=250, box=(4, 31, 16, 125))
-    Image.fromarray(shot.mask.astype(np.uint8)).save(photos / "labels/5.png")
+    Image.fromarray(shot.mask.astype(np.uint8)).save(photos / "labels/5.PNG")
     # As Excel writes it.
     (photos / "classes.csv").write_text("index,name\n1,thing\n", encoding="utf-8-sig")
     out = tmp_path / "out"
