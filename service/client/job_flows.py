@@ -1,7 +1,7 @@
 """Following a job and fetching its results; see `service.client.exchange`."""
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -10,11 +10,14 @@ from pathlib import Path
 import httpx
 
 from service.client import job_calls
-from service.client.errors import UnexpectedAnswerError
+from service.client.errors import InvalidInputError, UnexpectedAnswerError
 from service.client.events import JobEvents
 from service.client.exchange import Flow, Pause, Receive, Work, pause_or_raise
 from service.client.retries import Retries
 from service.schemas import JobResponse
+
+_NOTE = ".fss-job"
+"""A file in a folder of results: the id of their job."""
 
 
 def follow(job_id: str, retries: Retries, tell: Callable[[JobResponse], None]) -> Flow[JobResponse]:
@@ -43,8 +46,10 @@ def download(job_id: str, to: Path, retries: Retries) -> Flow[Path]:
     """Fetch the results of a job: as they are to a name that ends in .zip, else into a folder.
 
     Raises:
+        InvalidInputError: the folder holds the results of another job.
         ClientError.
     """
+    _require_own(to, job_id)
     call = job_calls.results(job_id)
     part = Path(f"{to}.part")  # beside it; `.` has no name to be changed
     part.parent.mkdir(parents=True, exist_ok=True)
@@ -58,18 +63,36 @@ def download(job_id: str, to: Path, retries: Retries) -> Flow[Path]:
             slow = isinstance(outcome, httpx.ReadTimeout)
             asked = replace(call, repeatable=not slow)
             yield pause_or_raise(asked, attempt, outcome, retries)
-        yield Work(partial(_put, part, to))
+        yield Work(partial(_put, part, to, job_id))
     finally:
         part.unlink(missing_ok=True)
     return to
 
 
-def _put(part: Path, to: Path) -> None:
+def _require_own(to: Path, job_id: str) -> None:
+    """Numbers in label maps would mean the classes of the job that was fetched last."""
+    note = to / _NOTE
+    if note.is_file() and (other := note.read_text(encoding="utf-8").strip()) != job_id:
+        raise InvalidInputError(f"{to} holds the results of job {other}; choose another folder")
+
+
+def _put(part: Path, to: Path, job_id: str) -> None:
     if to.suffix.lower() == ".zip":
         part.replace(to)
         return
     try:
         with zipfile.ZipFile(part) as archive:
+            note = to / _NOTE
+            if not note.exists():
+                _require_free(to, archive.namelist())
+                to.mkdir(parents=True, exist_ok=True)
+                note.write_text(f"{job_id}\n", encoding="utf-8")
             archive.extractall(to)
     except zipfile.BadZipFile as exc:
         raise UnexpectedAnswerError("the results are no zip file") from exc
+
+
+def _require_free(to: Path, names: Iterable[str]) -> None:
+    there = next((name for name in names if (to / name).is_file()), None)
+    if there is not None:
+        raise InvalidInputError(f"{to / there} is there already; choose another folder")

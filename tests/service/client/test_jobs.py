@@ -191,11 +191,32 @@ def test_results_that_break_off_are_fetched_again(
         monkeypatch.chdir(tmp_path / "deep")
         client.job("j").results(".")
     assert (tmp_path / "deep/got.zip").read_bytes() == data
-    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["coco.json", "got.zip"]
+    names = sorted(path.name for path in (tmp_path / "deep").iterdir())
+    assert names == [".fss-job", "coco.json", "got.zip"]
     script = Scripted((409, problem(409, "job_state"), {}))
     with scripted(script) as url, Client(url) as client, pytest.raises(JobStateError):
         client.job("j").results(tmp_path / "none")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "whole.zip"]
+
+
+def test_results_of_two_jobs_keep_apart(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.zip"
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("coco.json", "{}")
+    out, older = tmp_path / "out", tmp_path / "older"
+    older.mkdir()
+    (older / "coco.json").write_text("of a version that made no note")
+    script = Scripted((200, whole.read_bytes(), {}))
+    with scripted(script) as url, Client(url) as client:
+        for _ in range(2):
+            client.job("a").results(out)
+        with pytest.raises(InvalidInputError, match="holds the results of job a"):
+            client.job("b").results(out)
+        with pytest.raises(InvalidInputError, match=r"older/coco\.json is there already"):
+            client.job("b").results(older)
+    assert script.asked == ["/jobs/a/results", "/jobs/a/results", "/jobs/b/results"]
+    assert (older / "coco.json").read_text() != "{}"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["older", "out", "whole.zip"]
 
 
 class Slow(Scripted):
