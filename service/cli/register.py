@@ -2,18 +2,21 @@
 
 import json
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.cli.choices import ADAPT, AdaptChoice, Url
+from service.cli.class_names import class_name
 from service.cli.failure import USAGE, CommandError, asking
 
 if TYPE_CHECKING:
-    from service.client import ImageLike, MaskLike
-
-    Shots = tuple[list[ImageLike], list[MaskLike]]
+    from service.client import ClientError, ImageLike, MaskLike, Session
+    from service.client.batches import Shots
+    from service.schemas import SupportResponse
 
 
 def register(
@@ -39,39 +42,72 @@ def register(
 ) -> None:
     """Register classes with a running service, and print the session.
 
+    All files are looked at before the first is sent. Where the service fails all the same, the
+    session and the classes that it has by then are told.
+
     \b
     fss register duck --image a.jpg --mask a.png --image b.jpg --mask b.png
     fss register --support supports/
 
     An API key is taken from FSS_CLIENT_KEY.
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from service.cli.support_check import require_usable
     from service.client import Client
     from service.client.advice import advice
     from service.client.batches import shot_batches
 
     with asking(), Client(url) as client:
         target = client.session(session)
-        answers = []
-        for class_name, (images, masks) in _wanted(name, image, mask, support).items():
-            for number, shots in enumerate(shot_batches(images, masks, ADAPT[adapt])):
-                answer = target.register(
-                    class_name,
-                    shots.images,
-                    shots.masks,
-                    mode="replace" if replace and number == 0 else "append",
-                    adapt=shots.adapt,
-                    model=model,
-                )
-            answers.append(answer)
-            for text in advice(answer):
-                print(f"{class_name}: {text}", file=sys.stderr)
+        wanted = {
+            called: list(shot_batches(images, masks, ADAPT[adapt]))
+            for called, (images, masks) in _wanted(name, image, mask, support).items()
+        }
+        require_usable(wanted)
+        answers: dict[str, SupportResponse] = {}
+        for called, batches in wanted.items():
+            for number, shots in enumerate(batches):
+                with _telling(target, called, shots, answers):
+                    answers[called] = target.register(
+                        called,
+                        shots.images,
+                        shots.masks,
+                        mode="replace" if replace and number == 0 else "append",
+                        adapt=shots.adapt,
+                        model=model,
+                    )
+            for text in advice(answers[called]):
+                print(f"{called}: {text}", file=sys.stderr)
     if as_json:
-        classes = [each.model_dump(mode="json") for each in answers]
+        classes = [each.model_dump(mode="json") for each in answers.values()]
         print(json.dumps({"session_id": target.id, "classes": classes}, indent=2))
         return
-    for each in answers:
+    for each in answers.values():
         print(f"{each.class_name}: {each.shots} shots", file=sys.stderr)
     print(target.id)
+
+
+@contextmanager
+def _telling(
+    target: "Session", name: str, shots: "Shots", answers: "Mapping[str, SupportResponse]"
+) -> Iterator[None]:
+    """A request in which failures become messages, with what is registered already."""
+    from service.client import ClientError
+
+    try:
+        yield
+    except ClientError as exc:
+        lines = [f"{name}: {_in_words(exc, shots)}"]
+        if answers:
+            by_then = (f"{each.class_name} ({each.shots} shots)" for each in answers.values())
+            lines.append(f"session {target.id} has by then: {', '.join(by_then)}")
+        raise CommandError("\n".join(lines)) from exc
+
+
+def _in_words(error: "ClientError", shots: "Shots") -> str:
+    """An error, by the name of the file that it is about."""
+    if error.location is None:
+        return str(error)
+    return f"{shots.named(error.location)}: {str(error).removeprefix(f'{error.location}: ')}"
 
 
 def _wanted(
@@ -79,8 +115,9 @@ def _wanted(
     image: list[Path] | None,
     mask: list[Path] | None,
     support: Path | None,
-) -> "dict[str, Shots]":
+) -> "dict[str, tuple[list[ImageLike], list[MaskLike]]]":
     """Images and masks of each class asked for."""
+    name = None if name is None else class_name(name)
     if support is not None:
         if image or mask:
             raise CommandError("either --support, or --image and --mask", USAGE)
@@ -92,7 +129,9 @@ def _wanted(
     return {name: (list(image), list(mask or ()))}
 
 
-def _of_folder(folder: Path, name: str | None) -> "dict[str, Shots]":
+def _of_folder(
+    folder: Path, name: str | None
+) -> "dict[str, tuple[list[ImageLike], list[MaskLike]]]":
     # Here and not above: NumPy and Pillow take longer to import than help may take.
     from service.cli.support_folder import read_shots
 

@@ -1,0 +1,51 @@
+"""Shots looked at before the first one is sent: if one were refused, the rest would be there."""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from pydantic import TypeAdapter, ValidationError
+
+from service.cli.failure import USAGE, CommandError
+from service.client.batches import Shots
+from service.client.files import image_file, mask_file
+from service.errors import ServiceError
+from service.schemas import ClassName
+from service.sessions import PixelGate
+from service.sessions.uploads import read_support
+
+# How many pixels an image may have is the service's to say.
+_MAX_PIXELS = sys.maxsize
+_SIDE = 16  # nothing is kept of the pictures
+_CLASS_NAME: TypeAdapter[str] = TypeAdapter(ClassName)
+
+
+def require_usable(supports: Mapping[str, Sequence[Shots]]) -> None:
+    """Refuse what a service would refuse; files are read one shot at a time.
+
+    Raises:
+        CommandError: the name of a class, an image or a mask is of no use.
+        InvalidInputError: a file cannot be read.
+    """
+    for name, batches in supports.items():
+        _check_name(name)
+        for shots in batches:
+            for position in range(len(shots.images)):
+                _check_shot(name, shots, position)
+
+
+def _check_name(name: str) -> None:
+    try:
+        _CLASS_NAME.validate_python(name)
+    except ValidationError as exc:
+        reason = exc.errors()[0]["msg"].removeprefix("Value error, ")
+        raise CommandError(f"{name!r} cannot be the name of a class: {reason}", USAGE) from exc
+
+
+def _check_shot(name: str, shots: Shots, position: int) -> None:
+    image, mask = image_file(shots.images[position]), mask_file(shots.masks[position])
+    gate = PixelGate(_MAX_PIXELS)
+    try:
+        read_support(image, mask, position, side=_SIDE, max_pixels=_MAX_PIXELS, gate=gate)
+    except ServiceError as exc:
+        file = shots.named(exc.location or f"images[{position}]")
+        raise CommandError(f"{name}: {file}: {exc.detail}", USAGE) from exc
