@@ -19,13 +19,15 @@ from service.cli.choices import (
     chosen,
     threshold_of,
 )
+from service.cli.class_names import class_name
 from service.cli.failure import FAILED, USAGE, CommandError, asking
 from service.cli.left_out import results_in, written_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from service.client import ClientError, ImageLike
+    from service.client import ClientError, ImageLike, Segmentation
+    from service.formats import LabelledImage
 
 
 def segment(
@@ -45,46 +47,90 @@ def segment(
     """Find a session's classes in images, by a running service.
 
     Writes label maps to out/masks/labels, coco.json, yolo/ or geojson/. In a label map 0 is the
-    background and i the i-th class of classes.csv.
+    background and i the i-th class of classes.csv, which are those of the session in their order.
 
     \b
     fss segment photos/*.jpg --session ID --out labels/ --format coco
 
     An API key is taken from FSS_CLIENT_KEY. Images of no use are named, and the exit status is 1.
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from service.cli.used_folder import require_same_classes
     from service.client import Client
-    from service.formats import FolderSink, LabelledImage, export_dataset
+    from service.formats import FolderSink, export_dataset
 
-    paths, least = _files(images, out), threshold_of(threshold)
-    failed: list[str] = []
-
-    def note(image: "ImageLike", error: "ClientError") -> None:
-        failed.append(f"{image!s}: {error}")
-
+    paths, least, kinds = _files(images, out), threshold_of(threshold), chosen(formats)
+    wanted = [class_name(each) for each in classes or ()]
+    run = _Run(paths, as_json=as_json)
     with asking(), Client(url) as client:
         target = client.session(session)
+        # All of them: a class has the number that it has without --class.
         known = [each.class_name for each in target.describe().classes]
-        wanted = [name for name in known if not classes or name in classes]
+        require_same_classes(out, known, kinds)
+        answers = target.segment_many(
+            list(paths),
+            classes=wanted,
+            threshold=least,
+            absent=absent,
+            mode=mode,
+            on_failure=run.note,
+            progress=sys.stderr.isatty(),
+        )
+        export_dataset(run.labelled(answers), known, kinds, FolderSink(out))
+    run.sum_up()
 
-        def found() -> "Iterator[LabelledImage]":
-            answers = target.segment_many(
-                list(paths),
-                classes=classes or (),
-                threshold=least,
-                absent=absent,
-                mode=mode,
-                on_failure=note,
-                progress=sys.stderr.isatty(),
-            )
+
+class _Run:
+    """What became of the images.
+
+    Args:
+        paths: each image, and its name in the results.
+        as_json: print scores as they come.
+    """
+
+    def __init__(self, paths: dict[Path, str], *, as_json: bool) -> None:
+        self._paths = paths
+        self._as_json = as_json
+        self._done = 0
+        self._problems: list[str] = []
+        self._ended_by: ClientError | None = None
+
+    def note(self, image: "ImageLike", error: "ClientError") -> None:
+        """An image is of no use."""
+        self._problems.append(f"{image!s}: {error}")
+
+    def labelled(
+        self, answers: "Iterable[tuple[ImageLike, Segmentation]]"
+    ) -> "Iterator[LabelledImage]":
+        """The images as they come; they end where the service does, and what came is kept."""
+        from service.client import ClientError
+        from service.formats import LabelledImage
+
+        try:
             for path, answer in answers:
-                if as_json:
+                if self._as_json:
                     scores = [each.model_dump(exclude={"mask"}) for each in answer.wire.classes]
                     print(json.dumps({"image": str(path), "classes": scores}))
-                yield LabelledImage.from_result(paths[path], answer.wire)  # type: ignore[index]
+                self._done += 1
+                yield LabelledImage.from_result(self._paths[path], answer.wire)  # type: ignore[index]
+        except ClientError as exc:
+            if not self._done:
+                raise
+            self._ended_by = exc
 
-        export_dataset(found(), wanted, chosen(formats), FolderSink(out))
-    if failed:
-        raise CommandError("\n".join([*failed, f"{len(failed)} of {len(paths)} failed"]), FAILED)
+    def sum_up(self) -> None:
+        """Fail if an image has no result.
+
+        Raises:
+            CommandError.
+        """
+        lines, count = list(self._problems), len(self._paths)
+        if lines:
+            lines.append(f"{len(lines)} of {count} failed")
+        if self._ended_by is not None:
+            lines.append(str(self._ended_by))
+            lines.append(f"{self._done} of {count} images are done, and written")
+        if lines:
+            raise CommandError("\n".join(lines), FAILED)
 
 
 def _files(patterns: list[str], out: Path) -> dict[Path, str]:

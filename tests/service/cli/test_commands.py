@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +18,8 @@ from service.cli import main
 from service.cli.doctor import why_no_gpu
 from service.cli.machine import Gpus
 from service.jobs.store import JobStore
-from tests.service.client.conftest import Scripted, scripted
-from tests.service.pictures import Picture, iou, picture
+from tests.service.client.conftest import Answer, Scripted, problem, scripted
+from tests.service.pictures import BLUE, Picture, iou, picture
 from tests.service.processes import serving, unused_port
 from tests.service.tiny_bundle import write_tiny_bundle
 
@@ -144,6 +146,108 @@ def test_an_image_of_no_use_is_named_and_the_rest_is_done(
     command = ["segment", str(good), "--session", session, "--out", str(good), "--url", url]
     assert main(command) == 1
     assert "good.png/masks/labels: Not a directory" in capsys.readouterr().err
+
+
+@pytest.fixture
+def two_classes(tmp_path: Path) -> Path:
+    """A support folder: two shots of `blé`, named as macOS does, and one of `thing`."""
+    folder = tmp_path / "s"
+    beside(folder, [picture(seed=2)])
+    for number in range(2):
+        shot = picture(BLUE, seed=number)
+        (folder / f"b{number}.png").write_bytes(shot.image_png)
+        name = unicodedata.normalize("NFD", "blé")
+        (folder / f"b{number}.{name}.png").write_bytes(shot.mask_png)
+    return folder
+
+
+def test_a_class_keeps_its_number_from_run_to_run(
+    url: str, tmp_path: Path, two_classes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = unicodedata.normalize("NFC", "blé")
+    query, out = tmp_path / "q.png", tmp_path / "out"
+    query.write_bytes(picture().image_png)
+
+    def register(*what: str) -> str:
+        assert main(["register", *what, "--support", str(two_classes), "--url", url]) == 0
+        return capsys.readouterr().out.strip()
+
+    def segment(session: str, *classes: str) -> int:
+        options = [word for each in classes for word in ("--class", each)]
+        command = ["segment", str(query), "--session", session, "--out", str(out), "--url", url]
+        return main([*command, *options, "--format", "png", "--format", "yolo"])
+
+    session = register("thing")
+    assert segment(session) == 0
+    register(unicodedata.normalize("NFD", name), "--session", session)
+    assert segment(session, unicodedata.normalize("NFD", name)) == 0
+    assert (out / "masks/classes.csv").read_text() == f"index,name\n1,thing\n2,{name}\n"
+    other = register()  # in the order of the folder
+    before = (out / "masks/labels/q.png").read_bytes()
+    assert segment(other) == 2
+    assert "classes.csv numbers other classes than the session" in capsys.readouterr().err
+    assert (out / "masks/labels/q.png").read_bytes() == before
+
+
+def test_what_was_found_is_written_where_the_service_goes_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = {"created": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z"}
+    classes = [{"class_name": "thing", "shots": 1, "adapted": False}]
+    session: dict[str, object] = {"session_id": "s", "model": "m", "classes": classes, **times}
+    found = {"height": 120, "width": 160, "classes": []}
+    answer: dict[str, object] = {"session_id": "s", "model": "m", "results": [found] * 16}
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    for number in range(80):
+        (photos / f"{number:02}.png").write_bytes(picture().image_png)
+    # Two are asked at a time, in any order: the first one is among them.
+    found_twice: list[Answer] = [(200, answer, {})] * 2
+    gone: Answer = (401, problem(401, "unauthorized"), {})
+    with scripted(Scripted((200, session, {}), *found_twice, gone)) as address:
+        command = ["segment", str(photos), "--session", "s", "--out", str(out), "--url", address]
+        assert main([*command, "--format", "coco", "--format", "png"]) == 1
+    done = re.search(r"(\d+) of 80 images are done, and written", capsys.readouterr().err)
+    assert done is not None
+    assert len(json.loads((out / "coco.json").read_text())["images"]) == int(done[1]) > 0
+    assert (out / "masks/classes.csv").read_text() == "index,name\n1,thing\n"
+
+
+def test_shots_are_looked_at_before_any_is_sent(
+    tmp_path: Path, two_classes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["register", "--support", str(two_classes), "--url", "http://127.0.0.1:9"]
+    image, mask = two_classes / "0.png", two_classes / "0.thing.png"
+    good, name = image.read_bytes(), unicodedata.normalize("NFC", "blé")
+    image.write_bytes(good[:300])
+    assert main(command) == 2
+    assert f"thing: {image}: " in capsys.readouterr().err
+    image.write_bytes(good)
+    mask.write_bytes(picture(height=50).mask_png)
+    assert main(command) == 2
+    assert f"thing: {mask}: the mask is 50 x 160 pixels" in capsys.readouterr().err
+    mask.rename(two_classes / "0. thing.png")
+    assert main(command) == 2
+    assert "' thing' cannot be the name of a class" in capsys.readouterr().err
+    (two_classes / "0. thing.png").unlink()
+    assert main(command) == 1  # now it is asked
+    assert f"{name}: nothing answers at" in capsys.readouterr().err
+
+
+def test_what_is_registered_is_told_where_the_rest_fails(
+    two_classes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = unicodedata.normalize("NFC", "blé")
+    shown: dict[str, object] = {"session_id": "the-session", "model": "m", "class_name": name}
+    shown |= {"shots": 2, "adapted": False, "warnings": [], "report": None}
+    shown |= {"created": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z"}
+    refused: dict[str, object] = {**problem(422, "full_mask"), "location": "masks[0]"}
+    with scripted(Scripted((200, shown, {}), (422, refused, {}))) as address:
+        assert main(["register", "--support", str(two_classes), "--url", address]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert f"thing: {two_classes / '0.thing.png'}: " in told.err
+    assert f"session the-session has by then: {name} (2 shots)" in told.err
 
 
 @pytest.mark.parametrize("out", ["photos/out", "photos", "."])
