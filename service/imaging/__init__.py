@@ -1,7 +1,7 @@
 """Untrusted bytes to arrays, and masks to PNG, COCO RLE and polygons."""
 
 from service.imaging.contours import Ring
-from service.imaging.decode import decode_image, decode_mask
+from service.imaging.decode import ReducedImage, decode_image, decode_mask, decode_reduced
 from service.imaging.guided_filter import guided_filter
 from service.imaging.masks import (
     Rle,
@@ -24,6 +24,7 @@ from service.imaging.regions import (
 
 __all__ = [
     "Part",
+    "ReducedImage",
     "Region",
     "Ring",
     "Rle",
@@ -32,6 +33,7 @@ __all__ = [
     "cut_ring",
     "decode_image",
     "decode_mask",
+    "decode_reduced",
     "decode_rle",
     "encode_label_map",
     "encode_part_rle",

@@ -4,6 +4,7 @@ Pure functions without global state, safe in a pool of threads; Pillow releases 
 it decodes. All pages but the first of an animation or a multi-page file are ignored.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -21,11 +22,14 @@ from service.errors import (
     UnsupportedImageError,
 )
 from service.imaging.containers import Format, Source, identify
-from service.imaging.orientation import to_displayed_frame
+from service.imaging.orientation import displayed_size, to_displayed_frame
 from service.imaging.pixels import object_pixels, rgb_pixels
 
 _BYTE_MODES = frozenset({"LA", "RGB", "RGBA"})
 
+# Least side, in sides that are wanted. From here on what it is resized to differs by 0.4 to 1.6 of
+# 255 on average from what the whole is resized to.
+_LEAST_REDUCED = 1.5
 _UNKNOWN_MODE = "unknown pixel mode"
 
 OnSize = Callable[[int], None]
@@ -41,6 +45,14 @@ class _Decoded(NamedTuple):
     image: Image.Image
     source: Source
     reduced: bool
+
+
+class ReducedImage(NamedTuple):
+    """RGB pixels (h, w, 3) of an image of (height, width), both in the displayed frame."""
+
+    pixels: NDArray[np.uint8]
+    height: int
+    width: int
 
 
 def decode_image(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> NDArray[np.uint8]:
@@ -59,6 +71,23 @@ def decode_image(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) ->
     return to_displayed_frame(pixels, decoded.source.orientation)
 
 
+def decode_reduced(
+    data: bytes, side: int, *, max_pixels: int, on_size: OnSize = _no_wait
+) -> ReducedImage:
+    """Decode an image that is to be resized to (`side`, `side`).
+
+    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where enough is left to average over: its
+    blocks are made so many pixels in a fraction of the time. Other files are decoded as they are.
+    Otherwise as `decode_image`.
+    """
+    decoded = _decode(data, max_pixels, on_size, least_side=math.ceil(_LEAST_REDUCED * side))
+    with _corrupt_on_failure():
+        pixels = rgb_pixels(decoded.image)
+    source = decoded.source
+    size = displayed_size(source.height, source.width, source.orientation)
+    return ReducedImage(to_displayed_frame(pixels, source.orientation), *size)
+
+
 def decode_mask(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> NDArray[np.bool_]:
     """Decode a mask to True where the object is (H, W), in the displayed frame.
 
@@ -75,7 +104,9 @@ def decode_mask(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> 
     return to_displayed_frame(objects.view(np.uint8), decoded.source.orientation).view(np.bool_)
 
 
-def _decode(data: bytes, max_pixels: int, on_size: OnSize) -> _Decoded:
+def _decode(
+    data: bytes, max_pixels: int, on_size: OnSize, least_side: int | None = None
+) -> _Decoded:
     container = identify(data)
     source = container.read(data)
     _check_size(source, max_pixels)
@@ -88,6 +119,8 @@ def _decode(data: bytes, max_pixels: int, on_size: OnSize) -> _Decoded:
             raise CorruptImageError("the file contradicts itself about its size")
         # The raw modes of several 16-bit channels; grey of 16 bits keeps them all.
         reduced = image.mode in _BYTE_MODES and ";16" in str(image.tile)
+        if least_side is not None:
+            image.draft(None, (least_side, least_side))
         unsigned = image.mode == "I" and "S'" not in str(image.tile)
         image.load()
         if unsigned and np.min(image.getextrema()) < 0:

@@ -9,6 +9,11 @@ _TRANSPOSED = frozenset({5, 6, 7, 8})
 _FLIPS = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}
 
 
+def displayed_size(height: int, width: int, orientation: int) -> tuple[int, int]:
+    """Height and width of an image upright, from those that are stored."""
+    return (width, height) if orientation in _TRANSPOSED else (height, width)
+
+
 def to_displayed_frame(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Turn stored pixels (H, W[, 3]) upright; orientations 5 to 8 exchange height and width."""
     upright = pixels

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from model.contract import resize_image, resize_mask
 from model.runtime import Window, find_close_up
 from service.errors import EmptyMaskError, FullMaskError, MaskSizeMismatchError, ServiceError
-from service.imaging import decode_image, decode_mask
+from service.imaging import decode_image, decode_mask, decode_reduced
 from service.sessions.decoded import DecodedImages, FileKey, QueryImage
 from service.sessions.pixel_gate import PixelGate
 
@@ -85,8 +85,8 @@ def read_query(
     found = decoded.find(key) if key else None
     if found is None:
         with gate.entry() as enter, _located(f"images[{position}]"):
-            image = decode_image(data, max_pixels=max_pixels, on_size=enter)
-            found = QueryImage(resize_image(image, side), *image.shape[:2])
+            image = decode_reduced(data, side, max_pixels=max_pixels, on_size=enter)
+            found = QueryImage(resize_image(image.pixels, side), image.height, image.width)
         if key:
             decoded.keep(key, found)
     return found._replace(file=data) if keep_file else found

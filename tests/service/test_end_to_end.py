@@ -2,17 +2,16 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from service.app import create_app
 from service.engine import EngineOptions, OnnxEngine
-from service.imaging import decode_image
+from service.imaging import ReducedImage, decode_reduced
 from service.settings import Settings
 from tests.service.http_api import new_session, post_segment, post_support, running
 from tests.service.pictures import BLUE, RED, picture
@@ -107,12 +106,12 @@ async def test_event_loop_is_free_while_pixels_are_decoded(
     session_id = await new_session(real_client, [picture()])
     entered, release = threading.Event(), threading.Event()
 
-    def slow(data: bytes, *, max_pixels: int, on_size: Callable[[int], None]) -> NDArray[np.uint8]:
+    def slow(data: bytes, side: int, **options: Any) -> ReducedImage:
         entered.set()
         assert release.wait(TIMEOUT_S)
-        return decode_image(data, max_pixels=max_pixels, on_size=on_size)
+        return decode_reduced(data, side, **options)
 
-    monkeypatch.setattr("service.sessions.uploads.decode_image", slow)
+    monkeypatch.setattr("service.sessions.uploads.decode_reduced", slow)
     segmenting = asyncio.create_task(post_segment(real_client, session_id, [picture()]))
     assert await asyncio.to_thread(entered.wait, TIMEOUT_S)
     assert (await real_client.get("/healthz")).status_code == 200

@@ -13,12 +13,12 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from safetensors.numpy import load
 
+import service.imaging
 from model.contract import SupportSet
 from model.runtime import Adapt
 from service.app import create_app
 from service.engine import Answers, Coverage, FakeEngine, ImageU8
 from service.errors import QueueFullError
-from service.imaging import decode_image
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, post_segment, post_support, running
 from tests.service.pictures import BLUE, RED, Picture, iou, picture
@@ -289,11 +289,17 @@ async def test_image_seen_lately_is_not_decoded_again(
 ) -> None:
     decoded: list[int] = []
 
-    def watched(data: bytes, **options: Any) -> Any:
-        decoded.append(len(data))
-        return decode_image(data, **options)
+    def watch(name: str) -> None:
+        decode = getattr(service.imaging, name)
 
-    monkeypatch.setattr("service.sessions.uploads.decode_image", watched)
+        def watched(data: bytes, *arguments: Any, **options: Any) -> Any:
+            decoded.append(len(data))
+            return decode(data, *arguments, **options)
+
+        monkeypatch.setattr(f"service.sessions.uploads.{name}", watched)
+
+    watch("decode_image")
+    watch("decode_reduced")
     async with running(create_app(settings, engine=FakeEngine())) as client:
         session_id = await new_session(client, [scene(LARGE)])
         decoded.clear()

@@ -8,7 +8,7 @@ import pytest
 
 from model.runtime import Window
 from service.errors import CorruptImageError, ImageTooLargeError
-from service.imaging import decode_image
+from service.imaging import decode_reduced
 from service.sessions import DecodedImages, PixelGate
 from service.sessions.decoded import FileKey, QueryImage
 from service.sessions.uploads import read_query, read_windows
@@ -57,11 +57,11 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The files that were decoded."""
     seen: list[bytes] = []
 
-    def watched(data: bytes, **options: Any) -> Any:
+    def watched(data: bytes, side: int, **options: Any) -> Any:
         seen.append(data)
-        return decode_image(data, **options)
+        return decode_reduced(data, side, **options)
 
-    monkeypatch.setattr("service.sessions.uploads.decode_image", watched)
+    monkeypatch.setattr("service.sessions.uploads.decode_reduced", watched)
     return seen
 
 

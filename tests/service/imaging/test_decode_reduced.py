@@ -1,0 +1,73 @@
+"""An image that is made small anyway is decoded small, and shows the same."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.contract import resize_image
+from service.demo.samples import queries
+from service.errors import CorruptImageError, ImageTooLargeError
+from service.imaging import decode_image, decode_reduced
+from tests.service.imaging.samples import encode, exif, photo
+
+SIDE = 64
+MANY = 10**7
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "shape"),
+    [
+        (95, 400, (95, 400)),  # one side is too short already
+        (191, 400, (191, 400)),
+        (192, 400, (96, 200)),
+        (500, 703, (125, 176)),
+        (901, 1203, (113, 151)),
+        (2000, 2000, (250, 250)),
+    ],
+)
+def test_a_jpeg_is_decoded_as_small_as_leaves_enough(
+    height: int, width: int, shape: tuple[int, int]
+) -> None:
+    data = encode(Image.fromarray(photo(height, width)), "JPEG")
+    found = decode_reduced(data, SIDE, max_pixels=MANY)
+    assert (found.height, found.width) == (height, width)
+    assert found.pixels.shape == (*shape, 3)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_size_and_pixels_are_those_that_people_see(orientation: int) -> None:
+    data = encode(Image.fromarray(photo(400, 600)), "JPEG", exif=exif(orientation))
+    whole = decode_image(data, max_pixels=MANY)
+    found = decode_reduced(data, SIDE, max_pixels=MANY)
+    assert (found.height, found.width) == whole.shape[:2]
+    assert found.pixels.size < whole.size
+    small, expected = (resize_image(each, SIDE) for each in (found.pixels, whole))
+    assert np.abs(small.astype(float) - expected).mean() < 2
+
+
+@pytest.mark.parametrize("name", [sample.name for sample in queries()])
+def test_real_photographs_look_the_same(name: str) -> None:
+    (sample,) = (each for each in queries() if each.name == name)
+    whole = decode_image(sample.jpeg(), max_pixels=MANY)
+    found = decode_reduced(sample.jpeg(), 96, max_pixels=MANY)
+    assert found.pixels.shape[0] == whole.shape[0] / 4
+    small, expected = (resize_image(each, 96) for each in (found.pixels, whole))
+    assert np.abs(small.astype(float) - expected).mean() < 2
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP", "TIFF"])
+def test_other_files_are_decoded_as_they_are(kind: str) -> None:
+    data = encode(Image.fromarray(photo(400, 600)), kind)
+    found = decode_reduced(data, SIDE, max_pixels=MANY)
+    np.testing.assert_array_equal(found.pixels, decode_image(data, max_pixels=MANY))
+
+
+def test_limits_and_complaints_are_those_of_the_whole() -> None:
+    data = encode(Image.fromarray(photo(400, 600)), "JPEG")
+    with pytest.raises(ImageTooLargeError):
+        decode_reduced(data, SIDE, max_pixels=400 * 600 - 1)
+    with pytest.raises(CorruptImageError):
+        decode_reduced(data[: len(data) // 2], SIDE, max_pixels=MANY)
+    waited: list[int] = []
+    decode_reduced(data, SIDE, max_pixels=MANY, on_size=waited.append)
+    assert waited == [400 * 600]
