@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Literal
 
 from service.settings import SHIPPED_BUNDLES
 from tests.load.wire import HOST, Connection, LostError, request
+from tests.service.processes import unused_port
 from tests.service.tiny_bundle import write_tiny_bundle
 
 BundleName = Literal["tiny", "lite", "base"]
@@ -27,13 +27,6 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 class ServiceProcessError(Exception):
     """The service did not start; says why, with the end of its log."""
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
 
 
 def bundle_path(name: BundleName, folder: Path) -> Path:
@@ -62,7 +55,7 @@ class ServiceProcess:
         launch: Sequence[str] = ("-m", "service"),
         keep_log: bool = True,
     ) -> None:
-        self.port = free_port()
+        self.port = unused_port()
         self._log = folder / f"service-{self.port}.log"
         self._keep_log = keep_log
         self._command = [sys.executable, *launch]

@@ -10,10 +10,11 @@ import pytest
 
 from tests.load.judgement import Expected, Kind
 from tests.load.scenes import Size
-from tests.load.service_process import bundle_path, free_port, serving
+from tests.load.service_process import bundle_path, serving
 from tests.load.tenants import Asked, Lesson, Question, Style, Tenant, prepare
 from tests.load.traffic import Mix, Traffic
 from tests.load.wire import HOST, Body, Connection, LostError, request
+from tests.service.processes import unused_port
 
 ASKING = Mix(registrations=0, timeout_s=10)
 
@@ -64,7 +65,7 @@ async def test_open_loop_does_not_hide_what_waits(one_at_a_time: int) -> None:
 
 
 async def test_a_server_that_is_not_there_loses_requests() -> None:
-    traffic = Traffic(free_port(), [stand_in(Expected(b"", []))], ASKING)
+    traffic = Traffic(unused_port(), [stand_in(Expected(b"", []))], ASKING)
     tally = await traffic.closed_loop(2, 0.2)
     assert tally.count(Kind.LOST) == len(tally.outcomes) > 0
     assert tally.complaints()[0].split(" x ")[1].startswith("segment: lost: ConnectionRefusedError")

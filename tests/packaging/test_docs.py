@@ -14,7 +14,7 @@ import pytest
 from service.settings import Settings
 from tests.packaging import settings_reference
 from tests.packaging.api_reference import OPENAPI, reference
-from tests.packaging.test_readme import README_ADDRESS, _free_port, _wait_until_ready
+from tests.service.processes import serving
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -24,6 +24,8 @@ FOLLOWED = [
     "jobs.md",
     *(f"recipes/{page.name}" for page in sorted((ROOT / "docs/recipes").glob("*.md"))),
 ]
+# What the pages write of the service that `make run` starts.
+ADDRESS = "http://127.0.0.1:8000"
 _FENCED = re.compile(r"^```.*?^```$", re.M | re.S)
 
 
@@ -83,18 +85,11 @@ def test_the_settings_are_up_to_date_and_each_says_what_it_is() -> None:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A service as the pages start it, on a free port."""
-    port = _free_port()
-    jobs = tmp_path_factory.mktemp("jobs")
-    settings = {"FSS_PORT": str(port), "FSS_LOG_LEVEL": "error", "FSS_JOBS_DIR": str(jobs)}
-    command = [sys.executable, "-m", "service"]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings)
-    try:
-        _wait_until_ready(f"http://127.0.0.1:{port}", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    """A service as the pages start it, on a port of its own."""
+    folder = tmp_path_factory.mktemp("service")
+    environment = {"FSS_JOBS_DIR": str(folder / "jobs")}
+    with serving(folder / "log", environment, command=["service"]) as server:
+        yield str(server.client.base_url).rstrip("/")
 
 
 def as_script(page: str, address: str) -> str:
@@ -105,7 +100,7 @@ def as_script(page: str, address: str) -> str:
             lines.append(f"{sys.executable} - <<'PYTHON_BLOCK'\n{block}PYTHON_BLOCK")
         elif "make run" not in block:
             lines.append(block.replace(".venv-serve/bin/python", sys.executable))
-    return "\n".join(lines).replace(README_ADDRESS, address)
+    return "\n".join(lines).replace(ADDRESS, address)
 
 
 @pytest.mark.parametrize("name", FOLLOWED)

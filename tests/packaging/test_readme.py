@@ -1,26 +1,23 @@
 """Every command of the README is run; those that train are checked against their command line."""
 
 import json
-import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
 from model.training import load_config
+from tests.service.processes import serving
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
 README_ADDRESS = "http://127.0.0.1:8000"
-START_TIMEOUT_S = 60
 
 
 def blocks(language: str) -> list[str]:
@@ -67,37 +64,11 @@ def test_demo_succeeds_and_writes_its_pictures(root: Path) -> None:
     assert len(written) >= 6
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{address}/readyz", timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.2)
-    raise AssertionError(f"the service was not ready within {START_TIMEOUT_S} s")
-
-
 @pytest.fixture(scope="module")
-def address(root: Path) -> Iterator[str]:
-    """A service as `make run` starts it, on a free port."""
-    port = _free_port()
-    environment = os.environ | {"FSS_PORT": str(port), "FSS_LOG_LEVEL": "error"}
-    process = subprocess.Popen([sys.executable, "-m", "service"], cwd=root, env=environment)
-    try:
-        _wait_until_ready(f"http://127.0.0.1:{port}", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service as `make run` starts it, on a port of its own."""
+    with serving(tmp_path_factory.mktemp("service") / "log", {}, command=["service"]) as server:
+        yield str(server.client.base_url).rstrip("/")
 
 
 def test_curl_examples_register_and_segment(root: Path, address: str) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from tests.load.service_process import ServiceProcessError, free_port
+from tests.load.service_process import ServiceProcessError
 from tests.load.wire import HOST
+from tests.service.processes import unused_port
 
 _START_TIMEOUT_S = 20.0
 _POLL_S = 0.05
@@ -25,7 +26,7 @@ class RedisProcess:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._port = free_port()
+        self._port = unused_port()
         self.url = f"redis://{HOST}:{self._port}/0"
         # fsync at every write: what was acknowledged is on the disk.
         self._command = ["redis-server", "--port", str(self._port), "--dir", str(folder)]

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.load.service_process import ServiceProcessError, free_port, is_ready
+from tests.load.service_process import ServiceProcessError, is_ready
 from tests.load.wire import HOST, Connection
+from tests.service.processes import unused_port
 
 CONFIGURATION = Path(__file__).resolve().parents[3] / "docs" / "nginx.conf"
 _START_TIMEOUT_S = 20.0
@@ -41,7 +42,7 @@ class NginxProcess:
     """
 
     def __init__(self, folder: Path, replicas: Sequence[int]) -> None:
-        self.port = free_port()
+        self.port = unused_port()
         folder.mkdir()
         written = folder / "nginx.conf"
         written.write_text(configuration(CONFIGURATION.read_text(), self.port, replicas))
