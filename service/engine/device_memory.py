@@ -30,13 +30,14 @@ def device_memory(device: Device) -> DeviceMemory | None:
 
     try:
         pynvml.nvmlInit()
-        name = visible_gpus()[device.number]
+        visible = visible_gpus()  # nothing where the driver does not list its GPUs, as under WSL
+        name = visible[device.number] if device.number < len(visible) else str(device.number)
         if name.isdecimal():
             handle = pynvml.nvmlDeviceGetHandleByIndex(int(name))
         else:
             handle = pynvml.nvmlDeviceGetHandleByUUID(name)
         total = float(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
-    except (pynvml.NVMLError, LookupError) as exc:
+    except pynvml.NVMLError as exc:
         _log.warning(
             "memory of a device not shown", extra={"device": str(device), "reason": str(exc)}
         )
