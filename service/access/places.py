@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from service.errors import TooManyRequestsError
 
 
 class ClientPlaces:
-    """Counts what each client holds; used from the event loop's thread only.
+    """Counts what each client holds.
 
     Args:
         capacity: the most that one client may hold; None: any amount.
@@ -19,6 +20,7 @@ class ClientPlaces:
         self._capacity = capacity
         self._unit = unit
         self._inside: Counter[str] = Counter()
+        self._lock = Lock()  # an answer that is never begun is let go of in any thread
 
     @contextmanager
     def hold(self, client: str, amount: int = 1) -> Iterator[Callable[[int], None]]:
@@ -34,17 +36,23 @@ class ClientPlaces:
 
         def take(more: int) -> None:
             nonlocal held
-            if self._capacity is not None and self._inside[client] + more > self._capacity:
-                raise TooManyRequestsError(
-                    f"more than {self._capacity} {self._unit} of this client are in progress"
-                )
-            self._inside[client] += more
+            with self._lock:
+                if self._capacity is not None and self._inside[client] + more > self._capacity:
+                    raise TooManyRequestsError(
+                        f"more than {self._capacity} {self._unit} of this client are in progress"
+                    )
+                self._inside[client] += more
             held += more
 
         try:
             take(amount)
             yield take
         finally:
-            self._inside[client] -= held
-            if not self._inside[client]:
-                del self._inside[client]  # clients come and go; their number has no bound
+            with self._lock:
+                self._inside[client] -= held
+                if not self._inside[client]:
+                    del self._inside[client]  # clients come and go; their number has no bound
+
+    def __len__(self) -> int:
+        """How much all clients hold together."""
+        return self._inside.total()

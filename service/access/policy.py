@@ -18,12 +18,16 @@ class Access:
     rate_limits: how often one client may ask; None: as often as it likes.
     places: bounds the requests of one client in progress.
     upload_bytes: of its bodies that arrive or are worked on.
+    streams: of events, each of which asks the store of jobs now and again.
+    downloads: of results, each of which takes the room of its file.
     """
 
     keys: KeyFile | None
     rate_limits: RateLimits | None
     places: ClientPlaces
     upload_bytes: ClientPlaces
+    streams: ClientPlaces
+    downloads: ClientPlaces
 
     def identify(self, key: str | None, host: str | None) -> Client:
         """Who asks, by key where there are keys, else by remote address.

@@ -232,7 +232,10 @@ async def client(request: Request, context: Context, key: PresentedKey) -> Async
 LET_IN = Depends(client, scope="function")
 
 
-async def owner(asking: Annotated[Client, LET_IN]) -> str:
+Asking = Annotated[Client, LET_IN]
+
+
+async def owner(asking: Asking) -> str:
     """Whose key the request shows, as sessions know it; empty where there are no keys."""
     return asking.owner
 

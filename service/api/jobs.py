@@ -4,23 +4,27 @@ import asyncio
 import logging
 import sqlite3
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Request, status
 from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from service.api.dependencies import ApiContext, Context, Owner
+from service.access import Client, ClientPlaces
+from service.api.dependencies import ApiContext, Asking, Context, Owner
 from service.api.forms import validate_form
 from service.api.interruption import disconnected, unless
 from service.api.openapi import problems, upload
 from service.errors import JobNotFoundError, JobStorageError
 from service.jobs import JobDesk, JobForm
 from service.schemas import FINISHED, SESSION_HEADER, JobResponse, JobsResponse
+
+Piece = TypeVar("Piece")
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +95,7 @@ async def get_events(
     job_id: str,
     desk: Desk,
     context: Context,
-    owner: Owner,
+    asking: Asking,
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
 ) -> EventSourceResponse:
     """`progress` whenever it has moved on and `end` at last, each with the job as data.
@@ -100,11 +104,11 @@ async def get_events(
 
     An event's id is the number of images finished; with `Last-Event-ID` what is older is left out.
     """
-    await desk.get(job_id, owner)
-    release = desk.streams.take(owner)
+    await desk.get(job_id, asking.owner)
+    place = _place(context.access.streams, asking)
     seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
-    events = _while(release, _events(desk, context, job_id, owner, seen))
-    weakref.finalize(events, release)  # where the client goes before it begins
+    events = _while(place, _events(desk, context, job_id, asking.owner, seen))
+    weakref.finalize(events, place.close)  # where the client goes before it begins
     return EventSourceResponse(events, ping=_PING_S, shutdown_grace_period=_GRACE_S)
 
 
@@ -125,18 +129,17 @@ async def post_resume(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
 @router.get(
     "/{job_id}/results", response_class=StreamingResponse, responses=_ZIP | problems(404, 409, 429)
 )
-async def get_results(request: Request, job_id: str, desk: Desk, owner: Owner) -> StreamingResponse:
+async def get_results(
+    request: Request, job_id: str, desk: Desk, context: Context, asking: Asking
+) -> StreamingResponse:
     """A zip of what is done, in the formats the job was made with."""
-    release = desk.downloads.take(owner)
-    try:
+    with _place(context.access.downloads, asking) as unless_packed:
         with _written():
             async with unless(partial(disconnected, request.receive), ClientDisconnect):
-                results = await desk.results(job_id, owner)
-    except BaseException:
-        release()
-        raise
-    chunks = _chunks(results, release)
-    weakref.finalize(chunks, release)  # where the client goes before it begins
+                results = await desk.results(job_id, asking.owner)
+        place = unless_packed.pop_all()
+    chunks = _while(place, _chunks(results))
+    weakref.finalize(chunks, place.close)  # where the client goes before it begins
     headers = {"Content-Disposition": 'attachment; filename="results.zip"'}
     return StreamingResponse(chunks, media_type="application/zip", headers=headers)
 
@@ -148,15 +151,22 @@ async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
         await desk.delete(job_id, owner)
 
 
-async def _while(
-    release: Callable[[], None], events: AsyncIterator[ServerSentEvent]
-) -> AsyncIterator[ServerSentEvent]:
-    """The events, and the release at their end."""
-    try:
-        async for event in events:
-            yield event
-    finally:
-        release()
+def _place(places: ClientPlaces, asking: Client) -> ExitStack:
+    """One of a client's places, until it is closed.
+
+    Raises:
+        TooManyRequestsError: the client holds as many as it may.
+    """
+    place = ExitStack()
+    place.enter_context(places.hold(asking.name))
+    return place
+
+
+async def _while(place: ExitStack, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
+    """The pieces of an answer, and the end of the place that it holds."""
+    with place:
+        async for piece in pieces:
+            yield piece
 
 
 async def _events(
@@ -178,8 +188,7 @@ async def _events(
         await asyncio.sleep(_POLL_S)
 
 
-def _chunks(file: IO[bytes], release: Callable[[], None]) -> Iterator[bytes]:
-    with file, ExitStack() as stack:
-        stack.callback(release)
-        while chunk := file.read(_CHUNK):
+async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    with file:
+        while chunk := await run_in_threadpool(file.read, _CHUNK):
             yield chunk

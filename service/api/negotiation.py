@@ -8,7 +8,7 @@ from service.errors import NotAcceptableError
 JSON = "application/json"
 PNG = "image/png"
 
-_QUALITY = re.compile(r"(0(\.[0-9]*)?|1(\.0*)?)")
+_QUALITY = re.compile(r"0?\.[0-9]+|0\.?|1(\.0*)?")
 
 
 def prefers_png(accept: Sequence[str]) -> bool:

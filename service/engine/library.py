@@ -74,8 +74,7 @@ class Library:
         for task in retiring.values():
             task.cancel()
         await asyncio.gather(*retiring.values(), return_exceptions=True)
-        for engine in (*self.models.engines, *retiring):
-            await engine.stop()
+        await asyncio.gather(*(engine.stop() for engine in (*self.models.engines, *retiring)))
 
     async def _run(self) -> None:
         await self.models.default.start()
@@ -121,14 +120,14 @@ class Library:
             return
         held: dict[Path, Engine] = {}
         refused = 0
-        stay = {path: engine for path, engine in self._held.items() if path in directories}
-        for directory in directories:
+        # Known ones first: a copy beside one of them is refused, and not the one there was.
+        for directory in sorted(directories, key=lambda path: path not in self._held):
             if self._closing:
                 for engine in set(held.values()) - set(self._held.values()):
                     await engine.stop()
                 return
             try:
-                engine = await self._engine_of(directory, stay | held)
+                engine = await self._engine_of(directory, held)
             except REFUSALS as exc:
                 _log.error("bundle refused", extra={"bundle": directory.name, "reason": str(exc)})
                 refused += 1
@@ -151,7 +150,7 @@ class Library:
 
         Args:
             directory: of a bundle.
-            beside: engines by directory, of which others may not hold the same model.
+            beside: engines of other directories, which may not hold the same model.
 
         Raises:
             InvalidBundleError, MissingTierError, OSError.
@@ -163,8 +162,7 @@ class Library:
         held = self._held.get(directory)
         if held is not None and held.manifest == fresh.manifest and held.failure is None:
             return held
-        others = [engine.manifest for path, engine in beside.items() if path != directory]
-        require_own_revision(fresh.manifest, others)
+        require_own_revision(fresh.manifest, [each.manifest for each in beside.values()])
         self._require_same_weights(fresh.manifest)
         await fresh.start()
         if fresh.failure is not None:

@@ -110,8 +110,9 @@ class OnnxEngine:
     async def stop(self) -> None:
         """Stop taking work, answer what waits with an error, end the workers."""
         pipelines, self._pipelines = self._pipelines, ()
+        # At the same time, since a batch that does not end holds each up.
+        await asyncio.gather(*(asyncio.to_thread(each.worker.stop) for each in pipelines))
         for pipeline in pipelines:
-            await asyncio.to_thread(pipeline.worker.stop)
             pipeline.cache.forget(self)
         self._own_metrics.forget()
 

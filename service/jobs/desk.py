@@ -25,7 +25,6 @@ from service.formats import ExportOptions, LabelledImage, ZipSink, export_datase
 from service.jobs.archives import unpack_images
 from service.jobs.folders import Folders
 from service.jobs.forms import JobForm
-from service.jobs.places import OwnerPlaces
 from service.jobs.room import Room
 from service.jobs.runner import SNAPSHOT, JobRunner
 from service.jobs.store import Job, JobStore
@@ -36,8 +35,6 @@ from service.sessions.resources import to_datetime
 from service.stores import decode_session, encode_session
 
 _MAX_ERRORS = 100
-_MOST_STREAMS = 16
-_MOST_DOWNLOADS = 2
 
 
 class Arrival(NamedTuple):
@@ -84,9 +81,6 @@ class JobDesk:
         self._room = room
         self._max_images = max_images
         self._threads = JobThreads()
-        # Each stream asks the store now and again; each download takes the room of its zip.
-        self.streams = OwnerPlaces(_MOST_STREAMS, "streams of events")
-        self.downloads = OwnerPlaces(_MOST_DOWNLOADS, "downloads of results")
 
     def start(self) -> None:
         """Begin to work."""

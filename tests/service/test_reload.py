@@ -205,6 +205,13 @@ async def test_one_revision_is_not_taken_from_two_directories(
         assert await reloaded(app, client, refused=0) == ["tiny@1", "other@1"]
 
 
+async def test_an_old_revision_that_is_moved_aside_serves_on(app: FastAPI, folder: Path) -> None:
+    async with running(app) as client:
+        shutil.move(folder / "other-1", folder / "kept")
+        write_tiny_bundle(folder / "other-1", name="other", revision="2")
+        assert await reloaded(app, client, refused=0) == ["tiny@1", "other@2", "other@1"]
+
+
 async def test_a_revision_that_was_gone_does_not_come_back_with_other_weights(
     app: FastAPI, folder: Path
 ) -> None:

@@ -46,7 +46,11 @@ def read(data: bytes) -> Source:
         raise CorruptImageError("the JPEG file has too many segments")
     if size is None:
         raise CorruptImageError("the JPEG file has no frame header")
-    kept.append(data[start : _end_of_scans(data, end)])
+    scans = data[start : _end_of_scans(data, end)]
+    # Counted in the bytes: how a decoder goes from segment to segment need not be how we do.
+    if scans.count(b"\xff\xda") > _MAX_SCANS:
+        raise CorruptImageError("the JPEG file has too many scans")
+    kept.append(scans)
     return Source(b"".join(kept), *size, orientation=orientation or 1, lossy=True)
 
 
@@ -66,17 +70,12 @@ def _end_of_scans(data: bytes, position: int) -> int:
 
     What lies behind it, such as the video of a motion photo or another picture, is not looked at.
     """
-    scans = 1
     for _ in range(MAX_CHUNKS):
         found = _MARKER.search(data, position)
         if found is None:
             return len(data)
-        marker = found[1][0]
-        if marker == _END_OF_IMAGE:
+        if found[1][0] == _END_OF_IMAGE:
             return found.end()
-        scans += marker == _START_OF_SCAN
-        if scans > _MAX_SCANS:
-            raise CorruptImageError("the JPEG file has too many scans")
         position = _segment_end(data, found)
     raise CorruptImageError("the JPEG file has too many segments")
 

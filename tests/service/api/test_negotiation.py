@@ -21,6 +21,8 @@ from service.errors import NotAcceptableError
         ("image/png, application/json;q=0.5", True),
         ("application/json;q=0, image/png;q=0.1", True),
         ("text/html, application/xhtml+xml, */*;q=0.8", False),
+        ("text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", False),  # Java's own
+        ("image/png;q=1.000, application/json;q=0.", True),
     ],
 )
 def test_preference(accept: str, png: bool) -> None:

@@ -141,10 +141,11 @@ def test_a_png_whose_pixels_end_early_is_corrupt(interlaced: bool, depth: int) -
     refuse(file(rows[:-1]), CorruptImageError)
 
 
-def test_a_jpeg_of_a_thousand_scans_is_refused() -> None:
+@pytest.mark.parametrize("between", [b"", b"\xff\xe1\x00\x00", b"\xff\x02\xff\xff"])
+def test_a_jpeg_of_a_thousand_scans_is_refused(between: bytes) -> None:
     data = FILES["jpeg-progressive"]
     last_scan = data[data.rindex(b"\xff\xda") : -2]
-    refuse(data[:-2] + last_scan * 1000 + b"\xff\xd9", CorruptImageError)
+    refuse(data[:-2] + between + last_scan * 1000 + b"\xff\xd9", CorruptImageError)
 
 
 def test_what_lies_behind_a_jpeg_is_not_looked_at() -> None:

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from service.app import create_app
 from service.engine import Answers, FakeEngine, ImageU8
 from service.errors import DeadlineExceededError, QueueFullError
 from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room
-from service.jobs.places import OwnerPlaces
 from service.jobs.store import Job, JobStore
 from service.settings import Settings
 from service.telemetry import JobMetrics
@@ -232,8 +231,8 @@ async def test_results_that_take_long_hold_up_no_request(
         return write(desk, job, over)
 
     monkeypatch.setattr(JobDesk, "_write_results", slow)
-    desk = client._transport.app.state.context.jobs  # type: ignore[attr-defined]
-    monkeypatch.setattr(desk, "downloads", OwnerPlaces(40, "downloads"))  # as of twenty owners
+    access = client._transport.app.state.context.access  # type: ignore[attr-defined]
+    monkeypatch.setattr(access.downloads, "_capacity", 40)  # as of twenty clients
     asking = [asyncio.create_task(client.get(f"/jobs/{job_id}/results")) for _ in range(40)]
     async with asyncio.timeout(10):
         # Among them hashes and codecs, which are done in threads too.
@@ -244,33 +243,26 @@ async def test_results_that_take_long_hold_up_no_request(
     assert {(await each).status_code for each in asking} == {200}
 
 
-async def test_streams_of_one_owner_are_bounded_however_they_come(
-    client: httpx.AsyncClient,
+@pytest.mark.parametrize(
+    ("path", "places", "most"), [("events", "streams", 16), ("results", "downloads", 2)]
+)
+async def test_long_answers_of_one_client_are_bounded_until_they_end(
+    client: httpx.AsyncClient, path: str, places: str, most: int
 ) -> None:
     job_id = await made(client)
-    desk = client._transport.app.state.context.jobs  # type: ignore[attr-defined]
     await ended(client, job_id)
-    releases = [desk.streams.take("") for _ in range(16)]  # none of which has begun to read
-    refused = await client.get(f"/jobs/{job_id}/events")
-    assert_problem(refused, 429, "too_many_requests")
-    for release in releases:
-        release()
-        release()
-    assert (await client.get(f"/jobs/{job_id}/events")).status_code == 200
-    assert len(desk.streams) == 0
-
-
-async def test_downloads_of_one_owner_are_bounded_until_they_end(client: httpx.AsyncClient) -> None:
-    path = f"/jobs/{await made(client)}/results"
-    desk = client._transport.app.state.context.jobs  # type: ignore[attr-defined]
-    assert_problem(await client.get(path), 409, "job_state")
-    await ended(client, path.split("/")[2])
-    releases = [desk.downloads.take("") for _ in range(2)]  # nobody reads them
-    assert_problem(await client.get(path), 429, "too_many_requests")
-    for release in releases:
-        release()
-    assert (await client.get(path)).status_code == 200
-    assert len(desk.downloads) == 0
+    app = client._transport.app  # type: ignore[attr-defined]
+    held = getattr(app.state.context.access, places)
+    with ExitStack() as taken:
+        for _ in range(most):  # as by answers that nobody has begun to read
+            taken.enter_context(held.hold("address:127.0.0.1"))
+        refused = await client.get(f"/jobs/{job_id}/{path}")
+        assert_problem(refused, 429, "too_many_requests")
+        elsewhere = httpx.ASGITransport(app, client=("192.0.2.1", 1))
+        async with httpx.AsyncClient(transport=elsewhere, base_url=client.base_url) as other:
+            assert (await other.get(f"/jobs/{job_id}/{path}")).status_code == 200
+    assert (await client.get(f"/jobs/{job_id}/{path}")).status_code == 200
+    assert len(held) == 0
 
 
 class HeldEngine(CountingEngine):
