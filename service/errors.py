@@ -315,7 +315,7 @@ class JobsDisabledError(ServiceError):
 
 
 class JobStorageError(RetryableError):
-    """What jobs are kept in cannot be written: the disk is full, or fails."""
+    """The folder of jobs takes no more: the disk is full or fails, or jobs fill what they may."""
 
     code = "job_storage_failed"
     title = "Jobs cannot be written"

@@ -125,7 +125,7 @@ class ApiContext:
         content_type = request.headers.get("content-type", "")
         body = _counted(with_stall_timeout(request.stream(), self.jobs_stall_s), arrival.take)
         async with unless(self.drain.wait, self.drain.refusal):
-            yield await spool_form(body, content_type, limits, arrival.folder)
+            yield await spool_form(body, content_type, limits, arrival)
 
     def require_jobs(self) -> JobDesk:
         """The desk of jobs.

@@ -4,6 +4,7 @@ Files stay in memory: the body is bounded, and nothing a client sends touches th
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from python_multipart import MultipartParser
@@ -55,8 +56,8 @@ async def read_form(
     return FormFields(collector.texts, collector.files)
 
 
-async def _at_once(write: Callable[[bytes], object], chunk: bytes) -> None:
-    write(chunk)
+async def _at_once(write: Callable[[], object]) -> None:
+    write()
 
 
 async def feed(
@@ -64,9 +65,9 @@ async def feed(
     stream: AsyncIterator[bytes],
     content_type: str,
     max_bytes: int,
-    run: Callable[[Callable[[bytes], object], bytes], Awaitable[None]] = _at_once,
+    run: Callable[[Callable[[], object]], Awaitable[object]] = _at_once,
 ) -> None:
-    """Parse a body into a collector; `run` calls the parser with each chunk.
+    """Parse a body into a collector; `run` makes the calls of the parser.
 
     Raises:
         ServiceError: see `read_form`.
@@ -78,7 +79,7 @@ async def feed(
             received += len(chunk)
             if received > max_bytes:
                 raise BodyTooLargeError(f"the body exceeds {max_bytes} bytes")
-            await run(parser.write, chunk)
+            await run(partial(parser.write, chunk))
     except FormParserError as exc:
         raise MalformedBodyError("the body is not well-formed multipart/form-data") from exc
     if not collector.complete:

@@ -1,7 +1,6 @@
 """Reads a multipart body whose files go to disk as they arrive: it may be larger than memory."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -9,6 +8,7 @@ from typing import IO, NamedTuple
 from service.api.multipart import BodyLimits, Collector, FormFields, feed
 from service.errors import InvalidFieldsError
 from service.formats import safe_path
+from service.jobs import Arrival
 
 _ON_DISK = frozenset({"archive", "images"})
 
@@ -26,31 +26,18 @@ class SpooledForm(NamedTuple):
 
 
 async def spool_form(
-    stream: AsyncIterator[bytes], content_type: str, limits: BodyLimits, folder: Path
+    stream: AsyncIterator[bytes], content_type: str, limits: BodyLimits, arrival: Arrival
 ) -> SpooledForm:
-    """Parse a body as it arrives; images and archive go into `folder`.
+    """Parse a body as it arrives; images and archive go into the folder of the arrival.
 
     Raises:
         ServiceError: see `read_form`.
     """
     with ExitStack() as files:
-        collector = _DiskCollector(limits.max_files, folder, files)
-        await feed(collector, stream, content_type, limits.max_bytes, run=_in_thread)
-    archive = folder / "archive.zip" if collector.files.get("archive") else None
+        collector = _DiskCollector(limits.max_files, arrival.folder, files)
+        await feed(collector, stream, content_type, limits.max_bytes, arrival.write)
+    archive = arrival.folder / "archive.zip" if collector.files.get("archive") else None
     return SpooledForm(FormFields(collector.texts, collector.files), collector.names, archive)
-
-
-async def _in_thread(write: Callable[[bytes], object], piece: bytes) -> None:
-    """Write outside of the event loop, which a slow disk must not stop.
-
-    A write that has begun is waited for: what has been written is removed behind a failed request.
-    """
-    writing = asyncio.ensure_future(asyncio.to_thread(write, piece))
-    try:
-        await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        await asyncio.wait({writing})
-        raise
 
 
 class _DiskCollector(Collector):

@@ -107,6 +107,8 @@ def _names(table: Path) -> dict[int, str]:
             names = {int(row["index"]): row["name"] for row in csv.DictReader(lines)}
     except (KeyError, TypeError, ValueError) as exc:
         raise CommandError(f"{table} must have the columns index,name", USAGE) from exc
+    if None in names.values():
+        raise CommandError(f"{table} has a line without a name", USAGE)
     wanted = {index: name for index, name in names.items() if index not in {0, _IGNORED}}
     return {index: class_name(name) for index, name in wanted.items()}
 

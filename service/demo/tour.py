@@ -25,7 +25,7 @@ def run_tour(url: str, out: Path) -> list[Row]:
         DemoError: samples are missing.
     """
     supported = [_drawn_support(shot, name) for name in CLASSES for shot in supports(name)]
-    answered, rows = [], []
+    answered, rows = list[Picture](), list[Row]()
     with Client(url) as client:
         session = client.session()
         _register_all(session)

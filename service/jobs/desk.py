@@ -5,12 +5,11 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import (
     AsyncExitStack,
     ExitStack,
     asynccontextmanager,
-    suppress,
 )
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,6 @@ from typing import IO, NamedTuple
 from service.errors import (
     InvalidRequestError,
     JobStateError,
-    JobStorageError,
 )
 from service.formats import ExportOptions, LabelledImage, ZipSink, export_dataset
 from service.jobs.archives import unpack_images
@@ -28,7 +26,7 @@ from service.jobs.forms import JobForm
 from service.jobs.room import Room
 from service.jobs.runner import SNAPSHOT, JobRunner
 from service.jobs.store import Job, JobStore
-from service.jobs.threads import JobThreads
+from service.jobs.threads import JobThreads, finished
 from service.schemas import FINISHED, FailedImage, ImageResult, JobResponse
 from service.sessions import Resources, require_classes
 from service.sessions.resources import to_datetime
@@ -44,12 +42,14 @@ class Arrival(NamedTuple):
     folder: for the files.
     take: takes room for bytes, before they are written.
     require: fails where bytes would find no room.
+    write: does so with a piece of a file, in a thread.
     """
 
     owner: str
     folder: Path
     take: Callable[[int], None]
     require: Callable[[int], None]
+    write: Callable[[Callable[[], object]], Awaitable[object]]
 
 
 class JobDesk:
@@ -114,7 +114,8 @@ class JobDesk:
             folder = self.store.folder(secrets.token_hex(24))
             await self._threads.ask(partial(folder.mkdir, parents=True, mode=0o700))
             try:
-                yield Arrival(owner, folder, take, partial(self._room.require, owner))
+                require = partial(self._room.require, owner)
+                yield Arrival(owner, folder, take, require, self._threads.write)
             except BaseException:
                 await asyncio.to_thread(partial(shutil.rmtree, folder, ignore_errors=True))
                 raise
@@ -144,11 +145,10 @@ class JobDesk:
         The thread goes on to its end although the files are removed: its job would have none.
         """
         try:
-            return await asyncio.shield(making)
+            return await finished(making)
         except asyncio.CancelledError:
-            with suppress(Exception):
-                job = await making
-                await asyncio.to_thread(self.store.delete, job.job_id)
+            if not making.exception():
+                await asyncio.to_thread(self.store.delete, making.result().job_id)
             raise
 
     def _add(
@@ -243,8 +243,7 @@ class JobDesk:
         Whoever stops waiting for it stops the packing, too.
 
         Raises:
-            JobNotFoundError, JobStateError: it has not ended.
-            JobStorageError: results are missing.
+            JobNotFoundError, JobStateError: it has not ended, or results are missing.
         """
         job = await self._threads.ask(partial(self.store.get, job_id, owner))
         if job.state not in FINISHED:
@@ -254,7 +253,7 @@ class JobDesk:
             return await self._threads.pack(partial(self._write_results, job, over))
         except FileNotFoundError as exc:
             await self._threads.ask(partial(self.store.get, job_id, owner))  # or deleted meanwhile
-            raise JobStorageError("results of the job are missing") from exc
+            raise JobStateError("results of the job are missing") from exc
         finally:
             over.set()
 

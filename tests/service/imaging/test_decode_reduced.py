@@ -45,6 +45,16 @@ def test_size_and_pixels_are_those_that_people_see(orientation: int) -> None:
     assert np.abs(small.astype(float) - expected).mean() < 2
 
 
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_other_colours_are_reduced_alike(mode: str) -> None:
+    data = encode(Image.fromarray(photo(400, 600)).convert(mode), "JPEG")
+    found = decode_reduced(data, SIDE, max_pixels=MANY)
+    assert found.pixels.shape == (100, 150, 3)
+    whole = decode_image(data, max_pixels=MANY)
+    small, expected = (resize_image(each, SIDE) for each in (found.pixels, whole))
+    assert np.abs(small.astype(float) - expected).mean() < 2
+
+
 @pytest.mark.parametrize("name", [sample.name for sample in queries()])
 def test_real_photographs_look_the_same(name: str) -> None:
     (sample,) = (each for each in queries() if each.name == name)

@@ -83,9 +83,7 @@ async def test_results_that_find_no_room_are_the_operators_concern(
 async def test_missing_results_are_no_missing_job(jobs: httpx.AsyncClient, tmp_path: Path) -> None:
     job = await ended(jobs, (await _make(jobs)).json()["job_id"])
     next((tmp_path / "jobs/files").glob("*/1.json")).unlink()
-    problem = assert_problem(
-        await jobs.get(f"/jobs/{job['job_id']}/results"), 503, "job_storage_failed"
-    )
+    problem = assert_problem(await jobs.get(f"/jobs/{job['job_id']}/results"), 409, "job_state")
     assert problem["detail"] == "results of the job are missing"
 
 
