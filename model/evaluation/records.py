@@ -11,8 +11,9 @@ from model.evaluation.absence import USUAL_ABSENT, AbsenceReport
 from model.evaluation.episodes import EpisodeReport
 from model.evaluation.generalised import GeneralisedReport
 
-# Training, validation and test lists have the same classes; splits of FSS-1000 have not.
-_SHARED_CLASSES = ("pascal_", "coco_")
+# Lists of one family have the same classes, and some the same images, whether read as VOC or in our
+# own format; splits of FSS-1000 have neither in common.
+_FAMILIES = {"pascal_": "pascal", "pascal5i_": "pascal", "voc_": "pascal", "coco_": "coco"}
 
 Report = Annotated[EpisodeReport | AbsenceReport | GeneralisedReport, Field(discriminator="kind")]
 
@@ -59,10 +60,10 @@ class Subject(_Record):
 
 
 def _family(name: str) -> str:
-    """The set that a name such as `magnetic_tile[0/2]` is of; lists of one share their classes."""
+    """The set that a name such as `magnetic_tile[0/2]` is of, or the family of such sets."""
     name = name.partition("[")[0]
-    shared = next((each for each in _SHARED_CLASSES if name.startswith(each)), None)
-    return shared or name
+    families = (family for prefix, family in _FAMILIES.items() if name.startswith(prefix))
+    return next(families, name)
 
 
 class Protocol(_Record):

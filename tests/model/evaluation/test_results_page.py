@@ -188,6 +188,8 @@ def test_another_json_file_is_refused_by_name(tmp_path: Path) -> None:
         ("msrc", ("grass",), None, True),
         ("blood_cells", ("nucleus",), None, False),
         ("pascal_val", ("bus",), None, True),  # another list of the same classes
+        ("pascal5i_val", ("bus",), None, True),
+        ("voc_train", ("bus",), None, True),  # the very same images in another format
         ("coco_val2014", ("bus",), None, False),
         ("fss1000_test", ("abacus",), None, False),  # other classes than those of training
     ],
