@@ -84,14 +84,16 @@ def set_table(entries: Sequence[Entry]) -> str:
 def class_tables(entries: Sequence[Entry]) -> list[str]:
     """IoU of each class, a row for each network and number of shots, ten classes at most a table.
 
-    Lists of the same classes, those of one fold, share tables, in the order of the folds.
+    Lists of one fold of a set share tables, in the order of the folds. A short list may lack a
+    class that another has.
     """
-    groups: dict[tuple[str, ...], list[Entry]] = {}
+    groups: dict[tuple[str, int | None], list[Entry]] = {}
     for entry in sorted(entries, key=lambda e: -1 if e.result.fold is None else e.result.fold):
-        groups.setdefault(tuple(entry.result.report.class_iou), []).append(entry)
+        groups.setdefault((entry.data, entry.result.fold), []).append(entry)
     return [
         _class_table(found, classes[first : first + _CLASSES_A_TABLE])
-        for classes, found in groups.items()
+        for found in groups.values()
+        for classes in [list(dict.fromkeys(c for e in found for c in e.result.report.class_iou))]
         for first in range(0, len(classes), _CLASSES_A_TABLE)
     ]
 
@@ -101,9 +103,8 @@ def _class_table(entries: Sequence[Entry], classes: Sequence[str]) -> str:
     for network, same in by_network(entries).items():
         for shots in sorted({entry.result.report.shots for entry in same}):
             lists = [e.result.report.class_iou for e in same if e.result.report.shots == shots]
-            rows.append(
-                [network, str(shots), *(spread([ious[name] for ious in lists]) for name in classes)]
-            )
+            cells = [_optional([ious.get(name) for ious in lists]) for name in classes]
+            rows.append([network, str(shots), *cells])
     return markdown_table(["network", "shots", *classes], rows)
 
 

@@ -101,6 +101,18 @@ def test_classes_have_a_table_for_each_fold_and_every_ten() -> None:
     assert [row[1:] for row in tables[2][2:]] == [["1", "10.0", "11.0"]]
 
 
+def test_lists_that_lack_a_class_share_the_table_of_their_fold() -> None:
+    def report(seed: int, **ious: float) -> EpisodeReport:
+        return EpisodeReport(9, 1, seed, 50.0, 70.0, ious)
+
+    lists = [report(0, bird=40.0, boat=60.0), report(1, bottle=30.0, bird=42.0)]
+    page = results_page({"a.json": _record(*((0, each) for each in lists))}, "c")
+    (table,) = re.findall(r"(?s)### Classes\n\n(.*?)\n\n## ", page)
+    header, _, row = (_row(line) for line in table.splitlines())
+    assert header[2:] == ["bird", "boat", "bottle"]
+    assert row[1:] == ["1", "41.0 ± 1.4", "60.0", "30.0"]
+
+
 def test_five_shot_has_a_table_of_its_own() -> None:
     page = results_page({"a.json": _record((0, _episodes(40, shots=5)))}, "c")
     assert "### 5-shot" in page
