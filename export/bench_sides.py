@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from export.bundle import ExportOptions, export_bundle
-from model.build import NetworkConfig, build_network, load_network, network_state
+from model.build import NetworkConfig, load_network, random_network, write_checkpoint
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.contract import SupportPrototype, SupportSet
 from model.nets import SDAANet
@@ -97,10 +97,9 @@ def random_bundle(config: NetworkConfig) -> Iterator[tuple[Path, Path]]:
     Raises:
         export.parity.ParityError: the bundle does not pass its own gate.
     """
-    torch.manual_seed(_SEED)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint, bundle = Path(folder, "random.pt"), Path(folder, "bundle")
-        torch.save(network_state(build_network(config), config), checkpoint)
+        write_checkpoint(checkpoint, random_network(config, seed=_SEED)[1])
         export_bundle(
             ExportOptions(
                 checkpoint=checkpoint,

@@ -12,6 +12,7 @@ from model.build.checkpoint import (
 )
 from model.build.presets import PRESETS, NetworkConfig, build_network
 from model.build.pretrained import PretrainedWeightsError, load_pretrained
+from model.build.random_weights import random_network
 from model.build.start import load_start, restore_network
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "load_start",
     "network_state",
     "presence_threshold",
+    "random_network",
     "read_checkpoint",
     "restore_network",
     "write_calibrated",

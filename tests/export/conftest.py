@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-import torch
 
 from export.bundle import ExportOptions, export_bundle
-from model.build import PRESETS, build_network, network_state
+from model.build import PRESETS, random_network, write_checkpoint
 from model.contract import Manifest
 from model.data.folds import excluded_names, fold_classes
 from model.nets import SDAANet
@@ -27,9 +26,8 @@ class Exported(NamedTuple):
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     """Lite at 97 pixels, with a training record that leaves out fold 0."""
     folder = tmp_path_factory.mktemp("export")
-    torch.manual_seed(0)
     config = PRESETS["lite"]().at_side(97)
-    network = build_network(config).eval()
+    network, state = random_network(config, seed=0)
     training = {"seed": 3, "stages": [{"steps": 4, "batch": 2}, {"steps": 4, "batch": 8}]}
     point = {"step": 2.0, "main": 0.5, "auxiliary": 0.4, "support": 0.3, "distillation": 0.1}
     progress = {
@@ -41,7 +39,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         "curve": [point],
         "training": json.dumps(training),
     }
-    torch.save({**network_state(network, config), "progress": progress}, folder / "checkpoint.pt")
+    write_checkpoint(folder / "checkpoint.pt", state | {"progress": progress})
     manifest = export_bundle(
         ExportOptions(
             checkpoint=folder / "checkpoint.pt",

@@ -1,13 +1,19 @@
 """The benchmark measures one function on both of its sides."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from export.bench import CASES, TOLERANCE, Row, as_table, bench_preset, report_disagreement
-from export.bench_sides import OBJECT_SHARE, make_episode
+from export import bench
+from export.bench import CASES, TOLERANCE, Row, as_table, bench_preset, main
+from export.bench_sides import OBJECT_SHARE, EagerSide, EngineSide, make_episode
 from model.build import PRESETS
+from model.runtime import BundleRuntime
+
+if TYPE_CHECKING:
+    from tests.export.conftest import Exported
 
 SIDE = 97
 
@@ -37,13 +43,28 @@ def test_both_sides_agree_on_every_case() -> None:
         assert row.ratio == pytest.approx(row.eager_ms / row.engine_ms)
 
 
+def test_sides_that_see_other_supports_would_part(exported: "Exported") -> None:
+    episode = make_episode(classes=1, shots=2, side=SIDE)
+    turned = episode._replace(supports=np.ascontiguousarray(episode.supports[:, :, ::-1]))
+    engine = EngineSide(BundleRuntime(exported.bundle, intra_op_threads=1))
+    expected = EagerSide(exported.network).segment(episode)
+    found, of_others = (
+        engine.segment(each.query, engine.register(each)) for each in (episode, turned)
+    )
+    assert np.abs(found - expected).max() < TOLERANCE
+    assert np.abs(of_others - expected).max() > 100 * TOLERANCE
+
+
 @pytest.mark.parametrize("difference", [TOLERANCE, float("nan")])
 def test_sides_that_part_fail_the_command(
-    difference: float, capsys: pytest.CaptureFixture[str]
+    difference: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert report_disagreement([ROW]) == 0
-    assert report_disagreement([ROW, replace(ROW, max_difference=difference)]) == 1
-    assert "lite 1-shot" in capsys.readouterr().err
+    rows = [ROW]
+    monkeypatch.setattr(bench, "bench_preset", lambda *_, **__: rows)
+    assert main(["--presets", "lite"]) == 0
+    rows.append(replace(ROW, max_difference=difference))
+    assert main(["--presets", "lite"]) == 1
+    assert "lite 1-shot: logits differ" in capsys.readouterr().err
 
 
 def test_the_table_shows_each_rows_ratio_and_its_bounds() -> None:

@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from export.bundle import MIOU_TOLERANCE, ExportOptions, export_bundle
 from export.graphs import example_inputs, wrap
 from export.parity import TOLERANCE, ParityError, compare
-from model.build import PRESETS, CheckpointError, build_network, network_state
+from model.build import (
+    PRESETS,
+    CheckpointError,
+    build_network,
+    network_state,
+    random_network,
+    write_checkpoint,
+)
 from model.contract import (
     GRAPHS,
     PROTOTYPE,
@@ -24,6 +32,9 @@ from model.contract import (
     file_sha256,
     load_manifest,
 )
+from model.evaluation import Segmenter
+from model.evaluation.marked import Marked
+from model.nets import SDAANet
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 
@@ -31,6 +42,10 @@ if TYPE_CHECKING:
     from tests.export.conftest import Exported
 
 ROOT = Path(__file__).parents[2]
+# Of logits that are about ten; shots are stored in half precision on the bundle's side.
+LOGITS_TOLERANCE, PRESENCE_TOLERANCE = 1e-2, 1e-3
+
+Image = NDArray[np.uint8]
 
 
 def test_parity_covers_every_output(exported: "Exported") -> None:
@@ -88,7 +103,7 @@ def test_an_altered_graph_is_refused(exported: "Exported", tmp_path: Path) -> No
 
 def test_the_runtime_equals_the_network_at_any_size(exported: "Exported") -> None:
     network, runtime = exported.network, BundleRuntime(exported.bundle, intra_op_threads=1)
-    rng = np.random.default_rng(0)
+    rng, tolerance = np.random.default_rng(0), 1e-3
     for images, classes in ((1, ((1,),)), (3, ((2, 5), (1,), (3, 3, 1)))):
         side = runtime.manifest.input_side
         pixels = rng.integers(0, 256, (images, side, side, 3), dtype=np.uint8)
@@ -114,31 +129,24 @@ def test_the_runtime_equals_the_network_at_any_size(exported: "Exported") -> Non
                 query, high, torch.from_numpy(index), *map(torch.from_numpy, collate_classes(asked))
             )
         for found, wanted in zip((*answers, cells), eager, strict=True):
-            np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4)
+            np.testing.assert_allclose(found, wanted.numpy(), atol=tolerance)
+        inverted = runtime.prototypes(runtime.encode(255 - pixels, masks), masks)
+        others = [each._replace(shots=tuple(inverted[:1])) for each in asked]
+        of_others = runtime.head(runtime.encode(pixels), index, others).logits
+        assert np.abs(of_others - answers.logits).max(axis=(1, 2)).min() > 100 * tolerance
 
 
 def test_eager_and_bundle_segmenters_agree(exported: "Exported") -> None:
-    rng = np.random.default_rng(1)
-    support, query = rng.integers(0, 256, (2, 80, 120, 3), dtype=np.uint8)
-    mask = np.zeros((80, 120), np.bool_)
-    mask[20:60, 30:90] = True
-    answers = []
-    for segmenter in (
-        EagerSegmenter(exported.network),
-        BundleSegmenter(BundleRuntime(exported.bundle, intra_op_threads=1)),
-    ):
-        shot = segmenter.add_support("support", support, mask)
-        answers.append(segmenter.mark("query", query, [shot]))
-    # Tokens are stored in half precision on the bundle's side.
-    np.testing.assert_allclose(answers[0].logits, answers[1].logits, atol=2e-3)
-    assert answers[0].presence == pytest.approx(answers[1].presence, abs=1e-3)
+    network, runtime = exported.network, BundleRuntime(exported.bundle, intra_op_threads=1)
+    images = np.random.default_rng(1).integers(0, 256, (5, 80, 120, 3), dtype=np.uint8)
+    _require_one_function(network, runtime, images[0], images[1:2], others=images[2:3])
+    _require_one_function(network, runtime, images[0], images[1:3], others=images[3:])
 
 
 def test_a_bundle_in_the_reference_arithmetic_answers_as_its_network(tmp_path: Path) -> None:
-    torch.manual_seed(0)
     config = replace(PRESETS["lite"]().at_side(65), arithmetic="reference", channels=16)
-    network = build_network(config).eval()
-    torch.save(network_state(network, config), tmp_path / "imported.pt")
+    network, state = random_network(config, seed=0)
+    write_checkpoint(tmp_path / "imported.pt", state)
     manifest = export_bundle(
         ExportOptions(
             checkpoint=tmp_path / "imported.pt",
@@ -149,20 +157,42 @@ def test_a_bundle_in_the_reference_arithmetic_answers_as_its_network(tmp_path: P
         )
     )
     assert manifest.gates == "product"
-    rng = np.random.default_rng(2)
-    images = rng.integers(0, 256, (4, 80, 120, 3), dtype=np.uint8)
-    mask = np.zeros((80, 120), np.bool_)
+    runtime = BundleRuntime(tmp_path / "b", intra_op_threads=1)
+    images = np.random.default_rng(2).integers(0, 256, (7, 80, 120, 3), dtype=np.uint8)
+    query, supports = images[0], images[1:4]
+    answer = _require_one_function(network, runtime, query, supports, others=images[4:])
+    assert answer.logits.shape == (65, 65)
+    runtime.manifest = manifest.model_copy(update={"gates": "mean"})
+    wrongly_fused = _ask(BundleSegmenter(runtime), query, supports)
+    assert _apart(wrongly_fused, answer) > 100 * LOGITS_TOLERANCE
+
+
+def _require_one_function(
+    network: SDAANet, runtime: BundleRuntime, query: Image, supports: Image, *, others: Image
+) -> Marked:
+    """Both sides answer alike, while other supports would be answered altogether otherwise."""
+    eager, served = (
+        _ask(segmenter, query, supports)
+        for segmenter in (EagerSegmenter(network), BundleSegmenter(runtime))
+    )
+    assert _apart(eager, served) < LOGITS_TOLERANCE
+    assert served.presence == pytest.approx(eager.presence, abs=PRESENCE_TOLERANCE)
+    assert 0.05 < eager.presence < 0.95
+    of_others = _ask(EagerSegmenter(network), query, others)
+    assert _apart(of_others, eager) > 100 * LOGITS_TOLERANCE
+    return eager
+
+
+def _ask(segmenter: Segmenter, query: Image, supports: Image) -> Marked:
+    """The answer for supports (K, H, W, 3), each with the same rectangle marked."""
+    mask = np.zeros(query.shape[:2], np.bool_)
     mask[20:60, 30:90] = True
-    answers = []
-    for segmenter in (
-        EagerSegmenter(network),
-        BundleSegmenter(BundleRuntime(tmp_path / "b", intra_op_threads=1)),
-    ):
-        shots = [segmenter.add_support(i, image, mask) for i, image in enumerate(images[1:])]
-        answers.append(segmenter.mark("query", images[0], shots))
-    assert answers[0].logits.shape == (65, 65)
-    np.testing.assert_allclose(answers[0].logits, answers[1].logits, atol=2e-3)
-    assert answers[0].presence == pytest.approx(answers[1].presence, abs=1e-3)
+    shots = [segmenter.add_support(i, image, mask) for i, image in enumerate(supports)]
+    return segmenter.mark("query", query, shots)
+
+
+def _apart(one: Marked, other: Marked) -> float:
+    return float(np.abs(one.logits - other.logits).max())
 
 
 def test_graphs_hold_no_source_path_of_the_exporting_machine(exported: "Exported") -> None:
