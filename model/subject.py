@@ -1,8 +1,12 @@
 """Opens what an evaluation is about, a bundle or a checkpoint, with its record."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from pydantic import ValidationError
 
 from model.build import load_network, presence_threshold, read_checkpoint
 from model.contract import Precision, file_sha256
@@ -13,6 +17,16 @@ from model.nets import SDAANet
 from model.recent import KEPT_BYTES
 from model.runtime import Adapt, BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
+from model.training import TrainConfig
+
+# The fold, the seed, the length of the schedule, and what changes no result.
+_NOT_RECIPE = {
+    "unseen": {"fold"},
+    "seed": True,
+    "loading": True,
+    "checkpoint_steps": True,
+    "stages": {"__all__": {"steps", "epochs"}},
+}
 
 
 class SubjectError(ValueError):
@@ -73,6 +87,9 @@ def open_bundle(
         precision=precision,
         trained_on=training.data if training else (),
         excluded_classes=training.excluded_classes if training else (),
+        episodes=training.episodes if training else None,
+        minutes=training.minutes if training else None,
+        recipe=_recipe(training.config) if training else None,
     )
     return Opened(
         (BundleSegmenter(runtime, adapt=adapt, threshold=threshold),),
@@ -112,8 +129,25 @@ def open_checkpoint(
         sha256={"checkpoint": file_sha256(path)},
         trained_on=tuple(progress.get("data", ())),
         excluded_classes=tuple(progress.get("excluded", ())),
+        episodes=progress.get("episodes"),
+        minutes=progress.get("minutes"),
+        recipe=_recipe(json.loads(progress.get("training", "null"))),
     )
     return Opened(tuple(members), subject, DEFAULT_THRESHOLD, presence_threshold(path))
+
+
+def _recipe(training: object) -> str | None:
+    """A digest of a recipe without its fold, seed and length; none of what this release reads not.
+
+    It is that of a bundle too, whose recipe may be of an earlier release: what was not known then
+    has its default.
+    """
+    try:
+        config = TrainConfig.model_validate(training)
+    except ValidationError:
+        return None
+    values = config.model_dump(mode="json", exclude=_NOT_RECIPE)
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _moved(network: SDAANet, device: str) -> SDAANet:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from model.evaluation.entries import Entry, entries_of
 from model.evaluation.published import published_rows
-from model.evaluation.records import Evaluation, RecordError
+from model.evaluation.records import Evaluation, RecordError, Subject
 from model.evaluation.tables import (
     absence_table,
     class_tables,
@@ -20,7 +20,9 @@ Written by `{command}` from recorded evaluations; do not edit.
 IoU in percent. A figure with ± is the mean and the sample standard deviation over the seeds of the
 episode lists. Lists have 1,000 episodes and pixels of label 255 count on neither side, unless the
 row says otherwise. FB-IoU is the mean over the folds that are there. Numbers in brackets point to
-the command that made a row. A star marks tested classes that training did not leave out by name."""
+the command that made a row. A star marks tested classes that training did not leave out by name.
+A double dagger marks a mean over folds whose networks were not trained alike, as far as that is
+recorded: their recipes differ, or the numbers of their episodes by more than a tenth."""
 
 _ABSENCE = """A share of the queries lacks the class and holds another one. AUROC judges the
 presence score; the gate empties an answer whose score is below the threshold, which was chosen on
@@ -123,6 +125,15 @@ def _source(number: int, evaluation: Evaluation) -> str:
         "",
         f"{indent}{subject.kind.capitalize()} {subject.name} ({subject.preset}; SHA-256 {hashes}), "
         f"on {protocol.data} ({protocol.images} images).",
-        f"{indent}Trained on: {trained}. Classes left out of all of them: {excluded}.",
+        f"{indent}Trained on: {trained}.{_length(subject)} Classes left out of all of them: "
+        f"{excluded}.",
     ]
     return "\n".join(lines)
+
+
+def _length(subject: Subject) -> str:
+    """How long a network was trained, in a sentence; nothing where that is not recorded."""
+    if subject.episodes is None:
+        return ""
+    minutes = "" if subject.minutes is None else f", {subject.minutes:.0f} minutes"
+    return f" Trained for {subject.episodes:,} episodes{minutes}."

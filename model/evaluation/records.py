@@ -15,6 +15,8 @@ from model.evaluation.generalised import GeneralisedReport
 # own format; splits of FSS-1000 have neither in common.
 _FAMILIES = {"pascal_": "pascal", "pascal5i_": "pascal", "voc_": "pascal", "coco_": "coco"}
 
+_SAME_LENGTH = 0.1  # of the episodes of training
+
 Report = Annotated[EpisodeReport | AbsenceReport | GeneralisedReport, Field(discriminator="kind")]
 
 
@@ -33,6 +35,9 @@ class Subject(_Record):
     precision: the tier.
     trained_on: the sets, each with its number of images; empty when that is not recorded.
     excluded_classes: names left out of every one of them.
+    episodes, minutes: how long it was trained; none where that is not recorded.
+    recipe: the same for networks of one recipe, whichever fold was left out, whatever the seed, and
+        however long they were trained; none where that is not recorded.
     """
 
     kind: Literal["bundle", "checkpoint"]
@@ -43,6 +48,21 @@ class Subject(_Record):
     trained_on: tuple[str, ...]
     excluded_classes: tuple[str, ...]
     precision: Precision = "fp32"
+    episodes: int | None = None
+    minutes: float | None = None
+    recipe: str | None = None
+
+    def trained_as(self, other: "Subject") -> bool:
+        """Whether both were trained alike, as far as that is recorded.
+
+        Lengths may differ by a tenth, as the folds of one recipe have more or fewer images.
+        """
+        if None not in (self.recipe, other.recipe) and self.recipe != other.recipe:
+            return False
+        if self.episodes is None or other.episodes is None:
+            return True
+        shorter, longer = sorted((self.episodes, other.episodes))
+        return longer <= (1 + _SAME_LENGTH) * shorter
 
     def has_seen(self, data: str, classes: tuple[str, ...], *, fold: int | None) -> bool:
         """Whether training may have seen these classes: it did not leave them out by name.

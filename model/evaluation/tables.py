@@ -1,6 +1,7 @@
 """Recorded evaluations as Markdown tables, the same on the terminal and on the results page."""
 
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 from statistics import fmean, stdev
 
 from model.evaluation.absence import AbsenceReport
@@ -10,6 +11,7 @@ from model.evaluation.generalised import GeneralisedReport
 
 FOLDS = (0, 1, 2, 3)
 NONE = "-"
+UNLIKE = "‡"  # a mean over networks that were not trained alike
 _CLASSES_A_TABLE = 10
 
 
@@ -58,8 +60,14 @@ def _fold_row(network: str, entries: Sequence[Entry]) -> list[str]:
     seeds = sorted(set(lists[0]).intersection(*lists))  # a mean needs the seed in every fold
     means = [fmean(reports[seed].mean_iou for reports in lists) for seed in seeds]
     fb_means = [fmean(reports[seed].fb_iou for reports in lists) for seed in seeds]
-    mean = spread(means) if seeds and len(lists) == len(FOLDS) else NONE
-    return [network, *cells, mean, spread(fb_means) if seeds else NONE]
+    mark = "" if _trained_alike(entries) else UNLIKE
+    mean = spread(means) + mark if seeds and len(lists) == len(FOLDS) else NONE
+    return [network, *cells, mean, spread(fb_means) + mark if seeds else NONE]
+
+
+def _trained_alike(entries: Sequence[Entry]) -> bool:
+    subjects = [entry.evaluation.subject for entry in entries]
+    return all(one.trained_as(other) for one, other in combinations(subjects, 2))
 
 
 def set_table(entries: Sequence[Entry]) -> str:

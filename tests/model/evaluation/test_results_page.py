@@ -89,6 +89,45 @@ def test_a_mean_over_folds_needs_all_four() -> None:
     assert _cells(page, "tiny")[1:] == ["40.0", "50.0", "-", "-", "-", "70.0"]
 
 
+@pytest.mark.parametrize(
+    ("of_two", "of_others", "mark"),
+    [
+        ({}, {}, ""),  # nothing is recorded
+        ({}, {"episodes": 25_600, "recipe": "ab"}, ""),
+        ({"episodes": 24_000, "recipe": "ab"}, {"episodes": 25_600, "recipe": "ab"}, ""),
+        ({"episodes": 12_800, "recipe": "ab"}, {"episodes": 25_600, "recipe": "ab"}, "‡"),
+        ({"episodes": 25_600, "recipe": "cd"}, {"episodes": 25_600, "recipe": "ab"}, "‡"),
+    ],
+)
+def test_a_mean_over_folds_that_were_not_trained_alike_is_marked(
+    of_two: dict[str, object], of_others: dict[str, object], mark: str
+) -> None:
+    def trained(folds: tuple[int, int], how: dict[str, object]) -> Evaluation:
+        record = _record(*((fold, _episodes(40)) for fold in folds))
+        return record.model_copy(update={"subject": SUBJECT.model_copy(update=how)})
+
+    page = results_page({"a": trained((0, 1), of_two), "b": trained((2, 3), of_others)}, "c")
+    assert _cells(page, "tiny")[5:] == [f"40.0{mark}", f"70.0{mark}"]
+    assert "A double dagger marks a mean" in page
+
+
+def test_how_long_a_network_was_trained_is_told_where_it_is_recorded() -> None:
+    record = _record((0, _episodes(40)))
+    assert "Trained for" not in results_page({"a": record}, "c")
+    known = SUBJECT.model_copy(update={"episodes": 25_600, "minutes": 71.6})
+    page = results_page({"a": record.model_copy(update={"subject": known})}, "c")
+    assert "msrc: 458 images. Trained for 25,600 episodes, 72 minutes. Classes left out" in page
+
+
+def test_records_of_before_are_read(tmp_path: Path) -> None:
+    record = _record((0, _episodes(40)))
+    values = json.loads(record.model_dump_json())
+    for field in ("episodes", "minutes", "recipe"):
+        del values["subject"][field]
+    (tmp_path / "a.json").write_text(json.dumps(values))
+    assert read_evaluations(tmp_path) == {"a.json": record}
+
+
 def test_classes_have_a_table_for_each_fold_and_every_ten() -> None:
     many = {f"class {number:02}": float(number) for number in range(12)}
     first = _record((0, _episodes(40)), (0, _episodes(42, seed=1)), (0, _episodes(50, shots=5)))
