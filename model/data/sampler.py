@@ -82,7 +82,7 @@ class EpisodeSampler:
         same_image: float,
         class_power: float,
     ) -> None:
-        self._set_index = set_index
+        self._set_index, self._views = set_index, counts.shape[1]
         self._shots, self._seed = shots, seed
         self._absent, self._same_image = absent, same_image
         # (N, 256) whether any view has a pixel of a class.
@@ -142,11 +142,18 @@ class EpisodeSampler:
     def _without(
         self, class_index: int, number: int, rows: NDArray[np.int64], rng: np.random.Generator
     ) -> NDArray[np.int64]:
-        """An image of the same set in which no view shows the class; any query if there is none."""
+        """A view of an image of the same set in none of whose views the class is shown.
+
+        Any query if there is no such image. Were it always the plain view, plainness would give
+        away that the class is absent.
+        """
         members = np.nonzero((self._set_index == number) & ~self._shown[:, class_index])[0]
         if not len(members):
             return np.asarray(rows[rng.integers(len(rows))])
-        return np.asarray([members[rng.integers(len(members))], 0])
+        member = members[rng.integers(len(members))]
+        # Without cached views there is nothing to draw, and nothing may be: runs are resumed.
+        view = rng.integers(self._views) if self._views > 1 else 0
+        return np.asarray([member, view])
 
     def batch(self, number: int, size: int) -> EpisodeBatch:
         """Batch `number`: `size` episodes, each image flipped at random."""

@@ -116,6 +116,32 @@ def test_the_query_sometimes_lacks_the_class() -> None:
     assert 0.2 < without.mean() < 0.6
 
 
+def test_a_query_without_the_class_is_any_view_of_its_image() -> None:
+    picks = [_sampler(absent=1.0).pick(np.random.default_rng(number)) for number in range(100)]
+    assert all(pick.query[0] // 4 + 1 != pick.class_index for pick in picks)
+    assert 0.35 < np.mean([pick.query[1] for pick in picks]) < 0.65
+
+
+def test_batches_of_plain_images_are_those_of_earlier_releases() -> None:
+    sampler = EpisodeSampler(
+        _cache().counts()[:, :1],
+        np.zeros(ROWS, np.int64),
+        [SetConfig(name="only", weight=1.0)],
+        shots=1,
+        seed=0,
+        absent=0.5,
+        same_image=0.1,
+        class_power=0.5,
+    )
+    batch = sampler.batch(0, 8)
+    assert [image.class_index for image in batch.queries] == [1, 2, 2, 1, 2, 1, 2, 2]
+    assert [image.row for image in batch.queries] == [1, 2, 5, 4, 4, 5, 2, 6]
+    assert [image.row for image in batch.supports] == [1, 7, 5, 2, 5, 3, 5, 5]
+    assert [image.flip for image in batch.queries] == [-1, -1, -1, -1, 1, 1, 1, 1]
+    assert {image.view for image in batch.images} == {0}
+    assert batch.images[-1].seed == 4153647521447924235
+
+
 def test_query_and_supports_are_sometimes_one_image() -> None:
     sampler = _sampler(same_image=0.4)
     picks = [sampler.pick(np.random.default_rng(i)) for i in range(80)]
