@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pycocotools import mask
 from pycocotools.coco import COCO
 
 from model.data.datasets.base import BACKGROUND, IGNORE, DatasetError, read_pair
@@ -26,8 +27,8 @@ class CocoDataset:
     lies on top: a cup is cut out of its table, and not the table out of the cup. A crowd is
     annotated as a whole and coarsely; what no single instance covers of it is ignored (255).
 
-    Areas of classes are those of the file: an instance's includes what smaller instances hide. No
-    label map is made for them.
+    Areas of classes are those of the label map, though none is made for them: instances are
+    counted as run lengths. A class that smaller instances hide altogether is shown with area 0.
 
     Args:
         root: see `COCO_LAYOUT`.
@@ -85,19 +86,34 @@ class CocoDataset:
         return CocoDataset, (self.root, self.split)
 
     def class_areas(self, index: int) -> Mapping[int, int]:
-        areas: dict[int, float] = {}
-        for instance in self._instances(index):
-            c = self._index[instance["category_id"]]
-            areas[c] = areas.get(c, 0) + (0 if instance["iscrowd"] else instance["area"])
-        return {c: round(area) for c, area in areas.items()}
+        if index not in self._areas:
+            self._areas[index] = self._visible_areas(index)
+        return self._areas[index]
+
+    @cached_property
+    def _areas(self) -> dict[int, Mapping[int, int]]:
+        """The areas of the images asked for so far."""
+        return {}
+
+    def _visible_areas(self, index: int) -> dict[int, int]:
+        """What the label map shows of each class, from the topmost instance down."""
+        areas = dict.fromkeys((self._index[i["category_id"]] for i in self._instances(index)), 0)
+        above: Any = None  # the union of what lies above
+        covered = 0
+        for instance in reversed(self._painted(index)):
+            if instance["iscrowd"]:
+                break  # crowds lie below everything
+            own = self._coco.annToRLE(instance)
+            above = own if above is None else mask.merge([above, own])
+            together = int(mask.area(above))
+            areas[self._index[instance["category_id"]]] += together - covered
+            covered = together
+        return areas
 
     def label(self, index: int) -> NDArray[np.uint8]:
         image = self._coco.imgs[self.ids[index]]
         label = np.full((image["height"], image["width"]), BACKGROUND, np.uint8)
-        crowds_then_by_size = sorted(
-            self._instances(index), key=lambda i: (not i["iscrowd"], -i["area"])
-        )
-        for instance in crowds_then_by_size:
+        for instance in self._painted(index):
             covered = self._coco.annToMask(instance) == 1
             label[covered] = IGNORE if instance["iscrowd"] else self._index[instance["category_id"]]
         return label
@@ -106,6 +122,10 @@ class CocoDataset:
         folder = self.root / self.annotation_file.stem.removeprefix(_PREFIX)
         image = folder / self._coco.imgs[self.ids[index]]["file_name"]
         return read_pair(image, self.label(index))
+
+    def _painted(self, index: int) -> list[dict[str, Any]]:
+        """Crowds, then instances by falling size: in the order of painting."""
+        return sorted(self._instances(index), key=lambda i: (not i["iscrowd"], -i["area"]))
 
     def _instances(self, index: int) -> list[dict[str, Any]]:
         instances: list[dict[str, Any]] = self._coco.imgToAnns[self.ids[index]]

@@ -52,17 +52,37 @@ def test_a_crowd_is_ignored_where_no_instance_covers_it(tmp_path: Path) -> None:
     assert (label[:5, 20:] == 0).all()
 
 
-def test_areas_are_the_files_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [1, -1])
+def test_areas_are_those_of_the_label_map(tmp_path: Path, step: int) -> None:
     instances = [
-        instance(4, TABLE, rectangle(0, 0, 2, 2), area=2000.4),
-        instance(4, TABLE, rectangle(4, 4, 6, 6), area=100.2),
-        instance(4, BOTTLE, rectangle(0, 0, 2, 2), area=99.0),
+        instance(4, TABLE, rectangle(0, 0, 20, 20), area=400),
+        instance(4, TABLE, rectangle(15, 15, 30, 25), area=150),
+        instance(4, BOTTLE, rectangle(10, 10, 18, 22), area=96),
         instance(4, PERSON, CROWD, area=600, crowd=True),
     ]
-    dataset = CocoDataset(write_coco(tmp_path, instances), "val")
-    assert dataset.class_areas(0) == {1: 0, 2: 99, 3: 2101}
+    dataset = CocoDataset(write_coco(tmp_path, instances[::step]), "val")
+    label = dataset.label(0)
+    shown = {c: int((label == c).sum()) for c in (1, 2, 3)}
+    assert dataset.class_areas(0) == shown == {1: 0, 2: 96, 3: 439}
     found = index_classes(dataset, (1, 2, 3), min_area=100).images
     assert {c: rows.tolist() for c, rows in found.items()} == {1: [], 2: [], 3: [0]}
+
+
+def test_no_episode_names_an_image_that_hides_its_class(tmp_path: Path) -> None:
+    same = rectangle(5, 5, 35, 25)
+    instances = [
+        instance(4, TABLE, same, area=600),
+        instance(4, BOTTLE, same, area=600),  # annotated twice, as two classes
+        *BOTTLE_ON_TABLE,
+    ]
+    dataset = CocoDataset(write_coco(tmp_path, instances), "val")
+    assert not (dataset.label(0) == 3).any()
+    assert dataset.class_areas(0) == {2: 600, 3: 0}
+    found = index_classes(dataset, (2, 3), min_area=1).images
+    assert {c: rows.tolist() for c, rows in found.items()} == {2: [0, 1], 3: [1]}
+    # Training leaves it out all the same where the hidden class is an excluded one.
+    images = allowed_images([dataset], frozenset({"dining table"}))
+    assert images == []
 
 
 def test_an_image_whose_excluded_class_is_a_crowd_is_left_out(tmp_path: Path) -> None:
