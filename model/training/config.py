@@ -109,7 +109,8 @@ class Stage(_Config):
 
     It lasts `steps`, or `epochs` of as many episodes as the run has images, which become steps as
     soon as the images are counted. `backbone` names what is trained besides the head: `none`, or
-    `deep` (the part behind the cached features), or `all` (from pixels, also beside a cache).
+    `deep` (the part behind the cached features), or `all` (from pixels, also beside a cache), at
+    `backbone_lr`.
     """
 
     steps: Annotated[int, Field(ge=0)] = 0
@@ -124,6 +125,14 @@ class Stage(_Config):
     def _has_one_length(self) -> Self:
         if bool(self.steps) == (self.epochs is not None):
             raise ValueError("a stage has either steps, above 0, or epochs")
+        return self
+
+    @model_validator(mode="after")
+    def _trains_what_it_says(self) -> Self:
+        if self.backbone != "none" and not self.backbone_lr:
+            raise ValueError(
+                f"`backbone: {self.backbone}` needs a backbone_lr above 0, or none of it trains"
+            )
         return self
 
     def in_steps(self, images: int) -> "Stage":

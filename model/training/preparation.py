@@ -30,7 +30,6 @@ class Prepared(NamedTuple):
     sampler: EpisodeSampler
     source: BatchSource
     images: int
-    excluded: tuple[str, ...]
     data: tuple[str, ...]
 
 
@@ -68,7 +67,6 @@ def prepare(
         sampler,
         counted.source,
         images=len(used),
-        excluded=tuple(sorted(config.excluded_names)),
         data=tuple(f"{d.name}: {count} images" for d, count in zip(sets, by_set, strict=True)),
     )
 

@@ -83,10 +83,14 @@ class Run:
             raise ConfigError(str(exc)) from exc
         self.started = frozenset[str]()
         self._inherited: list[str] = []  # what the bundles were trained on
+        excluded = config.excluded_names
         for bundle in config.start:
             self.started |= set(load_start(self.network, bundle, unseen=config.test_classes))
-            if (before := load_manifest(bundle).training) is not None:
-                self._inherited += before.data
+            before = load_manifest(bundle).training
+            self._inherited += () if before is None else before.data
+            excluded &= frozenset(() if before is None else before.excluded_classes)
+        # A name that a bundle may have seen is not left out, though no image of this run shows it.
+        self._excluded = sorted(excluded)
         given = {name.removeprefix("backbone.") for name in self.started}
         with self.place.first_alone():  # it may have to download them
             load_pretrained(self.network.backbone, weights_dir, given=given)
@@ -274,7 +278,7 @@ class Run:
                 "curve": self.curve,
                 "training": self.config.model_dump_json(),
                 "data": list(dict.fromkeys([*self.prepared.data, *self._inherited])),
-                "excluded": list(self.prepared.excluded),
+                "excluded": self._excluded,
             },
         )
 

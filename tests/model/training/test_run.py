@@ -1,6 +1,7 @@
 """Training on a tiny folder: three stages, an exact resume, and errors of the command line."""
 
 import json
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from tensorboard.backend.event_processing.event_accumulator import (  # type: ig
 from model.__main__ import main
 from model.build import CheckpointError, network_state, read_checkpoint
 from model.build.pretrained import MOBILENET_FILE
+from model.contract import load_manifest, write_manifest
 from model.training import CHECKPOINT_FILE, Run, TrainConfig
 from model.training.log import RunLog
 from tests.model.tiny_training import SIDE, one_feature_graph, write_training_ground
@@ -135,6 +137,14 @@ def test_a_stage_has_one_length(length: dict[str, int]) -> None:
     stages = [{**length, "backbone": "none", "lr": 1e-3, "batch": 3}]
     with pytest.raises(ValidationError, match="either steps, above 0, or epochs"):
         TrainConfig.model_validate({**RECIPE, "stages": stages})
+
+
+@pytest.mark.parametrize("part", ["deep", "all"])
+def test_a_stage_that_would_train_nothing_of_the_backbone_is_refused(part: str) -> None:
+    stage = {"steps": 1, "backbone": part, "lr": 1e-3, "batch": 3}
+    with pytest.raises(ValidationError, match=f"`backbone: {part}` needs a backbone_lr above 0"):
+        TrainConfig.model_validate({**RECIPE, "stages": [stage]})
+    TrainConfig.model_validate({**RECIPE, "stages": [{**stage, "backbone_lr": 1e-4}]})
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -268,7 +278,13 @@ def test_an_existing_run_is_not_overwritten(
 
 
 def test_from_a_bundle_no_other_weights_are_needed(root: Path, tmp_path: Path) -> None:
-    recipe = RECIPE | {"start": str(Path("model/bundles/lite").resolve()), "cache": None}
+    bundle = Path(shutil.copytree("model/bundles/lite", tmp_path / "lite"))
+    manifest = load_manifest(bundle)
+    assert manifest.training is not None
+    fewer = [name for name in manifest.training.excluded_classes if name != "owl"]
+    training = manifest.training.model_copy(update={"excluded_classes": tuple(fewer)})
+    write_manifest(bundle, manifest.model_copy(update={"training": training}))
+    recipe = RECIPE | {"start": str(bundle), "cache": None}
     run = Run(
         TrainConfig.model_validate(recipe),
         out=tmp_path / "out",
@@ -280,5 +296,9 @@ def test_from_a_bundle_no_other_weights_are_needed(root: Path, tmp_path: Path) -
     progress = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)["progress"]
     # What the bundle was trained on, the run was trained on too.
     assert any(line.startswith("magnetic_tile") for line in progress["data"])
+    # And only what both left out was left out.
+    assert "owl" in run.config.excluded_names
+    assert set(progress["excluded"]) == run.config.excluded_names & set(fewer)
+    assert set(run.config.test_classes) < set(progress["excluded"])
     backbone = {name for name in run.started if name.startswith("backbone.")}
     assert len(backbone) == len(list(run.network.backbone.named_parameters()))
