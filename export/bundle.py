@@ -15,6 +15,7 @@ from model.build import (
     CheckpointError,
     NetworkConfig,
     load_network,
+    presence_growth,
     presence_threshold,
     read_checkpoint,
 )
@@ -22,6 +23,7 @@ from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.contract import (
     GRAPHS,
     MANIFEST_FILE,
+    Familiar,
     GraphFile,
     GraphSpec,
     Manifest,
@@ -139,13 +141,23 @@ def _manifest(
         std=IMAGENET_STD,
         threshold=options.threshold,
         presence_threshold=presence_threshold(options.checkpoint),
+        presence_growth=presence_growth(options.checkpoint),
         max_shot_bytes=config.max_shot_bytes,
         gates="product" if network.reference else "mean",
+        familiar=_familiar(options.checkpoint, config.input_side),
         opset=OPSET,
         graphs={spec.name: GraphFile.of(_path(folder, spec)) for spec in GRAPHS},
         metrics={},
         training=_training_record(options.checkpoint),
     )
+
+
+def _familiar(checkpoint: Path, input_side: int) -> Familiar | None:
+    """What an imported bundle was used to, at the side where that was measured."""
+    state = read_checkpoint(checkpoint)
+    if "familiar" not in state or state["config"]["input_side"] != input_side:
+        return None
+    return Familiar.model_validate(state["familiar"])
 
 
 def _training_record(checkpoint: Path) -> TrainingRecord | None:

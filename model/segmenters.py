@@ -192,7 +192,9 @@ class EagerSegmenter:
         """See `Segmenter`; a network without the prior cannot doubt that the class is there."""
         head = self._network.presence
         logits, evidence = self._judge(key, image, supports)
-        presence = 1.0 if head is None or evidence is None else float(head.score(evidence))
+        if head is None or evidence is None:
+            return Marked(logits[0].cpu().numpy(), 1.0)
+        presence = float(head.score(evidence, shots=len(supports)))
         return Marked(logits[0].cpu().numpy(), presence)
 
     def evidence(

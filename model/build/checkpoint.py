@@ -17,12 +17,16 @@ class CheckpointError(ValueError):
 
 
 class PresenceRecord(NamedTuple):
-    """The calibration of a network's presence score, and the score from which a class is there."""
+    """The calibration of a network's presence score, and the score from which a class is there.
+
+    growth: by how much its logit grows with e times as many shots; taken off.
+    """
 
     centre: Tensor  # (D,)
     coefficients: Tensor  # in the order of `nets.presence.EVIDENCE`
     intercept: float
     threshold: float
+    growth: float = 0.0
 
 
 # Before calibration every score is one half, so every class counts as present.
@@ -99,6 +103,12 @@ def presence_threshold(path: Path) -> float:
     return UNCALIBRATED_THRESHOLD if record is None else record.threshold
 
 
+def presence_growth(path: Path) -> float:
+    """By how much the logit of a checkpoint's presence grows with e times as many shots."""
+    record = _presence_record(read_checkpoint(path))
+    return 0.0 if record is None else record.growth
+
+
 def write_calibrated(path: Path, out: Path, record: PresenceRecord) -> None:
     """Write a checkpoint anew with a calibration beside its network."""
     write_checkpoint(out, read_checkpoint(path) | {"presence": record._asdict()})
@@ -115,3 +125,4 @@ def load_presence(network: SDAANet, record: PresenceRecord | None) -> None:
         network.presence.centre.copy_(record.centre)
         network.presence.coefficients.copy_(record.coefficients)
         network.presence.intercept.fill_(record.intercept)
+        network.presence.growth.fill_(record.growth)

@@ -21,7 +21,7 @@ _BIAS = 0.1
 _MOSTLY_ACTIVE = 1.0
 _RELU_GAIN = (1 / 2 - 1 / (2 * torch.pi)) ** -0.5  # of unit variance, it leaves that variance
 _COEFFICIENTS = 2.0
-_THRESHOLD = 0.5
+_THRESHOLD, _GROWTH = 0.5, 0.25
 _MOMENTUM = 0.1  # PyTorch's own
 
 
@@ -109,4 +109,5 @@ def _random_presence(
         coefficients=_COEFFICIENTS * torch.randn(len(EVIDENCE), generator=generator),
         intercept=float(torch.rand((), generator=generator)),
         threshold=_THRESHOLD,
+        growth=_GROWTH,
     )

@@ -79,20 +79,22 @@ def restore_network(bundle: Path) -> tuple[SDAANet, NetworkConfig, PresenceRecor
     left = {name for name, _ in network.named_parameters()} - _load(network, models)
     if missing := sorted(name for name in left if not name.startswith(_TRAINED_WITH)):
         raise CheckpointError(f"{bundle} does not hold {missing[0]} of {manifest.preset}")
-    record = _presence(_constants(models[-1]), manifest.presence_threshold)
+    record = _presence(_constants(models[-1]), manifest)
     if record is None:
         raise CheckpointError(f"{bundle} does not hold the presence score of {manifest.preset}")
     load_presence(network, record)
     return network.eval(), config, record
 
 
-def _presence(head: Mapping[str, Tensor], threshold: float) -> PresenceRecord | None:
+def _presence(head: Mapping[str, Tensor], manifest: Manifest) -> PresenceRecord | None:
     centre, coefficients = head.get("presence.centre"), head.get("presence.coefficients")
     if centre is None or coefficients is None:
         return None
     # Export leaves out what adds 0.
     intercept = float(head.get("presence.intercept", torch.zeros(())))
-    return PresenceRecord(centre, coefficients, intercept, threshold)
+    return PresenceRecord(
+        centre, coefficients, intercept, manifest.presence_threshold, manifest.presence_growth
+    )
 
 
 def _read(bundle: Path) -> tuple[Manifest, list[ModelProto]]:

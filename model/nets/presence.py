@@ -1,5 +1,7 @@
 """Whether an image holds the class at all, from the raw likeness of what is marked in it."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,6 +25,7 @@ class PresenceHead(nn.Module):
     centre: Tensor
     coefficients: Tensor
     intercept: Tensor
+    growth: Tensor
 
     def __init__(self, *, depth: int) -> None:
         super().__init__()
@@ -30,6 +33,7 @@ class PresenceHead(nn.Module):
         self.register_buffer("centre", torch.zeros(depth), persistent=False)
         self.register_buffer("coefficients", torch.zeros(len(EVIDENCE)), persistent=False)
         self.register_buffer("intercept", torch.zeros(()), persistent=False)
+        self.register_buffer("growth", torch.zeros(()), persistent=False)
 
     def evidence(self, high_feature: Tensor, logits: Tensor, identity: Tensor) -> Tensor:
         """What the score is made of, in the order of `EVIDENCE`.
@@ -80,9 +84,15 @@ class PresenceHead(nn.Module):
         return (with_own - offset) / square.clamp_min(1e-12).sqrt()
 
     def forward(self, high_feature: Tensor, logits: Tensor, identity: Tensor) -> Tensor:
-        """Presence score (P,) in (0, 1); arguments as in `evidence`."""
+        """Presence score (P,) in (0, 1), as of one shot; arguments as in `evidence`."""
         return self.score(self.evidence(high_feature, logits, identity))
 
-    def score(self, evidence: Tensor) -> Tensor:
-        """Evidence (P, 3) → score (P,) in (0, 1)."""
-        return (evidence @ self.coefficients + self.intercept).sigmoid()
+    def score(self, evidence: Tensor, *, shots: int = 1) -> Tensor:
+        """Evidence (P, 3) of classes of as many shots → score (P,) in (0, 1).
+
+        The more shots, the nearer their mean is to any image: by `growth` with e times as many.
+        """
+        logits = evidence @ self.coefficients + self.intercept
+        if shots > 1:
+            logits = logits - self.growth * math.log(shots)
+        return logits.sigmoid()

@@ -39,7 +39,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Exported:
         "curve": [point],
         "training": json.dumps(training),
     }
-    write_checkpoint(folder / "checkpoint.pt", state | {"progress": progress})
+    familiar = {"centre": [0.125] * network.backbone.high_channels, "distance": 0.5}
+    more = {"progress": progress, "familiar": familiar}
+    write_checkpoint(folder / "checkpoint.pt", state | more)
     manifest = export_bundle(
         ExportOptions(
             checkpoint=folder / "checkpoint.pt",

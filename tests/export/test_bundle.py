@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from export.bundle import MIOU_TOLERANCE, ExportOptions, export_bundle
+from export.bundle import MIOU_TOLERANCE, ExportOptions, _familiar, export_bundle
 from export.graphs import example_inputs, wrap
 from export.parity import TOLERANCE, ParityError, compare
 from model.build import (
@@ -21,6 +21,7 @@ from model.build import (
     build_network,
     network_state,
     random_network,
+    read_checkpoint,
     write_checkpoint,
 )
 from model.contract import (
@@ -93,6 +94,18 @@ def test_the_manifest_hashes_its_graphs(exported: "Exported") -> None:
     assert manifest.training.episodes == 24
 
 
+def test_the_manifest_tells_growth_of_presence_and_what_is_familiar(
+    exported: "Exported", tmp_path: Path
+) -> None:
+    state = read_checkpoint(exported.checkpoint)
+    assert exported.manifest.presence_growth == state["presence"]["growth"] > 0
+    assert exported.manifest.familiar is not None
+    assert exported.manifest.familiar.distance == 0.5
+    # It was measured at the checkpoint's own side.
+    assert _familiar(exported.checkpoint, 97) == exported.manifest.familiar
+    assert _familiar(exported.checkpoint, 65) is None
+
+
 def test_an_altered_graph_is_refused(exported: "Exported", tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(exported.bundle, tmp_path / "altered"))
     with (bundle / exported.manifest.graphs["head"].file).open("ab") as file:
@@ -103,6 +116,8 @@ def test_an_altered_graph_is_refused(exported: "Exported", tmp_path: Path) -> No
 
 def test_the_runtime_equals_the_network_at_any_size(exported: "Exported") -> None:
     network, runtime = exported.network, BundleRuntime(exported.bundle, intra_op_threads=1)
+    # The graph answers as of one shot.
+    runtime.manifest = runtime.manifest.model_copy(update={"presence_growth": 0.0})
     rng, tolerance = np.random.default_rng(0), 1e-3
     for images, classes in ((1, ((1,),)), (3, ((2, 5), (1,), (3, 3, 1)))):
         side = runtime.manifest.input_side

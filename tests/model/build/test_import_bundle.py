@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.special import logit
 
 from model.__main__ import main
 from model.build import load_network, presence_threshold, read_checkpoint, restore_network
+from model.build.checkpoint import load_presence
 from model.cli import import_bundle
 from model.contract import load_manifest
-from model.segmenters import EagerSegmenter
+from model.runtime import BundleRuntime
+from model.segmenters import BundleSegmenter, EagerSegmenter
 from tests.service.tiny_bundle import write_tiny_bundle
 
 BUNDLE = Path(__file__).parents[3] / "model" / "bundles" / "lite"
@@ -27,6 +30,7 @@ def test_the_checkpoint_holds_network_presence_and_origin(
     out = tmp_path / "runs" / "lite.pt"
     assert _command(BUNDLE, out) == 0
     manifest = load_manifest(BUNDLE)
+    assert manifest.familiar is not None
     assert manifest.model in capsys.readouterr().out
     assert [path.name for path in out.parent.iterdir()] == ["lite.pt"]
     assert manifest.training is not None
@@ -40,10 +44,18 @@ def test_the_checkpoint_holds_network_presence_and_origin(
     pixels = np.random.default_rng(1).integers(256, size=(side, side, 3), dtype=np.uint8)
     mask = np.zeros((side, side), np.bool_)
     mask[40:120, 60:200] = True
-    segmenter = EagerSegmenter(network)
-    found = segmenter.mark("q", pixels[::-1].copy(), [segmenter.add_support("s", pixels, mask)])
-    assert 0 < found.presence < 1
-    assert found.presence != 0.5
+    assert read_checkpoint(out)["familiar"] == manifest.familiar.model_dump()
+    scores = []
+    for segmenter in (EagerSegmenter(network), BundleSegmenter(BundleRuntime(BUNDLE))):
+        shots = [
+            segmenter.add_support(k, pixels[:, ::step].copy(), mask)
+            for k, step in ((0, 1), (1, -1))
+        ]
+        marked = [segmenter.mark("q", pixels[::-1].copy(), shots[:count]) for count in (1, 2)]
+        scores.append(logit([each.presence for each in marked]))
+    # At two shots a bundle takes off what its presence grows by, and so does its network.
+    assert manifest.presence_growth > 0.2
+    np.testing.assert_allclose(scores[0], scores[1], atol=0.05)
 
 
 def test_another_input_side_can_be_had_of_it(tmp_path: Path) -> None:
@@ -62,6 +74,16 @@ def test_a_network_that_answers_otherwise_is_refused(
     assert _command(BUNDLE, tmp_path / "lite.pt") == 2
     assert "answers otherwise: its logits differ" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_presence_that_grows_otherwise_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network, config, record = restore_network(BUNDLE)
+    load_presence(network, record._replace(growth=0.0))
+    monkeypatch.setattr(import_bundle, "restore_network", lambda _: (network, config, record))
+    assert _command(BUNDLE, tmp_path / "lite.pt") == 2
+    assert "that of its presence by 0.3" in capsys.readouterr().err
 
 
 def test_a_bundle_of_no_known_network_is_refused(
