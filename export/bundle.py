@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from export.convert import OPSET, convert
-from export.graphs import example_inputs, wrap
-from export.parity import ParityError, TensorParity, as_json, compare
+from export.graphs import comparison_inputs, wrap
+from export.parity import PARITY_FILE, ParityError, TensorParity, as_json, compare
 from export.staging import placing
 from model.build import (
     CheckpointError,
@@ -38,7 +38,6 @@ from model.nets import SDAANet
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 
-PARITY_FILE = "parity.json"
 MIOU_TOLERANCE = 0.1
 _CURVE_POINTS = 60
 _RENDERED_PER_CLASS = 4
@@ -109,16 +108,14 @@ def _refuse_other_folders(out: Path) -> None:
 
 
 def _write_graphs(network: SDAANet, folder: Path) -> list[TensorParity]:
-    example = example_inputs(network, images=2, pairs=3, shots=2, tokens=5, seed=0)
-    single = example_inputs(network, images=1, pairs=1, shots=1, tokens=1, seed=1)
-    many = example_inputs(network, images=3, pairs=4, shots=5, tokens=40, seed=2)
+    inputs = comparison_inputs(network)
     report = []
     for spec in GRAPHS:
         graph = wrap(network)[spec.name].eval()
         path = _path(folder, spec)
-        convert(graph, spec, example[spec.name], path)
-        cases = {"example": example, "single": single, "many": many}
-        report += compare(path, spec, graph, {c: v[spec.name] for c, v in cases.items()})
+        cases = {case: given[spec.name] for case, given in inputs.items()}
+        convert(graph, spec, cases["example"], path)
+        report += compare(path, spec, graph, cases)
     return report
 
 

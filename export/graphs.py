@@ -1,11 +1,17 @@
 """The network cut into the bundle's three graphs (docs/adr/0002)."""
 
+import math
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.nets import EncodedImages, SDAANet
 from model.nets.preprocess import Normalise
+from model.nets.presence import PresenceHead
+
+_TURNS = 64
 
 
 class EncoderGraph(nn.Module):
@@ -103,6 +109,8 @@ def example_inputs(
 ) -> dict[str, tuple[Tensor, ...]]:
     """Random inputs of each graph, made consistent by running the graphs that come before it.
 
+    No class is plainly there or absent, see `_undecided`.
+
     Args:
         network: in eval mode.
         images: B.
@@ -124,19 +132,61 @@ def example_inputs(
     picked = torch.randint(0, dense.shape[1], (pairs, shots, tokens), generator=generator)
     valid = torch.rand(pairs, shots, tokens, generator=generator) > 0.3
     valid[:, 0, 0] = True  # every class has at least one real token
+    asked = (
+        query.clone(),
+        high.clone(),
+        rows,
+        affinity[rows].clone(),
+        guided[rows].clone(),
+        gate[rows].clone(),
+        dense[rows[:, None, None], picked].half(),
+        valid,
+        torch.randn(pairs, 2 * affinity.shape[1] + 2, generator=generator) / 10,
+    )
+    alike = dense[rows].mean(dim=1)
+    with torch.inference_mode():
+        head = HeadGraph(network)
+        logits, _, _ = head(*asked, alike)
+        identity = _undecided(head.presence, high[rows], logits, alike, generator)
     return {
         "encoder": (image, mask),
         "prototype": (support.clone(), high.clone(), mask),
-        "head": (
-            query.clone(),
-            high.clone(),
-            rows,
-            affinity[rows].clone(),
-            guided[rows].clone(),
-            gate[rows].clone(),
-            dense[rows[:, None, None], picked].half(),
-            valid,
-            torch.randn(pairs, 2 * affinity.shape[1] + 2, generator=generator) / 10,
-            dense[rows].mean(dim=1),
-        ),
+        "head": (*asked, identity.clone()),
+    }
+
+
+def _undecided(
+    presence: PresenceHead, high: Tensor, logits: Tensor, alike: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Identities (P, D) whose presence scores are as near to one half as can be.
+
+    A score of 0.99998, such as a picture has of itself, hardly moves whatever else is wrong. So the
+    likeness is turned away from the picture, by up to its opposite, until the score is undecided.
+    """
+    likeness = alike - presence.centre
+    aside = torch.randn(alike.shape, generator=generator)
+    aside = aside - likeness * _product(aside, likeness) / _product(likeness, likeness)
+    aside = F.normalize(aside, dim=1) * likeness.norm(dim=1, keepdim=True)
+    turned = torch.stack(
+        [
+            presence.centre + math.cos(angle) * likeness + math.sin(angle) * aside
+            for angle in (math.pi * turn / _TURNS for turn in range(_TURNS + 1))
+        ]
+    )  # (turns, P, D)
+    scores = torch.stack([presence(high, logits, each) for each in turned])
+    nearest = (scores - 0.5).abs().argmin(dim=0)  # (P,)
+    return turned[nearest, torch.arange(len(alike))]
+
+
+def _product(one: Tensor, other: Tensor) -> Tensor:
+    """Of rows (P, D), (P, 1)."""
+    return (one * other).sum(dim=1, keepdim=True)
+
+
+def comparison_inputs(network: SDAANet) -> dict[str, dict[str, tuple[Tensor, ...]]]:
+    """What both sides of each graph are compared on, by a name: several sizes of every axis."""
+    return {
+        "example": example_inputs(network, images=2, pairs=3, shots=2, tokens=5, seed=0),
+        "single": example_inputs(network, images=1, pairs=1, shots=1, tokens=1, seed=1),
+        "many": example_inputs(network, images=3, pairs=4, shots=5, tokens=40, seed=2),
     }

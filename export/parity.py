@@ -1,5 +1,13 @@
-"""Parity as a gate: every output of every graph, ONNX against eager."""
+"""Parity as a gate: every output of every graph, ONNX against eager.
 
+`python -m export.parity --bundle BUNDLE` compares the fp32 graphs of a bundle anew, with the
+network read back from them, and replaces the tensors in its `parity.json`.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,8 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model.contract import GraphSpec
+from export.graphs import comparison_inputs, wrap
+from model.build import CheckpointError, restore_network
+from model.contract import GRAPHS, GraphSpec, load_manifest
 
+PARITY_FILE = "parity.json"
 TOLERANCE = 1e-4
 
 
@@ -95,3 +106,44 @@ def _checked(
 def as_json(report: list[TensorParity]) -> list[dict[str, object]]:
     """Plain values for `parity.json`."""
     return [asdict(row) for row in report]
+
+
+def compare_bundle(bundle: Path) -> list[TensorParity]:
+    """The fp32 graphs of a bundle beside the network read back from them.
+
+    Raises:
+        ParityError: see `compare`.
+        model.build.CheckpointError: no intact bundle, or not one that can be read back.
+    """
+    network, _, _ = restore_network(bundle)
+    graphs, inputs = load_manifest(bundle).graphs, comparison_inputs(network)
+    report = []
+    for spec in GRAPHS:
+        cases = {case: given[spec.name] for case, given in inputs.items()}
+        path = bundle / graphs[spec.name].file  # type: ignore[index]
+        report += compare(path, spec, wrap(network)[spec.name].eval(), cases)
+    return report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare and record; 0 on success, 1 when the sides part, 2 on bad input."""
+    parser = argparse.ArgumentParser(prog="python -m export.parity", description=__doc__)
+    parser.add_argument("--bundle", type=Path, required=True, help="its parity.json is changed")
+    path = (args := parser.parse_args(arguments)).bundle / PARITY_FILE
+    try:
+        report = compare_bundle(args.bundle)
+        parity = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ParityError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    except (CheckpointError, ValueError) as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    path.write_text(json.dumps(parity | {"tensors": as_json(report)}, indent=1) + "\n", "utf-8")
+    worst = max(report, key=lambda row: row.max_error / max(1.0, row.max_value))
+    print(f"{args.bundle}: {worst.graph}.{worst.tensor} differs most, by {worst.max_error:.2g}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from export.bundle import MIOU_TOLERANCE, ExportOptions, _familiar, export_bundle
-from export.graphs import example_inputs, wrap
-from export.parity import TOLERANCE, ParityError, compare
+from export.graphs import comparison_inputs, example_inputs, wrap
+from export.parity import TOLERANCE, ParityError, compare, main
 from model.build import (
     PRESETS,
     CheckpointError,
@@ -26,6 +26,7 @@ from model.build import (
 )
 from model.contract import (
     GRAPHS,
+    HEAD,
     PROTOTYPE,
     InvalidBundleError,
     SupportSet,
@@ -54,6 +55,7 @@ def test_parity_covers_every_output(exported: "Exported") -> None:
     found = {(row["graph"], row["tensor"]) for row in rows}
     assert found == {(graph.name, t.name) for graph in GRAPHS for t in graph.outputs}
     assert all(row["max_error"] <= TOLERANCE * max(1.0, row["max_value"]) for row in rows)
+    assert all(0.2 < row["max_value"] < 0.8 for row in rows if row["tensor"] == "presence")
 
 
 def test_a_difference_names_tensor_and_figure(exported: "Exported") -> None:
@@ -65,6 +67,35 @@ def test_a_difference_names_tensor_and_figure(exported: "Exported") -> None:
     compare(path, PROTOTYPE, wrap(exported.network)["prototype"], {"same": cases["prototype"]})
     with pytest.raises(ParityError, match=r"prototype\.g\w+ \(altered\): differs by 0\.\d+"):
         compare(path, PROTOTYPE, wrap(altered)["prototype"], {"altered": cases["prototype"]})
+
+
+def test_a_presence_that_differs_a_little_is_told(exported: "Exported") -> None:
+    altered = copy.deepcopy(exported.network)
+    assert altered.presence is not None
+    altered.presence.intercept += 0.01
+    case = {"altered": comparison_inputs(exported.network)["example"]["head"]}
+    path = exported.bundle / exported.manifest.graphs["head"].file
+    with pytest.raises(ParityError, match=r"head\.presence \(altered\): differs by 0\.002"):
+        compare(path, HEAD, wrap(altered)["head"], case)
+
+
+def test_a_bundle_is_compared_anew(exported: "Exported", tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(exported.bundle, tmp_path / "tiny"))
+    before = json.loads((bundle / "parity.json").read_text())
+    (bundle / "parity.json").write_text(json.dumps({"tensors": [], "miou": before["miou"]}))
+    assert main(["--bundle", str(bundle)]) == 0
+    after = json.loads((bundle / "parity.json").read_text())
+    assert after["miou"] == before["miou"]
+    places = [[(r["graph"], r["tensor"], r["case"]) for r in p["tensors"]] for p in (before, after)]
+    assert places[0] == places[1]
+    load_manifest(bundle)  # it names no hash of the report
+
+
+def test_what_is_no_bundle_is_not_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--bundle", str(tmp_path)]) == 2
+    assert "no bundle" in capsys.readouterr().err
 
 
 def test_the_gate_compares_miou_and_records_it(exported: "Exported") -> None:
