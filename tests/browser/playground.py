@@ -13,6 +13,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
+_DOWNLOAD_S = 3
 TIMEOUT_S = 15
 Seen = TypeVar("Seen")
 Point = tuple[float, float]
@@ -175,14 +176,16 @@ class Playground:
         )
 
     def download(self, selector: str, name: str) -> Path:
-        """Click, and wait for the file."""
+        """Click, and wait for the file; again, where an answer is asked for that very moment."""
         path = self.downloads / name
         path.unlink(missing_ok=True)
-        self.click(selector)
         deadline = time.monotonic() + TIMEOUT_S
         while not path.exists():
             assert time.monotonic() < deadline, f"{name} did not arrive"
-            time.sleep(0.05)
+            self.click(selector)
+            again = time.monotonic() + _DOWNLOAD_S
+            while not path.exists() and time.monotonic() < again:
+                time.sleep(0.05)
         return path
 
     def complaints(self) -> list[str]:
