@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from export.bench_options import options, preset_at
-from export.bench_output import progress, report_disagreement, write_rows
+from export.bench_output import Difference, progress, report_disagreement, write_rows
 from export.bench_sides import EagerSide, EngineSide, both_sides, make_episode
 from model.build import NetworkConfig
 
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.json is not None:
         write_rows(args.json, rows)
     return report_disagreement(
-        [(f"{row.preset} {row.case}", row.max_difference) for row in rows], TOLERANCE
+        Difference(f"{row.preset} {row.case}", row.max_difference, TOLERANCE) for row in rows
     )
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -23,17 +23,17 @@ def write_rows(path: Path, rows: "Sequence[DataclassInstance]") -> None:
     path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
-def report_disagreement(differences: Iterable[tuple[str, float]], tolerance: float) -> int:
-    """Print where the two sides of a benchmark are not one function.
+class Difference(NamedTuple):
+    """By how much the logits of two sides differ, and how much is still the same function."""
 
-    Args:
-        differences: what was compared, and by how much its logits differ.
-        tolerance: below which they are the same.
+    what: str
+    found: float
+    allowed: float
 
-    Returns:
-        The exit status: 1 if there is such a place, else 0.
-    """
-    wrong = [(what, found) for what, found in differences if not found < tolerance]
-    for what, found in wrong:
-        progress(f"{what}: logits differ by {found:.2g}, allowed {tolerance:g}")
+
+def report_disagreement(differences: Iterable[Difference]) -> int:
+    """Print where the two sides of a benchmark part; the exit status, 1 if they do anywhere."""
+    wrong = [each for each in differences if not each.found < each.allowed]
+    for what, found, allowed in wrong:
+        progress(f"{what}: logits differ by {found:.2g}, allowed {allowed:.2g}")
     return 1 if wrong else 0

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from export.bench_gpu import main
+from export import bench_gpu
+from export.bench_gpu import Row, main
+from model.contract import Precision
 
 
 def test_both_sides_are_one_function(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -17,9 +19,47 @@ def test_both_sides_are_one_function(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [row["batch"] for row in rows] == [1, 3]
     for row in rows:
         assert row["max_difference"] < 1e-3
+        assert row["max_logit"] > 1
         assert 0 < row["peak_share"] < 1
         assert row["engine_images_s"] == pytest.approx(1000 * row["batch"] / row["engine_ms"])
     assert "peak_tflops" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("precision", "difference", "status"),
+    [
+        ("fp16", 0.4, 0),
+        ("fp16", 0.6, 1),
+        ("fp16", float("nan"), 1),
+        ("fp32", 0.001, 0),
+        ("fp32", 0.4, 1),
+    ],
+)
+def test_sides_that_part_fail_the_command(
+    precision: Precision,
+    difference: float,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = Row(
+        preset="r50",
+        device="cuda",
+        precision=precision,
+        batch=4,
+        eager_ms=30.0,
+        engine_ms=12.0,
+        ratio=2.5,
+        engine_images_s=333.0,
+        engine_tflops=10.0,
+        peak_tflops=100.0,
+        peak_share=0.1,
+        max_difference=difference,
+        max_logit=10.0,
+    )
+    monkeypatch.setattr(bench_gpu, "bench", lambda *_: [row])
+    assert main(["--device", "cpu"]) == status
+    assert ("r50 batch 4: logits differ" in capsys.readouterr().err) == bool(status)
 
 
 def test_without_a_gpu_it_says_so(
