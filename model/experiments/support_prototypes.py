@@ -1,4 +1,4 @@
-"""Support prototypes of many images, without and with SDPM."""
+"""Support prototypes of many images, before and behind the gate of SDPM."""
 
 from typing import NamedTuple
 
@@ -18,8 +18,8 @@ from model.nets.preprocess import Normalise
 class SupportPrototypes(NamedTuple):
     """N pairs of an image and a class in it.
 
-    affinity: (N, C) masked averages, without SDPM.
-    guided: (N, C) of the reweighted feature, with SDPM.
+    affinity: (N, C) masked averages.
+    guided: (N, C) of the feature reweighted by SDPM's gate; without SDPM the same as `affinity`.
     classes: (N,) class indices.
     """
 
@@ -35,7 +35,8 @@ def draw_pairs(classes: ClassIndex, *, limit: int, seed: int) -> dict[int, list[
     class counts once; of more than `limit`, a random choice by the seed.
 
     Raises:
-        DatasetError: fewer than two classes have two images, so there is nothing to separate.
+        DatasetError: fewer than two classes have two images, so there is nothing to separate, or
+            `limit` leaves too few of them.
     """
     found = classes.with_at_least(2).images
     if len(found) < 2:
@@ -44,6 +45,12 @@ def draw_pairs(classes: ClassIndex, *, limit: int, seed: int) -> dict[int, list[
     if len(pairs) > limit:
         chosen = np.random.default_rng(seed).choice(len(pairs), size=limit, replace=False)
         pairs = [pairs[i] for i in sorted(chosen)]
+    kept = {c for _, c in pairs}
+    if not 2 <= len(kept) < len(pairs):
+        raise DatasetError(
+            f"separability needs two classes, one of them twice: of {limit} pairs drawn, there are "
+            f"{len(pairs)} of {len(kept)} classes; take more --pairs"
+        )
     by_image: dict[int, list[int]] = {}
     for image, c in pairs:
         by_image.setdefault(image, []).append(c)
@@ -57,15 +64,10 @@ def collect_prototypes(
     """Prototypes of every pair; an image is encoded once for all its classes.
 
     Args:
-        network: in eval mode, with SDPM.
+        network: in eval mode.
         dataset: images and labels.
         pairs: of `draw_pairs`.
-
-    Raises:
-        ValueError: the network has no SDPM.
     """
-    if network.sse is None:
-        raise ValueError("the network was trained without SDPM: there is nothing to compare")
     normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
     side = network.input_side
     affinity, guided, classes = [], [], []

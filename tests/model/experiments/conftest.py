@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
-from model.build import PRESETS, build_network, network_state
+from model.build import PRESETS, random_network, write_checkpoint
 from tests.model.tiny_training import SIDE, write_training_ground
 
 
@@ -17,7 +16,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("experiments")
     write_training_ground(root)
     config = PRESETS["lite"]().at_side(SIDE)
-    torch.save(network_state(build_network(config), config), root / "checkpoint.pt")
+    write_checkpoint(root / "checkpoint.pt", random_network(config, seed=0)[1])
     return root
 
 

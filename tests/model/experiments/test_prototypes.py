@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from model.build import PRESETS, build_network, load_network, network_state
+from model.build import PRESETS, load_network, random_network, write_checkpoint
 from model.data.datasets import DatasetError, FolderDataset
-from model.data.episodes import ClassIndex
+from model.data.episodes import ClassIndex, asked_classes
 from model.experiments.separability import map_prototypes
 from model.experiments.support_prototypes import collect_prototypes, draw_pairs
 from model.segmenters import EagerSegmenter
@@ -38,6 +37,12 @@ def test_a_limit_draws_by_the_seed() -> None:
 def test_one_class_separates_nothing() -> None:
     with pytest.raises(DatasetError, match="two classes"):
         draw_pairs(ClassIndex({1: np.arange(5), 2: np.arange(1)}), limit=9, seed=0)
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_too_few_pairs_separate_nothing(limit: int) -> None:
+    with pytest.raises(DatasetError, match="take more --pairs"):
+        draw_pairs(CLASSES, limit=limit, seed=0)
 
 
 def test_prototypes_are_those_of_the_episodes(root: Path, checkpoint: Path) -> None:
@@ -76,18 +81,50 @@ def test_the_command_writes_picture_and_figures(
     assert status == 0
     figures = json.loads((tmp_path / "prototypes.json").read_text())
     assert figures["pairs"] == figures["images"] == 7
-    assert set(figures["silhouette"]) == {"without SDPM", "with SDPM"}
+    # One network is not two, with SDPM and without.
+    assert set(figures["silhouette"]) == {"before the gate", "behind the gate"}
     assert (tmp_path / "prototypes.png").stat().st_size > 10_000
 
 
-def test_a_network_without_sdpm_is_refused(
-    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A network without SDPM."""
     config = replace(PRESETS["lite"]().at_side(65), use_sdpm=False)
-    torch.save(network_state(build_network(config), config), tmp_path / "bare.pt")
-    status = run_command(
-        "prototypes", checkpoint=tmp_path / "bare.pt", data=root / "data" / "tiny",
-        min_area=64, out=tmp_path,
-    )  # fmt: skip
-    assert status == 2
-    assert "without SDPM" in capsys.readouterr().err
+    _, state = random_network(config, seed=1)
+    write_checkpoint(tmp_path / "bare.pt", state)
+    return tmp_path / "bare.pt"
+
+
+def test_a_network_trained_without_sdpm_is_compared_with_one_with_it(
+    root: Path, checkpoint: Path, bare: Path, tmp_path: Path
+) -> None:
+    asked = {"data": root / "data" / "tiny", "min_area": 64, "out": tmp_path, "input_side": 97}
+    assert run_command("prototypes", checkpoint=checkpoint, without=bare, **asked) == 0
+    figures = json.loads((tmp_path / "prototypes.json").read_text())
+    assert figures["input_side"] == 97
+    dataset = FolderDataset(root / "data" / "tiny")
+    pairs = draw_pairs(asked_classes(dataset, None, 64), limit=5000, seed=0)
+    network, _ = load_network(bare, input_side=97)
+    found = collect_prototypes(network, dataset, pairs)
+    expected = map_prototypes("without SDPM", found.affinity, found.classes, seed=0).silhouette
+    assert figures["silhouette"]["without SDPM"] == pytest.approx(expected)
+    assert figures["silhouette"]["with SDPM"] != pytest.approx(expected)
+
+
+def test_networks_in_each_others_place_are_refused(
+    capsys: pytest.CaptureFixture[str], root: Path, checkpoint: Path, bare: Path, tmp_path: Path
+) -> None:
+    asked = {"data": root / "data" / "tiny", "min_area": 64, "out": tmp_path}
+    assert run_command("prototypes", checkpoint=bare, **asked) == 2
+    assert "was trained without SDPM" in capsys.readouterr().err
+    assert run_command("prototypes", checkpoint=checkpoint, without=checkpoint, **asked) == 2
+    assert "was trained with SDPM" in capsys.readouterr().err
+
+
+def test_one_pair_is_told_and_is_no_traceback(
+    capsys: pytest.CaptureFixture[str], root: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    asked = {"data": root / "data" / "tiny", "min_area": 64, "out": tmp_path}
+    assert run_command("prototypes", checkpoint=checkpoint, pairs=1, **asked) == 2
+    assert "take more --pairs" in capsys.readouterr().err
+    assert run_command("prototypes", checkpoint=checkpoint, pairs=3, **asked) == 0
