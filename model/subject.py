@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from pydantic import ValidationError
 
 from model.build import load_network, presence_threshold, read_checkpoint
@@ -119,7 +120,7 @@ def open_checkpoint(
     ]
     networks = [load_network(path, input_side=side)[0] for side in sides]
     limit_bytes = KEPT_BYTES // len(networks)
-    members = [EagerSegmenter(_moved(n, device), limit_bytes=limit_bytes) for n in networks]
+    members = [EagerSegmenter(on_device(n, device), limit_bytes=limit_bytes) for n in networks]
     progress = read_checkpoint(path).get("progress", {})
     subject = Subject(
         kind="checkpoint",
@@ -150,8 +151,19 @@ def _recipe(training: object) -> str | None:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _moved(network: SDAANet, device: str) -> SDAANet:
+def on_device(network: SDAANet, device: str) -> SDAANet:
+    """The network on a device such as `cuda`.
+
+    Raises:
+        SubjectError: no such device.
+    """
+    require_device(device)
+    return network.to(device)
+
+
+def require_device(device: str) -> None:
+    """Raise `SubjectError` unless there is such a device."""
     try:
-        return network.to(device)
+        torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as exc:
         raise SubjectError(f"--device {device} is not to be had here: {exc}") from exc

@@ -8,15 +8,23 @@ from pathlib import Path
 
 from model.build import CheckpointError, PretrainedWeightsError
 from model.cli.signals import stop_on_signals
-from model.cli.types import integers
+from model.cli.types import integers, positive
 from model.data.datasets import DatasetError
 from model.data.episodes import MIN_AREA
 from model.experiments.ablation import RowResult, Trial, run_ablation
 from model.experiments.ablation_table import as_json, markdown
 from model.experiments.variants import AblationError, Comparison, Variant, comparisons
+from model.subject import SubjectError
 from model.training import ConfigError, load_config, repeat_sums
 
-_ERRORS = (AblationError, CheckpointError, ConfigError, DatasetError, PretrainedWeightsError)
+_ERRORS = (
+    AblationError,
+    CheckpointError,
+    ConfigError,
+    DatasetError,
+    PretrainedWeightsError,
+    SubjectError,
+)
 TABLE_FILE, FIGURES_FILE = "ablation.md", "ablation.json"
 
 
@@ -34,6 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--test", default="pascal5i_val", help="set to judge on (pascal5i_val)")
     parser.add_argument("--episodes", type=int, default=1000, help="of the test list (1000)")
     parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a test class")
+    parser.add_argument(
+        "--folds",
+        type=integers,
+        help="such as 0,1,2,3: each is left out of a training of its own and judged; "
+        "default: the recipe's alone",
+    )
+    parser.add_argument("--input-side", type=positive, help="judge at another side, such as 473")
+    parser.add_argument("--device", default="cpu", help="to judge on, such as cuda (cpu)")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -48,7 +64,7 @@ def main(args: argparse.Namespace) -> int:
         return 2
     table = _write(args, groups, results)
     print(table)
-    missing = len(variants) * len(args.seeds) - len(results)
+    missing = len(variants) * len(args.seeds) * len(args.folds or (None,)) - len(results)
     if missing:
         print(f"stopped with {missing} rows to go: the same command goes on", file=sys.stderr)
     return 1 if missing else 0
@@ -78,7 +94,18 @@ def _trial(args: argparse.Namespace) -> Trial:
         test_set=args.test,
         episodes=args.episodes,
         min_area=args.min_area,
+        folds=args.folds,
+        input_side=args.input_side,
+        device=args.device,
     )
+
+
+def _judging(args: argparse.Namespace) -> str:
+    """What departs from judging the recipe's fold at the recipe's side."""
+    side = "" if args.input_side is None else f" at {args.input_side} px"
+    if args.folds is None:
+        return side
+    return f"{side}; folds {', '.join(map(str, args.folds))}, each left out of its own training"
 
 
 def _write(
@@ -87,7 +114,7 @@ def _write(
     """The table as Markdown, which is returned, and all figures as JSON."""
     about = (
         f"{args.config.name}: every row trains the first stage for {args.steps} steps and is "
-        f"judged on the same {args.episodes} episodes of {args.test}; "
+        f"judged on the same {args.episodes} episodes of {args.test}{_judging(args)}; "
         f"seeds {', '.join(map(str, args.seeds))}."
     )
     table = markdown(groups, results, about)

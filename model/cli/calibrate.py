@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model.build import CheckpointError, load_network, read_checkpoint, write_calibrated
 from model.calibration import calibrate, calibration_episodes
-from model.cli.types import integers
+from model.cli.types import integers, positive
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
 
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--episodes", type=int, default=1500, help="half lack the class (1500)")
     parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
     parser.add_argument("--seed", type=int, default=0, help="of the episode list (0)")
+    parser.add_argument("--input-side", type=positive, help="another side, such as 473")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -29,7 +30,7 @@ def main(args: argparse.Namespace) -> int:
         print("--episodes and --shots are at least 1", file=sys.stderr)
         return 2
     try:
-        network, _ = load_network(args.checkpoint)
+        network, _ = load_network(args.checkpoint, input_side=args.input_side)
         progress = read_checkpoint(args.checkpoint).get("progress", {})
         dataset = open_dataset(args.data)
         calibration = calibration_episodes(

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from model.build import CheckpointError, load_network
-from model.cli.types import integers
+from model.cli.types import integers, positive
 from model.contract import InvalidBundleError
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
@@ -14,6 +14,7 @@ from model.experiments.contact_sheet import write_contact_sheet
 from model.experiments.pictures import picture_episodes
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
+from model.subject import SubjectError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold", type=float, help=f"default: the manifest's, or {DEFAULT_THRESHOLD}"
     )
+    parser.add_argument("--input-side", type=positive, help="another side (checkpoint only)")
     parser.add_argument("--out", type=Path, default=Path("out/pictures"), help="folder to write")
 
 
@@ -67,10 +69,12 @@ def main(args: argparse.Namespace) -> int:
 
 def _open(args: argparse.Namespace) -> tuple[Segmenter, float]:
     segmenter: Segmenter
+    if args.bundle and args.input_side is not None:
+        raise SubjectError("the side of a bundle is fixed: --input-side goes with --checkpoint")
     if args.bundle:
         runtime = BundleRuntime(args.bundle)
         segmenter, own_threshold = BundleSegmenter(runtime), runtime.manifest.threshold
     else:
-        network, _ = load_network(args.checkpoint)
+        network, _ = load_network(args.checkpoint, input_side=args.input_side)
         segmenter, own_threshold = EagerSegmenter(network), DEFAULT_THRESHOLD
     return segmenter, own_threshold if args.threshold is None else args.threshold

@@ -4,16 +4,20 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from model.build import load_network
+import torch
+
+from model.build import build_network, load_network
 from model.data.datasets import LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA, ClassIndex, asked_classes, draw_episode
 from model.evaluation import evaluate_episodes
 from model.evaluation.segmenter import DEFAULT_THRESHOLD
 from model.experiments.variants import AblationError, Variant
 from model.segmenters import EagerSegmenter
+from model.subject import on_device, require_device
 from model.training import CHECKPOINT_FILE, Run, TrainConfig, has_checkpoint
 
 SETUP_FILE, RESULT_FILE = "setup.json", "result.json"
@@ -34,6 +38,9 @@ class Trial:
         episodes: of the test list.
         episode_seed: of the test list.
         min_area: pixels from which a class counts.
+        folds: left out of a training of its own and judged, each; none: the recipe's alone.
+        input_side: to judge at; none: the recipe's.
+        device: to judge on.
     """
 
     base: TrainConfig
@@ -46,20 +53,37 @@ class Trial:
     episodes: int
     episode_seed: int = 0
     min_area: int = MIN_AREA
+    folds: tuple[int, ...] | None = None
+    input_side: int | None = None
+    device: str = "cpu"
 
     @cached_property
-    def test(self) -> tuple[LabelledImages, ClassIndex]:
-        """The test set, and in it the fold that the recipe leaves unseen, or all classes."""
-        dataset = open_dataset(self.data_root / self.test_set)
-        unseen = self.base.unseen
+    def test(self) -> LabelledImages:
+        """The test set."""
+        return open_dataset(self.data_root / self.test_set)
+
+    @cached_property
+    def recipes(self) -> dict[int | None, TrainConfig]:
+        """The recipe for each fold; None is the recipe as it is."""
+        if self.folds is None:
+            return {None: self.base}
+        return {fold: self.base.for_fold(fold) for fold in self.folds}
+
+    @cached_property
+    def classes(self) -> dict[int | None, ClassIndex]:
+        """What the recipe for each fold leaves unseen of the test set, or all of its classes."""
+        return {fold: self._asked(recipe) for fold, recipe in self.recipes.items()}
+
+    def _asked(self, recipe: TrainConfig) -> ClassIndex:
+        unseen = recipe.unseen
         if unseen is None:
-            return dataset, asked_classes(dataset, None, self.min_area)
-        return dataset, asked_classes(dataset, [unseen.fold], self.min_area, unseen.scheme)
+            return asked_classes(self.test, None, self.min_area)
+        return asked_classes(self.test, [unseen.fold], self.min_area, unseen.scheme)
 
 
 @dataclass(frozen=True)
 class RowResult:
-    """A row at one seed; IoU in percent."""
+    """A row at one seed, and for one fold if folds were asked for; IoU in percent."""
 
     variant: str
     seed: int
@@ -68,6 +92,7 @@ class RowResult:
     mean_iou: float
     fb_iou: float
     class_iou: dict[str, float]
+    fold: int | None = None
 
 
 def run_ablation(
@@ -76,12 +101,15 @@ def run_ablation(
     seeds: Sequence[int],
     should_stop: Callable[[], bool],
 ) -> list[RowResult]:
-    """Every variant at every seed, seeds outermost, so that whole tables come first.
+    """Every variant at every seed and fold, seeds outermost, so that whole tables come first.
 
     What is finished in `trial.out` is kept, and a row that was stopped goes on.
 
     Raises:
-        AblationError: a row there has another setup, or the recipe starts from a bundle.
+        AblationError: a row there has another setup, the recipe starts from a bundle, or its
+            network cannot be judged at the side that was asked for.
+        model.subject.SubjectError: no such device.
+        model.training.ConfigError: no such fold.
         model.data.datasets.DatasetError: a set is missing, or lacks a class or images of it.
     """
     if trial.base.start:
@@ -89,25 +117,36 @@ def run_ablation(
             "the recipe starts from a bundle, whose decoder fits those rows alone that have the "
             "bundle's parts: leave out `start`"
         )
-    _, classes = trial.test
-    for variant in variants:  # tells what is missing before anything trains
-        draw_episode(classes, shots=variant.shots, seed=trial.episode_seed, number=0)
+    _check_judging(trial, variants)
     results: list[RowResult] = []
-    for seed in seeds:
-        for variant in variants:
-            result = run_row(trial, variant, seed, should_stop)
-            if result is None:
-                return results
-            results.append(result)
+    for seed, fold, variant in product(seeds, trial.recipes, variants):
+        result = run_row(trial, variant, seed, fold, should_stop)
+        if result is None:
+            break
+        results.append(result)
     return results
 
 
+def _check_judging(trial: Trial, variants: Sequence[Variant]) -> None:
+    """Tell what is missing or cannot be done before anything trains."""
+    for classes, variant in product(trial.classes.values(), variants):
+        draw_episode(classes, shots=variant.shots, seed=trial.episode_seed, number=0)
+    config = trial.base.network
+    try:
+        with torch.device("meta"):  # shapes without memory
+            build_network(config.at_side(trial.input_side or config.input_side))
+    except ValueError as exc:
+        raise AblationError(str(exc)) from exc
+    require_device(trial.device)
+
+
 def run_row(
-    trial: Trial, variant: Variant, seed: int, should_stop: Callable[[], bool]
+    trial: Trial, variant: Variant, seed: int, fold: int | None, should_stop: Callable[[], bool]
 ) -> RowResult | None:
-    """Train and judge one row at one seed; none when it was stopped."""
-    recipe = variant.recipe(trial.base, steps=trial.steps, seed=seed)
-    folder = trial.out / f"{variant.name}-seed{seed}"
+    """Train and judge one row at one seed and fold; none when it was stopped."""
+    recipe = variant.recipe(trial.recipes[fold], steps=trial.steps, seed=seed)
+    of_fold = "" if fold is None else f"-fold{fold}"
+    folder = trial.out / f"{variant.name}{of_fold}-seed{seed}"
     _claim(folder, recipe, trial)
     finished = folder / RESULT_FILE
     if finished.is_file():
@@ -126,7 +165,7 @@ def run_row(
     run.train(should_stop)
     if run.step < trial.steps:
         return None
-    result = _judge(trial, variant, seed, folder, run.minutes)
+    result = _judge(trial, variant, seed, fold, folder, run.minutes)
     finished.write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
     return result
 
@@ -137,6 +176,8 @@ def _claim(folder: Path, recipe: TrainConfig, trial: Trial) -> None:
         "recipe": recipe.model_dump(mode="json"),
         "test": [trial.test_set, trial.episodes, trial.episode_seed, trial.min_area],
     }
+    if trial.input_side is not None:
+        setup["input_side"] = trial.input_side
     path = folder / SETUP_FILE
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
@@ -145,13 +186,14 @@ def _claim(folder: Path, recipe: TrainConfig, trial: Trial) -> None:
         raise AblationError(f"{folder} holds a row of another setup: use another --out")
 
 
-def _judge(trial: Trial, variant: Variant, seed: int, folder: Path, minutes: float) -> RowResult:
-    network, _ = load_network(folder / CHECKPOINT_FILE)
-    dataset, classes = trial.test
+def _judge(
+    trial: Trial, variant: Variant, seed: int, fold: int | None, folder: Path, minutes: float
+) -> RowResult:
+    network, _ = load_network(folder / CHECKPOINT_FILE, input_side=trial.input_side)
     report = evaluate_episodes(
-        EagerSegmenter(network),
-        dataset,
-        classes,
+        EagerSegmenter(on_device(network, trial.device)),
+        trial.test,
+        trial.classes[fold],
         shots=variant.shots,
         episodes=trial.episodes,
         seed=trial.episode_seed,
@@ -167,4 +209,5 @@ def _judge(trial: Trial, variant: Variant, seed: int, folder: Path, minutes: flo
         mean_iou=report.mean_iou,
         fb_iou=report.fb_iou,
         class_iou=report.class_iou,
+        fold=fold,
     )

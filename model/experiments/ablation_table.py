@@ -30,10 +30,34 @@ class Spread(NamedTuple):
 
 def gain(results: Sequence[RowResult], row: str, reference: str) -> Spread | None:
     """Gain in mIoU of a row over its reference, seed by seed; none without a seed of both."""
-    own = {r.seed: r.mean_iou for r in results if r.variant == row}
-    base = {r.seed: r.mean_iou for r in results if r.variant == reference}
+    own, base = (by_seed(results, each) for each in (row, reference))
     shared = sorted(own.keys() & base.keys())
-    return Spread.of([own[seed] - base[seed] for seed in shared]) if shared else None
+    if not shared:
+        return None
+    return Spread.of([own[seed].mean_iou - base[seed].mean_iou for seed in shared])
+
+
+class SeedMeans(NamedTuple):
+    """Means over the folds, or the one result of a row at a seed; IoU in percent."""
+
+    mean_iou: float
+    fb_iou: float
+
+
+def by_seed(results: Sequence[RowResult], row: str) -> dict[int, SeedMeans]:
+    """The means of a row over the folds, by seed; of seeds at which every fold is there."""
+    folds = {result.fold for result in results}
+    found: dict[int, list[RowResult]] = {}
+    for result in results:
+        if result.variant == row:
+            found.setdefault(result.seed, []).append(result)
+    return {
+        seed: SeedMeans(
+            statistics.fmean(r.mean_iou for r in own), statistics.fmean(r.fb_iou for r in own)
+        )
+        for seed, own in found.items()
+        if len(own) == len(folds)
+    }
 
 
 def markdown(groups: Sequence[Comparison], results: Sequence[RowResult], about: str) -> str:
@@ -47,8 +71,9 @@ def markdown(groups: Sequence[Comparison], results: Sequence[RowResult], about: 
             lines = "\n".join(f"| {line} |" for line in (*head, *shown))
             parts += [f"## {group.title}", lines]
     parts.append(
-        "mIoU and FB-IoU in percent, mean ± sample deviation over the seeds. Gain: mIoU over the "
-        "table's first row, seed by seed. Head: million parameters behind the backbone."
+        "mIoU and FB-IoU in percent, of several folds their mean; mean ± sample deviation over the "
+        "seeds. Gain: mIoU over the table's first row, seed by seed. Head: million parameters "
+        "behind the backbone."
     )
     return "\n\n".join(parts) + "\n"
 
@@ -64,11 +89,11 @@ def as_json(groups: Sequence[Comparison], results: Sequence[RowResult]) -> list[
                     **variant.parts.model_dump(),
                     "strategy": variant.strategy,
                     "shots": variant.shots,
-                    "mean_iou": Spread.of([r.mean_iou for r in own])._asdict(),
+                    "mean_iou": Spread.of([means.mean_iou for means in own.values()])._asdict(),
                     "gain": None if over is None else over._asdict(),
                 }
                 for variant in group.rows
-                if (own := [r for r in results if r.variant == variant.name])
+                if (own := by_seed(results, variant.name))
                 for over in [gain(results, variant.name, group.rows[0].name)]
             ],
         }
@@ -77,9 +102,10 @@ def as_json(groups: Sequence[Comparison], results: Sequence[RowResult]) -> list[
 
 
 def _row(variant: Variant, reference: Variant, results: Sequence[RowResult]) -> str | None:
-    own = [r for r in results if r.variant == variant.name]
+    own = by_seed(results, variant.name)
     if not own:
         return None
+    parameters = next(r.parameters for r in results if r.variant == variant.name)
     over = gain(results, variant.name, reference.name) if variant != reference else None
     parts = variant.parts
     cells = (
@@ -87,9 +113,9 @@ def _row(variant: Variant, reference: Variant, results: Sequence[RowResult]) -> 
         *("yes" if on else "" for on in (parts.saam, parts.sdpm, parts.prior)),
         variant.strategy if parts.sdpm and variant.shots > 1 else "",
         str(variant.shots),
-        f"{own[0].parameters / 1e6:.2f}",
-        Spread.of([r.mean_iou for r in own]).text(),
-        Spread.of([r.fb_iou for r in own]).text(),
+        f"{parameters / 1e6:.2f}",
+        Spread.of([means.mean_iou for means in own.values()]).text(),
+        Spread.of([means.fb_iou for means in own.values()]).text(),
         "" if over is None else over.text("+"),
     )
     return " | ".join(cells)

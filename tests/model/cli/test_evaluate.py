@@ -163,6 +163,20 @@ def test_a_calibrated_checkpoint_may_go_into_a_new_folder(
     assert 0 < presence_threshold(out) < 1
 
 
+def test_a_checkpoint_is_calibrated_at_the_side_it_is_evaluated_at(
+    data: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    words = ["--checkpoint", checkpoint, "--data", data, "--min-area", "100", "--folds", "1"]
+    centres = []
+    for number, side in enumerate(([], ["--input-side", "97"])):
+        out = tmp_path / f"{number}.pt"
+        assert _run("calibrate", *words, *side, "--episodes", "8", "--out", out) == 0
+        state = torch.load(out, weights_only=True)
+        assert state["config"]["input_side"] == 65
+        centres.append(state["presence"]["centre"])
+    assert not torch.allclose(*centres)
+
+
 @pytest.mark.parametrize(
     ("options", "excluded", "problem"),
     [

@@ -9,10 +9,15 @@ import pytest
 import yaml
 
 from model.build import load_network, read_checkpoint
+from model.experiments import ablation
 from model.experiments.ablation import RowResult, Trial, run_ablation
 from model.experiments.ablation_table import Spread, gain, markdown
 from model.experiments.variants import AblationError, Comparison, Variant, comparisons
-from model.training import TrainConfig
+from model.nets import SDAANet
+from model.segmenters import EagerSegmenter
+from model.subject import SubjectError
+from model.training import ConfigError, TrainConfig
+from model.training.config import UnseenFold
 from tests.model.experiments.command import run_command
 from tests.model.tiny_training import one_feature_graph
 
@@ -135,6 +140,44 @@ def test_a_stopped_row_goes_on_to_the_end(trial: Trial, results: dict[str, RowRe
     assert found.class_iou == results["saam"].class_iou
 
 
+def test_every_fold_is_left_out_of_a_training_of_its_own(trial: Trial, root: Path) -> None:
+    base = TrainConfig.model_validate(RECIPE | {"unseen": {"fold": 0}})
+    folds = replace(trial, base=base, folds=(1, 3))
+    assert {fold: recipe.unseen for fold, recipe in folds.recipes.items()} == {
+        fold: UnseenFold(fold=fold) for fold in (1, 3)
+    }
+    with pytest.raises(ConfigError, match="no fold 4"):
+        _ = replace(trial, base=base, folds=(4,)).recipes
+
+
+def test_rows_are_judged_at_another_side(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[int] = []
+
+    def judge(network: SDAANet) -> EagerSegmenter:
+        sides.append(network.input_side)
+        return EagerSegmenter(network)
+
+    monkeypatch.setattr(ablation, "EagerSegmenter", judge)
+    larger = replace(trial, input_side=97, out=trial.out / "larger")
+    for setup in (larger, replace(trial, out=trial.out / "own")):
+        assert run_ablation(setup, [VARIANTS["baseline"]], [0], lambda: False)
+    assert sides == [97, 65]
+    with pytest.raises(AblationError, match="another setup"):
+        run_ablation(replace(larger, input_side=129), [VARIANTS["baseline"]], [0], lambda: False)
+
+
+def test_what_cannot_be_judged_is_told_before_anything_trains(trial: Trial) -> None:
+    apart = replace(trial, out=trial.out / "nothing")
+    with pytest.raises(SubjectError, match="--device nowhere"):
+        run_ablation(replace(apart, device="nowhere"), [VARIANTS["both"]], [0], lambda: False)
+    base = trial.base.model_copy(update={"preset": "base"})
+    with pytest.raises(AblationError, match="a multiple of 16 plus 1, not 96"):
+        run_ablation(
+            replace(apart, base=base, input_side=96), [VARIANTS["both"]], [0], lambda: False
+        )
+    assert not apart.out.exists()
+
+
 @pytest.mark.usefixtures("_signals")
 def test_the_command_writes_the_table(
     capsys: pytest.CaptureFixture[str],
@@ -167,6 +210,8 @@ def test_the_command_writes_the_table(
         ({"rows": "both,none"}, "no row none"),
         ({"shots": 1}, "2 shots"),
         ({"test": "x"}, "classes.csv"),
+        ({"folds": "0,1"}, "has no folds"),
+        ({"device": "nowhere", "min_area": 64, "rows": "both"}, "--device nowhere"),
         ({"shots": 9, "min_area": 64}, "10 images"),
     ],
 )
@@ -195,6 +240,20 @@ def test_a_gain_is_paired_by_seed() -> None:
     ]  # fmt: skip
     assert gain(rows, "b", "a") == pytest.approx((1.5, 0.5**0.5))
     assert gain(rows, "b", "c") is None
+
+
+def test_a_mean_is_over_the_folds_of_a_seed_that_are_all_there() -> None:
+    rows = [
+        replace(_result(variant, seed, mean_iou), fold=fold)
+        for variant, seed, fold, mean_iou in (
+            ("baseline", 0, 0, 40), ("baseline", 0, 1, 50), ("baseline", 1, 0, 44),
+            ("baseline", 1, 1, 54), ("saam", 0, 0, 43), ("saam", 0, 1, 51), ("saam", 1, 0, 99),
+        )
+    ]  # fmt: skip
+    assert gain(rows, "saam", "baseline") == (2.0, None)
+    table = markdown(GROUPS, rows, "About.")
+    assert "47.00 ± 2.83" in table  # 45 and 49
+    assert "| saam | yes |  | yes |  | 1 | 1.50 | 47.00 | 60.00 | +2.00 |" in table
 
 
 def test_the_table_tells_spread_and_gain() -> None:

@@ -93,6 +93,21 @@ def test_the_command_writes_pngs_and_a_page(root: Path, checkpoint: Path, tmp_pa
     assert "threshold 0.5" not in (tmp_path / "index.html").read_text()
 
 
+def test_another_side_is_the_networks_alone(
+    capsys: pytest.CaptureFixture[str], root: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    asked = {"data": root / "data" / "tiny", "min_area": 64, "count": 1, "input_side": 97}
+    assert run_command("pictures", checkpoint=checkpoint, out=tmp_path / "a", **asked) == 0
+    del asked["input_side"]
+    assert run_command("pictures", checkpoint=checkpoint, out=tmp_path / "b", **asked) == 0
+    drawn = [(tmp_path / run / "episode-0000.png").read_bytes() for run in ("a", "b")]
+    assert drawn[0] != drawn[1]
+    capsys.readouterr()
+    asked["input_side"] = 97
+    assert run_command("pictures", bundle=LITE, out=tmp_path, **asked) == 2
+    assert "--input-side goes with --checkpoint" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
