@@ -35,6 +35,8 @@ class SetConfig:
         keep: residues and modulus of the images in use; the rest stays for evaluation.
         min_share: smallest share of the image that a class must cover to be asked for.
         per_class: rendered images of each class (procedural only).
+        absent: whether its images may be queries without the class. Not where labels leave objects
+            out: rendered images show unlabelled defects of other classes.
     """
 
     name: str
@@ -42,6 +44,7 @@ class SetConfig:
     keep: Keep = KEEP_ALL
     min_share: float = 0.005
     per_class: int = 120
+    absent: bool = True
 
 
 class SourceImage(NamedTuple):

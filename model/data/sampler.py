@@ -85,6 +85,7 @@ class EpisodeSampler:
         self._set_index, self._views = set_index, counts.shape[1]
         self._shots, self._seed = shots, seed
         self._absent, self._same_image = absent, same_image
+        self._may_lack = [config.absent for config in sets]
         # (N, 256) whether any view has a pixel of a class.
         self._shown: NDArray[np.bool_] = np.asarray((counts > 0).any(axis=1))
         self._tables = [
@@ -127,7 +128,7 @@ class EpisodeSampler:
         else:
             others = rows[rows[:, 0] != first[0]]
             chosen = self._different(others, rng)
-        if kind > 1 - self._absent:
+        if kind > 1 - self._absent and self._may_lack[number]:
             first = self._without(class_index, number, rows, rng)
         return EpisodePick(class_index, _pair(first), tuple(_pair(row) for row in chosen))
 

@@ -39,6 +39,7 @@ class SetEntry(_Config):
     keep: tuple[tuple[int, ...], int] = ((0,), 1)
     min_share: Annotated[float, Field(gt=0, lt=1)] = 0.005
     per_class: Annotated[int, Field(ge=2)] = 120
+    absent: bool = True
 
     def as_set(self) -> SetConfig:
         """The data room's form of it."""

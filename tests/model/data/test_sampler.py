@@ -122,6 +122,24 @@ def test_a_query_without_the_class_is_any_view_of_its_image() -> None:
     assert 0.35 < np.mean([pick.query[1] for pick in picks]) < 0.65
 
 
+def test_no_query_of_a_set_that_leaves_objects_unlabelled_lacks_the_class() -> None:
+    counts = _cache().counts()
+    sets = [SetConfig(name="a", weight=1.0), SetConfig(name="b", weight=1.0, absent=False)]
+    sampler = EpisodeSampler(
+        counts,
+        np.arange(ROWS) % 2,
+        sets,
+        shots=1,
+        seed=0,
+        absent=1.0,
+        same_image=0.0,
+        class_power=0.5,
+    )
+    for pick in map(sampler.pick, map(np.random.default_rng, range(50))):
+        holds = pick.query[0] // 4 + 1 == pick.class_index
+        assert holds == bool(pick.query[0] % 2)
+
+
 def test_batches_of_plain_images_are_those_of_earlier_releases() -> None:
     sampler = EpisodeSampler(
         _cache().counts()[:, :1],
