@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import ValidationError
@@ -21,7 +21,7 @@ from model.segmenters import BundleSegmenter, EagerSegmenter
 from model.training import TrainConfig
 
 # The fold, the seed, the length of the schedule, and what changes no result.
-_NOT_RECIPE = {
+_NOT_RECIPE: dict[str, Any] = {
     "unseen": {"fold"},
     "seed": True,
     "loading": True,

@@ -60,7 +60,8 @@ def _pictures(count: int, side: int, generator: torch.Generator) -> Tensor:
         F.interpolate(torch.randn(count, 3, cells, cells, generator=generator), size=(side, side))
         for cells in (*_CELLS, side)
     ]
-    return torch.stack(scales).sum(dim=0) / len(scales) ** 0.5
+    pictures: Tensor = torch.stack(scales).sum(dim=0) / len(scales) ** 0.5
+    return pictures
 
 
 @torch.no_grad()
@@ -89,11 +90,11 @@ def _measure_statistics(network: SDAANet, pictures: Tensor) -> None:
 @torch.no_grad()
 def _balance(network: SDAANet, pictures: Tensor) -> None:
     """Move the last bias so that half of a picture is marked."""
-    query, support = pictures.split(1)
+    query, support = pictures[:1], pictures[1:]
     mask = torch.zeros(1, 1, *support.shape[2:])
     mask[..., : support.shape[2] // 2, :] = 1
     logits = network(query, support[None], mask)
-    bias = network.decoder.head[-1].bias
+    bias = network.get_parameter("decoder.head.3.bias")
     bias[1] -= (logits[:, 1] - logits[:, 0]).median()
 
 

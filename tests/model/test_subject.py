@@ -17,8 +17,8 @@ def _checkpoint(path: Path, progress: dict[str, object]) -> Subject:
     config = PRESETS["lite"]().at_side(65)
     state = network_state(build_network(config), config)
     write_checkpoint(path, state | ({"progress": progress} if progress else {}))
-    given = {"name": None, "scales": (1.0,), "input_side": None, "device": "cpu"}
-    return open_checkpoint(path, **given).subject
+    opened = open_checkpoint(path, name=None, scales=(1.0,), input_side=None, device="cpu")
+    return opened.subject
 
 
 def _trained(path: Path, recipe: TrainConfig) -> Subject:
@@ -43,7 +43,7 @@ def test_what_is_not_recorded_is_not_told(tmp_path: Path, progress: dict[str, ob
 
 @pytest.mark.parametrize("bundle", ["base", "lite"])
 def test_a_shipped_bundle_tells_its_episodes(bundle: str) -> None:
-    given = {"name": None, "scales": (1.0,), "input_side": None, "device": "cpu"}
-    subject = open_bundle(ROOT / "model" / "bundles" / bundle, **given).subject
+    path = ROOT / "model" / "bundles" / bundle
+    subject = open_bundle(path, name=None, scales=(1.0,), input_side=None, device="cpu").subject
     assert subject.episodes is not None
     assert subject.minutes is not None

@@ -1,5 +1,7 @@
 """Random networks are as lively as trained ones: nothing vanishes on the way through them."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -32,9 +34,7 @@ def test_every_part_is_heard(preset: str) -> None:
     assert 0.1 < network.presence(encoded.high_feature, logits[0], identity) < 0.9
 
 
-def test_its_checkpoint_makes_it_again_and_another_seed_another(
-    tmp_path: "pytest.TempPathFactory",
-) -> None:
+def test_its_checkpoint_makes_it_again_and_another_seed_another(tmp_path: Path) -> None:
     config = PRESETS["lite"]().at_side(SIDE)
     network, state = random_network(config, seed=3)
     write_checkpoint(tmp_path / "random.pt", state)
