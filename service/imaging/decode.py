@@ -27,8 +27,8 @@ from service.imaging.pixels import object_pixels, rgb_pixels
 
 _BYTE_MODES = frozenset({"LA", "RGB", "RGBA"})
 
-# Least side, in sides that are wanted. From here on what it is resized to differs by 0.1 of 255 from
-# what the whole is resized to, on average; at 1.5 by 0.4, which may have cost half a point of mIoU.
+# Least side, in sides that are wanted. From here on what it is resized to differs by 0.1 of 255
+# from what the whole is resized to, on average; at 1.5 by 0.4, which may have cost half a point.
 _LEAST_REDUCED = 3
 _UNKNOWN_MODE = "unknown pixel mode"
 
