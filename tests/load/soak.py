@@ -19,8 +19,6 @@ from tests.load.wire import Connection
 
 MOST_GROWTH = 0.05
 _ROWS = 10
-# Pools begin a thread when all that they have are busy, which may first happen after a while.
-_LATE_THREADS = 4
 # Fewer than come: half of the sessions are never deleted and have to make room for others.
 _LIVING_SESSIONS = 100
 
@@ -132,7 +130,7 @@ def _promise_growth(
         f"{first.resident_mib:.0f} -> {last.resident_mib:.0f} MiB, {growth:+.1%}",
     )
     report.promise(
-        f"descriptors do not grow, threads by at most {_LATE_THREADS} that pools begin late",
-        last.descriptors <= first.descriptors and last.threads <= first.threads + _LATE_THREADS,
+        "descriptors and threads do not grow",
+        last.descriptors <= first.descriptors and last.threads <= first.threads,
         f"{first.descriptors} -> {last.descriptors}, {first.threads} -> {last.threads}",
     )
