@@ -8,6 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+# Numbers of an image that are averaged as floats: to the same bytes in two thirds of the time,
+# unless they no longer fit the caches.
+_MOST_FLOATS = 3 << 20
+
 
 def resize_image(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """Squash an RGB image (H, W, 3) to (side, side, 3): area average down, bilinear up."""
@@ -15,9 +19,19 @@ def resize_image(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     if (height, width) == (side, side):
         return image
     # A side that shrinks needs averaging, or thin structures alias away; each axis by itself.
-    shrunk = cv2.resize(image, (min(width, side), min(height, side)), interpolation=cv2.INTER_AREA)
+    shrunk = _average(image, min(height, side), min(width, side))
     resized = cv2.resize(shrunk, (side, side), interpolation=cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)
+
+
+def _average(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Area average down to (height, width, 3)."""
+    if image.size > _MOST_FLOATS:
+        averaged = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        return np.asarray(averaged, np.uint8)
+    floats = image.astype(np.float32)
+    averaged = cv2.resize(floats, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.convertScaleAbs(averaged), np.uint8)
 
 
 def resize_mask(mask: NDArray[np.bool_], side: int) -> NDArray[np.float32]:

@@ -42,7 +42,9 @@ def encode_label_map(labels: NDArray[np.uint8]) -> bytes:
 
 def encode_rle(mask: NDArray[np.bool_]) -> Rle:
     """COCO RLE of a mask (H, W), as `pycocotools.mask.decode` reads it."""
-    encoded = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    # By columns, as run lengths go; OpenCV turns a mask in a fraction of numpy's time.
+    columns = cv2.transpose(np.ascontiguousarray(mask).view(np.uint8)).T
+    encoded = coco_mask.encode(columns)
     height, width = encoded["size"]
     return Rle(size=[int(height), int(width)], counts=encoded["counts"].decode("ascii"))
 

@@ -1,4 +1,4 @@
-"""Layout of classes for the head, and the resize arithmetic."""
+"""Layout of classes for the head."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,7 @@ from model.contract import (
     SupportPrototype,
     SupportSet,
     collate_classes,
-    resize_mask,
     thin_tokens,
-    upsample_logits,
 )
 
 
@@ -70,22 +68,6 @@ def test_no_class_is_an_error() -> None:
 def test_a_class_without_shots_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one shot"):
         collate_classes([_class(_shot(1, 1)), _class()])
-
-
-def test_a_single_pixel_of_a_large_mask_survives() -> None:
-    mask = np.zeros((3000, 4000), np.bool_)
-    mask[1717, 2323] = True
-    share = resize_mask(mask, 97)
-    assert share.shape == (97, 97)
-    assert 0 < share.max() <= 1
-
-
-@pytest.mark.parametrize(("height", "width"), [(1, 5), (7, 20_000)])
-def test_logits_reach_extreme_sizes(height: int, width: int) -> None:
-    logits = np.linspace(-1, 1, 49, dtype=np.float32).reshape(7, 7)
-    full = upsample_logits(logits, height, width)
-    assert full.shape == (height, width)
-    assert -1 <= full.min() < full.max() <= 1
 
 
 def test_more_shots_come_behind_and_a_later_refit_takes_the_place() -> None:
