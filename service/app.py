@@ -16,9 +16,9 @@ from service.api import (
     install_cors,
     install_error_handler,
     install_openapi,
+    install_routes,
     label_studio_router,
     metrics_router,
-    routers,
 )
 from service.assembly import (
     create_access,
@@ -104,8 +104,7 @@ def create_app(
     install_cors(app, settings.cors_origins)
     app.add_middleware(SecurityHeaders)
     install_error_handler(app)
-    for router in routers:
-        app.include_router(router)
+    install_routes(app)
     if settings.label_studio_url is not None:
         app.state.mirror = create_mirror(settings, resources)
         app.include_router(label_studio_router)

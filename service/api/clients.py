@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
+from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from service.access import Access, Client, Quota
@@ -20,18 +20,15 @@ _bearer = HTTPBearer(scheme_name="bearer", description=_ABOUT, auto_error=False)
 _header = APIKeyHeader(name=KEY_HEADER, scheme_name="header", description=_ABOUT, auto_error=False)
 
 
-async def presented_key(
-    request: Request,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-    header: Annotated[str | None, Security(_header)],
-) -> str | None:
+BearerKey = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+HeaderKey = Annotated[str | None, Security(_header)]
+
+
+def presented_key(request: Request, bearer: BearerKey, header: HeaderKey) -> str | None:
     """The key a request shows, valid or not; a bearer token goes first."""
     if bearer is not None:
         return bearer.credentials
     return header or tool_key(request.headers)
-
-
-PresentedKey = Annotated[str | None, Depends(presented_key)]
 
 
 @asynccontextmanager

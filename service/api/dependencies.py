@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
 from service.access import Access, Client
-from service.api.clients import PresentedKey, let_in
+from service.api.clients import BearerKey, HeaderKey, let_in, presented_key
 from service.api.drain import Drain
 from service.api.files import read_file
 from service.api.forms import Form, validate_form
@@ -204,42 +204,56 @@ async def _within(seconds: float, message: str) -> AsyncIterator[None]:
         raise DeadlineExceededError(message.format(seconds)) from exc
 
 
+# FastAPI solves all that a dependency depends on anew wherever it is named, which costs more than
+# the dependencies themselves do. So they ask the request, and not each other.
 async def api_context(request: Request) -> ApiContext:
     """The context of the application that serves the request."""
+    return _context_of(request)
+
+
+async def resources(request: Request) -> Resources:
+    """The resources of the use cases."""
+    return _context_of(request).resources
+
+
+async def let_client_in(
+    request: Request, bearer: BearerKey, header: HeaderKey
+) -> AsyncIterator[None]:
+    """Let the client of a request in, and hold its place until the answer is made.
+
+    Raises:
+        NotReadyError: the service is about to end; for the rest see `let_in`.
+    """
+    context = _context_of(request)
+    if context.drain.begun:
+        raise context.drain.refusal()
+    async with let_in(request, context.access, presented_key(request, bearer, header)):
+        yield
+
+
+async def asking(request: Request) -> Client:
+    """Who asks, once let in."""
+    client: Client = request.state.client  # there is none where a route forgets `LET_IN`
+    return client
+
+
+async def owner(request: Request) -> str:
+    """Whose key the request shows, as sessions know it; empty where there are no keys."""
+    return (await asking(request)).owner
+
+
+def _context_of(request: Request) -> ApiContext:
     context = request.app.state.context
     if not isinstance(context, ApiContext):
         raise TypeError("the application has no context")
     return context
 
 
-async def resources(context: Annotated[ApiContext, Depends(api_context)]) -> Resources:
-    """The resources of the use cases."""
-    return context.resources
-
-
 Context = Annotated[ApiContext, Depends(api_context)]
 UseCaseResources = Annotated[Resources, Depends(resources)]
-
-
-async def client(request: Request, context: Context, key: PresentedKey) -> AsyncIterator[Client]:
-    """The client, once it is let in; holds its place until the answer is made."""
-    if context.drain.begun:
-        raise context.drain.refusal()
-    async with let_in(request, context.access, key) as asking:
-        yield asking
-
-
-LET_IN = Depends(client, scope="function")
-
-
-Asking = Annotated[Client, LET_IN]
-
-
-async def owner(asking: Asking) -> str:
-    """Whose key the request shows, as sessions know it; empty where there are no keys."""
-    return asking.owner
-
-
+# Of routers: it comes before what their routes depend on.
+LET_IN = Depends(let_client_in, scope="function")
+Asking = Annotated[Client, Depends(asking)]
 Owner = Annotated[str, Depends(owner)]
 
 
