@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from model.build import PresenceRecord
+from model.contract import sigmoid
 from model.data.datasets import DatasetError, LabelledImages, class_areas
 from model.data.episodes import ClassIndex
 from model.data.folds import barred_classes
@@ -93,7 +94,7 @@ def calibrate(
         present.append(holds)
     need_both_kinds(present)
     coefficients, intercept = _fit(np.stack(evidence), present)
-    scores = 1 / (1 + np.exp(-(np.stack(evidence) @ coefficients + intercept)))
+    scores = sigmoid(np.stack(evidence) @ coefficients + intercept)
     return PresenceRecord(
         centre=centre,
         coefficients=torch.from_numpy(coefficients.astype(np.float32)),

@@ -211,7 +211,7 @@ class FullMaskError(ServiceError):
 
 
 class LimitExceededError(ServiceError):
-    """There would be more in a session, or of jobs, than there may be."""
+    """The request would exceed a limit on sessions or jobs."""
 
     status = 422
     code = "limit_exceeded"
@@ -323,7 +323,7 @@ class JobStorageError(RetryableError):
 
 
 class QueueFullError(RetryableError):
-    """There is already as much work waiting as there may be.
+    """The queue is full.
 
     Args:
         detail: what there is too much of.

@@ -117,12 +117,12 @@ class Settings(BaseSettings):
     bundles_watch_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0.0
     """Seconds between two looks for changed bundles; 0: look on SIGHUP alone."""
     bundle_key: Path | None = None
-    """An Ed25519 public key; bundles without its signature are refused. Unset: none needs one."""
+    """An Ed25519 public key; bundles without its signature are refused. Unset: not checked."""
     devices: Annotated[str, AfterValidator(_devices)] = "auto"
     """`auto` (every GPU, else the CPU), or for example `cuda:0,cuda:1`, `cpu`, or two halves of the
     CPU, `cpu:0,cpu:1`."""
     precision: Literal["auto", "fp32", "fp16", "int8"] = "auto"
-    """Precision of the network; `auto`: the fastest in the bundle that the device gains by."""
+    """Precision of the network; `auto`: the fastest of the bundle that the device can use well."""
     gpu_memory_bytes: Annotated[int, Field(ge=0)] = 0
     """Most memory of each graph on each GPU; 0: no limit."""
     threshold: Probability | None = None
@@ -188,7 +188,7 @@ class Settings(BaseSettings):
     """Largest body of one request."""
     max_upload_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * MIB)] = 512 * MIB
     """Most bytes of the bodies of all requests together; at least one full body. One API key may
-    have half of them at a time, and an archive be as large."""
+    use at most half of this at a time; an archive may also take at most half."""
     max_files: Annotated[int, Field(ge=1, le=16)] = 16
     """Most images of one request, and most masks."""
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000_000

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.contract import upsample_logits
+from model.contract import logit, upsample_logits
 from model.data.datasets import LabelledImages
 from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode
 from model.evaluation.images import RecentImages
 from model.evaluation.metrics import IoUTotals
-from model.evaluation.segmenter import answer, logit_cut
+from model.evaluation.segmenter import answer
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter
 
@@ -76,7 +76,7 @@ class _Side:
 
     def __init__(self, runtime: BundleRuntime) -> None:
         self._segmenter = BundleSegmenter(runtime)
-        self._cut = logit_cut(runtime.manifest.threshold)
+        self._cut = logit(runtime.manifest.threshold)
         self.totals = IoUTotals()
         self.masks: list[NDArray[np.uint8]] = []
         self.presence: list[float] = []

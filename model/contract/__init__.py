@@ -3,6 +3,7 @@
 from model.contract.errors import BundleKeyError, InvalidBundleError, MissingTierError
 from model.contract.geometry import resize_image, resize_mask, upsample_logits
 from model.contract.graphs import ENCODER, GRAPHS, HEAD, PROTOTYPE, GraphSpec, TensorSpec
+from model.contract.logits import logit, sigmoid
 from model.contract.manifest import (
     FORMAT_VERSION,
     MANIFEST_FILE,
@@ -54,9 +55,11 @@ __all__ = [
     "collate_classes",
     "file_sha256",
     "load_manifest",
+    "logit",
     "read_graph",
     "resize_image",
     "resize_mask",
+    "sigmoid",
     "thin_tokens",
     "upsample_logits",
     "write_manifest",

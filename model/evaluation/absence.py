@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.contract import upsample_logits
+from model.contract import logit, upsample_logits
 from model.data.datasets import DatasetError, LabelledImages, class_areas
 from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode
 from model.evaluation.metrics import IoUTotals
 from model.evaluation.presence import presence_auroc
-from model.evaluation.segmenter import Segmenter, answer, label_at, logit_cut
+from model.evaluation.segmenter import Segmenter, answer, label_at
 
 USUAL_ABSENT = 0.5  # share of the queries
 
@@ -128,7 +128,7 @@ def evaluate_absence(
     totals, gated = IoUTotals(), IoUTotals()
     gate = -np.inf if presence_threshold is None else presence_threshold
     present, scores, among = [], [], []
-    for case in _cases(segmenter, dataset, episodes, logit_cut(threshold), label_side, progress):
+    for case in _cases(segmenter, dataset, episodes, logit(threshold), label_side, progress):
         totals.update(case.class_index, case.prediction, case.label)
         gated.update(case.class_index, case.prediction & (case.score >= gate), case.label)
         present.append(case.present)

@@ -5,11 +5,11 @@ from typing import Literal
 
 from tqdm import tqdm
 
-from model.contract import upsample_logits
+from model.contract import logit, upsample_logits
 from model.data.datasets import LabelledImages
 from model.data.episodes import ClassIndex, binary_labels, draw_episode
 from model.evaluation.metrics import IoUTotals
-from model.evaluation.segmenter import Segmenter, answer, label_at, logit_cut
+from model.evaluation.segmenter import Segmenter, answer, label_at
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def evaluate_episodes(
         progress: show a bar.
     """
     totals = IoUTotals()
-    cut = logit_cut(threshold)
+    cut = logit(threshold)
     for number in tqdm(range(episodes), f"{shots}-shot, seed {seed}", disable=not progress):
         episode = draw_episode(classes, shots=shots, seed=seed, number=number)
         marked, label = answer(segmenter, dataset, episode)

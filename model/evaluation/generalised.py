@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.contract import upsample_logits
+from model.contract import logit, upsample_logits
 from model.data.datasets import BACKGROUND, DatasetError, LabelledImages
 from model.data.episodes import ClassIndex
 from model.evaluation.metrics import LabelMapTotals
-from model.evaluation.segmenter import Segmenter, label_at, logit_cut, show_support
+from model.evaluation.segmenter import Segmenter, label_at, show_support
 
 Shown = dict[int, list[object]]
 
@@ -73,7 +73,7 @@ def evaluate_generalised(
         for c, indices in tqdm(supports.items(), "supports", disable=not progress)
     }
     totals = LabelMapTotals()
-    cut = logit_cut(threshold)
+    cut = logit(threshold)
     for query in tqdm(queries, f"{shots}-shot, seed {seed}", disable=not progress):
         image, label = dataset.read(int(query))
         label = label_at(label, label_side)

@@ -64,8 +64,3 @@ def label_at(label: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:
     if side is None:
         return label
     return resize_label(label, side)
-
-
-def logit_cut(threshold: float) -> float:
-    """The logit from which a foreground probability reaches the threshold."""
-    return float(np.log(threshold / (1 - threshold)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from model.contract import upsample_logits
+from model.contract import sigmoid, upsample_logits
 from model.data.datasets import IGNORE, LabelledImages
 from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode
 from model.evaluation import IoUTotals, Segmenter
@@ -64,7 +64,7 @@ def picture_episode(
     seen = observe(segmenter, (dataset.name, episode.query), image, supports)
     truth = binary_labels(label, episode.class_index)
     logits = upsample_logits(seen.logits, *label.shape)
-    probability = np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
+    probability = sigmoid(logits)
     totals = IoUTotals()
     totals.update(episode.class_index, probability >= threshold, truth)
     iou = 100 * totals.mean_iou()

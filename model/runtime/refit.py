@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.contract import logit
 from model.runtime.bundle import Float
 from model.runtime.seen import SeenSupports
 
@@ -106,7 +107,7 @@ def _best_blend(seen: SeenSupports, held_out: Float, own_shares: Float, threshol
 
     Neighbouring choices are about equally good, and few supports do not tell which is best.
     """
-    cut = float(np.log(threshold / (1 - threshold))) if 0 < threshold < 1 else 0.0
+    cut = logit(threshold) if 0 < threshold < 1 else 0.0
     offsets = _NO_OFFSET if seen.single else _OFFSETS
     blended = [share * seen.logits + (1 - share) * held_out for share in own_shares]
     iou = np.array([[_mean_iou(each, seen.shares, cut + o) for o in offsets] for each in blended])

@@ -98,11 +98,10 @@ async def get_events(
     asking: Asking,
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
 ) -> EventSourceResponse:
-    """`progress` whenever it has moved on and `end` at last, each with the job as data.
+    """Sends `progress` as images finish and `end` once, each with the job as data.
 
-    Of a job that is cancelled the image at work still comes, and then the end.
-
-    An event's id is the number of images finished; with `Last-Event-ID` what is older is left out.
+    A cancelled job finishes its current image first. An event's id is the number of images
+    finished; with `Last-Event-ID` older events are left out.
     """
     await desk.get(job_id, asking.owner)
     place = _place(context.access.streams, asking)

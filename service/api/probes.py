@@ -14,7 +14,7 @@ router = APIRouter(tags=["operation"])
 @router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", responses=problems(500))
 async def get_health(context: Context) -> StatusResponse:
-    """Whether a restart would be pointless: the process serves and its engine has not failed."""
+    """Liveness: the process serves, and its engine has not failed for good."""
     if context.resources.models.failure is not None:
         raise EngineFailedError
     return StatusResponse(status="ok")
@@ -23,7 +23,7 @@ async def get_health(context: Context) -> StatusResponse:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problems(503))
 async def get_readiness(context: Context) -> StatusResponse:
-    """Whether a real inference has succeeded and the store answers, so that traffic may come."""
+    """Readiness: an inference has succeeded and the session store answers."""
     if context.drain.begun:
         raise context.drain.refusal()
     if not context.resources.models.ready:

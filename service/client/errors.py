@@ -77,7 +77,7 @@ class TooManyRequestsError(RetryableError):
 
 
 class QueueFullError(RetryableError):
-    """There is as much work waiting as there may be."""
+    """The queue is full."""
 
     code = "queue_full"
 

@@ -10,7 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import Manifest, Precision, SupportPrototype, SupportSet, collate_classes
+from model.contract import (
+    Manifest,
+    Precision,
+    SupportPrototype,
+    SupportSet,
+    collate_classes,
+    sigmoid,
+)
 from model.runtime import Adapt
 from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
 from service.errors import NotReadyError
@@ -95,7 +102,7 @@ class FakeEngine:
             return np.asarray(np.linalg.norm(difference, axis=-1), np.float32)
 
         logits = _STEEPNESS * (distance(inputs.guided) - distance(inputs.affinity))
-        return Answers(logits, 1 / (1 + np.exp(-logits.max(axis=(2, 3)))))
+        return Answers(logits, sigmoid(logits.max(axis=(2, 3))))
 
     def _encode(self, images: Sequence[ImageU8]) -> NDArray[np.float32]:
         """Colours in [0, 1] on the feature grid, (B, h, h, 3)."""

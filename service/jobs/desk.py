@@ -135,7 +135,7 @@ class JobDesk:
             update={"images": [], "archive": [], "session_id": session.session_id}
         )
         add = partial(self._add, fields, arrival, list(names), archive, snapshot)
-        job = await self._kept(self._threads.work(add))
+        job = await self._kept(self._threads.unpack_or_remove(add))
         self._runner.wake()
         return self._response(job)
 
@@ -235,7 +235,7 @@ class JobDesk:
             JobNotFoundError.
         """
         await self.cancel(job_id, owner)
-        await self._threads.work(partial(self.store.delete, job_id))
+        await self._threads.unpack_or_remove(partial(self.store.delete, job_id))
 
     async def results(self, job_id: str, owner: str) -> IO[bytes]:
         """A temporary file with the zip of what is done, to be closed.

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_QUESTIONS, _UPLOADS, _ARRIVALS, _RESULTS = 2, 2, 2, 2
+_QUESTIONS, _UPLOADS, _UNPACKING, _RESULTS = 2, 2, 2, 2
 
 
 class JobThreads:
@@ -23,7 +23,7 @@ class JobThreads:
     def __init__(self) -> None:
         self._questions = ThreadPoolExecutor(_QUESTIONS, thread_name_prefix="jobs")
         self._uploads = ThreadPoolExecutor(_UPLOADS, thread_name_prefix="job-uploads")
-        self._arrivals = ThreadPoolExecutor(_ARRIVALS, thread_name_prefix="job-files")
+        self._unpacking = ThreadPoolExecutor(_UNPACKING, thread_name_prefix="job-files")
         self._results = ThreadPoolExecutor(_RESULTS, thread_name_prefix="job-results")
 
     def ask(self, call: Callable[[], T]) -> asyncio.Future[T]:
@@ -38,9 +38,9 @@ class JobThreads:
         """
         return await finished(_begin(self._uploads, call))
 
-    def work(self, call: Callable[[], T]) -> asyncio.Future[T]:
+    def unpack_or_remove(self, call: Callable[[], T]) -> asyncio.Future[T]:
         """Begin to unpack or remove files; it waits while as much is at work already."""
-        return _begin(self._arrivals, call)
+        return _begin(self._unpacking, call)
 
     def pack(self, call: Callable[[], T]) -> asyncio.Future[T]:
         """Begin to pack results; it waits while as much is at work already."""
@@ -48,7 +48,7 @@ class JobThreads:
 
     async def close(self) -> None:
         """Wait for what runs, drop what waits."""
-        for executor in (self._uploads, self._arrivals, self._results, self._questions):
+        for executor in (self._uploads, self._unpacking, self._results, self._questions):
             await asyncio.to_thread(partial(executor.shutdown, cancel_futures=True))
 
 

@@ -6,10 +6,10 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from model.contract import logit
 from service.engine import Answers
 from service.sessions.decoded import QueryImage
 from service.sessions.labelling import ClassAnswer
-from service.sessions.logits import logit
 from service.sessions.mosaic import TiledLogits
 from service.sessions.scale import Seen, tile_sides, tile_view
 from service.sessions.second_look import (

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import upsample_logits
+from model.contract import logit, sigmoid, upsample_logits
 from service.imaging import bounding_box, encode_png_mask, encode_polygons, encode_rle
 from service.schemas import ClassResult, ImageResult, Output, RleMask
-from service.sessions.logits import logit, sigmoid
 from service.sessions.mosaic import NearLogits, TiledLogits
 
 MaskValue = RleMask | str | list[list[float]]

@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import resize_image, upsample_logits
+from model.contract import resize_image, sigmoid, upsample_logits
 from model.runtime import Window
 from service.imaging import guided_filter
-from service.sessions.logits import sigmoid
 from service.sessions.tiles import Grid
 
 _UNSURE = 0.02  # probability below which a tile says nothing that would be seen

@@ -1,7 +1,6 @@
 """Classes that the whole image shows small, looked for once more where they were marked."""
 
 import asyncio
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -10,11 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import SupportSet, upsample_logits
+from model.contract import SupportSet, logit, sigmoid, upsample_logits
 from model.runtime import Window, find_windows
 from service.engine import ImageU8
 from service.sessions.decoded import QueryImage
-from service.sessions.logits import logit
 from service.sessions.mosaic import NearLogits
 from service.sessions.resources import IMAGES_AT_ONCE, ModelResources
 from service.sessions.uploads import read_windows
@@ -113,7 +111,7 @@ def presence_by_both(whole: float, near: float) -> float:
     """
     before = _logit(whole)
     shift = (_logit(near) - before) / 2
-    return 1 / (1 + math.exp(-(before + min(max(shift, -_MOST_SHIFT), _MOST_SHIFT))))
+    return sigmoid(before + min(max(shift, -_MOST_SHIFT), _MOST_SHIFT))
 
 
 def in_reach(presence: float, least: float) -> bool:

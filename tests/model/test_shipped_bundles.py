@@ -11,12 +11,12 @@ from model.contract import (
     Precision,
     SupportSet,
     load_manifest,
+    logit,
     resize_image,
     resize_mask,
     upsample_logits,
 )
 from model.data.folds import fold_classes
-from model.evaluation.segmenter import logit_cut
 from model.runtime import BundleRuntime, Encoded, are_familiar
 from service.demo.samples import queries, supports
 from service.settings import Settings
@@ -62,7 +62,7 @@ def test_a_class_is_marked_alike_beside_one_of_more_shots(runtime: BundleRuntime
 
 
 def test_the_duck_is_found(runtime: BundleRuntime) -> None:
-    duck, cut = _learned(runtime, "duck"), logit_cut(runtime.manifest.threshold)
+    duck, cut = _learned(runtime, "duck"), logit(runtime.manifest.threshold)
     found = []
     for query in queries():
         mask = query.mask("duck")

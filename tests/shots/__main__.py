@@ -18,11 +18,10 @@ from rich.progress import track
 from rich.table import Table
 
 from model.cli.types import integers
-from model.contract import upsample_logits
+from model.contract import logit, upsample_logits
 from model.data.datasets import IGNORE, DatasetError, FolderDataset
 from model.data.episodes import MIN_AREA, asked_classes, binary_labels, draw_episode
 from model.evaluation import IoUTotals
-from model.evaluation.segmenter import logit_cut
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter
 from tests.shots.variants import VARIANTS, Shot
@@ -88,7 +87,7 @@ def _measure(args: argparse.Namespace) -> Figures:
     classes = asked_classes(dataset, args.folds, args.min_area)
     runtime = BundleRuntime(args.bundle)
     segmenter, figures = BundleSegmenter(runtime), Figures()
-    cut = logit_cut(runtime.manifest.threshold)
+    cut = logit(runtime.manifest.threshold)
     for number in track(range(args.episodes), "episodes", disable=not sys.stderr.isatty()):
         episode = draw_episode(classes, shots=1, seed=args.seed, number=number)
         (support,) = episode.supports
@@ -108,7 +107,7 @@ def _measure(args: argparse.Namespace) -> Figures:
             figures.by_query[_bin(np.mean(truth == 1))].append(iou)
             for threshold in _THRESHOLDS:
                 figures.thresholds[threshold].update(
-                    episode.class_index, logits >= logit_cut(threshold), truth
+                    episode.class_index, logits >= logit(threshold), truth
                 )
     return figures
 

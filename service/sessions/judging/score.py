@@ -6,7 +6,6 @@ tells the figures); they suit the shipped network.
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from model.contract import sigmoid
 from service.sessions.judging.signals import Signals
 
 Kind = Literal["wrong_class", "inverted", "shifted"]
@@ -55,7 +55,7 @@ def _suspicion(row: NDArray[np.float64]) -> Suspicion:
     known = read_weights()
     scores = known.weights @ row + known.bias
     worst = int(scores.argmax())
-    return Suspicion(0.5 * (1 + math.tanh(float(scores[worst]) / 2)), KINDS[worst])
+    return Suspicion(sigmoid(float(scores[worst])), KINDS[worst])
 
 
 @cache

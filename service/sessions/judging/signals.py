@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import SupportPrototype, upsample_logits
-from service.sessions.logits import sigmoid
+from model.contract import SupportPrototype, sigmoid, upsample_logits
 
 THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(2, 19))  # 0.10, 0.15 … 0.90
 

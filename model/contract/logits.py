@@ -1,15 +1,19 @@
 """Between logits and probabilities."""
 
 import math
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+Real = TypeVar("Real", NDArray[np.float32], NDArray[np.float64], float)
 
-def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+
+def sigmoid(logits: Real) -> Real:
     """The probabilities of logits, of any shape."""
     # By way of tanh, which saturates where exp would overflow.
-    return np.float32(0.5) * (1 + np.tanh(logits / 2))
+    probabilities: Real = np.float32(0.5) * (1 + np.tanh(logits / 2))
+    return probabilities
 
 
 def logit(probability: float) -> float:
