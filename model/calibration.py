@@ -18,7 +18,7 @@ from model.data.episodes import ClassIndex
 from model.data.folds import barred_classes
 from model.evaluation.absence import AbsenceList, absent_queries
 from model.evaluation.images import RecentImages
-from model.evaluation.presence import calibrated_threshold, need_both_kinds
+from model.evaluation.presence import need_both_kinds, youden_threshold
 from model.evaluation.segmenter import show_supports
 from model.nets import SDAANet
 from model.segmenters import EagerSegmenter
@@ -99,7 +99,7 @@ def calibrate(
         centre=centre,
         coefficients=torch.from_numpy(coefficients.astype(np.float32)),
         intercept=intercept,
-        threshold=calibrated_threshold(present, scores.tolist()),
+        threshold=youden_threshold(present, scores.tolist()),
     )
 
 

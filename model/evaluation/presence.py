@@ -16,7 +16,7 @@ def presence_auroc(present: Sequence[bool], scores: Sequence[float]) -> float:
     return float(roc_auc_score(present, scores))
 
 
-def calibrated_threshold(present: Sequence[bool], scores: Sequence[float]) -> float:
+def youden_threshold(present: Sequence[bool], scores: Sequence[float]) -> float:
     """The score from which a class counts as present: where the gate is right most often.
 
     Youden's choice, the largest sum of the share of present images kept and of absent ones emptied;

@@ -3,8 +3,9 @@
 from fastapi import APIRouter, FastAPI
 
 from service.api import anylabeling, jobs, label_studio, models, probes, segment, sessions, support
+from service.api.context import ApiContext
 from service.api.cors import install_cors
-from service.api.dependencies import LET_IN, ApiContext
+from service.api.dependencies import LET_IN
 from service.api.drain import Drain
 from service.api.headers import SecurityHeaders
 from service.api.metrics import metrics_router

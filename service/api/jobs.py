@@ -16,7 +16,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from service.access import Client, ClientPlaces
-from service.api.dependencies import ApiContext, Asking, Context, Owner
+from service.api.context import ApiContext
+from service.api.dependencies import Asking, Context, Owner
 from service.api.forms import validate_form
 from service.api.interruption import disconnected, unless
 from service.api.openapi import problems, upload

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, status
 from pydantic import BaseModel, Field
 
-from service.api.dependencies import ApiContext, Context, Owner
+from service.api.context import ApiContext
+from service.api.dependencies import Context, Owner
 from service.api.json_body import Message, read_json
 from service.api.negotiation import JSON
 from service.labelling_tools import ProjectMirror, parse_label_config, predict_tasks

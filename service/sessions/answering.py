@@ -20,7 +20,7 @@ from service.sessions.second_look import (
     presence_by_both,
 )
 from service.sessions.segment_request import SegmentRequest
-from service.sessions.tiling import Tiles, lay_tiles
+from service.sessions.tile_search import Tiles, lay_tiles
 
 
 def answers_of_whole(request: SegmentRequest, found: Answers, position: int) -> list[ClassAnswer]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.contract import resize_image, sigmoid, upsample_logits
 from model.runtime import Window
 from service.imaging import guided_filter
-from service.sessions.tiles import Grid
+from service.sessions.tile_grid import Grid
 
 _UNSURE = 0.02  # probability below which a tile says nothing that would be seen
 _NEVER = 1e-6  # so that logits stay finite

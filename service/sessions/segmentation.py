@@ -23,7 +23,7 @@ from service.sessions.labelling import ClassAnswer, Labels, describe_classes, la
 from service.sessions.resources import Resources
 from service.sessions.segment_request import SegmentRequest
 from service.sessions.selection import select
-from service.sessions.tiling import Tiles, require_time, segment_tiles
+from service.sessions.tile_search import Tiles, require_time, segment_tiles
 from service.sessions.uploads import drained, read_pixels, read_query
 from service.telemetry import stage
 

@@ -9,6 +9,8 @@ from service.access import KeyRing
 from service.assembly import create_store
 from service.cli import main
 from service.settings import Settings
+from service.stores import MemoryStore
+from service.stores.redis import RedisStore
 
 
 def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,8 +80,9 @@ def test_out_of_bounds(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -
         "unix:///run/redis.sock?db=1",
     ],
 )
-async def test_store_of_every_kind_opens_when_first_used(url: str) -> None:
+async def test_url_of_every_kind_of_store_is_accepted(url: str) -> None:
     store = create_store(Settings(store_url=SecretStr(url)), {})
+    assert isinstance(store, MemoryStore if url.startswith("memory") else RedisStore)
     await store.close()
 
 

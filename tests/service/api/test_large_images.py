@@ -14,7 +14,7 @@ from service.app import create_app
 from service.engine import Answers, FakeEngine, ImageU8
 from service.errors import DeadlineExceededError
 from service.sessions.scale import Seen, tile_sides
-from service.sessions.tiles import Grid
+from service.sessions.tile_grid import Grid
 from service.settings import Settings
 from tests.service.http_api import (
     assert_problem,

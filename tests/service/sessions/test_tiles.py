@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from service.sessions.tiles import OVERLAP, Grid, Spread
+from service.sessions.tile_grid import OVERLAP, Grid, Spread
 
 
 @pytest.mark.parametrize(

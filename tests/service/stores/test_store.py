@@ -282,6 +282,8 @@ async def test_bytes_of_an_owner_are_bounded(store: SessionStore) -> None:
 async def test_nobody_in_particular_is_not_bounded(store: SessionStore) -> None:
     for name in "abcd":
         await store.create(key(name, ""), "m", "cat", some(20))
+    for name in "abcd":  # three times what an owner may have
+        assert len((await store.get(key(name, ""))).classes["cat"].shots) == 20
 
 
 async def test_expired_sessions_free_their_share(aging: Aging) -> None:

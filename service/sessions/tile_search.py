@@ -13,7 +13,7 @@ from service.errors import DeadlineExceededError
 from service.sessions.mosaic import TiledLogits
 from service.sessions.resources import IMAGES_AT_ONCE, ModelResources
 from service.sessions.scale import tile_view
-from service.sessions.tiles import Grid
+from service.sessions.tile_grid import Grid
 
 # Costs are learned of images alone as well, which take up to so many times as long as in batches.
 _MOST_GAIN = 3.0
