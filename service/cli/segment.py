@@ -158,5 +158,8 @@ def _files(patterns: list[str], out: Path) -> dict[Path, str]:
         found.update(names)
     if len(set(found.values())) < len(found):
         twice = next(name for name, count in Counter(found.values()).items() if count > 1)
-        raise CommandError(f"two images are called {twice}; give them in two commands", USAGE)
+        raise CommandError(
+            f"two images are called {twice}; give them in two commands, with two --out",
+            USAGE,
+        )
     return found

@@ -36,6 +36,8 @@ def follow(job_id: str, retries: Retries, tell: Callable[[JobResponse], None]) -
             return events.job
         failures = 1 if events.job is not before else failures + 1
         if isinstance(outcome, httpx.Response) and outcome.is_success:
+            if events.job is None and failures >= retries.attempts:
+                raise UnexpectedAnswerError("the answer holds no events of a job")
             # The service stops, or somebody between has had enough.
             yield Pause(retries.first_wait_s)
         else:

@@ -19,8 +19,8 @@ Result = TypeVar("Result")
 class Job(Generic[Payload, Result]):
     """A payload in a lane, and the future its submitter waits on.
 
-    `taken_at` and `done_at` are instants of the worker's clock, once it came to them; `batch_jobs`
-    is how many jobs shared that time.
+    `taken_at` and `done_at` are instants of the worker's clock, once it came to them; `share` is
+    that of the job in its batch, by weight.
     """
 
     payload: Payload
@@ -28,12 +28,12 @@ class Job(Generic[Payload, Result]):
     future: Future[Result] = field(default_factory=Future)
     taken_at: float = 0.0
     done_at: float = 0.0
-    batch_jobs: int = 1
+    share: float = 1.0
 
     @property
     def cost_s(self) -> float:
         """Seconds of the device that were spent on this job alone."""
-        return (self.done_at - self.taken_at) / self.batch_jobs
+        return (self.done_at - self.taken_at) * self.share
 
     def fail(self, error: ServiceError) -> None:
         """Settle a job that waits, unless its submitter has gone."""
@@ -84,9 +84,16 @@ class Lane(Generic[Payload, Result]):
         for job in late:
             job.fail(DeadlineExceededError("the engine did not come to it in time"))
         taken = [job for job in batch if job.future.set_running_or_notify_cancel()]
+        weight = sum(job.waiting.weight for job in taken)
         for job in taken:
-            job.taken_at, job.batch_jobs = now, len(taken)
+            job.taken_at, job.share = now, job.waiting.weight / weight
         return taken
+
+    def give_up(self, now: float) -> list[Job[Payload, Result]]:
+        """The jobs whose deadline has passed, which no longer wait here; not answered yet."""
+        late = [job for job in self.queue if job.waiting.deadline <= now]
+        self.queue = [job for job in self.queue if job.waiting.deadline > now]
+        return late
 
     def answer(
         self, jobs: Sequence[Job[Payload, Result]], clock: Callable[[], float]

@@ -111,7 +111,7 @@ class OnnxEngine:
         """Stop taking work, answer what waits with an error, end the workers."""
         pipelines, self._pipelines = self._pipelines, ()
         # At the same time, since a batch that does not end holds each up.
-        await asyncio.gather(*(asyncio.to_thread(each.worker.stop) for each in pipelines))
+        await asyncio.gather(*(asyncio.to_thread(each.stop) for each in pipelines))
         for pipeline in pipelines:
             pipeline.cache.forget(self)
         self._own_metrics.forget()

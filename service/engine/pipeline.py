@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from service.engine.base import Coverage, EngineCounters, ImageU8
 from service.engine.encoding_cache import Digest, EncodingCache, digest
 from service.engine.lane import Lane, Payload, Result
 from service.engine.options import EngineOptions
-from service.engine.priority import run_at_low_priority
+from service.engine.priority import lower_priority, run_at_low_priority
 from service.engine.shared import SharedDevice
 from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, Stages
 from service.engine.warm_up import warm_up
@@ -90,6 +91,9 @@ class Pipeline:
         self._queries = Lane("query", self._encode, sizes, _BEGINNING, wait_s)
         self._supports = Lane("support", self._encode, sizes, _BEGINNING, wait_s)
         self._prototypes = Lane("prototype", self._prototype, sizes, _FINISHING)
+        # Seconds of the CPU each, and not to be stopped: a thread of their own, or all that goes by
+        # way of the loop's threads would wait behind them.
+        self._fits = ThreadPoolExecutor(1, thread_name_prefix="fit", initializer=lower_priority)
         pairs = range(1, options.max_batch_pairs + 1)
         self._heads = Lane("head", self._head, pairs, _FINISHING, weigh=_pairs)
         self._cells = Lane("cells", self._cell, (1,), _BEGINNING)
@@ -111,6 +115,11 @@ class Pipeline:
         """Begin to take work; once."""
         self.worker.start()
         self._accounts.watch(self.worker.lanes)
+
+    def stop(self) -> None:
+        """Stop the worker, and begin no fit any more."""
+        self._fits.shutdown(wait=False, cancel_futures=True)
+        self.worker.stop()
 
     def cost_s(self, images: int, classes: int) -> float:
         """See `Accounts.cost_s`."""
@@ -152,7 +161,8 @@ class Pipeline:
             return choose_refit(supports, adapt, threshold=threshold)
 
         with stage("adapt"):
-            return SupportSet(shots, await asyncio.to_thread(fit))
+            fitted = await asyncio.get_running_loop().run_in_executor(self._fits, fit)
+        return SupportSet(shots, fitted)
 
     async def encode(
         self, images: Sequence[ImageU8], digests: Sequence[Digest], deadline: float

@@ -1,6 +1,7 @@
 """One thread per device that runs the engine's lanes in batches, and outlives what kills it."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -119,7 +120,8 @@ class Worker:
     ) -> list[Job[Payload, Result]]:
         """Queue payloads at once, so that they may share a batch; `deadline` on the clock.
 
-        Work is taken while the worker is brought back to life, too: it waits until its deadline.
+        Work is taken while the worker is brought back to life, too: it waits until its deadline, or
+        until the device counts as lost.
 
         Raises:
             NotReadyError: the worker has not started, or it stops.
@@ -195,12 +197,21 @@ class Worker:
             _log.critical("worker not revived", exc_info=exc, extra={"device": self.name})
             if self._attempts >= _REVIVALS_UNTIL_FAILURE:
                 self._failure = f"{self.name}: {type(exc).__name__}: {exc}"
+            self._give_up_waiting()
             self._pause(self._stopping, _PAUSES_S[min(self._attempts, len(_PAUSES_S)) - 1])
             return False
         self._failure, self._attempts, self._up = None, 0, True
         self.restarts += 1
         _log.warning("worker revived", extra={"device": self.name})
         return True
+
+    def _give_up_waiting(self) -> None:
+        """Answer what has waited too long for the device, or all once it counts as lost."""
+        until = math.inf if self._failure else self._clock()
+        with self._wakeup:
+            given_up = [job for lane in self.lanes for job in lane.give_up(until)]
+        for job in given_up:
+            job.fail(WorkerLostError())
 
     def _work_is_due(self) -> bool:
         """Wait until some lane has something to take; False once stopping."""

@@ -21,6 +21,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from model.contract import SupportPrototype, SupportSet
 from service.errors import (
+    DeadlineExceededError,
+    InferenceError,
     QueueFullError,
     RetryableError,
     ServiceError,
@@ -38,7 +40,7 @@ from service.stores import Session, SessionContent, SessionKey
 _log = logging.getLogger(__name__)
 
 _MAX_RUNNING = 64
-_MAX_KNOWN_SHOTS = 512
+_MAX_KNOWN_BYTES = 256 << 20
 _ATTEMPTS = 3
 # Label Studio may ask for predictions in the middle of an answer to this service, which would wait
 # for itself: a project that evaluates predictions automatically does so when its tasks are listed.
@@ -79,6 +81,7 @@ class ProjectMirror:
         self._stale: set[Follower] = set()
         self._turn = asyncio.Semaphore(1)
         self._known: OrderedDict[_ShotKey, SupportPrototype] = OrderedDict()
+        self._known_bytes = 0
 
     def key(self, follower: Follower) -> SessionKey:
         """The project's session, the same after a restart; nobody without the token can guess it.
@@ -244,16 +247,24 @@ class ProjectMirror:
         for label, mask in masks.items():
             if label in keys and mask.any():
                 png = await pool.run(partial(encode_png_mask, mask))
-                self._known[keys[label]] = await learn_shot(resources, image, png)
-        while len(self._known) > _MAX_KNOWN_SHOTS:
-            self._known.popitem(last=False)
+                self._keep(keys[label], await learn_shot(resources, image, png))
+
+    def _keep(self, key: _ShotKey, shot: SupportPrototype) -> None:
+        replaced = self._known.pop(key, None)
+        self._known[key] = shot
+        self._known_bytes += shot.nbytes - (0 if replaced is None else replaced.nbytes)
+        while self._known_bytes > _MAX_KNOWN_BYTES:
+            _, oldest = self._known.popitem(last=False)
+            self._known_bytes -= oldest.nbytes
 
 
 def _may_pass(error: ServiceError) -> bool:
     """Whether trying again may help."""
     if isinstance(error, UndeliveredImageError):
         return False
-    return isinstance(error, RetryableError | StudioError)
+    # The first batches on a device that is lost fail as if they were at fault themselves.
+    passing = RetryableError | StudioError | InferenceError | DeadlineExceededError
+    return isinstance(error, passing)
 
 
 def _newest_first(tasks: list[Task]) -> list[tuple[Task, Annotation]]:
@@ -265,7 +276,7 @@ def _regions(annotation: Annotation, config: LabelConfig) -> Iterator[Region]:
     """The regions of our controls; what other controls say is none of ours."""
     names = {control.name for control in config.controls.values()}
     for item in annotation.result:
-        if isinstance(item, dict) and item.get("from_name") in names:
+        if isinstance(item, dict) and str(item.get("from_name")) in names:
             with contextlib.suppress(ValidationError):
                 yield Region.model_validate(item)
 

@@ -57,12 +57,13 @@ class Ledger:
 
     Attributes:
         identity: of the run.
-        changed: names of what differs from the run that wrote the file; it was begun anew.
+        changed: names of what differs from the run that wrote the file; it begins anew.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
         self.identity = dict(identity)
         self._places: dict[str, _Place] = {}
+        self._begun = True
         self._file = _held(path)
         try:
             self.changed = self._read(self.identity)
@@ -81,7 +82,12 @@ class Ledger:
         return image.name in self._places
 
     def add(self, entry: Entry) -> None:
-        """Note an outcome; it takes the place of an earlier one."""
+        """Note an outcome; it takes the place of an earlier one.
+
+        Only with the first one what another run has written is given up: a run that cannot even
+        begin costs nothing.
+        """
+        self._begin()
         offset = self._file.seek(0, 2)
         self._file.write(entry.model_dump_json().encode() + b"\n")
         self._file.flush()
@@ -100,14 +106,20 @@ class Ledger:
         failed = entry.labelled is None
         self._places[entry.name] = _Place(offset, entry.size, entry.mtime_ns, failed)
 
+    def _begin(self) -> None:
+        """Put the run's own line in the place of what another run has written."""
+        if self._begun:
+            return
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(json.dumps({"run": self.identity}).encode() + b"\n")
+        self._begun = True
+
     def _read(self, identity: dict[str, str]) -> list[str]:
         first = self._file.readline()
         known = _identity(first)
         if known != identity:
-            self._file.seek(0)
-            self._file.truncate()
-            self._file.write(json.dumps({"run": identity}).encode() + b"\n")
-            self._file.flush()
+            self._begun = False
             names = sorted(known.keys() | identity.keys())
             return [name for name in names if known.get(name) != identity.get(name)] * bool(first)
         offset = self._file.tell()

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from model.contract import Manifest, Precision
 from service.client.files import ImageLike, MaskLike, image_file, mask_file
 from service.engine import Engine
 from service.schemas import Absent, Adapt, LookMode, Threshold
@@ -35,13 +36,21 @@ def run_identity(
     own = manifest.model_dump_json(exclude={"metrics", "tiers", "training"}).encode()
     return {
         "model": f"{manifest.model} ({hashlib.blake2b(own, digest_size=6).hexdigest()})",
-        "precision": ",".join(sorted(set(engine.devices.values()))),
+        "precision": ",".join(
+            _graphs(manifest, each) for each in sorted(set(engine.devices.values()))
+        ),
         "supports": _digest(supports),
         **{name: str(value) for name, value in options._asdict().items()},
         # By the names under which a person sets them, to whom a change is told.
         "FSS_THRESHOLD": str(settings.threshold),
         "FSS_MAX_TILES": str(settings.max_tiles),
     }
+
+
+def _graphs(manifest: Manifest, precision: Precision) -> str:
+    """A precision, and which graphs those are: a tier may be made anew."""
+    files = [graph.sha256 for _, graph in sorted(manifest.graphs_of(precision).items())]
+    return f"{precision} ({hashlib.blake2b(''.join(files).encode(), digest_size=6).hexdigest()})"
 
 
 def _digest(supports: Supports) -> str:

@@ -122,8 +122,12 @@ if total > max_bytes then return {'session_bytes'} end
 if owned then
   for _, gone in ipairs(redis.call('ZRANGEBYSCORE', expiries, '-inf', now)) do disown(gone) end
   local others, held, all = 0, total, redis.call('HGETALL', sizes)
+  -- Where Redis evicts, it may have dropped one of the two and not the other.
+  local complete = redis.call('ZCARD', expiries) >= #all / 2
   for i = 1, #all, 2 do
-    if all[i] ~= session then others, held = others + 1, held + tonumber(all[i + 1]) end
+    if not (complete or redis.call('ZSCORE', expiries, all[i])) then
+      redis.call('HDEL', sizes, all[i])
+    elseif all[i] ~= session then others, held = others + 1, held + tonumber(all[i + 1]) end
   end
   if others >= max_owner_sessions then return {'owner_sessions'} end
   if held > max_owner_bytes then return {'owner_bytes'} end

@@ -171,6 +171,18 @@ def test_waiting_ends_where_nothing_comes() -> None:
     assert len(script.asked) == 3
 
 
+def test_waiting_ends_where_every_stream_is_empty() -> None:
+    """As a page that answers everything does."""
+    script = Scripted((200, b"<html></html>", {"Content-Type": "text/html"}))
+    with (
+        scripted(script) as url,
+        Client(url, retries=QUICK) as client,
+        pytest.raises(UnexpectedAnswerError),
+    ):
+        client.job("j").wait()
+    assert len(script.asked) == 3
+
+
 def test_events_of_something_else() -> None:
     script = Scripted((200, b"data: {}\n\n", STREAM))
     with scripted(script) as url, Client(url) as client, pytest.raises(UnexpectedAnswerError):

@@ -6,7 +6,8 @@ from concurrent.futures import Future, wait
 
 import pytest
 
-from service.engine.lane import Lane
+from service.engine.collation import Waiting
+from service.engine.lane import Job, Lane
 from service.engine.turns import Turns
 from service.engine.worker import Worker
 from service.errors import (
@@ -231,12 +232,14 @@ def test_a_death_is_told_at_once_and_what_waits_is_served_in_the_next_life(
 def test_it_is_not_alive_until_the_device_is_back() -> None:
     attempts = 0
     failures: list[str | None] = []
+    back = threading.Event()
 
     def revive() -> None:
         nonlocal attempts
         attempts += 1
         if attempts < 7:
             raise RuntimeError("no device")
+        back.set()
 
     def pause(*_: object) -> None:
         failures.append(device.failure)
@@ -246,12 +249,52 @@ def test_it_is_not_alive_until_the_device_is_back() -> None:
     device = Worker("cuda:0", [lane], revive=revive, pause=pause)
     device.start()
     submit(device, lane, [666], deadline=LATER)
+    (given_up,) = submit(device, lane, [4], deadline=LATER)
+    assert isinstance(given_up.exception(TIMEOUT_S), WorkerLostError)
+    back.wait(TIMEOUT_S)
     (later,) = submit(device, lane, [4], deadline=LATER)
     assert later.result(TIMEOUT_S) == 8
     assert failures == [None] * 4 + ["cuda:0: RuntimeError: no device"] * 2
     assert device.failure is None
     assert device.alive
     device.stop()
+
+
+def test_what_waits_for_a_device_is_answered_in_time_while_that_is_away(
+    clock: list[float],
+) -> None:
+    paused = threading.Event()
+
+    def revive() -> None:
+        raise RuntimeError("no device")
+
+    def pause(stopping: threading.Event, _: float) -> None:
+        clock[0] += 10
+        paused.set()
+        stopping.wait(0.01)
+
+    lane: Lane[int, int] = Lane("double", Gate(), sizes=(1,))
+    device = Worker("cuda:0", [lane], revive=revive, clock=lambda: clock[0], pause=pause)
+    device.start()
+    submit(device, lane, [666], deadline=LATER)
+    soon, never = (
+        submit(device, lane, [1, 2], deadline=15.0),
+        submit(device, lane, [3], deadline=LATER),
+    )
+    assert paused.wait(TIMEOUT_S)
+    for future in (*soon, *never):
+        assert isinstance(future.exception(TIMEOUT_S), WorkerLostError)
+    device.stop()
+
+
+@pytest.mark.parametrize("weights", [[1, 31], [8, 1], [1, 1, 8]])
+def test_a_batch_is_paid_by_weight(gate: Gate, weights: list[int]) -> None:
+    """Not by heads: a light job beside a heavy one would seem to cost as much."""
+    lane = Lane("weighed", gate, sizes=range(1, 33), weigh=lambda number: number)
+    lane.queue = [Job(each, Waiting(0.0, LATER, each)) for each in weights]
+    taken = lane.take(0.0)
+    lane.answer(taken, lambda: float(sum(weights)))
+    assert [job.cost_s for job in taken] == pytest.approx(weights)
 
 
 def test_attempts_without_end_wait_no_longer_than_some() -> None:

@@ -144,6 +144,21 @@ def test_other_options_and_supports_begin_anew_and_say_so(
     assert "differs in supports" in capsys.readouterr().err
 
 
+def test_a_run_that_cannot_begin_costs_no_earlier_one(
+    label: Label, support: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert label(out) == 0
+    (support / "odd.png").write_bytes(png(np.zeros((9, 9, 3), np.uint8)))
+    (support / "odd.red.png").write_bytes(png(np.ones((5, 5), np.uint8)))
+    assert label(out) != 0
+    for each in support.glob("odd*"):
+        each.unlink()
+    capsys.readouterr()
+    assert label(out) == 0
+    assert "6 of 6 images are done already" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("setting", "value"), [("FSS_THRESHOLD", "0.99"), ("FSS_MAX_TILES", "4")])
 def test_other_settings_that_decide_masks_begin_anew(
     label: Label,

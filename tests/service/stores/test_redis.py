@@ -55,9 +55,13 @@ async def replica(
     """Makes stores that share one Redis, as the replicas of a service do."""
     async with AsyncExitStack() as stack:
 
-        def build(url: str = redis_server.url, **options: object) -> RedisStore:
+        def build(
+            url: str = redis_server.url,
+            limits: SessionLimits = SessionLimits(),  # noqa: B008 - immutable
+            **options: object,
+        ) -> RedisStore:
             arguments = {"max_bytes": 10**6, "prefix": prefix, "timeout_s": 20.0} | options
-            store = RedisStore(url, SessionLimits(), **arguments)  # type: ignore[arg-type]
+            store = RedisStore(url, limits, **arguments)  # type: ignore[arg-type]
             stack.push_async_callback(store.close)
             return store
 
@@ -105,6 +109,23 @@ async def test_a_change_is_made_once_whichever_replicas_are_asked(
     for store in replicas:
         assert values((await store.get(found)).classes["cat"]) == [1, 2]
         assert await store.find_done("owner", again) == found
+
+
+async def test_an_eviction_locks_no_owner_out(
+    replica: Callable[..., RedisStore], redis_server: RedisServer, prefix: str
+) -> None:
+    """Of what an owner's sessions are counted by, Redis may drop a half."""
+    limits = SessionLimits(ttl_s=1.0, max_owner_sessions=2)
+    store = replica(limits=limits)
+    await store.create(key("kept"), "m", "cat", shots(1))
+    await store.create(key("unused"), "m", "cat", shots(1))
+    with redis.Redis.from_url(redis_server.url) as server:
+        for name in server.scan_iter(f"{prefix}*expiries*"):
+            server.delete(name)
+    for _ in range(4):
+        await asyncio.sleep(0.4)
+        await store.get(key("kept"))
+    await store.create(key("new"), "m", "cat", shots(1))
 
 
 async def test_copies_are_right_while_replicas_change_the_session_at_once(
