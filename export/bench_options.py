@@ -4,7 +4,9 @@ import argparse
 import os
 from pathlib import Path
 
-from model.build import PRESETS, NetworkConfig
+import torch
+
+from model.build import PRESETS, NetworkConfig, build_network
 from model.cli.types import positive
 
 
@@ -26,6 +28,17 @@ def options(program: str, about: str | None, *, repeats: int) -> argparse.Argume
 
 
 def preset_at(name: str, side: int | None) -> NetworkConfig:
-    """A preset, at its own input side unless another is asked for."""
+    """A preset, at its own input side unless another is asked for.
+
+    Raises:
+        SystemExit: its backbone cannot take that side; said on stderr.
+    """
     config = PRESETS[name]()
-    return config if side is None else config.at_side(side)
+    if side is None:
+        return config
+    try:
+        with torch.device("meta"):
+            build_network(config.at_side(side))
+    except ValueError as exc:
+        raise SystemExit(f"{name}: {exc}") from exc
+    return config.at_side(side)

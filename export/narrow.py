@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from export.parity import PARITY_FILE
 from export.staging import replacing
 from export.tiers.sharing import reads_elsewhere
 from model.build.start import HALVED_SUFFIX
@@ -76,11 +77,16 @@ def narrow_bundle(bundle: Path) -> Narrowed:
         own = {graph.file: graph for graph in graphs.values()}
         tiers = {
             precision: tier.model_copy(
-                update={"graphs": {n: own.get(g.file, g) for n, g in tier.graphs.items()}}
+                update={
+                    "graphs": {n: own.get(g.file, g) for n, g in tier.graphs.items()},
+                    "metrics": {},
+                }
             )
             for precision, tier in manifest.tiers.items()
         }
-        # The recorded figures were measured with the old graphs; `export.record` adds new ones.
+        # What was measured with the old graphs, or beside them, is measured anew: `export.parity`,
+        # `export.tiers` and `export.record` add it.
+        (staging / PARITY_FILE).unlink(missing_ok=True)
         changed = {"graphs": graphs, "tiers": tiers, "metrics": {}}
         write_manifest(staging, manifest.model_copy(update=changed))
         difference = _difference(bundle, staging)

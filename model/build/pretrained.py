@@ -91,8 +91,9 @@ def _load_vgg(backbone: VGGBackbone, state: dict[str, Tensor]) -> None:
         own = {}
         for key in group.state_dict():
             index, name = key.split(".", 1)
-            own[key] = state[f"features.{int(index) + offset}.{name}"]
-        group.load_state_dict(own)
+            if name != "num_batches_tracked":  # older files have none
+                own[key] = state[f"features.{int(index) + offset}.{name}"]
+        group.load_state_dict(own, strict=False)
         # The fourth pooling layer is left out before the last group.
         offset += len(group) + (1 if group is backbone.group4 else 0)
 

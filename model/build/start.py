@@ -46,9 +46,12 @@ def load_start(network: SDAANet, bundle: Path, *, unseen: Collection[str] = ()) 
         The names of what was loaded.
 
     Raises:
-        CheckpointError: no intact bundle, one of other channels, or it has seen an unseen class.
+        CheckpointError: no intact bundle, one of other channels or arithmetic, or it has seen an
+            unseen class.
     """
     manifest, models = _read(bundle)
+    if manifest.gates != "mean":
+        raise CheckpointError(f"{bundle} has the reference arithmetic, the network the paper's")
     excluded = () if manifest.training is None else manifest.training.excluded_classes
     seen = sorted(set(unseen) - set(excluded))
     if seen:

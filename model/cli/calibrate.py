@@ -17,8 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the calibrated checkpoint")
     parser.add_argument("--data", type=Path, required=True, help="folder of one set")
     parser.add_argument("--folds", type=integers, help="classes to ask for; none: every class")
-    parser.add_argument("--shots", type=int, default=1, help="supports of an episode (1)")
-    parser.add_argument("--episodes", type=int, default=1500, help="half lack the class (1500)")
+    parser.add_argument(
+        "--episodes", type=positive, default=1500, help="half lack the class (1500)"
+    )
     parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
     parser.add_argument("--seed", type=int, default=0, help="of the episode list (0)")
     parser.add_argument("--input-side", type=positive, help="another side, such as 473")
@@ -26,9 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Fit the presence score on episodes without the checkpoint's unseen classes."""
-    if min(args.episodes, args.shots) < 1:
-        print("--episodes and --shots are at least 1", file=sys.stderr)
-        return 2
     try:
         network, _ = load_network(args.checkpoint, input_side=args.input_side)
         progress = read_checkpoint(args.checkpoint).get("progress", {})
@@ -37,7 +35,7 @@ def main(args: argparse.Namespace) -> int:
             dataset,
             asked_classes(dataset, args.folds, args.min_area),
             excluded=frozenset(progress.get("excluded", ())),
-            shots=args.shots,
+            shots=1,  # what more of them add, `export.presence` measures
             episodes=args.episodes,
             seed=args.seed,
         )

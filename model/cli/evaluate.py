@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from model.build import CheckpointError
-from model.cli.types import integers, numbers
+from model.cli.types import integers, numbers, positive
 from model.contract import InvalidBundleError, Precision
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="fp32",
         help="tier of the bundle; default fp32",
     )
-    parser.add_argument("--input-side", type=int, help="another side (checkpoint only)")
+    parser.add_argument("--input-side", type=positive, help="another side (checkpoint only)")
     parser.add_argument("--device", default="cpu", help="of the checkpoint, such as cuda")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(

@@ -4,9 +4,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -121,8 +123,11 @@ def build_cache(
 ) -> FeatureCache:
     """Encode every view of every image, or open what an identical call has left in `folder`.
 
+    Recipes that differ have folders of their own inside, so that none writes under another that
+    trains. Files are not looked at: where images or labels change, give another folder.
+
     Args:
-        folder: where the arrays live.
+        folder: where caches live.
         sets: the sets that `images` points into.
         images: what to encode.
         feature_graph: ONNX of `image` (V, S, S, 3) uint8 → shallow and stage-3 features.
@@ -133,13 +138,16 @@ def build_cache(
     described = [(sets[i.set_index].name, i.image_index) for i in images]
     identity = json.dumps([described, repr(config), weights_key])
     digest = hashlib.sha256(identity.encode()).hexdigest()
-    stamp = folder / "complete"
-    if not (stamp.is_file() and stamp.read_text() == digest):
+    complete = folder / digest[:16]
+    if not complete.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        stamp.unlink(missing_ok=True)
-        _write(folder, sets, images, feature_graph, config, workers)
-        stamp.write_text(digest)
-    return FeatureCache(*(np.load(folder / name, mmap_mode="r") for name in _FILES))
+        with TemporaryDirectory(dir=folder) as beside:
+            made = Path(beside, "cache")
+            made.mkdir()
+            _write(made, sets, images, feature_graph, config, workers)
+            with suppress(OSError):  # it is there: another run was first, with the same
+                made.rename(complete)
+    return FeatureCache(*(np.load(complete / name, mmap_mode="r") for name in _FILES))
 
 
 def _write(

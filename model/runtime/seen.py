@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import SupportPrototype, SupportSet
+from model.contract import Manifest, SupportPrototype, SupportSet, upsample_logits
 from model.runtime.bundle import BundleRuntime, Float
+from model.runtime.encoded import Encoded
 from model.runtime.familiarity import are_familiar
 
 Pixel = TypeVar("Pixel", bound=np.generic)
@@ -91,6 +92,24 @@ class SupportImages(NamedTuple):
             for g in range(len(self.shots))
         ]
 
+    def as_predicted(
+        self, cells: Float, logits: Float, first: Encoded, manifest: Manifest, *, single: bool
+    ) -> SeenSupports:
+        """What a refit is fitted on, once the head has answered what was `asked`.
+
+        Args:
+            cells: (G, C, h, h) before the last layer.
+            logits: (G, h, h), or at the input's side in the reference arithmetic.
+            first: the first image, encoded.
+            manifest: of the bundle.
+            single: whether the second image is the mirror image of the first.
+        """
+        side = cells.shape[-1]
+        if logits.shape[-1] != side:
+            logits = np.stack([upsample_logits(each, side, side) for each in logits])
+        familiar = bool(are_familiar(first, manifest.familiar)[0])
+        return SeenSupports(cells, cell_shares(self.masks, side), logits, single, familiar)
+
 
 def see_supports(
     runtime: BundleRuntime,
@@ -113,9 +132,7 @@ def see_supports(
         seen = seen.beside(pixels, mask, runtime.prototypes(runtime.encode(pixels, mask), mask))
     encoded = runtime.encode(seen.pixels)
     found = runtime.cells(encoded, np.arange(len(seen.pixels), dtype=np.int64), seen.asked())
-    shares = cell_shares(seen.masks, found.cells.shape[-1])
-    familiar = bool(are_familiar(encoded, runtime.manifest.familiar)[0])
-    return SeenSupports(found.cells, shares, found.logits, single, familiar)
+    return seen.as_predicted(found.cells, found.logits, encoded, runtime.manifest, single=single)
 
 
 def originals(images: Sequence[NDArray[np.uint8]], masks: Sequence[Float]) -> list[int]:

@@ -114,7 +114,8 @@ class Run:
 
         Raises:
             model.build.CheckpointError: none there, damaged, or made by another recipe, whose data
-                and unseen classes the record would then not tell.
+                and unseen classes the record would then not tell; or a budget with which cached
+                features would be of another backbone.
         """
         checkpoint = read_run(self.out)
         self._refuse_other_recipe(checkpoint)
@@ -129,6 +130,11 @@ class Run:
         stopped_at = self._schedule(progress["budget"]).stage
         if self.budget is None:
             self.budget = progress["budget"]
+        if self.config.cache is not None and self._schedule(self.budget).stage < stopped_at:
+            raise CheckpointError(
+                f"{self.budget:g} minutes would take the run in {self.out} back to a stage whose "
+                "cached features are of the backbone as it was then; give it fewer"
+            )
         if checkpoint["optimizer"] is not None:
             self._optimizer_state = stopped_at, checkpoint["optimizer"]
 
@@ -233,6 +239,8 @@ class Run:
             # Another budget may have moved the run to a stage with other parameter groups.
             if self._optimizer_state[0] == at.stage:
                 optimizer.load_state_dict(self._optimizer_state[1])
+            else:
+                self.average.n_averaged.zero_()
             self._optimizer_state = None
         return optimizer
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 
 from service.errors import TooManyRequestsError
 
@@ -20,7 +20,9 @@ class ClientPlaces:
         self._capacity = capacity
         self._unit = unit
         self._inside: Counter[str] = Counter()
-        self._lock = Lock()  # an answer that is never begun is let go of in any thread
+        # An answer that is never begun is let go of in any thread, and at any allocation, even one
+        # in here.
+        self._lock = RLock()
 
     @contextmanager
     def hold(self, client: str, amount: int = 1) -> Iterator[Callable[[int], None]]:

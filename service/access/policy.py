@@ -19,7 +19,7 @@ class Access:
     places: bounds the requests of one client in progress.
     upload_bytes: of its bodies that arrive or are worked on.
     streams: of events, each of which asks the store of jobs now and again.
-    downloads: of results, each of which takes the room of its file.
+    downloads: of results and archives, each of which takes the room of its file.
     """
 
     keys: KeyFile | None

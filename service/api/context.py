@@ -205,7 +205,7 @@ def _check_headers(headers: Headers, limits: BodyLimits) -> int:
     """The bytes that a body is announced to have; 0 where it is not."""
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaTypeError("compressed bodies are not supported")
-    announced = headers.get("content-length", "")
+    announced = headers.get("content-length", "").lstrip("0")  # of which servers take any number
     size = int(announced) if announced.isdecimal() else 0
     if size > limits.max_bytes:
         raise BodyTooLargeError(f"the body exceeds {limits.max_bytes} bytes")

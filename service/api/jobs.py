@@ -3,9 +3,8 @@
 import asyncio
 import logging
 import sqlite3
-import weakref
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import IO, Annotated, Any, TypeVar
 
@@ -15,10 +14,10 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from service.access import Client, ClientPlaces
 from service.api.context import ApiContext
 from service.api.dependencies import Asking, Context, Owner
 from service.api.forms import validate_form
+from service.api.held_answers import holding, place_of
 from service.api.interruption import disconnected, unless
 from service.api.openapi import problems, upload
 from service.errors import JobNotFoundError, JobStorageError
@@ -105,10 +104,9 @@ async def get_events(
     finished; with `Last-Event-ID` older events are left out.
     """
     await desk.get(job_id, asking.owner)
-    place = _place(context.access.streams, asking)
+    place = place_of(context.access.streams, asking)
     seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
-    events = _while(place, _events(desk, context, job_id, asking.owner, seen))
-    weakref.finalize(events, place.close)  # where the client goes before it begins
+    events = holding(place, _events(desk, context, job_id, asking.owner, seen))
     return EventSourceResponse(events, ping=_PING_S, shutdown_grace_period=_GRACE_S)
 
 
@@ -133,13 +131,12 @@ async def get_results(
     request: Request, job_id: str, desk: Desk, context: Context, asking: Asking
 ) -> StreamingResponse:
     """A zip of what is done, in the formats the job was made with."""
-    with _place(context.access.downloads, asking) as unless_packed:
+    with place_of(context.access.downloads, asking) as unless_packed:
         with _written():
             async with unless(partial(disconnected, request.receive), ClientDisconnect):
                 results = await desk.results(job_id, asking.owner)
         place = unless_packed.pop_all()
-    chunks = _while(place, _chunks(results))
-    weakref.finalize(chunks, place.close)  # where the client goes before it begins
+    chunks = holding(place, _chunks(results))
     headers = {"Content-Disposition": 'attachment; filename="results.zip"'}
     return StreamingResponse(chunks, media_type="application/zip", headers=headers)
 
@@ -149,24 +146,6 @@ async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
     """Forget a job, its images and results."""
     with _written():
         await desk.delete(job_id, owner)
-
-
-def _place(places: ClientPlaces, asking: Client) -> ExitStack:
-    """One of a client's places, until it is closed.
-
-    Raises:
-        TooManyRequestsError: the client holds as many as it may.
-    """
-    place = ExitStack()
-    place.enter_context(places.hold(asking.name))
-    return place
-
-
-async def _while(place: ExitStack, pieces: AsyncIterator[Piece]) -> AsyncIterator[Piece]:
-    """The pieces of an answer, and the end of the place that it holds."""
-    with place:
-        async for piece in pieces:
-            yield piece
 
 
 async def _events(
@@ -179,12 +158,12 @@ async def _events(
             return
         finished = job.done + job.failed
         ended = job.state in FINISHED and not desk.at_work(job_id)
-        if ended or finished > seen:
+        if ended or finished != seen:  # fewer, where failed images are tried again
             event = "end" if ended else "progress"
             yield ServerSentEvent(job.model_dump_json(), event=event, id=str(finished))
         if ended:
             return
-        seen = max(seen, finished)
+        seen = finished
         await asyncio.sleep(_POLL_S)
 
 

@@ -1,13 +1,18 @@
 """`/sessions`: look at a session, forget it or one of its classes."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request, Response, status
+from fastapi.responses import StreamingResponse
 
-from service.api.dependencies import Context, MovableKey, PathKey, UseCaseResources
+from service.api.dependencies import Asking, Context, MovableKey, PathKey, UseCaseResources
+from service.api.held_answers import holding, place_of
 from service.api.openapi import problems
 from service.schemas import ARCHIVE_MEDIA_TYPE, ClassName, ReportCard, SessionResponse
 from service.sessions import describe_class, describe_session, export_archive, import_archive
+
+_PIECE_BYTES = 256 * 1024
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=problems(422, 500, 503))
 
@@ -52,11 +57,19 @@ async def get_report(key: PathKey, name: ClassName, resources: UseCaseResources)
     response_class=Response,
     responses=_ARCHIVE_ANSWER | problems(404, 504),
 )
-async def get_archive(request: Request, key: PathKey, context: Context) -> Response:
+async def get_archive(
+    request: Request, key: PathKey, context: Context, asking: Asking
+) -> StreamingResponse:
     """The session as one file, for `PUT` to a service that runs the same model."""
-    async with context.work(request):
-        file = await export_archive(context.resources, key)
-        return Response(file, media_type=ARCHIVE_MEDIA_TYPE)
+    with place_of(context.access.downloads, asking) as unless_made:
+        async with context.work(request):
+            file = await export_archive(context.resources, key)
+        place = unless_made.pop_all()
+    return StreamingResponse(
+        holding(place, _pieces(file)),
+        media_type=ARCHIVE_MEDIA_TYPE,
+        headers={"Content-Length": str(len(file))},
+    )
 
 
 @router.put(
@@ -75,3 +88,9 @@ async def put_archive(
     if not is_new:
         response.status_code = status.HTTP_200_OK
     return session
+
+
+async def _pieces(file: bytes) -> AsyncIterator[bytes]:
+    """A piece at a time: what the server has taken, it holds until the client has read it."""
+    for start in range(0, len(file), _PIECE_BYTES):
+        yield file[start : start + _PIECE_BYTES]

@@ -36,7 +36,7 @@ async def spool_form(
     with ExitStack() as files:
         collector = _DiskCollector(limits.max_files, arrival.folder, files)
         await feed(collector, stream, content_type, limits.max_bytes, arrival.write)
-    archive = arrival.folder / "archive.zip" if collector.files.get("archive") else None
+    archive = arrival.folder / "archive-0.zip" if collector.files.get("archive") else None
     return SpooledForm(FormFields(collector.texts, collector.files), collector.names, archive)
 
 
@@ -56,7 +56,8 @@ class _DiskCollector(Collector):
             return
         if self._name not in _ON_DISK:  # it would be kept in memory, and may be as large as a job
             raise InvalidFieldsError([(self._name, "there is no such file field")])
-        name = "archive.zip"
+        # Of two archives the second may be an empty field of a form: it is not to touch the first.
+        name = f"archive-{len(self.files.get('archive', ()))}.zip"
         if self._name == "images":
             name = str(len(self.names))
             self.names.append(safe_path(self._file_name))

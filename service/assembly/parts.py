@@ -91,7 +91,7 @@ def create_access(settings: Settings) -> Access:
         places=ClientPlaces(places, "requests"),
         upload_bytes=ClientPlaces(upload_bytes, "bytes of uploads"),
         streams=ClientPlaces(_MOST_STREAMS, "streams of events"),
-        downloads=ClientPlaces(_MOST_DOWNLOADS, "downloads of results"),
+        downloads=ClientPlaces(_MOST_DOWNLOADS, "downloads of results and archives"),
     )
 
 

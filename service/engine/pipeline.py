@@ -23,10 +23,7 @@ from model.runtime import (
     Device,
     Encoded,
     HeadOutput,
-    SeenSupports,
     SupportImages,
-    are_familiar,
-    cell_shares,
     choose_refit,
 )
 from service.engine.accounts import Accounts
@@ -153,11 +150,9 @@ class Pipeline:
         asked = [CellsJob(*each) for each in zip(encoded, seen.asked(), strict=True)]
         found: list[CellsOutput] = await self._run("adapt", self._cells, asked, deadline)
         logits, cells = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        shares = cell_shares(seen.masks, cells.shape[-1])
 
         def fit() -> NDArray[np.float32] | None:
-            familiar = bool(are_familiar(encoded[0], self._manifest.familiar)[0])
-            supports = SeenSupports(cells, shares, logits, single, familiar)
+            supports = seen.as_predicted(cells, logits, encoded[0], self._manifest, single=single)
             return choose_refit(supports, adapt, threshold=threshold)
 
         with stage("adapt"):

@@ -2,10 +2,14 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from service.formats import FORMATS, Format, Instances, Segmentation
 from service.schemas import SegmentForm
+
+
+def _each_once(formats: list[Format]) -> list[Format]:
+    return list(dict.fromkeys(formats))
 
 
 class JobForm(SegmentForm):
@@ -33,6 +37,7 @@ class JobForm(SegmentForm):
     output: Literal["rle"] = "rle"
     formats: Annotated[
         list[Format],
+        AfterValidator(_each_once),
         Field(
             default_factory=lambda: list(FORMATS),
             min_length=1,

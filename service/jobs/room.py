@@ -1,5 +1,6 @@
 """How much more the directory of jobs may take in, what arrives just now counted."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -97,11 +98,15 @@ class Room:
 
     def _leave(self, owner: str, held: int) -> None:
         with self._counting:
-            stored = self._stored(owner)
+            try:
+                stored = self._stored(owner)
+            except sqlite3.Error:  # of a disk that fails; counted again with the next arrival
+                stored = None
             with self._lock:
                 own = self._owners[owner]
                 # What arrived is stored by now, or gone.
-                own.stored_bytes, self._all.stored_bytes = stored
+                if stored is not None:
+                    own.stored_bytes, self._all.stored_bytes = stored
                 own.arriving_bytes -= held
                 own.arriving_jobs -= 1
                 self._all.arriving_bytes -= held

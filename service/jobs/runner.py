@@ -30,6 +30,7 @@ from service.telemetry import JobMetrics
 _log = logging.getLogger("service.jobs")
 
 _IDLE_S = 60.0
+_TURN_S = 20.0  # of one job, until that of another owner has its turn
 _BACK_OFF_S, _MAX_BACK_OFF_S = 0.1, 10.0
 _MOST_LATE = 5
 _NEVER_S = 1e9
@@ -56,6 +57,7 @@ class JobRunner:
         metrics: JobMetrics,
         *,
         ttl_s: float,
+        turn_s: float = _TURN_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -64,7 +66,8 @@ class JobRunner:
         self._metrics = metrics
         self._clock = clock
         metrics.watch(STATES, store.count)
-        self._ttl_s = ttl_s
+        self._ttl_s, self._turn_s = ttl_s, turn_s
+        self._last_turn: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.at_work: str | None = None  # the id of the job
@@ -97,9 +100,13 @@ class JobRunner:
 
     async def _work_on_next(self) -> None:
         self._wake.clear()
-        await asyncio.to_thread(self._forget_expired)
-        job = await asyncio.to_thread(self._store.next)
+        await asyncio.to_thread(self._store.forget_expired, self._clock() - self._ttl_s)
+        # Owners take turns: a few images of one do not wait for the thousands of another.
+        waiting = await asyncio.to_thread(self._store.waiting)
+        job = min(waiting, key=lambda job: self._last_turn.get(job.owner, 0.0), default=None)
         if job is not None:
+            self._last_turn = {each.owner: self._last_turn.get(each.owner, 0.0) for each in waiting}
+            self._last_turn[job.owner] = time.monotonic()
             self.at_work = job.job_id
             try:
                 with suppress(_JobGoneError):
@@ -112,10 +119,6 @@ class JobRunner:
             async with asyncio.timeout(_IDLE_S):
                 await self._wake.wait()
 
-    def _forget_expired(self) -> None:
-        for job in self._store.expired(self._clock() - self._ttl_s):
-            self._store.delete(job.job_id)
-
     async def _work_on(self, job: Job) -> None:
         move = partial(self._store.move, job.job_id)
         if not await asyncio.to_thread(move, "running", among=("queued", "running")):
@@ -126,6 +129,7 @@ class JobRunner:
         except Exception as exc:  # noqa: BLE001  # it is told of each image, and other jobs go on
             await self._require(job)
             failure = _failure(exc)
+        until = time.monotonic() + self._turn_s
         for image in await asyncio.to_thread(self._store.images, job.job_id, "pending"):
             started = time.monotonic()
             outcome = failure or await self._segment(job, resources, image.number)
@@ -135,6 +139,8 @@ class JobRunner:
             self._metrics.image(seconds, failed=outcome is not None)
             if not await asyncio.to_thread(move, "running", among=("running",)):
                 return
+            if time.monotonic() >= until:
+                return  # the rest, or that there is none, in the job's next turn
         await asyncio.to_thread(move, "done", among=("running",))
 
     async def _with_snapshot(self, job: Job) -> Resources:

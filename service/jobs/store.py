@@ -173,14 +173,24 @@ class JobStore:
         """An owner's jobs, in whatever state."""
         return int(self._query("SELECT COUNT(*) FROM jobs WHERE owner = ?", (owner,))[0][0])
 
-    def next(self) -> Job | None:
-        """The oldest job that waits or was interrupted."""
+    def waiting(self) -> list[Job]:
+        """Of each owner the oldest job that waits or was interrupted, the oldest of all first."""
         jobs = self._select("WHERE j.state IN ('queued', 'running')", ())
-        return jobs[-1] if jobs else None
+        oldest: dict[str, Job] = {}
+        for job in reversed(jobs):
+            oldest.setdefault(job.owner, job)
+        return list(oldest.values())
 
-    def expired(self, before: float) -> list[Job]:
-        """Finished jobs that have not changed since `before`."""
-        return self._select("WHERE j.state IN ('done', 'cancelled') AND j.updated < ?", (before,))
+    def forget_expired(self, before: float) -> None:
+        """Delete finished jobs that have not changed since `before`."""
+        with self._lock:
+            gone = self._db.execute(
+                "DELETE FROM jobs WHERE state IN ('done', 'cancelled') AND updated < ? "
+                "RETURNING id",
+                (before,),
+            ).fetchall()
+        for (job_id,) in gone:
+            shutil.rmtree(self.folder(job_id), ignore_errors=True)
 
     def images(self, job_id: str, state: str, *, most: int = -1) -> list[JobImage]:
         """The images of a job in a state, in order; the first `most`, if that is not negative."""
@@ -239,8 +249,14 @@ class JobStore:
             return cursor.rowcount == 1
 
     def retry_failed(self, job_id: str) -> None:
-        """Let images without a result wait again."""
+        """Let images without a result wait again; what they took counts no more."""
         with self._lock:
+            self._db.execute(
+                "UPDATE jobs SET seconds = seconds * (SELECT TOTAL(state = 'done') "
+                "/ MAX(1, TOTAL(state IN ('done', 'failed'))) FROM images WHERE job = ?) "
+                "WHERE id = ?",
+                (job_id, job_id),
+            )
             self._db.execute(
                 "UPDATE images SET state = 'pending', code = NULL, detail = NULL "
                 "WHERE job = ? AND state = 'failed'",

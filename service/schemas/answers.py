@@ -110,7 +110,9 @@ class ModelSummary(BaseModel):
         Field(description="What it runs on, and in which precision."),
     ]
     input_side: Annotated[int, Field(description="Pixels; images are resized to this square.")]
-    threshold: Annotated[float, Field(description="Used when a request gives none.")]
+    threshold: Annotated[
+        float, Field(description="Of classes without a calibrated one, and for `model`.")
+    ]
     presence_threshold: Annotated[
         float, Field(description="Presence score from which a class counts as present.")
     ]

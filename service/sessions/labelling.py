@@ -35,7 +35,7 @@ class Labels(NamedTuple):
     """What every pixel of an image is.
 
     class_index: (H, W) 0 for background, the number of a class else.
-    logit: (H, W) of the best class, background pixels included.
+    logit: (H, W) of the class; of background pixels that of any class, or minus infinity.
     """
 
     class_index: NDArray[np.uint8]
@@ -50,6 +50,8 @@ def label_pixels(answers: Sequence[ClassAnswer], height: int, width: int) -> Lab
         height: of the image in pixels.
         width: of the image in pixels.
     """
+    # Between cells no logit is larger than at them: what reaches its threshold nowhere is cheap.
+    answers = [answer for answer in answers if _may_mark(answer)]
     if not answers:
         nothing = np.full((height, width), -np.inf, np.float32)
         return Labels(np.zeros((height, width), np.uint8), nothing)
@@ -65,6 +67,13 @@ def label_pixels(answers: Sequence[ClassAnswer], height: int, width: int) -> Lab
         best[better] = candidate[better]
         index[better & reached] = answer.number
     return Labels(index, best)
+
+
+def _may_mark(answer: ClassAnswer) -> bool:
+    logits = answer.logits
+    if not isinstance(logits, np.ndarray):
+        return True
+    return bool(logits.max() >= logit(answer.threshold))
 
 
 def _at_full_size(

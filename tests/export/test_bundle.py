@@ -19,6 +19,7 @@ from model.build import (
     PRESETS,
     CheckpointError,
     build_network,
+    load_start,
     network_state,
     random_network,
     read_checkpoint,
@@ -208,6 +209,9 @@ def test_a_bundle_in_the_reference_arithmetic_answers_as_its_network(tmp_path: P
     query, supports = images[0], images[1:4]
     answer = _require_one_function(network, runtime, query, supports, others=images[4:])
     assert answer.logits.shape == (65, 65)
+    assert _ask(BundleSegmenter(runtime, adapt="auto"), query, supports).logits.shape == (65, 65)
+    with pytest.raises(CheckpointError, match="reference arithmetic"):
+        load_start(network, tmp_path / "b", unseen=())
     runtime.manifest = manifest.model_copy(update={"gates": "mean"})
     wrongly_fused = _ask(BundleSegmenter(runtime), query, supports)
     assert _apart(wrongly_fused, answer) > 100 * LOGITS_TOLERANCE

@@ -9,6 +9,7 @@ import onnxruntime as ort
 import pytest
 
 from export.narrow import NarrowingError, main, narrow_bundle
+from export.parity import PARITY_FILE
 from model.build import build_network, load_start
 from model.build.presets import lite
 from model.contract import load_manifest
@@ -35,6 +36,8 @@ def test_the_shipped_bundle_takes_half_and_answers_alike(
     assert small < 0.55 * large
     assert before.metrics
     assert after.metrics == {}  # they were of the graphs before
+    assert after.tiers["int8"].metrics == {}
+    assert not (bundle / PARITY_FILE).exists()
     assert after.tiers["int8"].graphs["encoder"] == before.tiers["int8"].graphs["encoder"]
     assert after.tiers["int8"].graphs["prototype"] == after.graphs["prototype"]
     network = build_network(lite())

@@ -6,7 +6,7 @@ import numpy as np
 
 from model.contract import SupportSet
 from service.schemas import ReportCard, ReportWarning, ShotReport, WarningCode
-from service.sessions.judging.rows import Judgement, read_rows
+from service.sessions.judging.rows import Judgement, read_curves, read_rows
 from service.sessions.judging.score import Kind, Suspicion, suspicions
 from service.sessions.judging.threshold import calibrated_threshold
 from service.sessions.uploads import NEARLY_EMPTY, NEARLY_FULL
@@ -79,8 +79,7 @@ def class_threshold(supports: SupportSet, own_threshold: float) -> float:
     """
     if supports.refit is not None:
         return own_threshold
-    curves = [each.curve for each in read_rows(supports.judgements).values()]
-    return calibrated_threshold(curves, own_threshold)
+    return calibrated_threshold(read_curves(supports.judgements), own_threshold)
 
 
 def _describe(shot: int, judged: Judgement, suspect: Suspicion | None) -> ShotReport:

@@ -41,6 +41,12 @@ def read_rows(rows: NDArray[np.float32] | None) -> dict[int, Judgement]:
     return {k: _read(row.tolist()) for k, row in enumerate(known) if row[0] > 0}
 
 
+def read_curves(rows: NDArray[np.float32] | None) -> NDArray[np.float64]:
+    """The curves (N, T) of the N shots that are judged, at T thresholds."""
+    known = np.zeros((0, JUDGEMENT_SIZE), np.float32) if rows is None else rows
+    return known[known[:, 0] > 0, _OWN + len(Signals._fields) :].astype(np.float64)
+
+
 def _read(row: list[float]) -> Judgement:
     signals_end = _OWN + len(Signals._fields)
     return Judgement(

@@ -1,8 +1,7 @@
 """The threshold that suits a class, by its shots as predicted from each other."""
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from service.sessions.judging.signals import THRESHOLDS
 
@@ -10,18 +9,20 @@ _OWN_WEIGHT = 2.0  # of the model's threshold, in shots; measured in docs/report
 
 
 def calibrated_threshold(
-    curves: Sequence[Sequence[float]], own: float, *, own_weight: float = _OWN_WEIGHT
+    curves: ArrayLike, own: float, *, own_weight: float = _OWN_WEIGHT
 ) -> float:
     """A threshold between the model's own and the nearest one of greatest mean IoU.
 
     Args:
-        curves: IoU at each of `THRESHOLDS`, of every judged shot. Those that are 0 throughout, as
-            of an object too small to be judged, do not count; without others, `own` is returned.
+        curves: (N, T) IoU at each of `THRESHOLDS`, of every judged shot. Those that are 0
+            throughout, as of an object too small to be judged, do not count; without others, `own`
+            is returned.
         own: the model's.
         own_weight: how many shots the model's weighs as much as.
     """
-    telling = [curve for curve in curves if max(curve) > 0]
-    if not telling:
+    judged = np.asarray(curves, np.float64).reshape(-1, len(THRESHOLDS))
+    telling = judged[judged.max(axis=1, initial=0) > 0]
+    if not len(telling):
         return own
     mean = np.mean(telling, axis=0)
     best = min(np.asarray(THRESHOLDS)[mean == mean.max()], key=lambda each: abs(each - own))

@@ -172,6 +172,41 @@ def test_a_time_budget_ends_the_run_behind_every_stage_and_survives_a_resume(roo
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_more_minutes_take_no_run_back_to_features_of_another_backbone(root: Path) -> None:
+    part = _run(root, "longer", budget=9.0, clock=_ticking())
+    _train_until(part, 2)  # the second stage has trained a part of the backbone
+    with pytest.raises(CheckpointError, match="back to a stage whose cached features"):
+        _run(root, "longer", budget=90.0, clock=_ticking()).resume()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_fewer_minutes_begin_the_average_of_a_later_stage_anew(root: Path) -> None:
+    stages: list[dict[str, object]] = [dict(each) for each in RECIPE["stages"]]  # type: ignore[attr-defined]
+    stages[1]["steps"] = 20
+    recipe = {**RECIPE, "stages": stages}
+    _train_until(_run(root, "shorter", recipe=recipe, budget=90.0, clock=_ticking()), 1)
+    part = _run(root, "shorter", recipe=recipe, budget=24.0, clock=_ticking())
+    part.resume()
+    assert part.average.n_averaged == 1
+    _train_until(part, 2)
+    assert part.average.n_averaged == 1  # of the step in this stage alone
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_recipes_with_one_folder_of_caches_leave_each_other_alone(root: Path) -> None:
+    def contents() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in (root / "cache").rglob("*.npy")}
+
+    _run(root, "one")
+    before = contents()
+    assert before
+    _run(root, "other", recipe={**RECIPE, "cache": {"views": 3, "label_side": 33, "workers": 1}})
+    after = contents()
+    assert len(after) > len(before)
+    assert {path: after[path] for path in before} == before
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_run_is_not_resumed_by_another_recipe(root: Path) -> None:
     _train_until(_run(root, "recipe"), 1)
     other = TrainConfig.model_validate({**RECIPE, "unseen": {"fold": 1}, "seed": 4})

@@ -67,6 +67,12 @@ async def test_bad_file_is_named(
     assert assert_problem(response, status, code)["location"] == f"{field}[1]"
 
 
+async def test_a_length_of_thousands_of_digits_is_a_number(client: httpx.AsyncClient) -> None:
+    headers = {"Content-Length": "0" * 5000 + "5", "Content-Type": "text/plain"}
+    response = await client.post("/segment", content=b"hello", headers=headers)
+    assert_problem(response, 415, "unsupported_media_type")
+
+
 async def test_bad_query_image_is_named(client: httpx.AsyncClient, session_id: str) -> None:
     response = await client.post(
         "/segment",

@@ -207,6 +207,17 @@ async def test_file_fields_left_empty_are_no_files(jobs: httpx.AsyncClient, tmp_
     assert kept == {"0", "1", "0.json", "1.json", "session.safetensors"}
     names = results(await jobs.get(f"/jobs/{job_id}/results")).namelist()
     assert {"masks/labels/image.png", "masks/labels/b.png"} <= set(names)
+    zip_part = _part("archive", zipped({"a.png": image}), "a.zip")
+    body = zip_part + _part("archive", b"") + b"--b--\r\n"
+    job_id = (await jobs.post("/jobs", content=body, headers=headers)).json()["job_id"]
+    assert (await ended(jobs, job_id))["done"] == 1
+
+
+async def test_a_format_named_twice_is_written_once(jobs: httpx.AsyncClient) -> None:
+    fields = {"session_id": await new_session(jobs, SCENES[:1]), "formats": ["coco", "coco"]}
+    job_id = (await jobs.post("/jobs", data=fields, files=uploads(1))).json()["job_id"]
+    await ended(jobs, job_id)
+    assert results(await jobs.get(f"/jobs/{job_id}/results")).namelist() == ["coco.json"]
 
 
 async def test_a_form_without_files_that_is_not_multipart_is_told_what_to_be(

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from model.contract import SupportSet
+from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import Answers, FakeEngine, ImageU8
 from service.errors import DeadlineExceededError, QueueFullError
@@ -295,6 +296,47 @@ async def test_a_cancelled_job_ends_behind_the_image_at_work(tmp_path: Path) -> 
     assert "event: end" in events
     last = json.loads(events.rsplit("data: ", 1)[1].split("\n")[0])
     assert (last["state"], last["done"]) == ("cancelled", 1)
+
+
+async def test_owners_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One image does not wait for the thousands that another owner has sent before."""
+    keys = {name: new_key() for name in ("many", "few")}
+    (tmp_path / "keys").write_text("\n".join(key_line(name, key) for name, key in keys.items()))
+    settings = Settings(jobs_dir=tmp_path / "jobs", api_keys_file=tmp_path / "keys")
+    engine, order = HeldEngine(), []
+    finish = JobStore.finish_image
+
+    def note(store: JobStore, job_id: str, *rest: Any) -> None:
+        order.append(job_id)
+        finish(store, job_id, *rest)
+
+    monkeypatch.setattr(JobStore, "finish_image", note)
+    app = create_app(settings, engine=engine)
+    async with running(app) as client:
+        app.state.context.jobs._runner._turn_s = 0.0
+        made = {}
+        for name, count in (("many", 5), ("few", 1)):
+            client.headers["X-API-Key"] = keys[name]
+            fields = {"session_id": await new_session(client, SCENES[:1])}
+            answer = await client.post("/jobs", data=fields, files=uploads(count))
+            made[name] = answer.json()["job_id"]
+            await asyncio.wait_for(engine.entered.wait(), 30)  # at work on the first image of many
+        engine.leave.set()
+        for name, job_id in made.items():
+            client.headers["X-API-Key"] = keys[name]
+            await ended(client, job_id)
+    assert order == [made["many"], made["few"], *[made["many"]] * 4]
+
+
+async def test_what_failed_images_took_does_not_count_for_those_tried_again(tmp_path: Path) -> None:
+    with closing(JobStore(tmp_path / "jobs")) as store:
+        store.create("job", "", "{}", [f"{number}.png" for number in range(10)], 10)
+        for number in range(10):
+            store.finish_image("job", number, 3.0, ("corrupt_image", "") if number else None)
+        store.retry_failed("job")
+        (job,) = store.of_owner("")
+    assert (job.done, job.failed) == (1, 0)
+    assert job.seconds == pytest.approx(3.0)
 
 
 async def test_taking_room_waits_for_no_question_to_the_store(tmp_path: Path) -> None:
