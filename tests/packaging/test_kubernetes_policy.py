@@ -141,7 +141,10 @@ def test_jobs_have_a_volume_that_one_process_has(overlay: str) -> None:
     if directory:
         claim = volumes[mounts[directory]]["persistentVolumeClaim"]["claimName"]
         volume = one(overlay, "PersistentVolumeClaim", claim)
-        assert volume["spec"]["accessModes"] == ["ReadWriteOncePod"]
+        assert volume["spec"]["accessModes"] == ["ReadWriteOnce"]
+        size = volume["spec"]["resources"]["requests"]["storage"]
+        most = int(settings_of(overlay)["FSS_JOBS_MAX_TOTAL_BYTES"])
+        assert 2.5 * most <= int(size.removesuffix("Gi")) << 30
         assert one(overlay, "HorizontalPodAutoscaler")["spec"]["maxReplicas"] == 1
 
 
