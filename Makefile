@@ -76,7 +76,7 @@ alerts: ## Write the alerts of rules.yaml for Prometheus' operator
 	sed 's/^\(.\)/  \1/' $(ALERTS)/rules.yaml >> $(ALERTS)/prometheusrule.yaml
 
 # onnxruntime and onnxruntime-gpu are the same module: no file may hold both.
-lock: $(VENV)/.stamp ## Pin all requirements anew
+lock: $(VENV)/.stamp ## Pin all requirements again
 	$(LOCK) --extra cpu --extra signing --output-file requirements-cpu.txt
 	$(LOCK) --extra gpu --extra signing --output-file requirements-gpu.txt
 	$(LOCK) --extra gpu --extra signing --extra ray --output-file requirements-ray.txt
@@ -88,7 +88,7 @@ clean: ## Remove what commands wrote, but not the environments
 	rm -rf build dist out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
 	find model export service tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# An environment that is already there is brought up to date, never made anew.
+# An environment that is already there is brought up to date, never made again.
 $(VENV)/.stamp: requirements-dev.txt
 $(SERVE_VENV)/.stamp: requirements-cpu.txt
 %/.stamp:

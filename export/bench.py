@@ -1,7 +1,7 @@
 """`python -m export.bench`: time of a query, eager PyTorch from pixels beside the served bundle.
 
 The eager side works as the authors' code does: for every query and class it encodes the supports
-anew. The engine made its prototypes when the supports were registered; a query costs it one
+again. The engine made its prototypes when the supports were registered; a query costs it one
 encoding and one head run over all classes. The sides take turns, so that a slow spell of the
 machine falls on both. Weights are random, since time does not depend on them.
 """

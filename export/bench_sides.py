@@ -34,7 +34,7 @@ class Episode(NamedTuple):
 
 
 class EagerSide:
-    """The network called as the authors call theirs: each class encodes everything anew."""
+    """The network called as the authors call theirs: each class encodes everything again."""
 
     def __init__(self, network: SDAANet) -> None:
         self._network = network.eval()

@@ -34,7 +34,7 @@ _CALIBRATION_EPISODES = 3
 class TierRow:
     """Milliseconds of one part of a query, medians; bounds of the ratio are those of single runs.
 
-    `query` is encoder and head together, with the prototypes laid out anew.
+    `query` is encoder and head together, with the prototypes laid out again.
     """
 
     bundle: str

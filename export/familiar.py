@@ -56,7 +56,7 @@ def measure_familiar(bundle: Path, dataset: LabelledImages) -> Familiar:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and write the manifest anew; 2 on bad input."""
+    """Measure, and write the manifest again; 2 on bad input."""
     parser = argparse.ArgumentParser(prog="python -m export.familiar", description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True, help="a set of its training")

@@ -65,7 +65,7 @@ def narrow_bundle(bundle: Path) -> Narrowed:
         ):
             raise InvalidBundleError(
                 f"the {precision} tier of {bundle} reads weights of the fp32 graphs: narrow first, "
-                "then make the tier anew"
+                "then make the tier again"
             )
     with replacing(bundle) as staging:
         for graph in manifest.graphs.values():
@@ -84,7 +84,7 @@ def narrow_bundle(bundle: Path) -> Narrowed:
             )
             for precision, tier in manifest.tiers.items()
         }
-        # What was measured with the old graphs, or beside them, is measured anew: `export.parity`,
+        # What was measured with the old graphs, or beside them, is measured again: `export.parity`,
         # `export.tiers` and `export.record` add it.
         (staging / PARITY_FILE).unlink(missing_ok=True)
         changed = {"graphs": graphs, "tiers": tiers, "metrics": {}}

@@ -1,6 +1,6 @@
 """Parity as a gate: every output of every graph, ONNX against eager.
 
-`python -m export.parity --bundle BUNDLE` compares the fp32 graphs of a bundle anew, with the
+`python -m export.parity --bundle BUNDLE` compares the fp32 graphs of a bundle again, with the
 network read back from them, and replaces the tensors in its `parity.json`.
 """
 

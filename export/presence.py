@@ -101,7 +101,7 @@ def growth_of(rows: Sequence[tuple[float, float]], present: Sequence[bool]) -> f
 def add_growth(
     bundle: Path, dataset: LabelledImages, classes: ClassIndex, *, episodes: int, progress: bool
 ) -> Manifest:
-    """Measure, and write the manifest anew.
+    """Measure, and write the manifest again.
 
     Raises:
         InvalidBundleError, DatasetError, ValueError: see `measure_growth`.

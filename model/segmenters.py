@@ -78,7 +78,7 @@ class BundleSegmenter:
 
     Args:
         runtime: the loaded bundle.
-        adapt: whether the head is fitted anew to the supports of each episode.
+        adapt: whether the head is refitted to the supports of each episode.
         threshold: probability at which a fit will be cut; the bundle's own unless given.
         limit_bytes: kept for queries, and as much again for supports.
     """

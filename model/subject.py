@@ -60,7 +60,7 @@ def open_bundle(
     threshold: float | None = None,
     precision: Precision = "fp32",
 ) -> Opened:
-    """A bundle, as it is served on a CPU; with `adapt` fitted anew to each episode's supports.
+    """A bundle, as it is served on a CPU; with `adapt` refitted to each episode's supports.
 
     A fit takes its logits to be cut at `threshold`, or at the bundle's own threshold.
 
@@ -166,4 +166,4 @@ def require_device(device: str) -> None:
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as exc:
-        raise SubjectError(f"--device {device} is not to be had here: {exc}") from exc
+        raise SubjectError(f"--device {device} is not available here: {exc}") from exc

@@ -388,7 +388,7 @@ class UnreadableSessionError(ServiceError):
 
     status = 500
     code = "unreadable_session"
-    title = "The stored session cannot be read; register its classes anew"
+    title = "The stored session cannot be read; register its classes again"
 
 
 class StudioError(ServiceError):

@@ -145,14 +145,14 @@ def _print_speeds(console: Console, name: str, speeds: dict[str, list[float]]) -
 async def _print_transport(
     console: Console, pool: RayEngine, pictures: _Pictures, classes: Sequence[SupportSet]
 ) -> None:
-    """One request at a time: prototypes by reference, as they go, and sent anew each time."""
+    """One request at a time: prototypes by reference, as they go, and sent again each time."""
     (image,) = pictures.queries(1)
     known = await _latency_ms(lambda _: pool.segment([image], classes))
-    anew = await _latency_ms(lambda _: pool.examine([image], [classes]))
+    again = await _latency_ms(lambda _: pool.examine([image], [classes]))
     kilobytes = sum(each.nbytes for each in classes) / 1e3
     console.print(
         f"prototypes of {kilobytes:.0f} kB, one image: {known:.1f} ms where the pool has them, "
-        f"{anew:.1f} ms where they are sent with the request"
+        f"{again:.1f} ms where they are sent with the request"
     )
 
 

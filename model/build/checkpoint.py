@@ -110,7 +110,7 @@ def presence_growth(path: Path) -> float:
 
 
 def write_calibrated(path: Path, out: Path, record: PresenceRecord) -> None:
-    """Write a checkpoint anew with a calibration beside its network."""
+    """Write a checkpoint again with a calibration beside its network."""
     write_checkpoint(out, read_checkpoint(path) | {"presence": record._asdict()})
 
 

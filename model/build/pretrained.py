@@ -24,7 +24,7 @@ PREACT_RESNET_FILE = "resnet50_v2_imagenet_stages123.npz"
 
 
 class PretrainedWeightsError(RuntimeError):
-    """ImageNet weights are not to be had here; the message names the file to place."""
+    """ImageNet weights are not available here; the message names the file to place."""
 
 
 def load_pretrained(backbone: Backbone, weights_dir: Path, *, given: Collection[str] = ()) -> None:

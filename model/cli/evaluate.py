@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const="always",
         default="never",
         choices=["never", "always", "auto"],
-        help="fit the head anew to the supports (bundle only); auto: as far as that helps on them",
+        help="refit the head to the supports (bundle only); auto: as far as that helps on them",
     )
     parser.add_argument(
         "--precision",

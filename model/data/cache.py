@@ -132,7 +132,7 @@ def build_cache(
         images: what to encode.
         feature_graph: ONNX of `image` (V, S, S, 3) uint8 → shallow and stage-3 features.
         config: views and sizes.
-        weights_key: identifies the graph's weights; another key makes the cache anew.
+        weights_key: identifies the graph's weights; another key makes the cache again.
         workers: processes.
     """
     described = [(sets[i.set_index].name, i.image_index) for i in images]

@@ -234,7 +234,7 @@ class SDAANet(nn.Module):
         return own * refit[:, 0, None, None] + refit[:, 1, None, None] + fitted
 
     def forward(self, query: Tensor, supports: Tensor, masks: Tensor) -> Tensor:
-        """Mark each query from pixels, encoding its supports anew; nothing supervised is computed.
+        """Mark each query from pixels, encoding its supports again; nothing supervised is computed.
 
         Args:
             query: normalised (B, 3, S, S).

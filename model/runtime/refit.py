@@ -1,7 +1,7 @@
-"""Adaptation on the supports: the head's last layer fitted anew to one class.
+"""Adaptation on the supports: the head's last layer refitted to one class.
 
 Away from what a network was trained on, its features still part object from background where its
-own last layer no longer does. So that layer is fitted again, for one class, to the cells of its
+own last layer no longer does. So that layer is refitted, for one class, to the cells of its
 supports, each seen as a query of the others: a logistic regression, convex and small.
 """
 

@@ -1,4 +1,4 @@
-"""A file of keys that is read anew when it changes."""
+"""A file of keys that is read again when it changes."""
 
 import logging
 import time
@@ -54,7 +54,7 @@ class KeyFile:
             if content != self._content:
                 self._ring = self._parse(content)
                 self._content = content
-                _log.info("API keys read anew", extra={"keys": len(self._ring)})
+                _log.info("API keys read again", extra={"keys": len(self._ring)})
             self._complaint = None
         except KeyFileError as exc:
             if str(exc) != self._complaint:  # said once, not every second

@@ -13,7 +13,7 @@ from service.sessions import Resources
 from service.stores import SessionKey
 
 
-# FastAPI solves all that a dependency depends on anew wherever it is named, which costs more than
+# FastAPI solves all that a dependency depends on again wherever it is named, which costs more than
 # the dependencies themselves do. So they ask the request, and not each other.
 async def api_context(request: Request) -> ApiContext:
     """The context of the application that serves the request."""

@@ -53,7 +53,7 @@ def label(
     """Label a folder of images without a server, in one command.
 
     Writes masks or annotations, and contact-sheet.html to look through, the least sure first. A run
-    that was stopped goes on where it was: images that changed are done anew, and with other
+    that was stopped goes on where it was: images that changed are done again, and with other
     supports or options all are. What cannot be read is named at the end; the exit status is 1 then.
 
     \b
@@ -145,13 +145,13 @@ def _say_what_is_there(ledger: "Ledger", images: "list[ImageFile]") -> None:
     """Tell how much of an earlier run is used again."""
     if ledger.changed:
         changed = ", ".join(ledger.changed)
-        _note(f"the earlier run differs in {changed}: all images are labelled anew")
+        _note(f"the earlier run differs in {changed}: all images are labelled again")
     finished = sum(ledger.has(image) for image in images)
     if finished:
         _note(f"{finished} of {len(images)} images are done already")
-    anew = sum(ledger.knows(image) and not ledger.has(image) for image in images)
-    if anew:
-        _note(f"{anew} that changed, or failed before, are labelled anew")
+    again = sum(ledger.knows(image) and not ledger.has(image) for image in images)
+    if again:
+        _note(f"{again} that changed, or failed before, are labelled again")
 
 
 def _lay_out(

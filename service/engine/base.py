@@ -84,7 +84,7 @@ class Engine(Protocol):
     ) -> SupportSet:
         """One prototype for each support image and its mask, in order.
 
-        With `adapt` the head is also fitted anew to these supports, by `auto` only where that
+        With `adapt` the head is also refitted to these supports, by `auto` only where that
         helps on supports that were held out (`model.runtime.refit`).
 
         Raises:

@@ -77,7 +77,7 @@ class Models:
             self._require_complete()
             raise ModelMismatchError(
                 f"the session was made by {model}, which is not served here; register its classes "
-                f"anew in a new session, or have {model} served again: {self._offer()}"
+                f"again in a new session, or have {model} served again: {self._offer()}"
             )
         return self._served[model]
 

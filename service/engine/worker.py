@@ -30,7 +30,7 @@ class Worker:
     """Runs lanes on a thread of its own; the lane of the highest rank that has work goes first.
 
     Whatever ends the thread's loop, the callers of the batch that ran get an error at once, what
-    waits stays, and the loop begins anew once `revive` has succeeded.
+    waits stays, and the loop begins again once `revive` has succeeded.
 
     Args:
         name: of the device, for logs and metrics.

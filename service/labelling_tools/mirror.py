@@ -1,6 +1,6 @@
 """Keeps a session for each Label Studio project: its classes are what people drew there.
 
-Label Studio is the record, the session a copy that can be made anew: whatever happened, once or
+Label Studio is the record, the session a copy that can be made again: whatever happened, once or
 twice, in whatever order, the newest annotations are read and the session takes their content. What
 a webhook carries is not believed; it says only that a project changed.
 """
@@ -133,7 +133,7 @@ class ProjectMirror:
         return await self._resources.store.get(self.key(follower))
 
     async def close(self) -> None:
-        """Stop what is under way; the next start reads the projects anew."""
+        """Stop what is under way; the next start reads the projects again."""
         running = list(self._running.values())
         for task in running:
             task.cancel()
@@ -289,7 +289,7 @@ def _is_class_name(label: str) -> bool:
 
 
 def model_version(session: Session) -> str:
-    """Changes with every shot: Label Studio asks anew for predictions of another version."""
+    """Changes with every shot: Label Studio asks again for predictions of another version."""
     digest = hashlib.sha256(session.model.encode())
     for name, supports in session.classes.items():
         digest.update(name.encode())

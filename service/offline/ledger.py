@@ -57,7 +57,7 @@ class Ledger:
 
     Attributes:
         identity: of the run.
-        changed: names of what differs from the run that wrote the file; it begins anew.
+        changed: names of what differs from the run that wrote the file; it begins again.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, str]) -> None:

@@ -48,7 +48,7 @@ def run_identity(
 
 
 def _graphs(manifest: Manifest, precision: Precision) -> str:
-    """A precision, and which graphs those are: a tier may be made anew."""
+    """A precision, and which graphs those are: a tier may be made again."""
     files = [graph.sha256 for _, graph in sorted(manifest.graphs_of(precision).items())]
     return f"{precision} ({hashlib.blake2b(''.join(files).encode(), digest_size=6).hexdigest()})"
 

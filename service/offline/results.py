@@ -42,7 +42,7 @@ def export_results(
     sink = _ListedSink(out)
     export_dataset(_labelled(ledger, images), classes, formats, sink)
     stale = before - sink.written
-    # Not whether the ledger began anew: what began it may have been stopped before it wrote here.
+    # Not whether the ledger began again: what began it may have been stopped before it wrote here.
     if lines[0] == run:
         # Formats that are not written this time hold the same masks.
         kinds = {_kind(path) for path in sink.written}

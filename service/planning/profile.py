@@ -139,4 +139,4 @@ def load_profile(name_or_path: str) -> Profile:
             f"or one of {known}"
         ) from exc
     except ValidationError as exc:
-        raise ProfileError(f"{name_or_path} is not a profile: measure it anew\n{exc}") from exc
+        raise ProfileError(f"{name_or_path} is not a profile: measure it again\n{exc}") from exc

@@ -79,12 +79,12 @@ class SupportForm(_Form):
         Adapt,
         PlainValidator(_adapt, json_schema_input_type=Adapt),
         Field(
-            description="Whether the head's last layer is fitted anew to the supports of this "
-            "request, within a second or so for a few shots. That helps where images are unlike photographs "
-            "(cells, surfaces, X-rays) and does harm on photographs. `auto` tries it out: it holds "
-            "out each support, or each quarter of a single one, marks it by a fit to the rest, and "
-            "fits as far as that helps; with several supports it also chooses the threshold that "
-            "marks them best. Send all shots of a class together: a new fit replaces an earlier "
+            description="Whether the head's last layer is refitted to the supports of this "
+            "request, within a second or so for a few shots. That helps where images are unlike "
+            "photographs (cells, surfaces, X-rays) and does harm on photographs. `auto` tries it: "
+            "it holds out each support, or each quarter of a single one, marks it by a fit to the "
+            "rest, and fits as far as that helps; with several supports it also chooses the "
+            "threshold that marks them best. Send all shots of a class together: a new fit replaces an earlier "
             "one, and shots that are added without a fit leave it as it is."
         ),
     ] = "auto"

@@ -33,7 +33,7 @@ async def describe_class(resources: Resources, key: SessionKey, class_name: str)
     card = report_card(supports, resources.threshold_of(engine))
     if card is None:
         raise ReportNotFoundError(
-            "the class was registered without a report; send its shots anew, with mode=replace"
+            "the class was registered without a report; send its shots again, with mode=replace"
         )
     return card
 

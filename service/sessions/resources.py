@@ -14,7 +14,7 @@ from service.sessions.pool import CodecPool
 from service.stores import SessionStore, ShotSpec
 
 # Parts of images that the engine is asked about together. Few, so that the requests of others come
-# in between: every such batch queues anew behind them.
+# in between: every such batch queues again behind them.
 IMAGES_AT_ONCE = 8
 
 

@@ -103,7 +103,7 @@ class SessionLimits(NamedTuple):
 
 
 class SessionStore(Protocol):
-    """Sessions by key. Every successful call on a session starts its time to live anew.
+    """Sessions by key. Every successful call on a session starts its time to live again.
 
     Calls are atomic: of concurrent appends to one class none is lost, and limits hold whoever
     else writes. A store that cannot be reached raises StoreUnavailableError from every call; of a

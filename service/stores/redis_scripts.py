@@ -69,7 +69,7 @@ return {'ok', version, now}
 )
 
 # New version, mode, model, created or '', five limits, fingerprint and id of the session or '' and
-# '', then for each class its name, shots, bytes and chunk. Mode `whole` makes the session anew.
+# '', then for each class its name, shots, bytes and chunk. Mode `whole` makes the session again.
 # -> ok, version before or '', now, created; or done, id of the session that was changed, 0, 0.
 WRITE = (
     _PRELUDE

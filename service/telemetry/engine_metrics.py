@@ -57,7 +57,7 @@ class EngineMetrics:
         )
         self.restarts = Counter(
             "fss_engine_restarts",
-            "Workers that died and were started anew.",
+            "Workers that died and were started again.",
             ("device", "model"),
             registry=registry,
         )
@@ -120,7 +120,7 @@ class ModelMetrics:
         self._all.wait_seconds.labels(lane, device, self._model).observe(seconds)
 
     def restarted(self, device: str) -> None:
-        """The worker of a device has died and begins anew."""
+        """The worker of a device has died and begins again."""
         self._all.restarts.labels(device, self._model).inc()
 
     def watch_queue(self, lane: str, device: str, read: Callable[[], float]) -> None:
@@ -131,7 +131,7 @@ class ModelMetrics:
     def forget(self) -> None:
         """Show the network no more: it has been unloaded, and there may be many in time.
 
-        Where it has been loaded anew under the same name, what is shown is that one's.
+        Where it has been loaded again under the same name, what is shown is that one's.
         """
         if self._all.shown.get(self._model) is not self:
             return

@@ -27,7 +27,7 @@ class WebFiles:
     """All that the page needs.
 
     version: changes with any file, so that what lies under it may be kept forever.
-    index: the page; the only one that is asked for anew.
+    index: the page; the only one that is asked for again.
     assets: by path, such as `main.js` and `samples/query_1_shelf.jpg`.
     """
 

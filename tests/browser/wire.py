@@ -34,7 +34,7 @@ class Sent(TypedDict):
 
 
 class Wire:
-    """Stands between a page and its service until the page is loaded anew."""
+    """Stands between a page and its service until the page is loaded again."""
 
     def __init__(self, page: Playground, path: str = "/support") -> None:
         self._page = page

@@ -257,7 +257,7 @@ def test_a_bundle_that_changes_while_it_loads_is_refused(
 def test_what_a_tier_reads_is_not_narrowed_under_it(lowered: Path, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(lowered, tmp_path / "tiny"))
     before = _files(bundle)
-    with pytest.raises(InvalidBundleError, match="narrow first, then make the tier anew"):
+    with pytest.raises(InvalidBundleError, match="narrow first, then make the tier again"):
         narrow_bundle(bundle)
     assert _files(bundle) == before
 

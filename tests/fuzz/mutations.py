@@ -157,7 +157,7 @@ def with_right_checksums(data: bytes) -> bytes:
 
 
 def _repack_pixels(data: bytes, _: bytes, rng: np.random.Generator) -> bytes:
-    """A PNG whose inflated rows are damaged and packed anew: filters, and how many there are."""
+    """A PNG whose inflated rows are damaged and packed again: filters, and how many there are."""
     head, chunks = _parts(data)
     pixels = b"".join(chunk[8:-4] for chunk in chunks if chunk[4:8] == b"IDAT")
     try:

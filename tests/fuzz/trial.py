@@ -100,7 +100,7 @@ def _complaint(
 
 
 def _reset_peak() -> int:
-    """Let the peak start anew; the resident bytes now."""
+    """Let the peak start again; the resident bytes now."""
     Path("/proc/self/clear_refs").write_text(_CLEAR_PEAK)
     return _field("VmRSS")
 

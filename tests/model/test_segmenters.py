@@ -61,8 +61,8 @@ def test_a_bundle_encodes_each_query_and_each_masked_support_once(
     calls = _count(monkeypatch, runtime, "encode")
     kept = _answers(BundleSegmenter(runtime))
     assert len(calls) == 3 + 2
-    for answer, anew in zip(kept, forgetful, strict=True):
-        np.testing.assert_array_equal(answer, anew)
+    for answer, again in zip(kept, forgetful, strict=True):
+        np.testing.assert_array_equal(answer, again)
     assert not np.array_equal(kept[0], kept[1])  # another mask is another support
 
 
@@ -73,6 +73,6 @@ def test_the_eager_network_runs_its_backbone_once_an_image(monkeypatch: pytest.M
     calls = _count(monkeypatch, network.backbone, "features")
     kept = _answers(EagerSegmenter(network))
     assert len(calls) == 3
-    for answer, anew in zip(kept, forgetful, strict=True):
-        np.testing.assert_allclose(answer, anew, atol=1e-6)
+    for answer, again in zip(kept, forgetful, strict=True):
+        np.testing.assert_allclose(answer, again, atol=1e-6)
     assert not np.allclose(kept[0], kept[1], atol=1e-6)

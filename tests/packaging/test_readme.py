@@ -94,7 +94,7 @@ def test_curl_examples_register_and_segment(root: Path, address: str) -> None:
     assert np.count_nonzero(found & truth) / np.count_nonzero(found | truth) > 0.8
 
 
-# Each command by itself would load torch anew.
+# Each command by itself would load torch again.
 _ASK_FOR_HELP = """
 import contextlib, io, json, runpy, sys
 answers = []

@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--classes", type=int, default=100, help="to draw")
     parser.add_argument("--threads", type=int, default=2, help="of the graphs")
     parser.add_argument("--json", type=Path, default=Path("out/report-card.json"), help="to write")
-    parser.add_argument("--fit", action="store_true", help="fit the weights anew, and keep them")
+    parser.add_argument("--fit", action="store_true", help="fit the weights again, and keep them")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     return parser
 

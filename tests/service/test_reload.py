@@ -123,7 +123,7 @@ def test_bundles_come_and_go_under_load_without_a_lost_request(
         assert until_gone == sorted(until_gone)  # 200 up to the switch, then 409
         assert set(until_gone) <= {200, 409}
         problem = assert_problem(segment(client, others, picture()), 409, "model_mismatch")
-        assert "other@1, which is not served here; register its classes anew" in problem["detail"]
+        assert "other@1, which is not served here; register its classes again" in problem["detail"]
         assert client.get(f"/sessions/{others}/archive").status_code == 200
         assert served(client.get("/models")) == ["tiny@2", "tiny@1"]
         server.process.send_signal(signal.SIGTERM)

@@ -2,7 +2,7 @@
 
 Requests that arrive together are batched by the engine's lanes, so Serve's own `@serve.batch` has
 no part in it: that would batch whole requests, of any number of images and classes, where the
-lanes batch images and pairs, at every stage anew and without waiting.
+lanes batch images and pairs, at every stage again and without waiting.
 """
 
 from collections.abc import Awaitable, Sequence

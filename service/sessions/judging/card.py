@@ -35,7 +35,7 @@ _MESSAGES: Mapping[WarningCode, str] = {
 # What to do about it; of several, the first is suggested first.
 _ADVICE: Mapping[WarningCode, str] = {
     "probably_inverted": "Swap object and background in the mask of {}.",
-    "probably_shifted": "Draw the mask of {} anew, or check that it belongs to that very image.",
+    "probably_shifted": "Draw the mask of {} again, or check that it belongs to that very image.",
     "unlike_others": "Check that {} shows the same class and is masked like the rest; leave it "
     "out or register it as a class of its own.",
     "nearly_full_mask": "Use images for {} that show background around the object.",

@@ -23,7 +23,7 @@ export class Easel {
     this.corners = [];
   }
 
-  /** Draws the mask anew from its base and all actions. */
+  /** Draws the mask again from its base and all actions. */
   replay(base, actions) {
     const { photo } = this.viewport;
     this.mask.clearRect(0, 0, this.picture.width, this.picture.height);

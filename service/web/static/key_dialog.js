@@ -5,7 +5,7 @@ import { byId } from "./dom.js";
 // What a header may hold; other characters come from the program a key was copied from.
 const KEY = /^[\x21-\x7e]+$/;
 const UNKNOWN = "The service does not know that key.";
-const IMPOSSIBLE = "That is no key: it holds a space, or a character that is in no key. Type it, or copy it anew.";
+const IMPOSSIBLE = "That is no key: it holds a space, or a character that is in no key. Type it, or copy it again.";
 
 /** @returns {Promise<string|null>} null: they have none. */
 export function askForKey(refused) {

@@ -13,7 +13,7 @@ export class Overlay {
   }
 
   /**
-   * Draws anew what has changed: large photographs have large masks, and pages ask often.
+   * Draws again what has changed: large photographs have large masks, and pages ask often.
    * @param {{number: number, rle: Object}[]} masks from the lowest to the topmost, with the numbers
    *     of their colours from 1.
    * @param {(number[]|null)[]} colours null where a class is hidden.

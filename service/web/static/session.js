@@ -131,7 +131,7 @@ export class Session extends EventTarget {
     this.#adopt(answer);
   }
 
-  /** Begin anew; the service drops the session by itself when its time is over. */
+  /** Begin again; the service drops the session by itself when its time is over. */
   forget() {
     sessionStorage.removeItem(ID);
     Object.assign(this, { id: null, classes: [], used: 0, keys: new RequestKeys() });

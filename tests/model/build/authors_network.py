@@ -1,4 +1,4 @@
-"""A network in the layout of the SD-AANet authors' code, written anew from what it computes.
+"""A network in the layout of the SD-AANet authors' code, written again from what it computes.
 
 Names and order of operations are theirs, at any number of channels; nothing of ours is used, so
 that an imported state dict can be held against it.

@@ -122,7 +122,7 @@ async def test_a_session_of_a_model_that_is_not_served_is_told_what_to_do(
             headers={"Content-Type": ARCHIVE},
         )
     detail = assert_problem(response, 409, "model_mismatch")["detail"]
-    assert "made by other@1, which is not served here; register its classes anew" in detail
+    assert "made by other@1, which is not served here; register its classes again" in detail
     assert "there is tiny@9" in detail
 
 

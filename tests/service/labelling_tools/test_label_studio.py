@@ -267,7 +267,7 @@ async def test_a_class_whose_images_are_all_gone_stays_as_it_was(
     studio.tasks = [task(1, annotation(1, brush(PICTURES[1])))]
     assert await shots(client) == [1]
     studio.statuses["/data/upload/1/1.png"] = 403
-    studio.tasks = [task(1, annotation(2, brush(PICTURES[1])))]  # drawn anew
+    studio.tasks = [task(1, annotation(2, brush(PICTURES[1])))]  # drawn again
     await send_webhook(client)
     assert await shots(client) == [1]
     studio.tasks = []

@@ -135,7 +135,7 @@ def test_other_options_and_supports_begin_anew_and_say_so(
     capsys.readouterr()
     assert label(out, "--threshold", "0.99", "--mode", "whole") == 0
     message = capsys.readouterr().err
-    assert "differs in mode, threshold: all images are labelled anew" in message
+    assert "differs in mode, threshold: all images are labelled again" in message
     assert results(out).keys() == before.keys()
     assert results(out) != before
     (support / "00.red.png").write_bytes((support / "01.red.png").read_bytes())
@@ -172,7 +172,7 @@ def test_other_settings_that_decide_masks_begin_anew(
     monkeypatch.setenv(setting, value)
     capsys.readouterr()
     assert label(tmp_path / "out", "--threshold", "model") == 0
-    assert f"differs in {setting}: all images are labelled anew" in capsys.readouterr().err
+    assert f"differs in {setting}: all images are labelled again" in capsys.readouterr().err
 
 
 def test_masks_of_other_options_go_though_a_run_was_stopped_before_it_wrote_any(
