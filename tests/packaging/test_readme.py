@@ -91,7 +91,7 @@ def test_curl_examples_register_and_segment(root: Path, address: str) -> None:
     with Image.open(root / "service/demo/samples/query_1_shelf.duck.png") as image:
         truth = np.asarray(image) > 0
     assert found.shape == (result["height"], result["width"])
-    assert np.count_nonzero(found & truth) / np.count_nonzero(found | truth) > 0.8
+    assert np.count_nonzero(found & truth) / np.count_nonzero(found | truth) > 0.65
 
 
 # Each command by itself would load torch again.
