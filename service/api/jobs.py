@@ -151,6 +151,7 @@ async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
 async def _events(
     desk: JobDesk, context: ApiContext, job_id: str, owner: str, seen: int
 ) -> AsyncIterator[ServerSentEvent]:
+    before = 0
     while not context.drain.begun:
         try:
             job = await desk.get(job_id, owner)
@@ -158,12 +159,14 @@ async def _events(
             return
         finished = job.done + job.failed
         ended = job.state in FINISHED and not desk.at_work(job_id)
-        if ended or finished != seen:  # fewer, where failed images are tried again
+        if finished < before:  # failed images are tried again
+            seen = -1
+        if ended or finished > seen:
             event = "end" if ended else "progress"
             yield ServerSentEvent(job.model_dump_json(), event=event, id=str(finished))
         if ended:
             return
-        seen = finished
+        seen, before = max(seen, finished), finished
         await asyncio.sleep(_POLL_S)
 
 

@@ -36,7 +36,15 @@ def test_best_class_above_the_threshold(threshold: float, expected: list[list[in
     answers = maps([[3, 0], [-1, -4]], [[1, 2], [-2, 5]], threshold=threshold)
     labels = label_pixels(answers, 2, 2)
     np.testing.assert_array_equal(labels.class_index, expected)
-    np.testing.assert_array_equal(labels.logit, [[3, 2], [-1, 5]])
+    marked = labels.class_index > 0
+    np.testing.assert_array_equal(labels.logit[marked], np.array([[3, 2], [-1, 5]])[marked])
+
+
+def test_a_class_that_reaches_its_threshold_nowhere_takes_no_pixel() -> None:
+    faint = asked(np.array([[2.0, 1.0, -9.0]], np.float32), 1, threshold=0.99)
+    other = asked(np.array([[-5.0, 3.0, -5.0]], np.float32), 2, threshold=0.5)
+    labels = label_pixels([faint, other], 1, 3)
+    np.testing.assert_array_equal(labels.class_index, [[0, 2, 0]])
 
 
 def test_each_class_has_a_threshold_of_its_own() -> None:
