@@ -79,6 +79,7 @@ class ProjectMirror:
         self._max_shots = max_shots
         self._running: dict[Follower, asyncio.Task[ServiceError | None]] = {}
         self._stale: set[Follower] = set()
+        self._behind: set[Follower] = set()
         self._turn = asyncio.Semaphore(1)
         self._known: OrderedDict[_ShotKey, SupportPrototype] = OrderedDict()
         self._known_bytes = 0
@@ -119,6 +120,9 @@ class ProjectMirror:
             ServiceError: the session is gone, and the project cannot be read.
         """
         running = self._running.get(follower)
+        if running is None and follower in self._behind:
+            with contextlib.suppress(QueueFullError):
+                running = self.follow(follower)
         if running is not None:
             await asyncio.wait([running], timeout=_FOLLOW_WAIT_S)
         with contextlib.suppress(SessionNotFoundError):
@@ -150,6 +154,10 @@ class ProjectMirror:
         finally:
             self._stale.discard(follower)
             del self._running[follower]
+        # What did not work for now is tried again when somebody asks for the session.
+        self._behind.discard(follower)
+        if failure is not None and _may_pass(failure):
+            self._behind.add(follower)
         return failure
 
     async def _tried(self, follower: Follower) -> ServiceError | None:
