@@ -160,25 +160,17 @@ def test_a_stream_that_breaks_off_is_asked_for_again(tmp_path: Path) -> None:
     assert [each.get("last-event-id") for each in script.headers] == [None, "1", "1", "1", None]
 
 
-def test_waiting_ends_where_nothing_comes() -> None:
-    script = Scripted((200, b"", BROKEN))
-    with (
-        scripted(script) as url,
-        Client(url, retries=QUICK) as client,
-        pytest.raises(ConnectionFailedError),
-    ):
-        client.job("j").wait()
-    assert len(script.asked) == 3
-
-
-def test_waiting_ends_where_every_stream_is_empty() -> None:
-    """As a page that answers everything does."""
-    script = Scripted((200, b"<html></html>", {"Content-Type": "text/html"}))
-    with (
-        scripted(script) as url,
-        Client(url, retries=QUICK) as client,
-        pytest.raises(UnexpectedAnswerError),
-    ):
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((200, b"", BROKEN), ConnectionFailedError),
+        # As a page that answers everything does.
+        ((200, b"<html></html>", {"Content-Type": "text/html"}), UnexpectedAnswerError),
+    ],
+)
+def test_waiting_ends_where_no_event_comes(answer: Answer, error: type[Exception]) -> None:
+    script = Scripted(answer)
+    with scripted(script) as url, Client(url, retries=QUICK) as client, pytest.raises(error):
         client.job("j").wait()
     assert len(script.asked) == 3
 
