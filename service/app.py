@@ -98,7 +98,7 @@ def create_app(
         RequestContext,
         metrics=metrics,
         drain=drain,
-        require_room=context.require_room,
+        require_capacity=context.require_capacity,
         tracer=tracer,
     )
     install_cors(app, settings.cors_origins)

@@ -1,9 +1,9 @@
-"""Who asks, and how much one client may ask: keys, rate limits, places."""
+"""API keys, rate limits and what one client may hold at once."""
 
 from service.access.client import Client, client_of_address, client_of_owner
+from service.access.client_capacity import ClientCapacity
 from service.access.key_file import KeyFile
 from service.access.keys import KeyFileError, KeyRing, key_line, new_key
-from service.access.places import ClientPlaces
 from service.access.policy import Access
 from service.access.rate_limits import Quota, RateLimits, Verdict
 from service.access.rate_storage import RateStorage
@@ -11,7 +11,7 @@ from service.access.rate_storage import RateStorage
 __all__ = [
     "Access",
     "Client",
-    "ClientPlaces",
+    "ClientCapacity",
     "KeyFile",
     "KeyFileError",
     "KeyRing",

@@ -1,16 +1,16 @@
-"""Who a request is counted for."""
+"""The client that a request is counted for."""
 
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
-_HOME_PREFIX = 64  # what one subscriber is given; within it addresses are free
+_SUBSCRIBER_PREFIX = 64  # one subscriber has at least this network, and any address in it
 
 
 class Client(NamedTuple):
-    """Who asks.
+    """Who sends a request.
 
-    owner: whom sessions belong to; empty where there are no keys.
-    name: under which requests are counted.
+    owner: of its sessions; empty where no keys are needed.
+    name: that its requests are counted under.
     """
 
     owner: str
@@ -40,4 +40,4 @@ def _network_of(address: IPv4Address | IPv6Address) -> str:
         return str(address)
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
-    return str(IPv6Network((int(address), _HOME_PREFIX), strict=False))
+    return str(IPv6Network((int(address), _SUBSCRIBER_PREFIX), strict=False))

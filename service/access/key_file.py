@@ -14,10 +14,10 @@ _MAX_BYTES = 1024 * 1024
 
 
 class KeyFile:
-    """The keys of a file as it is now, at most a second late.
+    """The keys of a file; changes take effect within a second.
 
     The content itself is compared. Times and inodes would miss a change within one tick of the
-    clock, and a mounted secret changes by the swap of a link that is not the file's own.
+    clock, and a mounted secret changes by swapping a link of a parent directory.
 
     Args:
         path: of the file.
@@ -25,7 +25,7 @@ class KeyFile:
 
     Raises:
         KeyFileError: the file cannot be read, or is malformed. Later on either keeps the last
-            good keys and is logged, so that a slip of the editor locks nobody out.
+            valid keys and is logged, so that a mistake in the file locks nobody out.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,7 +33,7 @@ class KeyFile:
         self._clock = clock
         self._content = self._read()
         self._ring = self._parse(self._content)
-        self._complaint: str | None = None
+        self._logged_reason: str | None = None
         self._next_check = clock() + _CHECK_EVERY_S
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class KeyFile:
         return len(self._ring)
 
     def owner_of(self, key: str) -> str | None:
-        """Whose key it is, if it is valid now."""
+        """The owner of a key, if it is valid now."""
         now = self._clock()
         if now >= self._next_check:
             self._next_check = now + _CHECK_EVERY_S
@@ -55,11 +55,11 @@ class KeyFile:
                 self._ring = self._parse(content)
                 self._content = content
                 _log.info("API keys read again", extra={"keys": len(self._ring)})
-            self._complaint = None
+            self._logged_reason = None
         except KeyFileError as exc:
-            if str(exc) != self._complaint:  # said once, not every second
+            if str(exc) != self._logged_reason:  # logged once, not every second
                 _log.error("API keys stay as they were", extra={"reason": str(exc)})
-            self._complaint = str(exc)
+            self._logged_reason = str(exc)
 
     def _read(self) -> bytes:
         try:

@@ -1,7 +1,7 @@
-"""API keys: fresh ones, and a set of those that were handed out.
+"""API keys: how they are made and checked.
 
-Only hashes are kept. A key is 256 random bits, which nobody can try out, so one round of SHA-256
-protects it; slow hashes are for what people choose themselves, and every request would pay them.
+Only hashes are kept. A key is 256 random bits, which cannot be guessed, so one round of SHA-256
+protects it; a slow hash, as for passwords, would cost every request.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Self
 
 _KEY_BYTES = 32
-# Lets scanners of leaked secrets know one when they see it.
+# Lets secret scanners recognise a key.
 _PREFIX = "fss_"
 _OWNER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(r"[0-9A-Fa-f]{64}")
@@ -20,19 +20,19 @@ _MAX_KEYS = 4096
 
 
 class KeyFileError(ValueError):
-    """The file of keys cannot be used; the message names a line and never what stands in it."""
+    """The file of keys cannot be used; the message names a line and never quotes it."""
 
 
 def new_key() -> str:
-    """A key that nobody had before."""
+    """A new random key."""
     return _PREFIX + secrets.token_urlsafe(_KEY_BYTES)
 
 
 def key_line(owner: str, key: str) -> str:
-    """What stands for a key in the file.
+    """The line of the key file for a key.
 
     Raises:
-        ValueError: no such owner can be.
+        ValueError: the owner's name is not valid.
     """
     if not _OWNER.fullmatch(owner):
         raise ValueError("an owner is 1 to 64 letters, digits, dots, dashes and underscores")
@@ -73,7 +73,7 @@ class KeyRing:
         return cls(owners)
 
     def owner_of(self, key: str) -> str | None:
-        """Whose key it is; takes the same time whichever key matches, or none."""
+        """The owner of a valid key, in constant time whichever key matches, or none."""
         digest = _digest(key)
         found = None
         for known, owner in self._owners:

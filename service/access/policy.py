@@ -1,10 +1,10 @@
-"""What stands between a client and the routes."""
+"""What a client must pass before its request reaches a route."""
 
 from dataclasses import dataclass
 
 from service.access.client import Client, client_of_address, client_of_owner
+from service.access.client_capacity import ClientCapacity
 from service.access.key_file import KeyFile
-from service.access.places import ClientPlaces
 from service.access.rate_limits import RateLimits
 from service.errors import UnauthorizedError
 from service.schemas import KEY_HEADER
@@ -12,28 +12,28 @@ from service.schemas import KEY_HEADER
 
 @dataclass(frozen=True)
 class Access:
-    """Who may ask, and how much.
+    """Who may send requests, and how many.
 
-    keys: of those who may ask; None: anybody may, and all share their sessions.
-    rate_limits: how often one client may ask; None: as often as it likes.
-    places: bounds the requests of one client in progress.
-    upload_bytes: of its bodies that arrive or are worked on.
-    streams: of events, each of which asks the store of jobs now and again.
-    downloads: of results and archives, each of which takes the room of its file.
+    keys: that are valid; None: no key is needed, and all clients share their sessions.
+    rate_limits: of one client; None: there are none.
+    request_slots: bounds the requests of one client in progress.
+    upload_bytes: bounds the bytes of its bodies that arrive or are worked on.
+    streams: bounds its streams of events, each of which polls the store of jobs.
+    downloads: bounds its downloads of results and archives, each of which keeps its file.
     """
 
     keys: KeyFile | None
     rate_limits: RateLimits | None
-    places: ClientPlaces
-    upload_bytes: ClientPlaces
-    streams: ClientPlaces
-    downloads: ClientPlaces
+    request_slots: ClientCapacity
+    upload_bytes: ClientCapacity
+    streams: ClientCapacity
+    downloads: ClientCapacity
 
     def identify(self, key: str | None, host: str | None) -> Client:
-        """Who asks, by key where there are keys, else by remote address.
+        """The client, by its key where keys are needed, else by its remote address.
 
         Raises:
-            UnauthorizedError: no key or none of ours; the two are not told apart.
+            UnauthorizedError: no key or an unknown one; the two are not told apart.
         """
         if self.keys is None:
             return client_of_address(host)
@@ -45,6 +45,6 @@ class Access:
         return client_of_owner(owner)
 
     async def close(self) -> None:
-        """Let go of what the rate limits are kept in."""
+        """Close the storage of the rate limits."""
         if self.rate_limits is not None:
             await self.rate_limits.close()

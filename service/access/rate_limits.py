@@ -1,4 +1,4 @@
-"""How often one client may ask, by the `limits` package."""
+"""Rate limits of one client, by the `limits` package."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from limits import RateLimitItem, parse_many
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 
-from service.access.rate_storage import ANSWER_S, RateStorage
+from service.access.rate_storage import TIMEOUT_S, RateStorage
 
 _log = logging.getLogger(__name__)
 
@@ -34,10 +34,10 @@ class Quota(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Whether a request fits.
+    """Whether a request is within the limits.
 
-    retry_after_s: None if it does; else whole seconds until one will.
-    quotas: of every limit; none while the counts are out of reach.
+    retry_after_s: None if it is; else whole seconds until one will be.
+    quotas: of every limit; none while the counts cannot be reached.
     """
 
     retry_after_s: int | None
@@ -45,14 +45,14 @@ class Verdict(NamedTuple):
 
 
 class RateLimits:
-    """Sliding windows, for two counters a client and limit, however high the limit is.
+    """Sliding windows, which take two counters for each client and limit, however high it is.
 
-    While the counts are out of reach every request fits: a service without rate limits is better
-    than none. After a failure they are left alone for a second, so that no request waits for what
-    the one before it has waited for in vain.
+    While the counts cannot be reached every request is allowed: a service without rate limits is
+    better than none. After a failure the storage is not tried for a second, so that not every
+    request waits for its timeout.
 
     Args:
-        limits: such as `600/minute;20/second`, in the notation of the package.
+        limits: such as `600/minute;20/second`, in the notation of the `limits` package.
         storage: of the counts.
         clock: seconds, monotonic.
 
@@ -63,8 +63,9 @@ class RateLimits:
     def __init__(
         self, limits: str, storage: RateStorage, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        # A refused request has been counted by the limits before the one that refused it. In this
-        # order it is the shortest that refuses a client which hammers, and the longest stay whole.
+        # A refused request still counts towards the limits checked before the one that refused it.
+        # The shortest window comes first, so that a client in a tight loop does not use up the
+        # longer ones.
         self._limits = sorted(parse_many(limits), key=lambda limit: limit.get_expiry())
         self._storage = storage
         self._limiter = SlidingWindowCounterRateLimiter(storage.counts)
@@ -72,11 +73,11 @@ class RateLimits:
         self._paused_until = -math.inf
 
     async def take(self, client: str) -> Verdict:
-        """Count a request of a client, if it fits."""
+        """Count a request of a client, if it is within the limits."""
         if self._clock() < self._paused_until:
             return Verdict(None, ())
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(TIMEOUT_S):
                 return await self._take(client)
         except (StorageError, TimeoutError) as exc:
             self._paused_until = self._clock() + _PAUSE_S
@@ -84,7 +85,7 @@ class RateLimits:
             return Verdict(None, ())
 
     async def close(self) -> None:
-        """Let go of the counts."""
+        """Close the storage."""
         await self._storage.close()
 
     async def _take(self, client: str) -> Verdict:

@@ -1,4 +1,4 @@
-"""Where the counts of rate limits are kept."""
+"""Storage of the rate limits' counts."""
 
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,8 @@ from service.store_url import MEMORY
 if TYPE_CHECKING:
     from redis.asyncio import BlockingConnectionPool
 
-ANSWER_S = 0.25
-"""How long a request waits for the counts at most."""
+TIMEOUT_S = 0.25
+"""Maximum time that a request waits for the counts."""
 
 _CONNECTIONS = 16
 
@@ -18,7 +18,7 @@ _CONNECTIONS = 16
 class RateStorage:
     """Counts in this process, or in the Redis of the sessions, where replicas share them.
 
-    Nothing is asked of Redis before the first request, so it may be down at the start.
+    Redis is not contacted before the first request, so it may be down at the start.
 
     Args:
         store_url: of the session store.
@@ -34,7 +34,7 @@ class RateStorage:
         if store_url != MEMORY:
             self._pool = _connections(store_url)
             self.counts = RedisStorage(
-                "async+redis://",  # its scheme alone counts: the pool knows the address
+                "async+redis://",  # only the scheme is used: the pool knows the address
                 wrap_exceptions=True,
                 # Its default is another client, which the service does not install.
                 implementation="redispy",
@@ -49,7 +49,7 @@ class RateStorage:
 
 
 def _connections(store_url: str) -> "BlockingConnectionPool":
-    # Here and not above: the client takes long to import, and many run without it.
+    # Imported here: redis takes long to import, and many run without it.
     from redis.asyncio import BlockingConnectionPool
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
@@ -57,9 +57,9 @@ def _connections(store_url: str) -> "BlockingConnectionPool":
     return BlockingConnectionPool.from_url(
         store_url,
         max_connections=_CONNECTIONS,
-        timeout=ANSWER_S,
-        socket_timeout=ANSWER_S,
-        socket_connect_timeout=ANSWER_S,
-        # Once, for a connection that went stale; more would only use the time up.
+        timeout=TIMEOUT_S,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        # Once, for a stale connection; more retries would only use up the timeout.
         retry=Retry(NoBackoff(), 1),
     )

@@ -2,17 +2,26 @@
 
 from fastapi import APIRouter, FastAPI
 
-from service.api import anylabeling, jobs, label_studio, models, probes, segment, sessions, support
+from service.api.body.multipart import BodyLimits
 from service.api.context import ApiContext
 from service.api.cors import install_cors
-from service.api.dependencies import LET_IN
+from service.api.dependencies import ADMIT_CLIENT
 from service.api.drain import Drain
 from service.api.headers import SecurityHeaders
-from service.api.metrics import metrics_router
 from service.api.middleware import RequestContext
-from service.api.multipart import BodyLimits
 from service.api.openapi import install_openapi, problems
 from service.api.problems import install_error_handler
+from service.api.routes import (
+    anylabeling,
+    jobs,
+    label_studio,
+    models,
+    probes,
+    segment,
+    sessions,
+    support,
+)
+from service.api.routes.metrics import metrics_router
 
 _OPEN = (probes.router,)
 _GUARDED = (
@@ -26,14 +35,14 @@ _GUARDED = (
 
 label_studio_router = APIRouter()
 label_studio_router.include_router(label_studio.health_router)
-label_studio_router.include_router(label_studio.router, dependencies=[LET_IN])
+label_studio_router.include_router(label_studio.router, dependencies=[ADMIT_CLIENT])
 
 
 def install_routes(app: FastAPI) -> None:
-    """Have the application answer; probes ask without a key."""
-    # One by one: routers inside of a router are searched in turn, for every request.
+    """Add the routes to the application; probes need no key."""
+    # One by one: a nested router would cost every request another search.
     for router in _GUARDED:
-        app.include_router(router, dependencies=[LET_IN], responses=problems(401, 429, 503))
+        app.include_router(router, dependencies=[ADMIT_CLIENT], responses=problems(401, 429, 503))
     for router in _OPEN:
         app.include_router(router)
 

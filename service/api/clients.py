@@ -25,21 +25,21 @@ HeaderKey = Annotated[str | None, Security(_header)]
 
 
 def presented_key(request: Request, bearer: BearerKey, header: HeaderKey) -> str | None:
-    """The key a request shows, valid or not; a bearer token goes first."""
+    """The API key of a request, valid or not; a bearer token takes precedence."""
     if bearer is not None:
         return bearer.credentials
     return header or tool_key(request.headers)
 
 
 @asynccontextmanager
-async def let_in(request: Request, access: Access, key: str | None) -> AsyncIterator[Client]:
-    """Who asks, from then on in `request.state.client`; the block holds one of its places.
+async def admit_client(request: Request, access: Access, key: str | None) -> AsyncIterator[Client]:
+    """The client, also put in `request.state.client`; the block holds one of its slots.
 
     Raises:
         UnauthorizedError, TooManyRequestsError, RateLimitedError.
     """
     client = access.identify(key, request.client.host if request.client else None)
-    with access.places.hold(client.name):
+    with access.request_slots.hold(client.name):
         if access.rate_limits is not None:
             verdict = await access.rate_limits.take(client.name)
             request.state.response_headers = _rate_headers(verdict.quotas)
@@ -50,7 +50,7 @@ async def let_in(request: Request, access: Access, key: str | None) -> AsyncIter
 
 
 def _rate_headers(quotas: tuple[Quota, ...]) -> dict[str, str]:
-    """As the IETF's draft of the RateLimit header fields for HTTP has them."""
+    """In the syntax of the IETF draft "RateLimit header fields for HTTP"."""
     if not quotas:
         return {}
     names = [f'"{quota.limit}-per-{quota.window_s}s"' for quota in quotas]

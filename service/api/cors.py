@@ -1,18 +1,18 @@
-"""Pages of other origins: none may ask unless the settings name their origin."""
+"""CORS: pages of other origins are allowed only where the settings name their origin."""
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from service.api.clients import RATE_LIMIT_HEADERS
 from service.api.middleware import REQUEST_ID_HEADER, SERVER_TIMING_HEADER
-from service.api.segment import CLASS_NAMES_HEADER
+from service.api.routes.segment import CLASS_NAMES_HEADER
 from service.schemas import IDEMPOTENCY_HEADER, KEY_HEADER, SESSION_HEADER
 
 
 def install_cors(app: FastAPI, origins: tuple[str, ...]) -> None:
-    """Let pages of these origins ask, and read what clients need of an answer's headers.
+    """Allow pages of these origins, and expose the response headers that clients need.
 
-    No credentials of the browser: a key is a header that the page sets itself.
+    Without the browser's credentials: an API key is a header that the page sets itself.
     """
     if not origins:
         return

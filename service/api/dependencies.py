@@ -1,4 +1,4 @@
-"""What routes are given: the context of the application, and who asks."""
+"""Dependencies of the routes: the context of the application, and the client of the request."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -6,15 +6,15 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from service.access import Client
-from service.api.clients import BearerKey, HeaderKey, let_in, presented_key
+from service.api.clients import BearerKey, HeaderKey, admit_client, presented_key
 from service.api.context import ApiContext
 from service.schemas import SESSION_ID_BYTES
 from service.sessions import Resources
 from service.stores import SessionKey
 
 
-# FastAPI solves all that a dependency depends on again wherever it is named, which costs more than
-# the dependencies themselves do. So they ask the request, and not each other.
+# FastAPI resolves the dependencies of a dependency again wherever it is used, which costs more than
+# running them. So they read the request instead of depending on each other.
 async def api_context(request: Request) -> ApiContext:
     """The context of the application that serves the request."""
     return _context_of(request)
@@ -25,30 +25,30 @@ async def resources(request: Request) -> Resources:
     return _context_of(request).resources
 
 
-async def let_client_in(
+async def admit_current_client(
     request: Request, bearer: BearerKey, header: HeaderKey
 ) -> AsyncIterator[None]:
-    """Let the client of a request in, and hold its place until the answer is made.
+    """Identify the client and apply its limits; its slot is held until the response is made.
 
     Raises:
-        NotReadyError: the service is about to end; for the rest see `let_in`.
+        NotReadyError: the service is about to stop; for the rest see `admit_client`.
     """
     context = _context_of(request)
     if context.drain.begun:
         raise context.drain.refusal()
-    async with let_in(request, context.access, presented_key(request, bearer, header)):
+    async with admit_client(request, context.access, presented_key(request, bearer, header)):
         yield
 
 
-async def asking(request: Request) -> Client:
-    """Who asks, once let in."""
-    client: Client = request.state.client  # there is none where a route forgets `LET_IN`
+async def current_client(request: Request) -> Client:
+    """The client of the request, once it is admitted."""
+    client: Client = request.state.client  # missing where a router lacks `ADMIT_CLIENT`
     return client
 
 
 async def owner(request: Request) -> str:
     """Whose key the request shows, as sessions know it; empty where there are no keys."""
-    return (await asking(request)).owner
+    return (await current_client(request)).owner
 
 
 def _context_of(request: Request) -> ApiContext:
@@ -60,23 +60,23 @@ def _context_of(request: Request) -> ApiContext:
 
 Context = Annotated[ApiContext, Depends(api_context)]
 UseCaseResources = Annotated[Resources, Depends(resources)]
-# Of routers: it comes before what their routes depend on.
-LET_IN = Depends(let_client_in, scope="function")
-Asking = Annotated[Client, Depends(asking)]
+# Of routers, so that it runs before the dependencies of their routes.
+ADMIT_CLIENT = Depends(admit_current_client, scope="function")
+CurrentClient = Annotated[Client, Depends(current_client)]
 Owner = Annotated[str, Depends(owner)]
 
 
-async def session_key(session_id: str, asking: Owner) -> SessionKey:
-    """The session of the path, if it belongs to who asks."""
-    return SessionKey(asking, session_id)
+async def session_key(session_id: str, owner: Owner) -> SessionKey:
+    """The key of the session in the path; under another owner it would not be found."""
+    return SessionKey(owner, session_id)
 
 
-async def movable_session_key(session_id: "MovableId", asking: Owner) -> SessionKey:
-    """The session of the path, which may not be there yet."""
-    return SessionKey(asking, session_id)
+async def import_session_key(session_id: "ImportId", owner: Owner) -> SessionKey:
+    """The key of the session in the path, which an import may create."""
+    return SessionKey(owner, session_id)
 
 
 # As the service itself makes them (`secrets.token_urlsafe`), so that none can be guessed.
-MovableId = Annotated[str, Path(pattern=rf"^[A-Za-z0-9_-]{{{SESSION_ID_BYTES * 4 // 3}}}$")]
+ImportId = Annotated[str, Path(pattern=rf"^[A-Za-z0-9_-]{{{SESSION_ID_BYTES * 4 // 3}}}$")]
 PathKey = Annotated[SessionKey, Depends(session_key)]
-MovableKey = Annotated[SessionKey, Depends(movable_session_key)]
+ImportKey = Annotated[SessionKey, Depends(import_session_key)]

@@ -1,4 +1,4 @@
-"""The end of the service: what was accepted is finished, nothing else is begun."""
+"""Graceful shutdown: admitted requests are finished, new ones are refused."""
 
 import asyncio
 
@@ -6,24 +6,24 @@ from service.errors import NotReadyError
 
 
 class Drain:
-    """Begins once and never ends; used from the event loop's thread only."""
+    """Begins once and is never undone; used from the event loop's thread only."""
 
     def __init__(self) -> None:
         self._begun = asyncio.Event()
 
     @property
     def begun(self) -> bool:
-        """The process is about to end."""
+        """Whether the service is about to stop."""
         return self._begun.is_set()
 
     def begin(self) -> None:
-        """Cease to be ready; bodies that still arrive are refused."""
+        """Stop being ready; requests whose bodies are still arriving are refused."""
         self._begun.set()
 
     async def wait(self) -> None:
-        """Return when it begins."""
+        """Return once it has begun."""
         await self._begun.wait()
 
     def refusal(self) -> NotReadyError:
-        """The error that new work is answered with."""
+        """The error that new requests are refused with."""
         return NotReadyError("the service is stopping; another replica may answer")

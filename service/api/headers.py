@@ -1,4 +1,4 @@
-"""Headers that keep browsers from doing more with an answer than was meant."""
+"""Headers that restrict what browsers do with a response."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +15,7 @@ SECURITY_HEADERS = {
 
 
 class SecurityHeaders:
-    """Adds them to every answer; one that a route has set itself stays."""
+    """Adds `SECURITY_HEADERS` to every response, except those that the route set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,25 +1,30 @@
-"""Ends a block of a request's work when something happens outside of it."""
+"""Ends a block of a request's work at a deadline, or on an event outside of it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
+from fastapi import Request
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive
+
+from service.errors import DeadlineExceededError
 
 
 @asynccontextmanager
-async def unless(
-    happening: Callable[[], Awaitable[None]], error: Callable[[], Exception]
+async def cancel_when(
+    event: Callable[[], Awaitable[None]], error: Callable[[], Exception]
 ) -> AsyncIterator[None]:
-    """Run the block, but end it with `error` as soon as `happening` returns.
+    """Run the block, but cancel it and raise `error()` as soon as `event()` returns.
 
     What the block awaits is cancelled, so queued work is withdrawn with it.
     """
     loop = asyncio.get_running_loop()
-    scope = asyncio.timeout(None)  # its cancellation is told apart from one that others asked for
+    scope = asyncio.timeout(None)  # tells its own cancellation from one that others asked for
 
     async def watch() -> None:
-        await happening()
+        await event()
         scope.reschedule(loop.time())
 
     try:
@@ -35,7 +40,28 @@ async def unless(
         raise error() from exc
 
 
-async def disconnected(receive: Receive) -> None:
-    """Wait until the client of a request whose body was read has gone."""
+def cancel_on_disconnect(request: Request) -> AbstractAsyncContextManager[None]:
+    """Run the block, but cancel it with `ClientDisconnect` when the client disconnects.
+
+    The body must have been read before.
+    """
+    return cancel_when(partial(_disconnected, request.receive), ClientDisconnect)
+
+
+@asynccontextmanager
+async def within_deadline(seconds: float, message: str) -> AsyncIterator[None]:
+    """Run the block, but cancel it after `seconds`, which `message` is formatted with.
+
+    Raises:
+        DeadlineExceededError.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as exc:
+        raise DeadlineExceededError(message.format(seconds)) from exc
+
+
+async def _disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""What surrounds every request: its ids, stage times, log line, metrics, span, and last resort."""
+"""What surrounds every request: ids, stage times, log line, metrics, span, unexpected errors."""
 
 import asyncio
 import logging
@@ -33,10 +33,10 @@ _log = logging.getLogger("service.access")
 REQUEST_ID_HEADER = "X-Request-ID"
 TRACE_PARENT_HEADER = "traceparent"
 SERVER_TIMING_HEADER = "Server-Timing"
-# Not a registered status: what proxies log for a client that left before its answer.
+# Not a registered status: proxies log it for a client that disconnected before the response.
 CLIENT_CLOSED_REQUEST = 499
-# Where there is no room for a request to these it is refused here, before anything is done for it:
-# under overload, whatever a refusal costs is taken from those who were let in.
+# Requests to these are refused here if there is no slot for them, before any work is done: under
+# overload, a costly refusal would slow down the requests that were admitted.
 _UPLOADS = frozenset({"/support", "/segment"})
 
 
@@ -47,10 +47,10 @@ class RequestContext:
     answer without the request id and log the traceback in another format.
 
     Args:
-        app: what answers.
+        app: the application.
         metrics: counts every request.
-        drain: tells when the service is about to end.
-        require_room: raises where a request with a body would be too much.
+        drain: tells when the service is about to stop.
+        require_capacity: raises where a request with a body would find no slot.
         tracer: makes a span of every request; None: no spans are made.
     """
 
@@ -60,13 +60,13 @@ class RequestContext:
         *,
         metrics: Metrics,
         drain: Drain,
-        require_room: Callable[[], None],
+        require_capacity: Callable[[], None],
         tracer: "Tracer | None" = None,
     ) -> None:
         self._app = app
         self._metrics = metrics
         self._drain = drain
-        self._require_room = require_room
+        self._require_capacity = require_capacity
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,21 +86,21 @@ class RequestContext:
             try:
                 if scope["method"] == "POST" and scope["path"] in _UPLOADS:
                     response.route = scope["path"]
-                    self._require_room()
+                    self._require_capacity()
                 await self._app(scope, receive, response.send)
             except ClientDisconnect:
                 response.status = CLIENT_CLOSED_REQUEST  # nobody is left to send it to
             except asyncio.CancelledError:
                 if not self._drain.begun or response.status is not None:
                     raise
-                # The time to drain is over. The server's own answer would be a bare 500.
+                # The time to drain is over. The server's own response would be a bare 500.
                 await problem_response(self._drain.refusal())(scope, receive, response.send)
             except Exception as exc:
                 if response.status is not None:
-                    raise  # too late for another answer; the server closes the connection
+                    raise  # too late for another response; the server closes the connection
                 await problem_response(exc)(scope, receive, response.send)
             finally:
-                self._tell(response.record(problem.code), span)
+                self._report(response.record(problem.code), span)
 
     @contextmanager
     def _traced(self, headers: Headers) -> "Iterator[RequestSpan | None]":
@@ -111,7 +111,7 @@ class RequestContext:
         with bind_trace_id(span.trace_id):
             yield span
 
-    def _tell(self, record: RequestRecord, span: "RequestSpan | None") -> None:
+    def _report(self, record: RequestRecord, span: "RequestSpan | None") -> None:
         self._metrics.finished(record)
         if span is not None:
             span.finish(record)
@@ -149,14 +149,14 @@ class _Response:
             headers[REQUEST_ID_HEADER] = self._request_id
             if timing := self._stages.header():
                 headers[SERVER_TIMING_HEADER] = timing
-            # What the dependencies of a route want in every answer, problems too.
+            # What a route's dependencies add to every response, problems too.
             headers.update(self._scope.get("state", {}).get("response_headers", {}))
             if self._drain.begun:
                 headers["Connection"] = "close"  # the next request must go elsewhere
         await self._send(message)
 
     def record(self, problem: str | None) -> RequestRecord:
-        """What is told of the request, with its route's pattern: the path holds session ids."""
+        """For log and metrics: with the pattern of the route, as its path holds session ids."""
         return RequestRecord(
             method=known_method(self._scope["method"]),
             route=getattr(self._scope.get("route"), "path", self.route),

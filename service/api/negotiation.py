@@ -1,4 +1,4 @@
-"""Which representation a client prefers."""
+"""Content negotiation: the representation that a client prefers."""
 
 import re
 from collections.abc import Sequence

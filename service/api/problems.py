@@ -20,7 +20,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 def install_error_handler(app: FastAPI) -> None:
-    """Answer the service's errors, FastAPI's and Starlette's with problems."""
+    """Respond to the errors of the service, FastAPI and Starlette with problems."""
     for kind in (ServiceError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _handle)
 
@@ -33,26 +33,26 @@ async def _handle(request: Request, exc: Exception) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """The methods that some route of the path takes; the router knows those of the first alone."""
-    asked = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
+    """The methods of all routes of the path; Starlette lists those of the first alone."""
+    scope = {key: request.scope[key] for key in ("type", "path", "root_path", "headers")}
     return [
         method
         for method in HTTP_METHODS
         if any(
-            route.matches({**asked, "method": method})[0] is Match.FULL
+            route.matches({**scope, "method": method})[0] is Match.FULL
             for route in request.app.routes
         )
     ]
 
 
 def problem_response(exc: Exception) -> Response:
-    """The answer to an exception; what is not an expected error becomes a bare 500."""
+    """The response to an exception; an unexpected one becomes a 500 without details."""
     problem, headers = _describe(exc)
     note_problem(problem.code)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request failed", exc_info=exc, extra={"code": problem.code})
     elif problem.status > HTTPStatus.INTERNAL_SERVER_ERROR:
-        # Busy, loading or late: expected under load, and the traceback would tell nothing.
+        # Busy, loading or late: expected under load, and a traceback would not help.
         _log.warning("request refused", extra={"code": problem.code})
     return Response(
         problem.model_dump_json(exclude_none=True),
@@ -77,14 +77,15 @@ def _describe(exc: Exception) -> tuple[Problem, dict[str, str]]:
         detail=exc.detail,
         code=exc.code,
         location=exc.location,
-        errors=[FieldProblem(location=place, message=text) for place, text in problems] or None,
+        errors=[FieldProblem(location=location, message=message) for location, message in problems]
+        or None,
         request_id=current_request_id(),
     )
     return problem, dict(exc.headers)
 
 
 def _http_problem(exc: HTTPException) -> Problem:
-    """Errors of the router: no such path, no such method."""
+    """Of errors of the router: unknown path, method not allowed."""
     status = HTTPStatus(exc.status_code)
     code = status.name.lower()
     return Problem(

@@ -1,4 +1,4 @@
-"""Where labelling tools put an API key: they cannot be told to send a header of our choice."""
+"""API keys where labelling tools put them: these cannot send a header of our choice."""
 
 import base64
 
@@ -14,5 +14,5 @@ def tool_key(headers: Headers) -> str | None:
         return headers.get(TOKEN_HEADER)
     try:
         return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
-    except ValueError:  # neither base64 nor text; headers may hold any byte
+    except ValueError:  # neither base64 nor UTF-8; headers may hold any byte
         return None

@@ -1,12 +1,12 @@
-"""What is wrong with fields, in words for who sends them and not for who reads our code."""
+"""Messages for invalid fields that make sense to clients, who do not know the code."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from service.errors import InvalidFieldsError
 
-# By pydantic's types of errors, filled in from their context; others keep pydantic's own words.
-_WORDS = {
+# By pydantic's error type, formatted with its context; other types keep pydantic's message.
+_MESSAGES = {
     "bool_parsing": "must be 'true' or 'false'",
     "extra_forbidden": "there is no such field",
     "literal_error": "must be {expected}",
@@ -17,12 +17,12 @@ _WORDS = {
 
 
 def invalid_fields(errors: Iterable[Mapping[str, Any]]) -> InvalidFieldsError:
-    """The error of the service for errors of pydantic, as `ValidationError.errors()` lists them."""
+    """The service's error for what pydantic's `ValidationError.errors()` lists."""
     return InvalidFieldsError(
         (".".join(map(str, error["loc"])) or "body", _message(error)) for error in errors
     )
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    words = _WORDS.get(error["type"])
-    return str(error["msg"]) if words is None else words.format(**error.get("ctx", {}))
+    message = _MESSAGES.get(error["type"])
+    return str(error["msg"]) if message is None else message.format(**error.get("ctx", {}))

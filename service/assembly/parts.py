@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from service import __version__
-from service.access import Access, ClientPlaces, KeyFile, RateLimits, RateStorage
+from service.access import Access, ClientCapacity, KeyFile, RateLimits, RateStorage
 from service.engine import Models, available_cpus
 from service.errors import JobsDisabledError
 from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room, open_jobs
@@ -88,10 +88,10 @@ def create_access(settings: Settings) -> Access:
     return Access(
         keys,
         rate_limits,
-        places=ClientPlaces(places, "requests"),
-        upload_bytes=ClientPlaces(upload_bytes, "bytes of uploads"),
-        streams=ClientPlaces(_MOST_STREAMS, "streams of events"),
-        downloads=ClientPlaces(_MOST_DOWNLOADS, "downloads of results and archives"),
+        request_slots=ClientCapacity(places, "requests"),
+        upload_bytes=ClientCapacity(upload_bytes, "bytes of uploads"),
+        streams=ClientCapacity(_MOST_STREAMS, "streams of events"),
+        downloads=ClientCapacity(_MOST_DOWNLOADS, "downloads of results and archives"),
     )
 
 

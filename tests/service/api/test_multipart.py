@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from service.api.multipart import BodyLimits, FormFields, read_form
+from service.api.body.multipart import BodyLimits, FormFields, read_form
 from service.errors import InvalidRequestError, MalformedBodyError, TooManyFilesError
 
 LIMITS = BodyLimits(max_bytes=100_000, max_files=2)

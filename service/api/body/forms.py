@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.api.multipart import FormFields
+from service.api.body.multipart import FormFields
 from service.api.validation_errors import invalid_fields
 from service.errors import InvalidRequestError
 from service.schemas import SESSION_HEADER

@@ -7,10 +7,10 @@ from service.telemetry import Metrics
 
 
 def metrics_router(metrics: Metrics) -> APIRouter:
-    """The route that Prometheus scrapes; no part of the API that clients are told of."""
+    """The route that Prometheus scrapes; not in the OpenAPI document."""
     router = APIRouter()
 
-    # Not async, so that it has a thread: asking a device for its memory may take a while.
+    # Not async, so that it runs in a thread: reading a device's memory may take a while.
     @router.get("/metrics", include_in_schema=False)
     def get_metrics(request: Request) -> Response:
         """All metrics, as text or OpenMetrics by the `Accept` header."""

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from service.api.multipart import BodyLimits, Collector, FormFields, feed
+from service.api.body.multipart import BodyLimits, Collector, FormFields, feed
 from service.errors import InvalidFieldsError
 from service.formats import safe_path
 from service.jobs import Arrival

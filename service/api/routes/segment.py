@@ -6,6 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from service.api.body.intake import receive_form
 from service.api.dependencies import Context, Owner
 from service.api.negotiation import JSON, PNG, prefers_png
 from service.api.openapi import problems, upload
@@ -47,7 +48,7 @@ async def post_segment(request: Request, context: Context, owner: Owner) -> Resp
     0 for background and i for the i-th class of `X-Class-Names`, which has absent ones too.
     """
     as_png = prefers_png(request.headers.getlist("accept"))
-    async with context.upload(request, SegmentForm, repeated=_REPEATED) as form:
+    async with receive_form(context, request, SegmentForm, repeated=_REPEATED) as form:
         if as_png:
             return _png_response(await segment_to_label_map(context.resources, form, owner))
         return Response(await segment(context.resources, form, owner), media_type=JSON)

@@ -1,4 +1,4 @@
-"""`/healthz` and `/readyz`, which everybody may ask."""
+"""`/healthz` and `/readyz`, which need no API key."""
 
 from fastapi import APIRouter
 
@@ -10,7 +10,7 @@ from service.schemas import StatusResponse
 router = APIRouter(tags=["operation"])
 
 
-# HEAD too, which load balancers like to ask with.
+# HEAD too, which some load balancers use.
 @router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", responses=problems(500))
 async def get_health(context: Context) -> StatusResponse:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Request, status
 
+from service.api.body.intake import receive_form
 from service.api.dependencies import Context, Owner
 from service.api.openapi import problems, upload
 from service.schemas import IDEMPOTENCY_HEADER, SupportForm, SupportResponse
@@ -36,5 +37,5 @@ async def post_support(
     request: Request, context: Context, owner: Owner, idempotency_key: IdempotencyKey = None
 ) -> SupportResponse:
     """Register a class: a name, one or more images, and a mask for each."""
-    async with context.upload(request, SupportForm) as form:
+    async with receive_form(context, request, SupportForm) as form:
         return await register(context.resources, form, owner, idempotency_key)

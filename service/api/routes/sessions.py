@@ -6,18 +6,25 @@ from typing import Any
 from fastapi import APIRouter, Request, Response, status
 from fastapi.responses import StreamingResponse
 
-from service.api.dependencies import Asking, Context, MovableKey, PathKey, UseCaseResources
-from service.api.held_answers import holding, place_of
+from service.api.body.intake import receive_file
+from service.api.dependencies import (
+    Context,
+    CurrentClient,
+    ImportKey,
+    PathKey,
+    UseCaseResources,
+)
 from service.api.openapi import problems
+from service.api.slots import acquire_slot, release_after
 from service.schemas import ARCHIVE_MEDIA_TYPE, ClassName, ReportCard, SessionResponse
 from service.sessions import describe_class, describe_session, export_archive, import_archive
 
-_PIECE_BYTES = 256 * 1024
+_CHUNK_BYTES = 256 * 1024
 
 router = APIRouter(prefix="/sessions", tags=["sessions"], responses=problems(422, 500, 503))
 
 _ARCHIVE_CONTENT = {ARCHIVE_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}}}
-_ARCHIVE_ANSWER: dict[int | str, dict[str, Any]] = {200: {"content": _ARCHIVE_CONTENT}}
+_ARCHIVE_RESPONSE: dict[int | str, dict[str, Any]] = {200: {"content": _ARCHIVE_CONTENT}}
 _REPLACED: dict[int | str, dict[str, Any]] = {
     200: {"model": SessionResponse, "description": "The archive took the place of the session."}
 }
@@ -55,18 +62,18 @@ async def get_report(key: PathKey, name: ClassName, resources: UseCaseResources)
 @router.get(
     "/{session_id}/archive",
     response_class=Response,
-    responses=_ARCHIVE_ANSWER | problems(404, 504),
+    responses=_ARCHIVE_RESPONSE | problems(404, 504),
 )
 async def get_archive(
-    request: Request, key: PathKey, context: Context, asking: Asking
+    request: Request, key: PathKey, context: Context, client: CurrentClient
 ) -> StreamingResponse:
     """The session as one file, for `PUT` to a service that runs the same model."""
-    with place_of(context.access.downloads, asking) as unless_made:
-        async with context.work(request):
+    with acquire_slot(context.access.downloads, client) as cleanup:
+        async with context.admit(request):
             file = await export_archive(context.resources, key)
-        place = unless_made.pop_all()
+        slot = cleanup.pop_all()
     return StreamingResponse(
-        holding(place, _pieces(file)),
+        release_after(slot, _chunks(file)),
         media_type=ARCHIVE_MEDIA_TYPE,
         headers={"Content-Length": str(len(file))},
     )
@@ -79,18 +86,18 @@ async def get_archive(
     responses=_REPLACED | problems(409, 413, 415, 504),
 )
 async def put_archive(
-    request: Request, response: Response, key: MovableKey, context: Context
+    request: Request, response: Response, key: ImportKey, context: Context
 ) -> SessionResponse:
     """Make a session of a file from `GET`, or replace the one of this id."""
     max_bytes = context.max_archive_bytes
-    async with context.upload_file(request, ARCHIVE_MEDIA_TYPE, max_bytes=max_bytes) as archive:
+    async with receive_file(context, request, ARCHIVE_MEDIA_TYPE, max_bytes=max_bytes) as archive:
         session, is_new = await import_archive(context.resources, key, archive)
     if not is_new:
         response.status_code = status.HTTP_200_OK
     return session
 
 
-async def _pieces(file: bytes) -> AsyncIterator[bytes]:
-    """A piece at a time: what the server has taken, it holds until the client has read it."""
-    for start in range(0, len(file), _PIECE_BYTES):
-        yield file[start : start + _PIECE_BYTES]
+async def _chunks(file: bytes) -> AsyncIterator[bytes]:
+    """In chunks, as the server copies and keeps what it is given until the client has read it."""
+    for start in range(0, len(file), _CHUNK_BYTES):
+        yield file[start : start + _CHUNK_BYTES]

@@ -1,4 +1,4 @@
-"""A bound on what one client holds, so that it cannot take everything there is."""
+"""A bound on what one client holds at once, so that it leaves something to others."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,20 +8,20 @@ from threading import RLock
 from service.errors import TooManyRequestsError
 
 
-class ClientPlaces:
+class ClientCapacity:
     """Counts what each client holds.
 
     Args:
-        capacity: the most that one client may hold; None: any amount.
+        capacity: maximum that one client may hold; None: no maximum.
         unit: what is counted, for the error's detail.
     """
 
     def __init__(self, capacity: int | None, unit: str) -> None:
         self._capacity = capacity
         self._unit = unit
-        self._inside: Counter[str] = Counter()
-        # An answer that is never begun is let go of in any thread, and at any allocation, even one
-        # in here.
+        self._held: Counter[str] = Counter()
+        # RLock: the garbage collector may close an unsent response in any thread, even while this
+        # lock is held.
         self._lock = RLock()
 
     @contextmanager
@@ -29,7 +29,7 @@ class ClientPlaces:
         """Hold an amount for the block.
 
         Yields:
-            What takes more within the block, as its size becomes known.
+            `take(more)`, which holds more within the block, as its size becomes known.
 
         Raises:
             TooManyRequestsError: the client would hold more than its share.
@@ -39,11 +39,11 @@ class ClientPlaces:
         def take(more: int) -> None:
             nonlocal held
             with self._lock:
-                if self._capacity is not None and self._inside[client] + more > self._capacity:
+                if self._capacity is not None and self._held[client] + more > self._capacity:
                     raise TooManyRequestsError(
                         f"more than {self._capacity} {self._unit} of this client are in progress"
                     )
-                self._inside[client] += more
+                self._held[client] += more
             held += more
 
         try:
@@ -51,10 +51,10 @@ class ClientPlaces:
             yield take
         finally:
             with self._lock:
-                self._inside[client] -= held
-                if not self._inside[client]:
-                    del self._inside[client]  # clients come and go; their number has no bound
+                self._held[client] -= held
+                if not self._held[client]:
+                    del self._held[client]  # clients come and go; their number has no bound
 
     def __len__(self) -> int:
-        """How much all clients hold together."""
-        return self._inside.total()
+        """How much all clients hold in total."""
+        return self._held.total()

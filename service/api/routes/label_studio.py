@@ -6,15 +6,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, status
 from pydantic import BaseModel, Field
 
+from service.api.body.intake import receive_file
+from service.api.body.json_body import Model, read_json
 from service.api.context import ApiContext
 from service.api.dependencies import Context, Owner
-from service.api.json_body import Message, read_json
 from service.api.negotiation import JSON
 from service.labelling_tools import ProjectMirror, parse_label_config, predict_tasks
 from service.labelling_tools.mirror import Follower, model_version
 from service.labelling_tools.studio import Task
 
-# No part of the service's own API, and there only for who runs Label Studio.
+# Not in the OpenAPI document; added only where the settings name a Label Studio.
 router = APIRouter(include_in_schema=False)
 health_router = APIRouter(include_in_schema=False)
 
@@ -33,7 +34,7 @@ _EVENTS = frozenset(
 )
 
 ProjectId = Annotated[int, Field(ge=1, le=2**53)]
-# Its id, a dot, and when it was made.
+# Label Studio sends its id, a dot, and when it was created.
 ProjectUid = Annotated[str, Field(pattern=r"^[1-9]\d{0,14}(\.\d{1,15})?$")]
 
 
@@ -66,13 +67,13 @@ async def _mirror(request: Request) -> ProjectMirror:
 Mirror = Annotated[ProjectMirror, Depends(_mirror)]
 
 
-async def _read(context: ApiContext, message: type[Message], body: bytes) -> Message:
-    return await read_json(context.resources.pool, message, body, max_values=_MAX_VALUES)
+async def _read(context: ApiContext, model: type[Model], body: bytes) -> Model:
+    return await read_json(context.resources.pool, model, body, max_values=_MAX_VALUES)
 
 
 @health_router.get("/health")
 async def get_health() -> dict[str, str]:
-    """What Label Studio asks first."""
+    """What Label Studio calls first."""
     return {"status": "UP", "model_class": "FewShotSegmentation"}
 
 
@@ -80,10 +81,13 @@ async def get_health() -> dict[str, str]:
 async def post_setup(
     request: Request, context: Context, owner: Owner, mirror: Mirror
 ) -> dict[str, Any]:
-    """The version of a project's session; made if it is not there, or begun if that takes long."""
-    async with context.upload_file(request, JSON) as body:
-        asked = await _read(context, _Setup, body)
-        follower = _follower(owner, asked.project)
+    """The version of a project's session, which is created if missing.
+
+    Null while that takes longer than Label Studio waits; it goes on in the background.
+    """
+    async with receive_file(context, request, JSON) as body:
+        setup = await _read(context, _Setup, body)
+        follower = _follower(owner, setup.project)
         try:
             async with asyncio.timeout(_SETUP_WAIT_S):
                 session = await mirror.session(follower)
@@ -97,11 +101,11 @@ async def post_predict(
     request: Request, context: Context, owner: Owner, mirror: Mirror
 ) -> dict[str, Any]:
     """Regions for tasks, drawn as the label config asks for them."""
-    async with context.upload_file(request, JSON) as body:
-        asked = await _read(context, _Predict, body)
-        config = parse_label_config(asked.label_config)
-        session = await mirror.session(_follower(owner, asked.project))
-        results = await predict_tasks(context.resources, mirror, session, config, asked.tasks)
+    async with receive_file(context, request, JSON) as body:
+        predict = await _read(context, _Predict, body)
+        config = parse_label_config(predict.label_config)
+        session = await mirror.session(_follower(owner, predict.project))
+        results = await predict_tasks(context.resources, mirror, session, config, predict.tasks)
     return {"results": results, "model_version": model_version(session)}
 
 
@@ -109,8 +113,8 @@ async def post_predict(
 async def post_webhook(
     request: Request, context: Context, owner: Owner, mirror: Mirror
 ) -> dict[str, str]:
-    """Follow a project that changed. Label Studio waits a second, so that happens afterwards."""
-    async with context.upload_file(request, JSON) as body:
+    """Follow a project that changed, in the background, as Label Studio waits for a second only."""
+    async with receive_file(context, request, JSON) as body:
         event = await _read(context, _Webhook, body)
     if event.action not in _EVENTS or event.project is None:
         return {"status": "ignored"}

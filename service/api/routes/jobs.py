@@ -5,28 +5,25 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import IO, Annotated, Any, TypeVar
+from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, status
 from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 
+from service.api.body.forms import validate_form
+from service.api.body.intake import receive_job_form
 from service.api.context import ApiContext
-from service.api.dependencies import Asking, Context, Owner
-from service.api.forms import validate_form
-from service.api.held_answers import holding, place_of
-from service.api.interruption import disconnected, unless
+from service.api.dependencies import Context, CurrentClient, Owner
+from service.api.interruption import cancel_on_disconnect
 from service.api.openapi import problems, upload
+from service.api.slots import acquire_slot, release_after
 from service.errors import JobNotFoundError, JobStorageError
 from service.jobs import JobDesk, JobForm
 from service.schemas import FINISHED, SESSION_HEADER, JobResponse, JobsResponse
 
-Piece = TypeVar("Piece")
-
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("service.api.jobs")  # which operators may filter by
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=problems(422, 500, 503))
 
@@ -57,17 +54,20 @@ Desk = Annotated[JobDesk, Depends(_desk)]
 )
 async def post_job(request: Request, context: Context, desk: Desk, owner: Owner) -> JobResponse:
     """Segment images, a zip or a folder of them; the classes are those the session has now."""
-    with _written():
-        async with desk.arrival(owner) as arrival, context.spooled(request, arrival) as spooled:
+    with _translate_storage_errors():
+        async with (
+            desk.arrival(owner) as arrival,
+            receive_job_form(context, request, arrival) as spooled,
+        ):
             header = request.headers.get(SESSION_HEADER)
             form = validate_form(JobForm, spooled.fields, session_header=header, repeated=_REPEATED)
-            async with unless(partial(disconnected, request.receive), ClientDisconnect):
+            async with cancel_on_disconnect(request):
                 return await desk.create(form, arrival, spooled.names, spooled.archive)
 
 
 @contextmanager
-def _written() -> Iterator[None]:
-    """A block whose failures to write are not the service's defect, but its operator's concern."""
+def _translate_storage_errors() -> Iterator[None]:
+    """Raise `JobStorageError` where the disk or database fails: the operator must act."""
     try:
         yield
     except (OSError, sqlite3.OperationalError) as exc:
@@ -95,7 +95,7 @@ async def get_events(
     job_id: str,
     desk: Desk,
     context: Context,
-    asking: Asking,
+    client: CurrentClient,
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
 ) -> EventSourceResponse:
     """Sends `progress` as images finish and `end` once, each with the job as data.
@@ -103,24 +103,24 @@ async def get_events(
     A cancelled job finishes its current image first. An event's id is the number of images
     finished; with `Last-Event-ID` older events are left out.
     """
-    await desk.get(job_id, asking.owner)
-    place = place_of(context.access.streams, asking)
+    await desk.get(job_id, client.owner)
+    slot = acquire_slot(context.access.streams, client)
     seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
-    events = holding(place, _events(desk, context, job_id, asking.owner, seen))
+    events = release_after(slot, _events(desk, context, job_id, client.owner, seen))
     return EventSourceResponse(events, ping=_PING_S, shutdown_grace_period=_GRACE_S)
 
 
 @router.post("/{job_id}/cancel", responses=problems(404))
 async def post_cancel(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
     """Stop after the image at work; what is done stays, and `resume` goes on."""
-    with _written():
+    with _translate_storage_errors():
         return await desk.cancel(job_id, owner)
 
 
 @router.post("/{job_id}/resume", responses=problems(404, 409))
 async def post_resume(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
     """Go on with a cancelled job, and try failed images again."""
-    with _written():
+    with _translate_storage_errors():
         return await desk.resume(job_id, owner)
 
 
@@ -128,15 +128,15 @@ async def post_resume(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
     "/{job_id}/results", response_class=StreamingResponse, responses=_ZIP | problems(404, 409, 429)
 )
 async def get_results(
-    request: Request, job_id: str, desk: Desk, context: Context, asking: Asking
+    request: Request, job_id: str, desk: Desk, context: Context, client: CurrentClient
 ) -> StreamingResponse:
     """A zip of what is done, in the formats the job was made with."""
-    with place_of(context.access.downloads, asking) as unless_packed:
-        with _written():
-            async with unless(partial(disconnected, request.receive), ClientDisconnect):
-                results = await desk.results(job_id, asking.owner)
-        place = unless_packed.pop_all()
-    chunks = holding(place, _chunks(results))
+    with acquire_slot(context.access.downloads, client) as cleanup:
+        with _translate_storage_errors():
+            async with cancel_on_disconnect(request):
+                results = await desk.results(job_id, client.owner)
+        slot = cleanup.pop_all()
+    chunks = release_after(slot, _chunks(results))
     headers = {"Content-Disposition": 'attachment; filename="results.zip"'}
     return StreamingResponse(chunks, media_type="application/zip", headers=headers)
 
@@ -144,7 +144,7 @@ async def get_results(
 @router.delete("/{job_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
 async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
     """Forget a job, its images and results."""
-    with _written():
+    with _translate_storage_errors():
         await desk.delete(job_id, owner)
 
 

@@ -12,15 +12,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from service.api.body.intake import receive_file
+from service.api.body.json_body import read_json
 from service.api.dependencies import Context, Owner, PathKey, UseCaseResources
-from service.api.json_body import read_json
 from service.api.negotiation import JSON
 from service.errors import InvalidRequestError, SessionNotFoundError
 from service.labelling_tools import to_shapes
 from service.schemas import Probability, SegmentForm, SegmentResponse
 from service.sessions import Resources, describe_session, segment
 
-# No part of the service's own API.
+# Not in the OpenAPI document.
 router = APIRouter(include_in_schema=False)
 
 _WIDGETS = (
@@ -32,7 +33,7 @@ _WIDGETS = (
     ("toggle_preserve_existing_annotations", False),
 )
 
-_MAX_VALUES = 1000  # a handful is asked for
+_MAX_VALUES = 1000  # the model has five
 
 
 class _Params(BaseModel):
@@ -48,7 +49,7 @@ class _Predict(BaseModel):
 
 @router.get("/v1/models")
 async def get_no_models() -> dict[str, Any]:
-    """No models: sessions are not listed, since whoever knows one may use it."""
+    """No models: a session's id is what grants access to it, so sessions are not listed."""
     return {"success": True, "data": {}}
 
 
@@ -68,41 +69,41 @@ async def get_models(key: PathKey, resources: UseCaseResources) -> dict[str, Any
 @router.post("/v1/predict")
 async def post_predict(request: Request, context: Context, owner: Owner) -> dict[str, Any]:
     """The shapes that the session named as the model finds in an image."""
-    async with context.upload_file(request, JSON) as body:
-        asked = await _read(context.resources, body)
-        return await _predict(context.resources, asked, owner)
+    async with receive_file(context, request, JSON) as body:
+        predict = await _read(context.resources, body)
+        return await _predict(context.resources, predict, owner)
 
 
 @router.post("/sessions/{session_id}/v1/predict")
 async def post_session_predict(request: Request, context: Context, key: PathKey) -> dict[str, Any]:
     """The same for the session of the path."""
-    async with context.upload_file(request, JSON) as body:
-        asked = await _read(context.resources, body)
-        if asked.model != key.session_id:
+    async with receive_file(context, request, JSON) as body:
+        predict = await _read(context.resources, body)
+        if predict.model != key.session_id:
             raise SessionNotFoundError
-        return await _predict(context.resources, asked, key.owner)
+        return await _predict(context.resources, predict, key.owner)
 
 
 async def _read(resources: Resources, body: bytes) -> _Predict:
     return await read_json(resources.pool, _Predict, body, max_values=_MAX_VALUES)
 
 
-async def _predict(resources: Resources, asked: _Predict, owner: str) -> dict[str, Any]:
-    image = await resources.pool.run(partial(_image, asked.image))
-    form = SegmentForm(images=[image], session_id=asked.model, output="polygon", absent="drop")
-    answer = SegmentResponse.model_validate_json(await segment(resources, form, owner))
+async def _predict(resources: Resources, predict: _Predict, owner: str) -> dict[str, Any]:
+    image = await resources.pool.run(partial(_image, predict.image))
+    form = SegmentForm(images=[image], session_id=predict.model, output="polygon", absent="drop")
+    response = SegmentResponse.model_validate_json(await segment(resources, form, owner))
     draw = partial(
         to_shapes,
-        answer.results[0],
-        least_score=asked.params.conf_threshold,
-        fineness=asked.params.epsilon_factor,
+        response.results[0],
+        least_score=predict.params.conf_threshold,
+        fineness=predict.params.epsilon_factor,
     )
     shapes = await resources.pool.run(draw)
     return {"success": True, "data": {"shapes": shapes, "description": ""}}
 
 
 def _image(text: str) -> bytes:
-    """The file of a data URI, or of base64 alone."""
+    """The bytes of a data URI, or of plain base64."""
     encoded = text.partition(",")[2] if text.startswith("data:") else text
     try:
         return base64.b64decode(encoded, validate=True)
