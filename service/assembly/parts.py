@@ -8,7 +8,7 @@ from service import __version__
 from service.access import Access, ClientCapacity, KeyFile, RateLimits, RateStorage
 from service.engine import Models, available_cpus
 from service.errors import JobsDisabledError
-from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room, open_jobs
+from service.jobs import Folders, JobDesk, JobImages, JobQuota, JobRunner, open_jobs
 from service.labelling_tools import LabelStudio, ProjectMirror
 from service.sessions import CodecPool, DecodedImages, PixelGate, Resources
 from service.settings import Settings
@@ -135,7 +135,7 @@ def create_jobs(
         JobRunner(store, resources, images, metrics, ttl_s=settings.jobs_ttl_s),
         resources,
         folders,
-        Room(
+        JobQuota(
             store,
             max_jobs=settings.jobs_max_owner,
             max_owner_bytes=settings.jobs_max_owner_bytes,

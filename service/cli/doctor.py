@@ -202,12 +202,12 @@ def _keys(settings: "Settings") -> Finding:
 
 def _jobs(settings: "Settings") -> Finding:
     """The directory of jobs, in which nothing is changed; a service that runs has it to itself."""
-    from service.jobs import JobsDirectoryError, look_at_jobs
+    from service.jobs import JobsDirectoryError, check_jobs_directory
 
     if settings.jobs_dir is None:
         return Finding("jobs", "note", "switched off: FSS_JOBS_DIR is empty")
     try:
-        return Finding("jobs", "ok", f"kept in {look_at_jobs(settings.jobs_dir)}")
+        return Finding("jobs", "ok", f"kept in {check_jobs_directory(settings.jobs_dir)}")
     except JobsDirectoryError as exc:
         # Without the default directory a service works as well.
         harmless = exc.busy or settings.jobs_dir == "auto"

@@ -48,6 +48,6 @@ def safe_path(name: str) -> str:
     return "/".join(kept[-_MAX_PARTS:]) or "image"
 
 
-def _end(part: str, most: int) -> str:
+def _end(part: str, max_bytes: int) -> str:
     """The last characters of a name that take so many bytes at most."""
-    return part.encode(errors="surrogateescape")[-most:].decode(errors="ignore")
+    return part.encode(errors="surrogateescape")[-max_bytes:].decode(errors="ignore")

@@ -1,11 +1,11 @@
 """Segments many images in the background, and keeps what it has done through restarts."""
 
 from service.jobs.desk import Arrival, JobDesk
-from service.jobs.directory import JobsDirectoryError, look_at_jobs, open_jobs
+from service.jobs.directory import JobsDirectoryError, check_jobs_directory, open_jobs
 from service.jobs.folders import Folders
 from service.jobs.forms import JobForm
 from service.jobs.images import JobImages
-from service.jobs.room import Room
+from service.jobs.quota import JobQuota
 from service.jobs.runner import JobRunner
 
 __all__ = [
@@ -14,9 +14,9 @@ __all__ = [
     "JobDesk",
     "JobForm",
     "JobImages",
+    "JobQuota",
     "JobRunner",
     "JobsDirectoryError",
-    "Room",
-    "look_at_jobs",
+    "check_jobs_directory",
     "open_jobs",
 ]

@@ -1,4 +1,4 @@
-"""Use cases of jobs: make, look at, end, and take away the results."""
+"""Use cases of jobs: create, inspect, end, and download the results."""
 
 import asyncio
 import secrets
@@ -6,24 +6,17 @@ import shutil
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import (
-    AsyncExitStack,
-    ExitStack,
-    asynccontextmanager,
-)
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from service.errors import (
-    InvalidRequestError,
-    JobStateError,
-)
+from service.errors import InvalidRequestError, JobStateError
 from service.formats import ExportOptions, LabelledImage, ZipSink, export_dataset
 from service.jobs.archives import unpack_images
 from service.jobs.folders import Folders
 from service.jobs.forms import JobForm
-from service.jobs.room import Room
+from service.jobs.quota import JobQuota
 from service.jobs.runner import SNAPSHOT, JobRunner
 from service.jobs.store import Job, JobStore
 from service.jobs.threads import JobThreads, finished
@@ -40,9 +33,9 @@ class Arrival(NamedTuple):
 
     owner: whose it will be.
     folder: for the files.
-    take: takes room for bytes, before they are written.
-    require: fails where bytes would find no room.
-    write: does so with a piece of a file, in a thread.
+    take: reserves bytes of the quota, before they are written.
+    require: fails where so many bytes would exceed the quota.
+    write: runs a call that writes a chunk of a file, in a thread.
     """
 
     owner: str
@@ -53,15 +46,15 @@ class Arrival(NamedTuple):
 
 
 class JobDesk:
-    """What routes ask about jobs.
+    """The use cases of jobs, for the routes.
 
     Args:
         store: of the jobs.
         runner: works on them.
         resources: of the use cases.
         folders: on the server, whose images jobs may use.
-        room: bounds the jobs and their bytes.
-        max_images: most images of one job.
+        quota: bounds the jobs and their bytes.
+        max_images: of one job.
     """
 
     def __init__(
@@ -70,7 +63,7 @@ class JobDesk:
         runner: JobRunner,
         resources: Resources,
         folders: Folders,
-        room: Room,
+        quota: JobQuota,
         *,
         max_images: int,
     ) -> None:
@@ -78,43 +71,43 @@ class JobDesk:
         self._runner = runner
         self._resources = resources
         self._folders = folders
-        self._room = room
+        self._quota = quota
         self._max_images = max_images
         self._threads = JobThreads()
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the runner."""
         self._runner.start()
 
     async def close(self) -> None:
-        """Stop between images, and let go of the directory."""
+        """Stop after the current image, and close the store."""
         await self._runner.stop()
         await self._threads.close()
         await asyncio.to_thread(self.store.close)
 
     @property
     def max_images(self) -> int:
-        """Most images of one job."""
+        """Maximum number of images of one job."""
         return self._max_images
 
     @asynccontextmanager
     async def arrival(self, owner: str) -> AsyncIterator[Arrival]:
-        """A block in which the files of a job arrive; where it fails they are removed.
+        """A block in which the files of a job arrive; they are removed if it fails.
 
         Raises:
             LimitExceededError: the owner has as many jobs or bytes as it may.
-            JobStorageError: there is no room for more of anybody.
+            JobStorageError: the quota of all owners together is used up.
         """
         async with AsyncExitStack() as stack:
-            room = self._room.arrival(owner)
-            take = await self._threads.ask(room.__enter__)
-            leave = partial(room.__exit__, None, None, None)
+            arrival = self._quota.arrival(owner)
+            take = await self._threads.ask(arrival.__enter__)
+            leave = partial(arrival.__exit__, None, None, None)
             stack.push_async_callback(lambda: asyncio.to_thread(leave))
             # Hexadecimal: an id is an argument of commands, so it must not begin with a dash.
             folder = self.store.folder(secrets.token_hex(24))
             await self._threads.ask(partial(folder.mkdir, parents=True, mode=0o700))
             try:
-                require = partial(self._room.require, owner)
+                require = partial(self._quota.require, owner)
                 yield Arrival(owner, folder, take, require, self._threads.write)
             except BaseException:
                 await asyncio.to_thread(partial(shutil.rmtree, folder, ignore_errors=True))
@@ -135,14 +128,14 @@ class JobDesk:
             update={"images": [], "archive": [], "session_id": session.session_id}
         )
         add = partial(self._add, fields, arrival, list(names), archive, snapshot)
-        job = await self._kept(self._threads.unpack_or_remove(add))
+        job = await self._created(self._threads.unpack_or_remove(add))
         self._runner.wake()
         return self._response(job)
 
-    async def _kept(self, making: asyncio.Future[Job]) -> Job:
-        """The job that a thread makes; deleted again where the request is cancelled meanwhile.
+    async def _created(self, making: asyncio.Future[Job]) -> Job:
+        """The job that a thread creates; deleted again if the request is cancelled meanwhile.
 
-        The thread goes on to its end although the files are removed: its job would have none.
+        The thread cannot be stopped, and the job would have lost its files.
         """
         try:
             return await finished(making)
@@ -195,7 +188,7 @@ class JobDesk:
             JobNotFoundError.
         """
         job = await self._threads.ask(partial(self.store.get, job_id, owner))
-        find = partial(self.store.images, job_id, "failed", most=_MAX_ERRORS)
+        find = partial(self.store.images, job_id, "failed", limit=_MAX_ERRORS)
         errors = [
             FailedImage(file_name=each.name, code=each.code or "", detail=each.detail or "")
             for each in await self._threads.ask(find)
@@ -203,11 +196,11 @@ class JobDesk:
         return self._response(job).model_copy(update={"errors": errors})
 
     def at_work(self, job_id: str) -> bool:
-        """Whether an image of the job is being worked on, also where it was cancelled meanwhile."""
+        """Whether an image of the job is in progress, also if the job was cancelled meanwhile."""
         return self._runner.at_work == job_id
 
     async def cancel(self, job_id: str, owner: str) -> JobResponse:
-        """Stop a job after the image it is at; one that has ended stays as it is."""
+        """Stop a job after its current image; one that has ended stays as it is."""
         await self.get(job_id, owner)
         await self._threads.ask(
             partial(self.store.move, job_id, "cancelled", among=("queued", "running"))
@@ -215,10 +208,10 @@ class JobDesk:
         return await self.get(job_id, owner)
 
     async def resume(self, job_id: str, owner: str) -> JobResponse:
-        """Go on with a job that was cancelled, and try again what failed.
+        """Continue a cancelled job, and retry its failed images.
 
         Raises:
-            JobNotFoundError, JobStateError: it is at work.
+            JobNotFoundError, JobStateError: it has not ended.
         """
         job = await self.get(job_id, owner)
         if job.state not in FINISHED:
@@ -238,9 +231,9 @@ class JobDesk:
         await self._threads.unpack_or_remove(partial(self.store.delete, job_id))
 
     async def results(self, job_id: str, owner: str) -> IO[bytes]:
-        """A temporary file with the zip of what is done, to be closed.
+        """A temporary file with a zip of the results so far, which the caller closes.
 
-        Whoever stops waiting for it stops the packing, too.
+        Cancelling the call stops the packing, too.
 
         Raises:
             JobNotFoundError, JobStateError: it has not ended, or results are missing.
@@ -248,36 +241,41 @@ class JobDesk:
         job = await self._threads.ask(partial(self.store.get, job_id, owner))
         if job.state not in FINISHED:
             raise JobStateError("the job has not ended; wait, or cancel it")
-        over = threading.Event()
+        cancelled = threading.Event()
         try:
-            return await self._threads.pack(partial(self._write_results, job, over))
+            return await self._threads.pack(partial(self._write_results, job, cancelled))
         except FileNotFoundError as exc:
             await self._threads.ask(partial(self.store.get, job_id, owner))  # or deleted meanwhile
             raise JobStateError("results of the job are missing") from exc
         finally:
-            over.set()
+            cancelled.set()
 
-    def _write_results(self, job: Job, over: threading.Event) -> IO[bytes]:
+    def _write_results(self, job: Job, cancelled: threading.Event) -> IO[bytes]:
         form = JobForm.model_validate_json(job.form)
         folder = self.store.folder(job.job_id)
         known = decode_session((folder / SNAPSHOT).read_bytes(), {}).classes
         classes = [name for name in known if not form.classes or name in form.classes]
-        with ExitStack() as unless_written:
-            target = unless_written.enter_context(tempfile.TemporaryFile(dir=folder))
+        with ExitStack() as cleanup:
+            target = cleanup.enter_context(tempfile.TemporaryFile(dir=folder))
             with ZipSink(target) as sink:
                 options = ExportOptions(form.instances, form.segmentation)
                 export_dataset(
-                    self._labelled(job, over), classes, form.formats, sink, options, scratch=folder
+                    self._labelled(job, cancelled),
+                    classes,
+                    form.formats,
+                    sink,
+                    options,
+                    scratch=folder,
                 )
-            unless_written.pop_all()
+            cleanup.pop_all()
         target.seek(0)
         return target
 
-    def _labelled(self, job: Job, over: threading.Event) -> Iterator[LabelledImage]:
-        """What is done; `InterruptedError` once nobody waits for it any more."""
+    def _labelled(self, job: Job, cancelled: threading.Event) -> Iterator[LabelledImage]:
+        """The images done; raises `InterruptedError` once the request is cancelled."""
         folder = self.store.folder(job.job_id)
         for image in self.store.images(job.job_id, "done"):
-            if over.is_set():
+            if cancelled.is_set():
                 raise InterruptedError
             text = (folder / f"{image.number}.json").read_text()
             result = ImageResult.model_validate_json(text)

@@ -1,4 +1,4 @@
-"""The directory of jobs: the operator's, or one of the user's where nothing was said."""
+"""The directory of jobs: the configured one, or a default in the user's home."""
 
 import logging
 import os
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from service.errors import JobsDisabledError
-from service.jobs.store import JobStore, JobsVersionError
+from service.jobs.database import JobsVersionError, check_database
+from service.jobs.store import JobStore
 
 _log = logging.getLogger("service.jobs")
 
@@ -26,11 +27,11 @@ class JobsDirectoryError(Exception):
 def open_jobs(directory: Path | Literal["auto"] | None) -> JobStore | JobsDisabledError:
     """The jobs of a directory, or why there are none.
 
-    A directory that was asked for must work; the default one is a courtesy, without which the
-    rest of the service works as well: a second process on the machine, a read-only container.
+    A configured directory must work. The default one may fail, as for a second process on the
+    machine or in a read-only container: the rest of the service works without it.
 
     Args:
-        directory: `auto`: that of `state_directory`; none: jobs are switched off.
+        directory: `auto`: that of `state_directory`; None: jobs are switched off.
 
     Raises:
         JobsDirectoryError: a directory that was named cannot be used.
@@ -47,29 +48,29 @@ def open_jobs(directory: Path | Literal["auto"] | None) -> JobStore | JobsDisabl
     return JobsDisabledError(f"{reason}; the operator must set FSS_JOBS_DIR to another directory")
 
 
-def look_at_jobs(directory: Path | Literal["auto"]) -> Path:
-    """The directory in which jobs would be kept, looked at and left as it is.
+def check_jobs_directory(directory: Path | Literal["auto"]) -> Path:
+    """The directory in which jobs would be kept; it is checked without being changed.
 
     Raises:
         JobsDirectoryError: it cannot be used, or another process uses it.
     """
-    place: Path | str = directory
+    path: Path | str = directory
     try:
-        place = state_directory() if directory == "auto" else directory
-        JobStore.look_at(place)
+        path = state_directory() if directory == "auto" else directory
+        check_database(path)
     except (OSError, RuntimeError, sqlite3.Error, JobsVersionError) as exc:
-        raise JobsDirectoryError(f"{place}: {_reason(exc)}", busy=_is_busy(exc)) from exc
-    return place
+        raise JobsDirectoryError(f"{path}: {_reason(exc)}", busy=_is_busy(exc)) from exc
+    return path
 
 
 def state_directory() -> Path:
-    """Where programs of this user keep what outlives them, by the XDG base directories.
+    """The default directory, in the user's XDG state directory.
 
     Raises:
         RuntimeError: the user has no home.
     """
     base = Path(os.environ.get("XDG_STATE_HOME", ""))
-    # By the specification a relative path is passed over.
+    # The specification says to ignore a relative path.
     state = base if base.is_absolute() else Path.home() / ".local" / "state"
     return state / "few-shot-segmentation" / "jobs"
 
@@ -90,5 +91,5 @@ def _reason(exc: Exception) -> str:
 def _is_busy(exc: Exception) -> bool:
     if not isinstance(exc, sqlite3.Error):
         return False
-    # What Python's own module raises has no code of SQLite's.
+    # Errors that Python's own module raises have no SQLite code.
     return getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY

@@ -1,4 +1,4 @@
-"""Works through jobs, one image at a time, behind whatever else the service does."""
+"""Works through jobs, one image at a time, with lower priority than requests."""
 
 import asyncio
 import logging
@@ -30,9 +30,9 @@ from service.telemetry import JobMetrics
 _log = logging.getLogger("service.jobs")
 
 _IDLE_S = 60.0
-_TURN_S = 20.0  # of one job, until that of another owner has its turn
+_TURN_S = 20.0  # time slice of one job, before that of another owner gets one
 _BACK_OFF_S, _MAX_BACK_OFF_S = 0.1, 10.0
-_MOST_LATE = 5
+_MAX_TIMEOUTS = 5
 _NEVER_S = 1e9
 SNAPSHOT = "session.safetensors"
 _fields = TypeAdapter(dict[str, object])
@@ -73,15 +73,15 @@ class JobRunner:
         self.at_work: str | None = None  # the id of the job
 
     def start(self) -> None:
-        """Begin, with what an earlier process left."""
+        """Start, with what an earlier process left unfinished."""
         self._task = asyncio.create_task(self._run())
 
     def wake(self) -> None:
-        """Say that there is a new job."""
+        """Signal that there is a new job."""
         self._wake.set()
 
     async def stop(self) -> None:
-        """End between images; what is left goes on at the next start."""
+        """Stop after the current image; the rest continues at the next start."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -93,7 +93,7 @@ class JobRunner:
             try:
                 await self._work_on_next()
                 back_off_s = _BACK_OFF_S
-            except Exception as exc:  # noqa: BLE001  # a full disk must not be the end of all jobs
+            except Exception as exc:  # noqa: BLE001  # a full disk must not end all jobs
                 _log.error("jobs stand still", extra={"reason": f"{type(exc).__name__}: {exc}"})
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
@@ -101,7 +101,7 @@ class JobRunner:
     async def _work_on_next(self) -> None:
         self._wake.clear()
         await asyncio.to_thread(self._store.forget_expired, self._clock() - self._ttl_s)
-        # Owners take turns: a few images of one do not wait for the thousands of another.
+        # Round robin over owners: a few images of one do not wait for thousands of another.
         waiting = await asyncio.to_thread(self._store.waiting)
         job = min(waiting, key=lambda job: self._last_turn.get(job.owner, 0.0), default=None)
         if job is not None:
@@ -126,7 +126,7 @@ class JobRunner:
         resources, failure = self._resources, None
         try:
             resources = await self._with_snapshot(job)
-        except Exception as exc:  # noqa: BLE001  # it is told of each image, and other jobs go on
+        except Exception as exc:  # noqa: BLE001  # every image fails with it, and other jobs continue
             await self._require(job)
             failure = _failure(exc)
         until = time.monotonic() + self._turn_s
@@ -140,11 +140,11 @@ class JobRunner:
             if not await asyncio.to_thread(move, "running", among=("running",)):
                 return
             if time.monotonic() >= until:
-                return  # the rest, or that there is none, in the job's next turn
+                return  # the rest, if any, in the job's next turn
         await asyncio.to_thread(move, "done", among=("running",))
 
     async def _with_snapshot(self, job: Job) -> Resources:
-        """The resources with the session as it was when the job was made, and no other."""
+        """The resources, with the session as it was when the job was created as the only one."""
         path = self._store.folder(job.job_id) / SNAPSHOT
         read = partial(_read_snapshot, path)
         content = await self._resources.pool.run(read)
@@ -152,35 +152,34 @@ class JobRunner:
         store = MemoryStore(limits, max_sessions=1, max_bytes=2**62)
         form = JobForm.model_validate_json(job.form)
         await store.restore(SessionKey(job.owner, form.session_id or ""), content)
-        # Large images of a job wait for each other, and leave the places of requests to those. They
-        # may take as long as they take.
+        # Large images of jobs have a slot of their own, so that requests keep theirs; no deadline.
         tiling = asyncio.Semaphore(1)
         return replace(self._resources, store=store, tiling=tiling, deadline_s=math.inf)
 
     async def _require(self, job: Job) -> None:
-        """Fail where the job was deleted while it was worked on, which is nobody's fault."""
+        """Raise `_JobGoneError` if the job was deleted meanwhile, which is no failure."""
         try:
             await asyncio.to_thread(self._store.get, job.job_id, job.owner)
         except JobNotFoundError as exc:
             raise _JobGoneError from exc
 
     async def _require_running(self, job: Job) -> None:
-        """End where the job was cancelled or deleted; what is left of it waits, if it is there."""
+        """Raise `_JobGoneError` if the job was cancelled or deleted meanwhile."""
         stay = partial(self._store.move, job.job_id, "running", among=("running",))
         if not await asyncio.to_thread(stay):
             raise _JobGoneError
 
     async def _segment(self, job: Job, resources: Resources, number: int) -> tuple[str, str] | None:
-        """Write the result of one image; why there is none, if so."""
-        folder, back_off_s, late = self._store.folder(job.job_id), _BACK_OFF_S, 0
+        """Write the result of one image; returns the code and detail of a failure, if any."""
+        folder, back_off_s, timeouts = self._store.folder(job.job_id), _BACK_OFF_S, 0
         while True:
             try:
                 data = await asyncio.to_thread(self._images.read, job.job_id, number)
-                answer = await segment(resources, _single(job.form, data), job.owner)
-                await asyncio.to_thread(_keep, folder, number, answer)
-            except (RetryableError, DeadlineExceededError) as exc:  # others go first
-                late += isinstance(exc, DeadlineExceededError)
-                if late > _MOST_LATE:  # by itself it takes longer than any request may
+                response = await segment(resources, _single(job.form, data), job.owner)
+                await asyncio.to_thread(_write_result, folder, number, response)
+            except (RetryableError, DeadlineExceededError) as exc:  # requests go first
+                timeouts += isinstance(exc, DeadlineExceededError)
+                if timeouts > _MAX_TIMEOUTS:  # it takes longer than a request may, even alone
                     return _failure(exc)
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
@@ -193,7 +192,7 @@ class JobRunner:
 
 
 def _single(form: str, image: bytes) -> SegmentForm:
-    """The request for one image of a job, whatever fields requests have."""
+    """The request for one image of a job, with all fields that requests have."""
     fields = _fields.validate_json(form)
     kept = {name: value for name, value in fields.items() if name in SegmentForm.model_fields}
     return SegmentForm.model_validate({**kept, "images": [image]})
@@ -203,13 +202,13 @@ def _read_snapshot(path: Path) -> SessionContent:
     return decode_session(path.read_bytes(), {})
 
 
-def _keep(folder: Path, number: int, answer: bytes) -> None:
-    (result,) = SegmentResponse.model_validate_json(answer).results
+def _write_result(folder: Path, number: int, response: bytes) -> None:
+    (result,) = SegmentResponse.model_validate_json(response).results
     part = folder / f"{number}.part"
     with part.open("w") as file:
         file.write(result.model_dump_json())
         file.flush()
-        os.fsync(file.fileno())  # before the database says that it is there
+        os.fsync(file.fileno())  # before the database records it as done
     part.replace(folder / f"{number}.json")
     directory = os.open(folder, os.O_RDONLY)
     try:

@@ -1,47 +1,17 @@
-"""Jobs in SQLite, so that they outlive the process; their files lie beside it."""
+"""Jobs in SQLite, so that they survive a restart; their files are stored beside it."""
 
-import errno
-import os
 import shutil
-import sqlite3
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from service.errors import JobNotFoundError
+from service.jobs.database import open_database
 from service.jobs.folders import Source
 from service.schemas import State
-
-_FILE = "jobs.sqlite3"
-_VERSION = 1
-# 0: a new file, or one from before versions were told, whose tables are those of version 1.
-_SUPPORTED = (0, _VERSION)
-_SCHEMA = f"""
-BEGIN;
-CREATE TABLE IF NOT EXISTS jobs (
-    id TEXT PRIMARY KEY, owner TEXT NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
-    updated REAL NOT NULL, bytes INTEGER NOT NULL, form TEXT NOT NULL, seconds REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS images (
-    job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
-    name TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'pending', code TEXT, detail TEXT,
-    PRIMARY KEY (job, number)
-);
-CREATE TABLE IF NOT EXISTS sources (
-    job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
-    path BLOB NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
-    PRIMARY KEY (job, number)
-);
-PRAGMA user_version = {_VERSION};
-COMMIT;
-"""
-
-
-class JobsVersionError(Exception):
-    """The tables are those of another version of the service; the message says so."""
 
 
 class Job(NamedTuple):
@@ -81,41 +51,14 @@ class JobStore:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._directory = directory
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(
-            directory / _FILE, check_same_thread=False, isolation_level=None, timeout=1
-        )
-        with ExitStack() as unless_ours:
-            unless_ours.callback(self._db.close)
-            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA foreign_keys=ON")
-            _require_version(self._db)
-            self._db.executescript(_SCHEMA)
+        self._db = open_database(directory)
+        with ExitStack() as cleanup:
+            cleanup.callback(self._db.close)
             self._drop_orphans()
-            unless_ours.pop_all()
-
-    @staticmethod
-    def look_at(directory: Path) -> None:
-        """Fail where a store of this directory would, and change nothing in it.
-
-        Raises:
-            OSError, sqlite3.Error, JobsVersionError: see `JobStore`.
-        """
-        file = directory / _FILE
-        if not file.exists():
-            nearest = next(each for each in (directory, *directory.parents) if each.exists())
-            if not nearest.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            if not os.access(nearest, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            return
-        address = f"{file.resolve().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=0.1)) as db:
-            _require_version(db)
-            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            cleanup.pop_all()
 
     def folder(self, job_id: str) -> Path:
-        """Where the files of a job lie."""
+        """The folder with the files of a job."""
         return self._directory / "files" / job_id
 
     def create(
@@ -135,7 +78,7 @@ class JobStore:
             form: the request for it, as JSON.
             names: of its images.
             nbytes: of its files.
-            sources: where its last images lie, if they are not in its folder.
+            sources: of its last images, which are not in its folder.
         """
         first = len(names) - len(sources)
         now = time.time()
@@ -174,7 +117,7 @@ class JobStore:
         return int(self._query("SELECT COUNT(*) FROM jobs WHERE owner = ?", (owner,))[0][0])
 
     def waiting(self) -> list[Job]:
-        """Of each owner the oldest job that waits or was interrupted, the oldest of all first."""
+        """For each owner the oldest queued or interrupted job, the oldest of all first."""
         jobs = self._select("WHERE j.state IN ('queued', 'running')", ())
         oldest: dict[str, Job] = {}
         for job in reversed(jobs):
@@ -192,17 +135,17 @@ class JobStore:
         for (job_id,) in gone:
             shutil.rmtree(self.folder(job_id), ignore_errors=True)
 
-    def images(self, job_id: str, state: str, *, most: int = -1) -> list[JobImage]:
-        """The images of a job in a state, in order; the first `most`, if that is not negative."""
+    def images(self, job_id: str, state: str, *, limit: int = -1) -> list[JobImage]:
+        """The images of a job in a state, in order; the first `limit`, unless it is negative."""
         rows = self._query(
             "SELECT number, name, state, code, detail FROM images WHERE job = ? AND state = ? "
             "ORDER BY number LIMIT ?",
-            (job_id, state, most),
+            (job_id, state, limit),
         )
         return [JobImage(*row) for row in rows]
 
     def source(self, job_id: str, number: int) -> Source | None:
-        """Where an image lies; None if that is in the job's folder."""
+        """The source of an image; None if its file is in the job's folder."""
         rows = self._query(
             "SELECT path, size, modified_ns FROM sources WHERE job = ? AND number = ?",
             (job_id, number),
@@ -225,7 +168,7 @@ class JobStore:
     def finish_image(
         self, job_id: str, number: int, seconds: float, failure: tuple[str, str] | None
     ) -> None:
-        """Note that an image has its result, or why it has none."""
+        """Record that an image has its result, or why it has none."""
         code, detail = failure or (None, None)
         with self._lock, self._db:
             self._db.execute("BEGIN")
@@ -239,7 +182,7 @@ class JobStore:
             )
 
     def move(self, job_id: str, state: State, *, among: Sequence[State]) -> bool:
-        """Give a job a state, if it is in one of `among`; whether it was."""
+        """Set the state of a job that is in one of `among`; returns whether it was."""
         marks = ", ".join("?" * len(among))
         with self._lock:
             cursor = self._db.execute(
@@ -249,7 +192,7 @@ class JobStore:
             return cursor.rowcount == 1
 
     def retry_failed(self, job_id: str) -> None:
-        """Let images without a result wait again; what they took counts no more."""
+        """Set failed images to pending; the time they took no longer counts."""
         with self._lock:
             self._db.execute(
                 "UPDATE jobs SET seconds = seconds * (SELECT TOTAL(state = 'done') "
@@ -270,12 +213,12 @@ class JobStore:
         shutil.rmtree(self.folder(job_id), ignore_errors=True)
 
     def close(self) -> None:
-        """Let go of the directory."""
+        """Close the database, and with it unlock the directory."""
         with self._lock:
             self._db.close()
 
     def _drop_orphans(self) -> None:
-        """Remove the files of uploads that a crash cut off."""
+        """Remove the files of uploads that a crash interrupted."""
         known = {str(row[0]) for row in self._query("SELECT id FROM jobs", ())}
         for folder in (self._directory / "files").glob("*"):
             if folder.name not in known:
@@ -293,12 +236,3 @@ class JobStore:
     def _query(self, statement: str, values: Sequence[object]) -> list[Any]:
         with self._lock:
             return self._db.execute(statement, values).fetchall()
-
-
-def _require_version(db: sqlite3.Connection) -> None:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version not in _SUPPORTED:
-        raise JobsVersionError(
-            "the jobs of this directory were written by another version of the service "
-            f"(tables of version {version}, not {_VERSION})"
-        )

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from service.schemas import ClassResult, ImageResult
 
 
-def to_shapes(result: ImageResult, *, least_score: float, fineness: float) -> list[dict[str, Any]]:
+def to_shapes(result: ImageResult, *, min_score: float, fineness: float) -> list[dict[str, Any]]:
     """One polygon for each connected part of each class, in pixels; parts of a class are a group.
 
     Args:
         result: its masks are polygons.
-        least_score: of a class that is kept.
+        min_score: of a class that is kept.
         fineness: how far an outline may be simplified, as a share of its length.
     """
-    kept = [each for each in result.classes if each.area and each.score >= least_score]
+    kept = [each for each in result.classes if each.area and each.score >= min_score]
     return [
         _shape(found, points.tolist(), number)
         for number, found in enumerate(kept, start=1)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader
 
-from service.offline.doubt import certainty
+from service.offline.certainty import certainty
 from service.offline.folder import ImageFile
 from service.offline.ledger import Entry, Ledger
 

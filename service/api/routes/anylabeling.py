@@ -95,7 +95,7 @@ async def _predict(resources: Resources, predict: _Predict, owner: str) -> dict[
     draw = partial(
         to_shapes,
         response.results[0],
-        least_score=predict.params.conf_threshold,
+        min_score=predict.params.conf_threshold,
         fineness=predict.params.epsilon_factor,
     )
     shapes = await resources.pool.run(draw)

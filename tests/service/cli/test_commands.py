@@ -18,7 +18,7 @@ from service.cli import main
 from service.cli.doctor import why_no_gpu
 from service.cli.machine import Gpus
 from service.jobs.store import JobStore
-from tests.service.client.conftest import Answer, Scripted, problem, scripted
+from tests.service.client.scripted_server import Answer, Scripted, problem, scripted
 from tests.service.pictures import BLUE, Picture, iou, picture
 from tests.service.processes import serving, unused_port
 from tests.service.tiny_bundle import write_tiny_bundle

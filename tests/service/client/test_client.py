@@ -23,7 +23,7 @@ from service.client.errors import (
     SessionNotFoundError,
     error_of,
 )
-from tests.service.client.conftest import Answer, Scripted, problem, scripted
+from tests.service.client.scripted_server import Answer, Scripted, problem, scripted
 from tests.service.pictures import BLUE, iou, picture
 
 # pycocotools answers NumPy 2's question for a copy in the old way.

@@ -21,7 +21,7 @@ from service.client.errors import (
     UnexpectedAnswerError,
 )
 from service.client.packing import pack
-from tests.service.client.conftest import Answer, Scripted, problem, scripted
+from tests.service.client.scripted_server import Answer, Scripted, problem, scripted
 from tests.service.pictures import picture
 
 SHOT = picture()

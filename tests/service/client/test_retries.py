@@ -18,7 +18,7 @@ from service.client.errors import (
     StoreUnavailableError,
     UnexpectedAnswerError,
 )
-from tests.service.client.conftest import Answer, Scripted, problem, scripted
+from tests.service.client.scripted_server import Answer, Scripted, problem, scripted
 from tests.service.pictures import picture
 from tests.service.processes import unused_port
 

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -258,8 +259,9 @@ def test_ended_service_goes_on_where_it_was(
         fields = {"session_id": session["session_id"], "formats": ["coco"]}
         job = server.client.post("/jobs", data=fields, files=uploads(40)).json()
         path = f"/jobs/{job['job_id']}"
+        deadline = time.monotonic() + 120
         while not (before := server.client.get(path).json())["done"]:
-            pass
+            assert time.monotonic() < deadline, "no image was done in time"
         server.process.send_signal(end)
         status = server.process.wait(STOP_TIMEOUT_S)
         assert status == -end

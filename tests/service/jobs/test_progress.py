@@ -6,19 +6,23 @@ import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from model.contract import SupportSet
-from service.access import key_line, new_key
+from service.access import ClientCapacity, key_line, new_key
 from service.app import create_app
 from service.engine import Answers, FakeEngine, ImageU8
 from service.errors import DeadlineExceededError, QueueFullError
-from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room
-from service.jobs.store import Job, JobStore
+from service.formats import export_dataset
+from service.jobs import Folders, JobImages, JobQuota, JobRunner
+from service.jobs.store import JobStore
 from service.settings import Settings
 from service.telemetry import JobMetrics
 from tests.service.http_api import assert_problem, new_session, post_segment, running
@@ -52,9 +56,13 @@ class Clock:
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    settings = Settings(jobs_dir=tmp_path / "jobs")
-    async with running(create_app(settings, engine=FakeEngine())) as client:
+def app(tmp_path: Path) -> FastAPI:
+    return create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=FakeEngine())
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with running(app) as client:
         yield client
 
 
@@ -220,20 +228,20 @@ async def test_a_job_that_finds_no_place_can_be_cancelled_and_goes_on_where_it_w
 
 
 async def test_results_that_take_long_hold_up_no_request(
-    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    app: FastAPI, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id = await made(client)
     await ended(client, job_id)
     session_id, released = await new_session(client, SCENES[:1]), threading.Event()
-    write = JobDesk._write_results
 
-    def slow(desk: JobDesk, job: Job, over: threading.Event) -> Any:
+    def slow(*arguments: Any, **options: Any) -> None:
         released.wait(30)
-        return write(desk, job, over)
+        export_dataset(*arguments, **options)
 
-    monkeypatch.setattr(JobDesk, "_write_results", slow)
-    access = client._transport.app.state.context.access  # type: ignore[attr-defined]
-    monkeypatch.setattr(access.downloads, "_capacity", 40)  # as of twenty clients
+    monkeypatch.setattr("service.jobs.desk.export_dataset", slow)
+    context = app.state.context
+    access = replace(context.access, downloads=ClientCapacity(40, "downloads"))  # of 20 clients
+    app.state.context = replace(context, access=access)
     asking = [asyncio.create_task(client.get(f"/jobs/{job_id}/results")) for _ in range(40)]
     async with asyncio.timeout(10):
         # Among them hashes and codecs, which are done in threads too.
@@ -245,17 +253,16 @@ async def test_results_that_take_long_hold_up_no_request(
 
 
 @pytest.mark.parametrize(
-    ("path", "places", "most"), [("events", "streams", 16), ("results", "downloads", 2)]
+    ("path", "capacity", "maximum"), [("events", "streams", 16), ("results", "downloads", 2)]
 )
-async def test_long_answers_of_one_client_are_bounded_until_they_end(
-    client: httpx.AsyncClient, path: str, places: str, most: int
+async def test_long_responses_of_one_client_are_bounded_until_they_end(
+    app: FastAPI, client: httpx.AsyncClient, path: str, capacity: str, maximum: int
 ) -> None:
     job_id = await made(client)
     await ended(client, job_id)
-    app = client._transport.app  # type: ignore[attr-defined]
-    held = getattr(app.state.context.access, places)
+    held = getattr(app.state.context.access, capacity)
     with ExitStack() as taken:
-        for _ in range(most):  # as by answers that nobody has begun to read
+        for _ in range(maximum):  # as by responses that nobody has begun to read
             taken.enter_context(held.hold("address:127.0.0.1"))
         refused = await client.get(f"/jobs/{job_id}/{path}")
         assert_problem(refused, 429, "too_many_requests")
@@ -311,9 +318,8 @@ async def test_owners_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         finish(store, job_id, *rest)
 
     monkeypatch.setattr(JobStore, "finish_image", note)
-    app = create_app(settings, engine=engine)
-    async with running(app) as client:
-        app.state.context.jobs._runner._turn_s = 0.0
+    monkeypatch.setattr("service.assembly.parts.JobRunner", partial(JobRunner, turn_s=0.0))
+    async with running(create_app(settings, engine=engine)) as client:
         made = {}
         for name, count in (("many", 5), ("few", 1)):
             client.headers["X-API-Key"] = keys[name]
@@ -339,14 +345,27 @@ async def test_what_failed_images_took_does_not_count_for_those_tried_again(tmp_
     assert job.seconds == pytest.approx(3.0)
 
 
-async def test_taking_room_waits_for_no_question_to_the_store(tmp_path: Path) -> None:
+async def test_reserving_bytes_does_not_wait_for_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, released = threading.Event(), threading.Event()
+
+    def slow(_: str) -> int:
+        asked.set()
+        released.wait(30)
+        return 0
+
     with closing(JobStore(tmp_path / "jobs")) as store:
-        room = Room(store, max_jobs=9, max_owner_bytes=1000, max_bytes=1000)
-        with room.arrival("") as take, store._lock:
-            second = room.arrival("else")
+        quota = JobQuota(store, max_jobs=9, max_owner_bytes=1000, max_bytes=1000)
+        with quota.arrival("") as take:
+            monkeypatch.setattr(store, "count_of_owner", slow)
+            second = quota.arrival("else")
             entering = asyncio.create_task(asyncio.to_thread(second.__enter__))
-            await asyncio.sleep(0.05)
+            assert await asyncio.to_thread(asked.wait, 10)
             await asyncio.wait_for(asyncio.to_thread(take, 10), 5)
             assert not entering.done()
+            released.set()
+            await entering
+            second.__exit__(None, None, None)
         await entering
         second.__exit__(None, None, None)

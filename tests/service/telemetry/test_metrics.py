@@ -226,8 +226,9 @@ async def test_engine_tells_of_batches_queues_and_its_cache(settings: Settings) 
         cpu = {"device": "cpu", "model": "tiny@test"}
         found = await scrape(client)
         # A batch is counted right behind its answers.
-        while found.value("fss_engine_batch_jobs_sum", lane="head", **cpu) < 4:
-            found = await scrape(client)
+        async with asyncio.timeout(30):
+            while found.value("fss_engine_batch_jobs_sum", lane="head", **cpu) < 4:
+                found = await scrape(client)
     of_queries = {"lane": "query"} | cpu
     assert found.value("fss_engine_batch_jobs_sum", **of_queries) == 2
     assert found.value("fss_engine_wait_seconds_count", **of_queries) == 2

@@ -1,4 +1,4 @@
-"""How much more the directory of jobs may take in, what arrives just now counted."""
+"""Bounds on the jobs and bytes of a jobs directory, uploads in progress included."""
 
 import sqlite3
 import threading
@@ -11,23 +11,23 @@ from service.jobs.store import JobStore
 
 
 @dataclass
-class _Held:
-    """What an owner, or all together, have: in the store, and arriving."""
+class _Usage:
+    """What one owner, or all owners together, use: stored, and arriving."""
 
     stored_bytes: int = 0
     arriving_bytes: int = 0
     arriving_jobs: int = 0
 
 
-class Room:
-    """Counts jobs and bytes of each owner, and the bytes of all; entering and leaving block.
+class JobQuota:
+    """Counts jobs and bytes of each owner, and bytes of all; entering and leaving block.
 
     Args:
-        store: of the jobs that there are.
+        store: of the jobs.
         max_jobs: of one owner, with those that arrive.
-        max_owner_bytes: of the images of one API key's jobs and of what arrives; who asks without
-            a key owns all there is.
-        max_bytes: of the images of all jobs and of what arrives.
+        max_owner_bytes: of the images of one API key's jobs, with those that arrive; does not
+            apply where no keys are needed.
+        max_bytes: of the images of all jobs, with those that arrive.
     """
 
     def __init__(
@@ -37,45 +37,48 @@ class Room:
         self._max_jobs = max_jobs
         self._max_owner_bytes = max_owner_bytes
         self._max_bytes = max_bytes
-        self._counting = threading.Lock()  # held while the store is asked
-        self._lock = threading.Lock()  # of the numbers alone
-        self._owners: dict[str, _Held] = {}
-        self._all = _Held()
+        self._counting = threading.Lock()  # held while the store is queried
+        self._lock = threading.Lock()  # guards the numbers, and is never held for long
+        self._owners: dict[str, _Usage] = {}
+        self._all = _Usage()
 
     @contextmanager
     def arrival(self, owner: str) -> Iterator[Callable[[int], None]]:
-        """A block in which a job arrives; it counts however far it is.
+        """A block in which a job arrives; it counts from the start.
 
         Yields:
-            What takes room for that many bytes more, from any thread, and waits for nothing.
+            `take(more)`, which reserves more bytes; safe from any thread, and never blocks.
 
         Raises:
             LimitExceededError: of the owner's jobs, or of its bytes.
             JobStorageError: all owners together have as many bytes as there may be.
         """
-        held = 0
+        taken = 0
 
         def take(more: int) -> None:
-            nonlocal held
+            nonlocal taken
             self._take(owner, more)
-            held += more
+            taken += more
 
         self._enter(owner)
         try:
-            take(1)  # where there is no room at all, nothing is to arrive
+            take(1)  # fails early if nothing is left
             yield take
         finally:
-            self._leave(owner, held)
+            self._leave(owner, taken)
 
     def require(self, owner: str, size: int) -> None:
-        """Fail now where so many bytes of an owner with an arrival would not fit.
+        """Fail if so many more bytes of an owner, of which a job arrives, would exceed the quota.
 
         Raises:
             LimitExceededError, JobStorageError: see `arrival`.
         """
-        own, most = self._owners[owner], self._max_owner_bytes if owner else self._max_bytes
-        if own.stored_bytes + own.arriving_bytes + size > most:
-            raise LimitExceededError(f"the images of your jobs may take {most} bytes; delete jobs")
+        own = self._owners[owner]
+        max_bytes = self._max_owner_bytes if owner else self._max_bytes
+        if own.stored_bytes + own.arriving_bytes + size > max_bytes:
+            raise LimitExceededError(
+                f"the images of your jobs may take {max_bytes} bytes; delete jobs"
+            )
         if self._all.stored_bytes + self._all.arriving_bytes + size > self._max_bytes:
             raise JobStorageError("there is no room for the images of more jobs")
 
@@ -83,7 +86,7 @@ class Room:
         with self._counting:
             jobs, stored = self._store.count_of_owner(owner), self._stored(owner)
             with self._lock:
-                own = self._owners.get(owner, _Held())
+                own = self._owners.get(owner, _Usage())
                 if jobs + own.arriving_jobs >= self._max_jobs:
                     raise LimitExceededError(f"more than {self._max_jobs} jobs; delete one")
                 own.arriving_jobs += 1
@@ -96,20 +99,20 @@ class Room:
             self._owners[owner].arriving_bytes += more
             self._all.arriving_bytes += more
 
-    def _leave(self, owner: str, held: int) -> None:
+    def _leave(self, owner: str, taken: int) -> None:
         with self._counting:
             try:
                 stored = self._stored(owner)
-            except sqlite3.Error:  # of a disk that fails; counted again with the next arrival
+            except sqlite3.Error:  # the disk fails; counted again at the next arrival
                 stored = None
             with self._lock:
                 own = self._owners[owner]
-                # What arrived is stored by now, or gone.
+                # What arrived is stored by now, or removed.
                 if stored is not None:
                     own.stored_bytes, self._all.stored_bytes = stored
-                own.arriving_bytes -= held
+                own.arriving_bytes -= taken
                 own.arriving_jobs -= 1
-                self._all.arriving_bytes -= held
+                self._all.arriving_bytes -= taken
                 if not own.arriving_jobs:
                     del self._owners[owner]
 
