@@ -1,0 +1,185 @@
+"""Learns the shots of a Label Studio project from the annotations in it."""
+
+import contextlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from model.contract import SupportPrototype, SupportSet
+from service.errors import (
+    DeadlineExceededError,
+    InferenceError,
+    RetryableError,
+    ServiceError,
+    StudioError,
+)
+from service.imaging import encode_png_mask
+from service.labelling_tools.label_config import LabelConfig, parse_label_config
+from service.labelling_tools.regions import Region, to_masks
+from service.labelling_tools.studio import Annotation, LabelStudio, Task, UndeliveredImageError
+from service.schemas import ClassName
+from service.sessions import ModelResources, learn_shot
+from service.stores import SessionContent
+
+_log = logging.getLogger("service.labelling_tools.mirror")
+
+_MAX_CACHE_BYTES = 256 << 20
+_CLASS_NAME: TypeAdapter[str] = TypeAdapter(ClassName)
+
+
+class _ShotKey(NamedTuple):
+    """An annotation's label as it was when its shot was learned, and the model that learned it."""
+
+    model: str
+    annotation: int
+    updated_at: str
+    label: str
+
+
+class _Learned(NamedTuple):
+    """What came of one annotation.
+
+    shots: by label.
+    undelivered: labels without a shot, because Label Studio does not deliver the image.
+    error: that it answers with; None if there are no such labels.
+    """
+
+    shots: dict[str, SupportPrototype]
+    undelivered: tuple[str, ...] = ()
+    error: UndeliveredImageError | None = None
+
+
+class ShotLearner:
+    """Learns shots from annotations; those learned before are cached, the least used dropped.
+
+    Args:
+        studio: where the projects are.
+        max_shots: of a class; those of its newest annotations are used.
+    """
+
+    def __init__(self, studio: LabelStudio, *, max_shots: int) -> None:
+        self._studio = studio
+        self._max_shots = max_shots
+        self._cache: OrderedDict[_ShotKey, SupportPrototype] = OrderedDict()
+        self._cache_bytes = 0
+
+    async def session_content(self, resources: ModelResources, project: int) -> SessionContent:
+        """The classes that are annotated in a project, as the content of a session.
+
+        Raises:
+            ServiceError: the project cannot be read.
+            UndeliveredImageError: a class has no shot, as none of its images is delivered.
+        """
+        config = parse_label_config(await self._studio.label_config(project))
+        tasks = await self._studio.annotated_tasks(project)
+        classes: dict[str, list[SupportPrototype]] = {}
+        undelivered: dict[str, UndeliveredImageError] = {}
+        for task, annotation in _newest_first(tasks):
+            complete = {name for name, shots in classes.items() if len(shots) >= self._max_shots}
+            learned = await self._learned(resources, task, annotation, config, complete)
+            for label, shot in learned.shots.items():
+                classes.setdefault(label, []).append(shot)
+            if learned.error is not None:
+                undelivered |= dict.fromkeys(learned.undelivered, learned.error)
+        for label, error in undelivered.items():
+            if label not in classes:
+                raise error  # so that the session keeps what it holds of the class
+        # In the order of the config: that of the annotations changes.
+        content = {
+            label: SupportSet(tuple(classes[label]))
+            for label in config.controls
+            if label in classes
+        }
+        return SessionContent(resources.model, time.time(), content)
+
+    async def _learned(
+        self,
+        resources: ModelResources,
+        task: Task,
+        annotation: Annotation,
+        config: LabelConfig,
+        complete: set[str],
+    ) -> _Learned:
+        """One shot for each label of an annotation, except for classes that are complete."""
+        regions = list(_regions(annotation, config))
+        labels = {label for region in regions for label in region.labels}
+        keys = {
+            label: _ShotKey(resources.model, annotation.id, annotation.updated_at, label)
+            for label in sorted(labels - complete)
+            if _is_class_name(label)
+        }
+        error: UndeliveredImageError | None = None
+        if any(key not in self._cache for key in keys.values()):
+            try:
+                await self._learn(resources, task, regions, config, keys)
+            except ServiceError as exc:
+                # One bad annotation, or missing image, must not keep others from being learned.
+                if is_transient(exc):
+                    raise
+                error = exc if isinstance(exc, UndeliveredImageError) else None
+                _log.warning("annotation not learned", extra={"code": exc.code})
+        for key in keys.values():
+            if key in self._cache:
+                self._cache.move_to_end(key)
+        shots = {label: self._cache[key] for label, key in keys.items() if key in self._cache}
+        return _Learned(shots, () if error is None else tuple(keys), error)
+
+    async def _learn(
+        self,
+        resources: ModelResources,
+        task: Task,
+        regions: list[Region],
+        config: LabelConfig,
+        keys: dict[str, _ShotKey],
+    ) -> None:
+        pool = resources.pool
+        draw = partial(to_masks, regions, config, max_pixels=resources.max_pixels)
+        masks = await pool.run(draw)
+        image = await self._studio.image(task.data.get(config.image_key))
+        for label, mask in masks.items():
+            if label in keys and mask.any():
+                png = await pool.run(partial(encode_png_mask, mask))
+                self._add_to_cache(keys[label], await learn_shot(resources, image, png))
+
+    def _add_to_cache(self, key: _ShotKey, shot: SupportPrototype) -> None:
+        replaced = self._cache.pop(key, None)
+        self._cache[key] = shot
+        self._cache_bytes += shot.nbytes - (0 if replaced is None else replaced.nbytes)
+        while self._cache_bytes > _MAX_CACHE_BYTES:
+            _, oldest = self._cache.popitem(last=False)
+            self._cache_bytes -= oldest.nbytes
+
+
+def is_transient(error: ServiceError) -> bool:
+    """Whether a retry may help."""
+    if isinstance(error, UndeliveredImageError):
+        return False
+    # The first batches on a lost device fail as if the images in them were at fault.
+    transient = RetryableError | StudioError | InferenceError | DeadlineExceededError
+    return isinstance(error, transient)
+
+
+def _newest_first(tasks: list[Task]) -> list[tuple[Task, Annotation]]:
+    pairs = [(task, each) for task in tasks for each in task.annotations if not each.was_cancelled]
+    return sorted(pairs, key=lambda pair: (pair[1].updated_at, pair[1].id), reverse=True)
+
+
+def _regions(annotation: Annotation, config: LabelConfig) -> Iterator[Region]:
+    """The regions of the config's controls; those of other controls are ignored."""
+    names = {control.name for control in config.controls.values()}
+    for item in annotation.result:
+        if isinstance(item, dict) and str(item.get("from_name")) in names:
+            with contextlib.suppress(ValidationError):
+                yield Region.model_validate(item)
+
+
+def _is_class_name(label: str) -> bool:
+    try:
+        return _CLASS_NAME.validate_python(label) == label
+    except ValidationError:
+        return False
