@@ -1,22 +1,24 @@
-"""The one tree of errors a request can meet; status, code and title live on the class.
+"""All errors that a request can be answered with; status, code and title live on the class.
 
-The message of an instance is its detail: it goes on the wire, so it speaks of the request and
-never of the machine. Codes are stable; clients may switch on them.
+The message of an instance is its detail: it goes on the wire, so it is about the request and
+never about the machine. Codes are stable; clients may switch on them.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Self
 
+from service.schemas import ProblemCode
+
 
 class ServiceError(Exception):
-    """Base of every error the service answers on purpose.
+    """Base of every expected error.
 
     Args:
-        detail: what is wrong with this request, for a person to read; the title when left out.
+        detail: what is wrong with this request, for people; None: the title.
     """
 
     status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
+    code: ClassVar[ProblemCode] = "internal_error"
     title: ClassVar[str] = "Internal error"
 
     def __init__(self, detail: str | None = None) -> None:
@@ -39,7 +41,7 @@ class RetryableError(ServiceError):
     """The same request may succeed later."""
 
     status = 503
-    code = "unavailable"
+    code: ClassVar[ProblemCode] = "unavailable"
     title = "Temporarily unavailable"
     retry_after_s: int = 1
 

@@ -1,16 +1,18 @@
-"""What a call can raise: one class for each problem code of the service, and what is no answer.
+"""What a call can raise: errors by the service's problem code, and failures without a response.
 
-Codes are the service's stable ones (`service/errors.py`); a newer service's unknown code becomes a
-plain `ApiError`.
+A code without a class, such as a newer service may send, becomes a plain `ApiError`.
 """
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import httpx
 from pydantic import ValidationError
 
-from service.schemas import FieldProblem, Problem
+from service.schemas import FieldProblem, Problem, ProblemCode
+
+ErrorCode = ProblemCode | Literal["conflict", "not_found", ""]
+"""A code of the service, the name of an HTTP status, or none for a base class."""
 
 
 class ClientError(Exception):
@@ -23,25 +25,25 @@ class ClientError(Exception):
 
 
 class InvalidInputError(ClientError):
-    """An image, a mask or an option that cannot be sent; nothing was asked."""
+    """An image, a mask or an option that cannot be sent; no request was made."""
 
 
 class ConnectionFailedError(ClientError):
-    """The service was not reached, or went before it had answered."""
+    """The service was not reached, or the connection broke before its response."""
 
 
 class UnexpectedAnswerError(ClientError):
-    """What answered does not speak as the service does; the address may be of something else."""
+    """The response is not one of the service; something else may listen at the address."""
 
 
 class ApiError(ClientError):
-    """The service refused.
+    """The service responded with an error.
 
     Args:
-        problem: what it said, as `application/problem+json`.
+        problem: the body of the response, `application/problem+json`.
     """
 
-    code: ClassVar[str] = ""
+    code: ClassVar[ErrorCode] = ""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -61,11 +63,11 @@ class ApiError(ClientError):
 
 
 class RetryableError(ApiError):
-    """The service is busy, loading or being repaired; the client has asked as often as it may."""
+    """The service is busy or loading; the client has used up its retries."""
 
 
 class RateLimitedError(RetryableError):
-    """The key or address asks more often than it may."""
+    """The key or address exceeds its rate limit."""
 
     code = "rate_limited"
 
@@ -83,7 +85,7 @@ class QueueFullError(RetryableError):
 
 
 class NotReadyError(RetryableError):
-    """The service loads its network, or stops."""
+    """The service is loading its network, or stopping."""
 
     code = "not_ready"
 
@@ -95,7 +97,7 @@ class WorkerLostError(RetryableError):
 
 
 class StoreUnavailableError(RetryableError):
-    """Sessions cannot be reached."""
+    """The session store cannot be reached."""
 
     code = "store_unavailable"
 
@@ -107,9 +109,9 @@ class UnauthorizedError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """What the request names is not there."""
+    """What the request names does not exist."""
 
-    code = "not_found"
+    code: ClassVar[ErrorCode] = "not_found"
 
 
 class SessionNotFoundError(NotFoundError):
@@ -145,7 +147,7 @@ class JobNotFoundError(NotFoundError):
 class ConflictError(ApiError):
     """The session or job is not in a state that allows the request."""
 
-    code = "conflict"
+    code: ClassVar[ErrorCode] = "conflict"
 
 
 class ModelMismatchError(ConflictError):
@@ -173,9 +175,9 @@ class JobsDisabledError(ApiError):
 
 
 class InvalidRequestError(ApiError):
-    """The service takes no such request; `fields` and `location` say why."""
+    """The request is not valid; `fields` and `location` say why."""
 
-    code = "invalid_request"
+    code: ClassVar[ErrorCode] = "invalid_request"
 
 
 class CountMismatchError(InvalidRequestError):
@@ -197,17 +199,17 @@ class IdempotencyKeyReusedError(InvalidRequestError):
 
 
 class InvalidArchiveError(InvalidRequestError):
-    """The bytes are no session."""
+    """The bytes are not an archive of a session."""
 
     code = "invalid_archive"
 
 
 class InvalidFileError(InvalidRequestError):
-    """An image or mask is of no use; `location` says which."""
+    """An image or mask cannot be used; `location` says which."""
 
 
 class UnsupportedImageError(InvalidFileError):
-    """The file is of no supported type."""
+    """The file is not of a supported type."""
 
     code = "unsupported_image"
 
@@ -261,7 +263,7 @@ class DeadlineExceededError(ApiError):
 
 
 def error_of(response: httpx.Response) -> ClientError:
-    """What an answer that is no success means."""
+    """The error of a response that is not successful."""
     try:
         problem = Problem.model_validate_json(response.content)
     except ValidationError:
@@ -279,4 +281,6 @@ def _descendants(kind: type[ApiError]) -> Iterator[type[ApiError]]:
         yield from _descendants(child)
 
 
-_BY_CODE = {kind.code: kind for kind in _descendants(ApiError) if kind.code}
+_BY_CODE: dict[str, type[ApiError]] = {
+    kind.code: kind for kind in _descendants(ApiError) if kind.code
+}

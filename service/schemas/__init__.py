@@ -1,17 +1,5 @@
-"""What goes over the wire: the fields of requests and the bodies of answers."""
+"""What goes over the wire: the fields of requests and the bodies of responses."""
 
-from service.schemas.answers import (
-    ClassResult,
-    ClassSummary,
-    ImageResult,
-    ModelsResponse,
-    ModelSummary,
-    RleMask,
-    SegmentResponse,
-    SessionResponse,
-    StatusResponse,
-    SupportResponse,
-)
 from service.schemas.forms import (
     MAX_FILES,
     Absent,
@@ -27,8 +15,20 @@ from service.schemas.forms import (
 )
 from service.schemas.jobs import FINISHED, STATES, FailedImage, JobResponse, JobsResponse, State
 from service.schemas.names import ClassName
-from service.schemas.problem import FieldProblem, Problem
+from service.schemas.problem import FieldProblem, Problem, ProblemCode
 from service.schemas.report_card import ReportCard, ReportWarning, ShotReport, WarningCode
+from service.schemas.responses import (
+    ClassResult,
+    ClassSummary,
+    ImageResult,
+    ModelsResponse,
+    ModelSummary,
+    RleMask,
+    SegmentResponse,
+    SessionResponse,
+    StatusResponse,
+    SupportResponse,
+)
 from service.schemas.wire import (
     ARCHIVE_MEDIA_TYPE,
     IDEMPOTENCY_HEADER,
@@ -65,6 +65,7 @@ __all__ = [
     "Output",
     "Probability",
     "Problem",
+    "ProblemCode",
     "RegisterMode",
     "ReportCard",
     "ReportWarning",

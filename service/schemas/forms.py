@@ -1,4 +1,4 @@
-"""The fields of requests."""
+"""The fields of request bodies."""
 
 from typing import Annotated, Literal
 
@@ -19,7 +19,7 @@ Threshold = Probability | Literal["calibrated", "model"] | None
 
 
 def _threshold(value: object) -> object:
-    """One complaint for all forms, where a union would make one for each."""
+    """One error message for all forms, where a union would give one for each."""
     if value is None or value in ("calibrated", "model"):
         return value
     try:
@@ -29,7 +29,7 @@ def _threshold(value: object) -> object:
 
 
 def _adapt(value: object) -> object:
-    """One complaint for both forms, as of a threshold."""
+    """One error message for both forms, as for a threshold."""
     if value == "auto":
         return value
     try:

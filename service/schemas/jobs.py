@@ -1,4 +1,4 @@
-"""How a job stands, as answers carry it."""
+"""The state of a job, as responses hold it."""
 
 from datetime import datetime
 from typing import Annotated, Literal, get_args

@@ -1,4 +1,4 @@
-"""What a class may be called, and how a model is named."""
+"""The syntax of class names and of references to models."""
 
 import re
 import unicodedata
@@ -7,21 +7,21 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 _CONTROL_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# They turn the text around them, so a name could be shown as another one (UAX #9).
+# They reorder the text around them, so a name could be displayed as another one (UAX #9).
 _BIDI_CONTROLS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
-# A name is the end of a path. Clients resolve dot segments before they send one, browsers take a
-# backslash for a slash, and what is left of the path would then name the whole session.
+# A name ends a URL path. Clients resolve dot segments before sending it, and browsers treat a
+# backslash as a slash, so that such a path would address the whole session instead of a class.
 _SLASHES = re.compile(r"[/\\]")
 _DOT_SEGMENTS = frozenset({".", ".."})
 
 
 def _composed(name: object) -> object:
-    """The name in NFC, so that one spelling is one class; composing can also make it longer."""
+    """Normalise to NFC, so that equal names are one class; this can make a name longer."""
     return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
 
 
 def _printable(name: str) -> str:
-    """Refuse what cannot be shown on one line, or not be the end of a path."""
+    """Refuse names that cannot be shown on one line, or cannot end a URL path."""
     if any(unicodedata.category(character) in _CONTROL_CATEGORIES for character in name):
         raise ValueError("must not contain control characters")
     if any(unicodedata.bidirectional(character) in _BIDI_CONTROLS for character in name):

@@ -1,4 +1,4 @@
-"""The bodies of answers."""
+"""The bodies of responses."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -100,8 +100,8 @@ class SessionResponse(BaseModel):
 class ModelSummary(BaseModel):
     """A network the service runs."""
 
-    model: Annotated[str, Field(description="Name and revision, as in every other answer.")]
-    default: Annotated[bool, Field(description="New sessions are bound to it that name none.")]
+    model: Annotated[str, Field(description="Name and revision, as in all other responses.")]
+    default: Annotated[bool, Field(description="Whether sessions that name no model use this one.")]
     name: str
     revision: str
     preset: str
@@ -130,6 +130,6 @@ class ModelsResponse(BaseModel):
 
 
 class StatusResponse(BaseModel):
-    """The answer of a probe."""
+    """The response of a probe."""
 
     status: Literal["ok", "ready"]
