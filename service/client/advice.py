@@ -1,15 +1,15 @@
-"""What a registration should tell the person behind it."""
+"""Warnings that follow from a registration, for people."""
 
 from service.schemas import SupportResponse
 
 
-def advice(answer: SupportResponse) -> list[str]:
-    """Warnings and what to do about them; nothing where all is well.
+def advice(response: SupportResponse) -> list[str]:
+    """Warnings and a suggestion; empty if there are none.
 
     Args:
-        answer: to the last request of a class, whose report is of all its shots.
+        response: to the last request of a class, whose report covers all its shots.
     """
-    if answer.report is None:
-        return answer.warnings
-    warnings = [each.message for each in answer.report.warnings]
-    return [*warnings, answer.report.suggestion] if warnings else []
+    if response.report is None:
+        return response.warnings
+    warnings = [each.message for each in response.report.warnings]
+    return [*warnings, response.report.suggestion] if warnings else []

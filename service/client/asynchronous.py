@@ -60,19 +60,19 @@ def _in_session(
     return method
 
 
-def _opening(
+def _creating_session(
     describe: Callable[Concatenate[str | None, P], Call[Opened]],
 ) -> "Callable[Concatenate[AsyncSession, P], Awaited[Opened]]":
-    """A call as a method of a session that may not be there before it."""
+    """A call as a method of a session, which it creates if there is none yet."""
 
     @wraps(describe)
     async def method(self: "AsyncSession", /, *args: P.args, **kwargs: P.kwargs) -> Opened:
-        # Those that come meanwhile belong to the session that the first one makes.
-        async with self._beginning:
+        # Concurrent calls wait for the session that the first one creates.
+        async with self._creation_lock:
             if self.known_id is None:
-                answer = await self.client.send(partial(describe, None, *args, **kwargs))
-                self.known_id = answer.session_id
-                return answer
+                response = await self.client.send(partial(describe, None, *args, **kwargs))
+                self.known_id = response.session_id
+                return response
         return await self.client.send(partial(describe, self.known_id, *args, **kwargs))
 
     return method
@@ -100,7 +100,7 @@ class AsyncSession:
     def __init__(self, client: AsyncClient, session_id: str | None) -> None:
         self.client = client
         self.known_id = session_id
-        self._beginning = asyncio.Lock()
+        self._creation_lock = asyncio.Lock()
 
     @property
     def id(self) -> str:
@@ -113,8 +113,8 @@ class AsyncSession:
             raise InvalidInputError("the session has no class yet: register one first")
         return self.known_id
 
-    register = _opening(calls.register)
-    restore = _opening(calls.restore)
+    register = _creating_session(calls.register)
+    restore = _creating_session(calls.restore)
     describe = _in_session(calls.describe)
     report = _in_session(calls.report)
     archive = _in_session(calls.archive)
@@ -154,7 +154,7 @@ class AsyncSession:
         concurrency: int = 2,
         progress: bool = False,
     ) -> AsyncIterator[tuple[ImageLike, Segmentation]]:
-        """Each image and its answer, in order; as `Session.segment_many`."""
+        """Each image and its result, in order; as `Session.segment_many`."""
         describe = partial(
             calls.segment,
             self.id,
@@ -165,12 +165,12 @@ class AsyncSession:
         )
         total = len(images) if isinstance(images, Sized) else None
 
-        def ask(batch: list[ImageLike]) -> Awaited[list[Outcome]]:
+        def send(batch: list[ImageLike]) -> Awaited[list[Outcome]]:
             return self.client.perform(segment_batch(batch, describe, self.client.retries))
 
-        async with aclosing(in_order_async(ask, batches(images), concurrency)) as answers:
+        async with aclosing(in_order_async(send, batches(images), concurrency)) as responses:
             with progress_bar("segment", total, shown=progress) as advance:
-                async for outcomes in answers:
+                async for outcomes in responses:
                     for image, outcome in outcomes:
                         advance()
                         if isinstance(outcome, Segmentation):
@@ -207,8 +207,8 @@ class AsyncJob:
 
     async def wait(self, *, progress: bool = False) -> JobResponse:
         """Wait until the job has ended; as `Job.wait`."""
-        with job_bar(shown=progress) as tell:
-            await self.client.perform(follow(self.id, self.client.retries, tell))
+        with job_bar(shown=progress) as on_progress:
+            await self.client.perform(follow(self.id, self.client.retries, on_progress))
         return await self.status()
 
     async def results(self, to: str | PathLike[str]) -> Path:

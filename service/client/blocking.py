@@ -59,32 +59,32 @@ def _in_session(
     return method
 
 
-def _opening(
+def _creating_session(
     describe: Callable[Concatenate[str | None, P], Call[Opened]],
 ) -> "Callable[Concatenate[Session, P], Opened]":
-    """A call as a method of a session that may not be there before it."""
+    """A call as a method of a session, which it creates if there is none yet."""
 
     @wraps(describe)
     def method(self: "Session", /, *args: P.args, **kwargs: P.kwargs) -> Opened:
-        # Those that come meanwhile belong to the session that the first one makes.
-        with self._beginning:
+        # Concurrent calls wait for the session that the first one creates.
+        with self._creation_lock:
             if self.known_id is None:
-                answer = self.client.send(partial(describe, None, *args, **kwargs))
-                self.known_id = answer.session_id
-                return answer
+                response = self.client.send(partial(describe, None, *args, **kwargs))
+                self.known_id = response.session_id
+                return response
         return self.client.send(partial(describe, self.known_id, *args, **kwargs))
 
     return method
 
 
 class Client(Transport):
-    """Speaks with one service; may be shared by threads, and is closed by `with` or `close`.
+    """A client of one service; may be shared by threads, and is closed by `with` or `close`.
 
     Args:
         url: of the service; None: `FSS_CLIENT_URL`, else http://127.0.0.1:8000.
         key: an API key; None: `FSS_CLIENT_KEY`, else none is shown.
-        timeout_s: for an answer to begin, and between its pieces; a job's making and results, for
-            which the service works through all of its images, have hours.
+        timeout_s: until a response begins, and between its chunks; creating a job and fetching its
+            results, for which the service processes all images, may take hours.
         retries: what to do when the service is busy or cannot be reached.
 
     Raises:
@@ -113,7 +113,7 @@ class Session:
     def __init__(self, client: Client, session_id: str | None) -> None:
         self.client = client
         self.known_id = session_id
-        self._beginning = Lock()
+        self._creation_lock = Lock()
 
     @property
     def id(self) -> str:
@@ -126,8 +126,8 @@ class Session:
             raise InvalidInputError("the session has no class yet: register one first")
         return self.known_id
 
-    register = _opening(calls.register)
-    restore = _opening(calls.restore)
+    register = _creating_session(calls.register)
+    restore = _creating_session(calls.restore)
     describe = _in_session(calls.describe)
     report = _in_session(calls.report)
     archive = _in_session(calls.archive)
@@ -167,7 +167,7 @@ class Session:
         concurrency: int = 2,
         progress: bool = False,
     ) -> Iterator[tuple[ImageLike, Segmentation]]:
-        """Each image and its answer, in order, in requests of up to 16; any number of images.
+        """Each image and its result, in order, in requests of up to 16; any number of images.
 
         Args:
             images: in any form; read as they are needed.
@@ -176,8 +176,8 @@ class Session:
                 `service.client.calls.segment`.
             absent: `drop` leaves out the classes that an image does not seem to hold.
             mode: how images are looked at; see `service.client.calls.segment`.
-            on_failure: called for an image that is of no use, which is then passed over; None: its
-                error is raised.
+            on_failure: called for an image that cannot be segmented, which is then skipped; None:
+                its error is raised.
             concurrency: requests at the same time.
             progress: show a bar on standard error.
         """
@@ -191,14 +191,14 @@ class Session:
         )
         total = len(images) if isinstance(images, Sized) else None
 
-        def ask(batch: list[ImageLike]) -> list[Outcome]:
+        def send(batch: list[ImageLike]) -> list[Outcome]:
             return self.client.perform(segment_batch(batch, describe, self.client.retries))
 
         with (
             progress_bar("segment", total, shown=progress) as advance,
-            closing(in_order(ask, batches(images), concurrency)) as answers,
+            closing(in_order(send, batches(images), concurrency)) as responses,
         ):
-            for outcomes in answers:
+            for outcomes in responses:
                 for image, outcome in outcomes:
                     advance()
                     if isinstance(outcome, Segmentation):
@@ -239,8 +239,8 @@ class Job:
         Args:
             progress: show a bar on standard error.
         """
-        with job_bar(shown=progress) as tell:
-            self.client.perform(follow(self.id, self.client.retries, tell))
+        with job_bar(shown=progress) as on_progress:
+            self.client.perform(follow(self.id, self.client.retries, on_progress))
         return self.status()
 
     def results(self, to: str | PathLike[str]) -> Path:

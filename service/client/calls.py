@@ -1,6 +1,6 @@
-"""Every request of the service as a value: what is sent, and how its answer is read.
+"""Every request as a value: what is sent, and how its response is parsed.
 
-Nothing here sends: `Client` and `AsyncClient` do, with the same functions behind their methods.
+Nothing is sent here: `Client` and `AsyncClient` send it, with these functions as their methods.
 """
 
 import secrets
@@ -43,12 +43,12 @@ _IDEMPOTENCY_KEY_BYTES = 24
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
-    """A request and the meaning of its answer.
+    """A request, and how its response is parsed.
 
-    repeatable: doing it twice does no more than doing it once, and is answered the same.
+    repeatable: it is idempotent, and its response is the same each time.
     session_id: of its session; also sent as a header, by which load balancers find the replica.
     options: keyword arguments of httpx's `request`.
-    held: a file that the request reads, closed after the answer.
+    open_file: that the request reads; closed after the response.
     """
 
     method: str
@@ -57,21 +57,21 @@ class Call(Generic[T]):
     repeatable: bool = True
     session_id: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    held: IO[bytes] | None = None
+    open_file: IO[bytes] | None = None
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The keyword arguments, with all headers."""
+        """The keyword arguments of httpx's `request`, with all headers."""
         headers = dict(self.options.get("headers", {}))
         if self.session_id and self.session_id.isascii() and self.session_id.isprintable():
             headers[SESSION_HEADER] = self.session_id
         return {**self.options, "headers": headers}
 
     def read(self, response: httpx.Response) -> T:
-        """What a successful answer says.
+        """The result in a successful response.
 
         Raises:
-            UnexpectedAnswerError: it is not what the service would answer.
+            UnexpectedAnswerError: it does not follow the schema of the service.
         """
         try:
             return self.parse(response)
@@ -84,12 +84,12 @@ class Call(Generic[T]):
 
 def ready() -> Call[StatusResponse]:
     """Succeeds once the service can work; fails with `NotReadyError` while it loads."""
-    return Call("GET", "/readyz", answer_of(StatusResponse))
+    return Call("GET", "/readyz", parse_as(StatusResponse))
 
 
 def models() -> Call[list[ModelSummary]]:
     """The networks the service runs."""
-    return Call("GET", "/models", lambda response: answer_of(ModelsResponse)(response).models)
+    return Call("GET", "/models", lambda response: parse_as(ModelsResponse)(response).models)
 
 
 def register(
@@ -128,10 +128,10 @@ def register(
     return Call(
         "POST",
         "/support",
-        answer_of(SupportResponse),
+        parse_as(SupportResponse),
         session_id=session_id,
         options={
-            # The service registers once what comes again with the same one.
+            # The service registers a repeated request with the same key once.
             "headers": {IDEMPOTENCY_HEADER: secrets.token_urlsafe(_IDEMPOTENCY_KEY_BYTES)},
             "data": fields,
             "files": _files("images", shots, image_file) + _files("masks", truths, mask_file),
@@ -184,25 +184,25 @@ def segment(
 def describe(session_id: str) -> Call[SessionResponse]:
     """What the session holds."""
     path = _session_path(session_id)
-    return Call("GET", path, answer_of(SessionResponse), session_id=session_id)
+    return Call("GET", path, parse_as(SessionResponse), session_id=session_id)
 
 
 def delete(session_id: str) -> Call[None]:
     """Forget the session."""
     path = _session_path(session_id)
-    return Call("DELETE", path, nothing, repeatable=False, session_id=session_id)
+    return Call("DELETE", path, no_content, repeatable=False, session_id=session_id)
 
 
 def delete_class(session_id: str, class_name: str) -> Call[None]:
     """Forget a class of the session."""
     path = _class_path(session_id, class_name)
-    return Call("DELETE", path, nothing, repeatable=False, session_id=session_id)
+    return Call("DELETE", path, no_content, repeatable=False, session_id=session_id)
 
 
 def report(session_id: str, class_name: str) -> Call[ReportCard]:
     """What the shots of a class say of each other, and a threshold calibrated on them."""
     path = f"{_class_path(session_id, class_name)}/report"
-    return Call("GET", path, answer_of(ReportCard), session_id=session_id)
+    return Call("GET", path, parse_as(ReportCard), session_id=session_id)
 
 
 def archive(session_id: str) -> Call[bytes]:
@@ -213,12 +213,12 @@ def archive(session_id: str) -> Call[bytes]:
 
 def restore(session_id: str | None, archive: bytes) -> Call[SessionResponse]:
     """Make the session of an archive, or let the archive take the place of what it holds."""
-    # As the service makes them, so that nobody guesses it.
+    # As the service makes them, so that it cannot be guessed.
     chosen = session_id or secrets.token_urlsafe(SESSION_ID_BYTES)
     return Call(
         "PUT",
         f"{_session_path(chosen)}/archive",
-        answer_of(SessionResponse),
+        parse_as(SessionResponse),
         session_id=chosen,
         options={"content": archive, "headers": {"Content-Type": ARCHIVE_MEDIA_TYPE}},
     )
@@ -227,17 +227,17 @@ def restore(session_id: str | None, archive: bytes) -> Call[SessionResponse]:
 Wire = TypeVar("Wire", bound=BaseModel)
 
 
-def answer_of(kind: type[Wire]) -> Callable[[httpx.Response], Wire]:
-    """What reads an answer of a kind."""
+def parse_as(kind: type[Wire]) -> Callable[[httpx.Response], Wire]:
+    """A parser of responses whose body is a model."""
     return lambda response: kind.model_validate_json(response.content)
 
 
-def nothing(_: httpx.Response) -> None:
-    """What reads an answer that says nothing."""
+def no_content(_: httpx.Response) -> None:
+    """The parser of responses without content."""
 
 
 def _segmentations(response: httpx.Response, count: int) -> list[Segmentation]:
-    results = answer_of(SegmentResponse)(response).results
+    results = parse_as(SegmentResponse)(response).results
     if len(results) != count:
         raise ValueError(f"{len(results)} results for {count} images")
     return [segmentation(result) for result in results]

@@ -1,4 +1,4 @@
-"""Where the service is and how it is spoken to; the same for both transports."""
+"""Address, headers and timeouts of the connection to the service, for both transports."""
 
 import ipaddress
 import os
@@ -13,12 +13,12 @@ URL_VARIABLE = "FSS_CLIENT_URL"
 KEY_VARIABLE = "FSS_CLIENT_KEY"
 DEFAULT_URL = "http://127.0.0.1:8000"
 TIMEOUT_S = 90.0
-"""Longer than a service works on a request before it gives up by itself."""
+"""Longer than the default deadline of a request in the service."""
 _CONNECT_S = 5.0
-# A job of a million images is packed in less.
-_PATIENCE_S = 4 * 3600.0
-PATIENT = httpx.Timeout(TIMEOUT_S, connect=_CONNECT_S, read=_PATIENCE_S)
-"""For answers that begin only once the service has worked through a whole data set."""
+# Packing a job of a million images takes less.
+_LONG_READ_S = 4 * 3600.0
+LONG_TIMEOUT = httpx.Timeout(TIMEOUT_S, connect=_CONNECT_S, read=_LONG_READ_S)
+"""For responses that begin only once the service has processed a whole data set."""
 
 
 def connection(url: str | None, key: str | None, timeout_s: float) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def connection(url: str | None, key: str | None, timeout_s: float) -> dict[str, 
     Args:
         url: of the service; None: `FSS_CLIENT_URL`, else this machine at port 8000.
         key: an API key; None: `FSS_CLIENT_KEY`, else none is shown.
-        timeout_s: for each piece of an answer, the first included.
+        timeout_s: for each chunk of a response, the first included.
 
     Raises:
         InvalidInputError.

@@ -1,4 +1,4 @@
-"""Server-sent events of a job (HTML Standard, 9.2), out of bytes as they come."""
+"""Parses the server-sent events (HTML Standard, 9.2) of a job."""
 
 from collections.abc import Callable
 
@@ -9,35 +9,36 @@ from service.schemas import JobResponse
 
 
 class JobEvents:
-    """Reads the stream of a job, also when it breaks off and comes again.
+    """Parses the events of a job, over several streams if one breaks off.
 
     Args:
-        tell: called with the job whenever it has moved on.
+        on_progress: called with the job of each event.
 
     Attributes:
-        job: as the last event had it; `ended`: it was the last one there is.
-        seen: id of the last event, to ask for those behind it.
+        job: of the last event.
+        ended: whether that was the event `end`.
+        seen: id of the last event, for the header `Last-Event-ID`.
     """
 
-    def __init__(self, tell: Callable[[JobResponse], None]) -> None:
+    def __init__(self, on_progress: Callable[[JobResponse], None]) -> None:
         self.job: JobResponse | None = None
         self.ended = False
         self.seen: str | None = None
-        self._tell = tell
-        self._rest = b""
+        self._on_progress = on_progress
+        self._incomplete_line = b""
         self._fields: dict[bytes, bytes] = {}
 
     def begin(self) -> None:
-        """Another stream comes: what was left of the last one is no event."""
-        self._rest, self._fields = b"", {}
+        """Begin another stream; an incomplete event of the last one is dropped."""
+        self._incomplete_line, self._fields = b"", {}
 
     def take(self, chunk: bytes) -> bool:
-        """Read on; whether nothing more is to come.
+        """Parse the next chunk; returns whether the job has ended.
 
         Raises:
             UnexpectedAnswerError: an event is not about a job.
         """
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        *lines, self._incomplete_line = (self._incomplete_line + chunk).split(b"\n")
         for line in lines:
             self._line(line.rstrip(b"\r"))
         return self.ended
@@ -57,4 +58,4 @@ class JobEvents:
             raise UnexpectedAnswerError("an event is not about a job") from exc
         self.seen = fields.get(b"id", b"").decode("ascii", "replace") or self.seen
         self.ended = fields.get(b"event") == b"end"
-        self._tell(self.job)
+        self._on_progress(self.job)

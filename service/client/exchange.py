@@ -1,7 +1,7 @@
-"""What happens between a call and its result, without doing it: steps that a transport performs.
+"""The logic between a call and its result without its I/O, which transports perform step by step.
 
-A flow is a generator of steps; it is sent what each step brought, and errors are thrown into it. So
-retries, splitting and reading are written once for the blocking and the asynchronous client.
+A flow is a generator of steps; it is sent the result of each step, and errors are thrown into it.
+So retries, splitting and parsing are written once for the blocking and the asynchronous client.
 """
 
 import re
@@ -32,24 +32,25 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Work:
-    """Something that keeps a processor or a disk busy; brings its result."""
+class RunBlocking:
+    """A call that blocks on processor or disk; its result is sent back."""
 
     run: Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class Ask:
-    """A request; brings its response, or the error of the transport."""
+class SendRequest:
+    """A request; its response, or the error of the transport, is sent back."""
 
     call: Call[Any]
 
 
 @dataclass(frozen=True)
-class Receive:
-    """A request whose answer is taken piece by piece, until `take` says that it is enough.
+class StreamResponse:
+    """A request whose response is streamed to `take`, until that returns True.
 
-    Brings the response, its body read only if it is a refusal, or the error of the transport.
+    The response, with its body read only if it is an error, or the error of the transport is sent
+    back.
     """
 
     call: Call[Any]
@@ -58,43 +59,43 @@ class Receive:
 
 @dataclass(frozen=True)
 class Pause:
-    """Nothing for a while; brings nothing."""
+    """A wait; None is sent back."""
 
     seconds: float
 
 
-Step = Work | Ask | Receive | Pause
+Step = RunBlocking | SendRequest | StreamResponse | Pause
 Flow = Generator[Step, Any, T]
 Outcome = tuple[ImageLike, Segmentation | ClientError]
 
 
 def exchange(describe: Callable[[], Call[T]], retries: Retries) -> Flow[T]:
-    """Ask until there is an answer, or until asking again is of no use.
+    """Send a request, and repeat it until it succeeds or a retry is of no use.
 
     Raises:
         ClientError: see `service.client.errors`.
     """
-    call: Call[T] = yield Work(describe)
+    call: Call[T] = yield RunBlocking(describe)
     try:
         for attempt in count(1):
-            outcome = yield Ask(call)
+            outcome = yield SendRequest(call)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 break
             yield pause_or_raise(call, attempt, outcome, retries)
     finally:
-        if call.held is not None:
-            call.held.close()
-    result: T = yield Work(partial(call.read, outcome))
+        if call.open_file is not None:
+            call.open_file.close()
+    result: T = yield RunBlocking(partial(call.read, outcome))
     return result
 
 
 def pause_or_raise(
     call: Call[Any], attempt: int, outcome: httpx.Response | httpx.TransportError, retries: Retries
 ) -> Pause:
-    """What to do about an attempt that failed.
+    """The wait before the next attempt, after one that failed.
 
     Raises:
-        ClientError: asking again is of no use.
+        ClientError: a retry is of no use.
     """
     wait_s = retries.wait_s(attempt, outcome, repeatable=call.repeatable)
     if wait_s is not None:
@@ -109,10 +110,10 @@ def segment_batch(
     describe: Callable[[Sequence[ImageLike]], Call[list[Segmentation]]],
     retries: Retries,
 ) -> Flow[list[Outcome]]:
-    """The outcome of each image, in order: one that is of no use, or too slow, spoils no other.
+    """The outcome of each image, in order; one that is invalid or too slow does not fail others.
 
     Raises:
-        ClientError: what is not about one image.
+        ClientError: a failure that is not about a single image.
     """
     try:
         found = yield from exchange(partial(describe, images), retries)
@@ -122,7 +123,7 @@ def segment_batch(
         half = len(images) // 2
         first = yield from segment_batch(images[:half], describe, retries)
         if half > 1 and all(isinstance(each, DeadlineExceededError) for _, each in first):
-            raise  # not the images are slow: the service is stuck, and more of them do not help
+            raise  # the service is stuck rather than the images slow: give up
         return first + (yield from segment_batch(images[half:], describe, retries))
     except (InvalidFileError, InvalidInputError) as exc:
         bad = _position(exc.location)

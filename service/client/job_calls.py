@@ -5,8 +5,8 @@ from typing import Literal, TypedDict
 
 import httpx
 
-from service.client.calls import Call, answer_of, nothing, path_segment
-from service.client.connection import PATIENT
+from service.client.calls import Call, no_content, parse_as, path_segment
+from service.client.connection import LONG_TIMEOUT
 from service.client.packing import JobImages, pack
 from service.schemas import Absent, JobResponse, JobsResponse, LookMode, Threshold
 
@@ -65,41 +65,41 @@ def create_job(
     return Call(
         "POST",
         "/jobs",
-        answer_of(JobResponse),
+        parse_as(JobResponse),
         repeatable=False,
         session_id=session_id,
         options={
             "data": fields,
             "files": [("archive", ("images.zip", archive))],
-            "timeout": PATIENT,
+            "timeout": LONG_TIMEOUT,
         },
-        held=archive,
+        open_file=archive,
     )
 
 
 def jobs() -> Call[list[JobResponse]]:
     """One's own jobs, newest first."""
-    return Call("GET", "/jobs", lambda response: answer_of(JobsResponse)(response).jobs)
+    return Call("GET", "/jobs", lambda response: parse_as(JobsResponse)(response).jobs)
 
 
 def status(job_id: str) -> Call[JobResponse]:
     """How far the job is, and what failed."""
-    return Call("GET", _path(job_id), answer_of(JobResponse))
+    return Call("GET", _path(job_id), parse_as(JobResponse))
 
 
 def cancel(job_id: str) -> Call[JobResponse]:
     """Stop the job after the image at work; what is done stays."""
-    return Call("POST", f"{_path(job_id)}/cancel", answer_of(JobResponse))
+    return Call("POST", f"{_path(job_id)}/cancel", parse_as(JobResponse))
 
 
 def resume(job_id: str) -> Call[JobResponse]:
     """Go on with a job that was cancelled, and try again what failed."""
-    return Call("POST", f"{_path(job_id)}/resume", answer_of(JobResponse), repeatable=False)
+    return Call("POST", f"{_path(job_id)}/resume", parse_as(JobResponse), repeatable=False)
 
 
 def delete(job_id: str) -> Call[None]:
     """Forget the job, its images and results."""
-    return Call("DELETE", _path(job_id), nothing, repeatable=False)
+    return Call("DELETE", _path(job_id), no_content, repeatable=False)
 
 
 def events(job_id: str, seen: str | None) -> Call[httpx.Response]:
@@ -111,7 +111,7 @@ def events(job_id: str, seen: str | None) -> Call[httpx.Response]:
 def results(job_id: str) -> Call[httpx.Response]:
     """A zip of what is done, once the job has ended; packed before its first byte comes."""
     path = f"{_path(job_id)}/results"
-    return Call("GET", path, lambda got: got, options={"timeout": PATIENT})
+    return Call("GET", path, lambda got: got, options={"timeout": LONG_TIMEOUT})
 
 
 def _path(job_id: str) -> str:

@@ -12,7 +12,7 @@ import httpx
 from service.client import job_calls
 from service.client.errors import InvalidInputError, UnexpectedAnswerError
 from service.client.events import JobEvents
-from service.client.exchange import Flow, Pause, Receive, Work, pause_or_raise
+from service.client.exchange import Flow, Pause, RunBlocking, StreamResponse, pause_or_raise
 from service.client.retries import Retries
 from service.schemas import JobResponse
 
@@ -20,25 +20,27 @@ _NOTE = ".fss-job"
 """A file in a folder of results: the id of their job."""
 
 
-def follow(job_id: str, retries: Retries, tell: Callable[[JobResponse], None]) -> Flow[JobResponse]:
-    """Wait until a job has ended; a stream that breaks off is asked for again.
+def follow(
+    job_id: str, retries: Retries, on_progress: Callable[[JobResponse], None]
+) -> Flow[JobResponse]:
+    """Wait until a job has ended; a stream that breaks off is requested again.
 
     Raises:
         ClientError: as many attempts in a row as `retries` allows brought no event.
     """
-    events, failures = JobEvents(tell), 0
+    events, failures = JobEvents(on_progress), 0
     while True:
         events.begin()
         call = job_calls.events(job_id, events.seen)
         before = events.job
-        outcome = yield Receive(call, events.take)
+        outcome = yield StreamResponse(call, events.take)
         if events.ended and events.job is not None:
             return events.job
         failures = 1 if events.job is not before else failures + 1
         if isinstance(outcome, httpx.Response) and outcome.is_success:
             if events.job is None and failures >= retries.attempts:
                 raise UnexpectedAnswerError("the answer holds no events of a job")
-            # The service stops, or somebody between has had enough.
+            # The service is stopping, or a proxy closed the stream.
             yield Pause(retries.first_wait_s)
         else:
             yield pause_or_raise(call, failures, outcome, retries)
@@ -53,26 +55,26 @@ def download(job_id: str, to: Path, retries: Retries) -> Flow[Path]:
     """
     _require_own(to, job_id)
     call = job_calls.results(job_id)
-    part = Path(f"{to}.part")  # beside it; `.` has no name to be changed
+    part = Path(f"{to}.part")  # not `with_name`, which `.` does not have
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         for attempt in count(1):
             with part.open("wb") as file:
-                outcome = yield Receive(call, lambda chunk: file.write(chunk) < 0)
+                outcome = yield StreamResponse(call, lambda chunk: file.write(chunk) < 0)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 break
-            # A service that is slow began to pack; asked again, it would begin from nothing.
+            # A slow service has begun to pack, and would start over if asked again.
             slow = isinstance(outcome, httpx.ReadTimeout)
-            asked = replace(call, repeatable=not slow)
-            yield pause_or_raise(asked, attempt, outcome, retries)
-        yield Work(partial(_put, part, to, job_id))
+            retried = replace(call, repeatable=not slow)
+            yield pause_or_raise(retried, attempt, outcome, retries)
+        yield RunBlocking(partial(_put, part, to, job_id))
     finally:
         part.unlink(missing_ok=True)
     return to
 
 
 def _require_own(to: Path, job_id: str) -> None:
-    """Numbers in label maps would mean the classes of the job that was fetched last."""
+    """Refuse to mix jobs: numbers in label maps would mean the classes of the last one."""
     note = to / _NOTE
     if note.is_file() and (other := note.read_text(encoding="utf-8").strip()) != job_id:
         raise InvalidInputError(f"{to} holds the results of job {other}; choose another folder")

@@ -1,4 +1,4 @@
-"""Bars on standard error while many images are worked on."""
+"""Progress bars on standard error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def progress_bar(
     label: str, total: int | None, *, done: int = 0, shown: bool = True
 ) -> Iterator[Callable[[], None]]:
-    """A bar for as long as the block; yields what moves it by one.
+    """A progress bar for the block; yields a function that advances it by one.
 
     Args:
         label: in front of it.
@@ -32,7 +32,7 @@ def progress_bar(
 
 @contextmanager
 def job_bar(*, shown: bool) -> Iterator[Callable[[JobResponse], None]]:
-    """A bar for as long as the block; yields what sets it to how far a job is."""
+    """A progress bar for the block; yields a function that sets it to the progress of a job."""
     if not shown:
         yield lambda _: None
         return
@@ -44,7 +44,7 @@ def job_bar(*, shown: bool) -> Iterator[Callable[[JobResponse], None]]:
 
 
 def _bar() -> "Progress":
-    # Here and not above: most programs that import the client show no bar.
+    # Imported here: most programs that import the client show no bar.
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -1,4 +1,4 @@
-"""Answers with masks as NumPy arrays."""
+"""Results with masks as NumPy arrays."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,11 +34,11 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """One image's answer.
+    """The result of one image.
 
     height, width: of the image as displayed, and of every mask.
     classes: by name, in the session's order.
-    wire: the same as it was sent, its masks in COCO RLE.
+    wire: the result as it was received, with masks in COCO RLE.
     """
 
     height: int

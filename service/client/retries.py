@@ -1,4 +1,4 @@
-"""When a request is sent again, and after how long. Pure: the clock and the dice are arguments."""
+"""Whether a request is retried, and after how long."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,18 +8,18 @@ from random import uniform
 import httpx
 
 _BUSY = frozenset({429, 503})
-# A service says these before it has kept anything, so even what is not idempotent may come again.
+# The service responds so before it has stored anything, so any request may be retried.
 _REFUSED_BEFORE = frozenset(
     {"not_ready", "queue_full", "rate_limited", "too_many_requests", "worker_lost"}
 )
-# Asking again changes nothing about it.
+# A retry cannot help.
 _FINAL = frozenset({"jobs_disabled"})
 _JITTER = 0.25
 
 
 @dataclass(frozen=True)
 class Retries:
-    """How stubborn a client is.
+    """How often, and after what wait, a client retries.
 
     attempts: requests for one call, the first included.
     first_wait_s: before the second attempt where the service names no time; doubled each time.
@@ -48,7 +48,7 @@ class Retries:
             return longest_s * uniform(0.5, 1)  # noqa: S311 - spreads clients, hides nothing
         if asked_s > self.longest_wait_s:
             return None
-        # Never earlier than asked; later by a little, or all who were refused come back at once.
+        # Never earlier than asked; a little later, so that not all clients return at once.
         return asked_s * uniform(1, 1 + _JITTER)  # noqa: S311
 
 
@@ -60,7 +60,7 @@ def _may_repeat(outcome: httpx.Response | httpx.TransportError, repeatable: bool
         return code not in _FINAL and (repeatable or code in _REFUSED_BEFORE)
     if isinstance(outcome, httpx.UnsupportedProtocol):
         return False
-    # Without a connection nothing was sent.
+    # Without a connection, the request was not sent.
     return repeatable or isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout)
 
 

@@ -1,4 +1,4 @@
-"""Takes the steps of flows, over blocking httpx or asynchronous: here the two clients differ."""
+"""Performs the steps of flows, over blocking or asynchronous httpx."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ import httpx
 from service.client.calls import Call
 from service.client.connection import TIMEOUT_S, connection
 from service.client.errors import ClientError
-from service.client.exchange import Ask, Flow, Pause, Receive, Step, exchange
+from service.client.exchange import Flow, Pause, SendRequest, Step, StreamResponse, exchange
 from service.client.retries import Retries
 
 A = TypeVar("A")
@@ -26,8 +26,8 @@ class Transport:
     Args:
         url: of the service; None: `FSS_CLIENT_URL`, else http://127.0.0.1:8000.
         key: an API key; None: `FSS_CLIENT_KEY`, else none is shown.
-        timeout_s: for an answer to begin, and between its pieces; a job's making and results, for
-            which the service works through all of its images, have hours.
+        timeout_s: until a response begins, and between its chunks; creating a job and fetching its
+            results, for which the service processes all images, may take hours.
         retries: what to do when the service is busy or cannot be reached.
 
     Raises:
@@ -50,34 +50,34 @@ class Transport:
         return self.perform(exchange(describe, self.retries))
 
     def perform(self, flow: Flow[T]) -> T:
-        """Take a flow's steps one after another; its result."""
+        """Perform the steps of a flow; returns its result."""
         try:
             step = next(flow)
             while True:
                 try:
-                    brought = self._take(step)
+                    outcome = self._perform_step(step)
                 except ClientError as exc:
                     step = flow.throw(exc)
                 else:
-                    step = flow.send(brought)
+                    step = flow.send(outcome)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    def _take(self, step: Step) -> Any:
+    def _perform_step(self, step: Step) -> Any:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
-        if isinstance(step, Ask):
+        if isinstance(step, SendRequest):
             try:
                 return self._http.request(step.call.method, step.call.path, **step.call.arguments)
             except httpx.TransportError as exc:
                 return exc
-        if isinstance(step, Receive):
+        if isinstance(step, StreamResponse):
             return self._receive(step)
         return step.run()
 
-    def _receive(self, step: Receive) -> httpx.Response | httpx.TransportError:
+    def _receive(self, step: StreamResponse) -> httpx.Response | httpx.TransportError:
         call = step.call
         try:
             with self._http.stream(call.method, call.path, **call.arguments) as response:
@@ -92,7 +92,7 @@ class Transport:
             return exc
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._http.close()
 
     def __enter__(self) -> Self:
@@ -126,36 +126,36 @@ class AsyncTransport:
         return await self.perform(exchange(describe, self.retries))
 
     async def perform(self, flow: Flow[T]) -> T:
-        """Take a flow's steps one after another; its result."""
+        """Perform the steps of a flow; returns its result."""
         try:
             step = next(flow)
             while True:
                 try:
-                    brought = await self._take(step)
+                    outcome = await self._perform_step(step)
                 except ClientError as exc:
                     step = flow.throw(exc)
                 else:
-                    step = flow.send(brought)
+                    step = flow.send(outcome)
         except StopIteration as end:
             result: T = end.value
             return result
 
-    async def _take(self, step: Step) -> Any:
+    async def _perform_step(self, step: Step) -> Any:
         if isinstance(step, Pause):
             return await asyncio.sleep(step.seconds)
-        if isinstance(step, Ask):
+        if isinstance(step, SendRequest):
             try:
                 return await self._http.request(
                     step.call.method, step.call.path, **step.call.arguments
                 )
             except httpx.TransportError as exc:
                 return exc
-        if isinstance(step, Receive):
+        if isinstance(step, StreamResponse):
             return await self._receive(step)
-        # Files are read and masks decoded where they do not keep others waiting.
+        # Reading files and decoding masks must not block the event loop.
         return await asyncio.to_thread(step.run)
 
-    async def _receive(self, step: Receive) -> httpx.Response | httpx.TransportError:
+    async def _receive(self, step: StreamResponse) -> httpx.Response | httpx.TransportError:
         call = step.call
         try:
             async with self._http.stream(call.method, call.path, **call.arguments) as response:
@@ -170,7 +170,7 @@ class AsyncTransport:
             return exc
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     async def __aenter__(self) -> Self:
@@ -188,7 +188,7 @@ class AsyncTransport:
 def in_order(
     function: Callable[[A], T], items: Iterable[A], workers: int
 ) -> Generator[T, None, None]:
-    """Results in the order of the items, of which only so many are taken up ahead."""
+    """Results in the order of the items, at most `workers` of which are fetched ahead."""
     waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="fss-client") as pool:
         try:
@@ -206,7 +206,7 @@ def in_order(
 async def in_order_async(
     function: Callable[[A], Coroutine[Any, Any, T]], items: Iterable[A], workers: int
 ) -> AsyncGenerator[T, None]:
-    """Results in the order of the items, of which only so many are in progress."""
+    """Results in the order of the items, at most `workers` of which are in progress."""
     waiting: deque[asyncio.Task[T]] = deque()
     try:
         for item in items:
@@ -218,5 +218,5 @@ async def in_order_async(
     finally:
         for task in waiting:
             task.cancel()
-        # Until none of them uses the client any more, and none has failed unheard.
+        # Until none of them uses the client, and every exception is retrieved.
         await asyncio.gather(*waiting, return_exceptions=True)

@@ -17,10 +17,10 @@ from service.telemetry.engine_metrics import SECONDS_BUCKETS, EngineMetrics, gua
 from service.telemetry.job_metrics import JobMetrics
 from service.telemetry.record import RequestRecord
 
-# What no route matched is one label, or anyone could make as many as there are paths.
+# One label for all unmatched paths, or clients could create any number of labels.
 UNKNOWN_ROUTE = "unknown"
-# No status of HTTP: the request was cut off before it had one, as when the server stops.
-NO_ANSWER = 0
+# Not an HTTP status: the request ended before it had one, as when the server stops.
+NO_RESPONSE = 0
 
 
 class Exposition(NamedTuple):
@@ -89,7 +89,7 @@ class Metrics:
     def finished(self, record: RequestRecord) -> None:
         """Count a request and the stages it went through."""
         route = record.route or UNKNOWN_ROUTE
-        status = str(record.status or NO_ANSWER)
+        status = str(record.status or NO_RESPONSE)
         self._requests.labels(route, record.method, status).inc()
         self._seconds.labels(route, f"{status[0]}xx").observe(record.seconds)
         for name, seconds in record.stages.seconds.items():

@@ -1,4 +1,4 @@
-"""The code of the problem that a request is answered with, for whoever counts it at its end."""
+"""The problem code of a response, for the metrics at the end of its request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ _current: ContextVar[ProblemNote | None] = ContextVar("problem_note", default=No
 
 @contextmanager
 def collect_problem() -> Iterator[ProblemNote]:
-    """Catch what `note_problem` notes within the block, in this task and those it starts."""
+    """Collect the code of `note_problem` within the block, in this task and those it starts."""
     note = ProblemNote()
     token = _current.set(note)
     try:
@@ -29,7 +29,7 @@ def collect_problem() -> Iterator[ProblemNote]:
 
 
 def note_problem(code: str) -> None:
-    """Say which problem the current request is answered with; outside of one, nothing happens."""
+    """Set the problem code of the current request; does nothing outside of one."""
     note = _current.get()
     if note is not None:
         note.code = code

@@ -1,4 +1,4 @@
-"""What is told of a finished request: nothing in it was chosen by its client."""
+"""What is logged and counted of a finished request; none of it is chosen by the client."""
 
 from typing import NamedTuple
 
@@ -13,8 +13,8 @@ class RequestRecord(NamedTuple):
 
     method: of HTTP, or `OTHER_METHOD`.
     route: the pattern of its path, never the path; None where no route matched.
-    status: None when it ended without an answer.
-    problem: code of the problem it was answered with, if any.
+    status: None when it ended without a response.
+    problem: code of the problem in its response, if any.
     """
 
     method: str
@@ -26,5 +26,5 @@ class RequestRecord(NamedTuple):
 
 
 def known_method(method: str) -> str:
-    """The method itself if HTTP knows it: a client may send any token, and it would be a label."""
+    """The method if it is a standard one: any token that a client sends would become a label."""
     return method if method in HTTP_METHODS else OTHER_METHOD

@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 
-class Stretch(NamedTuple):
-    """One time that a stage was gone through.
+class StageInterval(NamedTuple):
+    """A period of a request in one stage.
 
     start: on the clock of `time.perf_counter`.
-    failed: an exception ended it.
+    failed: whether an exception ended it.
     """
 
     name: str
@@ -26,29 +26,28 @@ class Stretch(NamedTuple):
 
 
 class StageTimes:
-    """Seconds that one request was in each named stage, in order of first use.
+    """Seconds that one request spent in each named stage, in order of first use.
 
-    What is gone through twice at the same moment, such as the head for two classes in one batch,
-    counts once.
+    Overlapping intervals of a stage, such as the head for two classes in one batch, count once.
 
-    stretches: every time that a stage was gone through, in order of their ends.
+    intervals: of all stages, in order of their ends.
     """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self.stretches: list[Stretch] = []
-        self._spans: dict[str, list[tuple[float, float]]] = {}  # of each name, apart
+        self.intervals: list[StageInterval] = []
+        self._spans: dict[str, list[tuple[float, float]]] = {}  # by name, disjoint
 
-    def add(self, stretch: Stretch) -> None:
-        """Count another stretch of a stage."""
-        start, end = stretch.start, stretch.start + stretch.seconds
-        spans = self._spans.setdefault(stretch.name, [])
+    def add(self, interval: StageInterval) -> None:
+        """Add an interval of a stage."""
+        start, end = interval.start, interval.start + interval.seconds
+        spans = self._spans.setdefault(interval.name, [])
         for span in [each for each in spans if each[0] <= end and start <= each[1]]:
             spans.remove(span)
             start, end = min(start, span[0]), max(end, span[1])
         spans.append((start, end))
-        self.seconds[stretch.name] = sum(end - start for start, end in spans)
-        self.stretches.append(stretch)
+        self.seconds[interval.name] = sum(end - start for start, end in spans)
+        self.intervals.append(interval)
 
     def header(self) -> str:
         """`Server-Timing` value; durations in milliseconds. Empty when nothing was timed."""
@@ -80,14 +79,14 @@ def stage(name: str) -> "_Stage":
 
 
 def add_stage(name: str, seconds: float, *, ended_s_ago: float = 0.0) -> None:
-    """Count a stretch that was timed elsewhere, such as the wait in a queue."""
+    """Count an interval that was timed elsewhere, such as the wait in a queue."""
     times = _current.get()
     if times is not None:
-        times.add(Stretch(name, time.perf_counter() - ended_s_ago - seconds, seconds))
+        times.add(StageInterval(name, time.perf_counter() - ended_s_ago - seconds, seconds))
 
 
 class _Stage:
-    """A class and no generator: it is entered several times a request, and costs half as much."""
+    """A class, not a generator, which would cost twice as much, several times a request."""
 
     __slots__ = ("_name", "_start", "_times")
 
@@ -107,4 +106,4 @@ class _Stage:
     ) -> None:
         if self._times is not None:
             seconds = time.perf_counter() - self._start
-            self._times.add(Stretch(self._name, self._start, seconds, kind is not None))
+            self._times.add(StageInterval(self._name, self._start, seconds, kind is not None))

@@ -16,7 +16,7 @@ from opentelemetry.trace import Tracer as SpanSource
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from service.telemetry.record import RequestRecord
-from service.telemetry.timing import Stretch
+from service.telemetry.timing import StageInterval
 
 _SERVICE_NAME = "fewshot-segmentation"
 _FLUSH_S = 5.0
@@ -47,7 +47,7 @@ class Tracer:
     def begin(self, traceparent: str | None) -> "RequestSpan":
         """The span of a request, within the trace that its `traceparent` (W3C) names, if any.
 
-        Its `tracestate` is left behind: nothing is called from here that could take it further.
+        Its `tracestate` is dropped: nothing is called from here that could take it further.
         """
         carrier = {} if traceparent is None else {"traceparent": traceparent}
         context = TraceContextTextMapPropagator().extract(carrier, context=Context())
@@ -58,13 +58,13 @@ class Tracer:
 
         After `_FLUSH_S` no attempt is repeated; one under way ends by the exporter's time limit.
         """
-        impatience = threading.Timer(_FLUSH_S, self._exporter.shutdown)
-        impatience.daemon = True
-        impatience.start()
+        flush_timer = threading.Timer(_FLUSH_S, self._exporter.shutdown)
+        flush_timer.daemon = True
+        flush_timer.start()
         try:
             self._provider.shutdown()
         finally:
-            impatience.cancel()
+            flush_timer.cancel()
 
 
 class RequestSpan:
@@ -85,8 +85,8 @@ class RequestSpan:
         if self._span.is_recording():
             self._describe(record)
             within = set_span_in_context(self._span, Context())
-            for stretch in record.stages.stretches:
-                self._child(stretch, within)
+            for interval in record.stages.intervals:
+                self._child(interval, within)
         self._span.end()
 
     def _describe(self, record: RequestRecord) -> None:
@@ -99,13 +99,13 @@ class RequestSpan:
             self._span.set_attribute("http.response.status_code", record.status)
         if record.problem is not None:
             self._span.set_attribute("error.type", record.problem)
-        # A client's own mistakes are no errors of the server; that is the convention for spans.
+        # By OpenTelemetry's convention, errors of the client are not errors of a server span.
         if record.status is None or record.status >= _SERVER_ERROR:
             self._span.set_status(StatusCode.ERROR, record.problem)
 
-    def _child(self, stretch: Stretch, within: Context) -> None:
-        start_ns = self._clock_offset_ns + int(stretch.start * 1e9)
-        child: Span = self._source.start_span(stretch.name, context=within, start_time=start_ns)
-        if stretch.failed:
+    def _child(self, interval: StageInterval, within: Context) -> None:
+        start_ns = self._clock_offset_ns + int(interval.start * 1e9)
+        child: Span = self._source.start_span(interval.name, context=within, start_time=start_ns)
+        if interval.failed:
             child.set_status(StatusCode.ERROR)
-        child.end(end_time=start_ns + int(stretch.seconds * 1e9))
+        child.end(end_time=start_ns + int(interval.seconds * 1e9))

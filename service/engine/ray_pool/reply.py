@@ -53,5 +53,5 @@ def stage_times(times: StageTimes) -> list[StageTime]:
     now = time.perf_counter()
     return [
         StageTime(each.name, each.seconds, now - each.start - each.seconds)
-        for each in times.stretches
+        for each in times.intervals
     ]

@@ -246,7 +246,7 @@ def test_what_works_through_all_images_may_take_long(tmp_path: Path) -> None:
 def test_results_that_are_late_are_not_packed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_calls, "PATIENT", httpx.Timeout(0.2))
+    monkeypatch.setattr(job_calls, "LONG_TIMEOUT", httpx.Timeout(0.2))
     script = Slow((200, b"", {}))
     with (
         scripted(script) as url,

@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.stores import MemoryStore, SessionLimits
 from service.telemetry import Metrics, RequestRecord, StageTimes
-from service.telemetry.timing import Stretch
+from service.telemetry.timing import StageInterval
 from tests.service.scraping import parse
 
 TABLE = Path(__file__).parents[3] / "docs" / "metrics.md"
@@ -34,7 +34,7 @@ def documented() -> dict[str, Row]:
 def exposed() -> dict[str, Row]:
     """Of metrics that have all counted something, so that each has samples."""
     stages = StageTimes()
-    stages.add(Stretch("decode", 0.0, 0.1))
+    stages.add(StageInterval("decode", 0.0, 0.1))
     metrics = Metrics()
     metrics.describe_build(version="1", model="m@1", provider="cpu")
     metrics.watch_codec(lambda: 0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.telemetry.timing import StageTimes, Stretch
+from service.telemetry.timing import StageInterval, StageTimes
 
 
 def test_what_overlaps_counts_once_and_what_does_not_adds_up() -> None:
@@ -15,14 +15,14 @@ def test_what_overlaps_counts_once_and_what_does_not_adds_up() -> None:
         ("head", 7.0, 1.0),
         ("queue", 5.0, 0.5),
     ):
-        times.add(Stretch(name, start, seconds))
+        times.add(StageInterval(name, start, seconds))
     assert times.seconds == {"queue": 1.5, "head": 4.0}
-    assert len(times.stretches) == 6
+    assert len(times.intervals) == 6
     assert times.header() == "queue;dur=1500.0, head;dur=4000.0"
 
 
 def test_a_stretch_joins_those_that_it_bridges() -> None:
     times = StageTimes()
     for start, seconds in ((0.0, 1.0), (2.0, 1.0), (0.5, 2.0)):
-        times.add(Stretch("encode", start, seconds))
+        times.add(StageInterval("encode", start, seconds))
     assert times.seconds["encode"] == pytest.approx(3.0)
