@@ -1,4 +1,4 @@
-"""The HTTP server around the application, and how it ends."""
+"""The HTTP server of the application, with reload and graceful shutdown."""
 
 import asyncio
 import signal
@@ -13,16 +13,14 @@ from service.settings import Settings
 
 
 class Server(uvicorn.Server):
-    """Has the bundles looked at again on SIGHUP, as is usual, instead of ending.
+    """Reloads the bundles on SIGHUP, and begins to drain before it stops listening.
 
-    And tells the application that the end has come before it closes the door.
-
-    uvicorn by itself tells it last: probes would still say ready, and a body that trickles in
-    would hold up the end until the limit.
+    uvicorn notifies the application last: probes would still say ready, and a slow upload would
+    delay the shutdown until the limit.
     """
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, to SIGHUP too."""
+        """Listen, and handle SIGHUP."""
         app: FastAPI = self.config.app  # type: ignore[assignment]
         if threading.current_thread() is threading.main_thread():
             reload = app.state.library.reload
@@ -49,8 +47,8 @@ def create_server(app: FastAPI, settings: Settings) -> Server:
             server_header=False,
             proxy_headers=True,
             forwarded_allow_ips=settings.forwarded_allow_ips,
-            # uvicorn's own 5 s are less than proxies keep connections: they would send requests on
-            # one that is about to close, and answer 502.
+            # uvicorn's default of 5 s is less than that of proxies, which would send requests on
+            # connections that are about to close, and respond with 502.
             timeout_keep_alive=settings.keep_alive_s,
             timeout_graceful_shutdown=settings.drain_s,
         )

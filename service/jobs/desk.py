@@ -19,7 +19,7 @@ from service.jobs.forms import JobForm
 from service.jobs.quota import JobQuota
 from service.jobs.runner import SNAPSHOT, JobRunner
 from service.jobs.store import Job, JobStore
-from service.jobs.threads import JobThreads, finished
+from service.jobs.threads import JobThreads, result_of
 from service.schemas import FINISHED, FailedImage, ImageResult, JobResponse
 from service.sessions import Resources, require_classes
 from service.sessions.resources import to_datetime
@@ -100,12 +100,12 @@ class JobDesk:
         """
         async with AsyncExitStack() as stack:
             arrival = self._quota.arrival(owner)
-            take = await self._threads.ask(arrival.__enter__)
+            take = await self._threads.query(arrival.__enter__)
             leave = partial(arrival.__exit__, None, None, None)
             stack.push_async_callback(lambda: asyncio.to_thread(leave))
             # Hexadecimal: an id is an argument of commands, so it must not begin with a dash.
             folder = self.store.folder(secrets.token_hex(24))
-            await self._threads.ask(partial(folder.mkdir, parents=True, mode=0o700))
+            await self._threads.query(partial(folder.mkdir, parents=True, mode=0o700))
             try:
                 require = partial(self._quota.require, owner)
                 yield Arrival(owner, folder, take, require, self._threads.write)
@@ -138,7 +138,7 @@ class JobDesk:
         The thread cannot be stopped, and the job would have lost its files.
         """
         try:
-            return await finished(making)
+            return await result_of(making)
         except asyncio.CancelledError:
             if not making.exception():
                 await asyncio.to_thread(self.store.delete, making.result().job_id)
@@ -178,7 +178,7 @@ class JobDesk:
 
     async def list(self, owner: str) -> list[JobResponse]:
         """An owner's jobs."""
-        jobs = await self._threads.ask(partial(self.store.of_owner, owner))
+        jobs = await self._threads.query(partial(self.store.of_owner, owner))
         return [self._response(job) for job in jobs]
 
     async def get(self, job_id: str, owner: str) -> JobResponse:
@@ -187,11 +187,11 @@ class JobDesk:
         Raises:
             JobNotFoundError.
         """
-        job = await self._threads.ask(partial(self.store.get, job_id, owner))
+        job = await self._threads.query(partial(self.store.get, job_id, owner))
         find = partial(self.store.images, job_id, "failed", limit=_MAX_ERRORS)
         errors = [
             FailedImage(file_name=each.name, code=each.code or "", detail=each.detail or "")
-            for each in await self._threads.ask(find)
+            for each in await self._threads.query(find)
         ]
         return self._response(job).model_copy(update={"errors": errors})
 
@@ -202,7 +202,7 @@ class JobDesk:
     async def cancel(self, job_id: str, owner: str) -> JobResponse:
         """Stop a job after its current image; one that has ended stays as it is."""
         await self.get(job_id, owner)
-        await self._threads.ask(
+        await self._threads.query(
             partial(self.store.move, job_id, "cancelled", among=("queued", "running"))
         )
         return await self.get(job_id, owner)
@@ -216,8 +216,8 @@ class JobDesk:
         job = await self.get(job_id, owner)
         if job.state not in FINISHED:
             raise JobStateError("the job has not ended")
-        await self._threads.ask(partial(self.store.retry_failed, job_id))
-        await self._threads.ask(partial(self.store.move, job_id, "queued", among=tuple(FINISHED)))
+        await self._threads.query(partial(self.store.retry_failed, job_id))
+        await self._threads.query(partial(self.store.move, job_id, "queued", among=tuple(FINISHED)))
         self._runner.wake()
         return await self.get(job_id, owner)
 
@@ -238,14 +238,16 @@ class JobDesk:
         Raises:
             JobNotFoundError, JobStateError: it has not ended, or results are missing.
         """
-        job = await self._threads.ask(partial(self.store.get, job_id, owner))
+        job = await self._threads.query(partial(self.store.get, job_id, owner))
         if job.state not in FINISHED:
             raise JobStateError("the job has not ended; wait, or cancel it")
         cancelled = threading.Event()
         try:
             return await self._threads.pack(partial(self._write_results, job, cancelled))
         except FileNotFoundError as exc:
-            await self._threads.ask(partial(self.store.get, job_id, owner))  # or deleted meanwhile
+            await self._threads.query(
+                partial(self.store.get, job_id, owner)
+            )  # or deleted meanwhile
             raise JobStateError("results of the job are missing") from exc
         finally:
             cancelled.set()

@@ -10,50 +10,49 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_QUESTIONS, _UPLOADS, _UNPACKING, _RESULTS = 2, 2, 2, 2
+_QUERIES, _UPLOADS, _UNPACKING, _RESULTS = 2, 2, 2, 2
 
 
 class JobThreads:
-    """A few for questions, which take milliseconds, and a few for files, which take minutes.
+    """Thread pools for queries, which take milliseconds, and for files, which take minutes.
 
-    Uploads are written, archives unpacked and results packed by different ones: one client's large
-    downloads leave the jobs of other clients their place.
+    Uploads, archives and results have a pool each, so that one client's large downloads do not
+    delay the jobs of others.
     """
 
     def __init__(self) -> None:
-        self._questions = ThreadPoolExecutor(_QUESTIONS, thread_name_prefix="jobs")
+        self._queries = ThreadPoolExecutor(_QUERIES, thread_name_prefix="jobs")
         self._uploads = ThreadPoolExecutor(_UPLOADS, thread_name_prefix="job-uploads")
         self._unpacking = ThreadPoolExecutor(_UNPACKING, thread_name_prefix="job-files")
         self._results = ThreadPoolExecutor(_RESULTS, thread_name_prefix="job-results")
 
-    def ask(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        """Begin a question to the store."""
-        return _begin(self._questions, call)
+    def query(self, call: Callable[[], T]) -> asyncio.Future[T]:
+        """Begin a query of the store."""
+        return _begin(self._queries, call)
 
     async def write(self, call: Callable[[], T]) -> T:
-        """Write a piece of a file that arrives.
+        """Write a chunk of a file that arrives.
 
-        One that has begun is waited for also where the request is cancelled: what has been written
-        is removed behind it.
+        A cancellation waits for a write that has begun, as the file is removed afterwards.
         """
-        return await finished(_begin(self._uploads, call))
+        return await result_of(_begin(self._uploads, call))
 
     def unpack_or_remove(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        """Begin to unpack or remove files; it waits while as much is at work already."""
+        """Begin to unpack or remove files, once a thread of their pool is free."""
         return _begin(self._unpacking, call)
 
     def pack(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        """Begin to pack results; it waits while as much is at work already."""
+        """Begin to pack results, once a thread of their pool is free."""
         return _begin(self._results, call)
 
     async def close(self) -> None:
-        """Wait for what runs, drop what waits."""
-        for executor in (self._uploads, self._unpacking, self._results, self._questions):
+        """Wait for running calls, and drop queued ones."""
+        for executor in (self._uploads, self._unpacking, self._results, self._queries):
             await asyncio.to_thread(partial(executor.shutdown, cancel_futures=True))
 
 
-async def finished(call: asyncio.Future[T]) -> T:
-    """The result of a call in a thread, which a cancellation waits for, since it cannot stop it."""
+async def result_of(call: asyncio.Future[T]) -> T:
+    """The result of a call in a thread, which cannot be stopped: a cancellation waits for it."""
     try:
         return await asyncio.shield(call)
     except asyncio.CancelledError:

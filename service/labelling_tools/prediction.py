@@ -1,4 +1,4 @@
-"""Answers Label Studio's request for predictions."""
+"""Predictions for the tasks of Label Studio."""
 
 import logging
 from functools import partial
@@ -54,10 +54,10 @@ async def _predict(
     image = await mirror.studio.image(task.data.get(config.image_key))
     form = SegmentForm(images=[image], session_id=session.session_id, absent="drop")
     try:
-        answer = await segment(resources, form, session.key.owner)
+        response = await segment(resources, form, session.key.owner)
     except EmptySessionError:
         return _prediction(session, [], 0.0)
-    (result,) = SegmentResponse.model_validate_json(answer).results
+    (result,) = SegmentResponse.model_validate_json(response).results
     regions = await resources.pool.run(partial(to_regions, result, config))
     found = [each.score for each in result.classes if each.area]
     return _prediction(session, regions, min(found, default=0.0))

@@ -1,4 +1,4 @@
-"""Talks to the one Label Studio that the settings name; nothing else can be reached by it."""
+"""A client of the Label Studio and the image origins that the settings name, and no others."""
 
 import asyncio
 import base64
@@ -15,10 +15,10 @@ from service.errors import InvalidRequestError, StudioError
 
 _TIMEOUT_S = 10.0
 _WHOLE_TIMEOUT_S = 30.0
-_ACCESS_S = 240.0  # access tokens of Label Studio live for five minutes
+_ACCESS_TOKEN_S = 240.0  # access tokens of Label Studio live for five minutes
 _PAGE = 100
 _MAX_JSON_BYTES = 64 * 1024 * 1024
-# What holds images there. Its other paths stay out of reach of those who write tasks.
+# Paths that hold images. Others must not be reachable by those who write tasks.
 _IMAGE_PATHS = re.compile(
     r"/(data|storage-data)/|/(api/)?(tasks|projects)/\d+/(resolve|presign)/?$"
 )
@@ -38,14 +38,14 @@ _ANNOTATED = {
     },
 }
 
-# It may answer otherwise later, or once its operator has put the token right.
-_PASSING = frozenset({401, 408, 425, 429})
+# A later request may succeed, as once the operator has corrected the token.
+_TRANSIENT_STATUSES = frozenset({401, 408, 425, 429})
 
-Answer = TypeVar("Answer", bound=BaseModel)
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class UndeliveredImageError(StudioError):
-    """An image that Label Studio would not deliver if it were asked again."""
+    """An image that Label Studio does not deliver, and a retry would not help."""
 
 
 class Annotation(BaseModel):
@@ -95,7 +95,7 @@ class LabelStudio:
         self._image_origins = frozenset(_split(origin)[0] for origin in image_origins)
         self._max_bytes = max_bytes
         self._access: tuple[str, float] = ("", 0.0)
-        # Redirects would lead wherever somebody else says, and proxies are no part of the setting.
+        # Redirects could lead to any host; proxies are not part of the settings.
         self._http = httpx.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False)
 
     async def label_config(self, project: int) -> str:
@@ -130,16 +130,16 @@ class LabelStudio:
             inside = path.removeprefix(urlsplit(self.url).path)
             if not _IMAGE_PATHS.match(inside):
                 raise InvalidRequestError("this path of Label Studio holds no images")
-            return await self._picture(url, await self._headers())
+            return await self._fetch_image(url, await self._headers())
         if origin in self._image_origins:
-            return await self._picture(url, {})
+            return await self._fetch_image(url, {})
         raise InvalidRequestError(
             "the image is neither in Label Studio nor at an origin of "
             "FSS_LABEL_STUDIO_IMAGE_ORIGINS"
         )
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         await self._http.aclose()
 
     def _inline(self, text: str) -> bytes:
@@ -148,30 +148,30 @@ class LabelStudio:
         except ValueError as exc:
             raise InvalidRequestError("the data URI of the image is not valid base64") from exc
 
-    async def _picture(self, url: str, headers: dict[str, str]) -> bytes:
-        return await self._get(url, headers, self._max_bytes, refused=UndeliveredImageError)
+    async def _fetch_image(self, url: str, headers: dict[str, str]) -> bytes:
+        return await self._get(url, headers, self._max_bytes, permanent_error=UndeliveredImageError)
 
     async def _json(
-        self, model: type[Answer], path: str, query: dict[str, str] | None = None
-    ) -> Answer:
+        self, model: type[Body], path: str, query: dict[str, str] | None = None
+    ) -> Body:
         url = str(httpx.URL(self.url + path, params=query))
         body = await self._get(url, await self._headers(), _MAX_JSON_BYTES)
         return _read(model, body)
 
     async def _headers(self) -> dict[str, str]:
-        """Legacy tokens are sent as they are; a personal one (a JWT) buys an access token."""
+        """Legacy tokens are sent as such, personal ones (JWTs) exchanged for an access token."""
         if self.token.count(".") != 2:
             return {"Authorization": f"Token {self.token}"}
         access, until = self._access
         if time.monotonic() >= until:
-            answer = await self._send(
+            body = await self._send(
                 self._http.build_request(
                     "POST", f"{self.url}/api/token/refresh/", json={"refresh": self.token}
                 ),
                 _MAX_JSON_BYTES,
             )
-            access = _read(_Access, answer).access
-            self._access = access, time.monotonic() + _ACCESS_S
+            access = _read(_Access, body).access
+            self._access = access, time.monotonic() + _ACCESS_TOKEN_S
         return {"Authorization": f"Bearer {access}"}
 
     async def _get(
@@ -179,44 +179,49 @@ class LabelStudio:
         url: str,
         headers: dict[str, str],
         max_bytes: int,
-        refused: type[StudioError] = StudioError,
+        permanent_error: type[StudioError] = StudioError,
     ) -> bytes:
         try:
             request = self._http.build_request("GET", url, headers=headers)
         except httpx.InvalidURL as exc:  # such as one that is too long
             raise InvalidRequestError("the address of the image is not valid") from exc
-        return await self._send(request, max_bytes, refused)
+        return await self._send(request, max_bytes, permanent_error)
 
     async def _send(
-        self, request: httpx.Request, max_bytes: int, refused: type[StudioError] = StudioError
+        self,
+        request: httpx.Request,
+        max_bytes: int,
+        permanent_error: type[StudioError] = StudioError,
     ) -> bytes:
         try:
-            # Of the whole answer: what httpx bounds is each wait for a piece of it.
+            # Of the whole response: httpx bounds only the wait for each chunk.
             async with asyncio.timeout(_WHOLE_TIMEOUT_S):
                 response = await self._http.send(request, stream=True)
                 try:
-                    return await _body(response, max_bytes, refused)
+                    return await _body(response, max_bytes, permanent_error)
                 finally:
                     await response.aclose()
         except (httpx.HTTPError, TimeoutError) as exc:
             raise StudioError(f"Label Studio cannot be reached ({type(exc).__name__})") from exc
 
 
-async def _body(response: httpx.Response, max_bytes: int, refused: type[StudioError]) -> bytes:
-    """The body of an answer; raises `refused` where asking again would not help."""
+async def _body(
+    response: httpx.Response, max_bytes: int, permanent_error: type[StudioError]
+) -> bytes:
+    """The body of a response; raises `permanent_error` where a retry would not help."""
     status = response.status_code
     if status != httpx.codes.OK:
-        passing = status >= httpx.codes.INTERNAL_SERVER_ERROR or status in _PASSING
-        raise (StudioError if passing else refused)(f"Label Studio answers {status}")
+        is_transient = status >= httpx.codes.INTERNAL_SERVER_ERROR or status in _TRANSIENT_STATUSES
+        raise (StudioError if is_transient else permanent_error)(f"Label Studio answers {status}")
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk
         if len(body) > max_bytes:
-            raise refused(f"Label Studio sends more than {max_bytes} bytes")
+            raise permanent_error(f"Label Studio sends more than {max_bytes} bytes")
     return bytes(body)
 
 
-def _read(model: type[Answer], body: bytes) -> Answer:
+def _read(model: type[Body], body: bytes) -> Body:
     try:
         return model.model_validate_json(body)
     except ValidationError as exc:

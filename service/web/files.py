@@ -1,4 +1,4 @@
-"""The page's files, read once, under a version that is made of their content."""
+"""The files of the page, read once, and a version that is a hash of their content."""
 
 import hashlib
 import mimetypes
@@ -10,13 +10,13 @@ INDEX = "index.html"
 _VERSION_MARK = b"@version@"
 _STATIC = Path(__file__).resolve().parent / "static"
 _SAMPLES = _STATIC.parents[1] / "demo" / "samples"
-# By name and not by the system's table: a module under another type is not run.
+# Not by the system's table: browsers refuse modules of another type.
 _MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 
 
 @dataclass(frozen=True)
 class WebFile:
-    """The bytes of a file, and what they are."""
+    """The bytes of a file, and their media type."""
 
     content: bytes
     media_type: str
@@ -26,8 +26,8 @@ class WebFile:
 class WebFiles:
     """All that the page needs.
 
-    version: changes with any file, so that what lies under it may be kept forever.
-    index: the page; the only one that is asked for again.
+    version: changes with any file, so that files of a version may be cached for ever.
+    index: the page, which browsers revalidate.
     assets: by path, such as `main.js` and `samples/query_1_shelf.jpg`.
     """
 
@@ -37,7 +37,7 @@ class WebFiles:
 
 
 def load_files() -> WebFiles:
-    """The files as they are shipped; held in memory, so that no path of a request meets a disk."""
+    """The shipped files, in memory, so that no path of a request reaches the file system."""
     assets = dict(_files(_STATIC)) | {f"samples/{name}": file for name, file in _files(_SAMPLES)}
     index = assets.pop(INDEX)
     digest = hashlib.sha256(index.content)

@@ -108,18 +108,20 @@ async def test_archive_takes_the_place_of_what_was_there(
     assert answer.status_code == 200
 
 
-async def test_a_client_reads_few_archives_at_once(client: httpx.AsyncClient) -> None:
+async def test_a_client_reads_few_archives_at_once(settings: Settings) -> None:
     """One that does not read holds what may be hundreds of megabytes."""
-    session_id = await new_session(client, [picture(RED)], "red")
-    places = client._transport.app.state.context.access.downloads  # type: ignore[attr-defined]
-    with ExitStack() as taken:
-        for _ in range(2):
-            taken.enter_context(places.hold("address:127.0.0.1"))
-        refused = await client.get(f"/sessions/{session_id}/archive")
-        assert_problem(refused, 429, "too_many_requests")
-    file = await client.get(f"/sessions/{session_id}/archive")
+    app = create_app(settings, engine=FakeEngine())
+    downloads = app.state.context.access.downloads
+    async with running(app) as client:
+        session_id = await new_session(client, [picture(RED)], "red")
+        with ExitStack() as taken:
+            for _ in range(2):
+                taken.enter_context(downloads.hold("address:127.0.0.1"))
+            refused = await client.get(f"/sessions/{session_id}/archive")
+            assert_problem(refused, 429, "too_many_requests")
+        file = await client.get(f"/sessions/{session_id}/archive")
     assert len(file.content) == int(file.headers["content-length"])
-    assert len(places) == 0
+    assert len(downloads) == 0
 
 
 async def test_unknown_session_has_no_archive(client: httpx.AsyncClient) -> None:
