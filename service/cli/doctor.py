@@ -126,9 +126,9 @@ def _gpu(devices: str) -> Finding:
 
 
 def _settings() -> "Settings":
-    from service.cli.serve import read_settings, starting
+    from service.cli.serve import read_settings, startup_errors_as_messages
 
-    with starting():
+    with startup_errors_as_messages():
         return read_settings(os.environ)
 
 
@@ -136,12 +136,12 @@ def _bundles(settings: "Settings") -> Iterator[Finding]:
     """Each bundle loaded and run once, one at a time; those of the folder by their directories."""
     from model.contract import Manifest
     from service.assembly import create_bundle_folder, create_loader
-    from service.cli.serve import starting
+    from service.cli.serve import startup_errors_as_messages
     from service.engine import REFUSALS, require_own_revision
 
     bundles, seen = create_bundle_folder(settings), list[Manifest]()
     try:
-        with starting():
+        with startup_errors_as_messages():
             load = create_loader(settings)
         directories = [bundles.bundle] if settings.engine == "fake" else bundles.directories()
     except (CommandError, OSError) as exc:

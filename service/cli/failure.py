@@ -1,4 +1,4 @@
-"""How a command says that it cannot do what it was asked."""
+"""The error that ends a command with a message."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ USAGE = 2
 
 
 class CommandError(Exception):
-    """The message is for the person who typed the command; it is all that is shown.
+    """Ends a command; the message is for its user, and all that is shown.
 
     Args:
         message: what is wrong, and what to do.
@@ -22,18 +22,18 @@ class CommandError(Exception):
 
 
 @contextmanager
-def asking() -> Iterator[Any]:
-    """A block that speaks with a service; its refusals, and those of the disk, become messages."""
+def client_errors_as_messages() -> Iterator[Any]:
+    """Raise `CommandError` for errors of the client and of the disk within the block."""
     from service.client import ClientError
     from service.client.errors import InvalidInputError
 
     try:
         yield
     except InvalidInputError as exc:
-        place = "" if exc.location is None else f"{exc.location}: "
-        raise CommandError(f"{place}{exc}", USAGE) from exc
+        location = "" if exc.location is None else f"{exc.location}: "
+        raise CommandError(f"{location}{exc}", USAGE) from exc
     except ClientError as exc:
         raise CommandError(str(exc)) from exc
     except OSError as exc:
-        place = "" if exc.filename is None else f"{exc.filename}: "
-        raise CommandError(f"{place}{exc.strerror or exc}") from exc
+        path = "" if exc.filename is None else f"{exc.filename}: "
+        raise CommandError(f"{path}{exc.strerror or exc}") from exc

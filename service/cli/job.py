@@ -18,7 +18,7 @@ from service.cli.choices import (
     chosen,
     threshold_of,
 )
-from service.cli.failure import CommandError, asking
+from service.cli.failure import CommandError, client_errors_as_messages
 
 if TYPE_CHECKING:
     from service.client import Job, JobResponse
@@ -42,7 +42,7 @@ def create(
     """Send images, and print the job."""
     from service.client import Client
 
-    with asking(), Client(url) as client:
+    with client_errors_as_messages(), Client(url) as client:
         job = client.session(session).create_job(
             images,
             formats=chosen(formats),
@@ -58,7 +58,7 @@ def list_jobs(url: Url = None) -> None:
     """Show one's own jobs, newest first."""
     from service.client import Client
 
-    with asking(), Client(url) as client:
+    with client_errors_as_messages(), Client(url) as client:
         for job in client.jobs():
             print(f"{job.job_id}  {job.created:%Y-%m-%d %H:%M}  {_standing(job)}")
 
@@ -114,7 +114,7 @@ def delete(job_id: JobId, url: Url = None) -> None:
 def _job(job_id: str, url: str | None) -> "Iterator[Job]":
     from service.client import Client
 
-    with asking(), Client(url) as client:
+    with client_errors_as_messages(), Client(url) as client:
         yield client.job(job_id)
 
 

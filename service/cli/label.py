@@ -21,7 +21,7 @@ from service.cli.choices import (
     chosen,
     threshold_of,
 )
-from service.cli.failure import USAGE, CommandError, asking
+from service.cli.failure import USAGE, CommandError, client_errors_as_messages
 from service.cli.left_out import results_in
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def label(
 
     FSS_DEVICES, FSS_PRECISION, FSS_BUNDLE and their like say what it runs on.
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from service.cli.serve import read_settings, starting
+    from service.cli.serve import read_settings, startup_errors_as_messages
     from service.cli.support_folder import read_shots
     from service.offline import (
         LabelOptions,
@@ -73,12 +73,12 @@ def label(
         run_identity,
     )
 
-    with starting():
+    with startup_errors_as_messages():
         settings = read_settings(os.environ)
         engine = offline_engine(settings)
     options = LabelOptions(threshold_of(threshold), mode, absent, ADAPT[adapt])
     supports = read_shots(support)
-    with asking(), _telling(out):
+    with client_errors_as_messages(), _run_errors_as_messages(out):
         images = find_images(folder, recursive=recursive, without=_no_images(folder, support, out))
         claim(out / _STATE, folder)
         identity = run_identity(engine, supports, options, settings)
@@ -94,8 +94,8 @@ def label(
 
 
 @contextmanager
-def _telling(out: Path) -> Iterator[None]:
-    """A block in which the errors that end a run become messages."""
+def _run_errors_as_messages(out: Path) -> Iterator[None]:
+    """Raise `CommandError` for the errors that end a run."""
     from service.offline import OfflineError
 
     try:
@@ -116,10 +116,10 @@ async def _label(
     total: int,
 ) -> None:
     from service.client.progress import progress_bar
-    from service.offline import images_at_once, label_images, learn, working
+    from service.offline import images_at_once, label_images, register_supports, running_engine
 
-    async with working(settings, engine) as resources:
-        session_id = await learn(resources, supports, options, _note)
+    async with running_engine(settings, engine) as resources:
+        session_id = await register_supports(resources, supports, options, _note)
         shown = sys.stderr.isatty()
         with progress_bar("label", total, done=total - len(left), shown=shown) as advance:
             await label_images(

@@ -11,7 +11,7 @@ import typer
 
 from service.cli.choices import ADAPT, AdaptChoice, Url
 from service.cli.class_names import class_name
-from service.cli.failure import USAGE, CommandError, asking
+from service.cli.failure import USAGE, CommandError, client_errors_as_messages
 
 if TYPE_CHECKING:
     from service.client import ClientError, ImageLike, MaskLike, Session
@@ -56,7 +56,7 @@ def register(
     from service.client.advice import advice
     from service.client.batches import shot_batches
 
-    with asking(), Client(url) as client:
+    with client_errors_as_messages(), Client(url) as client:
         target = client.session(session)
         wanted = {
             called: list(shot_batches(images, masks, ADAPT[adapt]))
@@ -66,7 +66,7 @@ def register(
         answers: dict[str, SupportResponse] = {}
         for called, batches in wanted.items():
             for number, shots in enumerate(batches):
-                with _telling(target, called, shots, answers):
+                with _failure_as_message(target, called, shots, answers):
                     answers[called] = target.register(
                         called,
                         shots.images,
@@ -87,10 +87,10 @@ def register(
 
 
 @contextmanager
-def _telling(
+def _failure_as_message(
     target: "Session", name: str, shots: "Shots", answers: "Mapping[str, SupportResponse]"
 ) -> Iterator[None]:
-    """A request in which failures become messages, with what is registered already."""
+    """Raise `CommandError` where a request fails; it says what is registered already."""
     from service.client import ClientError
 
     try:
@@ -104,7 +104,7 @@ def _telling(
 
 
 def _in_words(error: "ClientError", shots: "Shots") -> str:
-    """An error, by the name of the file that it is about."""
+    """The message of an error, with the name of its file in place of the location."""
     if error.location is None:
         return str(error)
     return f"{shots.named(error.location)}: {str(error).removeprefix(f'{error.location}: ')}"
@@ -132,7 +132,7 @@ def _wanted(
 def _of_folder(
     folder: Path, name: str | None
 ) -> "dict[str, tuple[list[ImageLike], list[MaskLike]]]":
-    # Here and not above: NumPy and Pillow take longer to import than help may take.
+    # Imported here: NumPy and Pillow would slow down `--help`.
     from service.cli.support_folder import read_shots
 
     supports = read_shots(folder)

@@ -20,7 +20,7 @@ from service.cli.choices import (
     threshold_of,
 )
 from service.cli.class_names import class_name
-from service.cli.failure import FAILED, USAGE, CommandError, asking
+from service.cli.failure import FAILED, USAGE, CommandError, client_errors_as_messages
 from service.cli.left_out import results_in, written_images
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def segment(
     paths, least, kinds = _files(images, out), threshold_of(threshold), chosen(formats)
     wanted = [class_name(each) for each in classes or ()]
     run = _Run(paths, as_json=as_json)
-    with asking(), Client(url) as client:
+    with client_errors_as_messages(), Client(url) as client:
         target = client.session(session)
         # All of them: a class has the number that it has without --class.
         known = [each.class_name for each in target.describe().classes]

@@ -22,7 +22,7 @@ def serve() -> None:
     from service.server import create_server
     from service.telemetry import configure_logging
 
-    with starting():
+    with startup_errors_as_messages():
         settings = read_settings(os.environ)
         configure_logging(settings.log_level)
         server = create_server(create_app(settings), settings)
@@ -34,7 +34,7 @@ def openapi() -> None:
     from service.app import create_app
     from service.settings import Settings
 
-    with starting():
+    with startup_errors_as_messages():
         read_settings(os.environ)
         document = create_app(Settings(engine="fake", jobs_dir=None)).openapi()
     print(json.dumps(document, indent=2, ensure_ascii=False))
@@ -70,7 +70,7 @@ def read_settings(environment: Mapping[str, str]) -> "Settings":
 
 
 def unknown_settings(environment: Mapping[str, str]) -> list[str]:
-    """Names that look like settings and are none: misspelt, a key file would be no key file."""
+    """Variables that look like settings but are not, such as misspelt ones."""
     from service.client.connection import KEY_VARIABLE, URL_VARIABLE
     from service.settings import Settings
 
@@ -79,8 +79,8 @@ def unknown_settings(environment: Mapping[str, str]) -> list[str]:
 
 
 @contextmanager
-def starting() -> Iterator[None]:
-    """A block in which wrong settings become messages."""
+def startup_errors_as_messages() -> Iterator[None]:
+    """Raise `CommandError` for wrong settings, bundles, keys and directories within the block."""
     from pydantic import ValidationError
 
     from model.contract import BundleKeyError, InvalidBundleError, MissingTierError
@@ -105,7 +105,7 @@ def starting() -> Iterator[None]:
 
 
 def _wrong_settings(error: "ValidationError") -> list[str]:
-    """Each by the name of its variable, without what was given: that may be a secret."""
+    """Messages with the name of the variable but not its value, which may be a secret."""
     told = error.errors(include_url=False, include_context=False, include_input=False)
     texts = [(each["loc"], each["msg"].removeprefix("Value error, ")) for each in told]
     return [f"FSS_{str(place[0]).upper()}: {text}" if place else text for place, text in texts]

@@ -1,4 +1,4 @@
-"""Shots looked at before the first one is sent: if one were refused, the rest would be there."""
+"""Validates all shots before the first is sent, so that no session is left half registered."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,17 +13,17 @@ from service.schemas import ClassName
 from service.sessions import PixelGate
 from service.sessions.uploads import read_support
 
-# How many pixels an image may have is the service's to say.
+# The service decides how many pixels an image may have.
 _MAX_PIXELS = sys.maxsize
-_SIDE = 16  # nothing is kept of the pictures
+_SIDE = 16  # the resized images are not used
 _CLASS_NAME: TypeAdapter[str] = TypeAdapter(ClassName)
 
 
 def require_usable(supports: Mapping[str, Sequence[Shots]]) -> None:
-    """Refuse what a service would refuse; files are read one shot at a time.
+    """Fail where a service would refuse a shot; files are read one shot at a time.
 
     Raises:
-        CommandError: the name of a class, an image or a mask is of no use.
+        CommandError: the name of a class, an image or a mask is not valid.
         InvalidInputError: a file cannot be read.
     """
     for name, batches in supports.items():

@@ -1,4 +1,4 @@
-"""A folder that has results already, whose numbers must go on to mean the same classes."""
+"""Checks that a folder with earlier results numbers its classes in the same way."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -8,14 +8,14 @@ from service.cli.failure import USAGE, CommandError
 from service.formats import Format, export_dataset
 
 _NUMBERED: tuple[Format, ...] = ("png", "yolo")
-"""Formats with a file for each image, and one that says what the numbers in them are."""
+"""Formats with a file for each image, and one that maps numbers to classes."""
 
 
 def require_same_classes(out: Path, classes: Sequence[str], formats: Collection[Format]) -> None:
-    """Let results be added where classes have the numbers that they had; others may follow them.
+    """Fail unless the classes of earlier results keep their numbers; more may follow them.
 
     Raises:
-        CommandError: what is there would say something else.
+        CommandError: a number would mean another class.
     """
     tables = _Tables()
     export_dataset((), classes, [each for each in _NUMBERED if each in formats], tables)

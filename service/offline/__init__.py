@@ -7,7 +7,13 @@ from service.offline.options import LabelOptions, run_identity
 from service.offline.origin import claim
 from service.offline.results import export_results
 from service.offline.sheet import MAX_CARDS, write_sheet
-from service.offline.work import images_at_once, label_images, learn, offline_engine, working
+from service.offline.work import (
+    images_at_once,
+    label_images,
+    offline_engine,
+    register_supports,
+    running_engine,
+)
 
 __all__ = [
     "MAX_CARDS",
@@ -21,9 +27,9 @@ __all__ = [
     "find_images",
     "images_at_once",
     "label_images",
-    "learn",
     "offline_engine",
+    "register_supports",
     "run_identity",
-    "working",
+    "running_engine",
     "write_sheet",
 ]

@@ -1,6 +1,6 @@
-"""What a run has finished: a line of JSON for each image, behind a line for the run itself.
+"""The finished images of a run: a line of JSON for the run, then one for each image.
 
-A line counts once it ends, so a run that is killed loses the images at work and no other.
+Only complete lines count, so a run that is killed loses just the images in progress.
 """
 
 import fcntl
@@ -36,7 +36,7 @@ class Entry(BaseModel):
     error: str | None = None
 
 
-class _Place(NamedTuple):
+class _LineReference(NamedTuple):
     """Where the last line of an image begins, and the file that it is about."""
 
     offset: int
@@ -46,7 +46,7 @@ class _Place(NamedTuple):
 
 
 class Ledger:
-    """The ledger of one run, held by one process; only places are kept in memory.
+    """The ledger of one run, locked by one process; only the offsets of lines are kept in memory.
 
     Args:
         path: of the file, made if it is not there.
@@ -62,9 +62,9 @@ class Ledger:
 
     def __init__(self, path: Path, identity: Mapping[str, str]) -> None:
         self.identity = dict(identity)
-        self._places: dict[str, _Place] = {}
+        self._lines: dict[str, _LineReference] = {}
         self._begun = True
-        self._file = _held(path)
+        self._file = _open_locked(path)
         try:
             self.changed = self._read(self.identity)
         except BaseException:
@@ -73,19 +73,19 @@ class Ledger:
 
     def has(self, image: ImageFile) -> bool:
         """Whether there is a result for this image as it is now."""
-        place = self._places.get(image.name)
-        same = place and (place.size, place.mtime_ns) == (image.size, image.mtime_ns)
-        return bool(place and same and not place.failed)
+        line = self._lines.get(image.name)
+        same = line and (line.size, line.mtime_ns) == (image.size, image.mtime_ns)
+        return bool(line and same and not line.failed)
 
     def knows(self, image: ImageFile) -> bool:
-        """Whether the image was worked on, perhaps before it was changed."""
-        return image.name in self._places
+        """Whether the image has an outcome, perhaps from before it changed."""
+        return image.name in self._lines
 
     def add(self, entry: Entry) -> None:
-        """Note an outcome; it takes the place of an earlier one.
+        """Add an outcome, which replaces an earlier one of the same image.
 
-        Only with the first one what another run has written is given up: a run that cannot even
-        begin costs nothing.
+        The first one overwrites what a run of another identity has written, not before: a run that
+        fails to begin loses nothing.
         """
         self._begin()
         offset = self._file.seek(0, 2)
@@ -94,20 +94,20 @@ class Ledger:
         self._note(entry, offset)
 
     def entry(self, name: str) -> Entry:
-        """What was noted of an image, by its name.
+        """The last outcome of an image, by its name.
 
         Raises:
             KeyError: nothing.
         """
-        self._file.seek(self._places[name].offset)
+        self._file.seek(self._lines[name].offset)
         return Entry.model_validate_json(self._file.readline())
 
     def _note(self, entry: Entry, offset: int) -> None:
         failed = entry.labelled is None
-        self._places[entry.name] = _Place(offset, entry.size, entry.mtime_ns, failed)
+        self._lines[entry.name] = _LineReference(offset, entry.size, entry.mtime_ns, failed)
 
     def _begin(self) -> None:
-        """Put the run's own line in the place of what another run has written."""
+        """Overwrite what a run of another identity has written by the line of this run."""
         if self._begun:
             return
         self._file.seek(0)
@@ -144,7 +144,7 @@ class Ledger:
         self._file.close()
 
 
-def _held(path: Path) -> IO[bytes]:
+def _open_locked(path: Path) -> IO[bytes]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

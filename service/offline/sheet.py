@@ -1,4 +1,4 @@
-"""The contact sheet: one HTML file that needs nothing else, the least sure images first."""
+"""The contact sheet: one self-contained HTML file, the least certain images first."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -12,7 +12,7 @@ from service.offline.folder import ImageFile
 from service.offline.ledger import Entry, Ledger
 
 MAX_CARDS = 2000
-"""Most cards of one sheet, about 40 MB; of more images the least sure ones are shown."""
+"""Maximum cards of one sheet, about 40 MB; of more images the least certain are shown."""
 _CHUNK = 40
 
 
@@ -82,7 +82,7 @@ def _row(entry: Entry, rank: _Rank, classes: Sequence[str]) -> dict[str, Any]:
 
 
 def _chunks(ledger: Ledger, images: Sequence[ImageFile]) -> Iterator[list[dict[str, Any]]]:
-    """Pictures and outlines, as many cards at a time as the page reads together."""
+    """Pictures and outlines, in chunks of as many cards as the page parses at a time."""
     waiting = iter(images)
     while chunk := list(islice(waiting, _CHUNK)):
         entries = [ledger.entry(image.name) for image in chunk]

@@ -1,4 +1,4 @@
-"""The engine in this process, and images through it."""
+"""Runs the engine in this process, and segments images with it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -30,7 +30,7 @@ _LONG_S = 24 * 3600.0
 
 
 def offline_settings(settings: Settings) -> Settings:
-    """The settings for one process that nobody else waits for."""
+    """The settings for a process that serves nobody else."""
     alone = {
         "store_url": SecretStr(MEMORY),
         "ttl_s": _LONG_S,
@@ -47,11 +47,11 @@ def offline_engine(settings: Settings) -> Engine:
 
 
 @asynccontextmanager
-async def working(settings: Settings, engine: Engine) -> AsyncIterator[Resources]:
+async def running_engine(settings: Settings, engine: Engine) -> AsyncIterator[Resources]:
     """A block in which the engine runs.
 
     Raises:
-        OfflineError: it cannot.
+        OfflineError: the engine cannot start.
     """
     settings = offline_settings(settings)
     models = Models(engine, complete=True)
@@ -65,13 +65,13 @@ async def working(settings: Settings, engine: Engine) -> AsyncIterator[Resources
         await resources.pool.close()
 
 
-async def learn(
+async def register_supports(
     resources: Resources, supports: Supports, options: LabelOptions, note: Callable[[str], None]
 ) -> str:
-    """Register all classes; the session they are in. Warnings are noted.
+    """Register all classes, and return their session; warnings are passed to `note`.
 
     Raises:
-        OfflineError: a support is of no use. InvalidInputError.
+        OfflineError: a support is not valid. InvalidInputError.
     """
     session_id = None
     for name, (images, masks) in supports.items():
@@ -119,14 +119,14 @@ async def label_images(
     at_once: int,
     done: Callable[[], None],
 ) -> None:
-    """Work through images and note each in the ledger.
+    """Segment images, and add each to the ledger.
 
     Args:
         resources: of the use cases.
         images: to label.
-        session_id: from `learn`.
+        session_id: from `register_supports`.
         options: of the run.
-        ledger: takes the outcomes, in the order in which they come.
+        ledger: takes the outcomes, in the order in which they finish.
         at_once: images that are held at the same time; see `images_at_once`.
         done: called for each image.
 
@@ -156,7 +156,7 @@ def images_at_once(settings: Settings, engine: Engine) -> int:
 async def _label(
     resources: Resources, image: ImageFile, session_id: str, options: LabelOptions
 ) -> Entry:
-    """The outcome of one image, whatever it is."""
+    """The outcome of one image: its result, or its error."""
     entry = Entry(name=image.name, size=image.size, mtime_ns=image.mtime_ns)
     try:
         data = await asyncio.to_thread(image.path.read_bytes)
@@ -184,7 +184,7 @@ async def _segment(
         )
         try:
             answer = await segment(resources, form, OWNER)
-        except RetryableError:  # a device that was lost comes back
+        except RetryableError:  # a lost device recovers
             _require_engine(resources)
             await asyncio.sleep(_BACK_OFF_S)
         else:
