@@ -148,7 +148,7 @@ async def _print_transport(
     """One request at a time: prototypes by reference, as they go, and sent again each time."""
     (image,) = pictures.queries(1)
     known = await _latency_ms(lambda _: pool.segment([image], classes))
-    again = await _latency_ms(lambda _: pool.examine([image], [classes]))
+    again = await _latency_ms(lambda _: pool.segment_each([image], [classes]))
     kilobytes = sum(each.nbytes for each in classes) / 1e3
     console.print(
         f"prototypes of {kilobytes:.0f} kB, one image: {known:.1f} ms where the pool has them, "

@@ -1,4 +1,4 @@
-"""The parts of an image in which small objects are seen from near.
+"""Close-ups: the parts of an image that are cropped and enlarged to show small objects.
 
 Squashed as a whole, an object of 40 pixels in an image of 4,000 covers less than a cell of the
 network's grid: its prototype would be of what surrounds it, and its mask a guess.
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 _OVERVIEW = 1024  # pixels of the longer side; enough to find an object, and small in memory
-_LEAST = 64  # pixels of a side: closer looks show the codec's blocks more than the object
+_LEAST = 64  # pixels of a side: smaller crops show the codec's blocks more than the object
 _CONTEXT = 2.0  # side of a support's close-up, in longer sides of the object
 _MARGIN = 1.5  # side of a window, in longer sides of what was marked, whose edges are not sure yet
-_WORTH_IT = 0.5  # share of the image's area; windows that cover more are no closer look
+_WORTH_IT = 0.5  # share of the image's area; windows that cover more hardly enlarge anything
 _MOST_WINDOWS = 4  # windows of one class in one image
 _SPECK = 0.02  # of the largest part's area, below which a part does not decide where to look
 
@@ -91,9 +91,9 @@ def find_close_up(mask: NDArray[np.bool_]) -> Window | None:
 
 
 def find_windows(marked: NDArray[np.bool_], height: int, width: int) -> Sequence[Window]:
-    """Windows in which to look again, from nearer, at what was marked in a query.
+    """Windows of a query in which to segment close-ups of what was marked.
 
-    There are none where they would not show it much nearer than before. Two parts whose windows
+    There are none where they would hardly enlarge it. Two parts whose windows
     overlap share one window if it is no larger than both together. While there are too many
     windows, the two parts with the smallest common window share that. Other windows may overlap.
 

@@ -1,7 +1,7 @@
 """Prototypes and logits from a trained network, batched over all requests."""
 
 from service.engine.admission import Admission
-from service.engine.base import Answers, Coverage, Engine, EngineCounters, ImageU8
+from service.engine.base import Coverage, Engine, EngineCounters, ImageU8, Predictions
 from service.engine.bundle_folder import BundleFolder
 from service.engine.cpu import available_cpus
 from service.engine.devices import parse_devices
@@ -15,7 +15,6 @@ from service.engine.shared import Shared
 __all__ = [
     "REFUSALS",
     "Admission",
-    "Answers",
     "BundleFolder",
     "Coverage",
     "Engine",
@@ -26,6 +25,7 @@ __all__ = [
     "Library",
     "Models",
     "OnnxEngine",
+    "Predictions",
     "Shared",
     "available_cpus",
     "parse_devices",

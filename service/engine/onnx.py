@@ -10,7 +10,7 @@ import numpy as np
 
 from model.contract import BundleKey, Manifest, SupportSet, load_manifest
 from model.runtime import Adapt, Device, resolve_precision
-from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
+from service.engine.base import Coverage, EngineCounters, ImageU8, Predictions
 from service.engine.encoding_cache import digest
 from service.engine.options import EngineOptions
 from service.engine.pipeline import Pipeline
@@ -132,7 +132,9 @@ class OnnxEngine:
             threshold = self.manifest.threshold
             return await pipeline.adapt(images, masks, shots, adapt, threshold, deadline)
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         """See `Engine.segment`."""
         deadline = self._clock() + self._options.deadline_s
         with self._shared.images.admit(len(images)):
@@ -144,12 +146,12 @@ class OnnxEngine:
             with self._shared.owe(pipeline.cost_s(len(images), len(classes))):
                 encoded = await pipeline.encode(images, digests, deadline)
                 answers = await pipeline.ask(encoded, classes, deadline)
-        return Answers(*(np.stack(parts) for parts in zip(*answers, strict=True)))
+        return Predictions(*(np.stack(parts) for parts in zip(*answers, strict=True)))
 
-    async def examine(
+    async def segment_each(
         self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
-    ) -> list[Answers]:
-        """See `Engine.examine`."""
+    ) -> list[Predictions]:
+        """See `Engine.segment_each`."""
         deadline = self._clock() + self._options.deadline_s
         pipeline = self._least_busy()
         most = max(len(each) for each in classes)
@@ -157,8 +159,8 @@ class OnnxEngine:
             self._shared.images.admit(len(images)),
             self._shared.owe(pipeline.cost_s(len(images), most)),
         ):
-            answers = await pipeline.examine(images, classes, deadline)
-        return [Answers(*(part[None] for part in each)) for each in answers]
+            answers = await pipeline.segment_each(images, classes, deadline)
+        return [Predictions(*(part[None] for part in each)) for each in answers]
 
     def _least_busy(self) -> Pipeline:
         if not self._pipelines:

@@ -141,19 +141,23 @@ class Pipeline:
         deadline: float,
     ) -> SupportSet:
         """The shots with the head fitted to them, if it is to be; see `model.runtime.refit`."""
-        seen = await asyncio.to_thread(SupportImages.of, images, masks, shots)
-        single = seen.single
+        supports = await asyncio.to_thread(SupportImages.of, images, masks, shots)
+        single = supports.single
         if single:
-            pixels, mask = seen.mirrored()
-            seen = seen.beside(pixels, mask, await self.register([pixels[0]], [mask[0]], deadline))
-        encoded = await self._see("adapt", list(seen.pixels), deadline)
-        asked = [CellsJob(*each) for each in zip(encoded, seen.asked(), strict=True)]
+            pixels, mask = supports.mirrored()
+            mirror_shots = await self.register([pixels[0]], [mask[0]], deadline)
+            supports = supports.extended(pixels, mask, mirror_shots)
+        encoded = await self._encode_supports("adapt", list(supports.pixels), deadline)
+        left_out = supports.left_out_classes()
+        asked = [CellsJob(*each) for each in zip(encoded, left_out, strict=True)]
         found: list[CellsOutput] = await self._run("adapt", self._cells, asked, deadline)
         logits, cells = (np.concatenate(parts) for parts in zip(*found, strict=True))
 
         def fit() -> NDArray[np.float32] | None:
-            supports = seen.as_predicted(cells, logits, encoded[0], self._manifest, single=single)
-            return choose_refit(supports, adapt, threshold=threshold)
+            predictions = supports.predictions(
+                cells, logits, encoded[0], self._manifest, single=single
+            )
+            return choose_refit(predictions, adapt, threshold=threshold)
 
         with stage("adapt"):
             fitted = await asyncio.get_running_loop().run_in_executor(self._fits, fit)
@@ -165,8 +169,10 @@ class Pipeline:
         """Query images, of which those that are held are not encoded again."""
         return await self._encode_new("encode", self._queries, images, digests, deadline)
 
-    async def _see(self, name: str, images: Sequence[ImageU8], deadline: float) -> list[Encoded]:
-        """Supports as queries: a class is fitted to them and judged by them in turn."""
+    async def _encode_supports(
+        self, name: str, images: Sequence[ImageU8], deadline: float
+    ) -> list[Encoded]:
+        """Encode supports as queries, for leave-one-out predictions."""
         digests = await asyncio.to_thread(
             lambda: [digest(image, self._encoder) for image in images]
         )
@@ -199,14 +205,14 @@ class Pipeline:
         jobs = [HeadJob(each, tuple(classes)) for each in encoded]
         return await self._run("head", self._heads, jobs, deadline)
 
-    async def examine(
+    async def segment_each(
         self,
         images: Sequence[ImageU8],
         classes: Sequence[Sequence[SupportSet]],
         deadline: float,
     ) -> list[HeadOutput]:
-        """Answers for each image's own classes, which are supports seen as queries."""
-        encoded = await self._see("encode", images, deadline)
+        """Predictions of each image's own classes; the images are supports, taken as queries."""
+        encoded = await self._encode_supports("encode", images, deadline)
         asked = [HeadJob(e, tuple(each)) for e, each in zip(encoded, classes, strict=True)]
         return await self._run("head", self._heads, asked, deadline)
 

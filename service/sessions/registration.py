@@ -132,15 +132,15 @@ async def _learn_views(
     supports: Sequence[Support],
     known: SupportSet | None,
 ) -> SupportSet:
-    """What the engine makes of supports, and of their objects from near where they are small."""
+    """What the engine learns from supports, and from close-ups of small objects."""
     whole = [support.whole for support in supports]
     registered = await _learn(resources, whole, form.adapt)
-    if any(support.close is not None for support in supports):
-        near = [support.close or support.whole for support in supports]
+    if any(support.close_up is not None for support in supports):
+        close_ups = [support.close_up or support.whole for support in supports]
         # What is kept of a support is bounded, however often it is looked at.
-        most = resources.engine.manifest.max_shot_bytes // 2
-        close = (await _learn(resources, near, form.adapt)).thinned(most)
-        registered = registered.thinned(most)._replace(close=close)
+        max_bytes = resources.engine.manifest.max_shot_bytes // 2
+        close_up = (await _learn(resources, close_ups, form.adapt)).thinned(max_bytes)
+        registered = registered.thinned(max_bytes)._replace(close_up=close_up)
     if form.report:
         alike = [support.original for support in supports]
         rows = await judge(resources.engine, resources.pool, whole, alike, registered, known)
@@ -149,7 +149,7 @@ async def _learn_views(
 
 
 async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt) -> SupportSet:
-    """What the engine makes of supports, all seen as a whole or all from near."""
+    """What the engine learns from supports, all of them whole or all close-ups."""
     learned = await resources.engine.register(
         [view.pixels for view in views], [view.mask for view in views], adapt=adapt
     )

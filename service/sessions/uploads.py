@@ -34,13 +34,13 @@ class View(NamedTuple):
 
 
 class Support(NamedTuple):
-    """A support as a whole, from near if its object is small, and what looked doubtful about it.
+    """A support as a whole, its close-up if the object is small, and warnings about it.
 
     original: position of the first support of the same image and mask, mostly its own.
     """
 
     whole: View
-    close: View | None
+    close_up: View | None
     warnings: tuple[str, ...]
     original: int
 
@@ -169,8 +169,8 @@ def read_support(
         del image
     areas = [height * width, *([] if window is None else [window.area])]
     sides = [round(math.sqrt(area)) for area in areas]
-    whole, *close = map(View, pixels, shares, sides)
-    return Support(whole, close[0] if close else None, _warnings(share, position), position)
+    whole, *close_ups = map(View, pixels, shares, sides)
+    return Support(whole, close_ups[0] if close_ups else None, _warnings(share, position), position)
 
 
 def _parts(array: NDArray[Pixel], window: Window | None) -> list[NDArray[Pixel]]:

@@ -13,7 +13,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, 
 
 from model.contract import BundleKey, Manifest, SupportPrototype, SupportSet, load_manifest
 from model.runtime import Adapt, resolve_precision
-from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
+from service.engine.base import Coverage, EngineCounters, ImageU8, Predictions
 from service.engine.options import EngineOptions
 from service.engine.ray_pool.backlog import Backlog
 from service.engine.ray_pool.pool import Handle, Pool, PoolOptions
@@ -111,18 +111,20 @@ class RayEngine:
         refit = None if found.refit is None else found.refit.copy()
         return SupportSet(tuple(_copied(shot) for shot in found.shots), refit)
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         """See `Engine.segment`."""
         reference = await asyncio.to_thread(self._references.to, classes)
-        found: Answers = await self._ask("segment", np.stack(images), reference)
-        return Answers(*(array.copy() for array in found))
+        found: Predictions = await self._ask("segment", np.stack(images), reference)
+        return Predictions(*(array.copy() for array in found))
 
-    async def examine(
+    async def segment_each(
         self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
-    ) -> list[Answers]:
-        """See `Engine.examine`; nobody asks about these classes again, so they go by value."""
-        found: list[Answers] = await self._ask("examine", np.stack(images), classes)
-        return [Answers(*(array.copy() for array in each)) for each in found]
+    ) -> list[Predictions]:
+        """See `Engine.segment_each`; nobody asks about these classes again, so they go by value."""
+        found: list[Predictions] = await self._ask("segment_each", np.stack(images), classes)
+        return [Predictions(*(array.copy() for array in each)) for each in found]
 
     async def _ask(self, method: str, *arguments: Any) -> Any:
         """A replica's result within the deadline.

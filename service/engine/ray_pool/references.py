@@ -59,15 +59,15 @@ def digest(classes: Sequence[SupportSet]) -> bytes:
     found = hashlib.sha256()
     for each in map(_needed, classes):
         _take(found, b"class", each)
-        if each.close is not None:
-            _take(found, b"near", each.close)
+        if each.close_up is not None:
+            _take(found, b"close_up", each.close_up)
     return found.digest()
 
 
 def _needed(supports: SupportSet) -> SupportSet:
-    """What the engine needs of a class: from near its shots alone, which tell what it is like."""
-    close = None if supports.close is None else SupportSet(supports.close.shots)
-    return SupportSet(supports.shots, supports.refit, close=close)
+    """What the engine needs of a class; of its close-up only the shots, which tell its identity."""
+    close_up = None if supports.close_up is None else SupportSet(supports.close_up.shots)
+    return SupportSet(supports.shots, supports.refit, close_up=close_up)
 
 
 def _take(found: "hashlib._Hash", mark: bytes, supports: SupportSet) -> None:

@@ -74,11 +74,11 @@ class Segmenter:
         """See `Engine.segment`; images (N, S, S, 3)."""
         return await self._answer(self._engine.segment(list(images), classes))
 
-    async def examine(
+    async def segment_each(
         self, images: NDArray[np.uint8], classes: Sequence[Sequence[SupportSet]]
     ) -> Reply:
-        """See `Engine.examine`; images (N, S, S, 3)."""
-        return await self._answer(self._engine.examine(list(images), classes))
+        """See `Engine.segment_each`; images (N, S, S, 3)."""
+        return await self._answer(self._engine.segment_each(list(images), classes))
 
     async def _answer(self, work: Awaitable[Any]) -> Reply:
         result: Any

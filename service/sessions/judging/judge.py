@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model.contract import SupportPrototype, SupportSet
 from model.runtime import mirrored
-from service.engine import Answers, Engine
+from service.engine import Engine, Predictions
 from service.sessions.judging.rows import MOST_OTHERS, Judgement
 from service.sessions.judging.signals import (
     Prediction,
@@ -59,7 +59,7 @@ async def judge(
         [SupportSet(others), SupportSet((shot,)), *_refitted(others, refit)]
         for shot, others in zip(registered.shots, asked, strict=True)
     ]
-    found = await engine.examine([support.pixels for support in supports], classes)
+    found = await engine.segment_each([support.pixels for support in supports], classes)
     threshold = engine.manifest.threshold
     with stage("report"):
         rows = await pool.gather(
@@ -102,7 +102,7 @@ def _row(
     support: View,
     shot: SupportPrototype,
     others: Shots,
-    answers: Answers,
+    answers: Predictions,
     threshold: float,
     lone: bool,
 ) -> NDArray[np.float32]:

@@ -11,9 +11,9 @@ from pycocotools import mask as coco_mask
 
 from model.contract import SupportSet
 from service.app import create_app
-from service.engine import Answers, FakeEngine, ImageU8
+from service.engine import FakeEngine, ImageU8, Predictions
 from service.errors import DeadlineExceededError
-from service.sessions.scale import Seen, tile_sides
+from service.sessions.scale import WholeImageResult, tile_sides
 from service.sessions.tile_grid import Grid
 from service.settings import Settings
 from tests.service.http_api import (
@@ -57,7 +57,9 @@ class CountingEngine(FakeEngine):
         self.batches: list[int] = []
         self._calls = calls
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         if len(self.batches) >= self._calls:
             raise DeadlineExceededError("the engine did not come to it in time")
         self.batches.append(len(images))
@@ -145,7 +147,7 @@ async def test_auto_tiles_where_it_helps(
     if tiled:  # and what is tiled is not looked at again besides
         side = tile_sides(
             "tiled",
-            {"thing": Seen(SupportSet((), side=120), found=False)},
+            {"thing": WholeImageResult(SupportSet((), side=120), found=False)},
             height=900,
             width=1200,
             input_side=engine.manifest.input_side,

@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from model.contract import SupportSet
 from service.app import create_app
-from service.engine import Answers, FakeEngine, ImageU8
+from service.engine import FakeEngine, ImageU8, Predictions
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, post_segment, running
 from tests.service.pictures import picture
@@ -33,7 +33,9 @@ class LoadingEngine(FakeEngine):
 class BrokenEngine(FakeEngine):
     """Raises what nobody expects."""
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         raise ZeroDivisionError("secret path /etc/passwd")
 
 

@@ -17,7 +17,7 @@ import service.imaging
 from model.contract import SupportSet
 from model.runtime import Adapt
 from service.app import create_app
-from service.engine import Answers, Coverage, FakeEngine, ImageU8
+from service.engine import Coverage, FakeEngine, ImageU8, Predictions
 from service.errors import QueueFullError
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, post_segment, post_support, running
@@ -47,7 +47,9 @@ class CountingEngine(FakeEngine):
         self.calls: list[tuple[int, int]] = []
         self.sides: list[list[int | None]] = []
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         self.calls.append((len(images), len(classes)))
         self.sides.append([each.side for each in classes])
         return await super().segment(images, classes)
@@ -120,7 +122,9 @@ class DoubtfulEngine(CountingEngine):
         super().__init__()
         self.presence = [(whole,), near]
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         answers = await super().segment(images, classes)
         told = self.presence[min(len(self.calls), 2) - 1]
         return answers._replace(presence=np.array(told, np.float32)[:, None])
@@ -175,7 +179,9 @@ class PickyEngine(CountingEngine):
         super().__init__()
         self.first = first
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         answers = await super().segment(images, classes)
         if len(classes) > 1:
             answers.presence[:, 0], answers.presence[:, 1:] = self.first, 0.1
@@ -249,7 +255,9 @@ class RefusingEngine(CountingEngine):
         super().__init__()
         self.withdrawn = 0
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         if not self.calls:
             return await super().segment(images, classes)
         self.calls.append((len(images), len(classes)))

@@ -27,9 +27,9 @@ from model.contract import (
     resize_mask,
     write_manifest,
 )
-from model.runtime import Adapt, BundleRuntime, Device, Encoded, choose_refit, see_supports
+from model.runtime import Adapt, BundleRuntime, Device, Encoded, choose_refit, predict_left_out
 from model.runtime.precision import multiplies_bytes
-from service.engine import Answers, EngineOptions, OnnxEngine, Shared
+from service.engine import EngineOptions, OnnxEngine, Predictions, Shared
 from service.errors import (
     DeadlineExceededError,
     InferenceError,
@@ -234,7 +234,7 @@ async def test_bad_class_fails_its_own_request_only(engine: OnnxEngine) -> None:
     )
     assert isinstance(results[1], InferenceError)
     for good_result in (results[0], results[2]):
-        assert isinstance(good_result, Answers)
+        assert isinstance(good_result, Predictions)
         assert np.isfinite(good_result.logits).all()
     assert engine.ready
 
@@ -499,9 +499,9 @@ async def test_a_class_is_fitted_as_evaluations_fit_it(
     side = runtime.manifest.input_side
     images = np.stack([resize_image(scene.image, side) for scene in scenes])
     masks = np.stack([resize_mask(scene.mask, side) for scene in scenes])
-    seen = see_supports(runtime, images, masks, learned.shots)
-    refit = choose_refit(seen, adapt, threshold=runtime.manifest.threshold)
-    assert seen.single == (len({0 if k == 1 else k for k in supports}) == 1)
+    predictions = predict_left_out(runtime, images, masks, learned.shots)
+    refit = choose_refit(predictions, adapt, threshold=runtime.manifest.threshold)
+    assert predictions.single == (len({0 if k == 1 else k for k in supports}) == 1)
     assert learned.refit is not None
     assert refit is not None
     np.testing.assert_allclose(learned.refit, refit, rtol=1e-3, atol=1e-3)

@@ -6,7 +6,7 @@ import pytest
 
 from model.contract import SupportSet
 from model.runtime import Adapt
-from service.engine import Answers, Coverage, FakeEngine, ImageU8, Models
+from service.engine import Coverage, FakeEngine, ImageU8, Models, Predictions
 from service.schemas import SegmentForm, SupportForm
 from service.sessions import CodecPool, PixelGate, Resources, register, segment
 from service.stores import MemoryStore, SessionLimits
@@ -27,7 +27,9 @@ class WatchingEngine(FakeEngine):
         self.seen += [len(files) for files in self.watched]
         return await super().register(images, masks, adapt=adapt)
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         self.seen += [len(files) for files in self.watched]
         return await super().segment(images, classes)
 

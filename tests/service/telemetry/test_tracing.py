@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from model.contract import SupportSet
 from service.app import create_app
-from service.engine import Answers, FakeEngine, ImageU8
+from service.engine import FakeEngine, ImageU8, Predictions
 from service.settings import Settings
 from service.telemetry import stage, tracing
 from service.telemetry.logs import JsonFormatter
@@ -29,7 +29,9 @@ PARENT_ID = "b7ad6b7169203331"
 class SlowEngine(FakeEngine):
     """Never comes to an answer, in a stage of its own."""
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         with stage("head"):
             await asyncio.sleep(3600)
         raise AssertionError
@@ -38,7 +40,9 @@ class SlowEngine(FakeEngine):
 class BrokenEngine(FakeEngine):
     """Raises what nobody expects."""
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         raise ZeroDivisionError(MARKER)
 
 
