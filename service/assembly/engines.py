@@ -10,13 +10,13 @@ from model.runtime import Device
 from service import __version__
 from service.engine import (
     BundleFolder,
+    BundleWatcher,
     Engine,
     EngineOptions,
+    EngineResources,
     FakeEngine,
-    Library,
-    Models,
+    ModelRegistry,
     OnnxEngine,
-    Shared,
     available_cpus,
     parse_devices,
 )
@@ -29,13 +29,13 @@ def create_engine(settings: Settings) -> Engine:
     return create_loader(settings)(settings.bundle)
 
 
-def create_library(settings: Settings, metrics: Metrics) -> Library:
+def create_bundle_watcher(settings: Settings, metrics: Metrics) -> BundleWatcher:
     """What serves the bundles that the settings name, not opened."""
     load = create_loader(settings, metrics.engine)
-    models = Models(load(settings.bundle))
+    models = ModelRegistry(load(settings.bundle))
     if settings.engine == "fake":
-        return Library(models)
-    return Library(
+        return BundleWatcher(models)
+    return BundleWatcher(
         models,
         create_bundle_folder(settings),
         load,
@@ -63,8 +63,8 @@ def create_loader(
     if settings.engine == "ray":
         return _ray_loader(settings, key)
     options = engine_options(settings, parse_devices(settings.devices), available_cpus())
-    shared = Shared(options)
-    return partial(OnnxEngine, options=options, metrics=metrics, shared=shared, key=key)
+    resources = EngineResources(options)
+    return partial(OnnxEngine, options=options, metrics=metrics, resources=resources, key=key)
 
 
 def _ray_loader(settings: Settings, key: BundleKey | None) -> Callable[[Path], Engine]:
@@ -108,7 +108,7 @@ def engine_options(settings: Settings, devices: tuple[Device, ...], threads: int
     )
 
 
-def describe_build(metrics: Metrics, models: Models) -> None:
+def describe_build(metrics: Metrics, models: ModelRegistry) -> None:
     """Tell the metrics which version, networks and devices run here."""
     metrics.describe_build(
         version=__version__,

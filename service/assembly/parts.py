@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from service import __version__
 from service.access import Access, ClientPlaces, KeyFile, RateLimits, RateStorage
-from service.engine import Models, available_cpus
+from service.engine import ModelRegistry, available_cpus
 from service.errors import JobsDisabledError
 from service.jobs import Folders, JobDesk, JobImages, JobRunner, Room, open_jobs
 from service.labelling_tools import LabelStudio, ProjectMirror
-from service.sessions import CodecPool, DecodedImages, PixelGate, Resources
+from service.sessions import CodecPool, DecodedImages, PixelBudget, Resources
 from service.settings import Settings
 from service.store_url import MEMORY
 from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
@@ -23,13 +23,13 @@ _MOST_STREAMS = 16
 _MOST_DOWNLOADS = 2
 
 
-def create_resources(settings: Settings, models: Models, store: SessionStore) -> Resources:
+def create_resources(settings: Settings, models: ModelRegistry, store: SessionStore) -> Resources:
     """What the use cases work with, over engines and a store."""
     return Resources(
         models=models,
         store=store,
         pool=CodecPool(settings.codec_threads or available_cpus()),
-        gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
+        pixel_budget=PixelBudget(settings.max_pixels_in_flight or 2 * settings.max_pixels),
         max_pixels=settings.max_pixels,
         max_shots=settings.max_shots,
         decoded=DecodedImages(settings.decode_cache_bytes),

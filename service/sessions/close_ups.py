@@ -166,7 +166,7 @@ def _read(
         [query.window for query in queries],
         side=resources.engine.manifest.input_side,
         max_pixels=resources.max_pixels,
-        gate=resources.gate,
+        pixel_budget=resources.pixel_budget,
         decoded=resources.decoded,
     )
 

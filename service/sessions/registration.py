@@ -106,7 +106,7 @@ async def _read(resources: ModelResources, form: SupportForm) -> list[Support]:
         read_support,
         side=resources.engine.manifest.input_side,
         max_pixels=resources.max_pixels,
-        gate=resources.gate,
+        pixel_budget=resources.pixel_budget,
     )
     with stage("decode"):
         supports = await resources.pool.gather(

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
-from service.engine import Engine, Models
+from service.engine import Engine, ModelRegistry
 from service.sessions.decoded import DecodedImages
-from service.sessions.pixel_gate import PixelGate
+from service.sessions.pixel_budget import PixelBudget
 from service.sessions.pool import CodecPool
 from service.stores import SessionStore, ShotSpec
 
@@ -25,7 +25,7 @@ class Resources:
     models: compute prototypes and logits.
     store: keeps prototypes.
     pool: threads for pixels.
-    gate: bounds the pixels that those threads hold together.
+    pixel_budget: bounds the pixels that those threads hold together.
     max_pixels: of one uploaded image or mask.
     max_shots: of one class, as the store has it.
     decoded: what codec threads read lately, kept within bounds.
@@ -35,10 +35,10 @@ class Resources:
     deadline_s: after which nobody waits for an answer any more.
     """
 
-    models: Models
+    models: ModelRegistry
     store: SessionStore
     pool: CodecPool
-    gate: PixelGate
+    pixel_budget: PixelBudget
     max_pixels: int
     max_shots: int
     decoded: DecodedImages = field(default_factory=lambda: DecodedImages(0))
@@ -86,7 +86,7 @@ class ModelResources(Resources):
 class ShotSpecs(Mapping[str, ShotSpec]):
     """What shots must be like, by model; follows what is served."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: ModelRegistry) -> None:
         self._models = models
 
     def __getitem__(self, model: str) -> ShotSpec:

@@ -132,8 +132,8 @@ def _render_image(
     """What is sent of one image; on a codec thread."""
     if request.form.absent == "drop":
         predictions = [each for each in predictions if each.present]
-    with request.resources.gate.entry() as enter:
-        enter(query.height * query.width)
+    with request.resources.pixel_budget.reservation() as reserve:
+        reserve(query.height * query.width)
         return render(label_pixels(predictions, query.height, query.width), predictions)
 
 
@@ -173,7 +173,9 @@ async def _decode_full_size(
 ) -> NDArray[np.uint8]:
     """`images[position]` at full size."""
     resources = request.resources
-    read = partial(read_pixels, max_pixels=resources.max_pixels, gate=resources.gate)
+    read = partial(
+        read_pixels, max_pixels=resources.max_pixels, pixel_budget=resources.pixel_budget
+    )
     with stage("decode"):
         return await resources.pool.run(partial(read, file, position))
 
@@ -184,7 +186,7 @@ async def _decode_queries(request: SegmentRequest) -> list[QueryImage]:
         read_query,
         side=request.input_side,
         max_pixels=resources.max_pixels,
-        gate=resources.gate,
+        pixel_budget=resources.pixel_budget,
         keep_file=form.mode != "whole",
         decoded=resources.decoded,
     )

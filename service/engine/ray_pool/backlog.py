@@ -14,7 +14,7 @@ _RECENT_S = 60.0
 
 class _Told(NamedTuple):
     at: float
-    owed_s: float
+    pending_s: float
     counters: EngineCounters
 
 
@@ -31,7 +31,7 @@ class Backlog:
 
     def tell(self, reply: Reply) -> None:
         """Take note of a replica."""
-        self._told[reply.replica] = _Told(self._clock(), reply.owed_s, reply.counters)
+        self._told[reply.replica] = _Told(self._clock(), reply.pending_s, reply.counters)
         self._told.move_to_end(reply.replica)
         if len(self._told) > _MOST_REPLICAS:
             self._told.popitem(last=False)
@@ -39,13 +39,13 @@ class Backlog:
     def wait_s(self) -> float:
         """Seconds of work before a new request, the mean of replicas heard of lately.
 
-        Work that was owed then has been done since, second by second.
+        Work that was pending then has been done since, second by second.
         """
         now = self._clock()
         recent = [each for each in self._told.values() if now - each.at < _RECENT_S]
         if not recent:
             return 0.0
-        return sum(max(0.0, each.owed_s - (now - each.at)) for each in recent) / len(recent)
+        return sum(max(0.0, each.pending_s - (now - each.at)) for each in recent) / len(recent)
 
     def counters(self) -> EngineCounters:
         """Work of all replicas that were heard of, whoever asked for it."""

@@ -81,11 +81,11 @@ class RayEngine:
         return self._backlog.counters()
 
     def wait_s(self, inside: int) -> float:
-        """See `Engine.wait_s`; what replicas owe, whoever asked. Those inside are among them."""
+        """See `Engine.wait_s`; the replicas' pending work, in which `inside` is contained."""
         return self._backlog.wait_s()
 
     def cost_s(self, images: int, classes: int) -> float:
-        """Not known here: replicas tell what they owe in all."""
+        """Not known here: replicas tell only all of their pending work."""
         return 0.0
 
     async def start(self) -> None:

@@ -22,7 +22,7 @@ from service.errors import ServiceError
 from service.telemetry import collect_stages
 
 
-class Segmenter:
+class EngineReplica:
     """The deployment's class.
 
     Args:
@@ -90,5 +90,5 @@ class Segmenter:
         return self._reply(result, stage_times(times))
 
     def _reply(self, result: Any, stages: Sequence[StageTime]) -> Reply:
-        owed_s, counters = self._engine.wait_s(0), self._engine.counters
-        return Reply(self._replica, result, owed_s, counters, stages)
+        pending_s, counters = self._engine.wait_s(0), self._engine.counters
+        return Reply(self._replica, result, pending_s, counters, stages)

@@ -24,14 +24,14 @@ class Reply:
 
     result: what the engine returned, or the error that it raised on purpose. As a value an error
         keeps its type, code and `Retry-After`, which Ray's own wrapping of exceptions would lose.
-    owed_s: seconds of work that the replica had left when it answered.
+    pending_s: seconds of work that the replica had left when it answered.
     counters: of the replica since its start.
     stages: that the request went through in the replica.
     """
 
     replica: str
     result: Any
-    owed_s: float
+    pending_s: float
     counters: EngineCounters
     stages: Sequence[StageTime]
 

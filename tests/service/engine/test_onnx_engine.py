@@ -29,7 +29,7 @@ from model.contract import (
 )
 from model.runtime import Adapt, BundleRuntime, Device, Encoded, choose_refit, predict_left_out
 from model.runtime.precision import multiplies_bytes
-from service.engine import EngineOptions, OnnxEngine, Predictions, Shared
+from service.engine import EngineOptions, EngineResources, OnnxEngine, Predictions
 from service.errors import (
     DeadlineExceededError,
     InferenceError,
@@ -510,23 +510,23 @@ async def test_a_class_is_fitted_as_evaluations_fit_it(
 async def test_encodings_of_a_device_that_was_lost_are_not_kept(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared = Shared(EngineOptions(cache_bytes=10**6))
-    engine = OnnxEngine(tiny_bundle, EngineOptions(cache_bytes=10**6), shared=shared)
+    resources = EngineResources(EngineOptions(cache_bytes=10**6))
+    engine = OnnxEngine(tiny_bundle, EngineOptions(cache_bytes=10**6), resources=resources)
     await engine.start()
     encode = BundleRuntime.encode
 
     def encode_last(runtime: BundleRuntime, *arguments: Any) -> Encoded:
         encoded = encode(runtime, *arguments)
-        shared.device(Device()).lose_encodings()
+        resources.device(Device()).lose_encodings()
         return encoded
 
     scene = picture(RED)
     shots = await learn(engine, scene)
     await engine.segment([pixels(picture(RED, seed=1), engine)], [shots])
-    assert shared.cache_bytes > 0
+    assert resources.cache_bytes > 0
     monkeypatch.setattr(BundleRuntime, "encode", encode_last)
     await engine.segment([pixels(scene, engine)], [shots])
-    assert shared.cache_bytes == 0
+    assert resources.cache_bytes == 0
     await engine.stop()
 
 

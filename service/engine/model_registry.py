@@ -11,7 +11,7 @@ from service.engine.base import Engine
 from service.errors import ModelMismatchError, ModelNotFoundError, NotReadyError
 
 
-class Models:
+class ModelRegistry:
     """Finds engines by model, and knows who uses them; on the event loop's thread only.
 
     A model is `name@revision`; a name alone means its newest revision.

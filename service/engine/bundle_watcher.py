@@ -8,7 +8,7 @@ from pathlib import Path
 from model.contract import InvalidBundleError, Manifest, MissingTierError
 from service.engine.base import Engine
 from service.engine.bundle_folder import BundleFolder
-from service.engine.models import Models
+from service.engine.model_registry import ModelRegistry
 
 _log = logging.getLogger(__name__)
 
@@ -19,7 +19,7 @@ def _nothing() -> None: ...
 REFUSALS = (InvalidBundleError, MissingTierError, OSError)
 
 
-class Library:
+class BundleWatcher:
     """Loads bundles in the background and switches to them; used on the event loop's thread.
 
     A bundle that is refused changes nothing: what its directory held before is served on. One
@@ -35,7 +35,7 @@ class Library:
 
     def __init__(
         self,
-        models: Models,
+        models: ModelRegistry,
         bundles: BundleFolder | None = None,
         load: Callable[[Path], Engine] | None = None,
         *,
