@@ -30,9 +30,9 @@ class Weights(NamedTuple):
 
 
 class Suspicion(NamedTuple):
-    """chance: in [0, 1], from 0.5 on the shot is flagged. kind: what it looks most like."""
+    """probability: in [0, 1], from 0.5 on the shot is flagged. kind: what it looks most like."""
 
-    chance: float
+    probability: float
     kind: Kind
 
 
@@ -66,4 +66,4 @@ def read_weights() -> Weights:
     return Weights(np.array(weights), np.array([stored[kind]["bias"] for kind in KINDS]))
 
 
-FEATURES = (*Signals._fields, *(f"{name} beside others" for name in Signals._fields))
+FEATURES = (*Signals._fields, *(f"{name} minus others" for name in Signals._fields))
