@@ -175,11 +175,11 @@ def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean"
     """
     if not classes or not all(support_set.shots for support_set in classes):
         raise ValueError("every class needs at least one shot")
-    most_shots = max(len(support_set.shots) for support_set in classes)
-    most_tokens = max(len(shot.tokens) for each in classes for shot in each.shots)
+    max_shots = max(len(support_set.shots) for support_set in classes)
+    max_tokens = max(len(shot.tokens) for each in classes for shot in each.shots)
     depth = classes[0].shots[0].tokens.shape[1]
-    tokens = np.zeros((len(classes), most_shots, most_tokens, depth), np.float16)
-    token_valid = np.zeros((len(classes), most_shots, most_tokens), np.bool_)
+    tokens = np.zeros((len(classes), max_shots, max_tokens, depth), np.float16)
+    token_valid = np.zeros((len(classes), max_shots, max_tokens), np.bool_)
     for p, support_set in enumerate(classes):
         for k, shot in enumerate(support_set.shots):
             tokens[p, k, : len(shot.tokens)] = shot.tokens

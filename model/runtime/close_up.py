@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 _OVERVIEW = 1024  # pixels of the longer side; enough to find an object, and small in memory
-_LEAST = 64  # pixels of a side: smaller crops show the codec's blocks more than the object
+_MIN_SIDE = 64  # pixels of a side: smaller crops show the codec's blocks more than the object
 _CONTEXT = 2.0  # side of a support's close-up, in longer sides of the object
 _MARGIN = 1.5  # side of a window, in longer sides of what was marked, whose edges are not sure yet
 _WORTH_IT = 0.5  # share of the image's area; windows that cover more hardly enlarge anything
-_MOST_WINDOWS = 4  # windows of one class in one image
+_MAX_WINDOWS = 4  # windows of one class in one image
 _SPECK = 0.02  # of the largest part's area, below which a part does not decide where to look
 
 
@@ -72,7 +72,7 @@ class _Part(NamedTuple):
 
     def window(self, sides: float, height: int, width: int) -> Window:
         """A square of so many of its longer sides around it, cut to an image."""
-        side = max(round(sides * max(self.bottom - self.top, self.right - self.left)), _LEAST)
+        side = max(round(sides * max(self.bottom - self.top, self.right - self.left)), _MIN_SIDE)
         rows = _span((self.top + self.bottom) / 2, side, height)
         columns = _span((self.left + self.right) / 2, side, width)
         return Window(rows[0], columns[0], rows[1], columns[1])
@@ -106,12 +106,12 @@ def find_windows(marked: NDArray[np.bool_], height: int, width: int) -> Sequence
         return ()
     scale_y, scale_x = height / marked.shape[0], width / marked.shape[1]
     found = _parts(marked)
-    least = _SPECK * max(part.area for part in found)
+    min_area = _SPECK * max(part.area for part in found)
     parts = [
         _Part(top * scale_y, left * scale_x, bottom * scale_y, right * scale_x, area)
         for top, left, bottom, right, area in sorted(found, key=lambda part: -part.area)
-        if area >= least
-    ][: _MOST_WINDOWS**2]
+        if area >= min_area
+    ][: _MAX_WINDOWS**2]
     windows = [part.window(_MARGIN, height, width) for part in parts]
     while pair := _to_join(windows, parts, height, width):
         first, second = pair
@@ -135,7 +135,7 @@ def _to_join(
         apart = windows[i].area + windows[j].area
         if windows[i].overlaps(windows[j]) and cost((i, j)) <= apart:
             return i, j
-    return min(pairs, key=cost) if len(windows) > _MOST_WINDOWS else None
+    return min(pairs, key=cost) if len(windows) > _MAX_WINDOWS else None
 
 
 def _span(centre: float, side: int, length: int) -> tuple[int, int]:

@@ -7,14 +7,14 @@ from model.contract import Familiar
 from model.runtime.bundle import Float
 from model.runtime.encoded import Encoded
 
-_LEAST_NORM = 1e-6
+_MIN_NORM = 1e-6
 
 
 def image_vectors(encoded: Encoded) -> Float:
     """The mean over an image's cells of their L2-normalised high-level features, (B, D)."""
     high = encoded.to_numpy("high_feature")  # (B, D, h, w)
     norms = np.linalg.norm(high, axis=1, keepdims=True)
-    vectors: Float = (high / np.maximum(norms, _LEAST_NORM)).mean(axis=(2, 3))
+    vectors: Float = (high / np.maximum(norms, _MIN_NORM)).mean(axis=(2, 3))
     return vectors
 
 

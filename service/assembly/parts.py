@@ -19,8 +19,8 @@ from service.telemetry import JobMetrics
 if TYPE_CHECKING:
     from service.telemetry.tracing import Tracer
 
-_MOST_STREAMS = 16
-_MOST_DOWNLOADS = 2
+_MAX_STREAMS = 16
+_MAX_DOWNLOADS = 2
 
 
 def create_resources(settings: Settings, models: ModelRegistry, store: SessionStore) -> Resources:
@@ -90,8 +90,8 @@ def create_access(settings: Settings) -> Access:
         rate_limits,
         places=ClientPlaces(places, "requests"),
         upload_bytes=ClientPlaces(upload_bytes, "bytes of uploads"),
-        streams=ClientPlaces(_MOST_STREAMS, "streams of events"),
-        downloads=ClientPlaces(_MOST_DOWNLOADS, "downloads of results and archives"),
+        streams=ClientPlaces(_MAX_STREAMS, "streams of events"),
+        downloads=ClientPlaces(_MAX_DOWNLOADS, "downloads of results and archives"),
     )
 
 

@@ -137,15 +137,15 @@ class Stages:
 
     def _chunks(self, pairs: Sequence[_Pair]) -> Iterator[Sequence[_Pair]]:
         """Consecutive pairs within both bounds of a call, at least one."""
-        start, most_shots = 0, 0
+        start, max_shots = 0, 0
         for end, pair in enumerate(pairs):
             shots = len(pair.support_set.shots)
-            most_shots = max(most_shots, shots)
+            max_shots = max(max_shots, shots)
             count = end - start + 1
-            too_many = count > self._max_pairs or count * most_shots > self._max_padded_shots
+            too_many = count > self._max_pairs or count * max_shots > self._max_padded_shots
             if too_many and count > 1:
                 yield pairs[start:end]
-                start, most_shots = end, shots
+                start, max_shots = end, shots
         yield pairs[start:]
 
 

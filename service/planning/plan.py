@@ -196,11 +196,11 @@ def _store(workload: Workload, profile: Profile, replicas: int) -> StorePlan:
     memory = workload.sessions * content * costs.memory_factor
     out = rps * costs.touch_bytes / 2 + misses * content
     core = rps * costs.touch_us / 1e6 + (misses + fresh) * costs.fetch_s(content)
-    most = workload.redis_utilisation
+    max_utilisation = workload.redis_utilisation
     cells = {
-        "memory": memory / (most * workload.redis_bytes),
-        "bandwidth": out / (most * workload.redis_bytes_s),
-        "core": core / most,
+        "memory": memory / (max_utilisation * workload.redis_bytes),
+        "bandwidth": out / (max_utilisation * workload.redis_bytes_s),
+        "core": core / max_utilisation,
     }
     limit = max(cells, key=lambda name: cells[name])
     return StorePlan(

@@ -25,8 +25,8 @@ SETS = (
 )  # fmt: skip
 KINDS = ("wrong_class", "inverted", "shifted")
 QUERIES = 4
-_LEAST_SHARE = 0.005  # of the image, or the shot would be a bad one without any corruption
-_MOST_SHARE = 0.8
+_MIN_SHARE = 0.005  # of the image, or the shot would be a bad one without any corruption
+_MAX_SHARE = 0.8
 
 
 class Support(NamedTuple):
@@ -69,7 +69,7 @@ def _positions(dataset: LabelledImages) -> dict[int, list[int]]:
         areas = class_areas(dataset, i)
         pixels = dataset.label(i).size
         for index, area in areas.items():
-            if _LEAST_SHARE <= area / pixels <= _MOST_SHARE:
+            if _MIN_SHARE <= area / pixels <= _MAX_SHARE:
                 found.setdefault(index, []).append(i)
     return found
 

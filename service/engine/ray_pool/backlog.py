@@ -8,7 +8,7 @@ from typing import NamedTuple
 from service.engine.base import EngineCounters
 from service.engine.ray_pool.reply import Reply
 
-_MOST_REPLICAS = 4096
+_MAX_REPLICAS = 4096
 _RECENT_S = 60.0
 
 
@@ -33,7 +33,7 @@ class Backlog:
         """Take note of a replica."""
         self._told[reply.replica] = _Told(self._clock(), reply.pending_s, reply.counters)
         self._told.move_to_end(reply.replica)
-        if len(self._told) > _MOST_REPLICAS:
+        if len(self._told) > _MAX_REPLICAS:
             self._told.popitem(last=False)
 
     def wait_s(self) -> float:
