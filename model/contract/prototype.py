@@ -1,4 +1,4 @@
-"""What a support image leaves behind, and how a batch of classes is laid out for the head."""
+"""Prototypes of supports, and how a batch of classes is laid out for the head."""
 
 import math
 from collections.abc import Sequence
@@ -204,7 +204,7 @@ def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean"
 
 
 def _identity(shots: Sequence[SupportPrototype]) -> NDArray[np.float32]:
-    """What a class looks like (D,): the mean over its shots of the mean over each one's tokens."""
+    """The identity (D,) of a class: the mean over its shots of each one's mean token."""
     means = np.stack([shot.tokens.mean(axis=0, dtype=np.float32) for shot in shots])
     return np.asarray(means.mean(axis=0, dtype=np.float64), np.float32)
 

@@ -19,7 +19,7 @@ def image_vectors(encoded: Encoded) -> Float:
 
 
 def are_familiar(encoded: Encoded, familiar: Familiar | None) -> NDArray[np.bool_]:
-    """Which images (B,) are as near to the centre as those of training; all without `familiar`."""
+    """Which images (B,) are as close to the centre as those of training; all without `familiar`."""
     if familiar is None:
         return np.ones(len(encoded), np.bool_)
     centre = np.asarray(familiar.centre, np.float32)

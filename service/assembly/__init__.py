@@ -1,4 +1,4 @@
-"""Makes the parts that the application is put together from, by the settings."""
+"""Creates the parts of the application from the settings."""
 
 from service.assembly.engines import (
     create_bundle_folder,

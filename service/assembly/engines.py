@@ -1,4 +1,4 @@
-"""Engines of the bundles that the settings name, and what holds them."""
+"""Creates the engines of the bundles that the settings name."""
 
 import math
 from collections.abc import Callable
@@ -30,7 +30,7 @@ def create_engine(settings: Settings) -> Engine:
 
 
 def create_bundle_watcher(settings: Settings, metrics: Metrics) -> BundleWatcher:
-    """What serves the bundles that the settings name, not opened."""
+    """A watcher of the bundles that the settings name, not opened."""
     load = create_loader(settings, metrics.engine)
     models = ModelRegistry(load(settings.bundle))
     if settings.engine == "fake":
@@ -52,7 +52,7 @@ def create_bundle_folder(settings: Settings) -> BundleFolder:
 def create_loader(
     settings: Settings, metrics: EngineMetrics | None = None
 ) -> Callable[[Path], Engine]:
-    """What makes engines of bundles, not started, which share the devices.
+    """A function that creates engines of bundles, not started, which share the devices.
 
     Raises:
         model.contract.BundleKeyError: the settings name a key that bundles cannot be checked with.
@@ -68,7 +68,7 @@ def create_loader(
 
 
 def _ray_loader(settings: Settings, key: BundleKey | None) -> Callable[[Path], Engine]:
-    """What makes engines of a pool; its replicas see the GPUs Ray gives them, numbered from 0."""
+    """A loader of pool engines; replicas see the GPUs Ray gives them, numbered from 0."""
     # Here and not above: Ray takes long to import, and most run without it.
     from service.engine.ray_pool import PoolOptions, RayEngine
 

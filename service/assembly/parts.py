@@ -1,4 +1,4 @@
-"""The parts beside the engines, as the settings ask for them."""
+"""Creates the parts beside the engines from the settings."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _MAX_DOWNLOADS = 2
 
 
 def create_resources(settings: Settings, models: ModelRegistry, store: SessionStore) -> Resources:
-    """What the use cases work with, over engines and a store."""
+    """The resources of the use cases, over engines and a store."""
     return Resources(
         models=models,
         store=store,
@@ -96,7 +96,7 @@ def create_access(settings: Settings) -> Access:
 
 
 def create_tracer(settings: Settings) -> "Tracer | None":
-    """What sends traces, if the settings say where to."""
+    """The sender of traces, if the settings name a collector."""
     if settings.otlp_endpoint is None:
         return None
     # Here and not above: OpenTelemetry takes long to import, and most run without it.
@@ -106,7 +106,7 @@ def create_tracer(settings: Settings) -> "Tracer | None":
 
 
 def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
-    """What follows the projects of the Label Studio that the settings name."""
+    """The mirror of the projects of the Label Studio that the settings name."""
     studio = LabelStudio(
         settings.label_studio_url or "",
         settings.label_studio_token.get_secret_value(),
@@ -120,7 +120,7 @@ def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
 def create_jobs(
     settings: Settings, resources: Resources, metrics: JobMetrics
 ) -> JobDesk | JobsDisabledError:
-    """What works in the background, not started; or why nothing does.
+    """The desk of background jobs, not started; or the reason why there is none.
 
     Raises:
         service.jobs.JobsDirectoryError.

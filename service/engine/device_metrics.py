@@ -13,10 +13,10 @@ class DeviceMetrics:
     """Reports batches, queues, times and memory of one device.
 
     Args:
-        device: that works.
+        device: whose figures are reported.
         clock: seconds, monotonic; that of the work items.
-        metrics: told of the device.
-        own_metrics: told of the model's batches and queues.
+        metrics: receives the figures of the device.
+        own_metrics: receives the model's figures of batches and queues.
     """
 
     def __init__(

@@ -19,8 +19,8 @@ Result = TypeVar("Result")
 class WorkItem(Generic[Payload, Result]):
     """A payload in a lane, and the future its submitter waits on.
 
-    `taken_at` and `done_at` are instants of the worker's clock, once it came to them; `share` is
-    that of the item in its batch, by weight.
+    `taken_at` and `done_at` are on the worker's clock, once the item is taken and done; `share` is
+    the item's share of its batch, by weight.
     """
 
     payload: Payload
@@ -36,7 +36,7 @@ class WorkItem(Generic[Payload, Result]):
         return (self.done_at - self.taken_at) * self.share
 
     def fail(self, error: ServiceError) -> None:
-        """Settle an item that waits, unless its submitter has gone."""
+        """Fail a queued item, unless its submitter has cancelled it."""
         if self.future.set_running_or_notify_cancel():
             self.future.set_exception(error)
 
@@ -48,7 +48,7 @@ class Lane(Generic[Payload, Result]):
     Args:
         name: for logs and metrics.
         run: payloads to results, as many and in the same order; called on the worker's thread.
-        sizes: what a batch may weigh, ascending.
+        sizes: the allowed weights of a batch, ascending.
         rank: lanes of a higher rank go first; those of one rank take turns.
         max_wait_s: how long an item may wait for others to join it.
         weigh: the weight of a payload.
@@ -67,15 +67,15 @@ class Lane(Generic[Payload, Result]):
         return len(self.queue)
 
     def due_at(self, now: float) -> float | None:
-        """When there will be something to take, as it stands: `now`, or later; None: nothing is.
+        """When there will be a batch to take, given this queue: `now` or later; None: queue empty.
 
-        Drops what nobody waits for any more.
+        Drops items that were cancelled.
         """
         found = self._collate(now)
         return now if found.batch or found.expired else found.wake_at
 
     def take(self, now: float) -> list[WorkItem[Payload, Result]]:
-        """The items to run together now; answers what is too late, drops what nobody waits for."""
+        """The items to run together now; fails those past their deadline, drops cancelled ones."""
         found = self._collate(now)
         batch = [self.queue[i] for i in found.batch]
         late = [self.queue[i] for i in found.expired]
@@ -90,7 +90,7 @@ class Lane(Generic[Payload, Result]):
         return taken
 
     def give_up(self, now: float) -> list[WorkItem[Payload, Result]]:
-        """The items whose deadline has passed, which no longer wait here; not answered yet."""
+        """Remove and return the items whose deadline has passed; the caller answers them."""
         late = [item for item in self.queue if item.waiting.deadline_at <= now]
         self.queue = [item for item in self.queue if item.waiting.deadline_at > now]
         return late
@@ -98,10 +98,10 @@ class Lane(Generic[Payload, Result]):
     def answer(
         self, items: Sequence[WorkItem[Payload, Result]], clock: Callable[[], float]
     ) -> Exception | None:
-        """Run items together and settle every future; when the batch fails, each item alone.
+        """Run items together and settle every future; if the batch fails, run each item alone.
 
         Returns:
-            Why the last item failed that had to; none when all have a result.
+            The last item's failure; None if every item has a result.
         """
         try:
             results = self._run_checked(items)
@@ -113,7 +113,7 @@ class Lane(Generic[Payload, Result]):
         return None
 
     def _collate(self, now: float) -> Collation:
-        """What to do with the queue, once what nobody waits for any more is dropped from it."""
+        """Drop cancelled items, then decide what to do with the queue."""
         self.queue = [item for item in self.queue if not item.future.cancelled()]
         waiting = [item.waiting for item in self.queue]
         return collate(waiting, now=now, sizes=self.sizes, max_wait_s=self.max_wait_s)

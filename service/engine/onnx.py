@@ -32,9 +32,9 @@ class OnnxEngine:
         bundle: directory of the bundle.
         options: bounds and resources.
         clock: seconds, monotonic; deadlines are measured on it.
-        metrics: told of batches, queues, caches and devices.
+        metrics: receives figures of batches, queues, caches and devices.
         resources: shared with the engines of other bundles, which have the same options.
-        key: whose signature the bundle must bear, if any.
+        key: the public key that the bundle must be signed with, if any.
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle.

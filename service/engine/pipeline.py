@@ -55,8 +55,8 @@ class Pipeline:
         options: bounds and resources.
         counters: raised with every run.
         clock: seconds, monotonic; deadlines are measured on it.
-        metrics: told of the cache and the device.
-        own_metrics: told of batches and queues.
+        metrics: receives figures of the cache and the device.
+        own_metrics: receives the model's figures of batches and queues.
 
     Raises:
         model.runtime.DeviceUnavailableError, Exception: the device cannot run the graphs.

@@ -51,8 +51,8 @@ class Stages:
         runtime: the loaded bundle.
         counters: raised with every run.
         max_pairs: (image, class) pairs of one head call.
-        max_padded_shots: pairs times the most shots of any, of one head call. Tokens are padded
-            to that product, so it bounds their memory.
+        max_padded_shots: of one head call, the number of pairs times the largest number of shots
+            of any. Tokens are padded to that, so it bounds their memory.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Stages:
         """One prototype for each task.
 
         Raises:
-            FloatingPointError: a prototype is not finite; stored, it would spoil its class.
+            FloatingPointError: a prototype is not finite and would corrupt its class.
         """
         found: dict[int, SupportPrototype] = {}
         for run, positions in consecutive([task.encoded for task in tasks]):
@@ -96,7 +96,7 @@ class Stages:
         """What a refit is fitted on, of one pair for each task.
 
         Raises:
-            FloatingPointError: a cell is not finite; its refit would spoil the class.
+            FloatingPointError: a cell is not finite and would corrupt the refit.
         """
         first = np.zeros(1, np.int64)
         found = [self._runtime.cells(task.encoded, first, [task.others]) for task in tasks]
@@ -110,7 +110,7 @@ class Stages:
         Pairs of several tasks share a call where their images lie side by side on the device.
 
         Raises:
-            FloatingPointError: an answer is not finite.
+            FloatingPointError: an output is not finite.
         """
         answers: list[list[HeadOutput]] = [[] for _ in tasks]
         for run, positions in consecutive([task.encoded for task in tasks]):

@@ -16,7 +16,7 @@ from service.errors import InferenceError, NotReadyError, WorkerLostError
 
 _log = logging.getLogger(__name__)
 
-# A batch may fail for its content. So many in a row fail for what the device is in.
+# One batch may fail because of its content. So many in a row fail because of the device.
 _FAILURES_UNTIL_REVIVAL = 3
 _REVIVALS_UNTIL_FAILURE = 5
 _PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)
@@ -29,16 +29,16 @@ def _nothing(*_: object) -> None: ...
 class Worker:
     """Runs lanes on a thread of its own; the lane of the highest rank that has work goes first.
 
-    Whatever ends the thread's loop, the callers of the batch that ran get an error at once, what
-    waits stays, and the loop begins again once `revive` has succeeded.
+    Whatever ends the thread's loop, the callers of the running batch get an error at once, queued
+    items stay queued, and the loop restarts once `revive` has succeeded.
 
     Args:
         name: of the device, for logs and metrics.
         lanes: of the device.
         device_lock: of the device, shared with the workers of other bundles.
-        revive: brings the device back after a death; raises while it cannot.
+        revive: reloads the device after a crash; raises while it cannot.
         clock: seconds, monotonic.
-        on_batch: told the lane, its items and the seconds they took, for metrics.
+        on_batch: called with the lane, its items and the seconds they took, for metrics.
         pause: waits some seconds between attempts to revive, or until the event is set.
     """
 
@@ -88,7 +88,7 @@ class Worker:
 
     @property
     def busy_s(self) -> float:
-        """Seconds since the device was wanted for the batch that runs or is next; else 0."""
+        """Seconds since the running or next batch asked for the device; 0 if there is none."""
         due_since = self._due_since
         return 0.0 if due_since is None else self._clock() - due_since
 
@@ -121,8 +121,8 @@ class Worker:
     ) -> list[WorkItem[Payload, Result]]:
         """Queue payloads at once, so that they may share a batch; `deadline_at` on the clock.
 
-        Work is taken while the worker is brought back to life, too: it waits until its deadline, or
-        until the device counts as lost.
+        Work is also accepted while the worker restarts: it waits until its deadline, or until the
+        device counts as lost.
 
         Raises:
             NotReadyError: the worker has not started, or it stops.
@@ -142,14 +142,14 @@ class Worker:
     def _live(self) -> None:
         lower_priority()
         while not self._stopping.is_set():
-            # Also what happens while a death is dealt with must not end the thread.
+            # An error while a crash is handled must not end the thread either.
             with suppress(BaseException):
                 self._live_once()
 
     def _live_once(self) -> None:
-        """Serve until something ends it; come back first, if it has ended before."""
+        """Serve until something fails; restart first, if that has happened before."""
         try:
-            if not self._up and not self._returned_to_life():
+            if not self._up and not self._revived():
                 return
             self._serve()
         except BaseException as exc:
@@ -166,7 +166,7 @@ class Worker:
             self._due_since = None
 
     def _run_batch(self) -> None:
-        """Take what is due by now, which may be nothing any more, and run it."""
+        """Take and run the batch that is due; by now there may be none left."""
         lane, items = self._next_batch()
         if lane is None:
             return
@@ -176,7 +176,7 @@ class Worker:
         self._count_failure(failure)
 
     def _count_failure(self, failure: Exception | None) -> None:
-        """Give up on the device after failures in a row, but for numbers that are not finite."""
+        """Give up on the device after failures in a row; non-finite outputs do not count."""
         broken = failure is not None and not isinstance(failure, FloatingPointError)
         self._failures = self._failures + 1 if broken else 0
         if self._failures >= _FAILURES_UNTIL_REVIVAL:
@@ -190,8 +190,8 @@ class Worker:
                 item.future.set_exception(error)
         self._running, self._due_since, self._failures = (), None, 0
 
-    def _returned_to_life(self) -> bool:
-        """Try to bring the device back; after a failure, pause."""
+    def _revived(self) -> bool:
+        """Try to reload the device; pause after a failure."""
         try:
             self._revive()
         except Exception as exc:  # noqa: BLE001 - tried again, and told by a probe
@@ -208,7 +208,7 @@ class Worker:
         return True
 
     def _give_up_waiting(self) -> None:
-        """Answer what has waited too long for the device, or all once it counts as lost."""
+        """Fail the items past their deadline, or all of them once the device counts as lost."""
         until = math.inf if self._failure else self._clock()
         with self._wakeup:
             given_up = [item for lane in self.lanes for item in lane.give_up(until)]
@@ -228,7 +228,7 @@ class Worker:
         return False
 
     def _next_batch(self) -> tuple[Lane[Any, Any] | None, Sequence[WorkItem[Any, Any]]]:
-        """The lane whose turn it is, and its batch; none where all has been withdrawn."""
+        """The lane whose turn it is, and its batch; none if everything was withdrawn."""
         with self._wakeup:
             for lane in sorted(self.lanes, key=lambda e: (-e.rank, self._last_turn[e.name])):
                 if items := lane.take(self._clock()):

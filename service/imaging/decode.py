@@ -1,4 +1,4 @@
-"""Untrusted bytes to arrays. Whatever comes in, only errors of the service come out.
+"""Untrusted bytes to arrays; bad input raises nothing but a `ServiceError`.
 
 Pure functions without global state, safe in a pool of threads; Pillow releases the GIL while
 it decodes. All pages but the first of an animation or a multi-page file are ignored.
@@ -150,7 +150,7 @@ def _check_size(source: Source, max_pixels: int) -> None:
 
 @contextmanager
 def _corrupt_on_failure() -> Iterator[None]:
-    """Answer for whatever Pillow raises on hostile bytes, which it does not enumerate."""
+    """Turn whatever Pillow raises on hostile bytes into an error of the service."""
     try:
         yield
     except ServiceError:

@@ -16,7 +16,7 @@ _SERVICE_CV2 = 0.5
 
 
 class PlanError(Exception):
-    """No number of replicas does what is asked; the message says why."""
+    """No number of replicas meets the workload; the message says why."""
 
 
 class _Part(BaseModel):
@@ -143,7 +143,7 @@ def _fleet(workload: Workload, profile: Profile) -> Fleet:
 
 
 def _alone_s(workload: Workload, profile: Profile) -> float:
-    """Seconds of a request that waits for nobody."""
+    """Seconds of a request that does not queue."""
     images, classes = workload.images, workload.classes
     engine_s = profile.engine.batch_s(images, classes, workload.shots, looks=workload.looks)
     return engine_s + host_s(workload, profile)

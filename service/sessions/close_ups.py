@@ -78,7 +78,7 @@ async def segment_close_ups(
         classes: by name.
 
     Raises:
-        ServiceError: what reading an image or asking the engine does.
+        ServiceError: raised by reading an image or by the engine.
     """
     side = resources.engine.manifest.input_side
     files = {k: query.file for k, query in enumerate(queries) if query.file is not None}

@@ -1,4 +1,4 @@
-"""A class as a group of tensors, and back from tensors that anyone may have made.
+"""A class as a group of tensors, and back from untrusted tensors.
 
 K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`:
 
@@ -66,8 +66,8 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
     """The class that tensors describe, bit for bit.
 
     Args:
-        tensors: from anywhere.
-        spec: what its shots must be like; none: only like each other.
+        tensors: untrusted.
+        spec: what its shots must match; none: only each other.
 
     Raises:
         InvalidArchiveError: one is missing, too many, of another shape or type, or not finite.

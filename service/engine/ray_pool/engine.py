@@ -34,16 +34,17 @@ _MAX_REFERENCED_BYTES = 64 * 1024 * 1024
 
 
 class RayEngine:
-    """Asks a pool; every replica runs the same precision, so any gives the same answer.
+    """Sends requests to a pool; all replicas run the same precision, so their answers are the same.
 
-    Calls depend on their arguments alone, so one whose replica is lost is made once more.
+    Calls depend on their arguments alone, so a call whose replica is lost is repeated once.
 
     Args:
         bundle: directory of the bundle, here and on every node of the pool.
         options: bounds and resources of each replica's engine.
         pool: size and bounds of the pool.
         clock: seconds, monotonic.
-        key: whose signature the bundle must bear, if any; replicas must hold the same manifest.
+        key: the public key that the bundle must be signed with, if any; replicas must hold the
+            same manifest.
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle.
@@ -77,7 +78,7 @@ class RayEngine:
 
     @property
     def counters(self) -> EngineCounters:
-        """Work of the pool's replicas that answered here, as their latest answers told it."""
+        """Work of the pool's replicas, as reported with their latest replies to this process."""
         return self._backlog.counters()
 
     def wait_s(self, inside: int) -> float:
@@ -100,7 +101,7 @@ class RayEngine:
         _log.info("pool joined", extra={"pool": self.pool.name, "devices": self.devices})
 
     async def stop(self) -> None:
-        """Leave the pool as it is: others ask it too."""
+        """Leave the pool running: other processes use it too."""
         self._handle = None
 
     async def register(

@@ -1,4 +1,4 @@
-"""The pool of replicas as Ray Serve is told of it, and the way to it."""
+"""The pool of replicas as a Ray Serve deployment, and handles to it."""
 
 import asyncio
 import hashlib

@@ -21,7 +21,7 @@ class _Kept(NamedTuple):
 
 
 class References:
-    """Object references to the classes of requests, by what the classes hold.
+    """Object references to the classes of requests, by a hash of their content.
 
     Ray copies an object to a node when a replica there first needs it, and replicas on that node
     read it where it lies. The longest unused is given up first; Ray keeps it while a request that
@@ -38,7 +38,7 @@ class References:
         self._lock = threading.Lock()
 
     def to(self, classes: Sequence[SupportSet]) -> Reference:
-        """The reference to these classes, which are put there if need be; blocks for a moment."""
+        """The reference to these classes, put into the store if missing; blocks briefly."""
         key = digest(classes)
         with self._lock:
             if (kept := self._kept.get(key)) is not None:

@@ -48,14 +48,14 @@ class Replica:
         return True
 
     def keep(self, session: int) -> None:
-        """Hold a copy; the longest unused make room."""
+        """Keep a copy; the least recently used are evicted."""
         self._copies[session] = None
         self._copies.move_to_end(session)
         while len(self._copies) > self._room:
             self._copies.popitem(last=False)
 
     def restart(self) -> None:
-        """Come back with nothing in memory."""
+        """Restart with nothing in memory."""
         self._copies.clear()
 
     def host_s(self) -> float:
