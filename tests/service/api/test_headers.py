@@ -1,27 +1,16 @@
 """Headers of every answer, methods of a path, and pages of other origins."""
 
-from collections.abc import Sequence
-
 import httpx
 import pytest
 
-from model.contract import SupportSet
 from service.app import create_app
-from service.engine import FakeEngine, ImageU8, Predictions
+from service.engine import FakeEngine
 from service.settings import Settings
+from tests.service.engines import BrokenEngine
 from tests.service.http_api import new_session, post_segment, running
 from tests.service.pictures import picture
 
 PAGE = "https://label.example"
-
-
-class BrokenEngine(FakeEngine):
-    """Raises what nobody expects."""
-
-    async def segment(
-        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
-    ) -> Predictions:
-        raise ZeroDivisionError
 
 
 def assert_harmless(response: httpx.Response) -> None:

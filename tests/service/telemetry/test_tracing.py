@@ -17,6 +17,7 @@ from service.engine import FakeEngine, ImageU8, Predictions
 from service.settings import Settings
 from service.telemetry import stage, tracing
 from service.telemetry.logs import JsonFormatter
+from tests.service.engines import BrokenEngine
 from tests.service.http_api import assert_problem, new_session, post_segment, running
 from tests.service.otlp_collector import Collector, attributes, collecting
 from tests.service.pictures import picture
@@ -35,15 +36,6 @@ class SlowEngine(FakeEngine):
         with stage("head"):
             await asyncio.sleep(3600)
         raise AssertionError
-
-
-class BrokenEngine(FakeEngine):
-    """Raises what nobody expects."""
-
-    async def segment(
-        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
-    ) -> Predictions:
-        raise ZeroDivisionError(MARKER)
 
 
 @pytest.fixture
@@ -145,7 +137,7 @@ async def test_errors_have_the_code_of_their_problem(
 
 async def test_spans_hold_nothing_of_the_user(traced: Settings, collector: Collector) -> None:
     headers = {"X-Request-ID": MARKER, "User-Agent": MARKER, "tracestate": f"a={MARKER}"}
-    async with running(create_app(traced, engine=BrokenEngine())) as client:
+    async with running(create_app(traced, engine=BrokenEngine(MARKER))) as client:
         session_id = await new_session(client, [picture()], MARKER)
         response = await post_segment(client, session_id, [picture()], classes=MARKER)
         assert_problem(response, 500, "internal_error")
