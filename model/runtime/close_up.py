@@ -71,7 +71,7 @@ class _Part(NamedTuple):
         )
 
     def window(self, sides: float, height: int, width: int) -> Window:
-        """A square of so many of its longer sides around it, cut to an image."""
+        """A square around it, `sides` times as long as its longer side, clipped to an image."""
         side = max(round(sides * max(self.bottom - self.top, self.right - self.left)), _MIN_SIDE)
         rows = _span((self.top + self.bottom) / 2, side, height)
         columns = _span((self.left + self.right) / 2, side, width)
@@ -139,7 +139,7 @@ def _to_join(
 
 
 def _span(centre: float, side: int, length: int) -> tuple[int, int]:
-    """Start and length of a side around a centre, moved and cut to lie within an axis."""
+    """Start and length of a side around a centre, moved and clipped to lie within an axis."""
     side = min(side, length)
     return min(max(0, round(centre - side / 2)), length - side), side
 
@@ -149,12 +149,12 @@ def _parts(mask: NDArray[np.bool_]) -> list[_Part]:
     height, width = mask.shape
     scale = max(1.0, max(height, width) / _OVERVIEW)
     size = (max(1, round(width / scale)), max(1, round(height / scale)))
-    seen = cv2.resize(mask.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+    overview = cv2.resize(mask.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
     # Area averages round to zero what is thinner than 1/500 of a cell: then any pixel will do.
-    if not seen.any():
+    if not overview.any():
         row, column = np.unravel_index(int(mask.argmax()), mask.shape)
         return [_Part(float(row), float(column), float(row) + scale, float(column) + scale, 1.0)]
-    _, _, stats, _ = cv2.connectedComponentsWithStats((seen > 0).view(np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats((overview > 0).view(np.uint8))
     return [
         _Part(top * scale, left * scale, (top + tall) * scale, (left + wide) * scale, area)
         for left, top, wide, tall, area in stats[1:].astype(float).tolist()

@@ -24,5 +24,5 @@ def are_familiar(encoded: Encoded, familiar: Familiar | None) -> NDArray[np.bool
         return np.ones(len(encoded), np.bool_)
     centre = np.asarray(familiar.centre, np.float32)
     distance = np.linalg.norm(image_vectors(encoded) - centre, axis=1)
-    near: NDArray[np.bool_] = distance <= familiar.distance
-    return near
+    familiar_images: NDArray[np.bool_] = distance <= familiar.distance
+    return familiar_images

@@ -14,7 +14,7 @@ class Waiting(NamedTuple):
 
 
 class Collation(NamedTuple):
-    """Positions in the queue: items too late to run, items to run now; else when to look again."""
+    """Positions in the queue: items past their deadline, items to run now; or when to try again."""
 
     expired: tuple[int, ...]
     batch: tuple[int, ...]

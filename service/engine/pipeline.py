@@ -1,4 +1,4 @@
-"""A device at work: its lanes, its worker, and the encodings it holds."""
+"""One bundle on one device: its lanes and their worker."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -36,14 +36,14 @@ from service.telemetry import EngineMetrics, ModelMetrics, stage
 
 T = TypeVar("T")
 
-_FINISHING, _BEGINNING = 1, 0  # what has come furthest is finished before new work begins
+_FINISHING, _BEGINNING = 1, 0  # the last stages go first, so that little is held between stages
 
 
 class Pipeline:
     """Serves a bundle on one device.
 
-    Queries and supports are encoded in lanes of their own that take turns, so neither can starve
-    the other; heads go before both, so what is held between the stages stays small.
+    Queries and supports are encoded in separate lanes that take turns, so neither can starve the
+    other; the head's lane goes before both, so that little is held between stages.
 
     Args:
         encoder: identity under which encodings are cached; one object for all devices of a bundle.
@@ -89,8 +89,8 @@ class Pipeline:
         self._queries = Lane("query", self._encode, sizes, _BEGINNING, wait_s)
         self._supports = Lane("support", self._encode, sizes, _BEGINNING, wait_s)
         self._prototypes = Lane("prototype", self._prototype, sizes, _FINISHING)
-        # Seconds of the CPU each, and not to be stopped: a thread of their own, or all that goes by
-        # way of the loop's threads would wait behind them.
+        # Each takes seconds of the CPU and cannot be cancelled: on the loop's default threads,
+        # everything else would wait behind them.
         self._fits = ThreadPoolExecutor(1, thread_name_prefix="fit", initializer=lower_priority)
         pairs = range(1, options.max_batch_pairs + 1)
         self._heads = Lane("head", self._head, pairs, _FINISHING, weigh=_pairs)
@@ -115,7 +115,7 @@ class Pipeline:
         self._metrics.watch(self.worker.lanes)
 
     def stop(self) -> None:
-        """Stop the worker, and begin no fit any more."""
+        """Stop the worker, and start no further fit."""
         self._fits.shutdown(wait=False, cancel_futures=True)
         self.worker.stop()
 
@@ -151,7 +151,7 @@ class Pipeline:
     async def encode(
         self, images: Sequence[ImageU8], digests: Sequence[Digest], deadline_at: float
     ) -> list[Encoded]:
-        """Query images, of which those that are held are not encoded again."""
+        """Encode query images, or take them from the cache."""
         return await self._encode_new("encode", self._queries, images, digests, deadline_at)
 
     async def encode_supports(
@@ -239,7 +239,7 @@ class Pipeline:
         self._resources.lose_encodings()
         with suppress(AttributeError):  # the last attempt failed
             del self._stages
-        self._stages = self._load((1,))  # callers wait: the other sizes warm as they come
+        self._stages = self._load((1,))  # callers wait: the other sizes are warmed by requests
         self._metrics.restarted()
 
     def _load(self, sizes: Sequence[int]) -> Stages:

@@ -35,9 +35,9 @@ class LabelMap(NamedTuple):
 
 
 async def segment(resources: Resources, form: SegmentForm, owner: str) -> bytes:
-    """The `SegmentResponse` to images by a session of `owner`, already written as JSON.
+    """Segment images with a session of `owner`; the `SegmentResponse` as JSON bytes.
 
-    Polygons and run lengths of many images take long to write, so that too happens in the pool.
+    Serialising the polygons and run lengths of many images is slow, so it happens in the pool.
 
     Raises:
         ServiceError: see `service.errors`.

@@ -51,7 +51,7 @@ class Support(NamedTuple):
 
 
 def drained(files: list[bytes]) -> Iterator[bytes]:
-    """Hand out the files in order and keep none, so that each is freed once it is decoded."""
+    """Yield the files in order and drop each from the list, so that it is freed once decoded."""
     files.reverse()
     while files:
         yield files.pop()
@@ -67,16 +67,16 @@ def read_query(
     keep_file: bool,
     decoded: DecodedImages,
 ) -> QueryImage:
-    """Decode and resize `images[position]`, unless it was lately.
+    """Decode and resize `images[position]`, or take it from the cache.
 
     Args:
         data: the file.
-        position: in the request, for complaints.
+        position: in the request, for error messages.
         side: S, of the network.
         max_pixels: of the image.
         pixel_budget: bounds the pixels that are held together.
         keep_file: for `read_windows` and `read_pixels`.
-        decoded: what was decoded lately.
+        decoded: the cache.
 
     Raises:
         ServiceError: of `service.imaging`, located at the file.
@@ -102,7 +102,7 @@ def read_windows(
     pixel_budget: PixelBudget,
     decoded: DecodedImages,
 ) -> list[NDArray[np.uint8]]:
-    """Parts of `images[position]`, (S, S, 3) each; decoded again only if one was not lately.
+    """Windows of `images[position]`, (S, S, 3) each; decoded again only if one is not cached.
 
     Raises:
         ServiceError: of `service.imaging`, located at the file.
@@ -180,7 +180,7 @@ def _parts(array: NDArray[Pixel], window: Window | None) -> list[NDArray[Pixel]]
 
 @contextmanager
 def _located(location: str) -> Iterator[None]:
-    """Name the file at fault in what is raised about it."""
+    """Attach the location of the file to errors that it causes."""
     try:
         yield
     except ServiceError as exc:

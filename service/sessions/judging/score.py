@@ -1,4 +1,4 @@
-"""How suspicious a shot is, and of what: three logistic scores, of which the greatest counts.
+"""Detects bad shots by three logistic scores, one a kind of fault; the highest counts.
 
 A score weighs a shot's signals, and how far each is from the mean of the other shots'. The weights
 in `score.json` were fitted to corrupted shots by `python -m tests.report_card` (docs/report-card.md
