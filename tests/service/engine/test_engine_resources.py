@@ -1,10 +1,10 @@
-"""What is owed to requests, by their number and not by what each asks for at once."""
+"""Pending requests are counted by request, and not by each of its reservations."""
 
 from service.engine import EngineOptions, EngineResources
 from service.telemetry import collect_stages
 
 
-def test_a_request_that_asks_for_several_things_counts_once_and_a_job_not_at_all() -> None:
+def test_a_request_with_several_reservations_counts_once_and_a_job_not_at_all() -> None:
     resources = EngineResources(EngineOptions())
     with resources.reserve(1.0):  # of a job
         assert (resources.pending_requests, resources.pending_s) == (0, 1.0)

@@ -541,7 +541,7 @@ def slow_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BundleRuntime, "encode", slow)
 
 
-async def test_it_learns_what_requests_cost_and_owe(
+async def test_costs_are_learned_and_pending_work_is_summed(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = CollectorRegistry()

@@ -220,7 +220,7 @@ async def test_prototypes_are_put_once_and_within_a_bound(cluster: object, lesso
     assert references.to(classes[:1]) != first
 
 
-def test_the_wait_is_what_replicas_owed_less_the_time_since() -> None:
+def test_the_wait_is_the_pending_work_of_replicas_less_the_time_since() -> None:
     now = 100.0
     backlog = Backlog(lambda: now)
     assert backlog.wait_s() == 0

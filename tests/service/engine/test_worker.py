@@ -92,7 +92,7 @@ def test_results_come_in_the_order_of_the_payloads(worker: Worker, lane: Lane[in
     assert [future.result(TIMEOUT_S) for future in futures] == [2, 4, 6, 8, 10]
 
 
-def test_jobs_of_several_submitters_share_a_batch(
+def test_items_of_several_submitters_share_a_batch(
     worker: Worker, lane: Lane[int, int], gate: Gate, hold: Callable[[], Future[int]]
 ) -> None:
     hold()
@@ -102,7 +102,7 @@ def test_jobs_of_several_submitters_share_a_batch(
     assert gate.batches == [[0], [1, 2, 3]]
 
 
-def test_bad_job_fails_alone_and_the_worker_survives(
+def test_a_bad_item_fails_alone_and_the_worker_survives(
     worker: Worker, lane: Lane[int, int], gate: Gate
 ) -> None:
     futures = submit(worker, lane, [1, 13, 3], deadline_at=LATER)
@@ -129,7 +129,7 @@ def test_wrong_number_of_results_is_a_failure(results: list[int]) -> None:
     assert failed == [len(results) != 1] * 2
 
 
-def test_job_past_its_deadline_is_never_run(
+def test_an_item_past_its_deadline_is_never_run(
     worker: Worker,
     lane: Lane[int, int],
     gate: Gate,
@@ -146,7 +146,7 @@ def test_job_past_its_deadline_is_never_run(
     assert gate.batches == [[0], [2]]
 
 
-def test_withdrawn_job_is_never_run(
+def test_a_cancelled_item_is_never_run(
     worker: Worker, lane: Lane[int, int], gate: Gate, hold: Callable[[], Future[int]]
 ) -> None:
     hold()
@@ -213,7 +213,7 @@ def test_weight_bounds_a_batch(gate: Gate) -> None:
     assert gate.batches == [[1], [2, 2], [3], [9], [1]]
 
 
-def test_a_death_is_told_at_once_and_what_waits_is_served_in_the_next_life(
+def test_a_crash_fails_its_batch_at_once_and_queued_items_run_after_the_restart(
     worker: Worker, lane: Lane[int, int], gate: Gate, hold: Callable[[], Future[int]]
 ) -> None:
     hold()
@@ -260,7 +260,7 @@ def test_it_is_not_alive_until_the_device_is_back() -> None:
     device.stop()
 
 
-def test_what_waits_for_a_device_is_answered_in_time_while_that_is_away(
+def test_queued_items_fail_in_time_while_the_device_is_lost(
     clock: list[float],
 ) -> None:
     paused = threading.Event()
@@ -288,7 +288,7 @@ def test_what_waits_for_a_device_is_answered_in_time_while_that_is_away(
 
 
 @pytest.mark.parametrize("weights", [[1, 31], [8, 1], [1, 1, 8]])
-def test_a_batch_is_paid_by_weight(gate: Gate, weights: list[int]) -> None:
+def test_the_cost_of_a_batch_is_shared_by_weight(gate: Gate, weights: list[int]) -> None:
     """Not by heads: a light item beside a heavy one would seem to cost as much."""
     lane = Lane("weighed", gate, sizes=range(1, 33), weigh=lambda number: number)
     lane.queue = [WorkItem(each, Waiting(0.0, LATER, each)) for each in weights]
@@ -297,7 +297,7 @@ def test_a_batch_is_paid_by_weight(gate: Gate, weights: list[int]) -> None:
     assert [item.cost_s for item in taken] == pytest.approx(weights)
 
 
-def test_attempts_without_end_wait_no_longer_than_some() -> None:
+def test_the_pause_between_revivals_is_bounded() -> None:
     pauses: list[float] = []
     enough = threading.Event()
 
@@ -321,7 +321,7 @@ def test_attempts_without_end_wait_no_longer_than_some() -> None:
     assert pauses[-1] == 10
 
 
-def test_a_batch_that_does_not_end_holds_up_no_stop(
+def test_stop_does_not_wait_for_a_hanging_batch(
     worker: Worker, lane: Lane[int, int], gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.engine.worker._LONGEST_BATCH_S", 0.1)
@@ -333,7 +333,7 @@ def test_a_batch_that_does_not_end_holds_up_no_stop(
         stuck.result(0)
 
 
-def test_a_device_on_which_all_fails_is_revived() -> None:
+def test_a_device_is_revived_after_repeated_failures() -> None:
     broken = True
 
     def mend() -> None:
@@ -396,7 +396,7 @@ def test_lanes_of_one_rank_take_turns(gate: Gate) -> None:
     assert order == ["query", "support"] * 3
 
 
-def test_it_tells_how_long_a_batch_has_been_running(
+def test_busy_s_is_the_age_of_the_running_batch(
     worker: Worker, clock: list[float], gate: Gate, hold: Callable[[], Future[int]]
 ) -> None:
     assert worker.busy_s == 0
