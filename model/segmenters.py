@@ -27,7 +27,7 @@ from model.runtime import (
     Encoded,
     choose_refit,
     find_close_up,
-    see_supports,
+    predict_left_out,
 )
 
 
@@ -130,12 +130,12 @@ class BundleSegmenter:
         shots = tuple(shown.prototype for shown in supports)
         close = SupportSet(tuple(shown.near for shown in supports))
         if not self._adapt:
-            return SupportSet(shots, close=close)
+            return SupportSet(shots, close_up=close)
         images = np.stack([shown.image for shown in supports])
         masks = np.stack([shown.mask for shown in supports])
-        seen = see_supports(self._runtime, images, masks, shots)
-        refit = choose_refit(seen, self._adapt, threshold=self._threshold)
-        return SupportSet(shots, refit, close=close)
+        predictions = predict_left_out(self._runtime, images, masks, shots)
+        refit = choose_refit(predictions, self._adapt, threshold=self._threshold)
+        return SupportSet(shots, refit, close_up=close)
 
 
 class EagerSegmenter:

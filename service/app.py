@@ -22,15 +22,15 @@ from service.api import (
 )
 from service.assembly import (
     create_access,
+    create_bundle_watcher,
     create_jobs,
-    create_library,
     create_mirror,
     create_resources,
     create_store,
     create_tracer,
     describe_build,
 )
-from service.engine import Admission, Engine, Library, Models
+from service.engine import Admission, BundleWatcher, Engine, ModelRegistry
 from service.errors import JobsDisabledError
 from service.jobs import JobDesk
 from service.sessions import Resources, ShotSpecs
@@ -61,9 +61,11 @@ def create_app(
     """
     metrics = Metrics()
     tracer = create_tracer(settings)
-    library = Library(Models(engine)) if engine else create_library(settings, metrics)
-    store = store or create_store(settings, ShotSpecs(library.models))
-    resources = create_resources(settings, library.models, store)
+    watcher = (
+        BundleWatcher(ModelRegistry(engine)) if engine else create_bundle_watcher(settings, metrics)
+    )
+    store = store or create_store(settings, ShotSpecs(watcher.models))
+    resources = create_resources(settings, watcher.models, store)
     app = FastAPI(
         title="Few-shot segmentation",
         version="1",
@@ -92,7 +94,7 @@ def create_app(
         jobs_max_bytes=settings.jobs_max_bytes,
         jobs_stall_s=settings.jobs_stall_s,
     )
-    app.state.context, app.state.tracer, app.state.library = context, tracer, library
+    app.state.context, app.state.tracer, app.state.bundle_watcher = context, tracer, watcher
     # The last one added is the outermost.
     app.add_middleware(
         RequestContext,
@@ -109,17 +111,17 @@ def create_app(
         app.state.mirror = create_mirror(settings, resources)
         app.include_router(label_studio_router)
     if settings.metrics:
-        _expose(app, metrics, resources, library)
+        _expose(app, metrics, resources, watcher)
     if settings.playground:
         app.include_router(playground_router(load_files()))
     install_openapi(app)
     return app
 
 
-def _expose(app: FastAPI, metrics: Metrics, resources: Resources, library: Library) -> None:
+def _expose(app: FastAPI, metrics: Metrics, resources: Resources, watcher: BundleWatcher) -> None:
     """Answer `/metrics`, with what is known of the application's parts besides its requests."""
-    describe_build(metrics, library.models)
-    metrics.watch_refusals(lambda: library.refused)
+    describe_build(metrics, watcher.models)
+    metrics.watch_refusals(lambda: watcher.refused)
     metrics.watch_codec(lambda: resources.pool.waiting)
     metrics.watch_decoded(lambda: resources.decoded.nbytes)
     metrics.watch_store(resources.store)
@@ -131,8 +133,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     resources: Resources = app.state.context.resources
     tracer: Tracer | None = app.state.tracer
     # In the background, so that probes can tell a service that loads from one that is down.
-    library: Library = app.state.library
-    library.open()
+    watcher: BundleWatcher = app.state.bundle_watcher
+    watcher.open()
     jobs: JobDesk | JobsDisabledError = app.state.context.jobs
     if isinstance(jobs, JobDesk):
         jobs.start()
@@ -143,7 +145,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await jobs.close()
         if (mirror := getattr(app.state, "mirror", None)) is not None:
             await mirror.close()
-        await library.close()
+        await watcher.close()
         await resources.pool.close()
         await app.state.context.access.close()
         await resources.store.close()

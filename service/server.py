@@ -23,7 +23,7 @@ class Server(uvicorn.Server):
         """Listen, and handle SIGHUP."""
         app: FastAPI = self.config.app  # type: ignore[assignment]
         if threading.current_thread() is threading.main_thread():
-            reload = app.state.library.reload
+            reload = app.state.bundle_watcher.reload
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
         await super().startup(sockets)
 

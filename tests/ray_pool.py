@@ -25,7 +25,7 @@ from service.engine.ray_pool import RayEngine
 from service.settings import SHIPPED_BUNDLE, Settings
 from tests.service.ray_cluster import pool_engine, ray_cluster
 
-_LEAST_SHARE = 0.9
+_MIN_SHARE = 0.9
 _BATCH = 8
 _IN_FLIGHT = {"full batches": 2, "single images": 2 * _BATCH}
 _IMAGES = {"full batches": _BATCH, "single images": 1}
@@ -68,8 +68,8 @@ async def _compare(bursts: int, threads: int) -> bool:
             shares[name] = _print_speeds(console, name, speeds)
         await _print_transport(console, pool, pictures, classes)
     await here.stop()
-    kept = shares["full batches"] >= _LEAST_SHARE
-    console.print(f"at least {_LEAST_SHARE:.0%} at full batches: {'yes' if kept else 'NO'}")
+    kept = shares["full batches"] >= _MIN_SHARE
+    console.print(f"at least {_MIN_SHARE:.0%} at full batches: {'yes' if kept else 'NO'}")
     return same and kept
 
 
@@ -148,7 +148,7 @@ async def _print_transport(
     """One request at a time: prototypes by reference, as they go, and sent again each time."""
     (image,) = pictures.queries(1)
     known = await _latency_ms(lambda _: pool.segment([image], classes))
-    again = await _latency_ms(lambda _: pool.examine([image], [classes]))
+    again = await _latency_ms(lambda _: pool.segment_each([image], [classes]))
     kilobytes = sum(each.nbytes for each in classes) / 1e3
     console.print(
         f"prototypes of {kilobytes:.0f} kB, one image: {known:.1f} ms where the pool has them, "

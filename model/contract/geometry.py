@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 # Numbers of an image that are averaged as floats: to the same bytes in two thirds of the time,
 # unless they no longer fit the caches.
-_MOST_FLOATS = 3 << 20
+_MAX_FLOATS = 3 << 20
 
 
 def resize_image(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -26,7 +26,7 @@ def resize_image(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 def _average(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Area average down to (height, width, 3)."""
-    if image.size > _MOST_FLOATS:
+    if image.size > _MAX_FLOATS:
         averaged = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         return np.asarray(averaged, np.uint8)
     floats = image.astype(np.float32)

@@ -1,4 +1,4 @@
-"""What a support image leaves behind, and how a batch of classes is laid out for the head."""
+"""Prototypes of supports, and how a batch of classes is laid out for the head."""
 
 import math
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class SupportSet(NamedTuple):
 
     refit: (R,) as in `graphs.HEAD`; see `model.runtime.refit`.
     side: pixels of the image that one side of the network's square covered; None: unknown.
-    close: the same objects seen from near, where they are small in their images.
+    close_up: the same objects cropped to close-ups, where they are small in their images.
     judgements: (K, J) what was measured of each shot when it came, a row of zeros for one that was
         not judged; the head makes no use of them.
     """
@@ -64,26 +64,26 @@ class SupportSet(NamedTuple):
     shots: tuple[SupportPrototype, ...]
     refit: NDArray[np.float32] | None = None
     side: int | None = None
-    close: "SupportSet | None" = None
+    close_up: "SupportSet | None" = None
     judgements: NDArray[np.float32] | None = None
 
     @property
-    def near(self) -> "SupportSet":
-        """The class as it looks from near."""
-        return self if self.close is None else self.close
+    def close_up_or_self(self) -> "SupportSet":
+        """The class in close-ups; as a whole where it has none."""
+        return self if self.close_up is None else self.close_up
 
     @property
     def adapted(self) -> bool:
-        """Whether the head's answer is corrected for it, as a whole or from near."""
-        return self.refit is not None or (self.close is not None and self.close.adapted)
+        """Whether the head's answer is corrected for it, as a whole or in close-ups."""
+        return self.refit is not None or (self.close_up is not None and self.close_up.adapted)
 
     @property
     def nbytes(self) -> int:
         """Bytes the arrays occupy."""
         refit_bytes = 0 if self.refit is None else self.refit.nbytes
         judgement_bytes = 0 if self.judgements is None else self.judgements.nbytes
-        close_bytes = 0 if self.close is None else self.close.nbytes
-        extra_bytes = refit_bytes + judgement_bytes + close_bytes
+        close_up_bytes = 0 if self.close_up is None else self.close_up.nbytes
+        extra_bytes = refit_bytes + judgement_bytes + close_up_bytes
         return extra_bytes + sum(shot.nbytes for shot in self.shots)
 
     def thinned(self, max_bytes: int) -> "SupportSet":
@@ -103,24 +103,24 @@ class SupportSet(NamedTuple):
         Where only one of the two has a close-up, the shots of the other are their own close-up,
         without their refit.
         """
-        first, second, close = self, more, None
-        if self.close is not None or more.close is not None:
+        first, second, close_up = self, more, None
+        if self.close_up is not None or more.close_up is not None:
             first, second = self._in_both_views(), more._in_both_views()
-            close = first.near.extended(second.near)
+            close_up = first.close_up_or_self.extended(second.close_up_or_self)
         return SupportSet(
             (*first.shots, *second.shots),
             self.refit if more.refit is None else more.refit,
             _mean_side(self, more),
-            close,
+            close_up,
             _joined(self, more),
         )
 
     def _in_both_views(self) -> "SupportSet":
         """With a close-up; a missing one is made of the shots, thinned so that both fit."""
-        if self.close is not None:
+        if self.close_up is not None:
             return self
         whole = self.thinned(max(shot.nbytes for shot in self.shots) // 2)
-        return whole._replace(close=whole._replace(refit=None, judgements=None))
+        return whole._replace(close_up=whole._replace(refit=None, judgements=None))
 
 
 def _mean_side(first: SupportSet, second: SupportSet) -> int | None:
@@ -163,7 +163,7 @@ def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean"
 
     Vectors are averaged over the shots in float64, so the order of the shots leaves no trace;
     tokens stay apart, since the prior is normalised for each shot, and are padded to the longest.
-    Presence is judged by how the class looks from near, since cells of a whole image show as much
+    Presence is judged by the class in close-ups, since cells of a whole image show as much
     of a small object's surroundings as of the object.
 
     Args:
@@ -175,11 +175,11 @@ def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean"
     """
     if not classes or not all(support_set.shots for support_set in classes):
         raise ValueError("every class needs at least one shot")
-    most_shots = max(len(support_set.shots) for support_set in classes)
-    most_tokens = max(len(shot.tokens) for each in classes for shot in each.shots)
+    max_shots = max(len(support_set.shots) for support_set in classes)
+    max_tokens = max(len(shot.tokens) for each in classes for shot in each.shots)
     depth = classes[0].shots[0].tokens.shape[1]
-    tokens = np.zeros((len(classes), most_shots, most_tokens, depth), np.float16)
-    token_valid = np.zeros((len(classes), most_shots, most_tokens), np.bool_)
+    tokens = np.zeros((len(classes), max_shots, max_tokens, depth), np.float16)
+    token_valid = np.zeros((len(classes), max_shots, max_tokens), np.bool_)
     for p, support_set in enumerate(classes):
         for k, shot in enumerate(support_set.shots):
             tokens[p, k, : len(shot.tokens)] = shot.tokens
@@ -199,12 +199,12 @@ def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean"
     gate = mean("gate")
     if gates == "product":
         gate = np.stack([_product_gate(each.shots) for each in classes])
-    identity = np.stack([_identity(each.near.shots) for each in classes])
+    identity = np.stack([_identity(each.close_up_or_self.shots) for each in classes])
     return HeadInputs(affinity, mean("guided"), gate, tokens, token_valid, refit, identity)
 
 
 def _identity(shots: Sequence[SupportPrototype]) -> NDArray[np.float32]:
-    """What a class looks like (D,): the mean over its shots of the mean over each one's tokens."""
+    """The identity (D,) of a class: the mean over its shots of each one's mean token."""
     means = np.stack([shot.tokens.mean(axis=0, dtype=np.float32) for shot in shots])
     return np.asarray(means.mean(axis=0, dtype=np.float64), np.float32)
 

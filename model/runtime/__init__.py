@@ -5,16 +5,16 @@ from model.runtime.close_up import Window, find_close_up, find_windows
 from model.runtime.device import Device
 from model.runtime.encoded import Encoded, consecutive
 from model.runtime.familiarity import are_familiar, image_vectors
-from model.runtime.precision import AskedPrecision, resolve_precision
-from model.runtime.refit import Adapt, choose_refit
-from model.runtime.seen import (
-    SeenSupports,
+from model.runtime.leave_one_out import (
+    LeaveOneOutPredictions,
     SupportImages,
     cell_shares,
     mirrored,
     originals,
-    see_supports,
+    predict_left_out,
 )
+from model.runtime.precision import AskedPrecision, resolve_precision
+from model.runtime.refit import Adapt, choose_refit
 
 __all__ = [
     "Adapt",
@@ -25,7 +25,7 @@ __all__ = [
     "DeviceUnavailableError",
     "Encoded",
     "HeadOutput",
-    "SeenSupports",
+    "LeaveOneOutPredictions",
     "SupportImages",
     "Window",
     "are_familiar",
@@ -37,6 +37,6 @@ __all__ = [
     "image_vectors",
     "mirrored",
     "originals",
+    "predict_left_out",
     "resolve_precision",
-    "see_supports",
 ]

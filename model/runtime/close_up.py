@@ -1,4 +1,4 @@
-"""The parts of an image in which small objects are seen from near.
+"""Close-ups: the parts of an image that are cropped and enlarged to show small objects.
 
 Squashed as a whole, an object of 40 pixels in an image of 4,000 covers less than a cell of the
 network's grid: its prototype would be of what surrounds it, and its mask a guess.
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 _OVERVIEW = 1024  # pixels of the longer side; enough to find an object, and small in memory
-_LEAST = 64  # pixels of a side: closer looks show the codec's blocks more than the object
+_MIN_SIDE = 64  # pixels of a side: smaller crops show the codec's blocks more than the object
 _CONTEXT = 2.0  # side of a support's close-up, in longer sides of the object
 _MARGIN = 1.5  # side of a window, in longer sides of what was marked, whose edges are not sure yet
-_WORTH_IT = 0.5  # share of the image's area; windows that cover more are no closer look
-_MOST_WINDOWS = 4  # windows of one class in one image
+_WORTH_IT = 0.5  # share of the image's area; windows that cover more hardly enlarge anything
+_MAX_WINDOWS = 4  # windows of one class in one image
 _SPECK = 0.02  # of the largest part's area, below which a part does not decide where to look
 
 
@@ -71,8 +71,8 @@ class _Part(NamedTuple):
         )
 
     def window(self, sides: float, height: int, width: int) -> Window:
-        """A square of so many of its longer sides around it, cut to an image."""
-        side = max(round(sides * max(self.bottom - self.top, self.right - self.left)), _LEAST)
+        """A square around it, `sides` times as long as its longer side, clipped to an image."""
+        side = max(round(sides * max(self.bottom - self.top, self.right - self.left)), _MIN_SIDE)
         rows = _span((self.top + self.bottom) / 2, side, height)
         columns = _span((self.left + self.right) / 2, side, width)
         return Window(rows[0], columns[0], rows[1], columns[1])
@@ -91,9 +91,9 @@ def find_close_up(mask: NDArray[np.bool_]) -> Window | None:
 
 
 def find_windows(marked: NDArray[np.bool_], height: int, width: int) -> Sequence[Window]:
-    """Windows in which to look again, from nearer, at what was marked in a query.
+    """Windows of a query in which to segment close-ups of what was marked.
 
-    There are none where they would not show it much nearer than before. Two parts whose windows
+    There are none where they would hardly enlarge it. Two parts whose windows
     overlap share one window if it is no larger than both together. While there are too many
     windows, the two parts with the smallest common window share that. Other windows may overlap.
 
@@ -106,12 +106,12 @@ def find_windows(marked: NDArray[np.bool_], height: int, width: int) -> Sequence
         return ()
     scale_y, scale_x = height / marked.shape[0], width / marked.shape[1]
     found = _parts(marked)
-    least = _SPECK * max(part.area for part in found)
+    min_area = _SPECK * max(part.area for part in found)
     parts = [
         _Part(top * scale_y, left * scale_x, bottom * scale_y, right * scale_x, area)
         for top, left, bottom, right, area in sorted(found, key=lambda part: -part.area)
-        if area >= least
-    ][: _MOST_WINDOWS**2]
+        if area >= min_area
+    ][: _MAX_WINDOWS**2]
     windows = [part.window(_MARGIN, height, width) for part in parts]
     while pair := _to_join(windows, parts, height, width):
         first, second = pair
@@ -135,11 +135,11 @@ def _to_join(
         apart = windows[i].area + windows[j].area
         if windows[i].overlaps(windows[j]) and cost((i, j)) <= apart:
             return i, j
-    return min(pairs, key=cost) if len(windows) > _MOST_WINDOWS else None
+    return min(pairs, key=cost) if len(windows) > _MAX_WINDOWS else None
 
 
 def _span(centre: float, side: int, length: int) -> tuple[int, int]:
-    """Start and length of a side around a centre, moved and cut to lie within an axis."""
+    """Start and length of a side around a centre, moved and clipped to lie within an axis."""
     side = min(side, length)
     return min(max(0, round(centre - side / 2)), length - side), side
 
@@ -149,12 +149,12 @@ def _parts(mask: NDArray[np.bool_]) -> list[_Part]:
     height, width = mask.shape
     scale = max(1.0, max(height, width) / _OVERVIEW)
     size = (max(1, round(width / scale)), max(1, round(height / scale)))
-    seen = cv2.resize(mask.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+    overview = cv2.resize(mask.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
     # Area averages round to zero what is thinner than 1/500 of a cell: then any pixel will do.
-    if not seen.any():
+    if not overview.any():
         row, column = np.unravel_index(int(mask.argmax()), mask.shape)
         return [_Part(float(row), float(column), float(row) + scale, float(column) + scale, 1.0)]
-    _, _, stats, _ = cv2.connectedComponentsWithStats((seen > 0).view(np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats((overview > 0).view(np.uint8))
     return [
         _Part(top * scale, left * scale, (top + tall) * scale, (left + wide) * scale, area)
         for left, top, wide, tall, area in stats[1:].astype(float).tolist()

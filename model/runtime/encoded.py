@@ -1,4 +1,4 @@
-"""Encoder outputs, kept where the device left them."""
+"""Encoder outputs, kept in the device's memory."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -30,7 +30,7 @@ class Encoded:
     """Consecutive images of a batch. Nothing is copied, so they keep the whole batch in memory.
 
     Args:
-        batch: what the encoder gave for all of its images.
+        batch: the encoder's outputs for all images of the run.
         start: position of the first image in the batch.
         stop: position after the last one.
     """
@@ -55,7 +55,7 @@ class Encoded:
         return np.array(self.batch.tensors[name].numpy()[self.start : self.stop])
 
     def bind(self, binding: ort.IOBinding, name: str) -> None:
-        """Make the tensor `name` of these images the input of that name, where it lies."""
+        """Bind the tensor `name` of these images as the input of that name, without a copy."""
         value, shape = self.batch.tensors[name], self.batch.shapes[name]
         stride = prod(shape[1:]) * _DTYPES[name].itemsize
         binding.bind_input(

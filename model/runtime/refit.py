@@ -1,8 +1,8 @@
 """Adaptation on the supports: the head's last layer refitted to one class.
 
-Away from what a network was trained on, its features still part object from background where its
-own last layer no longer does. So that layer is refitted, for one class, to the cells of its
-supports, each seen as a query of the others: a logistic regression, convex and small.
+Away from what a network was trained on, its features still separate object from background where
+its own last layer no longer does. So that layer is refitted, for one class, to the cells of its
+supports, each taken as a query of the others: a logistic regression, convex and small.
 """
 
 from typing import Literal, NamedTuple
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from model.contract import logit
 from model.runtime.bundle import Float
-from model.runtime.seen import SeenSupports
+from model.runtime.leave_one_out import LeaveOneOutPredictions
 
 _PENALTY = 30.0  # of a standardised weight, in cells
 _STEPS = 12
-_SMALLEST_STEP = 1e-3
+_MIN_STEP = 1e-3
 # The share of the network's own logit in a refit that is asked for: that logit is steadier than a
 # fit to few cells. It is this share with one shot, and a Kth of it with K shots (ADR 11).
 _OWN_SHARE = 0.2
@@ -28,13 +28,13 @@ _NO_OFFSET = np.zeros(1, np.float32)
 _TEMPERATURE = 0.02
 # Parts of a single support are more alike than two images are. The gain of a fit on held-out parts
 # is lowered by this much; by less on images unlike those of training, for which the network's own
-# logit is worse. The gain is also known less well, and parts do not tell where to cut at all.
+# logit is worse. The gain is also known less well, and parts tell nothing of the threshold.
 _LIKENESS_WITHIN = {"familiar": 0.4, "unfamiliar": 0.15}
 _TEMPERATURE_WITHIN = 0.05
 # A fit to one small object learns its size and misses larger ones elsewhere. To a single support,
 # `auto` fits only if its object covers at least this share of the image.
-_LEAST_SHARE_WITHIN = 0.05
-# From this share on, the network's own logit is kept alone, unless the cut moves.
+_MIN_SHARE_WITHIN = 0.05
+# From this share on, the network's own logit is kept alone, unless the threshold moves.
 _ALL_BUT_OWN = 0.95
 
 # Fit always, never, or as far as that helps on supports that it was not fitted to.
@@ -48,52 +48,58 @@ class Blend(NamedTuple):
     offset: float = 0.0
 
 
-def choose_refit(seen: SeenSupports, adapt: Adapt, *, threshold: float) -> Float | None:
+def choose_refit(
+    predictions: LeaveOneOutPredictions, adapt: Adapt, *, threshold: float
+) -> Float | None:
     """The refit (F + 2,) of a class; None to keep the network's own answer.
 
     Args:
-        seen: the class's supports.
+        predictions: of the class's supports.
         adapt: `auto` fits as far as that marks held-out supports better. Of a single support,
             quarters are held out, and there is no fit to a small object.
         threshold: foreground probability from which a pixel is marked.
     """
-    if not adapt or (adapt == "auto" and _is_small(seen)):
+    if not adapt or (adapt == "auto" and _is_small(predictions)):
         return None
-    if not seen.single:
-        seen = _in_an_order_of_their_own(seen)
-    regression = Regression.on(seen.cells, seen.shares)
+    if not predictions.single:
+        predictions = _in_canonical_order(predictions)
+    regression = Regression.on(predictions.cells, predictions.shares)
     shares = _SHARES
     if adapt != "auto":
-        if seen.single:
+        if predictions.single:
             return regression.refit(Blend(_OWN_SHARE))
-        shares = np.full(1, _OWN_SHARE / len(seen.cells), np.float32)
-    blend = _best_blend(seen, regression.held_out_logits(_parts(seen)), shares, threshold)
+        shares = np.full(1, _OWN_SHARE / len(predictions.cells), np.float32)
+    blend = _best_blend(
+        predictions, regression.held_out_logits(_held_out_parts(predictions)), shares, threshold
+    )
     if blend.own_share >= _ALL_BUT_OWN and abs(blend.offset) < _OFFSETS[-1] - _OFFSETS[-2]:
         return None
     return regression.refit(blend)
 
 
-def _is_small(seen: SeenSupports) -> bool:
+def _is_small(predictions: LeaveOneOutPredictions) -> bool:
     """Whether there is only one support and its object is small."""
-    return seen.single and float(seen.shares.mean()) < _LEAST_SHARE_WITHIN
+    return predictions.single and float(predictions.shares.mean()) < _MIN_SHARE_WITHIN
 
 
-def _in_an_order_of_their_own(seen: SeenSupports) -> SeenSupports:
-    """The same supports, so that the order in which they came leaves no trace in sums of floats."""
-    order = sorted(range(len(seen.cells)), key=lambda k: seen.cells[k].tobytes())
-    return seen._replace(
-        cells=seen.cells[order], shares=seen.shares[order], logits=seen.logits[order]
+def _in_canonical_order(predictions: LeaveOneOutPredictions) -> LeaveOneOutPredictions:
+    """The same supports, sorted, so that sums of floats do not depend on the order they came in."""
+    order = sorted(range(len(predictions.cells)), key=lambda k: predictions.cells[k].tobytes())
+    return predictions._replace(
+        cells=predictions.cells[order],
+        shares=predictions.shares[order],
+        logits=predictions.logits[order],
     )
 
 
-def _parts(seen: SeenSupports) -> NDArray[np.intp]:
+def _held_out_parts(predictions: LeaveOneOutPredictions) -> NDArray[np.intp]:
     """For each cell (K, h, h), the number of the part that it is held out with.
 
     A part is a support or, of a single support, a quarter around the object's centre.
     """
-    if not seen.single:
-        return np.asarray(np.indices(seen.shares.shape)[0], np.intp)
-    share = seen.shares[0]
+    if not predictions.single:
+        return np.asarray(np.indices(predictions.shares.shape)[0], np.intp)
+    share = predictions.shares[0]
     rows, columns = np.indices(share.shape)
     total = max(float(share.sum()), 1e-6)
     below = rows > float((rows * share).sum()) / total
@@ -102,18 +108,25 @@ def _parts(seen: SeenSupports) -> NDArray[np.intp]:
     return np.stack([quarters, quarters[:, ::-1]])
 
 
-def _best_blend(seen: SeenSupports, held_out: Float, own_shares: Float, threshold: float) -> Blend:
+def _best_blend(
+    predictions: LeaveOneOutPredictions, held_out: Float, own_shares: Float, threshold: float
+) -> Blend:
     """The mean of all choices, weighted by how well each marks what was held out.
 
     Neighbouring choices are about equally good, and few supports do not tell which is best.
     """
-    cut = logit(threshold) if 0 < threshold < 1 else 0.0
-    offsets = _NO_OFFSET if seen.single else _OFFSETS
-    blended = [share * seen.logits + (1 - share) * held_out for share in own_shares]
-    iou = np.array([[_mean_iou(each, seen.shares, cut + o) for o in offsets] for each in blended])
+    threshold_logit = logit(threshold) if 0 < threshold < 1 else 0.0
+    offsets = _NO_OFFSET if predictions.single else _OFFSETS
+    blended = [share * predictions.logits + (1 - share) * held_out for share in own_shares]
+    iou = np.array(
+        [
+            [_mean_iou(each, predictions.shares, threshold_logit + o) for o in offsets]
+            for each in blended
+        ]
+    )
     temperature = _TEMPERATURE
-    if seen.single:
-        likeness = _LIKENESS_WITHIN["familiar" if seen.familiar else "unfamiliar"]
+    if predictions.single:
+        likeness = _LIKENESS_WITHIN["familiar" if predictions.familiar else "unfamiliar"]
         iou -= likeness * (1 - own_shares)[:, None]
         temperature = _TEMPERATURE_WITHIN
     weights = np.exp((iou - iou.max()) / temperature)
@@ -122,9 +135,9 @@ def _best_blend(seen: SeenSupports, held_out: Float, own_shares: Float, threshol
     return Blend(own_share, float(weights.sum(axis=0) @ offsets))
 
 
-def _mean_iou(logits: Float, shares: Float, cut: float) -> float:
-    """Mean IoU of the cells (K, h, h) that reach the cut with the object shares."""
-    marked = logits >= cut
+def _mean_iou(logits: Float, shares: Float, threshold_logit: float) -> float:
+    """Mean IoU of the cells (K, h, h) that reach the threshold with the object shares."""
+    marked = logits >= threshold_logit
     union = np.where(marked, np.float32(1), shares).sum(axis=(1, 2))
     shared = np.where(marked, shares, np.float32(0)).sum(axis=(1, 2))
     return float(np.mean(shared / np.maximum(union, np.float32(1e-6))))
@@ -194,6 +207,6 @@ def _newton(design: Float, shares: Float, start: Float | None = None) -> Float:
         hessian = weighted.T @ weighted + np.diag(penalty)
         step = np.linalg.solve(hessian.astype(np.float64), slope).astype(np.float32)
         solution -= step
-        if np.abs(step).max() < _SMALLEST_STEP:
+        if np.abs(step).max() < _MIN_STEP:
             break
     return solution

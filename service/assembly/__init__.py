@@ -1,9 +1,9 @@
-"""Makes the parts that the application is put together from, by the settings."""
+"""Creates the parts of the application from the settings."""
 
 from service.assembly.engines import (
     create_bundle_folder,
+    create_bundle_watcher,
     create_engine,
-    create_library,
     create_loader,
     describe_build,
 )
@@ -19,9 +19,9 @@ from service.assembly.parts import (
 __all__ = [
     "create_access",
     "create_bundle_folder",
+    "create_bundle_watcher",
     "create_engine",
     "create_jobs",
-    "create_library",
     "create_loader",
     "create_mirror",
     "create_resources",

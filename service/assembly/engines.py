@@ -1,4 +1,4 @@
-"""Engines of the bundles that the settings name, and what holds them."""
+"""Creates the engines of the bundles that the settings name."""
 
 import math
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from model.runtime import Device
 from service import __version__
 from service.engine import (
     BundleFolder,
+    BundleWatcher,
     Engine,
     EngineOptions,
+    EngineResources,
     FakeEngine,
-    Library,
-    Models,
+    ModelRegistry,
     OnnxEngine,
-    Shared,
     available_cpus,
     parse_devices,
 )
@@ -29,13 +29,13 @@ def create_engine(settings: Settings) -> Engine:
     return create_loader(settings)(settings.bundle)
 
 
-def create_library(settings: Settings, metrics: Metrics) -> Library:
-    """What serves the bundles that the settings name, not opened."""
+def create_bundle_watcher(settings: Settings, metrics: Metrics) -> BundleWatcher:
+    """A watcher of the bundles that the settings name, not opened."""
     load = create_loader(settings, metrics.engine)
-    models = Models(load(settings.bundle))
+    models = ModelRegistry(load(settings.bundle))
     if settings.engine == "fake":
-        return Library(models)
-    return Library(
+        return BundleWatcher(models)
+    return BundleWatcher(
         models,
         create_bundle_folder(settings),
         load,
@@ -52,7 +52,7 @@ def create_bundle_folder(settings: Settings) -> BundleFolder:
 def create_loader(
     settings: Settings, metrics: EngineMetrics | None = None
 ) -> Callable[[Path], Engine]:
-    """What makes engines of bundles, not started, which share the devices.
+    """A function that creates engines of bundles, not started, which share the devices.
 
     Raises:
         model.contract.BundleKeyError: the settings name a key that bundles cannot be checked with.
@@ -63,12 +63,12 @@ def create_loader(
     if settings.engine == "ray":
         return _ray_loader(settings, key)
     options = engine_options(settings, parse_devices(settings.devices), available_cpus())
-    shared = Shared(options)
-    return partial(OnnxEngine, options=options, metrics=metrics, shared=shared, key=key)
+    resources = EngineResources(options)
+    return partial(OnnxEngine, options=options, metrics=metrics, resources=resources, key=key)
 
 
 def _ray_loader(settings: Settings, key: BundleKey | None) -> Callable[[Path], Engine]:
-    """What makes engines of a pool; its replicas see the GPUs Ray gives them, numbered from 0."""
+    """A loader of pool engines; replicas see the GPUs Ray gives them, numbered from 0."""
     # Here and not above: Ray takes long to import, and most run without it.
     from service.engine.ray_pool import PoolOptions, RayEngine
 
@@ -108,7 +108,7 @@ def engine_options(settings: Settings, devices: tuple[Device, ...], threads: int
     )
 
 
-def describe_build(metrics: Metrics, models: Models) -> None:
+def describe_build(metrics: Metrics, models: ModelRegistry) -> None:
     """Tell the metrics which version, networks and devices run here."""
     metrics.describe_build(
         version=__version__,

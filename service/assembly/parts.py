@@ -1,4 +1,4 @@
-"""The parts beside the engines, as the settings ask for them."""
+"""Creates the parts beside the engines from the settings."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from service import __version__
 from service.access import Access, ClientCapacity, KeyFile, RateLimits, RateStorage
-from service.engine import Models, available_cpus
+from service.engine import ModelRegistry, available_cpus
 from service.errors import JobsDisabledError
 from service.jobs import Folders, JobDesk, JobImages, JobQuota, JobRunner, open_jobs
 from service.labelling_tools import LabelStudio, ProjectMirror
-from service.sessions import CodecPool, DecodedImages, PixelGate, Resources
+from service.sessions import CodecPool, DecodedImages, PixelBudget, Resources
 from service.settings import Settings
 from service.store_url import MEMORY
 from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
@@ -19,17 +19,17 @@ from service.telemetry import JobMetrics
 if TYPE_CHECKING:
     from service.telemetry.tracing import Tracer
 
-_MOST_STREAMS = 16
-_MOST_DOWNLOADS = 2
+_MAX_STREAMS = 16
+_MAX_DOWNLOADS = 2
 
 
-def create_resources(settings: Settings, models: Models, store: SessionStore) -> Resources:
-    """What the use cases work with, over engines and a store."""
+def create_resources(settings: Settings, models: ModelRegistry, store: SessionStore) -> Resources:
+    """The resources of the use cases, over engines and a store."""
     return Resources(
         models=models,
         store=store,
         pool=CodecPool(settings.codec_threads or available_cpus()),
-        gate=PixelGate(settings.max_pixels_in_flight or 2 * settings.max_pixels),
+        pixel_budget=PixelBudget(settings.max_pixels_in_flight or 2 * settings.max_pixels),
         max_pixels=settings.max_pixels,
         max_shots=settings.max_shots,
         decoded=DecodedImages(settings.decode_cache_bytes),
@@ -90,13 +90,13 @@ def create_access(settings: Settings) -> Access:
         rate_limits,
         request_slots=ClientCapacity(places, "requests"),
         upload_bytes=ClientCapacity(upload_bytes, "bytes of uploads"),
-        streams=ClientCapacity(_MOST_STREAMS, "streams of events"),
-        downloads=ClientCapacity(_MOST_DOWNLOADS, "downloads of results and archives"),
+        streams=ClientCapacity(_MAX_STREAMS, "streams of events"),
+        downloads=ClientCapacity(_MAX_DOWNLOADS, "downloads of results and archives"),
     )
 
 
 def create_tracer(settings: Settings) -> "Tracer | None":
-    """What sends traces, if the settings say where to."""
+    """The sender of traces, if the settings name a collector."""
     if settings.otlp_endpoint is None:
         return None
     # Here and not above: OpenTelemetry takes long to import, and most run without it.
@@ -106,7 +106,7 @@ def create_tracer(settings: Settings) -> "Tracer | None":
 
 
 def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
-    """What follows the projects of the Label Studio that the settings name."""
+    """The mirror of the projects of the Label Studio that the settings name."""
     studio = LabelStudio(
         settings.label_studio_url or "",
         settings.label_studio_token.get_secret_value(),
@@ -120,7 +120,7 @@ def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
 def create_jobs(
     settings: Settings, resources: Resources, metrics: JobMetrics
 ) -> JobDesk | JobsDisabledError:
-    """What works in the background, not started; or why nothing does.
+    """The desk of background jobs, not started; or the reason why there is none.
 
     Raises:
         service.jobs.JobsDirectoryError.

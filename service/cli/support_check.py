@@ -10,7 +10,7 @@ from service.client.batches import Shots
 from service.client.files import image_file, mask_file
 from service.errors import ServiceError
 from service.schemas import ClassName
-from service.sessions import PixelGate
+from service.sessions import PixelBudget
 from service.sessions.uploads import read_support
 
 # The service decides how many pixels an image may have.
@@ -43,9 +43,11 @@ def _check_name(name: str) -> None:
 
 def _check_shot(name: str, shots: Shots, position: int) -> None:
     image, mask = image_file(shots.images[position]), mask_file(shots.masks[position])
-    gate = PixelGate(_MAX_PIXELS)
+    pixel_budget = PixelBudget(_MAX_PIXELS)
     try:
-        read_support(image, mask, position, side=_SIDE, max_pixels=_MAX_PIXELS, gate=gate)
+        read_support(
+            image, mask, position, side=_SIDE, max_pixels=_MAX_PIXELS, pixel_budget=pixel_budget
+        )
     except ServiceError as exc:
         file = shots.named(exc.location or f"images[{position}]")
         raise CommandError(f"{name}: {file}: {exc.detail}", USAGE) from exc

@@ -1,32 +1,32 @@
 """Prototypes and logits from a trained network, batched over all requests."""
 
 from service.engine.admission import Admission
-from service.engine.base import Answers, Coverage, Engine, EngineCounters, ImageU8
+from service.engine.base import Coverage, Engine, EngineCounters, ImageU8, Predictions
 from service.engine.bundle_folder import BundleFolder
+from service.engine.bundle_watcher import REFUSALS, BundleWatcher, require_own_revision
 from service.engine.cpu import available_cpus
 from service.engine.devices import parse_devices
+from service.engine.engine_resources import EngineResources
 from service.engine.fake import FakeEngine
-from service.engine.library import REFUSALS, Library, require_own_revision
-from service.engine.models import Models
+from service.engine.model_registry import ModelRegistry
 from service.engine.onnx import OnnxEngine
 from service.engine.options import EngineOptions
-from service.engine.shared import Shared
 
 __all__ = [
     "REFUSALS",
     "Admission",
-    "Answers",
     "BundleFolder",
+    "BundleWatcher",
     "Coverage",
     "Engine",
     "EngineCounters",
     "EngineOptions",
+    "EngineResources",
     "FakeEngine",
     "ImageU8",
-    "Library",
-    "Models",
+    "ModelRegistry",
     "OnnxEngine",
-    "Shared",
+    "Predictions",
     "available_cpus",
     "parse_devices",
     "require_own_revision",

@@ -1,4 +1,4 @@
-"""A bound on work inside, whatever stage it is in."""
+"""A bound on the work in progress, whatever stage it is in."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from service.errors import QueueFullError
 
 
 class Admission:
-    """Counts what has been let in and not yet left; used from the event loop's thread only.
+    """Counts admitted work that is not finished; used on the event loop's thread only.
 
     Args:
         capacity: how much may be inside at once.

@@ -14,11 +14,11 @@ ImageU8 = NDArray[np.uint8]  # (S, S, 3) RGB
 Coverage = NDArray[np.float32]  # (S, S) share of each pixel that is object, in [0, 1]
 
 
-class Answers(NamedTuple):
-    """What the network says of N images about P classes.
+class Predictions(NamedTuple):
+    """What the network predicts for N images and P classes.
 
     logits: (N, P, h, h) foreground.
-    presence: (N, P) chance that the image holds the class at all.
+    presence: (N, P) probability that the image holds the class at all.
     """
 
     logits: NDArray[np.float32]
@@ -91,17 +91,19 @@ class Engine(Protocol):
             NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.
         """
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
-        """Answers for N images and P classes.
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
+        """Predictions for N images and P classes.
 
         Raises:
             NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.
         """
 
-    async def examine(
+    async def segment_each(
         self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
-    ) -> list[Answers]:
-        """Answers (1, P, ...) for each image, about the classes of its own place in `classes`.
+    ) -> list[Predictions]:
+        """Predictions (1, P, ...) for each image, of the classes at its own position in `classes`.
 
         Raises:
             NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.

@@ -1,4 +1,4 @@
-"""The bundles on disk: one by its path, and those in a folder."""
+"""The bundles on disk: one named by its path, and all those in a folder."""
 
 from collections.abc import Hashable
 from pathlib import Path
@@ -7,7 +7,7 @@ from model.contract import MANIFEST_FILE
 
 
 class BundleFolder:
-    """Where bundles are looked for; what they hold is for their loader to judge.
+    """Finds the directories of bundles; their content is checked by the loader.
 
     Args:
         bundle: directory of the bundle that is named by its path.

@@ -1,4 +1,4 @@
-"""Which waiting jobs run together, as a pure function of the queue and the time."""
+"""Which waiting items run together, as a pure function of the queue and the time."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -6,15 +6,15 @@ from typing import NamedTuple
 
 
 class Waiting(NamedTuple):
-    """What collation needs of a queued job; instants in seconds of one clock."""
+    """What collation needs of a queued item; instants in seconds of one clock."""
 
     enqueued_at: float
-    deadline: float
+    deadline_at: float
     weight: int
 
 
 class Collation(NamedTuple):
-    """Positions in the queue: jobs too late to run, jobs to run now; else when to look again."""
+    """Positions in the queue: items past their deadline, items to run now; or when to try again."""
 
     expired: tuple[int, ...]
     batch: tuple[int, ...]
@@ -24,21 +24,21 @@ class Collation(NamedTuple):
 def collate(
     queue: Sequence[Waiting], *, now: float, sizes: Sequence[int], max_wait_s: float
 ) -> Collation:
-    """Take jobs in order of arrival until the batch is full.
+    """Take items in order of arrival until the batch is full.
 
-    A batch runs once it is full or its oldest job has waited `max_wait_s`. It weighs one of
+    A batch runs once it is full or its oldest item has waited `max_wait_s`. It weighs one of
     `sizes`, so that the device only ever sees shapes that it was warmed with: what is left over
     makes the next batch. Where the weights do not add up to a size, the batch is what fits into
-    the largest; a job heavier than that runs alone.
+    the largest; an item heavier than that runs alone.
 
     Args:
         queue: in order of arrival.
         now: the instant.
         sizes: ascending weights of a batch.
-        max_wait_s: for jobs that may join.
+        max_wait_s: for items that may join.
     """
-    expired = tuple(i for i, job in enumerate(queue) if job.deadline <= now)
-    alive = [i for i, job in enumerate(queue) if job.deadline > now]
+    expired = tuple(i for i, item in enumerate(queue) if item.deadline_at <= now)
+    alive = [i for i, item in enumerate(queue) if item.deadline_at > now]
     if not alive:
         return Collation(expired, (), None)
     weights = [queue[i].weight for i in alive]
@@ -49,7 +49,7 @@ def collate(
 
 
 def _fill(weights: Sequence[int], sizes: Sequence[int]) -> int:
-    """How many of the first jobs make the batch, at least one."""
+    """How many of the first items make the batch, at least one."""
     fitting, total, best = 0, 0, 0
     for count, weight in enumerate(weights, start=1):
         total += weight

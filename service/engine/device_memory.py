@@ -12,7 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 class DeviceMemory(NamedTuple):
-    """Bytes in use on a device, whenever they are read, and bytes that it has."""
+    """A reader of the bytes in use on a device, and its total bytes."""
 
     read_used: Callable[[], float]
     total: float

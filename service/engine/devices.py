@@ -1,4 +1,4 @@
-"""Which devices the engine works on, from what the setting says."""
+"""Parses the setting of the devices that the engine works on."""
 
 import os
 import re

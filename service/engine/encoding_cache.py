@@ -1,4 +1,4 @@
-"""Encodings of query images by what the images hold, so that none is encoded twice."""
+"""Encodings of query images by a hash of their pixels, so that none is encoded twice."""
 
 import hashlib
 from collections import OrderedDict

@@ -19,7 +19,7 @@ from model.contract import (
     sigmoid,
 )
 from model.runtime import Adapt
-from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
+from service.engine.base import Coverage, EngineCounters, ImageU8, Predictions
 from service.errors import NotReadyError
 
 _SIDE = 64
@@ -80,17 +80,19 @@ class FakeEngine:
         shots = tuple(_prototype(f, m) for f, m in zip(features, masks, strict=True))
         return SupportSet(shots, _PLAIN_REFIT if adapt is True else None)
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         """See `Engine.segment`."""
         return self._answer(images, classes)
 
-    async def examine(
+    async def segment_each(
         self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
-    ) -> list[Answers]:
-        """See `Engine.examine`."""
+    ) -> list[Predictions]:
+        """See `Engine.segment_each`."""
         return [self._answer([image], each) for image, each in zip(images, classes, strict=True)]
 
-    def _answer(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    def _answer(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Predictions:
         """The surest cell tells whether a class is there."""
         features = self._encode(images)[:, None]  # (N, 1, h, h, 3)
         inputs = collate_classes(classes)
@@ -102,7 +104,7 @@ class FakeEngine:
             return np.asarray(np.linalg.norm(difference, axis=-1), np.float32)
 
         logits = _STEEPNESS * (distance(inputs.guided) - distance(inputs.affinity))
-        return Answers(logits, sigmoid(logits.max(axis=(2, 3))))
+        return Predictions(logits, sigmoid(logits.max(axis=(2, 3))))
 
     def _encode(self, images: Sequence[ImageU8]) -> NDArray[np.float32]:
         """Colours in [0, 1] on the feature grid, (B, h, h, 3)."""

@@ -10,11 +10,12 @@ import numpy as np
 
 from model.contract import BundleKey, Manifest, SupportSet, load_manifest
 from model.runtime import Adapt, Device, resolve_precision
-from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
+from service.engine.adaptation import adapt_class
+from service.engine.base import Coverage, EngineCounters, ImageU8, Predictions
 from service.engine.encoding_cache import digest
+from service.engine.engine_resources import EngineResources
 from service.engine.options import EngineOptions
 from service.engine.pipeline import Pipeline
-from service.engine.shared import Shared
 from service.errors import NotReadyError
 from service.telemetry import EngineMetrics
 
@@ -31,9 +32,9 @@ class OnnxEngine:
         bundle: directory of the bundle.
         options: bounds and resources.
         clock: seconds, monotonic; deadlines are measured on it.
-        metrics: told of batches, queues, caches and devices.
-        shared: with the engines of other bundles, which have the same options.
-        key: whose signature the bundle must bear, if any.
+        metrics: receives figures of batches, queues, caches and devices.
+        resources: shared with the engines of other bundles, which have the same options.
+        key: the public key that the bundle must be signed with, if any.
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle.
@@ -47,7 +48,7 @@ class OnnxEngine:
         *,
         clock: Callable[[], float] = time.monotonic,
         metrics: EngineMetrics | None = None,
-        shared: Shared | None = None,
+        resources: EngineResources | None = None,
         key: BundleKey | None = None,
     ) -> None:
         self.manifest: Manifest = load_manifest(bundle, key)
@@ -62,7 +63,7 @@ class OnnxEngine:
         self._clock = clock
         self._metrics = metrics or EngineMetrics()
         self._own_metrics = self._metrics.of(self.manifest.model)
-        self._shared = shared or Shared(options)
+        self._resources = resources or EngineResources(options)
         self._pipelines: tuple[Pipeline, ...] = ()
         self._start_failure: str | None = None
 
@@ -85,9 +86,9 @@ class OnnxEngine:
         """See `Engine.wait_s`; devices share the work of all bundles."""
         if not self._pipelines:
             return 0.0
-        coming = max(0, inside - self._shared.owing)
+        coming = max(0, inside - self._resources.pending_requests)
         single_s = sum(each.cost_s(1, 1) for each in self._pipelines) / len(self._pipelines)
-        return (self._shared.owed_s + coming * single_s) / len(self._pipelines)
+        return (self._resources.pending_s + coming * single_s) / len(self._pipelines)
 
     def cost_s(self, images: int, classes: int) -> float:
         """See `Engine.cost_s`; on the fastest device."""
@@ -104,7 +105,7 @@ class OnnxEngine:
             _log.exception("engine failed to start")
             return
         self._pipelines = tuple(pipelines)
-        self._metrics.watch_cache(lambda: self._shared.cache_bytes)
+        self._metrics.watch_cache(lambda: self._resources.cache_bytes)
         _log.info("engine ready", extra={"model": self.manifest.model, "devices": self.devices})
 
     async def stop(self) -> None:
@@ -120,45 +121,46 @@ class OnnxEngine:
         self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
     ) -> SupportSet:
         """One prototype for each support, and a refit; see `Engine.register`."""
-        deadline = self._clock() + self._options.deadline_s
+        deadline_at = self._clock() + self._options.deadline_s
         pipeline = self._least_busy()
         with (
-            self._shared.images.admit(len(images)),
-            self._shared.owe(pipeline.cost_s(len(images), 1)),
+            self._resources.images.admit(len(images)),
+            self._resources.reserve(pipeline.cost_s(len(images), 1)),
         ):
-            shots = await pipeline.register(images, masks, deadline)
+            shots = await pipeline.register(images, masks, deadline_at)
             if not adapt:
                 return SupportSet(shots)
-            threshold = self.manifest.threshold
-            return await pipeline.adapt(images, masks, shots, adapt, threshold, deadline)
+            return await adapt_class(pipeline, images, masks, shots, adapt, deadline_at)
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         """See `Engine.segment`."""
-        deadline = self._clock() + self._options.deadline_s
-        with self._shared.images.admit(len(images)):
+        deadline_at = self._clock() + self._options.deadline_s
+        with self._resources.images.admit(len(images)):
             digests = await asyncio.to_thread(lambda: [digest(image, self) for image in images])
             pipeline = self._least_busy()
             for candidate in self._pipelines:
                 if self._works(candidate) and any(map(candidate.cache.find, digests)):
                     pipeline = candidate
-            with self._shared.owe(pipeline.cost_s(len(images), len(classes))):
-                encoded = await pipeline.encode(images, digests, deadline)
-                answers = await pipeline.ask(encoded, classes, deadline)
-        return Answers(*(np.stack(parts) for parts in zip(*answers, strict=True)))
+            with self._resources.reserve(pipeline.cost_s(len(images), len(classes))):
+                encoded = await pipeline.encode(images, digests, deadline_at)
+                outputs = await pipeline.segment(encoded, classes, deadline_at)
+        return Predictions(*(np.stack(parts) for parts in zip(*outputs, strict=True)))
 
-    async def examine(
+    async def segment_each(
         self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
-    ) -> list[Answers]:
-        """See `Engine.examine`."""
-        deadline = self._clock() + self._options.deadline_s
+    ) -> list[Predictions]:
+        """See `Engine.segment_each`."""
+        deadline_at = self._clock() + self._options.deadline_s
         pipeline = self._least_busy()
-        most = max(len(each) for each in classes)
+        max_classes = max(len(each) for each in classes)
         with (
-            self._shared.images.admit(len(images)),
-            self._shared.owe(pipeline.cost_s(len(images), most)),
+            self._resources.images.admit(len(images)),
+            self._resources.reserve(pipeline.cost_s(len(images), max_classes)),
         ):
-            answers = await pipeline.examine(images, classes, deadline)
-        return [Answers(*(part[None] for part in each)) for each in answers]
+            outputs = await pipeline.segment_each(images, classes, deadline_at)
+        return [Predictions(*(part[None] for part in each)) for each in outputs]
 
     def _least_busy(self) -> Pipeline:
         if not self._pipelines:
@@ -170,22 +172,22 @@ class OnnxEngine:
         return pipeline.worker.alive and self._failure_of(pipeline) is None
 
     def _failure_of(self, pipeline: Pipeline) -> str | None:
-        busy_s = pipeline.worker.busy_for()
+        busy_s = pipeline.worker.busy_s
         if busy_s > self._options.stuck_s:
             return f"{pipeline.worker.name}: a batch has been running for {busy_s:.0f} s"
         return pipeline.worker.failure
 
     def _load(self, device: Device) -> Pipeline:
         return Pipeline(
-            self,
-            self._bundle,
-            self.manifest,
-            device,
-            self._shared.device(device),
-            self._precisions[device],
-            self._options,
-            self.counters,
-            self._clock,
-            self._metrics,
-            self._own_metrics,
+            encoder=self,
+            bundle=self._bundle,
+            manifest=self.manifest,
+            device=device,
+            resources=self._resources.device(device),
+            precision=self._precisions[device],
+            options=self._options,
+            counters=self.counters,
+            clock=self._clock,
+            metrics=self._metrics,
+            own_metrics=self._own_metrics,
         )

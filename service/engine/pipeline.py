@@ -1,13 +1,11 @@
-"""A device at work: its lanes, its worker, and the encodings it holds."""
+"""One bundle on one device: its lanes and their worker."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TypeVar
 
 from model.contract import (
     InvalidBundleError,
@@ -17,48 +15,48 @@ from model.contract import (
     SupportSet,
 )
 from model.runtime import (
-    Adapt,
     BundleRuntime,
     CellsOutput,
     Device,
     Encoded,
     HeadOutput,
-    SupportImages,
-    choose_refit,
 )
-from service.engine.accounts import Accounts
 from service.engine.base import Coverage, EngineCounters, ImageU8
+from service.engine.costs import Costs
+from service.engine.device_metrics import DeviceMetrics
 from service.engine.encoding_cache import Digest, EncodingCache, digest
+from service.engine.engine_resources import DeviceResources
 from service.engine.lane import Lane, Payload, Result
 from service.engine.options import EngineOptions
 from service.engine.priority import lower_priority, run_at_low_priority
-from service.engine.shared import SharedDevice
-from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, Stages
+from service.engine.stages import CellsTask, EncodeTask, HeadTask, PrototypeTask, Stages
 from service.engine.warm_up import warm_up
 from service.engine.worker import Worker
 from service.telemetry import EngineMetrics, ModelMetrics, stage
 
-_FINISHING, _BEGINNING = 1, 0  # what has come furthest is finished before new work begins
+T = TypeVar("T")
+
+_FINISHING, _BEGINNING = 1, 0  # the last stages go first, so that little is held between stages
 
 
 class Pipeline:
     """Serves a bundle on one device.
 
-    Queries and supports are encoded in lanes of their own that take turns, so neither can starve
-    the other; heads go before both, so what is held between the stages stays small.
+    Queries and supports are encoded in separate lanes that take turns, so neither can starve the
+    other; the head's lane goes before both, so that little is held between stages.
 
     Args:
         encoder: identity under which encodings are cached; one object for all devices of a bundle.
         bundle: directory of the bundle.
         manifest: of the bundle when it was accepted.
         device: to run on.
-        share: the device's turns and encoding cache, shared with other bundles' pipelines.
+        resources: the device's lock and encoding cache, shared with other bundles' pipelines.
         precision: which tier of the bundle to run.
         options: bounds and resources.
         counters: raised with every run.
         clock: seconds, monotonic; deadlines are measured on it.
-        metrics: told of the cache and the device.
-        own_metrics: told of batches and queues.
+        metrics: receives figures of the cache and the device.
+        own_metrics: receives the model's figures of batches and queues.
 
     Raises:
         model.runtime.DeviceUnavailableError, Exception: the device cannot run the graphs.
@@ -66,11 +64,12 @@ class Pipeline:
 
     def __init__(
         self,
+        *,
         encoder: object,
         bundle: Path,
         manifest: Manifest,
         device: Device,
-        share: SharedDevice,
+        resources: DeviceResources,
         precision: Precision,
         options: EngineOptions,
         counters: EngineCounters,
@@ -78,18 +77,20 @@ class Pipeline:
         metrics: EngineMetrics,
         own_metrics: ModelMetrics,
     ) -> None:
-        self._encoder, self._share, self._manifest = encoder, share, manifest
+        self.manifest = manifest
+        self._encoder, self._resources = encoder, resources
         self._bundle, self._device, self._precision = bundle, device, precision
         self._options = options
         self._counters = counters
-        self._accounts = Accounts(device, clock, metrics, own_metrics)
+        self._costs = Costs()
+        self._metrics = DeviceMetrics(device, clock, metrics, own_metrics)
         self._stages = self._load(options.batch_sizes)
         sizes, wait_s = options.batch_sizes, options.batch_wait_s
         self._queries = Lane("query", self._encode, sizes, _BEGINNING, wait_s)
         self._supports = Lane("support", self._encode, sizes, _BEGINNING, wait_s)
         self._prototypes = Lane("prototype", self._prototype, sizes, _FINISHING)
-        # Seconds of the CPU each, and not to be stopped: a thread of their own, or all that goes by
-        # way of the loop's threads would wait behind them.
+        # Each takes seconds of the CPU and cannot be cancelled: on the loop's default threads,
+        # everything else would wait behind them.
         self._fits = ThreadPoolExecutor(1, thread_name_prefix="fit", initializer=lower_priority)
         pairs = range(1, options.max_batch_pairs + 1)
         self._heads = Lane("head", self._head, pairs, _FINISHING, weigh=_pairs)
@@ -97,155 +98,149 @@ class Pipeline:
         self.worker = Worker(
             str(device),
             (self._queries, self._supports, self._prototypes, self._heads, self._cells),
-            turns=share.turns,
+            device_lock=resources.device_lock,
             revive=self._revive,
             clock=clock,
-            on_batch=self._accounts.batch_done,
+            on_batch=self._metrics.batch_done,
         )
 
     @property
     def cache(self) -> EncodingCache:
         """The encodings on the device."""
-        return self._share.cache
+        return self._resources.cache
 
     def start(self) -> None:
         """Begin to take work; once."""
         self.worker.start()
-        self._accounts.watch(self.worker.lanes)
+        self._metrics.watch(self.worker.lanes)
 
     def stop(self) -> None:
-        """Stop the worker, and begin no fit any more."""
+        """Stop the worker, and start no further fit."""
         self._fits.shutdown(wait=False, cancel_futures=True)
         self.worker.stop()
 
     def cost_s(self, images: int, classes: int) -> float:
-        """See `Accounts.cost_s`."""
-        return self._accounts.cost_s(images, classes)
+        """See `Costs.cost_s`."""
+        return self._costs.cost_s(images, classes)
 
     async def register(
-        self, images: Sequence[ImageU8], masks: Sequence[Coverage], deadline: float
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], deadline_at: float
     ) -> tuple[SupportPrototype, ...]:
         """One prototype for each support."""
-        jobs = [EncodeJob(image, mask) for image, mask in zip(images, masks, strict=True)]
-        encoded = await self._run("encode", self._supports, jobs, deadline)
-        pairs = [PrototypeJob(e, mask) for e, mask in zip(encoded, masks, strict=True)]
-        return tuple(await self._run("prototype", self._prototypes, pairs, deadline))
+        tasks = [EncodeTask(image, mask) for image, mask in zip(images, masks, strict=True)]
+        encoded = await self._run("encode", self._supports, tasks, deadline_at)
+        pairs = [PrototypeTask(e, mask) for e, mask in zip(encoded, masks, strict=True)]
+        return tuple(await self._run("prototype", self._prototypes, pairs, deadline_at))
 
-    async def adapt(
+    async def cells(
         self,
-        images: Sequence[ImageU8],
-        masks: Sequence[Coverage],
-        shots: tuple[SupportPrototype, ...],
-        adapt: Adapt,
-        threshold: float,
-        deadline: float,
-    ) -> SupportSet:
-        """The shots with the head fitted to them, if it is to be; see `model.runtime.refit`."""
-        seen = await asyncio.to_thread(SupportImages.of, images, masks, shots)
-        single = seen.single
-        if single:
-            pixels, mask = seen.mirrored()
-            seen = seen.beside(pixels, mask, await self.register([pixels[0]], [mask[0]], deadline))
-        encoded = await self._see("adapt", list(seen.pixels), deadline)
-        asked = [CellsJob(*each) for each in zip(encoded, seen.asked(), strict=True)]
-        found: list[CellsOutput] = await self._run("adapt", self._cells, asked, deadline)
-        logits, cells = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        name: str,
+        encoded: Sequence[Encoded],
+        classes: Sequence[SupportSet],
+        deadline_at: float,
+    ) -> list[CellsOutput]:
+        """What a refit is fitted on, for each encoded image and the class beside it."""
+        tasks = [CellsTask(*each) for each in zip(encoded, classes, strict=True)]
+        return await self._run(name, self._cells, tasks, deadline_at)
 
-        def fit() -> NDArray[np.float32] | None:
-            supports = seen.as_predicted(cells, logits, encoded[0], self._manifest, single=single)
-            return choose_refit(supports, adapt, threshold=threshold)
-
+    async def fit(self, function: Callable[[], T]) -> T:
+        """Run seconds of arithmetic on the thread that is kept for it."""
         with stage("adapt"):
-            fitted = await asyncio.get_running_loop().run_in_executor(self._fits, fit)
-        return SupportSet(shots, fitted)
+            return await asyncio.get_running_loop().run_in_executor(self._fits, function)
 
     async def encode(
-        self, images: Sequence[ImageU8], digests: Sequence[Digest], deadline: float
+        self, images: Sequence[ImageU8], digests: Sequence[Digest], deadline_at: float
     ) -> list[Encoded]:
-        """Query images, of which those that are held are not encoded again."""
-        return await self._encode_new("encode", self._queries, images, digests, deadline)
+        """Encode query images, or take them from the cache."""
+        return await self._encode_new("encode", self._queries, images, digests, deadline_at)
 
-    async def _see(self, name: str, images: Sequence[ImageU8], deadline: float) -> list[Encoded]:
-        """Supports as queries: a class is fitted to them and judged by them in turn."""
+    async def encode_supports(
+        self, name: str, images: Sequence[ImageU8], deadline_at: float
+    ) -> list[Encoded]:
+        """Encode supports as queries, for leave-one-out predictions."""
         digests = await asyncio.to_thread(
             lambda: [digest(image, self._encoder) for image in images]
         )
-        return await self._encode_new(name, self._supports, images, digests, deadline)
+        return await self._encode_new(name, self._supports, images, digests, deadline_at)
 
     async def _encode_new(
         self,
         name: str,
-        lane: Lane[EncodeJob, Encoded],
+        lane: Lane[EncodeTask, Encoded],
         images: Sequence[ImageU8],
         digests: Sequence[Digest],
-        deadline: float,
+        deadline_at: float,
     ) -> list[Encoded]:
-        cache = self.cache  # not that of a revived device: what a lost one has encoded is of no use
+        cache = (
+            self.cache
+        )  # kept: after a restart, encodings of the lost device must not enter the new one
         held = [cache.find(key) for key in digests]
         asked = zip(digests, images, held, strict=True)
-        self._accounts.looked_up(sum(each is not None for each in held), held.count(None))
+        self._metrics.looked_up(sum(each is not None for each in held), held.count(None))
         missing = {key: image for key, image, found in asked if found is None}
-        jobs = [EncodeJob(image) for image in missing.values()]
-        encoded = await self._run(name, lane, jobs, deadline)
+        tasks = [EncodeTask(image) for image in missing.values()]
+        encoded = await self._run(name, lane, tasks, deadline_at)
         fresh = dict(zip(missing, encoded, strict=True))
         for key, each in fresh.items():
             cache.keep(key, each)
         return [found or fresh[key] for key, found in zip(digests, held, strict=True)]
 
-    async def ask(
-        self, encoded: Sequence[Encoded], classes: Sequence[SupportSet], deadline: float
+    async def segment(
+        self, encoded: Sequence[Encoded], classes: Sequence[SupportSet], deadline_at: float
     ) -> list[HeadOutput]:
-        """Answers for the classes in each encoded image."""
-        jobs = [HeadJob(each, tuple(classes)) for each in encoded]
-        return await self._run("head", self._heads, jobs, deadline)
+        """Predictions of the classes in each encoded image."""
+        tasks = [HeadTask(each, tuple(classes)) for each in encoded]
+        return await self._run("head", self._heads, tasks, deadline_at)
 
-    async def examine(
+    async def segment_each(
         self,
         images: Sequence[ImageU8],
         classes: Sequence[Sequence[SupportSet]],
-        deadline: float,
+        deadline_at: float,
     ) -> list[HeadOutput]:
-        """Answers for each image's own classes, which are supports seen as queries."""
-        encoded = await self._see("encode", images, deadline)
-        asked = [HeadJob(e, tuple(each)) for e, each in zip(encoded, classes, strict=True)]
-        return await self._run("head", self._heads, asked, deadline)
+        """Predictions of each image's own classes; the images are supports, taken as queries."""
+        encoded = await self.encode_supports("encode", images, deadline_at)
+        tasks = [HeadTask(e, tuple(each)) for e, each in zip(encoded, classes, strict=True)]
+        return await self._run("head", self._heads, tasks, deadline_at)
 
     async def _run(
         self,
         name: str,
         lane: Lane[Payload, Result],
         payloads: Sequence[Payload],
-        deadline: float,
+        deadline_at: float,
     ) -> list[Result]:
         """Submit payloads and await all results; whatever ends the wait withdraws the rest."""
-        jobs = self.worker.submit(lane, payloads, deadline=deadline)
+        items = self.worker.submit(lane, payloads, deadline_at=deadline_at)
         try:
-            results = await asyncio.gather(*(asyncio.wrap_future(job.future) for job in jobs))
+            results = await asyncio.gather(*(asyncio.wrap_future(item.future) for item in items))
         finally:
-            for job in jobs:
-                job.future.cancel()
-        self._accounts.request_done(name, lane, jobs)
+            for item in items:
+                item.future.cancel()
+        if items:
+            self._metrics.request_done(name, items)
+            self._costs.learn(name, lane, items)
         return results
 
-    def _encode(self, jobs: Sequence[EncodeJob]) -> list[Encoded]:
-        return self._stages.encode(jobs)
+    def _encode(self, tasks: Sequence[EncodeTask]) -> list[Encoded]:
+        return self._stages.encode(tasks)
 
-    def _prototype(self, jobs: Sequence[PrototypeJob]) -> list[SupportPrototype]:
-        return self._stages.prototypes(jobs)
+    def _prototype(self, tasks: Sequence[PrototypeTask]) -> list[SupportPrototype]:
+        return self._stages.prototypes(tasks)
 
-    def _head(self, jobs: Sequence[HeadJob]) -> list[HeadOutput]:
-        return self._stages.head(jobs)
+    def _head(self, tasks: Sequence[HeadTask]) -> list[HeadOutput]:
+        return self._stages.head(tasks)
 
-    def _cell(self, jobs: Sequence[CellsJob]) -> list[CellsOutput]:
-        return self._stages.cells(jobs)
+    def _cell(self, tasks: Sequence[CellsTask]) -> list[CellsOutput]:
+        return self._stages.cells(tasks)
 
     def _revive(self) -> None:
         # What the old graphs and their encodings hold may be all the memory that the device has.
-        self._share.lose_encodings()
+        self._resources.lose_encodings()
         with suppress(AttributeError):  # the last attempt failed
             del self._stages
-        self._stages = self._load((1,))  # callers wait: the other sizes warm as they come
-        self._accounts.restarted()
+        self._stages = self._load((1,))  # callers wait: the other sizes are warmed by requests
+        self._metrics.restarted()
 
     def _load(self, sizes: Sequence[int]) -> Stages:
         """The bundle on the device, once all graphs and these batch sizes have run there.
@@ -263,13 +258,15 @@ class Pipeline:
                 memory_limit_bytes=options.gpu_memory_bytes,
             )
         )
-        if runtime.manifest != self._manifest:
+        if runtime.manifest != self.manifest:
             raise InvalidBundleError(f"{self._bundle} is another bundle by now: have it reloaded")
         bounds = {"max_pairs": options.max_batch_pairs, "max_padded_shots": options.max_batch_shots}
         side = runtime.manifest.input_side
-        warm_up(Stages(runtime, EngineCounters(), **bounds), side, sizes, self._share.turns)
+        warm_up(
+            Stages(runtime, EngineCounters(), **bounds), side, sizes, self._resources.device_lock
+        )
         return Stages(runtime, self._counters, **bounds)
 
 
-def _pairs(job: HeadJob) -> int:
-    return len(job.classes)
+def _pairs(task: HeadTask) -> int:
+    return len(task.classes)

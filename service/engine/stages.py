@@ -10,28 +10,28 @@ from model.runtime import BundleRuntime, CellsOutput, Encoded, HeadOutput, conse
 from service.engine.base import Coverage, EngineCounters, ImageU8
 
 
-class EncodeJob(NamedTuple):
+class EncodeTask(NamedTuple):
     """An image to encode; a support brings its mask, a query none."""
 
     image: ImageU8
     mask: Coverage | None = None
 
 
-class PrototypeJob(NamedTuple):
+class PrototypeTask(NamedTuple):
     """An encoded support and its mask."""
 
     encoded: Encoded
     mask: Coverage
 
 
-class HeadJob(NamedTuple):
+class HeadTask(NamedTuple):
     """An encoded query image and the P classes to find in it."""
 
     encoded: Encoded
     classes: tuple[SupportSet, ...]
 
 
-class CellsJob(NamedTuple):
+class CellsTask(NamedTuple):
     """A support, encoded as a query, and the class to find in it: the other supports."""
 
     encoded: Encoded
@@ -40,7 +40,7 @@ class CellsJob(NamedTuple):
 
 class _Pair(NamedTuple):
     row: int  # of the image in its run of neighbours
-    job: int
+    task: int
     support_set: SupportSet
 
 
@@ -51,8 +51,8 @@ class Stages:
         runtime: the loaded bundle.
         counters: raised with every run.
         max_pairs: (image, class) pairs of one head call.
-        max_padded_shots: pairs times the most shots of any, of one head call. Tokens are padded
-            to that product, so it bounds their memory.
+        max_padded_shots: of one head call, the number of pairs times the largest number of shots
+            of any. Tokens are padded to that, so it bounds their memory.
     """
 
     def __init__(
@@ -68,55 +68,55 @@ class Stages:
         self._max_pairs = max_pairs
         self._max_padded_shots = max_padded_shots
 
-    def encode(self, jobs: Sequence[EncodeJob]) -> list[Encoded]:
-        """Encode supports or queries together; one encoding for each job, all of one batch."""
-        images = np.stack([job.image for job in jobs])  # (B, S, S, 3)
+    def encode(self, tasks: Sequence[EncodeTask]) -> list[Encoded]:
+        """Encode supports or queries together; one encoding for each task, all of one batch."""
+        images = np.stack([task.image for task in tasks])  # (B, S, S, 3)
         everywhere = np.ones(images.shape[1:3], np.float32)
-        masks = np.stack([everywhere if job.mask is None else job.mask for job in jobs])
+        masks = np.stack([everywhere if task.mask is None else task.mask for task in tasks])
         encoded = self._runtime.encode(images, masks)
         self._counters.encoder_runs += 1
-        self._counters.encoder_images += len(jobs)
-        return [encoded.rows(i, i + 1) for i in range(len(jobs))]
+        self._counters.encoder_images += len(tasks)
+        return [encoded.rows(i, i + 1) for i in range(len(tasks))]
 
-    def prototypes(self, jobs: Sequence[PrototypeJob]) -> list[SupportPrototype]:
-        """One prototype for each job.
+    def prototypes(self, tasks: Sequence[PrototypeTask]) -> list[SupportPrototype]:
+        """One prototype for each task.
 
         Raises:
-            FloatingPointError: a prototype is not finite; stored, it would spoil its class.
+            FloatingPointError: a prototype is not finite and would corrupt its class.
         """
         found: dict[int, SupportPrototype] = {}
-        for run, positions in consecutive([job.encoded for job in jobs]):
-            masks = np.stack([jobs[i].mask for i in positions])
+        for run, positions in consecutive([task.encoded for task in tasks]):
+            masks = np.stack([tasks[i].mask for i in positions])
             found.update(zip(positions, self._runtime.prototypes(run, masks), strict=True))
         if not all(np.isfinite(array).all() for shot in found.values() for array in shot):
             raise FloatingPointError("a prototype is not finite")
-        return [found[i] for i in range(len(jobs))]
+        return [found[i] for i in range(len(tasks))]
 
-    def cells(self, jobs: Sequence[CellsJob]) -> list[CellsOutput]:
-        """What a refit is fitted on, of one pair for each job.
+    def cells(self, tasks: Sequence[CellsTask]) -> list[CellsOutput]:
+        """What a refit is fitted on, of one pair for each task.
 
         Raises:
-            FloatingPointError: a cell is not finite; its refit would spoil the class.
+            FloatingPointError: a cell is not finite and would corrupt the refit.
         """
         first = np.zeros(1, np.int64)
-        found = [self._runtime.cells(job.encoded, first, [job.others]) for job in jobs]
+        found = [self._runtime.cells(task.encoded, first, [task.others]) for task in tasks]
         if not all(np.isfinite(part).all() for each in found for part in each):
             raise FloatingPointError("a cell is not finite")
         return found
 
-    def head(self, jobs: Sequence[HeadJob]) -> list[HeadOutput]:
-        """Logits (P, h, h) and presence (P,) for each job.
+    def head(self, tasks: Sequence[HeadTask]) -> list[HeadOutput]:
+        """Logits (P, h, h) and presence (P,) for each task.
 
-        Pairs of several jobs share a call where their images lie side by side on the device.
+        Pairs of several tasks share a call where their images lie side by side on the device.
 
         Raises:
-            FloatingPointError: an answer is not finite.
+            FloatingPointError: an output is not finite.
         """
-        answers: list[list[HeadOutput]] = [[] for _ in jobs]
-        for run, positions in consecutive([job.encoded for job in jobs]):
-            for chunk in self._chunks(_pairs(run, positions, jobs)):
+        answers: list[list[HeadOutput]] = [[] for _ in tasks]
+        for run, positions in consecutive([task.encoded for task in tasks]):
+            for chunk in self._chunks(_pairs(run, positions, tasks)):
                 for pair, answer in zip(chunk, self._head_call(run, chunk), strict=True):
-                    answers[pair.job].append(answer)
+                    answers[pair.task].append(answer)
         found = [
             HeadOutput(*(np.stack(part) for part in zip(*each, strict=True))) for each in answers
         ]
@@ -137,21 +137,21 @@ class Stages:
 
     def _chunks(self, pairs: Sequence[_Pair]) -> Iterator[Sequence[_Pair]]:
         """Consecutive pairs within both bounds of a call, at least one."""
-        start, most_shots = 0, 0
+        start, max_shots = 0, 0
         for end, pair in enumerate(pairs):
             shots = len(pair.support_set.shots)
-            most_shots = max(most_shots, shots)
+            max_shots = max(max_shots, shots)
             count = end - start + 1
-            too_many = count > self._max_pairs or count * most_shots > self._max_padded_shots
+            too_many = count > self._max_pairs or count * max_shots > self._max_padded_shots
             if too_many and count > 1:
                 yield pairs[start:end]
-                start, most_shots = end, shots
+                start, max_shots = end, shots
         yield pairs[start:]
 
 
-def _pairs(run: Encoded, positions: Sequence[int], jobs: Sequence[HeadJob]) -> list[_Pair]:
+def _pairs(run: Encoded, positions: Sequence[int], tasks: Sequence[HeadTask]) -> list[_Pair]:
     return [
-        _Pair(jobs[i].encoded.start - run.start, i, support_set)
+        _Pair(tasks[i].encoded.start - run.start, i, support_set)
         for i in positions
-        for support_set in jobs[i].classes
+        for support_set in tasks[i].classes
     ]

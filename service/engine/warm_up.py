@@ -5,25 +5,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from model.contract import SupportSet
-from service.engine.stages import CellsJob, EncodeJob, HeadJob, PrototypeJob, Stages
-from service.engine.turns import Turns
+from service.engine.fair_lock import FairLock
+from service.engine.stages import CellsTask, EncodeTask, HeadTask, PrototypeTask, Stages
 
 
-def warm_up(stages: Stages, side: int, batch_sizes: Sequence[int], turns: Turns) -> None:
+def warm_up(stages: Stages, side: int, batch_sizes: Sequence[int], device_lock: FairLock) -> None:
     """Real inferences through all graphs on a grey image with an object in its middle.
 
-    Each takes a turn, so that what is served meanwhile from other bundles goes on.
+    The lock is released between inferences, so that other bundles go on being served.
     """
     image = np.full((side, side, 3), 127, np.uint8)
     mask = np.zeros((side, side), np.float32)
     mask[side // 4 : -(side // 4), side // 4 : -(side // 4)] = 1.0
-    with turns.turn():
-        (support,) = stages.encode([EncodeJob(image, mask)])
-        shots = SupportSet(tuple(stages.prototypes([PrototypeJob(support, mask)])))
+    with device_lock.hold():
+        (support,) = stages.encode([EncodeTask(image, mask)])
+        shots = SupportSet(tuple(stages.prototypes([PrototypeTask(support, mask)])))
     for size in batch_sizes:
-        with turns.turn():
-            queries = stages.encode([EncodeJob(image)] * size)
-        with turns.turn():
-            stages.head([HeadJob(query, (shots,)) for query in queries])
-    with turns.turn():
-        stages.cells([CellsJob(queries[0], shots)])
+        with device_lock.hold():
+            queries = stages.encode([EncodeTask(image)] * size)
+        with device_lock.hold():
+            stages.head([HeadTask(query, (shots,)) for query in queries])
+    with device_lock.hold():
+        stages.cells([CellsTask(queries[0], shots)])

@@ -1,4 +1,4 @@
-"""One thread per device that runs the engine's lanes in batches, and outlives what kills it."""
+"""One thread per device that runs the engine's lanes in batches, and restarts after a crash."""
 
 import logging
 import math
@@ -9,14 +9,14 @@ from contextlib import suppress
 from typing import Any
 
 from service.engine.collation import Waiting
-from service.engine.lane import Job, Lane, Payload, Result
+from service.engine.fair_lock import FairLock
+from service.engine.lane import Lane, Payload, Result, WorkItem
 from service.engine.priority import lower_priority
-from service.engine.turns import Turns
 from service.errors import InferenceError, NotReadyError, WorkerLostError
 
 _log = logging.getLogger(__name__)
 
-# A batch may fail for its content. So many in a row fail for what the device is in.
+# One batch may fail because of its content. So many in a row fail because of the device.
 _FAILURES_UNTIL_REVIVAL = 3
 _REVIVALS_UNTIL_FAILURE = 5
 _PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)
@@ -29,16 +29,16 @@ def _nothing(*_: object) -> None: ...
 class Worker:
     """Runs lanes on a thread of its own; the lane of the highest rank that has work goes first.
 
-    Whatever ends the thread's loop, the callers of the batch that ran get an error at once, what
-    waits stays, and the loop begins again once `revive` has succeeded.
+    Whatever ends the thread's loop, the callers of the running batch get an error at once, queued
+    items stay queued, and the loop restarts once `revive` has succeeded.
 
     Args:
         name: of the device, for logs and metrics.
         lanes: of the device.
-        turns: on the device, shared with the workers of other bundles.
-        revive: brings the device back after a death; raises while it cannot.
+        device_lock: of the device, shared with the workers of other bundles.
+        revive: reloads the device after a crash; raises while it cannot.
         clock: seconds, monotonic.
-        on_batch: told the lane, its jobs and the seconds they took, for metrics.
+        on_batch: called with the lane, its items and the seconds they took, for metrics.
         pause: waits some seconds between attempts to revive, or until the event is set.
     """
 
@@ -47,10 +47,10 @@ class Worker:
         name: str,
         lanes: Sequence[Lane[Any, Any]],
         *,
-        turns: Turns | None = None,
+        device_lock: FairLock | None = None,
         revive: Callable[[], None] = _nothing,
         clock: Callable[[], float] = time.monotonic,
-        on_batch: Callable[[Lane[Any, Any], Sequence[Job[Any, Any]], float], None] = _nothing,
+        on_batch: Callable[[Lane[Any, Any], Sequence[WorkItem[Any, Any]], float], None] = _nothing,
         pause: Callable[[threading.Event, float], object] = threading.Event.wait,
     ) -> None:
         self.name = name
@@ -59,12 +59,12 @@ class Worker:
         self._failure: str | None = None
         self._attempts = 0
         self._revive, self._clock, self._on_batch, self._pause = revive, clock, on_batch, pause
-        self._device_turns = turns or Turns()
+        self._device_lock = device_lock or FairLock()
         self._last_turn = {lane.name: 0 for lane in lanes}
         self._wakeup = threading.Condition()
         self._stopping = threading.Event()
         self._up = False
-        self._running: Sequence[Job[Any, Any]] = ()
+        self._running: Sequence[WorkItem[Any, Any]] = ()
         self._due_since: float | None = None
         self._failures = 0
         self._thread = threading.Thread(target=self._live, name=f"engine-{name}", daemon=True)
@@ -83,11 +83,12 @@ class Worker:
 
     @property
     def waiting(self) -> int:
-        """Jobs that wait or run."""
+        """Work items that wait or run."""
         return sum(len(lane.queue) for lane in self.lanes) + len(self._running)
 
-    def busy_for(self) -> float:
-        """Seconds since the device was wanted for the batch that runs or is next; else 0."""
+    @property
+    def busy_s(self) -> float:
+        """Seconds since the running or next batch asked for the device; 0 if there is none."""
         due_since = self._due_since
         return 0.0 if due_since is None else self._clock() - due_since
 
@@ -103,12 +104,12 @@ class Worker:
         """
         with self._wakeup:
             self._stopping.set()
-            abandoned = [job for lane in self.lanes for job in lane.queue]
+            abandoned = [item for lane in self.lanes for item in lane.queue]
             for lane in self.lanes:
                 lane.queue = []
             self._wakeup.notify()
-        for job in abandoned:
-            job.fail(NotReadyError("the service is stopping"))
+        for item in abandoned:
+            item.fail(NotReadyError("the service is stopping"))
         if self._thread.is_alive():
             self._thread.join(_LONGEST_BATCH_S)
         if self._thread.is_alive():
@@ -116,38 +117,39 @@ class Worker:
             self._abandon(NotReadyError("the service is stopping"))
 
     def submit(
-        self, lane: Lane[Payload, Result], payloads: Sequence[Payload], *, deadline: float
-    ) -> list[Job[Payload, Result]]:
-        """Queue payloads at once, so that they may share a batch; `deadline` on the clock.
+        self, lane: Lane[Payload, Result], payloads: Sequence[Payload], *, deadline_at: float
+    ) -> list[WorkItem[Payload, Result]]:
+        """Queue payloads at once, so that they may share a batch; `deadline_at` on the clock.
 
-        Work is taken while the worker is brought back to life, too: it waits until its deadline, or
-        until the device counts as lost.
+        Work is also accepted while the worker restarts: it waits until its deadline, or until the
+        device counts as lost.
 
         Raises:
             NotReadyError: the worker has not started, or it stops.
         """
         now = self._clock()
-        jobs: list[Job[Payload, Result]] = [
-            Job(payload, Waiting(now, deadline, lane.weigh(payload))) for payload in payloads
+        items: list[WorkItem[Payload, Result]] = [
+            WorkItem(payload, Waiting(now, deadline_at, lane.weigh(payload)))
+            for payload in payloads
         ]
         with self._wakeup:
             if self._stopping.is_set() or not self._thread.is_alive():
                 raise NotReadyError
-            lane.queue.extend(jobs)
+            lane.queue.extend(items)
             self._wakeup.notify()
-        return jobs
+        return items
 
     def _live(self) -> None:
         lower_priority()
         while not self._stopping.is_set():
-            # Also what happens while a death is dealt with must not end the thread.
+            # An error while a crash is handled must not end the thread either.
             with suppress(BaseException):
                 self._live_once()
 
     def _live_once(self) -> None:
-        """Serve until something ends it; come back first, if it has ended before."""
+        """Serve until something fails; restart first, if that has happened before."""
         try:
-            if not self._up and not self._returned_to_life():
+            if not self._up and not self._revived():
                 return
             self._serve()
         except BaseException as exc:
@@ -159,22 +161,22 @@ class Worker:
     def _serve(self) -> None:
         while self._work_is_due():
             self._due_since = self._clock()
-            with self._device_turns.turn():
+            with self._device_lock.hold():
                 self._run_batch()
             self._due_since = None
 
     def _run_batch(self) -> None:
-        """Take what is due by now, which may be nothing any more, and run it."""
-        lane, jobs = self._next_batch()
+        """Take and run the batch that is due; by now there may be none left."""
+        lane, items = self._next_batch()
         if lane is None:
             return
-        failure = lane.answer(jobs, self._clock)
-        self._on_batch(lane, jobs, self._clock() - jobs[0].taken_at)
+        failure = lane.answer(items, self._clock)
+        self._on_batch(lane, items, self._clock() - items[0].taken_at)
         self._running = ()
         self._count_failure(failure)
 
     def _count_failure(self, failure: Exception | None) -> None:
-        """Give up on the device after failures in a row, but for numbers that are not finite."""
+        """Give up on the device after failures in a row; non-finite outputs do not count."""
         broken = failure is not None and not isinstance(failure, FloatingPointError)
         self._failures = self._failures + 1 if broken else 0
         if self._failures >= _FAILURES_UNTIL_REVIVAL:
@@ -183,13 +185,13 @@ class Worker:
     def _abandon(self, cause: BaseException) -> None:
         error = WorkerLostError()
         error.__cause__ = cause
-        for job in self._running:
-            if not job.future.done():
-                job.future.set_exception(error)
+        for item in self._running:
+            if not item.future.done():
+                item.future.set_exception(error)
         self._running, self._due_since, self._failures = (), None, 0
 
-    def _returned_to_life(self) -> bool:
-        """Try to bring the device back; after a failure, pause."""
+    def _revived(self) -> bool:
+        """Try to reload the device; pause after a failure."""
         try:
             self._revive()
         except Exception as exc:  # noqa: BLE001 - tried again, and told by a probe
@@ -206,12 +208,12 @@ class Worker:
         return True
 
     def _give_up_waiting(self) -> None:
-        """Answer what has waited too long for the device, or all once it counts as lost."""
+        """Fail the items past their deadline, or all of them once the device counts as lost."""
         until = math.inf if self._failure else self._clock()
         with self._wakeup:
-            given_up = [job for lane in self.lanes for job in lane.give_up(until)]
-        for job in given_up:
-            job.fail(WorkerLostError())
+            given_up = [item for lane in self.lanes for item in lane.give_up(until)]
+        for item in given_up:
+            item.fail(WorkerLostError())
 
     def _work_is_due(self) -> bool:
         """Wait until some lane has something to take; False once stopping."""
@@ -225,12 +227,12 @@ class Worker:
                 self._wakeup.wait(max(0.0, min(known) - self._clock()) if known else None)
         return False
 
-    def _next_batch(self) -> tuple[Lane[Any, Any] | None, Sequence[Job[Any, Any]]]:
-        """The lane whose turn it is, and its batch; none where all has been withdrawn."""
+    def _next_batch(self) -> tuple[Lane[Any, Any] | None, Sequence[WorkItem[Any, Any]]]:
+        """The lane whose turn it is, and its batch; none if everything was withdrawn."""
         with self._wakeup:
             for lane in sorted(self.lanes, key=lambda e: (-e.rank, self._last_turn[e.name])):
-                if jobs := lane.take(self._clock()):
+                if items := lane.take(self._clock()):
                     self._last_turn[lane.name] = 1 + max(self._last_turn.values())
-                    self._running = jobs
-                    return lane, jobs
+                    self._running = items
+                    return lane, items
         return None, ()

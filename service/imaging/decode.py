@@ -1,4 +1,4 @@
-"""Untrusted bytes to arrays. Whatever comes in, only errors of the service come out.
+"""Untrusted bytes to arrays; bad input raises nothing but a `ServiceError`.
 
 Pure functions without global state, safe in a pool of threads; Pillow releases the GIL while
 it decodes. All pages but the first of an animation or a multi-page file are ignored.
@@ -29,7 +29,7 @@ _BYTE_MODES = frozenset({"LA", "RGB", "RGBA"})
 
 # Least side, in sides that are wanted. From here on what it is resized to differs by 0.1 of 255
 # from what the whole is resized to, on average; at 1.5 by 0.4, which may have cost half a point.
-_LEAST_REDUCED = 3
+_MIN_REDUCED = 3
 _UNKNOWN_MODE = "unknown pixel mode"
 
 OnSize = Callable[[int], None]
@@ -80,7 +80,7 @@ def decode_reduced(
     blocks are made so many pixels in a fraction of the time. Other files are decoded as they are.
     Otherwise as `decode_image`.
     """
-    decoded = _decode(data, max_pixels, on_size, least_side=math.ceil(_LEAST_REDUCED * side))
+    decoded = _decode(data, max_pixels, on_size, min_side=math.ceil(_MIN_REDUCED * side))
     with _corrupt_on_failure():
         pixels = rgb_pixels(decoded.image)
     source = decoded.source
@@ -104,9 +104,7 @@ def decode_mask(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> 
     return to_displayed_frame(objects.view(np.uint8), decoded.source.orientation).view(np.bool_)
 
 
-def _decode(
-    data: bytes, max_pixels: int, on_size: OnSize, least_side: int | None = None
-) -> _Decoded:
+def _decode(data: bytes, max_pixels: int, on_size: OnSize, min_side: int | None = None) -> _Decoded:
     container = identify(data)
     source = container.read(data)
     _check_size(source, max_pixels)
@@ -119,8 +117,8 @@ def _decode(
             raise CorruptImageError("the file contradicts itself about its size")
         # The raw modes of several 16-bit channels; grey of 16 bits keeps them all.
         reduced = image.mode in _BYTE_MODES and ";16" in str(image.tile)
-        if least_side is not None:
-            image.draft(None, (least_side, least_side))
+        if min_side is not None:
+            image.draft(None, (min_side, min_side))
         unsigned = image.mode == "I" and "S'" not in str(image.tile)
         image.load()
         if unsigned and np.min(image.getextrema()) < 0:
@@ -152,7 +150,7 @@ def _check_size(source: Source, max_pixels: int) -> None:
 
 @contextmanager
 def _corrupt_on_failure() -> Iterator[None]:
-    """Answer for whatever Pillow raises on hostile bytes, which it does not enumerate."""
+    """Turn whatever Pillow raises on hostile bytes into an error of the service."""
     try:
         yield
     except ServiceError:

@@ -1,4 +1,4 @@
-"""Masks on their way out: PNG, label map, COCO RLE, bounding box."""
+"""Encodes masks: PNG, label map, COCO RLE, bounding box."""
 
 import zlib
 from io import BytesIO
@@ -55,7 +55,7 @@ def decode_rle(rle: Rle) -> NDArray[np.bool_]:
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """The least box (x, y, width, height) around the object; None when there is none."""
+    """The smallest box (x, y, width, height) around the object; None without an object."""
     x, y, width, height = cv2.boundingRect(np.ascontiguousarray(mask).view(np.uint8))
     return (int(x), int(y), int(width), int(height)) if width else None
 

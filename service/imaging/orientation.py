@@ -15,7 +15,7 @@ def displayed_size(height: int, width: int, orientation: int) -> tuple[int, int]
 
 
 def to_displayed_frame(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Turn stored pixels (H, W[, 3]) upright; orientations 5 to 8 exchange height and width."""
+    """Rotate stored pixels (H, W[, 3]) upright; orientations 5 to 8 swap height and width."""
     upright = pixels
     if orientation in _TRANSPOSED:
         upright = np.asarray(cv2.transpose(upright), np.uint8)

@@ -72,7 +72,7 @@ def join_rings(rings: Sequence[Ring]) -> Ring:
 
 
 def _trace(part: NDArray[np.bool_], top: int, left: int) -> Region:
-    """The region of one part (h, w) that hangs together by edges."""
+    """The region of one part (h, w) that is 4-connected."""
     rings = corner_rings(part, holes=True, top=top, left=left)
     (outer,) = (ring.corners for ring in rings if not ring.is_hole)
     return Region(outer, tuple(ring.corners for ring in rings if ring.is_hole))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.imaging import decode_image, decode_rle
 from service.schemas import ImageResult, RleMask
-from service.sessions import PixelGate
+from service.sessions import PixelBudget
 
 SIDE_PX = 320
 """The longer side of a picture."""
@@ -27,12 +27,14 @@ class Card(NamedTuple):
     paths: dict[str, str]
 
 
-def draw_card(data: bytes, result: ImageResult, *, max_pixels: int, gate: PixelGate) -> Card:
+def draw_card(
+    data: bytes, result: ImageResult, *, max_pixels: int, pixel_budget: PixelBudget
+) -> Card:
     """The card of an image file and what was found in it."""
     scale = SIDE_PX / max(result.height, result.width)
     size = (max(1, round(result.width * scale)), max(1, round(result.height * scale)))
-    with gate.entry() as enter:
-        image = decode_image(data, max_pixels=max_pixels, on_size=enter)
+    with pixel_budget.reservation() as reserve:
+        image = decode_image(data, max_pixels=max_pixels, on_size=reserve)
         small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         del image
         path = partial(_path, size=size)

@@ -11,7 +11,7 @@ from service.assembly import create_engine, create_resources, create_store
 from service.client.advice import advice
 from service.client.batches import Shots, shot_batches
 from service.client.files import image_file, mask_file
-from service.engine import Engine, Models
+from service.engine import Engine, ModelRegistry
 from service.errors import RetryableError, ServiceError
 from service.offline.card import draw_card
 from service.offline.errors import OfflineError
@@ -54,7 +54,7 @@ async def running_engine(settings: Settings, engine: Engine) -> AsyncIterator[Re
         OfflineError: the engine cannot start.
     """
     settings = offline_settings(settings)
-    models = Models(engine, complete=True)
+    models = ModelRegistry(engine, complete=True)
     resources = create_resources(settings, models, create_store(settings, ShotSpecs(models)))
     await engine.start()
     try:
@@ -161,7 +161,9 @@ async def _label(
     try:
         data = await asyncio.to_thread(image.path.read_bytes)
         result = await _segment(resources, data, session_id, options)
-        draw = partial(draw_card, max_pixels=resources.max_pixels, gate=resources.gate)
+        draw = partial(
+            draw_card, max_pixels=resources.max_pixels, pixel_budget=resources.pixel_budget
+        )
         card = await resources.pool.run(partial(draw, data, result))
     except ServiceError as exc:
         _require_engine(resources)

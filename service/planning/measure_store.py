@@ -65,8 +65,8 @@ def _costs(
     sizes = [len(archive) for archive in archives.values()]
     small_us, large_us = _fetch_us(client, small), _fetch_us(client, large)
     per_mib = max(0.0, large_us - small_us) / (max(sizes) - min(sizes)) * _MIB
-    most = max(archives, key=lambda each: each[0] * each[1])
-    shot_bytes = (max(sizes) - min(sizes)) / (most[0] * most[1] - 1)
+    largest = max(archives, key=lambda each: each[0] * each[1])
+    shot_bytes = (max(sizes) - min(sizes)) / (largest[0] * largest[1] - 1)
     held: Any = client.memory_usage(large, samples=0)
     return StoreCosts(
         shot_bytes=shot_bytes,

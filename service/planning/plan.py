@@ -16,7 +16,7 @@ _SERVICE_CV2 = 0.5
 
 
 class PlanError(Exception):
-    """No number of replicas does what is asked; the message says why."""
+    """No number of replicas meets the workload; the message says why."""
 
 
 class _Part(BaseModel):
@@ -143,7 +143,7 @@ def _fleet(workload: Workload, profile: Profile) -> Fleet:
 
 
 def _alone_s(workload: Workload, profile: Profile) -> float:
-    """Seconds of a request that waits for nobody."""
+    """Seconds of a request that does not queue."""
     images, classes = workload.images, workload.classes
     engine_s = profile.engine.batch_s(images, classes, workload.shots, looks=workload.looks)
     return engine_s + host_s(workload, profile)
@@ -196,11 +196,11 @@ def _store(workload: Workload, profile: Profile, replicas: int) -> StorePlan:
     memory = workload.sessions * content * costs.memory_factor
     out = rps * costs.touch_bytes / 2 + misses * content
     core = rps * costs.touch_us / 1e6 + (misses + fresh) * costs.fetch_s(content)
-    most = workload.redis_utilisation
+    max_utilisation = workload.redis_utilisation
     cells = {
-        "memory": memory / (most * workload.redis_bytes),
-        "bandwidth": out / (most * workload.redis_bytes_s),
-        "core": core / most,
+        "memory": memory / (max_utilisation * workload.redis_bytes),
+        "bandwidth": out / (max_utilisation * workload.redis_bytes_s),
+        "core": core / max_utilisation,
     }
     limit = max(cells, key=lambda name: cells[name])
     return StorePlan(

@@ -33,7 +33,7 @@ class Popularity:
         return self._mass(0.0, 1.0)
 
     def chances(self, ranks: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Of each rank (N,), the chance that a request is for it."""
+        """Of each rank (N,), the probability that a request is for it."""
         power = 1 - self.skew
         mass = (ranks + 1 + self.shift) ** power - (ranks + self.shift) ** power
         return np.asarray(mass / (self._power(float(self.count)) - self._power(0.0)))
@@ -52,7 +52,7 @@ class Popularity:
         return float((sizes * chances * -np.expm1(-requests * chances)).sum())
 
     def lifetime(self, kept: float) -> float:
-        """Requests after which a session that none of them asked for has been put out."""
+        """Requests after which a session that none of them used has been evicted."""
         low, high = 0.0, 1.0
         while self.living(high) < kept:
             high *= 2
@@ -62,7 +62,7 @@ class Popularity:
         return high
 
     def _buckets(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Sessions of neighbouring ranks: how many, and the chance of each."""
+        """Sessions of neighbouring ranks: how many, and the probability of each."""
         edges = np.unique(np.geomspace(1, self.count + 1, min(_BUCKETS, self.count + 1)) - 1)
         powers = (edges + self.shift) ** (1 - self.skew)
         sizes = np.diff(edges)

@@ -9,7 +9,7 @@ import math
 
 
 def erlang_b(servers: int, load: float) -> float:
-    """Chance that an arrival is lost where nobody waits; `load` in Erlang (rate x service time)."""
+    """Erlang B: the probability that an arrival is lost; `load` in Erlang (rate x service time)."""
     blocked = 1.0
     for busy in range(1, servers + 1):
         blocked = load * blocked / (busy + load * blocked)
@@ -17,7 +17,7 @@ def erlang_b(servers: int, load: float) -> float:
 
 
 def erlang_c(servers: int, load: float) -> float:
-    """Chance that an arrival waits, M/M/c; 1 where the load is more than the servers can do."""
+    """Erlang C: the probability that an arrival waits, M/M/c; 1 where servers are overloaded."""
     if load >= servers:
         return 1.0
     blocked = erlang_b(servers, load)

@@ -1,4 +1,4 @@
-"""What is asked of a fleet, and how much it keeps in reserve."""
+"""The load of a fleet, and its reserve."""
 
 from typing import Annotated
 

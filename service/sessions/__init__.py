@@ -4,7 +4,7 @@ from service.sessions.archive import export_archive, import_archive
 from service.sessions.decoded import DecodedImages
 from service.sessions.inspection import describe_class, describe_models, describe_session
 from service.sessions.learning import learn_shot
-from service.sessions.pixel_gate import PixelGate
+from service.sessions.pixel_budget import PixelBudget
 from service.sessions.pool import CodecPool
 from service.sessions.registration import register
 from service.sessions.resources import ModelResources, Resources, ShotSpecs
@@ -16,7 +16,7 @@ __all__ = [
     "DecodedImages",
     "LabelMap",
     "ModelResources",
-    "PixelGate",
+    "PixelBudget",
     "Resources",
     "ShotSpecs",
     "describe_class",

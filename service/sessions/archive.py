@@ -1,4 +1,4 @@
-"""Use cases: take a session away as one file, and bring it to a service that serves its model."""
+"""Use cases: export a session as one file, and import it where its model is served."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ async def export_archive(resources: Resources, key: SessionKey) -> bytes:
 async def import_archive(
     resources: Resources, key: SessionKey, archive: bytes
 ) -> tuple[SessionResponse, bool]:
-    """Make a session of a file, or let the file take the place of what it holds.
+    """Create a session from a file, or replace the content of an existing one with it.
 
     Returns:
         The session, and whether there was none.

@@ -1,4 +1,4 @@
-"""Query images as the encoder takes them, by their files, so that none is decoded twice."""
+"""A cache of decoded and resized query images, by a hash of their files."""
 
 import hashlib
 import threading
@@ -14,7 +14,7 @@ from model.runtime import Window
 class QueryImage(NamedTuple):
     """A query ready for the encoder, and the size its masks must have.
 
-    file: its bytes, where the image may be looked at again; else None.
+    file: its bytes, where close-ups or tiles may be needed; else None.
     """
 
     pixels: NDArray[np.uint8]  # (S, S, 3)
@@ -26,7 +26,7 @@ class QueryImage(NamedTuple):
 class FileKey(NamedTuple):
     """Cache key of an image.
 
-    The file's SHA-256, the side S it was resized to, and the window cut from it, if any.
+    The file's SHA-256, the side S it was resized to, and the window cropped from it, if any.
     """
 
     side: int

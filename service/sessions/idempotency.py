@@ -18,7 +18,7 @@ async def idempotency_token(
 
 
 def _fingerprint(form: SupportForm) -> str:
-    """A digest that is equal for equal fields and files, whatever boundary stood between them."""
+    """A digest of fields and files, which does not depend on the multipart boundary."""
     fields = form.model_dump_json(exclude={"images", "masks"}).encode()
     digest = hashlib.sha256()
     for part in (fields, *form.images, *form.masks):

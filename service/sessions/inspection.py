@@ -1,4 +1,4 @@
-"""Use cases that only look: at a session, at the networks."""
+"""Read-only use cases: describe a session, a class, the models."""
 
 from service.engine import Engine
 from service.errors import ClassNotFoundError, ReportNotFoundError
@@ -39,7 +39,7 @@ async def describe_class(resources: Resources, key: SessionKey, class_name: str)
 
 
 def session_response(session: Session) -> SessionResponse:
-    """A session as answers describe it."""
+    """A session as responses describe it."""
     return SessionResponse(
         session_id=session.session_id,
         model=session.model,

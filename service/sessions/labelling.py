@@ -1,4 +1,4 @@
-"""Logits of one image to one label a pixel, and the figures of each class."""
+"""Logits of one image to one label per pixel, and the figures of each class."""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -7,25 +7,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import logit, sigmoid, upsample_logits
+from model.contract import logit, sigmoid
 from service.imaging import bounding_box, encode_png_mask, encode_polygons, encode_rle
 from service.schemas import ClassResult, ImageResult, Output, RleMask
-from service.sessions.mosaic import NearLogits, TiledLogits
+from service.sessions.full_size_logits import FullSizeLogits
 
 MaskValue = RleMask | str | list[list[float]]
 
 
-class ClassAnswer(NamedTuple):
-    """A class as it is asked for in an image: its number from 1, and what the engine answers.
+class ClassPrediction(NamedTuple):
+    """A class that is asked for in an image: its number from 1, and what the network predicts.
 
-    logits: (h, h) of the whole image, or those of its tiles or windows.
-    presence: in [0, 1]; `present`: whether that is enough.
-    threshold: least probability of a pixel of it, in [0, 1].
+    logits: of the whole image, its tiles or its close-ups.
+    presence: probability in [0, 1]; `present`: whether it reaches the model's threshold.
+    threshold: minimum probability of a pixel of the class, in [0, 1].
     """
 
     number: int
     name: str
-    logits: NDArray[np.float32] | TiledLogits | NearLogits
+    logits: FullSizeLogits
     presence: float
     present: bool
     threshold: float
@@ -35,76 +35,60 @@ class Labels(NamedTuple):
     """What every pixel of an image is.
 
     class_index: (H, W) 0 for background, the number of a class else.
-    logit: (H, W) of the class; of background pixels that of any class, or minus infinity.
+    logits: (H, W) of the class; of background pixels that of any class, or minus infinity.
     """
 
     class_index: NDArray[np.uint8]
-    logit: NDArray[np.float32]
+    logits: NDArray[np.float32]
 
 
-def label_pixels(answers: Sequence[ClassAnswer], height: int, width: int) -> Labels:
+def label_pixels(predictions: Sequence[ClassPrediction], height: int, width: int) -> Labels:
     """Give each pixel to its best class of those that reach their threshold there.
 
     Args:
-        answers: of one image, at most 255; of none, every pixel is background.
+        predictions: of one image, at most 255; of none, every pixel is background.
         height: of the image in pixels.
         width: of the image in pixels.
     """
-    # Between cells no logit is larger than at them: what reaches its threshold nowhere is cheap.
-    answers = [answer for answer in answers if _may_mark(answer)]
-    if not answers:
+    predictions = [each for each in predictions if each.logits.may_reach(logit(each.threshold))]
+    if not predictions:
         nothing = np.full((height, width), -np.inf, np.float32)
         return Labels(np.zeros((height, width), np.uint8), nothing)
-    first, *others = answers
-    best = _at_full_size(first.logits, height, width)
+    first, *others = predictions
+    best = first.logits.at(height, width)
     index = (best >= logit(first.threshold)) * np.uint8(first.number)
     # One class at a time: all at once would take P times the image in floats.
-    for answer in others:
-        candidate = _at_full_size(answer.logits, height, width)
-        reached = candidate >= logit(answer.threshold)
+    for other in others:
+        candidate = other.logits.at(height, width)
+        reached = candidate >= logit(other.threshold)
         # A class that reaches its threshold goes before all that do not.
         better = np.where(index == 0, reached | (candidate > best), reached & (candidate > best))
         best[better] = candidate[better]
-        index[better & reached] = answer.number
+        index[better & reached] = other.number
     return Labels(index, best)
 
 
-def _may_mark(answer: ClassAnswer) -> bool:
-    logits = answer.logits
-    if not isinstance(logits, np.ndarray):
-        return True
-    return bool(logits.max() >= logit(answer.threshold))
-
-
-def _at_full_size(
-    logits: NDArray[np.float32] | TiledLogits | NearLogits, height: int, width: int
-) -> NDArray[np.float32]:
-    if isinstance(logits, TiledLogits):
-        return logits.blended()
-    if isinstance(logits, NearLogits):
-        return logits.blended(height, width)
-    return upsample_logits(logits, height, width)
-
-
-def describe_classes(labels: Labels, answers: Sequence[ClassAnswer], output: Output) -> ImageResult:
-    """The result of one image, its classes in the order of `answers`."""
+def describe_classes(
+    labels: Labels, predictions: Sequence[ClassPrediction], output: Output
+) -> ImageResult:
+    """The result of one image, its classes in the order of `predictions`."""
     height, width = labels.class_index.shape
     return ImageResult(
         height=height,
         width=width,
-        classes=[_describe(answer, labels, _ENCODERS[output]) for answer in answers],
+        classes=[_describe(each, labels, _ENCODERS[output]) for each in predictions],
     )
 
 
 def _describe(
-    answer: ClassAnswer, labels: Labels, encode: Callable[[NDArray[np.bool_]], MaskValue]
+    prediction: ClassPrediction, labels: Labels, encode: Callable[[NDArray[np.bool_]], MaskValue]
 ) -> ClassResult:
-    mask = labels.class_index == answer.number
-    inside = labels.logit[mask]
+    mask = labels.class_index == prediction.number
+    inside = labels.logits[mask]
     return ClassResult(
-        class_name=answer.name,
-        present=answer.present,
-        presence=answer.presence,
+        class_name=prediction.name,
+        present=prediction.present,
+        presence=prediction.presence,
         score=float(sigmoid(inside).mean(dtype=np.float64)) if inside.size else 0.0,
         area=inside.size,
         bbox=bounding_box(mask),

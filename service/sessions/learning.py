@@ -20,7 +20,7 @@ async def learn_shot(resources: ModelResources, image: bytes, mask: bytes) -> Su
         0,
         side=resources.engine.manifest.input_side,
         max_pixels=resources.max_pixels,
-        gate=resources.gate,
+        pixel_budget=resources.pixel_budget,
     )
     shown = (await resources.pool.run(read)).whole
     learned = await resources.engine.register([shown.pixels], [shown.mask], adapt=False)

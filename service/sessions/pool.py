@@ -19,7 +19,7 @@ class CodecPool:
 
     @property
     def waiting(self) -> int:
-        """Calls that wait for a thread."""
+        """Number of calls that wait for a thread."""
         return max(0, self._unfinished - self._threads)
 
     async def run(self, call: Callable[[], T]) -> T:
@@ -48,5 +48,5 @@ class CodecPool:
         self._unfinished -= 1
 
     async def close(self) -> None:
-        """Wait for what runs, drop what waits."""
+        """Wait for running calls, drop queued ones."""
         await asyncio.to_thread(partial(self._executor.shutdown, cancel_futures=True))

@@ -26,7 +26,7 @@ from service.telemetry import stage
 async def register(
     resources: Resources, form: SupportForm, owner: str, idempotency_key: str | None = None
 ) -> SupportResponse:
-    """Compute the prototypes of a class and keep them; nothing changes when any support fails.
+    """Compute and store the prototypes of a class; nothing changes when any support fails.
 
     A new session belongs to `owner`, and only sessions of `owner` are found. A repeated request of
     the same `idempotency_key` changes nothing, and is told of the class as it is by then.
@@ -72,11 +72,11 @@ def _answer(
 async def _admit(
     resources: Resources, form: SupportForm, owner: str
 ) -> tuple[Engine, SupportSet | None]:
-    """Fail before the work, not after, where it is already clear that the store would refuse.
+    """Refuse early what the store would refuse after the work.
 
     Returns:
-        What the shots are to be learned by, which for a session that exists is what made it; and
-        what the class holds that is to be added to, if anything.
+        The engine, which for an existing session is the one that made it; and the existing class
+        that shots are appended to, if any.
     """
     shots, known = len(form.images), None
     if form.session_id is None:
@@ -93,7 +93,7 @@ async def _admit(
 
 
 def _require_asked(asked: str | None, model: str) -> None:
-    """Fail where another model is asked for; a name alone leaves the revision open."""
+    """Refuse another model than the session's; a name without revision matches any revision."""
     if asked is not None and asked not in (model, model.partition("@")[0]):
         raise ModelMismatchError(
             f"the session was made by {model}, and every class of a session is; leave out the "
@@ -106,7 +106,7 @@ async def _read(resources: ModelResources, form: SupportForm) -> list[Support]:
         read_support,
         side=resources.engine.manifest.input_side,
         max_pixels=resources.max_pixels,
-        gate=resources.gate,
+        pixel_budget=resources.pixel_budget,
     )
     with stage("decode"):
         supports = await resources.pool.gather(
@@ -132,15 +132,15 @@ async def _learn_views(
     supports: Sequence[Support],
     known: SupportSet | None,
 ) -> SupportSet:
-    """What the engine makes of supports, and of their objects from near where they are small."""
+    """What the engine learns from supports, and from close-ups of small objects."""
     whole = [support.whole for support in supports]
     registered = await _learn(resources, whole, form.adapt)
-    if any(support.close is not None for support in supports):
-        near = [support.close or support.whole for support in supports]
-        # What is kept of a support is bounded, however often it is looked at.
-        most = resources.engine.manifest.max_shot_bytes // 2
-        close = (await _learn(resources, near, form.adapt)).thinned(most)
-        registered = registered.thinned(most)._replace(close=close)
+    if any(support.close_up is not None for support in supports):
+        close_ups = [support.close_up or support.whole for support in supports]
+        # The bytes stored of a support are bounded, with a close-up or without.
+        max_bytes = resources.engine.manifest.max_shot_bytes // 2
+        close_up = (await _learn(resources, close_ups, form.adapt)).thinned(max_bytes)
+        registered = registered.thinned(max_bytes)._replace(close_up=close_up)
     if form.report:
         alike = [support.original for support in supports]
         rows = await judge(resources.engine, resources.pool, whole, alike, registered, known)
@@ -149,7 +149,7 @@ async def _learn_views(
 
 
 async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt) -> SupportSet:
-    """What the engine makes of supports, all seen as a whole or all from near."""
+    """What the engine learns from supports, all of them whole or all close-ups."""
     learned = await resources.engine.register(
         [view.pixels for view in views], [view.mask for view in views], adapt=adapt
     )

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
-from service.engine import Engine, Models
+from service.engine import Engine, ModelRegistry
 from service.sessions.decoded import DecodedImages
-from service.sessions.pixel_gate import PixelGate
+from service.sessions.pixel_budget import PixelBudget
 from service.sessions.pool import CodecPool
 from service.stores import SessionStore, ShotSpec
 
-# Parts of images that the engine is asked about together. Few, so that the requests of others come
-# in between: every such batch queues again behind them.
+# Tiles or close-ups in one call to the engine. Few, so that requests of others come in between:
+# every such batch queues again behind them.
 IMAGES_AT_ONCE = 8
 
 
@@ -22,23 +22,23 @@ IMAGES_AT_ONCE = 8
 class Resources:
     """The siblings that the use cases bring together, and the numbers that bound them.
 
-    models: compute prototypes and logits.
-    store: keeps prototypes.
-    pool: threads for pixels.
-    gate: bounds the pixels that those threads hold together.
+    models: the engines, which compute prototypes and logits.
+    store: keeps sessions.
+    pool: threads that decode and encode images.
+    pixel_budget: bounds the pixels that those threads hold together.
     max_pixels: of one uploaded image or mask.
     max_shots: of one class, as the store has it.
     decoded: what codec threads read lately, kept within bounds.
     threshold_override: takes the place of the model's own threshold.
     max_tiles: most tiles of one image.
-    tiling: places for images that are held at full size while their tiles are worked on.
-    deadline_s: after which nobody waits for an answer any more.
+    tiling: bounds the images that are held at full size while their tiles are segmented.
+    deadline_s: after which the caller has stopped waiting.
     """
 
-    models: Models
+    models: ModelRegistry
     store: SessionStore
     pool: CodecPool
-    gate: PixelGate
+    pixel_budget: PixelBudget
     max_pixels: int
     max_shots: int
     decoded: DecodedImages = field(default_factory=lambda: DecodedImages(0))
@@ -54,7 +54,7 @@ class Resources:
 
     @contextmanager
     def using(self, engine: Engine) -> Iterator["ModelResources"]:
-        """A block that works with one of the networks, which stays until its end."""
+        """A block that works with one of the networks, which is not unloaded before its end."""
         own = {each.name: getattr(self, each.name) for each in fields(Resources)}
         with self.models.use(engine):
             yield ModelResources(**own, engine=engine)
@@ -86,7 +86,7 @@ class ModelResources(Resources):
 class ShotSpecs(Mapping[str, ShotSpec]):
     """What shots must be like, by model; follows what is served."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: ModelRegistry) -> None:
         self._models = models
 
     def __getitem__(self, model: str) -> ShotSpec:

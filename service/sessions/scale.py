@@ -8,21 +8,21 @@ from model.contract import SupportSet
 from service.schemas import LookMode
 
 _STEPS = 2  # tile sides to an octave: classes of nearly one scale share their tiles
-# An object that is seen at less than this share of the scale it was registered at is too small.
-_FAR = 2.5
-_OF_CLOSE_UP = 2  # a tile of a small class shows as many times what its close-ups do
-_SMALL = 0.7  # of the side of its supports, what a tile of a small class shows at most
+# An object that is shown so many times smaller than where it was registered is too small.
+_MAX_SCALE_RATIO = 2.5
+_TILE_TO_CLOSE_UP = 2  # a tile of a small class shows as many times what its close-ups do
+_MAX_SMALL_SIDE = 0.7  # of the side of its supports, what a tile of a small class shows at most
 
 
-class Seen(NamedTuple):
-    """A class in an image that was looked at as a whole; `found`: it is there, and marked."""
+class WholeImageResult(NamedTuple):
+    """A class in an image that was segmented as a whole; `found`: it is present, and marked."""
 
     supports: SupportSet
     found: bool
 
 
 class TileView(NamedTuple):
-    """How tiles show a class: pixels of their sides, and the supports that were seen likewise.
+    """How tiles show a class: pixels of their sides, and the supports at that scale.
 
     small: its objects were small in their supports.
     """
@@ -37,18 +37,18 @@ def tile_view(supports: SupportSet, input_side: int) -> TileView:
 
     Smaller ones would cost more tiles than they show detail (docs/adr/0018).
     """
-    least = 2 * input_side // 3
+    min_side = 2 * input_side // 3
     whole = supports.side or input_side
-    if supports.close is not None and supports.close.side is not None:
-        side = max(_OF_CLOSE_UP * supports.close.side, least)
-        if side <= _SMALL * whole:
-            return TileView(side, supports.close, small=True)
-    return TileView(max(whole, least), supports, small=False)
+    if supports.close_up is not None and supports.close_up.side is not None:
+        side = max(_TILE_TO_CLOSE_UP * supports.close_up.side, min_side)
+        if side <= _MAX_SMALL_SIDE * whole:
+            return TileView(side, supports.close_up, small=True)
+    return TileView(max(whole, min_side), supports, small=False)
 
 
 def tile_sides(
     mode: LookMode,
-    seen: Mapping[str, Seen],
+    results: Mapping[str, WholeImageResult],
     *,
     height: int,
     width: int,
@@ -63,10 +63,10 @@ def tile_sides(
     if mode == "whole":
         return {}
     sides: defaultdict[int, list[str]] = defaultdict(list)
-    for name, (supports, found) in seen.items():
+    for name, (supports, found) in results.items():
         view = tile_view(supports, input_side)
-        far = (height * width) ** 0.5 > _FAR * view.side
-        if mode == "tiled" or (far and (view.small or not found)):
+        too_small = (height * width) ** 0.5 > _MAX_SCALE_RATIO * view.side
+        if mode == "tiled" or (too_small and (view.small or not found)):
             sides[_shared(view.side, input_side)].append(name)
     return dict(sides)
 

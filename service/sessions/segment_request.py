@@ -9,34 +9,36 @@ from service.sessions.selection import Selection
 from service.sessions.thresholds import Thresholds
 
 
-class Cut(NamedTuple):
-    """The threshold of a class in images as a whole, and in what is looked at from near."""
+class ViewThresholds(NamedTuple):
+    """The probability thresholds of a class in whole images, and in close-ups."""
 
     whole: float
-    near: float
+    close_up: float
 
 
 class SegmentRequest(NamedTuple):
-    """What is asked for, and the network that answers it; `cuts` by class."""
+    """What is asked for, and the network that answers it; `view_thresholds` by class."""
 
     resources: ModelResources
     form: SegmentForm
     selection: Selection
     thresholds: Thresholds
-    cuts: Mapping[str, Cut]
+    view_thresholds: Mapping[str, ViewThresholds]
 
     @classmethod
     def of(cls, resources: ModelResources, form: SegmentForm, selection: Selection) -> Self:
         """A form, and what it selects."""
         thresholds = Thresholds.asked(form, resources)
-        cuts = {
-            name: Cut(thresholds.of(supports), thresholds.of(supports, supports.near))
+        view_thresholds = {
+            name: ViewThresholds(
+                thresholds.of(supports), thresholds.of(supports, supports.close_up_or_self)
+            )
             for name, supports in selection.classes.items()
         }
-        return cls(resources, form, selection, thresholds, cuts)
+        return cls(resources, form, selection, thresholds, view_thresholds)
 
     @property
-    def least_presence(self) -> float:
+    def presence_threshold(self) -> float:
         """From which a class counts as present."""
         return self.resources.engine.manifest.presence_threshold
 

@@ -12,14 +12,9 @@ from numpy.typing import NDArray
 from service.errors import NotAcceptableError
 from service.imaging import encode_label_map
 from service.schemas import ImageResult, SegmentForm, SegmentResponse
-from service.sessions.answering import (
-    answer_from_tiles,
-    answers_from_near,
-    answers_of_whole,
-    tiles_of,
-)
 from service.sessions.decoded import QueryImage
-from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels
+from service.sessions.labelling import ClassPrediction, Labels, describe_classes, label_pixels
+from service.sessions.predictions import plan_tiles, predict_close_ups, predict_whole, with_tiles
 from service.sessions.resources import Resources
 from service.sessions.segment_request import SegmentRequest
 from service.sessions.selection import select
@@ -27,8 +22,8 @@ from service.sessions.tile_search import Tiles, require_time, segment_tiles
 from service.sessions.uploads import drained, read_pixels, read_query
 from service.telemetry import stage
 
-Finished = TypeVar("Finished")
-Finish = Callable[[Labels, Sequence[ClassAnswer]], Finished]
+Rendered = TypeVar("Rendered")
+Render = Callable[[Labels, Sequence[ClassPrediction]], Rendered]
 
 
 class LabelMap(NamedTuple):
@@ -40,20 +35,20 @@ class LabelMap(NamedTuple):
 
 
 async def segment(resources: Resources, form: SegmentForm, owner: str) -> bytes:
-    """The `SegmentResponse` to images by a session of `owner`, already written as JSON.
+    """Segment images with a session of `owner`; the `SegmentResponse` as JSON bytes.
 
-    Polygons and run lengths of many images take long to write, so that too happens in the pool.
+    Serialising the polygons and run lengths of many images is slow, so it happens in the pool.
 
     Raises:
         ServiceError: see `service.errors`.
     """
     selection = await select(resources, form, owner)
 
-    def describe(labels: Labels, answers: Sequence[ClassAnswer]) -> ImageResult:
-        return describe_classes(labels, answers, form.output)
+    def describe(labels: Labels, predictions: Sequence[ClassPrediction]) -> ImageResult:
+        return describe_classes(labels, predictions, form.output)
 
     with resources.using(selection.engine) as own:
-        results = await _label(SegmentRequest.of(own, form, selection), describe)
+        results = await _segment_images(SegmentRequest.of(own, form, selection), describe)
     response = SegmentResponse(
         session_id=selection.session.session_id,
         model=selection.session.model,
@@ -72,108 +67,126 @@ async def segment_to_label_map(resources: Resources, form: SegmentForm, owner: s
         raise NotAcceptableError("image/png can hold the answer for one image only")
     selection = await select(resources, form, owner)
 
-    def draw(labels: Labels, _: Sequence[ClassAnswer]) -> bytes:
+    def draw(labels: Labels, _: Sequence[ClassPrediction]) -> bytes:
         return encode_label_map(labels.class_index)
 
     with resources.using(selection.engine) as own:
-        (png,) = await _label(SegmentRequest.of(own, form, selection), draw)
+        (png,) = await _segment_images(SegmentRequest.of(own, form, selection), draw)
     return LabelMap(png, tuple(selection.classes), selection.session.session_id)
 
 
-async def _label(request: SegmentRequest, finish: Finish[Finished]) -> list[Finished]:
-    """Decode, infer and label; `finish` makes what is sent of each image's labels and classes."""
-    resources, classes = request.resources, request.selection.classes
-    late_at = time.monotonic() + resources.deadline_s
-    queries = await _read(request)
-    found = await resources.engine.segment(
-        [query.pixels for query in queries], list(classes.values())
+async def _segment_images(request: SegmentRequest, render: Render[Rendered]) -> list[Rendered]:
+    """Decode, segment as a whole, in close-ups and in tiles; `render` makes what is sent of each.
+
+    Raises:
+        ServiceError: see `service.errors`.
+    """
+    late_at = time.monotonic() + request.resources.deadline_s
+    queries = await _decode_queries(request)
+    output = await request.resources.engine.segment(
+        [query.pixels for query in queries], list(request.selection.classes.values())
     )
-    wholes = [answers_of_whole(request, found, k) for k in range(len(queries))]
+    predictions = [predict_whole(request, output, k) for k in range(len(queries))]
     layouts = [
-        tiles_of(request, query, logits, answers)
-        for query, logits, answers in zip(queries, found.logits, wholes, strict=True)
+        plan_tiles(request, query, logits, whole)
+        for query, logits, whole in zip(queries, output.logits, predictions, strict=True)
     ]
-    require_time(resources, list(chain(*layouts)), late_at - time.monotonic())
+    require_time(request.resources, list(chain(*layouts)), late_at - time.monotonic())
     if request.form.mode == "auto":
-        wholes = await answers_from_near(request, queries, found, wholes, layouts)
-    calls: list[Callable[[], Finished]] = []
-    finished: dict[int, Finished] = {}
-    for position, (query, answers, tiles) in enumerate(zip(queries, wholes, layouts, strict=True)):
-        label = partial(_label_one, request, finish, query)
+        predictions = await predict_close_ups(request, queries, output, predictions, layouts)
+    return await _render_images(request, render, queries, predictions, layouts)
+
+
+async def _render_images(
+    request: SegmentRequest,
+    render: Render[Rendered],
+    queries: Sequence[QueryImage],
+    predictions: Sequence[Sequence[ClassPrediction]],
+    layouts: Sequence[Sequence[Tiles]],
+) -> list[Rendered]:
+    """What is sent of each image; tiles first, one image after another, then all others at once."""
+    calls: list[Callable[[], Rendered]] = []
+    tiled: dict[int, Rendered] = {}
+    for position, (query, whole, tiles) in enumerate(
+        zip(queries, predictions, layouts, strict=True)
+    ):
+        render_image = partial(_render_image, request, render, query)
         if query.file is not None and tiles:
-            image = partial(_decode, request, query.file, position)
-            finished[position] = await _finish_tiled(request, image, tiles, answers, label)
+            decode = partial(_decode_full_size, request, query.file, position)
+            tiled[position] = await _render_tiled(request, decode, tiles, whole, render_image)
         else:
-            calls.append(partial(label, answers))
+            calls.append(partial(render_image, whole))
     with stage("mask"):
-        rest = iter(await resources.pool.gather(calls))
+        rest = iter(await request.resources.pool.gather(calls))
     return [
-        finished[position] if position in finished else next(rest)
-        for position in range(len(queries))
+        tiled[position] if position in tiled else next(rest) for position in range(len(queries))
     ]
 
 
-def _label_one(
+def _render_image(
     request: SegmentRequest,
-    finish: Finish[Finished],
+    render: Render[Rendered],
     query: QueryImage,
-    answers: Sequence[ClassAnswer],
-) -> Finished:
+    predictions: Sequence[ClassPrediction],
+) -> Rendered:
     """What is sent of one image; on a codec thread."""
     if request.form.absent == "drop":
-        answers = [answer for answer in answers if answer.present]
-    with request.resources.gate.entry() as enter:
-        enter(query.height * query.width)
-        return finish(label_pixels(answers, query.height, query.width), answers)
+        predictions = [each for each in predictions if each.present]
+    with request.resources.pixel_budget.reservation() as reserve:
+        reserve(query.height * query.width)
+        return render(label_pixels(predictions, query.height, query.width), predictions)
 
 
-async def _finish_tiled(
+async def _render_tiled(
     request: SegmentRequest,
     decode: Callable[[], Awaitable[NDArray[np.uint8]]],
     tiles: Sequence[Tiles],
-    answers: Sequence[ClassAnswer],
-    label: Callable[[Sequence[ClassAnswer]], Finished],
-) -> Finished:
+    predictions: Sequence[ClassPrediction],
+    render_image: Callable[[Sequence[ClassPrediction]], Rendered],
+) -> Rendered:
     """What is sent of an image, some classes of which are looked for in its tiles.
 
     Args:
+        request: what is asked for.
         decode: gives the image at full size.
         tiles: of the image.
-        answers: of the whole.
-        label: makes what is sent.
+        predictions: of the whole.
+        render_image: makes what is sent.
     """
     # One after another: what they hold at full size is what bounds the memory.
     async with request.resources.tiling:
         image = await decode()
         tiled = await segment_tiles(request.resources, image, tiles, request.selection.classes)
-        answers = [
-            answer_from_tiles(request, answer, tiled[answer.name])
-            if answer.name in tiled
-            else answer
-            for answer in answers
+        predictions = [
+            with_tiles(request, each, tiled[each.name]) if each.name in tiled else each
+            for each in predictions
         ]
         del image, tiled
         with stage("mask"):
-            finished = await request.resources.pool.run(partial(label, answers))
-        del answers  # and with it the image
-    return finished
+            rendered = await request.resources.pool.run(partial(render_image, predictions))
+        del predictions  # and with it the image
+    return rendered
 
 
-async def _decode(request: SegmentRequest, file: bytes, position: int) -> NDArray[np.uint8]:
+async def _decode_full_size(
+    request: SegmentRequest, file: bytes, position: int
+) -> NDArray[np.uint8]:
     """`images[position]` at full size."""
     resources = request.resources
-    read = partial(read_pixels, max_pixels=resources.max_pixels, gate=resources.gate)
+    read = partial(
+        read_pixels, max_pixels=resources.max_pixels, pixel_budget=resources.pixel_budget
+    )
     with stage("decode"):
         return await resources.pool.run(partial(read, file, position))
 
 
-async def _read(request: SegmentRequest) -> list[QueryImage]:
+async def _decode_queries(request: SegmentRequest) -> list[QueryImage]:
     resources, form = request.resources, request.form
     read = partial(
         read_query,
         side=request.input_side,
         max_pixels=resources.max_pixels,
-        gate=resources.gate,
+        pixel_budget=resources.pixel_budget,
         keep_file=form.mode != "whole",
         decoded=resources.decoded,
     )

@@ -1,4 +1,4 @@
-"""The least probability of a pixel of a class, as a request asks for it."""
+"""The minimum probability of a pixel of a class, as a request asks for it."""
 
 from typing import NamedTuple, Self
 
@@ -28,8 +28,8 @@ class Thresholds(NamedTuple):
     def of(self, supports: SupportSet, view: SupportSet | None = None) -> float:
         """The threshold of a class in what one of its views shows; None: the view of the whole.
 
-        A view with a refit is cut at the model's own threshold, which the refit was made for; any
-        other view at the one that was calibrated on the whole shots.
+        A view with a refit has the model's own threshold, which the refit was made for; any other
+        view has the one that was calibrated on the whole shots.
         """
         if not self.calibrated:
             return self.common

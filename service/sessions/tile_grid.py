@@ -1,4 +1,4 @@
-"""Where the tiles of an image lie, and how much each counts at every pixel.
+"""Positions of the tiles of an image, and their blending weights at every pixel.
 
 Tiles are spread evenly, so that the last ends with the image. Rows and columns make a product
 grid, hence windows and their sum are products as well, and no full-size array of weights is needed.
@@ -23,7 +23,7 @@ class Spread(NamedTuple):
 
     @classmethod
     def over(cls, length: int, side: int) -> "Spread":
-        """As few tiles as overlap enough; one that is longer than the axis is cut to it."""
+        """The fewest tiles that overlap enough; a tile longer than the axis is clipped to it."""
         steps = _steps(length, side)
         if not steps:
             return cls((0,), length, length)

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import SupportSet, resize_image
-from service.engine import Answers, ImageU8
+from service.engine import ImageU8, Predictions
 from service.errors import DeadlineExceededError
-from service.sessions.mosaic import TiledLogits
+from service.sessions.full_size_logits import TiledLogits
 from service.sessions.resources import IMAGES_AT_ONCE, ModelResources
 from service.sessions.scale import tile_view
 from service.sessions.tile_grid import Grid
 
 # Costs are learned of images alone as well, which take up to so many times as long as in batches.
-_MOST_GAIN = 3.0
+_MAX_BATCH_GAIN = 3.0
 
 
 class Tiles(NamedTuple):
@@ -30,9 +30,9 @@ def lay_tiles(
     resources: ModelResources, sides: Mapping[int, Sequence[str]], height: int, width: int
 ) -> list[Tiles]:
     """The tiles of an image, by their sides and the names of the classes to look for at each."""
-    most = max(1, resources.max_tiles // max(1, len(sides)))
+    max_tiles = max(1, resources.max_tiles // max(1, len(sides)))
     return [
-        Tiles(Grid.over(height, width, side, max_tiles=most), names)
+        Tiles(Grid.over(height, width, side, max_tiles=max_tiles), names)
         for side, names in sides.items()
     ]
 
@@ -44,7 +44,9 @@ def require_time(resources: ModelResources, tiles: Sequence[Tiles], left_s: floa
         DeadlineExceededError.
     """
     engine, number = resources.engine, sum(each.grid.tiles for each in tiles)
-    cost_s = sum(engine.cost_s(each.grid.tiles, len(each.names)) for each in tiles) / _MOST_GAIN
+    cost_s = (
+        sum(engine.cost_s(each.grid.tiles, len(each.names)) for each in tiles) / _MAX_BATCH_GAIN
+    )
     left_s = max(0.0, left_s)
     if cost_s > left_s:
         raise DeadlineExceededError(
@@ -59,7 +61,7 @@ async def segment_tiles(
     tiles: Sequence[Tiles],
     classes: Mapping[str, SupportSet],
 ) -> dict[str, TiledLogits]:
-    """What each class's tiles say; in batches, each of which ends with the request.
+    """What the tiles show of each class; in batches, each of which ends with the request.
 
     Args:
         resources: of the use cases.
@@ -74,34 +76,34 @@ async def segment_tiles(
     found: dict[str, TiledLogits] = {}
     for grid, names in tiles:
         views = [tile_view(classes[name], manifest.input_side) for name in names]
-        answers = await _ask(resources, image, grid, [view.supports for view in views])
+        predictions = await _segment(resources, image, grid, [view.supports for view in views])
         for number, name in enumerate(names):
             found[name] = TiledLogits(
                 image,
                 grid,
-                answers.logits[:, number],
-                answers.presence[:, number],
+                predictions.logits[:, number],
+                predictions.presence[:, number],
                 manifest.presence_threshold,
                 manifest.input_side,
             )
     return found
 
 
-async def _ask(
+async def _segment(
     resources: ModelResources, image: NDArray[np.uint8], grid: Grid, classes: Sequence[SupportSet]
-) -> Answers:
+) -> Predictions:
     """Logits (T, P, h, h) and presence (T, P) of all tiles."""
     boxes = list(grid.boxes())
-    answers: list[Answers] = []
+    predictions: list[Predictions] = []
     for start in range(0, len(boxes), IMAGES_AT_ONCE):
         part = boxes[start : start + IMAGES_AT_ONCE]
-        cut = partial(_cut, image, part, resources.engine.manifest.input_side)
-        tiles = await resources.pool.run(cut)
-        answers.append(await resources.engine.segment(tiles, classes))
-    return Answers(*(np.concatenate(parts) for parts in zip(*answers, strict=True)))
+        crop = partial(_crop, image, part, resources.engine.manifest.input_side)
+        tiles = await resources.pool.run(crop)
+        predictions.append(await resources.engine.segment(tiles, classes))
+    return Predictions(*(np.concatenate(parts) for parts in zip(*predictions, strict=True)))
 
 
-def _cut(
+def _crop(
     image: NDArray[np.uint8], boxes: Sequence[tuple[slice, slice]], side: int
 ) -> list[ImageU8]:
     return [resize_image(np.ascontiguousarray(image[box]), side) for box in boxes]

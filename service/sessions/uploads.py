@@ -17,7 +17,7 @@ from model.runtime import Window, find_close_up
 from service.errors import EmptyMaskError, FullMaskError, MaskSizeMismatchError, ServiceError
 from service.imaging import decode_image, decode_mask, decode_reduced
 from service.sessions.decoded import DecodedImages, FileKey, QueryImage
-from service.sessions.pixel_gate import PixelGate
+from service.sessions.pixel_budget import PixelBudget
 
 Pixel = TypeVar("Pixel", np.uint8, np.bool_)
 
@@ -34,13 +34,13 @@ class View(NamedTuple):
 
 
 class Support(NamedTuple):
-    """A support as a whole, from near if its object is small, and what looked doubtful about it.
+    """A support as a whole, its close-up if the object is small, and warnings about it.
 
     original: position of the first support of the same image and mask, mostly its own.
     """
 
     whole: View
-    close: View | None
+    close_up: View | None
     warnings: tuple[str, ...]
     original: int
 
@@ -51,7 +51,7 @@ class Support(NamedTuple):
 
 
 def drained(files: list[bytes]) -> Iterator[bytes]:
-    """Hand out the files in order and keep none, so that each is freed once it is decoded."""
+    """Yield the files in order and drop each from the list, so that it is freed once decoded."""
     files.reverse()
     while files:
         yield files.pop()
@@ -63,20 +63,20 @@ def read_query(
     *,
     side: int,
     max_pixels: int,
-    gate: PixelGate,
+    pixel_budget: PixelBudget,
     keep_file: bool,
     decoded: DecodedImages,
 ) -> QueryImage:
-    """Decode and resize `images[position]`, unless it was lately.
+    """Decode and resize `images[position]`, or take it from the cache.
 
     Args:
         data: the file.
-        position: in the request, for complaints.
+        position: in the request, for error messages.
         side: S, of the network.
         max_pixels: of the image.
-        gate: of the pixels that are held together.
+        pixel_budget: bounds the pixels that are held together.
         keep_file: for `read_windows` and `read_pixels`.
-        decoded: what was decoded lately.
+        decoded: the cache.
 
     Raises:
         ServiceError: of `service.imaging`, located at the file.
@@ -84,8 +84,8 @@ def read_query(
     key = FileKey.of(data, side) if decoded.max_bytes else None
     found = decoded.find(key) if key else None
     if found is None:
-        with gate.entry() as enter, _located(f"images[{position}]"):
-            image = decode_reduced(data, side, max_pixels=max_pixels, on_size=enter)
+        with pixel_budget.reservation() as reserve, _located(f"images[{position}]"):
+            image = decode_reduced(data, side, max_pixels=max_pixels, on_size=reserve)
             found = QueryImage(resize_image(image.pixels, side), image.height, image.width)
         if key:
             decoded.keep(key, found)
@@ -99,10 +99,10 @@ def read_windows(
     *,
     side: int,
     max_pixels: int,
-    gate: PixelGate,
+    pixel_budget: PixelBudget,
     decoded: DecodedImages,
 ) -> list[NDArray[np.uint8]]:
-    """Parts of `images[position]`, (S, S, 3) each; decoded again only if one was not lately.
+    """Windows of `images[position]`, (S, S, 3) each; decoded again only if one is not cached.
 
     Raises:
         ServiceError: of `service.imaging`, located at the file.
@@ -114,8 +114,8 @@ def read_windows(
         found = {window: part.pixels for window, part in kept.items() if part}
     missing = [window for window in windows if window not in found]
     if missing:
-        with gate.entry() as enter, _located(f"images[{position}]"):
-            image = decode_image(data, max_pixels=max_pixels, on_size=enter)
+        with pixel_budget.reservation() as reserve, _located(f"images[{position}]"):
+            image = decode_image(data, max_pixels=max_pixels, on_size=reserve)
             for window in missing:
                 # A copy: what is kept must not keep the whole image, of which it may be a part.
                 found[window] = resize_image(image[window.slices].copy(), side)
@@ -127,15 +127,15 @@ def read_windows(
 
 
 def read_pixels(
-    data: bytes, position: int, *, max_pixels: int, gate: PixelGate
+    data: bytes, position: int, *, max_pixels: int, pixel_budget: PixelBudget
 ) -> NDArray[np.uint8]:
     """Decode `images[position]` at full size, (H, W, 3).
 
     Raises:
         ServiceError: of `service.imaging`, located at the file.
     """
-    with gate.entry() as enter, _located(f"images[{position}]"):
-        return decode_image(data, max_pixels=max_pixels, on_size=enter)
+    with pixel_budget.reservation() as reserve, _located(f"images[{position}]"):
+        return decode_image(data, max_pixels=max_pixels, on_size=reserve)
 
 
 def read_support(
@@ -145,7 +145,7 @@ def read_support(
     *,
     side: int,
     max_pixels: int,
-    gate: PixelGate,
+    pixel_budget: PixelBudget,
 ) -> Support:
     """Decode, compare and resize `images[position]` and `masks[position]`.
 
@@ -153,15 +153,15 @@ def read_support(
         ServiceError: of `service.imaging`, or the mask is of another size, empty or full.
     """
     # The mask at full size is gone before the image comes: both at once would raise the peak.
-    with gate.entry() as enter, _located(f"masks[{position}]"):
-        mask = decode_mask(mask_data, max_pixels=max_pixels, on_size=enter)
+    with pixel_budget.reservation() as reserve, _located(f"masks[{position}]"):
+        mask = decode_mask(mask_data, max_pixels=max_pixels, on_size=reserve)
         shape, share = mask.shape, float(mask.mean(dtype=np.float64))
         window = find_close_up(mask) if 0 < share < 1 else None
         shares = [resize_mask(part, side) for part in _parts(mask, window)]
         del mask
-    with gate.entry() as enter:
+    with pixel_budget.reservation() as reserve:
         with _located(f"images[{position}]"):
-            image = decode_image(image_data, max_pixels=max_pixels, on_size=enter)
+            image = decode_image(image_data, max_pixels=max_pixels, on_size=reserve)
         height, width = image.shape[:2]
         with _located(f"masks[{position}]"):
             _check_mask(shape, share, height, width)
@@ -169,8 +169,8 @@ def read_support(
         del image
     areas = [height * width, *([] if window is None else [window.area])]
     sides = [round(math.sqrt(area)) for area in areas]
-    whole, *close = map(View, pixels, shares, sides)
-    return Support(whole, close[0] if close else None, _warnings(share, position), position)
+    whole, *close_ups = map(View, pixels, shares, sides)
+    return Support(whole, close_ups[0] if close_ups else None, _warnings(share, position), position)
 
 
 def _parts(array: NDArray[Pixel], window: Window | None) -> list[NDArray[Pixel]]:
@@ -180,7 +180,7 @@ def _parts(array: NDArray[Pixel], window: Window | None) -> list[NDArray[Pixel]]
 
 @contextmanager
 def _located(location: str) -> Iterator[None]:
-    """Name the file at fault in what is raised about it."""
+    """Attach the location of the file to errors that it causes."""
     try:
         yield
     except ServiceError as exc:

@@ -1,4 +1,4 @@
-"""Where the prototypes of sessions live between requests.
+"""Stores that keep the prototypes of sessions between requests.
 
 `service.stores.redis` is imported by itself, where it is used: its client takes long to load.
 """

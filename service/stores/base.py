@@ -8,7 +8,7 @@ from service.schemas import RegisterMode
 
 
 class SessionKey(NamedTuple):
-    """What a session is kept under: whoever asks with another owner finds nothing.
+    """The key of a session; with another owner it is not found.
 
     owner: who made it; empty where callers are not told apart.
     session_id: fresh and unguessable.
@@ -19,7 +19,7 @@ class SessionKey(NamedTuple):
 
 
 class SessionContent(NamedTuple):
-    """A session apart from where it is kept; `created` in seconds since the epoch.
+    """The content of a session, without its key; `created` in seconds since the epoch.
 
     classes: support sets by class name, in order of registration; they never change under the
         reader.
@@ -78,7 +78,7 @@ class Session(NamedTuple):
 
 
 class IdempotencyToken(NamedTuple):
-    """Makes a change happen once, however often it is asked for.
+    """Makes a change idempotent: it happens once, however often it is requested.
 
     key: chosen by the caller, another one for each of its changes.
     fingerprint: of the request, so that a key that comes again with another request is noticed.
@@ -184,7 +184,7 @@ class SessionStore(Protocol):
         """
 
     async def ping(self) -> None:
-        """Do nothing, if the store can be reached."""
+        """Return if the store can be reached; raise otherwise."""
 
     async def close(self) -> None:
-        """Let go of connections; no other call comes after this one."""
+        """Close all connections; the last call."""

@@ -67,8 +67,8 @@ def decode_supports(data: bytes, spec: ShotSpec | None) -> SupportSet:
     """The class that bytes hold, bit for bit.
 
     Args:
-        data: from anywhere.
-        spec: what its shots must be like; none: only like each other.
+        data: untrusted.
+        spec: what its shots must match; none: only each other.
 
     Raises:
         InvalidArchiveError.
@@ -81,7 +81,7 @@ def decode_session(data: bytes, specs: Mapping[str, ShotSpec]) -> SessionContent
     """The session that bytes hold, bit for bit.
 
     Args:
-        data: from anywhere.
+        data: untrusted.
         specs: by model; shots of a model that is not among them need only be like each other.
 
     Raises:

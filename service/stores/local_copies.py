@@ -39,7 +39,7 @@ class LocalCopies:
         return copy.content
 
     def keep(self, key: SessionKey, version: bytes, content: SessionContent) -> None:
-        """Hold a copy as long as it is in use and others do not need its room."""
+        """Keep a copy until it is the least recently used one and its room is needed."""
         self.drop(key)
         now = time.monotonic()
         self._copies[key] = _Copy(version, content, content.nbytes, now)

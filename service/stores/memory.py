@@ -19,7 +19,7 @@ from service.stores.refusals import refusal
 
 
 class MemoryStore:
-    """A bounded store; when full, the session that was longest unused makes room.
+    """A bounded store; when full, the least recently used session is evicted.
 
     No method awaits between reading and writing, so on one event loop each is atomic. Snapshots
     are never changed, only exchanged for new ones.
@@ -133,7 +133,7 @@ class MemoryStore:
     def _write(
         self, key: SessionKey, content: SessionContent, once: IdempotencyToken | None = None
     ) -> Session:
-        """Check the limits, make room, and take the session in; unchanged when refused."""
+        """Check the limits, evict others, and store the session; no change when refused."""
         self._expire()
         self._check(key, content)
         self._forget(key)

@@ -1,4 +1,4 @@
-"""Which changes were made already, in the memory of this process."""
+"""Receipts of idempotent changes, in the memory of this process."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,7 +15,7 @@ class _Receipt(NamedTuple):
 
 
 class Receipts:
-    """A bounded record; when full, the oldest makes room.
+    """A bounded record; when full, the oldest entry is dropped.
 
     Args:
         ttl_s: how long a change is remembered.
@@ -30,7 +30,7 @@ class Receipts:
         self._receipts: OrderedDict[tuple[str, str], _Receipt] = OrderedDict()  # oldest first
 
     def find(self, owner: str, once: IdempotencyToken) -> SessionKey | None:
-        """The session that was changed; None if nothing was.
+        """The session that a change was made to; None if it was not made yet.
 
         Raises:
             IdempotencyKeyReusedError.
@@ -44,7 +44,7 @@ class Receipts:
         return receipt.session
 
     def add(self, once: IdempotencyToken, session: SessionKey) -> None:
-        """Note a change that `find` does not know."""
+        """Record a change that `find` does not know."""
         while len(self._receipts) >= self._capacity:
             self._receipts.popitem(last=False)
         receipt = _Receipt(once.fingerprint, session, self._clock() + self._ttl_s)

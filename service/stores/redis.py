@@ -245,7 +245,7 @@ class RedisStore:
         return answer
 
     async def _content(self, key: SessionKey, version: bytes) -> SessionContent:
-        """The session as it was at that version, or later; however many ask, it comes once."""
+        """The session at that version or a later one; concurrent callers share one fetch."""
         content = self._copies.find(key, version)
         if content is None and self._fetches.running(key):
             # It may have begun before there was that version; one that begins from here on has not.
@@ -285,7 +285,7 @@ class RedisStore:
 
     @asynccontextmanager
     async def _answering(self) -> AsyncIterator[None]:
-        """A block that talks to Redis, and does not wait for it longer than it may.
+        """A block that talks to Redis, bounded by the timeout.
 
         Raises:
             StoreUnavailableError.

@@ -1,4 +1,4 @@
-"""What the Redis store does on the server, each script in one atomic step.
+"""Lua scripts of the Redis store; each is one atomic step.
 
 Keys of a session, in the order in which scripts take them:
 

@@ -1,4 +1,4 @@
-"""Why a store refuses to keep more, in words that say what to do about it."""
+"""Errors of a full store, with messages that say what to do about it."""
 
 from typing import Literal
 

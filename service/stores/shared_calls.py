@@ -1,4 +1,4 @@
-"""Callers who want the same at the same moment share one call."""
+"""Concurrent callers with the same key share one call (single flight)."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -16,11 +16,11 @@ class SharedCalls(Generic[Key, Result]):
         self._running: dict[Key, asyncio.Task[Result]] = {}
 
     def running(self, key: Key) -> bool:
-        """Whether a call is on its way that `join` would wait for."""
+        """Whether a call is in progress that `join` would wait for."""
         return key in self._running
 
     async def join(self, key: Key, call: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-        """What the call on its way returns or raises, or else a new one.
+        """The outcome of the call in progress, or else of a new one.
 
         It goes on when a caller is cancelled: others may wait for it.
         """
@@ -31,7 +31,7 @@ class SharedCalls(Generic[Key, Result]):
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """Wait for the calls on their way."""
+        """Wait for the calls in progress."""
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     def _finished(self, key: Key, task: asyncio.Task[Result]) -> None:

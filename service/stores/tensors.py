@@ -1,4 +1,4 @@
-"""A class as a group of tensors, and back from tensors that anyone may have made.
+"""A class as a group of tensors, and back from untrusted tensors.
 
 K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`:
 
@@ -7,7 +7,7 @@ K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`
     token_counts (K,) U32
     refit (R,) F32, only if the class has one
     side (1,) U32, only if it is known
-    close.affinity, ... the same again, only if the class was also seen from near
+    close.affinity, ... the same again, only if the class has close-ups
     judgements (K, J) F32 in [0, 1], only if a shot of it was judged
 """
 
@@ -25,7 +25,7 @@ Tensors = dict[str, Array]
 _VECTORS = ("affinity", "guided", "gate")
 _NAMES = frozenset({*_VECTORS, "tokens", "token_counts"})
 _OPTIONAL = frozenset({"judgements", "refit", "side"})
-_CLOSE = "close."
+_CLOSE_UP = "close."
 _MAX_REFIT = 1e6  # weights of standardised features; far greater ones overflow in the head
 
 
@@ -54,9 +54,9 @@ def to_tensors(supports: SupportSet) -> Tensors:
         tensors["refit"] = supports.refit
     if supports.side is not None:
         tensors["side"] = np.array([supports.side], np.uint32)
-    if supports.close is not None:
-        near = to_tensors(supports.close)
-        tensors |= {_CLOSE + name: tensor for name, tensor in near.items()}
+    if supports.close_up is not None:
+        close_up = to_tensors(supports.close_up)
+        tensors |= {_CLOSE_UP + name: tensor for name, tensor in close_up.items()}
     if supports.judgements is not None:
         tensors["judgements"] = supports.judgements
     return tensors
@@ -66,25 +66,25 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
     """The class that tensors describe, bit for bit.
 
     Args:
-        tensors: from anywhere.
-        spec: what its shots must be like; none: only like each other.
+        tensors: untrusted.
+        spec: what its shots must match; none: only each other.
 
     Raises:
         InvalidArchiveError: one is missing, too many, of another shape or type, or not finite.
     """
-    near = {
-        name.removeprefix(_CLOSE): each
+    close_up_tensors = {
+        name.removeprefix(_CLOSE_UP): each
         for name, each in tensors.items()
-        if name.startswith(_CLOSE) and not name.startswith(2 * _CLOSE)
+        if name.startswith(_CLOSE_UP) and not name.startswith(2 * _CLOSE_UP)
     }
-    if near:
-        rest = {name: each for name, each in tensors.items() if name.removeprefix(_CLOSE) == name}
-        if len(near) + len(rest) != len(tensors):
+    if close_up_tensors:
+        rest = {name: each for name, each in tensors.items() if not name.startswith(_CLOSE_UP)}
+        if len(close_up_tensors) + len(rest) != len(tensors):
             raise InvalidArchiveError("a class is seen from near more than once")
-        whole, close = from_tensors(rest, spec), from_tensors(near, spec)
-        if len(close.shots) != len(whole.shots) or close.side is None:
+        whole, close_up = from_tensors(rest, spec), from_tensors(close_up_tensors, spec)
+        if len(close_up.shots) != len(whole.shots) or close_up.side is None:
             raise InvalidArchiveError("a class is not seen from near as often as it has shots")
-        return whole._replace(close=close)
+        return whole._replace(close_up=close_up)
     if set(tensors) - _OPTIONAL != _NAMES:
         raise InvalidArchiveError("a class lacks tensors, or has some that do not belong there")
     counts = _token_counts(tensors["token_counts"])

@@ -11,7 +11,7 @@ from service.offline import Entry, ImageFile, Ledger, write_sheet
 from service.offline.card import draw_card
 from service.offline.ledger import Labelled
 from service.schemas import ClassResult, ImageResult, RleMask
-from service.sessions import PixelGate
+from service.sessions import PixelBudget
 from tests.browser.chromium import DESKTOP, look_like
 from tests.service.pictures import Picture, picture
 
@@ -51,7 +51,9 @@ def sheet(
     shot = picture()
     images = [ImageFile(f"{i:04}.png", folder, 0, 0) for i in range(len(presences))]
     images.append(ImageFile(broken, folder, 0, 0))
-    card = draw_card(shot.image_png, result(shot, (1, 0)), max_pixels=10**6, gate=PixelGate(10**6))
+    card = draw_card(
+        shot.image_png, result(shot, (1, 0)), max_pixels=10**6, pixel_budget=PixelBudget(10**6)
+    )
     with Ledger(folder / "ledger.jsonl", {}) as ledger:
         for image, presence in zip(images, presences, strict=False):
             found = result(shot, presence)

@@ -16,9 +16,9 @@ from tests.load.tenants import TIMEOUT_S, Tenant, segment_request
 from tests.load.traffic import Mix, Traffic
 from tests.load.wire import Connection
 
-LEAST_SHARE = 0.9
-MOST_WORK_SHARE = 0.1
-MOST_WORK_MS = 5.0
+MIN_SHARE = 0.9
+MAX_WORK_SHARE = 0.1
+MAX_WORK_MS = 5.0
 _INFERENCE = ("encode", "head")
 # Neither work nor inference: what a job waits for others that could share its batch.
 _WAITING = ("queue",)
@@ -61,8 +61,8 @@ async def compare_throughput(
     report.promise_content(f"{clients} clients", traffic.tally)
     if judged:
         report.promise(
-            f"{clients} clients reach {LEAST_SHARE:.0%} of the engine alone",
-            share >= LEAST_SHARE,
+            f"{clients} clients reach {MIN_SHARE:.0%} of the engine alone",
+            share >= MIN_SHARE,
             f"{share:.1%}",
         )
 
@@ -93,8 +93,8 @@ async def measure_image_work(
     report.tables.append(Table("one client, one request at a time, medians", [row]))
     if judged:
         report.promise(
-            f"HTTP and image work under {MOST_WORK_SHARE:.0%} of inference, or {MOST_WORK_MS:g} ms",
-            share < MOST_WORK_SHARE or work < MOST_WORK_MS,
+            f"HTTP and image work under {MAX_WORK_SHARE:.0%} of inference, or {MAX_WORK_MS:g} ms",
+            share < MAX_WORK_SHARE or work < MAX_WORK_MS,
             f"{work:.1f} ms, {share:.1%}",
         )
 

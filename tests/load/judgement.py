@@ -10,9 +10,9 @@ from pycocotools import mask as coco_mask
 from tests.load.wire import Reply
 
 # In a batch with others, sums run in another order, which may move a pixel at an edge.
-LEAST_IOU = 0.99
+MIN_IOU = 0.99
 # Pictures of different questions differ by more than any such thing.
-MOST_UNLIKE_IOU = 0.8
+MAX_UNLIKE_IOU = 0.8
 _REFUSALS = frozenset({429, 503, 504})
 _WITH_RETRY_AFTER = frozenset({429, 503})
 
@@ -75,7 +75,7 @@ def judge_segmentation(reply: Reply, session_id: str, expected: Expected) -> Ver
     if class_names(answer["results"]) != class_names(expected.results):
         return Verdict(Kind.MIXED, "the answer names other classes")
     agreement = overlap(answer["results"], expected.results)
-    if agreement < LEAST_IOU:
+    if agreement < MIN_IOU:
         return Verdict(Kind.WRONG, f"a mask overlaps the expected one by {agreement:.3f}")
     return Verdict(Kind.CLOSE)
 

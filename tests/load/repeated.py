@@ -10,7 +10,7 @@ from tests.load.tally import Cell
 from tests.load.tenants import TIMEOUT_S, Tenant, segment_request
 from tests.load.wire import Connection
 
-MOST_SHARE = 0.5
+MAX_SHARE = 0.5
 
 
 async def measure_repeats(
@@ -46,7 +46,7 @@ async def measure_repeats(
     report.tables.append(Table("an image that was seen, over HTTP", [row]))
     if judged:
         report.promise(
-            f"a repeated image takes at most {MOST_SHARE:.0%} of the time of a new one",
-            share <= MOST_SHARE,
+            f"a repeated image takes at most {MAX_SHARE:.0%} of the time of a new one",
+            share <= MAX_SHARE,
             f"{share:.1%}",
         )

@@ -17,7 +17,7 @@ from tests.load.tenants import prepare
 from tests.load.traffic import Mix, Traffic
 from tests.load.wire import Connection
 
-MOST_GROWTH = 0.05
+MAX_GROWTH = 0.05
 _ROWS = 10
 # Fewer than come: half of the sessions are never deleted and have to make room for others.
 _LIVING_SESSIONS = 100
@@ -124,9 +124,9 @@ def _promise_growth(
     first, last = samples[options.settle], samples[options.requests]
     growth = last.resident_mib / first.resident_mib - 1
     report.promise(
-        f"memory after {options.requests} requests at most {MOST_GROWTH:.0%} over that after "
+        f"memory after {options.requests} requests at most {MAX_GROWTH:.0%} over that after "
         f"{options.settle}",
-        growth <= MOST_GROWTH,
+        growth <= MAX_GROWTH,
         f"{first.resident_mib:.0f} -> {last.resident_mib:.0f} MiB, {growth:+.1%}",
     )
     report.promise(

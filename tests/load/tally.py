@@ -75,12 +75,12 @@ class Tally:
         codes = Counter(o.verdict.detail for o in self.outcomes if o.verdict.kind in kinds)
         return ", ".join(f"{count} x {code}" for code, count in codes.most_common()) or "-"
 
-    def complaints(self, most: int = 3) -> list[str]:
+    def complaints(self, max_count: int = 3) -> list[str]:
         """The first few broken promises, in words."""
         broken = (o for o in self.outcomes if o.verdict.kind in BROKEN)
         words = Counter(
             f"{o.operation}: {o.verdict.kind}: {o.verdict.detail}" for o in broken
-        ).most_common(most)
+        ).most_common(max_count)
         return [f"{count} x {text}" for text, count in words]
 
     def row(self) -> dict[str, Cell]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tests.load.judgement import (
-    MOST_UNLIKE_IOU,
+    MAX_UNLIKE_IOU,
     Expected,
     Kind,
     UnusableAnswerError,
@@ -208,4 +208,4 @@ async def _ask(
 
 
 def _alike(first: Expected, second: Expected) -> bool:
-    return overlap(first.results, second.results) > MOST_UNLIKE_IOU
+    return overlap(first.results, second.results) > MAX_UNLIKE_IOU

@@ -1,4 +1,4 @@
-"""Where a small object is seen from near: in a support around its mask, in a query where marked."""
+"""Close-ups of small objects: in a support around its mask, in a query where it is marked."""
 
 import numpy as np
 import pytest

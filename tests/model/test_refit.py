@@ -14,10 +14,10 @@ from model.runtime import (
     BundleRuntime,
     CellsOutput,
     Encoded,
-    SeenSupports,
+    LeaveOneOutPredictions,
     cell_shares,
     choose_refit,
-    see_supports,
+    predict_left_out,
 )
 from model.runtime.refit import Blend, Regression
 from tests.service.tiny_bundle import SIDE, write_tiny_bundle
@@ -95,7 +95,9 @@ def test_the_network_keeps_the_more_of_a_say_the_better_it_marks(single: bool) -
     if single:
         cells[1], shares[1] = cells[0, :, :, ::-1], shares[0, :, ::-1]
     kept = [
-        _own_share(choose_refit(SeenSupports(cells, shares, own, single), "auto", threshold=0.5))
+        _own_share(
+            choose_refit(LeaveOneOutPredictions(cells, shares, own, single), "auto", threshold=0.5)
+        )
         # It marks the ground, the upper half of the object, the object.
         for own in (
             10 - 20 * shares,
@@ -113,7 +115,7 @@ def test_several_supports_tell_where_to_cut(level: float) -> None:
     _, shares = _cells(shots=3, channels=4, side=22)
     cells = np.random.default_rng(2).normal(0, 1, (3, 4, 22, 22)).astype(np.float32)  # no help
     own = np.float32(0.6) * shares - np.float32(0.3 - level)
-    refit = choose_refit(SeenSupports(cells, shares, own), "auto", threshold=0.5)
+    refit = choose_refit(LeaveOneOutPredictions(cells, shares, own), "auto", threshold=0.5)
     assert refit is not None
     marked = refit[0] * own + refit[1] + np.einsum("f,kfij->kij", refit[2:], cells) > 0
     assert marked[shares == 1].mean() > 0.9
@@ -126,12 +128,12 @@ def test_of_a_single_support_a_quarter_is_held_out_with_its_mirror_image() -> No
     share = (rng.random((1, 22, 22)) < 0.3).astype(np.float32)
     cells, shares = (np.concatenate([each, each[..., ::-1]]) for each in (image, share))
     # Noise can only be learned by heart; who held out a quarter but not its image would know it.
-    seen = SeenSupports(cells, shares, np.zeros_like(shares) + 1, single=True)
-    always = choose_refit(seen, True, threshold=0.5)
+    predictions = LeaveOneOutPredictions(cells, shares, np.zeros_like(shares) + 1, single=True)
+    always = choose_refit(predictions, True, threshold=0.5)
     assert always is not None
     by_heart = always[1] + np.einsum("f,kfij->kij", always[2:], cells) > 0
     assert by_heart[shares == 1].mean() > 0.8
-    kept = _own_share(choose_refit(seen, "auto", threshold=0.5))
+    kept = _own_share(choose_refit(predictions, "auto", threshold=0.5))
     assert kept > 0.5
 
 
@@ -139,7 +141,9 @@ def test_a_single_support_unlike_those_of_training_is_fitted_to_the_more_readily
     cells, shares = _cells(shots=2, channels=4, side=22)
     cells[1], shares[1] = cells[0, :, :, ::-1], shares[0, :, ::-1]
     half = np.where(np.arange(22)[:, None] < 6, 20 * shares - 10, np.float32(-10))
-    alike = SeenSupports(cells, shares, np.where(shares == 1, half, np.float32(-10)), single=True)
+    alike = LeaveOneOutPredictions(
+        cells, shares, np.where(shares == 1, half, np.float32(-10)), single=True
+    )
     kept = [
         _own_share(choose_refit(alike._replace(familiar=each), "auto", threshold=0.5))
         for each in (True, False)
@@ -151,7 +155,9 @@ def test_the_order_of_supports_leaves_no_trace() -> None:
     cells, shares = _cells(shots=4, channels=30, side=22)
     own = 2 * shares - 1
     first, turned = [
-        choose_refit(SeenSupports(cells[order], shares[order], own[order]), "auto", threshold=0.5)
+        choose_refit(
+            LeaveOneOutPredictions(cells[order], shares[order], own[order]), "auto", threshold=0.5
+        )
         for order in ([0, 1, 2, 3], [2, 3, 1, 0])
     ]
     assert first is not None
@@ -164,8 +170,8 @@ def test_the_order_of_supports_leaves_no_trace() -> None:
 )
 def test_what_is_asked_for_is_done(shots: int, adapt: Adapt, own_share: float) -> None:
     cells, shares = _cells(shots=max(2, shots), channels=4, side=22)
-    seen = SeenSupports(cells, shares, 20 * shares - 10, single=shots == 1)
-    assert _own_share(choose_refit(seen, adapt, threshold=0.5)) == pytest.approx(own_share)
+    predictions = LeaveOneOutPredictions(cells, shares, 20 * shares - 10, single=shots == 1)
+    assert _own_share(choose_refit(predictions, adapt, threshold=0.5)) == pytest.approx(own_share)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +190,10 @@ def test_auto_does_not_fit_to_one_small_object(
     shares[:, 15 : 15 + side, 15 : 15 + side] = 1
     cells = np.random.default_rng(0).normal(5, 1.5, (2, 4, 40, 40)).astype(np.float32)
     cells[:, 1] += 12 * shares
-    seen = SeenSupports(cells, shares, 3 - 6 * shares, single)  # the network marks the ground
-    assert (choose_refit(seen, adapt, threshold=0.5) is not None) is fits
+    predictions = LeaveOneOutPredictions(
+        cells, shares, 3 - 6 * shares, single
+    )  # the network marks the ground
+    assert (choose_refit(predictions, adapt, threshold=0.5) is not None) is fits
 
 
 def test_five_shots_of_the_shipped_size_take_a_few_seconds_at_most() -> None:
@@ -238,7 +246,7 @@ def test_a_single_support_and_its_mirror_image_are_asked_about_each_other(
     shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
     runtime.images.clear()
     runtime.masks.clear()
-    cells, shares, logits, single, familiar = see_supports(runtime, images, masks, shots)
+    cells, shares, logits, single, familiar = predict_left_out(runtime, images, masks, shots)
     assert single
     assert familiar  # a bundle that does not say what it is used to
     mirror, queries = runtime.images
@@ -259,9 +267,9 @@ def test_a_single_support_and_its_mirror_image_are_asked_about_each_other(
 def test_each_of_several_supports_is_asked_about_with_the_others(runtime: Watched) -> None:
     images, masks = _shown(3)
     shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
-    seen = see_supports(runtime, images, masks, shots)
-    assert not seen.single
-    assert len(seen.cells) == len(seen.logits) == 3
+    predictions = predict_left_out(runtime, images, masks, shots)
+    assert not predictions.single
+    assert len(predictions.cells) == len(predictions.logits) == 3
     for number, each in enumerate(runtime.asked):
         others = [shot for k, shot in enumerate(shots) if k != number]
         assert [id(shot) for shot in each.shots] == [id(shot) for shot in others]
@@ -273,14 +281,16 @@ def test_supports_of_one_image_are_one_image_of_several_objects(runtime: Watched
     masks[2] = masks[2, ::-1]  # another object
     shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
     runtime.images.clear()
-    seen = see_supports(runtime, images, masks, shots)
+    predictions = predict_left_out(runtime, images, masks, shots)
     (queries,) = runtime.images
     np.testing.assert_array_equal(queries, images[:2])
     together = np.stack([np.maximum(masks[0], masks[2]), masks[1]])
-    np.testing.assert_array_equal(seen.shares, cell_shares(together, seen.shares.shape[-1]))
+    np.testing.assert_array_equal(
+        predictions.shares, cell_shares(together, predictions.shares.shape[-1])
+    )
     asked = [[id(shot) for shot in each.shots] for each in runtime.asked]
     assert asked == [[id(shots[1])], [id(shots[0]), id(shots[2])]]
-    assert not seen.single
+    assert not predictions.single
 
 
 def test_supports_of_one_image_alone_are_a_single_one(runtime: Watched) -> None:
@@ -288,7 +298,9 @@ def test_supports_of_one_image_alone_are_a_single_one(runtime: Watched) -> None:
     wider = np.maximum(masks, np.roll(masks, 3, axis=2))
     both, twice = np.concatenate([masks, wider]), np.repeat(images, 2, axis=0)
     shots = tuple(runtime.prototypes(runtime.encode(twice, both), both))
-    seen = see_supports(runtime, twice, both, shots)
-    assert seen.single
+    predictions = predict_left_out(runtime, twice, both, shots)
+    assert predictions.single
     assert [len(each.shots) for each in runtime.asked] == [1, 2]
-    np.testing.assert_array_equal(seen.shares[0], cell_shares(wider, seen.shares.shape[-1])[0])
+    np.testing.assert_array_equal(
+        predictions.shares[0], cell_shares(wider, predictions.shares.shape[-1])[0]
+    )

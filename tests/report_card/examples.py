@@ -12,7 +12,12 @@ from model.contract import SupportPrototype, SupportSet, resize_image, resize_ma
 from model.data.datasets.base import IGNORE, LabelledImages, class_areas
 from model.data.datasets.opening import open_dataset
 from model.runtime import BundleRuntime, Encoded
-from service.sessions.judging.signals import Prediction, compare, iou_by_threshold, measure
+from service.sessions.judging.signals import (
+    Prediction,
+    iou_by_threshold,
+    measure,
+    prototype_similarity,
+)
 
 SETS = (
     "pascal5i_val", "blood_cells", "magnetic_tile", "msrc", "person", "driving", "clothing",
@@ -20,8 +25,8 @@ SETS = (
 )  # fmt: skip
 KINDS = ("wrong_class", "inverted", "shifted")
 QUERIES = 4
-_LEAST_SHARE = 0.005  # of the image, or the shot would be a bad one without any corruption
-_MOST_SHARE = 0.8
+_MIN_SHARE = 0.005  # of the image, or the shot would be a bad one without any corruption
+_MAX_SHARE = 0.8
 
 
 class Support(NamedTuple):
@@ -64,7 +69,7 @@ def _positions(dataset: LabelledImages) -> dict[int, list[int]]:
         areas = class_areas(dataset, i)
         pixels = dataset.label(i).size
         for index, area in areas.items():
-            if _LEAST_SHARE <= area / pixels <= _MOST_SHARE:
+            if _MIN_SHARE <= area / pixels <= _MAX_SHARE:
                 found.setdefault(index, []).append(i)
     return found
 
@@ -130,8 +135,13 @@ class Bench:
             asked = [others, SupportSet((support.shot,))]
             answer = self._runtime.head(support.query, np.zeros(2, np.int64), asked)
             found = Prediction(answer.logits[0], float(answer.presence[0]), answer.logits[1])
-            alike = compare(support.shot, others.shots)
-            signals = measure(support.image, support.mask, found, alike=alike, threshold=threshold)
+            signals = measure(
+                support.image,
+                support.mask,
+                found,
+                similarity=prototype_similarity(support.shot, others.shots),
+                threshold=threshold,
+            )
             judged.append(
                 {
                     "signals": signals._asdict(),

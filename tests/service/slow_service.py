@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from model.contract import SupportSet
 from service.api import jobs
 from service.app import create_app
-from service.engine import Answers, FakeEngine, ImageU8
+from service.engine import FakeEngine, ImageU8, Predictions
 from service.server import create_server
 from service.settings import Settings
 from service.telemetry import configure_logging
@@ -24,7 +24,9 @@ class SlowEngine(FakeEngine):
         super().__init__()
         self._seconds = seconds
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         logging.getLogger(__name__).info("segmenting")
         await asyncio.sleep(self._seconds)
         return await super().segment(images, classes)

@@ -45,13 +45,13 @@ def served(response: httpx.Response) -> list[str]:
 
 async def reloaded(app: FastAPI, client: httpx.AsyncClient, *, refused: int) -> list[str]:
     """What is served once the bundles were looked at again and so many were refused."""
-    library = app.state.library
-    library.refused = -1
-    library.reload()
+    watcher = app.state.bundle_watcher
+    watcher.refused = -1
+    watcher.reload()
     async with asyncio.timeout(TIMEOUT_S):
-        while library.refused < 0:
+        while watcher.refused < 0:
             await client.get("/healthz")
-    assert library.refused == refused
+    assert watcher.refused == refused
     gauge = parse((await client.get("/metrics")).text)
     assert gauge.value("fss_bundles_refused") == refused
     return served(await client.get("/models"))
@@ -197,10 +197,10 @@ async def test_one_revision_is_not_taken_from_two_directories(
     app: FastAPI, folder: Path, copy: str
 ) -> None:
     async with running(app) as client:
-        engine = app.state.library.models.find("other")
+        engine = app.state.bundle_watcher.models.find("other")
         shutil.copytree(folder / "other-1", folder / copy)
         assert await reloaded(app, client, refused=1) == ["tiny@1", "other@1"]
-        assert app.state.library.models.find("other") is engine
+        assert app.state.bundle_watcher.models.find("other") is engine
         shutil.rmtree(folder / "other-1")
         assert await reloaded(app, client, refused=0) == ["tiny@1", "other@1"]
 

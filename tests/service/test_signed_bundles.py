@@ -123,7 +123,7 @@ async def test_an_unsigned_bundle_beside_a_signed_one_is_refused(
     async with running(app) as client:
         models = (await client.get("/models")).json()["models"]
         assert [each["model"] for each in models] == ["tiny@test"]
-        assert app.state.library.refused == 2
+        assert app.state.bundle_watcher.refused == 2
 
 
 def test_openssl_signs_as_well(keys: Path, bundle: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the replicas of a pool told of themselves with their latest answers."""
+"""The state of a pool's replicas, as reported with their latest replies."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -8,18 +8,18 @@ from typing import NamedTuple
 from service.engine.base import EngineCounters
 from service.engine.ray_pool.reply import Reply
 
-_MOST_REPLICAS = 4096
+_MAX_REPLICAS = 4096
 _RECENT_S = 60.0
 
 
-class _Told(NamedTuple):
+class _Report(NamedTuple):
     at: float
-    owed_s: float
+    pending_s: float
     counters: EngineCounters
 
 
 class Backlog:
-    """Work that waits in the pool, other HTTP processes' included, without a question asked.
+    """Pending work of the pool, other HTTP processes' included, without asking for it.
 
     Args:
         clock: seconds, monotonic.
@@ -27,28 +27,30 @@ class Backlog:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._told: OrderedDict[str, _Told] = OrderedDict()
+        self._reports: OrderedDict[str, _Report] = OrderedDict()
 
     def tell(self, reply: Reply) -> None:
         """Take note of a replica."""
-        self._told[reply.replica] = _Told(self._clock(), reply.owed_s, reply.counters)
-        self._told.move_to_end(reply.replica)
-        if len(self._told) > _MOST_REPLICAS:
-            self._told.popitem(last=False)
+        self._reports[reply.replica] = _Report(self._clock(), reply.pending_s, reply.counters)
+        self._reports.move_to_end(reply.replica)
+        if len(self._reports) > _MAX_REPLICAS:
+            self._reports.popitem(last=False)
 
     def wait_s(self) -> float:
-        """Seconds of work before a new request, the mean of replicas heard of lately.
+        """Seconds of work before a new request: the mean of replicas that replied lately.
 
-        Work that was owed then has been done since, second by second.
+        Work that was pending then has been done since, second by second.
         """
         now = self._clock()
-        recent = [each for each in self._told.values() if now - each.at < _RECENT_S]
+        recent = [each for each in self._reports.values() if now - each.at < _RECENT_S]
         if not recent:
             return 0.0
-        return sum(max(0.0, each.owed_s - (now - each.at)) for each in recent) / len(recent)
+        return sum(max(0.0, each.pending_s - (now - each.at)) for each in recent) / len(recent)
 
     def counters(self) -> EngineCounters:
-        """Work of all replicas that were heard of, whoever asked for it."""
-        told = [each.counters for each in self._told.values()]
+        """Work of all replicas that have replied, whoever asked for it."""
+        reports = [each.counters for each in self._reports.values()]
         names = (field.name for field in fields(EngineCounters))
-        return EngineCounters(**{name: sum(getattr(each, name) for each in told) for name in names})
+        return EngineCounters(
+            **{name: sum(getattr(each, name) for each in reports) for name in names}
+        )

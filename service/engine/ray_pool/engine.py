@@ -13,7 +13,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, 
 
 from model.contract import BundleKey, Manifest, SupportPrototype, SupportSet, load_manifest
 from model.runtime import Adapt, resolve_precision
-from service.engine.base import Answers, Coverage, EngineCounters, ImageU8
+from service.engine.base import Coverage, EngineCounters, ImageU8, Predictions
 from service.engine.options import EngineOptions
 from service.engine.ray_pool.backlog import Backlog
 from service.engine.ray_pool.pool import Handle, Pool, PoolOptions
@@ -34,16 +34,17 @@ _MAX_REFERENCED_BYTES = 64 * 1024 * 1024
 
 
 class RayEngine:
-    """Asks a pool; every replica runs the same precision, so any gives the same answer.
+    """Sends requests to a pool; all replicas run the same precision, so their answers are the same.
 
-    Calls depend on their arguments alone, so one whose replica is lost is made once more.
+    Calls depend on their arguments alone, so a call whose replica is lost is repeated once.
 
     Args:
         bundle: directory of the bundle, here and on every node of the pool.
         options: bounds and resources of each replica's engine.
         pool: size and bounds of the pool.
         clock: seconds, monotonic.
-        key: whose signature the bundle must bear, if any; replicas must hold the same manifest.
+        key: the public key that the bundle must be signed with, if any; replicas must hold the
+            same manifest.
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle.
@@ -77,15 +78,15 @@ class RayEngine:
 
     @property
     def counters(self) -> EngineCounters:
-        """Work of the pool's replicas that answered here, as their latest answers told it."""
+        """Work of the pool's replicas, as reported with their latest replies to this process."""
         return self._backlog.counters()
 
     def wait_s(self, inside: int) -> float:
-        """See `Engine.wait_s`; what replicas owe, whoever asked. Those inside are among them."""
+        """See `Engine.wait_s`; the replicas' pending work, in which `inside` is contained."""
         return self._backlog.wait_s()
 
     def cost_s(self, images: int, classes: int) -> float:
-        """Not known here: replicas tell what they owe in all."""
+        """Not known here: replicas tell only all of their pending work."""
         return 0.0
 
     async def start(self) -> None:
@@ -100,7 +101,7 @@ class RayEngine:
         _log.info("pool joined", extra={"pool": self.pool.name, "devices": self.devices})
 
     async def stop(self) -> None:
-        """Leave the pool as it is: others ask it too."""
+        """Leave the pool running: other processes use it too."""
         self._handle = None
 
     async def register(
@@ -111,18 +112,20 @@ class RayEngine:
         refit = None if found.refit is None else found.refit.copy()
         return SupportSet(tuple(_copied(shot) for shot in found.shots), refit)
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         """See `Engine.segment`."""
         reference = await asyncio.to_thread(self._references.to, classes)
-        found: Answers = await self._ask("segment", np.stack(images), reference)
-        return Answers(*(array.copy() for array in found))
+        found: Predictions = await self._ask("segment", np.stack(images), reference)
+        return Predictions(*(array.copy() for array in found))
 
-    async def examine(
+    async def segment_each(
         self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
-    ) -> list[Answers]:
-        """See `Engine.examine`; nobody asks about these classes again, so they go by value."""
-        found: list[Answers] = await self._ask("examine", np.stack(images), classes)
-        return [Answers(*(array.copy() for array in each)) for each in found]
+    ) -> list[Predictions]:
+        """See `Engine.segment_each`; nobody asks about these classes again, so they go by value."""
+        found: list[Predictions] = await self._ask("segment_each", np.stack(images), classes)
+        return [Predictions(*(array.copy() for array in each)) for each in found]
 
     async def _ask(self, method: str, *arguments: Any) -> Any:
         """A replica's result within the deadline.

@@ -1,4 +1,4 @@
-"""The HTTP tier as Serve replicas, for clusters that Ray itself directs (a RayService)."""
+"""The HTTP tier as Serve replicas, for clusters run by Ray (a RayService)."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ def http_tier(build_app: Callable[[], object], pools: Sequence[Pool]) -> Applica
 
     Args:
         build_app: makes the ASGI application; called in each replica.
-        pools: that it asks.
+        pools: the pools that it sends requests to.
     """
     tier = serve.deployment(name="http")(serve.ingress(build_app)())
     application: Application = tier.bind(*(pool.application for pool in pools))

@@ -1,4 +1,4 @@
-"""The pool of replicas as Ray Serve is told of it, and the way to it."""
+"""The pool of replicas as a Ray Serve deployment, and handles to it."""
 
 import asyncio
 import hashlib
@@ -13,7 +13,7 @@ from ray.serve.schema import ApplicationStatus
 
 from model.contract import Manifest
 from service.engine.options import EngineOptions
-from service.engine.ray_pool.replica import Segmenter
+from service.engine.ray_pool.replica import EngineReplica
 from service.engine.ray_pool.reply import Reply
 
 _NAME_DIGITS = 12
@@ -73,7 +73,7 @@ class Pool:
             graceful_shutdown_timeout_s=options.drain_s,
             health_check_period_s=_HEALTH_PERIOD_S,
             health_check_timeout_s=_HEALTH_TIMEOUT_S,
-        )(Segmenter).bind(str(bundle), manifest, engine, self.revision)
+        )(EngineReplica).bind(str(bundle), manifest, engine, self.revision)
 
     async def join(self) -> Handle:
         """A handle to the pool, a replica of which is ready; the pool is made if there is none.

@@ -21,7 +21,7 @@ class _Kept(NamedTuple):
 
 
 class References:
-    """Object references to the classes of requests, by what the classes hold.
+    """Object references to the classes of requests, by a hash of their content.
 
     Ray copies an object to a node when a replica there first needs it, and replicas on that node
     read it where it lies. The longest unused is given up first; Ray keeps it while a request that
@@ -38,7 +38,7 @@ class References:
         self._lock = threading.Lock()
 
     def to(self, classes: Sequence[SupportSet]) -> Reference:
-        """The reference to these classes, which are put there if need be; blocks for a moment."""
+        """The reference to these classes, put into the store if missing; blocks briefly."""
         key = digest(classes)
         with self._lock:
             if (kept := self._kept.get(key)) is not None:
@@ -59,15 +59,15 @@ def digest(classes: Sequence[SupportSet]) -> bytes:
     found = hashlib.sha256()
     for each in map(_needed, classes):
         _take(found, b"class", each)
-        if each.close is not None:
-            _take(found, b"near", each.close)
+        if each.close_up is not None:
+            _take(found, b"close_up", each.close_up)
     return found.digest()
 
 
 def _needed(supports: SupportSet) -> SupportSet:
-    """What the engine needs of a class: from near its shots alone, which tell what it is like."""
-    close = None if supports.close is None else SupportSet(supports.close.shots)
-    return SupportSet(supports.shots, supports.refit, close=close)
+    """What the engine needs of a class; of its close-up only the shots, which tell its identity."""
+    close_up = None if supports.close_up is None else SupportSet(supports.close_up.shots)
+    return SupportSet(supports.shots, supports.refit, close_up=close_up)
 
 
 def _take(found: "hashlib._Hash", mark: bytes, supports: SupportSet) -> None:

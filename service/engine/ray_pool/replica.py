@@ -22,7 +22,7 @@ from service.errors import ServiceError
 from service.telemetry import collect_stages
 
 
-class Segmenter:
+class EngineReplica:
     """The deployment's class.
 
     Args:
@@ -74,11 +74,11 @@ class Segmenter:
         """See `Engine.segment`; images (N, S, S, 3)."""
         return await self._answer(self._engine.segment(list(images), classes))
 
-    async def examine(
+    async def segment_each(
         self, images: NDArray[np.uint8], classes: Sequence[Sequence[SupportSet]]
     ) -> Reply:
-        """See `Engine.examine`; images (N, S, S, 3)."""
-        return await self._answer(self._engine.examine(list(images), classes))
+        """See `Engine.segment_each`; images (N, S, S, 3)."""
+        return await self._answer(self._engine.segment_each(list(images), classes))
 
     async def _answer(self, work: Awaitable[Any]) -> Reply:
         result: Any
@@ -90,5 +90,5 @@ class Segmenter:
         return self._reply(result, stage_times(times))
 
     def _reply(self, result: Any, stages: Sequence[StageTime]) -> Reply:
-        owed_s, counters = self._engine.wait_s(0), self._engine.counters
-        return Reply(self._replica, result, owed_s, counters, stages)
+        pending_s, counters = self._engine.wait_s(0), self._engine.counters
+        return Reply(self._replica, result, pending_s, counters, stages)

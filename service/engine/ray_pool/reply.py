@@ -11,7 +11,7 @@ from service.telemetry import StageTimes, add_stage
 
 
 class StageTime(NamedTuple):
-    """A stretch of a stage, told without a clock: those of two machines differ."""
+    """A stretch of a stage, relative to now: the clocks of two machines differ."""
 
     name: str
     seconds: float
@@ -22,16 +22,16 @@ class StageTime(NamedTuple):
 class Reply:
     """The answer of a replica's engine, and what is known of the replica with it.
 
-    result: what the engine returned, or the error that it raised on purpose. As a value an error
+    result: what the engine returned, or the `ServiceError` that it raised. As a value an error
         keeps its type, code and `Retry-After`, which Ray's own wrapping of exceptions would lose.
-    owed_s: seconds of work that the replica had left when it answered.
+    pending_s: seconds of work that the replica had left when it answered.
     counters: of the replica since its start.
     stages: that the request went through in the replica.
     """
 
     replica: str
     result: Any
-    owed_s: float
+    pending_s: float
     counters: EngineCounters
     stages: Sequence[StageTime]
 

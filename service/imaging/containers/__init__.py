@@ -1,4 +1,4 @@
-"""Image files as bytes: the kind, what the header says, and the little a decoder may see.
+"""Image containers: format, header, and the reduced file that a decoder gets.
 
 Each module reads one format far enough to know size and orientation, and rewrites the file
 without metadata. Profiles, comments, thumbnails, animation and all but the first page never

@@ -72,6 +72,6 @@ def route(
 
 
 def _hashed(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A mixing of bits (splitmix64), so that neighbours part."""
+    """A hash of integers (splitmix64)."""
     mixed = (keys + _MIX) * _MIX_2
     return np.asarray((mixed ^ (mixed >> np.uint64(31))) * _MIX, np.uint64) >> np.uint64(11)

@@ -4,7 +4,7 @@ from service.planning.simulation.scenario import Scenario
 
 
 class RedisShare:
-    """First come, first served; whoever gave up waiting is served all the same, as in life."""
+    """First come, first served; requests that timed out are served all the same, as by Redis."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario

@@ -48,14 +48,14 @@ class Replica:
         return True
 
     def keep(self, session: int) -> None:
-        """Hold a copy; the longest unused make room."""
+        """Keep a copy; the least recently used are evicted."""
         self._copies[session] = None
         self._copies.move_to_end(session)
         while len(self._copies) > self._room:
             self._copies.popitem(last=False)
 
     def restart(self) -> None:
-        """Come back with nothing in memory."""
+        """Restart with nothing in memory."""
         self._copies.clear()
 
     def host_s(self) -> float:
@@ -77,12 +77,12 @@ class Replica:
     def _work(self) -> Generator[simpy.Event, Any, None]:
         load, engine = self._scenario.workload, self._scenario.profile.engine
         fresh = 1 - load.encode_hits
-        most = max(1, engine.max_batch // load.images)
+        max_count = max(1, engine.max_batch // load.images)
         while True:
             if not self._queue:
                 self._wake = self._env.event()
                 yield self._wake
-            batch = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+            batch = [self._queue.popleft() for _ in range(min(max_count, len(self._queue)))]
             images = len(batch) * load.images
             took_s = engine.batch_s(images, load.classes, load.shots, fresh, load.looks)
             took_s += len(batch) * self._scenario.core_s if self._on_cpu else 0.0

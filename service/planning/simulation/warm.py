@@ -1,4 +1,4 @@
-"""What replicas hold after long service, drawn at once and not lived through."""
+"""The caches of replicas in the steady state, sampled instead of simulated."""
 
 from collections.abc import Iterator
 

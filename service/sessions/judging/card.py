@@ -75,7 +75,7 @@ def report_card(supports: SupportSet, own_threshold: float) -> ReportCard | None
 def class_threshold(supports: SupportSet, own_threshold: float) -> float:
     """The calibrated threshold of a class; the model's own where no shot was judged.
 
-    It is the model's too where the class has a refit, which was made to be cut there.
+    It is the model's too where the class has a refit, which was fitted for that threshold.
     """
     if supports.refit is not None:
         return own_threshold
@@ -88,7 +88,7 @@ def _describe(shot: int, judged: Judgement, suspect: Suspicion | None) -> ShotRe
         predicted_from=judged.others,
         iou=judged.iou,
         area=judged.signals.area,
-        suspicion=None if suspect is None else suspect.chance,
+        suspicion=None if suspect is None else suspect.probability,
     )
 
 
@@ -116,7 +116,7 @@ def _suspect_codes(judged: Judgement, suspect: Suspicion | None) -> Iterator[War
     A bad shot spoils what the others say of each other, so what is wrong with a flagged one is
     also told by its border where that is plain.
     """
-    flagged = suspect is None or suspect.chance >= _FLAGGED
+    flagged = suspect is None or suspect.probability >= _FLAGGED
     if flagged and judged.signals.border > _MOSTLY_BORDER:
         yield "probably_inverted"
     elif flagged and suspect is not None:

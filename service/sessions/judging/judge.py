@@ -1,4 +1,4 @@
-"""Supports judged when they are registered: the one moment at which their images are there."""
+"""Judges supports when they are registered: their images are kept no longer than that."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from model.contract import SupportPrototype, SupportSet
 from model.runtime import mirrored
-from service.engine import Answers, Engine
-from service.sessions.judging.rows import MOST_OTHERS, Judgement
+from service.engine import Engine, Predictions
+from service.sessions.judging.rows import MAX_OTHERS, Judgement
 from service.sessions.judging.signals import (
     Prediction,
-    compare,
     iou_at,
     iou_by_threshold,
     measure,
+    prototype_similarity,
     sides_touched,
 )
 from service.sessions.pool import CodecPool
@@ -35,16 +35,20 @@ async def judge(
 ) -> NDArray[np.float32]:
     """Rows (K, J) of new shots, each predicted from the shots there are and those it came with.
 
-    An adapted class answers with its refit, and so is its IoU; the refit has seen the shot, though,
-    so suspicion goes by the network as it is.
+    The IoU of an adapted class is measured with its refit. The refit was fitted to the shot,
+    though, so suspicion goes by the network without it.
 
     Args:
-        engine: that registered them.
-        pool: for the arithmetic.
-        supports: pixels and masks of the new shots.
-        originals: for each the first of the same image and mask; none is predicted from its like.
-        registered: their class.
-        known: what the class held before.
+        engine: the one that registered the shots.
+        pool: whose threads do the arithmetic.
+        supports: images and masks of the new shots.
+        originals: for each shot, the position of the first with the same image and mask; no shot is
+            predicted from its repeats.
+        registered: the class of the new shots.
+        known: the class as it was before, if it existed.
+
+    Raises:
+        NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.
     """
     earlier = () if known is None else known.shots
     asked = _others(registered.shots, originals, earlier)
@@ -59,12 +63,12 @@ async def judge(
         [SupportSet(others), SupportSet((shot,)), *_refitted(others, refit)]
         for shot, others in zip(registered.shots, asked, strict=True)
     ]
-    found = await engine.examine([support.pixels for support in supports], classes)
+    found = await engine.segment_each([support.pixels for support in supports], classes)
     threshold = engine.manifest.threshold
     with stage("report"):
         rows = await pool.gather(
-            partial(_row, support, shot, others, answers, threshold, alone)
-            for support, shot, others, answers, alone in zip(
+            partial(_row, support, shot, others, predictions, threshold, alone)
+            for support, shot, others, predictions, alone in zip(
                 supports, registered.shots, asked, found, lone, strict=True
             )
         )
@@ -72,12 +76,12 @@ async def judge(
 
 
 def _others(shots: Shots, originals: Sequence[int], known: Shots) -> list[Shots]:
-    """For each new shot those that it is predicted from: all that are not the very same."""
+    """For each new shot, the shots it is predicted from: all but itself and its repeats."""
     return [
         (
             *(other for other in known if not _same(other, shot)),
             *(shots[j] for j, first in enumerate(originals) if first != original),
-        )[-MOST_OTHERS:]
+        )[-MAX_OTHERS:]
         for shot, original in zip(shots, originals, strict=True)
     ]
 
@@ -102,13 +106,13 @@ def _row(
     support: View,
     shot: SupportPrototype,
     others: Shots,
-    answers: Answers,
+    predictions: Predictions,
     threshold: float,
     lone: bool,
 ) -> NDArray[np.float32]:
-    by_others, by_itself, *refitted = answers.logits[0]
+    by_others, by_itself, *refitted = predictions.logits[0]
     served = refitted[0] if refitted else by_others
-    prediction = Prediction(by_others, float(answers.presence[0, 0]), by_itself)
+    prediction = Prediction(by_others, float(predictions.presence[0, 0]), by_itself)
     return Judgement(
         others=0 if lone else len(others),
         iou=iou_at(support.mask, served, threshold),
@@ -117,7 +121,7 @@ def _row(
             support.pixels,
             support.mask,
             prediction,
-            alike=compare(shot, others),
+            similarity=prototype_similarity(shot, others),
             threshold=threshold,
         ),
         curve=tuple(iou_by_threshold(support.mask, served)),

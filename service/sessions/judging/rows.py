@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 from model.contract import JUDGEMENT_SIZE
 from service.sessions.judging.signals import Signals
 
-MOST_OTHERS = 16  # a shot is predicted from; more would cost without telling more
+MAX_OTHERS = 16  # a shot is predicted from; more would cost without telling more
 _SCALE = 256  # brings the number of others into [0, 1]; exact in float32
 _OWN = 3  # numbers before the signals
 
 
 class Judgement(NamedTuple):
-    """What was found of a shot when it came.
+    """What was measured of a shot when it was registered.
 
     others: shots it was predicted from; 0: its mirror image.
     iou: of the class as it answers (refitted, if it is) with the mask.
     sides: of the image that the mask touches, 0 to 4.
-    signals: by the network as it is.
+    signals: by the network without a refit.
     curve: IoU at each of `signals.THRESHOLDS`.
     """
 

@@ -1,4 +1,4 @@
-"""How suspicious a shot is, and of what: three logistic scores, of which the greatest counts.
+"""Detects bad shots by three logistic scores, one a kind of fault; the highest counts.
 
 A score weighs a shot's signals, and how far each is from the mean of the other shots'. The weights
 in `score.json` were fitted to corrupted shots by `python -m tests.report_card` (docs/report-card.md
@@ -30,9 +30,9 @@ class Weights(NamedTuple):
 
 
 class Suspicion(NamedTuple):
-    """chance: in [0, 1], from 0.5 on the shot is flagged. kind: what it looks most like."""
+    """probability: in [0, 1], from 0.5 on the shot is flagged. kind: what it looks most like."""
 
-    chance: float
+    probability: float
     kind: Kind
 
 
@@ -66,4 +66,4 @@ def read_weights() -> Weights:
     return Weights(np.array(weights), np.array([stored[kind]["bias"] for kind in KINDS]))
 
 
-FEATURES = (*Signals._fields, *(f"{name} beside others" for name in Signals._fields))
+FEATURES = (*Signals._fields, *(f"{name} minus others" for name in Signals._fields))

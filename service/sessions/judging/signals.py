@@ -19,9 +19,9 @@ _SIDE = 128
 _REACH = _SIDE // 4  # how far a mask may have slipped
 _EDGE_REACH = _SIDE // 8
 _MEAN_EDGES = 4.0  # an edge this many times as strong as the image's mean counts as full
-_MOST_TOKENS = 64  # of a shot, to compare
+_MAX_TOKENS = 64  # of a shot, to prototype_similarity
 _HALF = 0.5  # of a grid cell makes it object
-_LEAST = 1e-6
+_EPSILON = 1e-6
 
 Float = NDArray[np.float32]
 Bool = NDArray[np.bool_]
@@ -35,13 +35,13 @@ class Signals(NamedTuple):
     iou: of the prediction with the mask, at the model's threshold.
     complement_iou: of the prediction with everything but the mask.
     inside: mean predicted probability on the object. outside: beside it.
-    order: chance that an object pixel is predicted likelier than another pixel (the ROC's area).
+    pixel_auroc: area under the ROC curve of the predicted probabilities, object against the rest.
     shifted_iou: of the prediction with the mask, moved to where it fits best.
     self_iou: of what the shot alone finds in its own image.
-    presence: chance that the image holds the class of the others.
-    likeness: cosine of the object's mean token to that of the others.
-    matching: mean cosine of the object's tokens to the nearest of the others', and the reverse.
-    kinship: cosine of its guided prototype to the mean of the others'.
+    presence: probability that the image holds the class of the others.
+    token_mean_cosine: of the object's mean token to that of the others.
+    token_match_cosine: mean over the object's tokens to the nearest of the others', and back.
+    guided_cosine: of its guided prototype to the mean of the others'.
     edge_fit: image edge under the mask's outline, as a share of the best place nearby.
     edge_strength: image edge under the outline, against the image's mean edge.
     """
@@ -52,23 +52,23 @@ class Signals(NamedTuple):
     complement_iou: float
     inside: float
     outside: float
-    order: float
+    pixel_auroc: float
     shifted_iou: float
     self_iou: float
     presence: float
-    likeness: float
-    matching: float
-    kinship: float
+    token_mean_cosine: float
+    token_match_cosine: float
+    guided_cosine: float
     edge_fit: float
     edge_strength: float
 
 
-class Likeness(NamedTuple):
-    """How like the others a shot's prototype is; see `Signals`."""
+class PrototypeSimilarity(NamedTuple):
+    """Cosines of a shot's prototype to those of the others; see `Signals`."""
 
-    likeness: float
-    matching: float
-    kinship: float
+    token_mean_cosine: float
+    token_match_cosine: float
+    guided_cosine: float
 
 
 class Prediction(NamedTuple):
@@ -84,7 +84,7 @@ def measure(
     coverage: Float,
     found: Prediction,
     *,
-    alike: Likeness,
+    similarity: PrototypeSimilarity,
     threshold: float,
 ) -> Signals:
     """The signals of one shot.
@@ -93,15 +93,15 @@ def measure(
         image: (S, S, 3).
         coverage: (S, S) object share of each pixel.
         found: in that image.
-        alike: the shot and the others.
+        similarity: of the shot to the others.
         threshold: the model's, a probability.
     """
     mask = _on_grid(coverage) >= _HALF
-    chance = _chance(found.by_others)
-    predicted = chance >= threshold
+    probabilities = _probabilities(found.by_others)
+    predicted = probabilities >= threshold
     edges = _edge_correlation(image, mask)
-    inside = chance[mask] if mask.any() else np.zeros(1, np.float32)
-    outside = chance[~mask] if not mask.all() else np.zeros(1, np.float32)
+    inside = probabilities[mask] if mask.any() else np.zeros(1, np.float32)
+    outside = probabilities[~mask] if not mask.all() else np.zeros(1, np.float32)
     values = (
         float(coverage.mean()),
         _border_share(mask),
@@ -109,11 +109,11 @@ def measure(
         iou(predicted, ~mask),
         float(inside.mean()),
         float(outside.mean()),
-        _order(inside, outside),
+        _auroc(inside, outside),
         _shifted_iou(predicted, mask),
-        iou(_chance(found.by_itself) >= threshold, mask),
+        iou(_probabilities(found.by_itself) >= threshold, mask),
         found.presence,
-        *alike,
+        *similarity,
         *edges,
     )
     return Signals(*(min(1.0, max(0.0, value)) for value in values))
@@ -121,13 +121,13 @@ def measure(
 
 def iou_by_threshold(coverage: Float, logits: Float) -> list[float]:
     """IoU of a prediction (h, h) with the mask (S, S) at each of `THRESHOLDS`."""
-    mask, chance = _on_grid(coverage) >= _HALF, _chance(logits)
-    return [iou(chance >= threshold, mask) for threshold in THRESHOLDS]
+    mask, probabilities = _on_grid(coverage) >= _HALF, _probabilities(logits)
+    return [iou(probabilities >= threshold, mask) for threshold in THRESHOLDS]
 
 
 def iou_at(coverage: Float, logits: Float, threshold: float) -> float:
     """IoU of a prediction (h, h) with the mask (S, S) at one threshold."""
-    return iou(_chance(logits) >= threshold, _on_grid(coverage) >= _HALF)
+    return iou(_probabilities(logits) >= threshold, _on_grid(coverage) >= _HALF)
 
 
 def sides_touched(coverage: Float) -> int:
@@ -136,15 +136,17 @@ def sides_touched(coverage: Float) -> int:
     return sum(bool((edge >= _HALF).any()) for edge in edges)
 
 
-def compare(shot: SupportPrototype, others: Sequence[SupportPrototype]) -> Likeness:
+def prototype_similarity(
+    shot: SupportPrototype, others: Sequence[SupportPrototype]
+) -> PrototypeSimilarity:
     """The shot's prototype beside those of the others, of which there is one at least."""
     own, theirs = _tokens(shot), [_tokens(other) for other in others]
     mean = np.mean([_direction(each) for each in theirs], axis=0, dtype=np.float32)
     guided = np.mean([other.guided for other in others], axis=0, dtype=np.float32)
-    return Likeness(
-        likeness=float(np.dot(_direction(own), _unit(np.asarray(mean, np.float32)))),
-        matching=float(np.mean([_matching(own, each) for each in theirs])),
-        kinship=float(
+    return PrototypeSimilarity(
+        token_mean_cosine=float(np.dot(_direction(own), _unit(np.asarray(mean, np.float32)))),
+        token_match_cosine=float(np.mean([_token_match_cosine(own, each) for each in theirs])),
+        guided_cosine=float(
             np.dot(_unit(shot.guided.astype(np.float32)), _unit(np.asarray(guided, np.float32)))
         ),
     )
@@ -155,12 +157,12 @@ def _direction(tokens: Float) -> Float:
 
 
 def _tokens(shot: SupportPrototype) -> Float:
-    """At most `_MOST_TOKENS` of a shot's tokens, spread evenly."""
-    rows = np.linspace(0, len(shot.tokens) - 1, min(len(shot.tokens), _MOST_TOKENS))
+    """At most `_MAX_TOKENS` of a shot's tokens, spread evenly."""
+    rows = np.linspace(0, len(shot.tokens) - 1, min(len(shot.tokens), _MAX_TOKENS))
     return shot.tokens[rows.round().astype(np.intp)].astype(np.float32)
 
 
-def _matching(first: Float, second: Float) -> float:
+def _token_match_cosine(first: Float, second: Float) -> float:
     cosines = first @ second.T
     return float(cosines.max(axis=1).mean() + cosines.max(axis=0).mean()) / 2
 
@@ -171,7 +173,7 @@ def iou(first: Bool, second: Bool) -> float:
 
 
 def _unit(vector: Float) -> Float:
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), _LEAST), np.float32)
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), _EPSILON), np.float32)
 
 
 def _on_grid(pixels: Float) -> Float:
@@ -179,7 +181,7 @@ def _on_grid(pixels: Float) -> Float:
     return np.asarray(resized, np.float32)
 
 
-def _chance(logits: Float) -> Float:
+def _probabilities(logits: Float) -> Float:
     """Probabilities (128, 128) of logits (h, h)."""
     return sigmoid(upsample_logits(logits, _SIDE, _SIDE))
 
@@ -189,8 +191,8 @@ def _border_share(mask: Bool) -> float:
     return float(frame.mean())
 
 
-def _order(inside: Float, outside: Float) -> float:
-    """By ranks: the statistic of Mann and Whitney; equal values count as in order half the time."""
+def _auroc(inside: Float, outside: Float) -> float:
+    """By ranks, as the Mann-Whitney U statistic; ties count half."""
     ordered = np.sort(outside)
     below = np.searchsorted(ordered, inside, "left") + np.searchsorted(ordered, inside, "right")
     return float(below.mean() / (2 * len(ordered)))
@@ -216,7 +218,7 @@ def _edge_correlation(image: NDArray[np.uint8], mask: Bool) -> tuple[float, floa
         return 0.0, 0.0
     strengths = _correlation(edges, outline.astype(np.float32), _EDGE_REACH) / length
     here = float(strengths[_EDGE_REACH, _EDGE_REACH])
-    return here / max(float(strengths.max()), _LEAST), here / mean / _MEAN_EDGES
+    return here / max(float(strengths.max()), _EPSILON), here / mean / _MEAN_EDGES
 
 
 def _correlation(fixed: Float, moved: Float, reach: int) -> Float:

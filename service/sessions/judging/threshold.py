@@ -1,4 +1,4 @@
-"""The threshold that suits a class, by its shots as predicted from each other."""
+"""The calibrated threshold of a class, from leave-one-out predictions of its shots."""
 
 import numpy as np
 from numpy.typing import ArrayLike

@@ -12,8 +12,8 @@ from tests.load.traffic import Mix, Traffic
 from tests.load.wire import Connection
 
 DEADLINE_S = 10.0
-MOST_REFUSAL_S = 1.0
-MOST_RECOVERY_S = 5.0
+MAX_REFUSAL_S = 1.0
+MAX_RECOVERY_S = 5.0
 _NORMAL = 3.0  # times the idle median counts as recovered
 _POLL_S = 0.1
 
@@ -39,8 +39,8 @@ async def overload(case: Case) -> None:
     case.row(f"{rate:.0f} a second", over)
     _promise(case, over)
     case.promise(
-        f"recovers within {MOST_RECOVERY_S:g} s",
-        over.drain_s + recovery_s <= MOST_RECOVERY_S,
+        f"recovers within {MAX_RECOVERY_S:g} s",
+        over.drain_s + recovery_s <= MAX_RECOVERY_S,
         f"{over.drain_s:.2f} s to answer the last, {recovery_s:.2f} s to answer as when idle",
     )
 
@@ -54,9 +54,9 @@ def _promise(case: Case, over: Tally) -> None:
     )
     refusal_s = over.percentile_ms(99, [Kind.REFUSED]) / 1000
     case.promise(
-        f"the rest get 429 or 503 within {MOST_REFUSAL_S:g} s (p99)",
+        f"the rest get 429 or 503 within {MAX_REFUSAL_S:g} s (p99)",
         over.count(Kind.REFUSED) > 0
-        and refusal_s <= MOST_REFUSAL_S
+        and refusal_s <= MAX_REFUSAL_S
         and not any(o.verdict.detail.startswith("504") for o in over.outcomes),
         f"{over.refusals()}; p99 {refusal_s:.2f} s; {offered:.0f} requests a second",
     )

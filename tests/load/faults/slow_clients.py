@@ -9,9 +9,9 @@ from tests.load.service_process import bundle_path, serving
 from tests.load.traffic import Mix, Traffic
 from tests.load.wire import HOST
 
-MOST_SLOWDOWN = 1.5
+MAX_SLOWDOWN = 1.5
 _BYTE_S = 1.0
-_MOST_LATE_S = 3.0
+_MAX_LATE_S = 3.0
 _HEAD = (
     b"POST /segment HTTP/1.1\r\nHost: service\r\nX-Session-ID: none\r\n"
     b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n"
@@ -50,15 +50,15 @@ async def slow_clients(case: Case) -> None:
     case.promise_content(f"beside {still} slow clients", during)
     ratio = during.percentile_ms(50) / before.percentile_ms(50)
     case.promise(
-        f"normal clients at most {MOST_SLOWDOWN:g} times slower beside {still} slow ones",
-        still == case.options.slow_clients and ratio <= MOST_SLOWDOWN,
+        f"normal clients at most {MAX_SLOWDOWN:g} times slower beside {still} slow ones",
+        still == case.options.slow_clients and ratio <= MAX_SLOWDOWN,
         f"median {before.percentile_ms(50):.0f} -> {during.percentile_ms(50):.0f} ms",
     )
     latest = max(end.seconds for end in ends)
     sent_away = sum(end.status == 504 for end in ends)
     case.promise(
         f"slow clients get 504 after {upload_s:g} s",
-        sent_away == len(ends) and latest <= upload_s + _MOST_LATE_S,
+        sent_away == len(ends) and latest <= upload_s + _MAX_LATE_S,
         f"{sent_away} of {len(ends)}, the last after {latest:.1f} s",
     )
 

@@ -12,12 +12,12 @@ from tests.load.tally import Tally
 from tests.load.traffic import Mix, Traffic
 
 LAUNCH = ("-m", "tests.load.launcher")
-MOST_DOWN_S = 5.0
-MOST_ERROR_S = 5.0
+MAX_DOWN_S = 5.0
+MAX_ERROR_S = 5.0
 _POLL_S = 0.02
 _STRUCK_S = 0.1  # by then the exception has struck
 _AT_WORK_S = 0.2  # between two deaths the worker is to work again, not to be on its way back
-_MOST_TRIES = 10
+_MAX_TRIES = 10
 
 
 async def kill_worker(case: Case) -> None:
@@ -35,8 +35,8 @@ async def kill_worker(case: Case) -> None:
         during = Tally(0.0, list(traffic.tally.outcomes))
         case.row("during", during)
         case.promise(
-            f"ready again within {MOST_DOWN_S:g} s",
-            max(down_s) <= MOST_DOWN_S,
+            f"ready again within {MAX_DOWN_S:g} s",
+            max(down_s) <= MAX_DOWN_S,
             f"{max(down_s):.2f} s",
         )
         _promise_errors(case, during, len(down_s))
@@ -48,8 +48,8 @@ def _promise_errors(case: Case, during: Tally, deaths: int) -> None:
     slowest = longest_s(during, Kind.FAILED, Kind.REFUSED)
     told = during.count(Kind.FAILED, Kind.REFUSED)
     case.promise(
-        f"callers of its batch get an error within {MOST_ERROR_S:g} s",
-        told > 0 and slowest <= MOST_ERROR_S,
+        f"callers of its batch get an error within {MAX_ERROR_S:g} s",
+        told > 0 and slowest <= MAX_ERROR_S,
         f"{told} in {deaths} deaths: {during.refusals()}; slowest {slowest:.2f} s",
     )
     astray = during.count(Kind.LOST, Kind.WRONG, Kind.MIXED)
@@ -60,7 +60,7 @@ async def _kill_in_a_batch(process: ServiceProcess, traffic: Traffic) -> list[fl
     """Kill the worker until it had a batch in hand, which its callers tell; seconds it was down."""
     before = len(traffic.tally.outcomes)
     down_s: list[float] = []
-    while len(down_s) < _MOST_TRIES:
+    while len(down_s) < _MAX_TRIES:
         await asyncio.sleep(_AT_WORK_S)
         await _kill(process)
         began = time.monotonic()
@@ -76,7 +76,7 @@ async def _kill(process: ServiceProcess) -> None:
     """Send the signal, and wait until the exception is on its way to the thread."""
     before = len(process.log_lines())
     process.signal(signal.SIGUSR1)
-    deadline = time.monotonic() + MOST_DOWN_S
+    deadline = time.monotonic() + MAX_DOWN_S
     while not any(line == KILLED for line in process.log_lines()[before:]):
         if time.monotonic() > deadline:
             raise ServiceProcessError("the service has no engine thread that could be killed")

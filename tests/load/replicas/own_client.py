@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.client import AsyncClient, Retries
 from service.client.errors import ClientError
-from tests.load.judgement import LEAST_IOU
+from tests.load.judgement import MIN_IOU
 from tests.load.wire import HOST
 from tests.service.pictures import Picture, iou, picture
 
@@ -45,7 +45,7 @@ class OwnClient:
                     self.failures.append(f"{type(exc).__name__}: {exc}")
                     continue
                 expected = mask if expected is None else expected
-                if iou(mask, expected) < LEAST_IOU:
+                if iou(mask, expected) < MIN_IOU:
                     self.failures.append("a mask unlike the first")
 
     async def _live(self, client: AsyncClient, shots: list[Picture]) -> NDArray[np.bool_]:

@@ -11,9 +11,9 @@ from tests.load.tenants import Tenant
 from tests.load.traffic import Mix, Traffic
 
 # Of as many times what one does, where each has CPUs of its own: 3.5 times for 4.
-LEAST_GAIN = 0.875
+MIN_GAIN = 0.875
 # Where they share the CPUs of the single one, the total is to stay, but for what processes cost.
-LEAST_TOTAL = 0.9
+MIN_TOTAL = 0.9
 
 
 async def compare_throughput(
@@ -50,10 +50,10 @@ async def compare_throughput(
     report.promise_content(f"{count} replicas", all_of_them.tally)
     if judged:
         cpus = len(os.sched_getaffinity(0))
-        least = LEAST_GAIN * count if has_room(count) else LEAST_TOTAL
+        min_gain = MIN_GAIN * count if has_room(count) else MIN_TOTAL
         report.promise(
-            f"{count} replicas answer at least {least:g} of what 1 does, on {cpus} CPUs",
-            gain >= least,
+            f"{count} replicas answer at least {min_gain:g} of what 1 does, on {cpus} CPUs",
+            gain >= min_gain,
             f"{gain:.2f}",
         )
 

@@ -37,9 +37,9 @@ def test_vectors_are_averaged_and_tokens_padded() -> None:
     ]
 
 
-def test_a_class_is_identified_by_what_it_looks_like_from_near() -> None:
-    far, near = _class(_shot(1, 4), _shot(3, 1)), _class(_shot(5, 1), _shot(9, 2))
-    inputs = collate_classes([far, far._replace(close=near)])
+def test_a_class_is_identified_by_its_close_up() -> None:
+    whole, close_up = _class(_shot(1, 4), _shot(3, 1)), _class(_shot(5, 1), _shot(9, 2))
+    inputs = collate_classes([whole, whole._replace(close_up=close_up)])
     # The mean over shots of the mean over each one's tokens, however many those are.
     assert inputs.identity.tolist() == [[2, 2, 2], [7, 7, 7]]
     assert inputs.affinity.tolist() == [[2, 2], [2, 2]]
@@ -87,26 +87,30 @@ def _seen(number: int, tokens: int, side: int, refit: float | None = None) -> Su
 
 def test_shots_of_one_view_stand_for_themselves_in_the_other() -> None:
     judged = np.ones((1, 35), np.float32)
-    small = _seen(1, 4, side=1000, refit=1)._replace(close=_seen(2, 4, side=100, refit=2))
+    small = _seen(1, 4, side=1000, refit=1)._replace(close_up=_seen(2, 4, side=100, refit=2))
     large = _seen(3, 40, side=3000, refit=3)._replace(judgements=judged)
     for kept, order in ((small.extended(large), (1, 3)), (large.extended(small), (3, 1))):
         assert [shot.affinity[0] for shot in kept.shots] == list(order)
-        assert [shot.affinity[0] for shot in kept.near.shots] == [2 if n == 1 else n for n in order]
+        assert [shot.affinity[0] for shot in kept.close_up_or_self.shots] == [
+            2 if n == 1 else n for n in order
+        ]
         assert kept.side == round((1000 * 3000) ** 0.5)
-        assert kept.near.side == round((100 * 3000) ** 0.5)
-        assert kept.near.refit is not None
-        assert kept.near.refit[0] == 2  # a refit to wholes does not serve from near
-        assert kept.near.judgements is None
+        assert kept.close_up_or_self.side == round((100 * 3000) ** 0.5)
+        assert kept.close_up_or_self.refit is not None
+        assert (
+            kept.close_up_or_self.refit[0] == 2
+        )  # a refit to whole images does not serve close-ups
+        assert kept.close_up_or_self.judgements is None
         assert kept.adapted
     assert (large.extended(small).refit, small.extended(large).refit) == (small.refit, large.refit)
 
 
 def test_both_views_of_shots_share_the_room_that_one_had() -> None:
-    small = _seen(1, 4, side=1000)._replace(close=_seen(2, 4, side=100))
+    small = _seen(1, 4, side=1000)._replace(close_up=_seen(2, 4, side=100))
     large = _seen(3, 400, side=3000)
     kept = large.extended(small)
-    assert kept.close is not None
-    assert kept.shots[0].nbytes + kept.close.shots[0].nbytes <= large.nbytes
+    assert kept.close_up is not None
+    assert kept.shots[0].nbytes + kept.close_up.shots[0].nbytes <= large.nbytes
     assert len(kept.shots[0].tokens) > 100
     assert kept.shots[1].tokens is small.shots[0].tokens
 

@@ -6,23 +6,14 @@ from pathlib import Path
 import pytest
 
 from service.access import KeyFile, KeyFileError, KeyRing, client_of_address, key_line, new_key
+from tests.service.clocks import ManualClock
 
 FIRST, SECOND, THIRD = new_key(), new_key(), new_key()
 
 
-class Clock:
-    """Seconds that pass when told."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> ManualClock:
+    return ManualClock(100.0)
 
 
 def test_keys_are_long_and_never_the_same() -> None:
@@ -80,7 +71,7 @@ def test_file_that_cannot_be_read(tmp_path: Path) -> None:
         KeyFile(tmp_path / "keys")
 
 
-def test_change_is_seen_within_a_second(tmp_path: Path, clock: Clock) -> None:
+def test_change_is_seen_within_a_second(tmp_path: Path, clock: ManualClock) -> None:
     path = tmp_path / "keys"
     path.write_text(key_line("lab", FIRST))
     keys = KeyFile(path, clock=clock)
@@ -89,7 +80,7 @@ def test_change_is_seen_within_a_second(tmp_path: Path, clock: Clock) -> None:
     assert [keys.owner_of(FIRST), keys.owner_of(SECOND)] == [None, "lab"]
 
 
-def test_mounted_secret_changes_by_the_swap_of_a_link(tmp_path: Path, clock: Clock) -> None:
+def test_mounted_secret_changes_by_the_swap_of_a_link(tmp_path: Path, clock: ManualClock) -> None:
     for version, key in (("v1", FIRST), ("v2", SECOND)):
         (tmp_path / version).mkdir()
         (tmp_path / version / "keys").write_text(key_line("lab", key))
@@ -104,7 +95,7 @@ def test_mounted_secret_changes_by_the_swap_of_a_link(tmp_path: Path, clock: Clo
 
 @pytest.mark.parametrize("spoilt", [b"lab " + FIRST.encode(), b"", b"\xff\xfe\x00", None])
 def test_spoilt_change_keeps_the_keys_and_is_logged_once(
-    tmp_path: Path, clock: Clock, caplog: pytest.LogCaptureFixture, spoilt: bytes | None
+    tmp_path: Path, clock: ManualClock, caplog: pytest.LogCaptureFixture, spoilt: bytes | None
 ) -> None:
     path = tmp_path / "keys"
     path.write_text(key_line("lab", FIRST))

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from model.contract import SupportSet
-from service.engine import Answers, FakeEngine, ImageU8
+from service.engine import FakeEngine, ImageU8, Predictions
 from service.settings import Settings
 from tests.service.http_api import assert_problem, files, listening, new_session, post_segment
 from tests.service.pictures import picture
@@ -23,7 +23,9 @@ class StuckEngine(FakeEngine):
         self.withdrawn = asyncio.Event()
         self.release = asyncio.Event()
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         self.entered.set()
         try:
             await self.release.wait()

@@ -1,25 +1,16 @@
 """Headers of every answer, methods of a path, and pages of other origins."""
 
-from collections.abc import Sequence
-
 import httpx
 import pytest
 
-from model.contract import SupportSet
 from service.app import create_app
-from service.engine import Answers, FakeEngine, ImageU8
+from service.engine import FakeEngine
 from service.settings import Settings
+from tests.service.engines import BrokenEngine
 from tests.service.http_api import new_session, post_segment, running
 from tests.service.pictures import picture
 
 PAGE = "https://label.example"
-
-
-class BrokenEngine(FakeEngine):
-    """Raises what nobody expects."""
-
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
-        raise ZeroDivisionError
 
 
 def assert_harmless(response: httpx.Response) -> None:

@@ -1,6 +1,5 @@
 """`POST /segment` in tiles: small objects of large images."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -11,11 +10,10 @@ from pycocotools import mask as coco_mask
 
 from model.contract import SupportSet
 from service.app import create_app
-from service.engine import Answers, FakeEngine, ImageU8
-from service.errors import DeadlineExceededError
-from service.sessions.scale import Seen, tile_sides
+from service.sessions.scale import WholeImageResult, tile_sides
 from service.sessions.tile_grid import Grid
 from service.settings import Settings
+from tests.service.engines import CountingEngine
 from tests.service.http_api import (
     assert_problem,
     new_session,
@@ -47,21 +45,6 @@ def masks(response: httpx.Response) -> dict[str, NDArray[np.bool_]]:
         each["class_name"]: np.asarray(coco_mask.decode(each["mask"]), np.bool_)
         for each in result["classes"]
     }
-
-
-class CountingEngine(FakeEngine):
-    """Notes how many images each call brings, and may fail after some calls."""
-
-    def __init__(self, calls: int = 10**6) -> None:
-        super().__init__()
-        self.batches: list[int] = []
-        self._calls = calls
-
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
-        if len(self.batches) >= self._calls:
-            raise DeadlineExceededError("the engine did not come to it in time")
-        self.batches.append(len(images))
-        return await super().segment(images, classes)
 
 
 async def test_small_object_is_found_in_tiles_and_not_in_the_whole(
@@ -145,7 +128,7 @@ async def test_auto_tiles_where_it_helps(
     if tiled:  # and what is tiled is not looked at again besides
         side = tile_sides(
             "tiled",
-            {"thing": Seen(SupportSet((), side=120), found=False)},
+            {"thing": WholeImageResult(SupportSet((), side=120), found=False)},
             height=900,
             width=1200,
             input_side=engine.manifest.input_side,
@@ -169,7 +152,7 @@ async def test_tiles_come_in_small_batches_and_are_bounded(settings: Settings) -
 
 
 async def test_tiles_that_come_too_late_end_the_request(settings: Settings) -> None:
-    engine = CountingEngine(calls=3)
+    engine = CountingEngine(max_calls=3)
     async with running(create_app(settings, engine=engine)) as client:
         session_id = await new_session(client, [near()])
         late = await post_segment(client, session_id, [large()], mode="tiled")

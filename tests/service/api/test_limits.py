@@ -9,7 +9,7 @@ import pytest
 
 from model.contract import SupportSet
 from service.app import create_app
-from service.engine import Answers, FakeEngine, ImageU8
+from service.engine import FakeEngine, ImageU8, Predictions
 from service.settings import Settings
 from tests.service.http_api import assert_problem, files, new_session, post_segment, running
 from tests.service.pictures import picture
@@ -27,7 +27,9 @@ class StuckEngine(FakeEngine):
         self.both = asyncio.Event()
         self.release = asyncio.Event()
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         if self.entered.is_set():
             self.both.set()
         self.entered.set()

@@ -3,16 +3,15 @@
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
 
 import httpx
 import pytest
 from starlette.types import Message
 
-from model.contract import SupportSet
 from service.app import create_app
-from service.engine import Answers, FakeEngine, ImageU8
+from service.engine import FakeEngine
 from service.settings import Settings
+from tests.service.engines import BrokenEngine
 from tests.service.http_api import assert_problem, new_session, post_segment, running
 from tests.service.pictures import picture
 
@@ -28,13 +27,6 @@ class LoadingEngine(FakeEngine):
         await self.loaded.wait()
         if self.failure is None:
             await super().start()
-
-
-class BrokenEngine(FakeEngine):
-    """Raises what nobody expects."""
-
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
-        raise ZeroDivisionError("secret path /etc/passwd")
 
 
 def client_of(settings: Settings, engine: FakeEngine) -> httpx.AsyncClient:
@@ -112,7 +104,9 @@ async def test_unmatched_path_and_method(client: httpx.AsyncClient) -> None:
 async def test_unexpected_error_shows_nothing(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with running(create_app(settings, engine=BrokenEngine())) as client:
+    async with running(
+        create_app(settings, engine=BrokenEngine("secret path /etc/passwd"))
+    ) as client:
         session_id = await new_session(client, [picture()])
         response = await post_segment(client, session_id, [picture()])
         problem = assert_problem(response, 500, "internal_error")

@@ -17,9 +17,10 @@ import service.imaging
 from model.contract import SupportSet
 from model.runtime import Adapt
 from service.app import create_app
-from service.engine import Answers, Coverage, FakeEngine, ImageU8
+from service.engine import Coverage, FakeEngine, ImageU8, Predictions
 from service.errors import QueueFullError
 from service.settings import Settings
+from tests.service.engines import CountingEngine
 from tests.service.http_api import assert_problem, new_session, post_segment, post_support, running
 from tests.service.pictures import BLUE, RED, Picture, iou, picture
 
@@ -37,20 +38,6 @@ def scene(*boxes: Box, colour: tuple[int, int, int] = RED) -> Picture:
     for one in each[1:]:
         image[one.mask] = one.image[one.mask]
     return Picture(image, mask)
-
-
-class CountingEngine(FakeEngine):
-    """Notes how many images and classes a call brings, and the scale at which classes were seen."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[tuple[int, int]] = []
-        self.sides: list[list[int | None]] = []
-
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
-        self.calls.append((len(images), len(classes)))
-        self.sides.append([each.side for each in classes])
-        return await super().segment(images, classes)
 
 
 def found(response: httpx.Response, position: int = 0) -> dict[str, NDArray[np.bool_]]:
@@ -120,10 +107,12 @@ class DoubtfulEngine(CountingEngine):
         super().__init__()
         self.presence = [(whole,), near]
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
-        answers = await super().segment(images, classes)
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
+        predictions = await super().segment(images, classes)
         told = self.presence[min(len(self.calls), 2) - 1]
-        return answers._replace(presence=np.array(told, np.float32)[:, None])
+        return predictions._replace(presence=np.array(told, np.float32)[:, None])
 
 
 @pytest.mark.parametrize(
@@ -175,11 +164,13 @@ class PickyEngine(CountingEngine):
         super().__init__()
         self.first = first
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
-        answers = await super().segment(images, classes)
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
+        predictions = await super().segment(images, classes)
         if len(classes) > 1:
-            answers.presence[:, 0], answers.presence[:, 1:] = self.first, 0.1
-        return answers
+            predictions.presence[:, 0], predictions.presence[:, 1:] = self.first, 0.1
+        return predictions
 
 
 @pytest.mark.parametrize("likely", [0.9, 0.4])
@@ -249,7 +240,9 @@ class RefusingEngine(CountingEngine):
         super().__init__()
         self.withdrawn = 0
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         if not self.calls:
             return await super().segment(images, classes)
         self.calls.append((len(images), len(classes)))

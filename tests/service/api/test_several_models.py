@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from service.app import create_app
-from service.engine.turns import Turns
+from service.engine.fair_lock import FairLock
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, post_segment, post_support, running
 from tests.service.pictures import iou, picture
@@ -129,8 +129,8 @@ async def test_a_session_of_a_model_that_is_not_served_is_told_what_to_do(
 async def test_both_answer_right_under_load_and_neither_starves(
     settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turns = Turns()
-    monkeypatch.setattr("service.engine.shared.Turns", lambda: turns)
+    device_lock = FairLock()
+    monkeypatch.setattr("service.engine.engine_resources.FairLock", lambda: device_lock)
     several = settings.model_copy(update={"bundle": folder / "a", "bundles": folder})
     order: list[str] = []
     async with running(create_app(several)) as client:
@@ -147,7 +147,7 @@ async def test_both_answer_right_under_load_and_neither_starves(
             marked = np.asarray(Image.open(BytesIO(response.content))) > 0
             assert iou(marked, scene.mask if model == "tiny" else ~scene.mask) > 0.8
 
-        with turns.turn():  # the device is busy until all of them wait
+        with device_lock.hold():  # the device is busy until all of them wait
             asked = [asyncio.create_task(ask("tiny", seed)) for seed in range(30)]
             asked += [asyncio.create_task(ask("other", seed)) for seed in range(30, 42)]
             async with asyncio.timeout(30):

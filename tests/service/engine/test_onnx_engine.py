@@ -27,9 +27,9 @@ from model.contract import (
     resize_mask,
     write_manifest,
 )
-from model.runtime import Adapt, BundleRuntime, Device, Encoded, choose_refit, see_supports
+from model.runtime import Adapt, BundleRuntime, Device, Encoded, choose_refit, predict_left_out
 from model.runtime.precision import multiplies_bytes
-from service.engine import Answers, EngineOptions, OnnxEngine, Shared
+from service.engine import EngineOptions, EngineResources, OnnxEngine, Predictions
 from service.errors import (
     DeadlineExceededError,
     InferenceError,
@@ -234,7 +234,7 @@ async def test_bad_class_fails_its_own_request_only(engine: OnnxEngine) -> None:
     )
     assert isinstance(results[1], InferenceError)
     for good_result in (results[0], results[2]):
-        assert isinstance(good_result, Answers)
+        assert isinstance(good_result, Predictions)
         assert np.isfinite(good_result.logits).all()
     assert engine.ready
 
@@ -499,9 +499,9 @@ async def test_a_class_is_fitted_as_evaluations_fit_it(
     side = runtime.manifest.input_side
     images = np.stack([resize_image(scene.image, side) for scene in scenes])
     masks = np.stack([resize_mask(scene.mask, side) for scene in scenes])
-    seen = see_supports(runtime, images, masks, learned.shots)
-    refit = choose_refit(seen, adapt, threshold=runtime.manifest.threshold)
-    assert seen.single == (len({0 if k == 1 else k for k in supports}) == 1)
+    predictions = predict_left_out(runtime, images, masks, learned.shots)
+    refit = choose_refit(predictions, adapt, threshold=runtime.manifest.threshold)
+    assert predictions.single == (len({0 if k == 1 else k for k in supports}) == 1)
     assert learned.refit is not None
     assert refit is not None
     np.testing.assert_allclose(learned.refit, refit, rtol=1e-3, atol=1e-3)
@@ -510,23 +510,23 @@ async def test_a_class_is_fitted_as_evaluations_fit_it(
 async def test_encodings_of_a_device_that_was_lost_are_not_kept(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared = Shared(EngineOptions(cache_bytes=10**6))
-    engine = OnnxEngine(tiny_bundle, EngineOptions(cache_bytes=10**6), shared=shared)
+    resources = EngineResources(EngineOptions(cache_bytes=10**6))
+    engine = OnnxEngine(tiny_bundle, EngineOptions(cache_bytes=10**6), resources=resources)
     await engine.start()
     encode = BundleRuntime.encode
 
     def encode_last(runtime: BundleRuntime, *arguments: Any) -> Encoded:
         encoded = encode(runtime, *arguments)
-        shared.device(Device()).lose_encodings()
+        resources.device(Device()).lose_encodings()
         return encoded
 
     scene = picture(RED)
     shots = await learn(engine, scene)
     await engine.segment([pixels(picture(RED, seed=1), engine)], [shots])
-    assert shared.cache_bytes > 0
+    assert resources.cache_bytes > 0
     monkeypatch.setattr(BundleRuntime, "encode", encode_last)
     await engine.segment([pixels(scene, engine)], [shots])
-    assert shared.cache_bytes == 0
+    assert resources.cache_bytes == 0
     await engine.stop()
 
 
@@ -541,7 +541,7 @@ def slow_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BundleRuntime, "encode", slow)
 
 
-async def test_it_learns_what_requests_cost_and_owe(
+async def test_costs_are_learned_and_pending_work_is_summed(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = CollectorRegistry()

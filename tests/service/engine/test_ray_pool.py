@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model.contract import Manifest, SupportSet
 from service.app import create_app
-from service.engine import Answers, Engine, OnnxEngine
+from service.engine import Engine, OnnxEngine, Predictions
 from service.engine.base import EngineCounters
 from service.errors import (
     DeadlineExceededError,
@@ -51,7 +51,7 @@ class Lesson(NamedTuple):
     masks: NDArray[np.float32]
     queries: NDArray[np.uint8]
     learned: SupportSet
-    found: Answers
+    found: Predictions
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ async def lesson(engine: OnnxEngine) -> Lesson:
     masks[:, 4:20, 8:24] = 1
     queries = rng.integers(0, 255, (8, SIDE, SIDE, 3), dtype=np.uint8)
     learned = await engine.register(list(images), list(masks), adapt=True)
-    learned = learned._replace(close=SupportSet(learned.shots[:1]))  # another look from near
+    learned = learned._replace(close_up=SupportSet(learned.shots[:1]))  # with a close-up
     found = await engine.segment(list(queries), [learned, learned])
     return Lesson(images, masks, queries, learned, found)
 
@@ -96,7 +96,7 @@ async def test_a_pool_answers_as_the_engine_in_this_process(
 ) -> None:
     async with pool_engine(tiny_bundle) as engine:
         assert engine.ready
-        (own,) = await engine.examine([lesson.queries[0]], [[lesson.learned]])
+        (own,) = await engine.segment_each([lesson.queries[0]], [[lesson.learned]])
         assert own.logits.shape == (1, 1, CELLS, CELLS)
         learned = await engine.register(list(lesson.images), list(lesson.masks), adapt=True)
         assert learned.refit is not None
@@ -119,7 +119,7 @@ async def test_waiting_requests_are_bounded_and_those_given_up_are_not_worked_on
     slow = {"batch_wait_s": 1.0, "ray_max_ongoing": 1, "ray_max_queued": 1}
     async with pool_engine(tiny_bundle, **slow, encode_cache_bytes=0) as engine:
 
-        def ask(images: int = 1) -> asyncio.Task[Answers]:
+        def ask(images: int = 1) -> asyncio.Task[Predictions]:
             return asyncio.create_task(
                 engine.segment(list(lesson.queries[:images]), [lesson.learned])
             )
@@ -210,7 +210,7 @@ async def test_prototypes_are_put_once_and_within_a_bound(cluster: object, lesso
     first = references.to(classes[:1])
     again = lesson.learned._replace(side=400, judgements=np.zeros((3, 35), np.float32))
     assert references.to([again]) == first  # what tiles and reports need is not the engine's
-    plain = again._replace(close=None)
+    plain = again._replace(close_up=None)
     keys = {digest(each) for each in ([again], [plain], [plain, plain], [plain, classes[1]])}
     assert len(keys) == 4
     assert references.to(classes[1:]) != first
@@ -220,7 +220,7 @@ async def test_prototypes_are_put_once_and_within_a_bound(cluster: object, lesso
     assert references.to(classes[:1]) != first
 
 
-def test_the_wait_is_what_replicas_owed_less_the_time_since() -> None:
+def test_the_wait_is_the_pending_work_of_replicas_less_the_time_since() -> None:
     now = 100.0
     backlog = Backlog(lambda: now)
     assert backlog.wait_s() == 0

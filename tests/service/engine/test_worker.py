@@ -1,4 +1,4 @@
-"""The worker answers every job, whatever happens to a batch."""
+"""The worker answers every item, whatever happens to a batch."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -7,8 +7,8 @@ from concurrent.futures import Future, wait
 import pytest
 
 from service.engine.collation import Waiting
-from service.engine.lane import Job, Lane
-from service.engine.turns import Turns
+from service.engine.fair_lock import FairLock
+from service.engine.lane import Lane, WorkItem
 from service.engine.worker import Worker
 from service.errors import (
     DeadlineExceededError,
@@ -42,10 +42,10 @@ class Gate:
 
 
 def submit(
-    worker: Worker, lane: Lane[int, int], payloads: Sequence[int], *, deadline: float
+    worker: Worker, lane: Lane[int, int], payloads: Sequence[int], *, deadline_at: float
 ) -> list[Future[int]]:
-    """The futures of jobs in a lane."""
-    return [job.future for job in worker.submit(lane, payloads, deadline=deadline)]
+    """The futures of items in a lane."""
+    return [item.future for item in worker.submit(lane, payloads, deadline_at=deadline_at)]
 
 
 @pytest.fixture
@@ -75,12 +75,12 @@ def worker(lane: Lane[int, int], gate: Gate, clock: list[float]) -> Iterator[Wor
 
 @pytest.fixture
 def hold(worker: Worker, lane: Lane[int, int], gate: Gate) -> Callable[[], Future[int]]:
-    """Keeps the worker busy with the job 0 until the gate is opened; gives that job's future."""
+    """Keeps the worker busy with the item 0 until the gate is opened; gives that item's future."""
 
     def block() -> Future[int]:
         gate.open.clear()
         gate.entered.clear()
-        (future,) = submit(worker, lane, [0], deadline=LATER)
+        (future,) = submit(worker, lane, [0], deadline_at=LATER)
         assert gate.entered.wait(TIMEOUT_S)
         return future
 
@@ -88,31 +88,31 @@ def hold(worker: Worker, lane: Lane[int, int], gate: Gate) -> Callable[[], Futur
 
 
 def test_results_come_in_the_order_of_the_payloads(worker: Worker, lane: Lane[int, int]) -> None:
-    futures = submit(worker, lane, [1, 2, 3, 4, 5], deadline=LATER)
+    futures = submit(worker, lane, [1, 2, 3, 4, 5], deadline_at=LATER)
     assert [future.result(TIMEOUT_S) for future in futures] == [2, 4, 6, 8, 10]
 
 
-def test_jobs_of_several_submitters_share_a_batch(
+def test_items_of_several_submitters_share_a_batch(
     worker: Worker, lane: Lane[int, int], gate: Gate, hold: Callable[[], Future[int]]
 ) -> None:
     hold()
-    futures = [submit(worker, lane, [number], deadline=LATER)[0] for number in (1, 2, 3)]
+    futures = [submit(worker, lane, [number], deadline_at=LATER)[0] for number in (1, 2, 3)]
     gate.open.set()
     assert [future.result(TIMEOUT_S) for future in futures] == [2, 4, 6]
     assert gate.batches == [[0], [1, 2, 3]]
 
 
-def test_bad_job_fails_alone_and_the_worker_survives(
+def test_a_bad_item_fails_alone_and_the_worker_survives(
     worker: Worker, lane: Lane[int, int], gate: Gate
 ) -> None:
-    futures = submit(worker, lane, [1, 13, 3], deadline=LATER)
+    futures = submit(worker, lane, [1, 13, 3], deadline_at=LATER)
     wait(futures, TIMEOUT_S)
     assert [futures[0].result(), futures[2].result()] == [2, 6]
     error = futures[1].exception()
     assert isinstance(error, InferenceError)
     assert "unlucky" not in error.detail
     assert isinstance(error.__cause__, ValueError)
-    assert submit(worker, lane, [4], deadline=LATER)[0].result(TIMEOUT_S) == 8
+    assert submit(worker, lane, [4], deadline_at=LATER)[0].result(TIMEOUT_S) == 8
     assert worker.alive
 
 
@@ -121,15 +121,15 @@ def test_wrong_number_of_results_is_a_failure(results: list[int]) -> None:
     lane: Lane[int, int] = Lane("wrong", lambda _: results, sizes=(1, 2, 3, 4))
     worker = Worker("cpu", [lane])
     worker.start()
-    futures = submit(worker, lane, [1, 2], deadline=LATER)
+    futures = submit(worker, lane, [1, 2], deadline_at=LATER)
     wait(futures, TIMEOUT_S)
     worker.stop()
-    # Alone, each job gets one result only where the stage gives one.
+    # Alone, each item gets one result only where the stage gives one.
     failed = [isinstance(future.exception(), InferenceError) for future in futures]
     assert failed == [len(results) != 1] * 2
 
 
-def test_job_past_its_deadline_is_never_run(
+def test_an_item_past_its_deadline_is_never_run(
     worker: Worker,
     lane: Lane[int, int],
     gate: Gate,
@@ -137,8 +137,8 @@ def test_job_past_its_deadline_is_never_run(
     hold: Callable[[], Future[int]],
 ) -> None:
     running = hold()
-    (late,) = submit(worker, lane, [1], deadline=5.0)
-    (patient,) = submit(worker, lane, [2], deadline=50.0)
+    (late,) = submit(worker, lane, [1], deadline_at=5.0)
+    (patient,) = submit(worker, lane, [2], deadline_at=50.0)
     clock[0] = 10.0
     gate.open.set()
     assert isinstance(late.exception(TIMEOUT_S), DeadlineExceededError)
@@ -146,11 +146,11 @@ def test_job_past_its_deadline_is_never_run(
     assert gate.batches == [[0], [2]]
 
 
-def test_withdrawn_job_is_never_run(
+def test_a_cancelled_item_is_never_run(
     worker: Worker, lane: Lane[int, int], gate: Gate, hold: Callable[[], Future[int]]
 ) -> None:
     hold()
-    withdrawn, kept = submit(worker, lane, [1, 2], deadline=LATER)
+    withdrawn, kept = submit(worker, lane, [1, 2], deadline_at=LATER)
     assert withdrawn.cancel()
     gate.open.set()
     assert kept.result(TIMEOUT_S) == 4
@@ -173,10 +173,10 @@ def test_later_stages_go_first(gate: Gate) -> None:
     worker = Worker("cpu", [first, blocker, last])
     worker.start()
     gate.open.clear()
-    submit(worker, blocker, [0], deadline=LATER)
+    submit(worker, blocker, [0], deadline_at=LATER)
     assert gate.entered.wait(TIMEOUT_S)
-    futures = submit(worker, first, [1, 2], deadline=LATER)
-    futures += submit(worker, last, [3], deadline=LATER)
+    futures = submit(worker, first, [1, 2], deadline_at=LATER)
+    futures += submit(worker, last, [3], deadline_at=LATER)
     gate.open.set()
     wait(futures, TIMEOUT_S)
     worker.stop()
@@ -187,12 +187,12 @@ def test_stop_answers_what_waits_and_refuses_more(
     worker: Worker, lane: Lane[int, int], gate: Gate, hold: Callable[[], Future[int]]
 ) -> None:
     running = hold()
-    (waiting,) = submit(worker, lane, [1], deadline=LATER)
+    (waiting,) = submit(worker, lane, [1], deadline_at=LATER)
     stopper = threading.Thread(target=worker.stop)
     stopper.start()
     assert isinstance(waiting.exception(TIMEOUT_S), NotReadyError)
     with pytest.raises(NotReadyError):
-        submit(worker, lane, [2], deadline=LATER)
+        submit(worker, lane, [2], deadline_at=LATER)
     gate.open.set()
     stopper.join(TIMEOUT_S)
     assert running.result(0) == 0
@@ -204,21 +204,21 @@ def test_weight_bounds_a_batch(gate: Gate) -> None:
     worker = Worker("cpu", [lane])
     worker.start()
     gate.open.clear()
-    futures = submit(worker, lane, [1], deadline=LATER)
+    futures = submit(worker, lane, [1], deadline_at=LATER)
     assert gate.entered.wait(TIMEOUT_S)
-    futures += submit(worker, lane, [2, 2, 3, 9, 1], deadline=LATER)
+    futures += submit(worker, lane, [2, 2, 3, 9, 1], deadline_at=LATER)
     gate.open.set()
     wait(futures, TIMEOUT_S)
     worker.stop()
     assert gate.batches == [[1], [2, 2], [3], [9], [1]]
 
 
-def test_a_death_is_told_at_once_and_what_waits_is_served_in_the_next_life(
+def test_a_crash_fails_its_batch_at_once_and_queued_items_run_after_the_restart(
     worker: Worker, lane: Lane[int, int], gate: Gate, hold: Callable[[], Future[int]]
 ) -> None:
     hold()
-    (doomed, beside) = submit(worker, lane, [666, 2], deadline=LATER)
-    waiting = submit(worker, lane, [3, 4, 5], deadline=LATER)
+    (doomed, beside) = submit(worker, lane, [666, 2], deadline_at=LATER)
+    waiting = submit(worker, lane, [3, 4, 5], deadline_at=LATER)
     gate.open.set()
     for lost in (doomed, beside):
         assert isinstance(lost.exception(TIMEOUT_S), WorkerLostError)
@@ -248,11 +248,11 @@ def test_it_is_not_alive_until_the_device_is_back() -> None:
     lane: Lane[int, int] = Lane("double", Gate(), sizes=(1,))
     device = Worker("cuda:0", [lane], revive=revive, pause=pause)
     device.start()
-    submit(device, lane, [666], deadline=LATER)
-    (given_up,) = submit(device, lane, [4], deadline=LATER)
+    submit(device, lane, [666], deadline_at=LATER)
+    (given_up,) = submit(device, lane, [4], deadline_at=LATER)
     assert isinstance(given_up.exception(TIMEOUT_S), WorkerLostError)
     back.wait(TIMEOUT_S)
-    (later,) = submit(device, lane, [4], deadline=LATER)
+    (later,) = submit(device, lane, [4], deadline_at=LATER)
     assert later.result(TIMEOUT_S) == 8
     assert failures == [None] * 4 + ["cuda:0: RuntimeError: no device"] * 2
     assert device.failure is None
@@ -260,7 +260,7 @@ def test_it_is_not_alive_until_the_device_is_back() -> None:
     device.stop()
 
 
-def test_what_waits_for_a_device_is_answered_in_time_while_that_is_away(
+def test_queued_items_fail_in_time_while_the_device_is_lost(
     clock: list[float],
 ) -> None:
     paused = threading.Event()
@@ -276,10 +276,10 @@ def test_what_waits_for_a_device_is_answered_in_time_while_that_is_away(
     lane: Lane[int, int] = Lane("double", Gate(), sizes=(1,))
     device = Worker("cuda:0", [lane], revive=revive, clock=lambda: clock[0], pause=pause)
     device.start()
-    submit(device, lane, [666], deadline=LATER)
+    submit(device, lane, [666], deadline_at=LATER)
     soon, never = (
-        submit(device, lane, [1, 2], deadline=15.0),
-        submit(device, lane, [3], deadline=LATER),
+        submit(device, lane, [1, 2], deadline_at=15.0),
+        submit(device, lane, [3], deadline_at=LATER),
     )
     assert paused.wait(TIMEOUT_S)
     for future in (*soon, *never):
@@ -288,16 +288,16 @@ def test_what_waits_for_a_device_is_answered_in_time_while_that_is_away(
 
 
 @pytest.mark.parametrize("weights", [[1, 31], [8, 1], [1, 1, 8]])
-def test_a_batch_is_paid_by_weight(gate: Gate, weights: list[int]) -> None:
-    """Not by heads: a light job beside a heavy one would seem to cost as much."""
+def test_the_cost_of_a_batch_is_shared_by_weight(gate: Gate, weights: list[int]) -> None:
+    """Not by heads: a light item beside a heavy one would seem to cost as much."""
     lane = Lane("weighed", gate, sizes=range(1, 33), weigh=lambda number: number)
-    lane.queue = [Job(each, Waiting(0.0, LATER, each)) for each in weights]
+    lane.queue = [WorkItem(each, Waiting(0.0, LATER, each)) for each in weights]
     taken = lane.take(0.0)
     lane.answer(taken, lambda: float(sum(weights)))
-    assert [job.cost_s for job in taken] == pytest.approx(weights)
+    assert [item.cost_s for item in taken] == pytest.approx(weights)
 
 
-def test_attempts_without_end_wait_no_longer_than_some() -> None:
+def test_the_pause_between_revivals_is_bounded() -> None:
     pauses: list[float] = []
     enough = threading.Event()
 
@@ -313,7 +313,7 @@ def test_attempts_without_end_wait_no_longer_than_some() -> None:
     lane: Lane[int, int] = Lane("double", Gate(), sizes=(1,))
     device = Worker("cuda:0", [lane], revive=revive, pause=pause)
     device.start()
-    submit(device, lane, [666], deadline=LATER)
+    submit(device, lane, [666], deadline_at=LATER)
     assert enough.wait(TIMEOUT_S)
     device.stop()
     assert pauses == sorted(pauses)
@@ -321,19 +321,19 @@ def test_attempts_without_end_wait_no_longer_than_some() -> None:
     assert pauses[-1] == 10
 
 
-def test_a_batch_that_does_not_end_holds_up_no_stop(
+def test_stop_does_not_wait_for_a_hanging_batch(
     worker: Worker, lane: Lane[int, int], gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.engine.worker._LONGEST_BATCH_S", 0.1)
     gate.open.clear()
-    (stuck,) = submit(worker, lane, [1], deadline=LATER)
+    (stuck,) = submit(worker, lane, [1], deadline_at=LATER)
     assert gate.entered.wait(TIMEOUT_S)
     worker.stop()
     with pytest.raises(WorkerLostError):
         stuck.result(0)
 
 
-def test_a_device_on_which_all_fails_is_revived() -> None:
+def test_a_device_is_revived_after_repeated_failures() -> None:
     broken = True
 
     def mend() -> None:
@@ -348,7 +348,7 @@ def test_a_device_on_which_all_fails_is_revived() -> None:
     lane: Lane[int, int] = Lane("same", run, sizes=(1,))
     worker = Worker("cuda:0", [lane], revive=mend)
     worker.start()
-    futures = submit(worker, lane, [1, 2, 3, 4], deadline=LATER)
+    futures = submit(worker, lane, [1, 2, 3, 4], deadline_at=LATER)
     failed = [future.exception(TIMEOUT_S) for future in futures[:3]]
     assert all(isinstance(error, InferenceError) for error in failed)
     assert futures[3].result(TIMEOUT_S) == 4
@@ -362,7 +362,7 @@ def test_answers_that_are_not_finite_never_count_against_the_device() -> None:
     lane: Lane[int, int] = Lane("nan", run, sizes=(1,))
     worker = Worker("cpu", [lane])
     worker.start()
-    futures = submit(worker, lane, [1] * 9, deadline=LATER)
+    futures = submit(worker, lane, [1] * 9, deadline_at=LATER)
     wait(futures, TIMEOUT_S)
     worker.stop()
     assert worker.restarts == 0
@@ -386,23 +386,23 @@ def test_lanes_of_one_rank_take_turns(gate: Gate) -> None:
     worker = Worker("cpu", lanes)
     worker.start()
     gate.open.clear()
-    submit(worker, lanes[0], [0], deadline=LATER)
+    submit(worker, lanes[0], [0], deadline_at=LATER)
     assert gate.entered.wait(TIMEOUT_S)
-    futures = submit(worker, lanes[2], [1] * 6, deadline=LATER)
-    futures += submit(worker, lanes[1], [1] * 3, deadline=LATER)
+    futures = submit(worker, lanes[2], [1] * 6, deadline_at=LATER)
+    futures += submit(worker, lanes[1], [1] * 3, deadline_at=LATER)
     gate.open.set()
     wait(futures, TIMEOUT_S)
     worker.stop()
     assert order == ["query", "support"] * 3
 
 
-def test_it_tells_how_long_a_batch_has_been_running(
+def test_busy_s_is_the_age_of_the_running_batch(
     worker: Worker, clock: list[float], gate: Gate, hold: Callable[[], Future[int]]
 ) -> None:
-    assert worker.busy_for() == 0
+    assert worker.busy_s == 0
     running = hold()
     clock[0] = 130.0
-    assert worker.busy_for() == 130
+    assert worker.busy_s == 130
     gate.open.set()
     assert running.result(TIMEOUT_S) == 0
 
@@ -410,7 +410,7 @@ def test_it_tells_how_long_a_batch_has_been_running(
 def test_workers_of_one_device_take_turns_and_never_run_at_once(gate: Gate) -> None:
     order: list[str] = []
     running = threading.Lock()
-    turns = Turns()
+    device_lock = FairLock()
 
     def stage(name: str) -> Callable[[Sequence[int]], list[int]]:
         def run(numbers: Sequence[int]) -> list[int]:
@@ -423,14 +423,14 @@ def test_workers_of_one_device_take_turns_and_never_run_at_once(gate: Gate) -> N
         return run
 
     lanes: list[Lane[int, int]] = [Lane(name, stage(name), sizes=(1,)) for name in ("many", "few")]
-    many, few = (Worker("cpu", [lane], turns=turns) for lane in lanes)
+    many, few = (Worker("cpu", [lane], device_lock=device_lock) for lane in lanes)
     many.start()
     few.start()
     gate.open.clear()
-    futures = submit(many, lanes[0], range(100, 120), deadline=LATER)
+    futures = submit(many, lanes[0], range(100, 120), deadline_at=LATER)
     assert gate.entered.wait(TIMEOUT_S)
-    futures += submit(few, lanes[1], [120], deadline=LATER)
-    while not turns.asking:
+    futures += submit(few, lanes[1], [120], deadline_at=LATER)
+    while not device_lock.waiting:
         pass
     gate.open.set()
     assert [future.result(TIMEOUT_S) for future in futures] == [2 * n for n in range(100, 121)]
@@ -440,16 +440,16 @@ def test_workers_of_one_device_take_turns_and_never_run_at_once(gate: Gate) -> N
 
 
 def test_a_worker_that_waits_for_another_to_end_counts_as_busy(clock: list[float]) -> None:
-    turns = Turns()
+    device_lock = FairLock()
     lane: Lane[int, int] = Lane("same", list, sizes=(1,))
-    worker = Worker("cpu", [lane], turns=turns, clock=lambda: clock[0])
+    worker = Worker("cpu", [lane], device_lock=device_lock, clock=lambda: clock[0])
     worker.start()
-    with turns.turn():
-        (future,) = submit(worker, lane, [1], deadline=LATER)
-        while not turns.asking:
+    with device_lock.hold():
+        (future,) = submit(worker, lane, [1], deadline_at=LATER)
+        while not device_lock.waiting:
             pass
         clock[0] = 90.0
-        assert worker.busy_for() == 90.0
+        assert worker.busy_s == 90.0
     assert future.result(TIMEOUT_S) == 1
     worker.stop()
-    assert worker.busy_for() == 0.0
+    assert worker.busy_s == 0.0

@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from model.contract import SupportSet
 from service.access import ClientCapacity, key_line, new_key
 from service.app import create_app
-from service.engine import Answers, FakeEngine, ImageU8
+from service.engine import FakeEngine, ImageU8, Predictions
 from service.errors import DeadlineExceededError, QueueFullError
 from service.formats import export_dataset
 from service.jobs import Folders, JobImages, JobQuota, JobRunner
@@ -38,7 +38,9 @@ class CountingEngine(FakeEngine):
 
     calls = 0
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         self.calls += 1
         return await super().segment(images, classes)
 
@@ -171,7 +173,9 @@ class BusyEngine(CountingEngine):
         super().__init__()
         self.late = late
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         answers = await super().segment(images, classes)
         if self.calls <= self.late:
             raise DeadlineExceededError("the engine did not come to it in time")
@@ -199,7 +203,9 @@ class FullEngine(CountingEngine):
         super().__init__()
         self.refused_often = asyncio.Event()
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         await super().segment(images, classes)
         if self.calls == 3:
             self.refused_often.set()
@@ -280,7 +286,9 @@ class HeldEngine(CountingEngine):
         super().__init__()
         self.entered, self.leave = asyncio.Event(), asyncio.Event()
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         answers = await super().segment(images, classes)
         self.entered.set()
         await self.leave.wait()

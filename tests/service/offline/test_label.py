@@ -17,7 +17,7 @@ from service.imaging import encode_rle
 from service.offline import Ledger, OfflineError
 from service.offline.card import draw_card
 from service.schemas import ClassResult, ImageResult, RleMask
-from service.sessions import PixelGate
+from service.sessions import PixelBudget
 from tests.service.pictures import BLUE, RED, iou, picture, png
 from tests.service.processes import serving
 
@@ -408,7 +408,7 @@ def test_a_mask_of_one_pixel_is_outlined_and_not_the_whole_picture(row: int, col
     )
     result = ImageResult(height=23, width=7300, classes=[found])
     data = png(np.zeros((23, 7300), np.uint8))
-    card = draw_card(data, result, max_pixels=mask.size, gate=PixelGate(mask.size))
+    card = draw_card(data, result, max_pixels=mask.size, pixel_budget=PixelBudget(mask.size))
     assert card.paths == {"speck": f"M{column * 320 // 7300}.5 0.5Z"}
 
 

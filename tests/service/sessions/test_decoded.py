@@ -9,7 +9,7 @@ import pytest
 from model.runtime import Window
 from service.errors import CorruptImageError, ImageTooLargeError
 from service.imaging import decode_reduced
-from service.sessions import DecodedImages, PixelGate
+from service.sessions import DecodedImages, PixelBudget
 from service.sessions.decoded import FileKey, QueryImage
 from service.sessions.uploads import read_query, read_windows
 from tests.service.pictures import picture
@@ -67,7 +67,9 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 def _reader(images: DecodedImages, **options: Any) -> Callable[[bytes], QueryImage]:
     known = {"side": SIDE, "max_pixels": 10**6, "keep_file": False} | options
-    return lambda data: read_query(data, 0, gate=PixelGate(10**6), decoded=images, **known)
+    return lambda data: read_query(
+        data, 0, pixel_budget=PixelBudget(10**6), decoded=images, **known
+    )
 
 
 def test_a_repeated_file_is_decoded_once(decodings: list[bytes]) -> None:
@@ -109,7 +111,7 @@ def test_a_kept_window_does_not_keep_its_image() -> None:
         [Window(3, 0, SIDE, SIDE)],  # at the network's own size, so that nothing is resized
         side=SIDE,
         max_pixels=10**6,
-        gate=PixelGate(10**6),
+        pixel_budget=PixelBudget(10**6),
         decoded=images,
     )
     np.testing.assert_array_equal(part, image.image[3 : 3 + SIDE])

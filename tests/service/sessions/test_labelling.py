@@ -4,19 +4,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.sessions.labelling import ClassAnswer, Labels, describe_classes, label_pixels
+from service.sessions.full_size_logits import WholeLogits
+from service.sessions.labelling import ClassPrediction, Labels, describe_classes, label_pixels
 
 INF = np.inf
 
 
 def asked(
     logits: NDArray[np.float32], number: int = 1, presence: float = 0.9, threshold: float = 0.5
-) -> ClassAnswer:
+) -> ClassPrediction:
     name = "abc"[number % 3]
-    return ClassAnswer(number, name, logits, presence, presence >= 0.5, threshold)
+    return ClassPrediction(number, name, WholeLogits(logits), presence, presence >= 0.5, threshold)
 
 
-def maps(*rows: list[list[float]], threshold: float = 0.5) -> list[ClassAnswer]:
+def maps(*rows: list[list[float]], threshold: float = 0.5) -> list[ClassPrediction]:
     return [
         asked(np.array(row, np.float32), number, threshold=threshold)
         for number, row in enumerate(rows, start=1)
@@ -33,11 +34,11 @@ def maps(*rows: list[list[float]], threshold: float = 0.5) -> list[ClassAnswer]:
     ],
 )
 def test_best_class_above_the_threshold(threshold: float, expected: list[list[int]]) -> None:
-    answers = maps([[3, 0], [-1, -4]], [[1, 2], [-2, 5]], threshold=threshold)
-    labels = label_pixels(answers, 2, 2)
+    predictions = maps([[3, 0], [-1, -4]], [[1, 2], [-2, 5]], threshold=threshold)
+    labels = label_pixels(predictions, 2, 2)
     np.testing.assert_array_equal(labels.class_index, expected)
     marked = labels.class_index > 0
-    np.testing.assert_array_equal(labels.logit[marked], np.array([[3, 2], [-1, 5]])[marked])
+    np.testing.assert_array_equal(labels.logits[marked], np.array([[3, 2], [-1, 5]])[marked])
 
 
 def test_a_class_that_reaches_its_threshold_nowhere_takes_no_pixel() -> None:
@@ -70,9 +71,9 @@ def test_255_classes_fit() -> None:
 
 def test_score_is_the_mean_probability_inside() -> None:
     index = np.array([[1, 1, 0], [2, 0, 0]], np.uint8)
-    logit = np.array([[0, np.log(3), -9], [200, -9, -200]], np.float32)
-    answers = [asked(logit, number, presence=0.4 + number / 10) for number in (1, 2, 3)]
-    result = describe_classes(Labels(index, logit), answers, "rle")
+    logits = np.array([[0, np.log(3), -9], [200, -9, -200]], np.float32)
+    predictions = [asked(logits, number, presence=0.4 + number / 10) for number in (1, 2, 3)]
+    result = describe_classes(Labels(index, logits), predictions, "rle")
     assert [entry.presence for entry in result.classes] == pytest.approx([0.5, 0.6, 0.7])
     assert [entry.score for entry in result.classes] == pytest.approx([(0.5 + 0.75) / 2, 1.0, 0.0])
     assert [entry.area for entry in result.classes] == [2, 1, 0]

@@ -1,4 +1,4 @@
-"""Which threshold cuts a class, as a whole and from near."""
+"""Which threshold a class has, in whole images and in close-ups."""
 
 import numpy as np
 import pytest
@@ -29,14 +29,14 @@ def test_a_number_is_for_all_and_for_every_view(judged: SupportSet) -> None:
     assert [thresholds.of(judged), thresholds.of(judged, _class(refit=True))] == [0.7, 0.7]
 
 
-def test_a_view_with_a_refit_is_cut_at_the_models(judged: SupportSet) -> None:
+def test_a_view_with_a_refit_has_the_models_threshold(judged: SupportSet) -> None:
     thresholds = Thresholds(OWN, calibrated=True)
     assert thresholds.of(judged) > OWN
     assert thresholds.of(judged, _class(refit=True)) == OWN
     assert thresholds.of(judged, _class()) == thresholds.of(judged)
 
 
-def test_a_whole_with_a_refit_is_cut_at_the_models_from_near_too(judged: SupportSet) -> None:
+def test_a_whole_with_a_refit_has_the_models_threshold_in_close_ups_too(judged: SupportSet) -> None:
     thresholds = Thresholds(OWN, calibrated=True)
     fitted = judged._replace(refit=_REFIT)
     assert [thresholds.of(fitted), thresholds.of(fitted, _class())] == [OWN, OWN]

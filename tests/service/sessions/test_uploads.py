@@ -6,9 +6,9 @@ import pytest
 
 from model.contract import SupportSet
 from model.runtime import Adapt
-from service.engine import Answers, Coverage, FakeEngine, ImageU8, Models
+from service.engine import Coverage, FakeEngine, ImageU8, ModelRegistry, Predictions
 from service.schemas import SegmentForm, SupportForm
-from service.sessions import CodecPool, PixelGate, Resources, register, segment
+from service.sessions import CodecPool, PixelBudget, Resources, register, segment
 from service.stores import MemoryStore, SessionLimits
 from tests.service.pictures import picture
 
@@ -27,7 +27,9 @@ class WatchingEngine(FakeEngine):
         self.seen += [len(files) for files in self.watched]
         return await super().register(images, masks, adapt=adapt)
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         self.seen += [len(files) for files in self.watched]
         return await super().segment(images, classes)
 
@@ -42,7 +44,7 @@ def engine() -> WatchingEngine:
 async def test_no_file_waits_for_the_engine(engine: WatchingEngine) -> None:
     store = MemoryStore(SessionLimits(), max_sessions=9, max_bytes=10**6)
     resources = Resources(
-        Models(engine, complete=True), store, CodecPool(2), PixelGate(10**6), 10**6, 64
+        ModelRegistry(engine, complete=True), store, CodecPool(2), PixelBudget(10**6), 10**6, 64
     )
     scenes = [picture(seed=seed) for seed in range(3)]
     support = SupportForm(

@@ -247,14 +247,18 @@ def test_flipped_bits_are_refused_or_make_another_valid_session() -> None:
     assert refused > 1000
 
 
-def test_class_seen_from_near_comes_back() -> None:
-    near = random_supports(2)._replace(side=240)
-    supports = random_supports(2, adapted=True)._replace(side=3464, close=near)
+def test_class_with_a_close_up_comes_back() -> None:
+    close_up = random_supports(2)._replace(side=240)
+    supports = random_supports(2, adapted=True)._replace(side=3464, close_up=close_up)
     session = SessionContent("m@1", 1.0, {"thing": supports})
     kept = decode_session(encode_session(session), SPECS).classes["thing"]
-    assert (kept.side, kept.near.side, kept.near.close) == (3464, 240, None)
-    np.testing.assert_array_equal(kept.near.shots[1].tokens, near.shots[1].tokens)
-    assert kept.nbytes == supports.nbytes > near.nbytes
+    assert (kept.side, kept.close_up_or_self.side, kept.close_up_or_self.close_up) == (
+        3464,
+        240,
+        None,
+    )
+    np.testing.assert_array_equal(kept.close_up_or_self.shots[1].tokens, close_up.shots[1].tokens)
+    assert kept.nbytes == supports.nbytes > close_up.nbytes
 
 
 @pytest.mark.parametrize(
@@ -273,9 +277,9 @@ def test_scale_of_another_shape_is_refused(extra: Arrays) -> None:
 
 
 @pytest.mark.parametrize(("shots", "side"), [(1, 240), (2, None)])
-def test_near_view_of_other_shots_or_of_no_scale_is_refused(shots: int, side: int | None) -> None:
+def test_close_up_of_other_shots_or_of_no_scale_is_refused(shots: int, side: int | None) -> None:
     two = SupportSet(random_supports().shots[:2], side=3464)
-    supports = two._replace(close=SupportSet(two.shots[:shots], side=side))
+    supports = two._replace(close_up=SupportSet(two.shots[:shots], side=side))
     data = encode_session(SessionContent("m@1", 1.0, {"thing": supports}))
     with pytest.raises(InvalidArchiveError, match="from near"):
         decode_session(data, SPECS)

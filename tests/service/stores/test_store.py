@@ -24,6 +24,7 @@ from service.stores import (
     SessionStore,
 )
 from service.stores.redis import RedisStore
+from tests.service.clocks import ManualClock
 from tests.service.redis_server import RedisServer
 from tests.service.stores.supports import SHOT_BYTES, key, shot, shots, some, values
 
@@ -37,16 +38,6 @@ LIMITS = SessionLimits(
     max_owner_bytes=60 * SHOT_BYTES,
 )
 MAX_BYTES = 100 * SHOT_BYTES
-
-
-class Clock:
-    """A clock that stands still until told."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Aging(NamedTuple):
@@ -88,7 +79,7 @@ def aging(request: pytest.FixtureRequest, make: Callable[[SessionLimits], Sessio
             await asyncio.sleep(share * REAL_TTL_S)
 
         return Aging(store, wait)
-    clock = Clock()
+    clock = ManualClock(1_000.0)
 
     async def turn(share: float) -> None:
         clock.now += share * LIMITS.ttl_s

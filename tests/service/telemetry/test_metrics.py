@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from model.contract import SupportSet
 from service.app import create_app
-from service.engine import Answers, FakeEngine, ImageU8
+from service.engine import FakeEngine, ImageU8, Predictions
 from service.errors import QueueFullError
 from service.sessions import CodecPool
 from service.settings import Settings
@@ -32,14 +32,18 @@ MARKER = "patient-4711"
 class FullEngine(FakeEngine):
     """Has no room for queries."""
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         raise QueueFullError("full")
 
 
 class QueueingEngine(FakeEngine):
     """Knows from elsewhere how long a query waited."""
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         add_stage("queue", 0.25)
         return await super().segment(images, classes)
 

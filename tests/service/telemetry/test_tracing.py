@@ -13,10 +13,11 @@ from pydantic import ValidationError
 
 from model.contract import SupportSet
 from service.app import create_app
-from service.engine import Answers, FakeEngine, ImageU8
+from service.engine import FakeEngine, ImageU8, Predictions
 from service.settings import Settings
 from service.telemetry import stage, tracing
 from service.telemetry.logs import JsonFormatter
+from tests.service.engines import BrokenEngine
 from tests.service.http_api import assert_problem, new_session, post_segment, running
 from tests.service.otlp_collector import Collector, attributes, collecting
 from tests.service.pictures import picture
@@ -29,17 +30,12 @@ PARENT_ID = "b7ad6b7169203331"
 class SlowEngine(FakeEngine):
     """Never comes to an answer, in a stage of its own."""
 
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
         with stage("head"):
             await asyncio.sleep(3600)
         raise AssertionError
-
-
-class BrokenEngine(FakeEngine):
-    """Raises what nobody expects."""
-
-    async def segment(self, images: Sequence[ImageU8], classes: Sequence[SupportSet]) -> Answers:
-        raise ZeroDivisionError(MARKER)
 
 
 @pytest.fixture
@@ -141,7 +137,7 @@ async def test_errors_have_the_code_of_their_problem(
 
 async def test_spans_hold_nothing_of_the_user(traced: Settings, collector: Collector) -> None:
     headers = {"X-Request-ID": MARKER, "User-Agent": MARKER, "tracestate": f"a={MARKER}"}
-    async with running(create_app(traced, engine=BrokenEngine())) as client:
+    async with running(create_app(traced, engine=BrokenEngine(MARKER))) as client:
         session_id = await new_session(client, [picture()], MARKER)
         response = await post_segment(client, session_id, [picture()], classes=MARKER)
         assert_problem(response, 500, "internal_error")

@@ -1,4 +1,4 @@
-"""The networks that are served, each by an engine of its own."""
+"""The models that are served, each by an engine of its own."""
 
 import asyncio
 import re
@@ -11,8 +11,8 @@ from service.engine.base import Engine
 from service.errors import ModelMismatchError, ModelNotFoundError, NotReadyError
 
 
-class Models:
-    """Finds engines by model, and knows who uses them; on the event loop's thread only.
+class ModelRegistry:
+    """Finds engines by model, and counts their users; used on the event loop's thread only.
 
     A model is `name@revision`; a name alone means its newest revision.
 
@@ -42,7 +42,7 @@ class Models:
 
     @property
     def ready(self) -> bool:
-        """Whatever there was at the start has been loaded or refused, and the default works."""
+        """All bundles found at the start have been loaded or refused, and the default is ready."""
         return self.complete and self.default.ready
 
     @property
@@ -67,7 +67,7 @@ class Models:
         return self._newest(asked)
 
     def of_session(self, model: str) -> Engine:
-        """The engine that made a session's prototypes: any other would answer nonsense.
+        """The engine that made a session's prototypes; no other can use them.
 
         Raises:
             ModelMismatchError: it is not served, or no longer.
@@ -105,7 +105,7 @@ class Models:
             await self._awaited.setdefault(engine, asyncio.Event()).wait()
 
     def switch(self, engines: Iterable[Engine], default_name: str) -> None:
-        """From now on serve these, of which one at least has that name."""
+        """From now on serve these; at least one of them has the default name."""
         self._served = {engine.manifest.model: engine for engine in engines}
         self._default_name = default_name
 

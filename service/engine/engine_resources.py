@@ -1,4 +1,4 @@
-"""What engines of several bundles share: devices, memory for encodings, and the bounds on work."""
+"""What engines of several bundles share: devices, caches of encodings, bounds on work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,31 +7,31 @@ from typing import NamedTuple
 from model.runtime import Device
 from service.engine.admission import Admission
 from service.engine.encoding_cache import EncodingCache
+from service.engine.fair_lock import FairLock
 from service.engine.options import EngineOptions
-from service.engine.turns import Turns
 from service.telemetry import StageTimes, current_stages
 
 
-class SharedDevice:
+class DeviceResources:
     """A device, and the encodings that lie on it."""
 
     def __init__(self, cache_bytes: int) -> None:
-        self.turns = Turns()
+        self.device_lock = FairLock()
         self.cache = EncodingCache(cache_bytes)
 
     def lose_encodings(self) -> None:
-        """A lost device's encodings are of no use; requests on their way keep the old ones."""
+        """Drop the encodings of a lost device; requests under way keep the old cache."""
         self.cache = EncodingCache(self.cache.max_bytes)
 
 
-class _Owed(NamedTuple):
-    """Work that is still to be done; without a request where it is for a job."""
+class _Pending(NamedTuple):
+    """Work that is still to be done; `request` is None where it is for a background job."""
 
     request: StageTimes | None
     seconds: float
 
 
-class Shared:
+class EngineResources:
     """What all engines of a process share, so that a further bundle raises no bound.
 
     Args:
@@ -40,10 +40,10 @@ class Shared:
 
     def __init__(self, options: EngineOptions) -> None:
         self.images = Admission(options.max_queued_images, "images")
-        self.devices = {device: SharedDevice(options.cache_bytes) for device in options.devices}
-        self._owed: dict[object, _Owed] = {}
+        self.devices = {device: DeviceResources(options.cache_bytes) for device in options.devices}
+        self._pending: dict[object, _Pending] = {}
 
-    def device(self, device: Device) -> SharedDevice:
+    def device(self, device: Device) -> DeviceResources:
         """What belongs to one of the devices."""
         return self.devices[device]
 
@@ -53,22 +53,22 @@ class Shared:
         return sum(each.cache.nbytes for each in self.devices.values())
 
     @property
-    def owing(self) -> int:
-        """Requests whose work is known; one may ask for several things at once."""
-        requests = [each.request for each in self._owed.values() if each.request is not None]
+    def pending_requests(self) -> int:
+        """Requests that have reserved work; one may reserve several times at once."""
+        requests = [each.request for each in self._pending.values() if each.request is not None]
         return len(set(map(id, requests)))
 
     @property
-    def owed_s(self) -> float:
-        """Seconds of work that is still to be done, on all devices together."""
-        return sum(each.seconds for each in self._owed.values())
+    def pending_s(self) -> float:
+        """Seconds of reserved work, on all devices together."""
+        return sum(each.seconds for each in self._pending.values())
 
     @contextmanager
-    def owe(self, cost_s: float) -> Iterator[None]:
-        """A block in which so much work is owed to a request."""
+    def reserve(self, cost_s: float) -> Iterator[None]:
+        """A block in which a request has so many seconds of work reserved."""
         ticket = object()
-        self._owed[ticket] = _Owed(current_stages(), cost_s)
+        self._pending[ticket] = _Pending(current_stages(), cost_s)
         try:
             yield
         finally:
-            del self._owed[ticket]
+            del self._pending[ticket]

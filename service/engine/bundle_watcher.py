@@ -1,4 +1,4 @@
-"""Keeps what is served as the bundles on disk are, without a pause."""
+"""Follows the bundles on disk: loads new ones and switches to them without a pause."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from pathlib import Path
 from model.contract import InvalidBundleError, Manifest, MissingTierError
 from service.engine.base import Engine
 from service.engine.bundle_folder import BundleFolder
-from service.engine.models import Models
+from service.engine.model_registry import ModelRegistry
 
 _log = logging.getLogger(__name__)
 
@@ -19,23 +19,23 @@ def _nothing() -> None: ...
 REFUSALS = (InvalidBundleError, MissingTierError, OSError)
 
 
-class Library:
+class BundleWatcher:
     """Loads bundles in the background and switches to them; used on the event loop's thread.
 
-    A bundle that is refused changes nothing: what its directory held before is served on. One
-    whose directory is gone is stopped once nobody uses it.
+    A bundle that is refused changes nothing: the one that its directory held before stays in
+    service. A bundle whose directory is gone is stopped once nobody uses it.
 
     Args:
-        models: those that are served; at first the default alone.
+        models: the registry of served models; at first the default alone.
         bundles: where bundles are looked for; None: the default stays the only one.
-        load: makes an engine of a directory, not started; called on another thread.
+        load: creates the engine of a directory without starting it; called on another thread.
         watch_s: how often to look for changes on disk; 0: only when told to.
-        on_switch: called after every look, and once the first bundle is served.
+        on_switch: called after every reload, and once the first bundle is served.
     """
 
     def __init__(
         self,
-        models: Models,
+        models: ModelRegistry,
         bundles: BundleFolder | None = None,
         load: Callable[[Path], Engine] | None = None,
         *,
@@ -54,14 +54,14 @@ class Library:
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._retiring: dict[Engine, asyncio.Task[None]] = {}
-        self._seen: Hashable = None
+        self._last_fingerprint: Hashable = None
 
     def open(self) -> None:
         """Begin to load what there is, in the background."""
         self._task = asyncio.create_task(self._run())
 
     def reload(self) -> None:
-        """Look at the bundles again, soon; may be called as often as anybody likes."""
+        """Check the bundles again soon; may be called at any rate."""
         self._asked.set()
 
     async def close(self) -> None:
@@ -80,7 +80,7 @@ class Library:
         await self.models.default.start()
         bundles = self._bundles
         if bundles is not None and bundles.folder is not None:
-            self._seen = await self._fingerprint(bundles)
+            self._last_fingerprint = await self._fingerprint(bundles)
             await self._reloaded(bundles)
         self.models.complete = True
         self._on_switch()
@@ -90,20 +90,20 @@ class Library:
                 await self._reloaded(bundles)
 
     async def _until_asked(self, bundles: BundleFolder) -> None:
-        """Return when told to look, or when something has changed and then stayed as it is."""
-        before = self._seen
+        """Return when told to reload, or when something has changed and is stable again."""
+        before = self._last_fingerprint
         while not self._asked.is_set():
             try:
                 async with asyncio.timeout(self._watch_s or None):
                     await self._asked.wait()
             except TimeoutError:
                 now = await self._fingerprint(bundles)
-                if now == before and now != self._seen:
-                    self._seen = now
+                if now == before and now != self._last_fingerprint:
+                    self._last_fingerprint = now
                     return
                 before = now
         self._asked.clear()
-        self._seen = await self._fingerprint(bundles)
+        self._last_fingerprint = await self._fingerprint(bundles)
 
     async def _fingerprint(self, bundles: BundleFolder) -> Hashable:
         try:
@@ -120,7 +120,7 @@ class Library:
             return
         held: dict[Path, Engine] = {}
         refused = 0
-        # Known ones first: a copy beside one of them is refused, and not the one there was.
+        # Known ones first: then it is a copy of one that is refused, not the original.
         for directory in sorted(directories, key=lambda path: path not in self._held):
             if self._closing:
                 for engine in set(held.values()) - set(self._held.values()):
@@ -173,9 +173,9 @@ class Library:
         return fresh
 
     def _require_same_weights(self, manifest: Manifest) -> None:
-        """Sessions are bound to name and revision, and would now be asked of other weights.
+        """Refuse other weights under a known name and revision, to which sessions are bound.
 
-        Also of a model that was served before and is gone since: its sessions may be there still.
+        This includes models that are not served any more: their sessions may still exist.
         """
         if self._weights.get(manifest.model, _weights(manifest)) != _weights(manifest):
             raise InvalidBundleError(
@@ -183,7 +183,7 @@ class Library:
             )
 
     async def _retire(self, engine: Engine) -> None:
-        """Stop an engine that is served no more, once the last request that uses it is answered."""
+        """Stop an engine that was replaced, once the last request that uses it is answered."""
         await self.models.unused(engine)
         await engine.stop()
         del self._retiring[engine]
@@ -201,5 +201,5 @@ def require_own_revision(manifest: Manifest, others: Iterable[Manifest]) -> None
 
 
 def _weights(manifest: Manifest) -> Hashable:
-    """What sessions of a model rest on."""
+    """What the prototypes in sessions of a model depend on."""
     return manifest.model_dump_json(include={"graphs", "gates"})

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from model.contract import MANIFEST_FILE
-from service.engine import BundleFolder, FakeEngine, Library, Models
+from service.engine import BundleFolder, BundleWatcher, FakeEngine, ModelRegistry
 
 
 class Noted(FakeEngine):
@@ -28,17 +28,17 @@ async def test_an_engine_that_was_started_while_all_close_is_stopped(tmp_path: P
     class Last(Noted):
         async def start(self) -> None:
             await super().start()
-            library._closing = True  # as `close` does, which then waits for this
+            watcher._closing = True  # as `close` does, which then waits for this
 
     engines["a"] = Last("a")
-    library = Library(
-        Models(engines["first"]),
+    watcher = BundleWatcher(
+        ModelRegistry(engines["first"]),
         BundleFolder(tmp_path / "first", tmp_path),
         lambda path: engines[path.name],
     )
-    library.open()
-    assert library._task is not None
-    await library._task
-    await library.close()
+    watcher.open()
+    assert watcher._task is not None
+    await watcher._task
+    await watcher.close()
     assert [engines[name].stopped for name in ("first", "a")] == [True, True]
     assert not engines["b"].ready

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.engine import FakeEngine, Models
+from service.engine import FakeEngine, ModelRegistry
 from service.errors import ModelMismatchError, ModelNotFoundError, NotReadyError
 
 
@@ -26,7 +26,7 @@ def engine(revision: str, name: str = "net") -> FakeEngine:
 def test_a_name_alone_is_its_newest_revision(oldest_first: list[str]) -> None:
     engines = [engine(revision) for revision in oldest_first]
     for order in (engines, engines[::-1]):
-        models = Models(order[0])
+        models = ModelRegistry(order[0])
         models.switch(order, "net")
         assert models.find("net") is models.find(None) is models.default is engines[-1]
         assert list(models.engines) == engines[::-1]
@@ -34,7 +34,7 @@ def test_a_name_alone_is_its_newest_revision(oldest_first: list[str]) -> None:
 
 def test_a_model_still_to_be_loaded_is_waited_for() -> None:
     """As by a job of its sessions that goes on after a restart."""
-    models = Models(engine("1"))
+    models = ModelRegistry(engine("1"))
     with pytest.raises(NotReadyError):
         models.of_session("net@2")
     with pytest.raises(NotReadyError):
@@ -48,7 +48,7 @@ def test_a_model_still_to_be_loaded_is_waited_for() -> None:
 
 async def test_an_engine_is_free_once_its_last_user_has_gone() -> None:
     old, new = engine("1"), engine("2")
-    models = Models(old)
+    models = ModelRegistry(old)
     with models.use(old):
         with models.use(old):
             models.switch([new], "net")

@@ -1,4 +1,4 @@
-"""Supports as queries of each other: what a class is fitted to and judged by."""
+"""Leave-one-out predictions: each support image as a query of all others."""
 
 import hashlib
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ Pixel = TypeVar("Pixel", bound=np.generic)
 Shots = tuple[SupportPrototype, ...]
 
 
-class SeenSupports(NamedTuple):
-    """K images of supports, each as a query of the others; a single one and its mirror, K = 2.
+class LeaveOneOutPredictions(NamedTuple):
+    """K support images, each as a query of the others; a single one and its mirror image, K = 2.
 
-    cells: (K, F, h, h) what a refit is fitted on.
+    cells: (K, F, h, h) features before the last layer, F = 2C, that a refit is fitted on.
     shares: (K, h, h) the object share of each cell.
-    logits: (K, h, h) the network's own answer.
+    logits: (K, h, h) of the network's own last layer.
     single: whether there is only one image, beside its mirror image.
     familiar: the first image is like those that the network was trained on.
     """
@@ -38,7 +38,7 @@ class SeenSupports(NamedTuple):
 class SupportImages(NamedTuple):
     """The images of a class's supports, each of them once.
 
-    Several supports of one image are no evidence for each other, since a fit to one has seen the
+    Several supports of one image are no evidence for each other, since a fit to one uses the
     pixels of all. Where they mark several objects, no object is background to another.
 
     pixels: (G, S, S, 3).
@@ -72,10 +72,10 @@ class SupportImages(NamedTuple):
         return len(self.shots) == 1
 
     def mirrored(self) -> tuple[NDArray[np.uint8], Float]:
-        """Images and masks seen in a mirror, left for right."""
+        """Images and masks flipped left to right."""
         return mirrored(self.pixels), mirrored(self.masks)
 
-    def beside(
+    def extended(
         self, pixels: NDArray[np.uint8], masks: Float, shots: Sequence[SupportPrototype]
     ) -> "SupportImages":
         """These images, and further ones of one shot each after them."""
@@ -85,20 +85,20 @@ class SupportImages(NamedTuple):
             (*self.shots, *((shot,) for shot in shots)),
         )
 
-    def asked(self) -> list[SupportSet]:
-        """For each of G >= 2 images, the class as all other images show it."""
+    def left_out_classes(self) -> list[SupportSet]:
+        """For each of G >= 2 images, the class made of the shots of all other images."""
         return [
             SupportSet(tuple(chain(*self.shots[:g], *self.shots[g + 1 :])))
             for g in range(len(self.shots))
         ]
 
-    def as_predicted(
+    def predictions(
         self, cells: Float, logits: Float, first: Encoded, manifest: Manifest, *, single: bool
-    ) -> SeenSupports:
-        """What a refit is fitted on, once the head has answered what was `asked`.
+    ) -> LeaveOneOutPredictions:
+        """What a refit is fitted on, from the head's output for `left_out_classes`.
 
         Args:
-            cells: (G, C, h, h) before the last layer.
+            cells: (G, F, h, h) before the last layer, F = 2C.
             logits: (G, h, h), or at the input's side in the reference arithmetic.
             first: the first image, encoded.
             manifest: of the bundle.
@@ -108,16 +108,18 @@ class SupportImages(NamedTuple):
         if logits.shape[-1] != side:
             logits = np.stack([upsample_logits(each, side, side) for each in logits])
         familiar = bool(are_familiar(first, manifest.familiar)[0])
-        return SeenSupports(cells, cell_shares(self.masks, side), logits, single, familiar)
+        return LeaveOneOutPredictions(
+            cells, cell_shares(self.masks, side), logits, single, familiar
+        )
 
 
-def see_supports(
+def predict_left_out(
     runtime: BundleRuntime,
     images: NDArray[np.uint8],
     masks: Float,
     shots: Shots,
-) -> SeenSupports:
-    """What a class's refit is fitted on: the image of each support as a query of the others.
+) -> LeaveOneOutPredictions:
+    """What a class's refit is fitted on: each support image as a query of the others.
 
     Args:
         runtime: the bundle.
@@ -125,14 +127,16 @@ def see_supports(
         masks: (K, S, S) their object shares.
         shots: their K prototypes.
     """
-    seen = SupportImages.of(list(images), list(masks), shots)
-    single = seen.single
+    supports = SupportImages.of(list(images), list(masks), shots)
+    single = supports.single
     if single:
-        pixels, mask = seen.mirrored()
-        seen = seen.beside(pixels, mask, runtime.prototypes(runtime.encode(pixels, mask), mask))
-    encoded = runtime.encode(seen.pixels)
-    found = runtime.cells(encoded, np.arange(len(seen.pixels), dtype=np.int64), seen.asked())
-    return seen.as_predicted(found.cells, found.logits, encoded, runtime.manifest, single=single)
+        pixels, mask = supports.mirrored()
+        mirror_shots = runtime.prototypes(runtime.encode(pixels, mask), mask)
+        supports = supports.extended(pixels, mask, mirror_shots)
+    encoded = runtime.encode(supports.pixels)
+    image_index = np.arange(len(supports.pixels), dtype=np.int64)
+    found = runtime.cells(encoded, image_index, supports.left_out_classes())
+    return supports.predictions(found.cells, found.logits, encoded, runtime.manifest, single=single)
 
 
 def originals(images: Sequence[NDArray[np.uint8]], masks: Sequence[Float]) -> list[int]:
@@ -147,7 +151,7 @@ def originals(images: Sequence[NDArray[np.uint8]], masks: Sequence[Float]) -> li
 
 
 def mirrored(pixels: NDArray[Pixel]) -> NDArray[Pixel]:
-    """Images or masks (K, S, S, ...) seen in a mirror, left for right."""
+    """Images or masks (K, S, S, ...) flipped left to right."""
     return np.ascontiguousarray(pixels[:, :, ::-1])
 
 

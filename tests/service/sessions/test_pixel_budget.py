@@ -1,11 +1,11 @@
-"""The pixels inside the gate stay within its capacity, and everyone gets in."""
+"""The pixels inside the budget stay within its capacity, and everyone gets in."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from service.sessions import PixelGate
+from service.sessions import PixelBudget
 from service.sessions.uploads import read_support
 from tests.service.pictures import picture
 
@@ -13,12 +13,12 @@ TIMEOUT_S = 20
 
 
 def test_pixels_inside_never_exceed_the_capacity() -> None:
-    gate = PixelGate(100)
+    pixel_budget = PixelBudget(100)
     entered, leave = threading.Semaphore(0), threading.Event()
 
     def work() -> None:
-        with gate.entry() as enter:
-            enter(30)
+        with pixel_budget.reservation() as reserve:
+            reserve(30)
             entered.release()
             leave.wait(TIMEOUT_S)
 
@@ -33,17 +33,17 @@ def test_pixels_inside_never_exceed_the_capacity() -> None:
 
 
 def test_an_image_larger_than_the_capacity_runs_alone() -> None:
-    gate = PixelGate(100)
+    pixel_budget = PixelBudget(100)
     entered = threading.Event()
 
     def enter_small() -> None:
-        with gate.entry() as enter:
-            enter(1)
+        with pixel_budget.reservation() as reserve:
+            reserve(1)
             entered.set()
 
     with ThreadPoolExecutor(1) as pool:
-        with gate.entry() as enter:
-            enter(5000)
+        with pixel_budget.reservation() as reserve:
+            reserve(5000)
             waiting = pool.submit(enter_small)
             assert not entered.wait(0.1)
         waiting.result(TIMEOUT_S)
@@ -52,10 +52,10 @@ def test_an_image_larger_than_the_capacity_runs_alone() -> None:
 
 def test_a_file_waits_by_the_pixels_its_header_announces() -> None:
     scene = picture(height=100, width=100, box=(10, 10, 50, 50))
-    gate = PixelGate(10_000)
+    pixel_budget = PixelBudget(10_000)
     with ThreadPoolExecutor(1) as pool:
-        with gate.entry() as enter:
-            enter(1)
+        with pixel_budget.reservation() as reserve:
+            reserve(1)
             waiting = pool.submit(
                 read_support,
                 scene.image_png,
@@ -63,7 +63,7 @@ def test_a_file_waits_by_the_pixels_its_header_announces() -> None:
                 0,
                 side=32,
                 max_pixels=10_000,
-                gate=gate,
+                pixel_budget=pixel_budget,
             )
             with pytest.raises(TimeoutError):
                 waiting.result(0.2)

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class PixelGate:
-    """Lets images in as long as their pixels together fit; a larger one than fits runs alone.
+class PixelBudget:
+    """Admits images while their pixels together fit; one larger than the whole budget runs alone.
 
     A file of a few bytes can announce millions of pixels, so the number of threads alone does not
     bound memory. Used from codec threads, which it blocks; never from the event loop's thread.
 
     Args:
-        capacity: pixels inside at once.
+        capacity: pixels that may be held at once.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -22,7 +22,7 @@ class PixelGate:
         self._freed = threading.Condition()
 
     @contextmanager
-    def entry(self) -> Iterator[Callable[[int], None]]:
+    def reservation(self) -> Iterator[Callable[[int], None]]:
         """A block whose pixels leave with it.
 
         Yields:
@@ -31,7 +31,7 @@ class PixelGate:
         """
         held = 0
 
-        def enter(pixels: int) -> None:
+        def reserve(pixels: int) -> None:
             nonlocal held
             weight = min(pixels, self._capacity)
             # One at a time waits for room, or small images would pass a large one for ever.
@@ -41,7 +41,7 @@ class PixelGate:
             held = weight
 
         try:
-            yield enter
+            yield reserve
         finally:
             with self._freed:
                 self._free += held

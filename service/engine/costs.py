@@ -1,0 +1,29 @@
+"""What work on a device costs, as a running mean."""
+
+from collections.abc import Sequence
+
+from service.engine.lane import Lane, Payload, Result, WorkItem
+
+_NEWEST_SHARE = 0.1  # of the latest request, in the running mean
+
+
+class Costs:
+    """Running means of what an image costs the encoder, and a pair the head, in seconds."""
+
+    def __init__(self) -> None:
+        self._unit_s: dict[str, float] = {}
+
+    def cost_s(self, images: int, classes: int) -> float:
+        """Seconds of the device that a request would take, by what others took lately."""
+        encode_s, head_s = (self._unit_s.get(name, 0.0) for name in ("encode", "head"))
+        return images * (encode_s + classes * head_s)
+
+    def learn(
+        self, name: str, lane: Lane[Payload, Result], items: Sequence[WorkItem[Payload, Result]]
+    ) -> None:
+        """Take note of what a request's items cost in a lane, under the name of their stage."""
+        unit_s = sum(item.cost_s for item in items) / sum(
+            lane.weigh(item.payload) for item in items
+        )
+        known_s = self._unit_s.get(name, unit_s)
+        self._unit_s[name] = known_s + _NEWEST_SHARE * (unit_s - known_s)

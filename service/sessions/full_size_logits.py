@@ -1,0 +1,130 @@
+"""Logits of one class at an image's full size: from the whole image, its tiles or close-ups."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import NamedTuple, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.contract import resize_image, sigmoid, upsample_logits
+from model.runtime import Window
+from service.imaging import guided_filter
+from service.sessions.tile_grid import Grid
+
+_MIN_TILE_PROBABILITY = 0.02  # a tile that stays below changes nothing that would be visible
+_EPSILON = 1e-6  # so that logits stay finite
+
+
+class FullSizeLogits(Protocol):
+    """What the network predicts of one class in an image, to be rendered at the image's size."""
+
+    def at(self, height: int, width: int) -> NDArray[np.float32]:
+        """Logits (H, W), for the size of the image in pixels."""
+
+    def may_reach(self, threshold_logit: float) -> bool:
+        """False only if no pixel reaches the threshold; cheap."""
+
+
+class WholeLogits(NamedTuple):
+    """What the engine predicts of one class in a whole image; logits: (h, h)."""
+
+    logits: NDArray[np.float32]
+
+    def at(self, height: int, width: int) -> NDArray[np.float32]:
+        """See `FullSizeLogits.at`."""
+        return upsample_logits(self.logits, height, width)
+
+    def may_reach(self, threshold_logit: float) -> bool:
+        """Between cells no logit is larger than at them."""
+        return bool(self.logits.max() >= threshold_logit)
+
+
+class TiledLogits(NamedTuple):
+    """What the engine predicts of one class in every tile of an image.
+
+    image: (H, W, 3) at full size, which the edges are moved to.
+    grid: of T tiles.
+    logits: (T, h, h).
+    presence: (T,).
+    presence_threshold: from which the class counts as present in a tile.
+    input_side: S, to which each tile was resized for the network.
+    """
+
+    image: NDArray[np.uint8]
+    grid: Grid
+    logits: NDArray[np.float32]
+    presence: NDArray[np.float32]
+    presence_threshold: float
+    input_side: int
+
+    def at(self, height: int, width: int) -> NDArray[np.float32]:
+        """Logits (H, W); tiles that lack the class count as background.
+
+        Probabilities are blended, not logits: a tile that is very sure that there is nothing would
+        else outvote the neighbour that shows the whole object.
+        """
+        blend = np.zeros((height, width), np.float32)
+        for box, weight, logits in self._tiles_with_class():
+            tile = self.image[box]
+            size = tile.shape[:2]
+            blend[box] += weight * cv2.resize(
+                self._refined(tile, logits), size[::-1], interpolation=cv2.INTER_LINEAR
+            )
+        np.clip(blend, _EPSILON, 1 - _EPSILON, out=blend)
+        blend /= 1 - blend
+        return np.log(blend, out=blend)
+
+    def may_reach(self, threshold_logit: float) -> bool:
+        """Known only once the tiles are blended."""
+        return True
+
+    def _tiles_with_class(
+        self,
+    ) -> Iterator[tuple[tuple[slice, slice], NDArray[np.float32], NDArray[np.float32]]]:
+        """Box, weight and logits of each tile that visibly holds the class."""
+        weights = product(self.grid.rows.weights(), self.grid.columns.weights())
+        tiles = zip(self.grid.boxes(), weights, self.logits, self.presence, strict=True)
+        for box, (row, column), logits, presence in tiles:
+            visible = sigmoid(logits.max()) > _MIN_TILE_PROBABILITY
+            if presence >= self.presence_threshold and visible:
+                yield box, np.outer(row, column), logits
+
+    def _refined(self, tile: NDArray[np.uint8], logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities (S, S) of a tile, their edges within a cell moved to those of its image."""
+        side = self.input_side
+        resized = resize_image(np.ascontiguousarray(tile), side)
+        soft = sigmoid(upsample_logits(logits, side, side))
+        return guided_filter(resized, soft, max(1, side // len(logits)))
+
+
+class CloseUpLogits(NamedTuple):
+    """What the engine predicts of one class in a whole image, replaced within its close-ups.
+
+    whole: (h, h).
+    windows: of the close-ups, which may overlap, and their logits (h, h).
+    shift: added to those of windows, so that one threshold is right for both.
+    """
+
+    whole: NDArray[np.float32]
+    windows: Sequence[tuple[Window, NDArray[np.float32]]]
+    shift: float = 0.0
+
+    def at(self, height: int, width: int) -> NDArray[np.float32]:
+        """Logits (H, W); specks outside the windows stay as the whole has them.
+
+        Where windows overlap the surest counts: one may cut off what the other shows whole.
+        """
+        full = upsample_logits(self.whole, height, width)
+        covered = np.zeros((height, width), np.bool_)
+        for window, logits in self.windows:
+            close_up = upsample_logits(logits, window.height, window.width) + np.float32(self.shift)
+            before, twice = full[window.slices], covered[window.slices]
+            full[window.slices] = np.where(twice, np.maximum(before, close_up), close_up)
+            covered[window.slices] = True
+        return full
+
+    def may_reach(self, threshold_logit: float) -> bool:
+        """Known only once the close-ups are in place."""
+        return True

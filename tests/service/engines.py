@@ -1,0 +1,48 @@
+"""Fake engines that fail, or count what they are asked."""
+
+from collections.abc import Sequence
+
+from model.contract import SupportSet
+from service.engine import FakeEngine, ImageU8, Predictions
+from service.errors import DeadlineExceededError
+
+
+class BrokenEngine(FakeEngine):
+    """Raises what nobody expects."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__()
+        self._message = message
+
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
+        raise ZeroDivisionError(self._message)
+
+
+class CountingEngine(FakeEngine):
+    """Notes the numbers of images and classes of each call, and the scale of the classes.
+
+    Args:
+        max_calls: further ones come too late.
+    """
+
+    def __init__(self, max_calls: int = 10**6) -> None:
+        super().__init__()
+        self.calls: list[tuple[int, int]] = []
+        self.sides: list[list[int | None]] = []
+        self._max_calls = max_calls
+
+    @property
+    def batches(self) -> list[int]:
+        """The number of images of each call."""
+        return [images for images, _ in self.calls]
+
+    async def segment(
+        self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
+    ) -> Predictions:
+        if len(self.calls) >= self._max_calls:
+            raise DeadlineExceededError("the engine did not come to it in time")
+        self.calls.append((len(images), len(classes)))
+        self.sides.append([each.side for each in classes])
+        return await super().segment(images, classes)
