@@ -3,6 +3,8 @@
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.util import find_spec
 from itertools import takewhile
 from pathlib import Path
 
@@ -27,9 +29,9 @@ def parse_devices(text: str) -> tuple[Device, ...]:
 
 
 def all_gpus(providers: Sequence[str] | None = None, driver: Path = _NVIDIA) -> tuple[Device, ...]:
-    """The GPUs that the driver shows, if onnxruntime can use any."""
+    """The GPUs that this process may use, if onnxruntime can use any."""
     built_for = ort.get_available_providers() if providers is None else providers
-    if "CUDAExecutionProvider" not in built_for or not driver.is_dir():
+    if "CUDAExecutionProvider" not in built_for:
         return ()
     return tuple(Device("cuda", number) for number, _ in enumerate(visible_gpus(driver)))
 
@@ -39,9 +41,24 @@ def visible_gpus(driver: Path = _NVIDIA) -> list[str]:
 
     As CUDA does, whatever stands behind an invalid entry of CUDA_VISIBLE_DEVICES is left out.
     """
-    every = [str(number) for number, _ in enumerate(driver.iterdir())] if driver.is_dir() else []
+    every = [str(number) for number in range(_count_gpus(driver))]
     listed = os.environ.get("CUDA_VISIBLE_DEVICES")
     if listed is None:
         return every
     entries = (entry.strip() for entry in listed.split(","))
     return list(takewhile(lambda e: e in every or e.startswith(("GPU-", "MIG-")), entries))
+
+
+def _count_gpus(driver: Path) -> int:
+    """How many GPUs there are for this process.
+
+    By NVIDIA's management library, where it is installed: in a container that was given one of
+    eight GPUs, the driver's folder may list all eight.
+    """
+    if find_spec("pynvml") is not None:
+        import pynvml
+
+        with suppress(pynvml.NVMLError):
+            pynvml.nvmlInit()
+            return int(pynvml.nvmlDeviceGetCount())
+    return len(list(driver.iterdir())) if driver.is_dir() else 0

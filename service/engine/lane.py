@@ -1,6 +1,7 @@
 """A stage of the engine with a queue of its own, and what waits in it."""
 
 import logging
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -76,18 +77,21 @@ class Lane(Generic[Payload, Result]):
 
     def take(self, now: float) -> list[WorkItem[Payload, Result]]:
         """The items to run together now; fails those past their deadline, drops cancelled ones."""
+        self.fail_expired(now)
         found = self._collate(now)
         batch = [self.queue[i] for i in found.batch]
-        late = [self.queue[i] for i in found.expired]
-        gone = {*found.expired, *found.batch}
+        gone = set(found.batch)
         self.queue = [item for i, item in enumerate(self.queue) if i not in gone]
-        for item in late:
-            item.fail(DeadlineExceededError("the engine did not come to it in time"))
         taken = [item for item in batch if item.future.set_running_or_notify_cancel()]
         weight = sum(item.waiting.weight for item in taken)
         for item in taken:
             item.taken_at, item.share = now, item.waiting.weight / weight
         return taken
+
+    def fail_expired(self, now: float) -> None:
+        """Fail the items whose deadline has passed."""
+        for item in self.give_up(now):
+            item.fail(DeadlineExceededError("the engine did not come to it in time"))
 
     def give_up(self, now: float) -> list[WorkItem[Payload, Result]]:
         """Remove and return the items whose deadline has passed; the caller answers them."""
@@ -131,6 +135,8 @@ class Lane(Generic[Payload, Result]):
         clock: Callable[[], float],
     ) -> Exception | None:
         _log.error("batch failed", exc_info=cause, extra={"lane": self.name, "jobs": len(items)})
+        # Its frames hold the graphs that ran, which would stay on the device beside reloaded ones.
+        traceback.clear_frames(cause.__traceback__)
         if len(items) > 1:
             failures = [self.answer([item], clock) for item in items]
             return next((failure for failure in reversed(failures) if failure), None)

@@ -12,7 +12,7 @@ from model.contract import BundleKey, Manifest, SupportSet, load_manifest
 from model.runtime import Adapt, Device, resolve_precision
 from service.engine.adaptation import adapt_class
 from service.engine.base import Coverage, EngineCounters, ImageU8, Predictions
-from service.engine.encoding_cache import digest
+from service.engine.encoding_cache import Digest, digest
 from service.engine.engine_resources import EngineResources
 from service.engine.options import EngineOptions
 from service.engine.pipeline import Pipeline
@@ -21,12 +21,16 @@ from service.telemetry import EngineMetrics
 
 _log = logging.getLogger(__name__)
 
+# Work items by which a device that holds an image's encoding may be busier than another: to encode
+# it once more takes about as long as they do.
+_MAX_DETOUR = 4
+
 
 class OnnxEngine:
     """Serves a bundle; images of all sessions share encoder batches.
 
-    A request goes to the device that has encoded its images before, or else to the one with the
-    least to do.
+    A request goes to the device that has encoded its images before, unless that has much more to do
+    than the one with the least, or else to that one.
 
     Args:
         bundle: directory of the bundle.
@@ -86,9 +90,10 @@ class OnnxEngine:
         """See `Engine.wait_s`; devices share the work of all bundles."""
         if not self._pipelines:
             return 0.0
+        working = [each for each in self._pipelines if self._works(each)] or self._pipelines
         coming = max(0, inside - self._resources.pending_requests)
-        single_s = sum(each.cost_s(1, 1) for each in self._pipelines) / len(self._pipelines)
-        return (self._resources.pending_s + coming * single_s) / len(self._pipelines)
+        single_s = sum(each.cost_s(1, 1) for each in working) / len(working)
+        return (self._resources.pending_s + coming * single_s) / len(working)
 
     def cost_s(self, images: int, classes: int) -> float:
         """See `Engine.cost_s`; on the fastest device."""
@@ -139,10 +144,7 @@ class OnnxEngine:
         deadline_at = self._clock() + self._options.deadline_s
         with self._resources.images.admit(len(images)):
             digests = await asyncio.to_thread(lambda: [digest(image, self) for image in images])
-            pipeline = self._least_busy()
-            for candidate in self._pipelines:
-                if self._works(candidate) and any(map(candidate.cache.find, digests)):
-                    pipeline = candidate
+            pipeline = self._best_for(digests)
             with self._resources.reserve(pipeline.cost_s(len(images), len(classes))):
                 encoded = await pipeline.encode(images, digests, deadline_at)
                 outputs = await pipeline.segment(encoded, classes, deadline_at)
@@ -161,6 +163,16 @@ class OnnxEngine:
         ):
             outputs = await pipeline.segment_each(images, classes, deadline_at)
         return [Predictions(*(part[None] for part in each)) for each in outputs]
+
+    def _best_for(self, digests: Sequence[Digest]) -> Pipeline:
+        """The device that holds an encoding of the images, unless another has much less to do."""
+        best = self._least_busy()
+        busy = best.worker.waiting + _MAX_DETOUR
+        for candidate in self._pipelines:
+            holds = self._works(candidate) and any(map(candidate.cache.find, digests))
+            if holds and candidate.worker.waiting <= busy:
+                best = candidate
+        return best
 
     def _least_busy(self) -> Pipeline:
         if not self._pipelines:

@@ -21,13 +21,16 @@ _FAILURES_UNTIL_REVIVAL = 3
 _REVIVALS_UNTIL_FAILURE = 5
 _PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)
 _LONGEST_BATCH_S = 10.0  # of a worker that is to stop
+# Batches of a higher rank in a row, after which the lower ranks get a turn: images that are cached
+# need the head alone, so their requests could keep every new image waiting.
+_MAX_AHEAD = 3
 
 
 def _nothing(*_: object) -> None: ...
 
 
 class Worker:
-    """Runs lanes on a thread of its own; the lane of the highest rank that has work goes first.
+    """Runs lanes on a thread of its own; lanes of a higher rank go first, but not for ever.
 
     Whatever ends the thread's loop, the callers of the running batch get an error at once, queued
     items stay queued, and the loop restarts once `revive` has succeeded.
@@ -61,6 +64,8 @@ class Worker:
         self._revive, self._clock, self._on_batch, self._pause = revive, clock, on_batch, pause
         self._device_lock = device_lock or FairLock()
         self._last_turn = {lane.name: 0 for lane in lanes}
+        self._lowest_rank = min(lane.rank for lane in lanes)
+        self._ahead = 0  # batches in a row of a rank above the lowest
         self._wakeup = threading.Condition()
         self._stopping = threading.Event()
         self._up = False
@@ -229,10 +234,16 @@ class Worker:
 
     def _next_batch(self) -> tuple[Lane[Any, Any] | None, Sequence[WorkItem[Any, Any]]]:
         """The lane whose turn it is, and its batch; none if everything was withdrawn."""
+        rank_sign = 1 if self._ahead >= _MAX_AHEAD else -1
         with self._wakeup:
-            for lane in sorted(self.lanes, key=lambda e: (-e.rank, self._last_turn[e.name])):
+            for lane in self.lanes:
+                lane.fail_expired(self._clock())
+            for lane in sorted(
+                self.lanes, key=lambda e: (rank_sign * e.rank, self._last_turn[e.name])
+            ):
                 if items := lane.take(self._clock()):
                     self._last_turn[lane.name] = 1 + max(self._last_turn.values())
+                    self._ahead = self._ahead + 1 if lane.rank > self._lowest_rank else 0
                     self._running = items
                     return lane, items
         return None, ()

@@ -17,6 +17,7 @@ from service.sessions.tile_grid import Grid
 
 # Costs are learned of images alone as well, which take up to so many times as long as in batches.
 _MAX_BATCH_GAIN = 3.0
+_MAX_PAIRS_AT_ONCE = 32  # of a tile and a class, in one call to the engine
 
 
 class Tiles(NamedTuple):
@@ -95,8 +96,10 @@ async def _segment(
     """Logits (T, P, h, h) and presence (T, P) of all tiles."""
     boxes = list(grid.boxes())
     predictions: list[Predictions] = []
-    for start in range(0, len(boxes), IMAGES_AT_ONCE):
-        part = boxes[start : start + IMAGES_AT_ONCE]
+    # Few pairs at a time too: with many classes, eight tiles would take seconds.
+    tiles_at_once = min(IMAGES_AT_ONCE, max(1, _MAX_PAIRS_AT_ONCE // len(classes)))
+    for start in range(0, len(boxes), tiles_at_once):
+        part = boxes[start : start + tiles_at_once]
         crop = partial(_crop, image, part, resources.engine.manifest.input_side)
         tiles = await resources.pool.run(crop)
         predictions.append(await resources.engine.segment(tiles, classes))

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 
 from model.contract import SupportSet
 from service.errors import (
@@ -294,6 +294,9 @@ class RedisStore:
             async with asyncio.timeout(self._timeout_s):
                 yield
         except (RedisError, OSError) as exc:
+            if isinstance(exc, ReadOnlyError):
+                # A demoted primary keeps its connections; new ones go where the address leads now.
+                await self._redis.connection_pool.disconnect(inuse_connections=False)
             # The kind alone: texts of Redis may quote what was sent.
             _log.warning("store unavailable", extra={"error": type(exc).__name__})
             raise StoreUnavailableError from exc

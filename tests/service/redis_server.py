@@ -22,14 +22,14 @@ class RedisServer:
 
     def __init__(self, directory: Path, *, persistent: bool = False) -> None:
         self._directory = directory
-        self._socket = directory / "redis.sock"
+        self.socket = directory / "redis.sock"
         self._persistent = persistent
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """What a store is opened by."""
-        return f"unix://{self._socket}?db=0"
+        return f"unix://{self.socket}?db=0"
 
     def start(self) -> None:
         """Begin to serve; returns when it does."""
@@ -37,7 +37,7 @@ class RedisServer:
         durability = ["--appendonly", "yes", "--appendfsync", "always"]
         self._process = subprocess.Popen(
             [
-                *(BINARY, "--port", "0", "--unixsocket", str(self._socket)),
+                *(BINARY, "--port", "0", "--unixsocket", str(self.socket)),
                 *("--dir", str(self._directory), "--logfile", str(self._directory / "log")),
                 *("--save", "", *(durability if self._persistent else ())),
             ]
@@ -67,7 +67,7 @@ class RedisServer:
 
     def _answers(self) -> bool:
         try:
-            with redis.Redis(unix_socket_path=str(self._socket)) as client:
+            with redis.Redis(unix_socket_path=str(self.socket)) as client:
                 return bool(client.ping())
         except redis.ConnectionError:  # not there yet, or still reading its files
             return False

@@ -1,6 +1,9 @@
 """Which devices a setting names."""
 
+import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -35,6 +38,33 @@ def test_every_gpu_of_the_driver_is_found_where_onnxruntime_can_use_it(
     assert all_gpus(["CUDAExecutionProvider", "CPUExecutionProvider"], tmp_path) == both
     assert all_gpus(["CPUExecutionProvider"], tmp_path) == ()
     assert all_gpus(["CUDAExecutionProvider"], tmp_path / "no driver") == ()
+
+
+@pytest.mark.parametrize(("reachable", "found"), [(1, 1), (None, 2)])
+def test_gpus_that_a_container_does_not_have_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reachable: int | None, found: int
+) -> None:
+    """The driver's folder may list all GPUs of the host; NVML counts those that can be opened."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+    class Library(ModuleType):
+        NVMLError = RuntimeError
+
+        def nvmlInit(self) -> None:  # noqa: N802 - its name
+            if reachable is None:
+                raise RuntimeError("no library of the driver")
+
+        def nvmlDeviceGetCount(self) -> int:  # noqa: N802 - its name
+            assert reachable is not None
+            return reachable
+
+    library = Library("pynvml")
+    library.__spec__ = ModuleSpec("pynvml", None)
+    monkeypatch.setitem(sys.modules, "pynvml", library)
+    for bus in ("0000:01:00.0", "0000:02:00.0"):
+        (tmp_path / bus).mkdir()
+    devices = tuple(Device("cuda", number) for number in range(found))
+    assert all_gpus(["CUDAExecutionProvider"], tmp_path) == devices
 
 
 @pytest.mark.parametrize(

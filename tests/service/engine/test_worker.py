@@ -1,6 +1,8 @@
 """The worker answers every item, whatever happens to a batch."""
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 
@@ -181,6 +183,75 @@ def test_later_stages_go_first(gate: Gate) -> None:
     wait(futures, TIMEOUT_S)
     worker.stop()
     assert order == ["last", "first", "first"]
+
+
+def test_later_stages_do_not_starve_earlier_ones(gate: Gate) -> None:
+    """Cached images are head items alone: these could keep every new image from its encoder."""
+    order: list[str] = []
+
+    def keep_busy(numbers: Sequence[int]) -> list[int]:
+        order.append("last")
+        if len(order) < 50:
+            worker.submit(last, [1], deadline_at=LATER)
+        return list(numbers)
+
+    def run_first(numbers: Sequence[int]) -> list[int]:
+        order.append("first")
+        return list(numbers)
+
+    first = Lane("first", run_first, sizes=(1,))
+    last = Lane("last", keep_busy, sizes=(1,), rank=1)
+    blocker = Lane("blocker", gate, sizes=(1,), rank=1)
+    worker = Worker("cpu", [first, blocker, last])
+    worker.start()
+    gate.open.clear()
+    submit(worker, blocker, [0], deadline_at=LATER)
+    assert gate.entered.wait(TIMEOUT_S)
+    futures = submit(worker, first, [1, 2], deadline_at=LATER)
+    submit(worker, last, [1], deadline_at=LATER)
+    gate.open.set()
+    wait(futures, TIMEOUT_S)
+    worker.stop()
+    assert order.index("first") <= 3
+    assert order[:10].count("first") == 2
+
+
+def test_expired_items_of_a_stage_that_has_no_turn_fail_too(gate: Gate, clock: list[float]) -> None:
+    first: Lane[int, int] = Lane("first", list, sizes=(1,))
+    last = Lane("last", gate, sizes=(1,), rank=1)
+    worker = Worker("cpu", [first, last], clock=lambda: clock[0])
+    worker.start()
+    gate.open.clear()
+    submit(worker, last, [0], deadline_at=LATER)
+    assert gate.entered.wait(TIMEOUT_S)
+    gate.entered.clear()
+    (late,) = submit(worker, first, [1], deadline_at=5.0)
+    submit(worker, last, [2], deadline_at=LATER)
+    clock[0] = 10.0
+    gate.open.set()
+    assert gate.entered.wait(TIMEOUT_S)
+    assert isinstance(late.exception(TIMEOUT_S), DeadlineExceededError)
+    worker.stop()
+
+
+def test_a_failed_batch_holds_nothing_of_what_it_ran_on() -> None:
+    """The caller keeps the error, and with it the frames: graphs would never be freed."""
+
+    class Graphs:
+        def run(self, numbers: Sequence[int]) -> list[int]:
+            raise ValueError(len(numbers))
+
+    graphs = Graphs()
+    freed = weakref.ref(graphs)
+    lane: Lane[int, int] = Lane("failing", graphs.run, sizes=(1, 2))
+    items = [WorkItem(each, Waiting(0.0, LATER, 1)) for each in (1, 2)]
+    failure = lane.answer(items, lambda: 0.0)
+    lane.run = list
+    del graphs
+    gc.collect()
+    assert isinstance(failure, ValueError)
+    assert items[0].future.exception() is not None
+    assert freed() is None
 
 
 def test_stop_answers_what_waits_and_refuses_more(

@@ -417,3 +417,24 @@ async def test_full_redis_refuses_writes_and_loses_nothing(
         await store.delete(key("s"))
         client.config_set("maxmemory", "0")
     await store.create(key("t"), "m", "cat", shots(1))
+
+
+async def test_a_demoted_primary_is_left_for_the_one_that_took_its_place(
+    replica: Callable[..., RedisStore],
+    own_server: RedisServer,
+    redis_server: RedisServer,
+    redis_directory: Path,
+) -> None:
+    """Failover moves the address; the old primary stays up, read-only, and answers pings."""
+    address = redis_directory / "primary"
+    address.symlink_to(own_server.socket)
+    store = replica(f"unix://{address}?db=0")
+    await store.create(key("s"), "m", "cat", shots(1))
+    with redis.Redis.from_url(own_server.url) as demoted:
+        demoted.replicaof("127.0.0.1", 1)
+    address.unlink()
+    address.symlink_to(redis_server.socket)
+    with pytest.raises(StoreUnavailableError):
+        await store.get(key("s"))
+    await store.create(key("t"), "m", "cat", shots(2))
+    assert values((await store.get(key("t"))).classes["cat"]) == [2]
