@@ -74,7 +74,7 @@ def measure_growth(
             episode, holds = asked.draw(number)
             supports = show_supports(segmenter, recent, episode)
             image, _ = recent.read(episode.query)
-            score = segmenter.mark((dataset.name, episode.query), image, supports).presence
+            score = segmenter.segment((dataset.name, episode.query), image, supports).presence
             score = float(np.clip(score, 1e-6, 1 - 1e-6))
             rows.append((np.log(score / (1 - score)), np.log(shots)))
             present.append(holds)

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.contract import SupportPrototype, SupportSet, resize_image, resize_mask
-from model.evaluation.marked import Marked
+from model.evaluation.prediction import Prediction
 from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
 from model.nets.preprocess import Normalise
@@ -117,14 +117,16 @@ class BundleSegmenter:
         encoded = self._runtime.encode(pixels[None], share[None])
         return self._runtime.prototypes(encoded, share[None])[0], pixels, share
 
-    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
+    def segment(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> Prediction:
         """See `Segmenter`."""
         encoded = self._queries.get(
             key, lambda: self._runtime.encode(resize_image(image, self._side)[None])
         )
         asked = self._support_set(cast(Sequence[Shown], supports))
         answer = self._runtime.head(encoded, np.zeros(1, np.int64), [asked])
-        return Marked(answer.logits[0], float(answer.presence[0]))
+        return Prediction(answer.logits[0], float(answer.presence[0]))
 
     def _support_set(self, supports: Sequence[Shown]) -> SupportSet:
         shots = tuple(shown.prototype for shown in supports)
@@ -188,14 +190,16 @@ class EagerSegmenter:
         tokens = shot.tokens[shot.foreground]  # (T, D)
         return shot._replace(tokens=tokens[None], foreground=shot.foreground[shot.foreground][None])
 
-    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
+    def segment(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> Prediction:
         """See `Segmenter`; a network without the prior cannot doubt that the class is there."""
         head = self._network.presence
         logits, evidence = self._judge(key, image, supports)
         if head is None or evidence is None:
-            return Marked(logits[0].cpu().numpy(), 1.0)
+            return Prediction(logits[0].cpu().numpy(), 1.0)
         presence = float(head.score(evidence, shots=len(supports)))
-        return Marked(logits[0].cpu().numpy(), presence)
+        return Prediction(logits[0].cpu().numpy(), presence)
 
     def evidence(
         self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]

@@ -13,7 +13,7 @@ from model.data.datasets import LabelledImages
 from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode
 from model.evaluation.images import RecentImages
 from model.evaluation.metrics import IoUTotals
-from model.evaluation.segmenter import answer
+from model.evaluation.segmenter import predict_query
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter
 
@@ -67,7 +67,7 @@ def measure_tiers(
     for number in tqdm(range(episodes), ", ".join(("fp32", *tiers))):
         episode = draw_episode(classes, shots=1, seed=_SEED, number=number)
         for side in (fp32, *tiers.values()):
-            side.answer(recent, episode)
+            side.predict(recent, episode)
     return {each: _compare(tier, fp32) for each, tier in tiers.items()}
 
 
@@ -76,17 +76,17 @@ class _Side:
 
     def __init__(self, runtime: BundleRuntime) -> None:
         self._segmenter = BundleSegmenter(runtime)
-        self._cut = logit(runtime.manifest.threshold)
+        self._min_logit = logit(runtime.manifest.threshold)
         self.totals = IoUTotals()
         self.masks: list[NDArray[np.uint8]] = []
         self.presence: list[float] = []
 
-    def answer(self, dataset: LabelledImages, episode: Episode) -> None:
-        marked, label = answer(self._segmenter, dataset, episode)
-        mask = upsample_logits(marked.logits, *label.shape) >= self._cut
+    def predict(self, dataset: LabelledImages, episode: Episode) -> None:
+        prediction, label = predict_query(self._segmenter, dataset, episode)
+        mask = upsample_logits(prediction.logits, *label.shape) >= self._min_logit
         self.totals.update(episode.class_index, mask, binary_labels(label, episode.class_index))
         self.masks.append(np.packbits(mask))
-        self.presence.append(marked.presence)
+        self.presence.append(prediction.presence)
 
 
 def _compare(tier: _Side, fp32: _Side) -> TierMetrics:

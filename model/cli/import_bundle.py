@@ -60,7 +60,7 @@ def _require_same_answers(network: SDAANet, runtime: BundleRuntime) -> None:
     mask = np.zeros((side, side), np.bool_)
     mask[side // 4 : side // 2, side // 4 : side // 2] = True
     ours, theirs = (
-        each.mark("query", query, [each.add_support(k, s, mask) for k, s in enumerate(supports)])
+        each.segment("query", query, [each.add_support(k, s, mask) for k, s in enumerate(supports)])
         for each in (EagerSegmenter(network), BundleSegmenter(runtime))
     )
     logits_apart = float(np.abs(ours.logits - theirs.logits).max())

@@ -13,7 +13,7 @@ from model.data.datasets import DatasetError, LabelledImages, class_areas
 from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode
 from model.evaluation.metrics import IoUTotals
 from model.evaluation.presence import presence_auroc
-from model.evaluation.segmenter import Segmenter, answer, label_at
+from model.evaluation.segmenter import Segmenter, label_at, predict_query
 
 USUAL_ABSENT = 0.5  # share of the queries
 
@@ -60,7 +60,7 @@ class AbsenceReport:
 
     The gate empties an answer whose presence score is below `presence_threshold`; without a
     threshold there is no gate, and what depends on it is None. Absent queries count into the IoU:
-    all that is marked in them is union. `auroc_unseen` counts only those absent queries whose
+    all that is predicted in them is union. `auroc_unseen` counts only those absent queries whose
     images training cannot have seen either; None where it is not known which.
     """
 
@@ -86,7 +86,7 @@ class _Case(NamedTuple):
     class_index: int
     present: bool
     score: float
-    prediction: NDArray[np.bool_]
+    mask: NDArray[np.bool_]
     label: NDArray[np.uint8]
 
 
@@ -116,7 +116,7 @@ def evaluate_absence(
         segmenter: what is judged.
         dataset: images and labels.
         episodes: the list.
-        threshold: foreground probability from which a pixel is marked.
+        threshold: foreground probability from which a pixel is predicted.
         presence_threshold: presence score below which an answer is emptied.
         label_side: compare at this square side instead of the images' own size.
         unseen: images that training cannot have seen, if that is known.
@@ -129,8 +129,8 @@ def evaluate_absence(
     gate = -np.inf if presence_threshold is None else presence_threshold
     present, scores, among = [], [], []
     for case in _cases(segmenter, dataset, episodes, logit(threshold), label_side, progress):
-        totals.update(case.class_index, case.prediction, case.label)
-        gated.update(case.class_index, case.prediction & (case.score >= gate), case.label)
+        totals.update(case.class_index, case.mask, case.label)
+        gated.update(case.class_index, case.mask & (case.score >= gate), case.label)
         present.append(case.present)
         scores.append(case.score)
         among.append(case.present or case.query in unseen)
@@ -174,14 +174,14 @@ def _cases(
     segmenter: Segmenter,
     dataset: LabelledImages,
     episodes: AbsenceList,
-    cut: float,
+    min_logit: float,
     label_side: int | None,
     progress: bool,
 ) -> Iterator[_Case]:
     description = f"{episodes.shots}-shot, seed {episodes.seed}, absent {episodes.share:g}"
     for number in tqdm(range(episodes.episodes), description, disable=not progress):
         episode, holds = episodes.draw(number)
-        marked, label = answer(segmenter, dataset, episode)
+        prediction, label = predict_query(segmenter, dataset, episode)
         label = binary_labels(label_at(label, label_side), episode.class_index)
-        prediction = upsample_logits(marked.logits, *label.shape) >= cut
-        yield _Case(episode.query, episode.class_index, holds, marked.presence, prediction, label)
+        mask = upsample_logits(prediction.logits, *label.shape) >= min_logit
+        yield _Case(episode.query, episode.class_index, holds, prediction.presence, mask, label)

@@ -29,7 +29,7 @@ def observe(
 ) -> Observation:
     """Ask about a query; a bundle answers with logits alone."""
     if not isinstance(segmenter, EagerSegmenter):
-        return Observation(segmenter.mark(key, image, supports).logits, None, None)
+        return Observation(segmenter.segment(key, image, supports).logits, None, None)
     matched = segmenter.match(key, image, supports)
     background, foreground = matched.logits[0]
     return Observation(

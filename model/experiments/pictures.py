@@ -51,7 +51,7 @@ def picture_episode(
         dataset: images and labels.
         episode: what is asked.
         number: its place in the list.
-        threshold: foreground probability from which a pixel is marked.
+        threshold: foreground probability from which a pixel is predicted.
     """
     panels, supports = [], []
     for place, index in enumerate(episode.supports):

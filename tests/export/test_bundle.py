@@ -36,7 +36,7 @@ from model.contract import (
     load_manifest,
 )
 from model.evaluation import Segmenter
-from model.evaluation.marked import Marked
+from model.evaluation.prediction import Prediction
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
@@ -219,7 +219,7 @@ def test_a_bundle_in_the_reference_arithmetic_answers_as_its_network(tmp_path: P
 
 def _require_one_function(
     network: SDAANet, runtime: BundleRuntime, query: Image, supports: Image, *, others: Image
-) -> Marked:
+) -> Prediction:
     """Both sides answer alike, while other supports would be answered altogether otherwise."""
     eager, served = (
         _ask(segmenter, query, supports)
@@ -233,15 +233,15 @@ def _require_one_function(
     return eager
 
 
-def _ask(segmenter: Segmenter, query: Image, supports: Image) -> Marked:
+def _ask(segmenter: Segmenter, query: Image, supports: Image) -> Prediction:
     """The answer for supports (K, H, W, 3), each with the same rectangle marked."""
     mask = np.zeros(query.shape[:2], np.bool_)
     mask[20:60, 30:90] = True
     shots = [segmenter.add_support(i, image, mask) for i, image in enumerate(supports)]
-    return segmenter.mark("query", query, shots)
+    return segmenter.segment("query", query, shots)
 
 
-def _apart(one: Marked, other: Marked) -> float:
+def _apart(one: Prediction, other: Prediction) -> float:
     return float(np.abs(one.logits - other.logits).max())
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from export import bundle as bundle_module
 from export.__main__ import main
-from model.evaluation.marked import Marked
+from model.evaluation.prediction import Prediction
 from model.segmenters import BundleSegmenter
 
 if TYPE_CHECKING:
@@ -22,9 +22,11 @@ Capture = pytest.CaptureFixture[str]
 class _Inverted(BundleSegmenter):
     """A bundle whose answers are not those of the network."""
 
-    def mark(self, key: object, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
-        marked = super().mark(key, image, supports)
-        return marked._replace(logits=-marked.logits)
+    def segment(
+        self, key: object, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> Prediction:
+        prediction = super().segment(key, image, supports)
+        return prediction._replace(logits=-prediction.logits)
 
 
 def test_masks_that_differ_fail_the_export(

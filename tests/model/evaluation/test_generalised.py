@@ -35,8 +35,8 @@ def test_the_harmonic_mean_punishes_a_side_that_fails() -> None:
     class NoNovel(ColourSegmenter):
         """Never finds what is shown in the second class's colour."""
 
-        def mark(self, key, image, supports):  # type: ignore[no-untyped-def]
-            found = super().mark(key, image, supports)
+        def segment(self, key, image, supports):  # type: ignore[no-untyped-def]
+            found = super().segment(key, image, supports)
             if supports[0] == 100:
                 return found
             return found._replace(logits=np.full_like(found.logits, -9))
@@ -73,7 +73,7 @@ def test_supports_of_a_class_do_not_depend_on_the_other_classes() -> None:
 def test_a_pixel_goes_to_its_best_class_from_the_cut_on() -> None:
     first = np.array([[2.0, -1.0, 0.5, -3.0]], np.float32)
     second = np.array([[1.0, 0.0, 3.0, -2.0]], np.float32)
-    fused = fuse_classes(iter([(4, first), (9, second)]), cut=0.0)
+    fused = fuse_classes(iter([(4, first), (9, second)]), min_logit=0.0)
     assert fused.tolist() == [[4, 9, 9, 0]]
 
 
