@@ -215,16 +215,16 @@ class TrainConfig(_Config):
         stages = tuple(stage.in_steps(images) for stage in self.stages)
         return self.model_copy(update={"stages": stages})
 
-    def check_processes(self, processes: int) -> None:
-        """Every batch has to fall into equal parts.
+    def check_world_size(self, world_size: int) -> None:
+        """Require that every batch splits equally over the processes.
 
         Raises:
             ConfigError: one does not.
         """
         for stage in self.stages:
-            if stage.batch % processes:
+            if stage.batch % world_size:
                 raise ConfigError(
-                    f"a batch of {stage.batch} episodes cannot be shared by {processes} processes"
+                    f"a batch of {stage.batch} episodes cannot be shared by {world_size} processes"
                 )
 
     @property
