@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from export.tiers.equalise import Float
-from model.build.start import HALVED_SUFFIX
+from model.build.graph_names import FP16_WEIGHT_SUFFIX
 
-_LEAST = 16_384  # numbers of a weight that is worth being read from elsewhere
+_MIN_ELEMENTS = 16_384  # numbers of a weight that is worth being read from elsewhere
 _QUANTISED_SUFFIX = "_quantized"  # of onnxruntime's quantisation
 
 
@@ -65,9 +65,9 @@ def _held(source: Path) -> dict[str, _Held]:
     """The large constants of a graph, by their names without the suffix of halved ones."""
     content = source.read_bytes()
     return {
-        tensor.name.removesuffix(HALVED_SUFFIX): _Held(tensor, content.index(tensor.raw_data))
+        tensor.name.removesuffix(FP16_WEIGHT_SUFFIX): _Held(tensor, content.index(tensor.raw_data))
         for tensor in onnx.load_from_string(content).graph.initializer
-        if tensor.raw_data and np.prod(tensor.dims) >= _LEAST
+        if tensor.raw_data and np.prod(tensor.dims) >= _MIN_ELEMENTS
     }
 
 

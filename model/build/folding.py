@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from model.nets.backbones import Backbone
 
 # A batch norm that scales a channel by less cannot be divided out of a folded convolution.
-_LEAST_SCALE = 1e-2
+_MIN_SCALE = 1e-2
 _WATCHED_SIDE = 65
 
 
@@ -35,7 +35,7 @@ def unfold(backbone: Backbone, found: Mapping[str, Tensor]) -> dict[str, Tensor]
         mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
         deviation = (variance + norm.eps).sqrt()
         scale = norm.weight / deviation
-        scale = torch.where(scale.abs() < _LEAST_SCALE, 1.0, scale)
+        scale = torch.where(scale.abs() < _MIN_SCALE, 1.0, scale)
         tensors[f"{at}.weight"] = weight / scale[:, None, None, None]
         if conv.bias is not None:
             tensors[f"{at}.bias"] = torch.zeros_like(bias)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from model.build.checkpoint import CheckpointError, PresenceRecord, load_presence
 from model.build.folding import unfold
+from model.build.graph_names import FP16_WEIGHT_SUFFIX, NETWORK_PREFIX
 from model.build.presets import PRESETS, NetworkConfig, build_network
 from model.contract import InvalidBundleError, Manifest, load_manifest, read_graph
 from model.contract.manifest import GraphName
@@ -20,9 +21,6 @@ from model.nets import SDAANet
 from model.nets.backbones import Trunk
 from model.nets.saam import UpsampledConv
 
-# How export names a network's tensors; one that a bundle keeps in half precision has a suffix.
-_PREFIX = "network."
-HALVED_SUFFIX = ".half"
 _READ: tuple[GraphName, ...] = get_args(GraphName)
 # Only training has them: no graph holds them.
 _TRAINED_WITH = ("saam.support_head.", "decoder.auxiliary_heads.")
@@ -123,7 +121,7 @@ def _constants(model: ModelProto) -> dict[str, Tensor]:
     """A graph's constants by name, whatever precision they are kept in."""
     return {
         # A copy: the array of the graph cannot be written.
-        constant.name.removesuffix(HALVED_SUFFIX): torch.from_numpy(
+        constant.name.removesuffix(FP16_WEIGHT_SUFFIX): torch.from_numpy(
             numpy_helper.to_array(constant).astype(np.float32)
         )
         for constant in model.graph.initializer
@@ -135,9 +133,13 @@ def _weights(network: SDAANet, constants: Mapping[str, Tensor]) -> dict[str, Ten
     transposed = [
         tensor
         for name, tensor in constants.items()
-        if not name.startswith(_PREFIX) and tensor.ndim == 4 and tensor.shape[1:3] == (3, 3)
+        if not name.startswith(NETWORK_PREFIX) and tensor.ndim == 4 and tensor.shape[1:3] == (3, 3)
     ]
-    named = {n.removeprefix(_PREFIX): t for n, t in constants.items() if n.startswith(_PREFIX)}
+    named = {
+        n.removeprefix(NETWORK_PREFIX): t
+        for n, t in constants.items()
+        if n.startswith(NETWORK_PREFIX)
+    }
     return named | _context_convs(network, transposed)
 
 
