@@ -88,13 +88,14 @@ class EpisodeSampler:
         self._may_lack = [config.absent for config in sets]
         # (N, 256) whether any view has a pixel of a class.
         self._shown: NDArray[np.bool_] = np.asarray((counts > 0).any(axis=1))
-        self._tables = [
+        tables = (
             class_table(counts, set_index, number, config.min_share)
             for number, config in enumerate(sets)
-        ]
+        )
+        # Of each set, class index → rows (R, 2) of image and view, of classes with enough images.
         self._tables = [
             {c: rows for c, rows in table.items() if len(np.unique(rows[:, 0])) > shots}
-            for table in self._tables
+            for table in tables
         ]
         weights = np.asarray(
             [

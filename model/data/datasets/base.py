@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 BACKGROUND, IGNORE = 0, 255
-MOST_CLASSES = IGNORE - 1  # what a label map of bytes has room for
+MAX_CLASSES = IGNORE - 1  # what a label map of bytes has room for
 
 
 class DatasetError(ValueError):
