@@ -24,7 +24,7 @@ from model.build import NetworkConfig
 TOLERANCE = 2e-3
 # A long case repeats itself less: r50 with 25 supports takes a minute a query on two cores.
 _LONG_S = 30.0
-_FEWEST_REPEATS = 2
+_MIN_REPEATS = 2
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ def _bench_case(
         engine_s.append(seconds)
         difference = max(difference, float(np.abs(actual - expected).max()))
         if eager_s[-1] > _LONG_S:
-            wanted = min(repeats, _FEWEST_REPEATS)
+            wanted = min(repeats, _MIN_REPEATS)
     ratios = [slow / fast for slow, fast in zip(eager_s, engine_s, strict=True)]
     return Row(
         preset=config.preset,

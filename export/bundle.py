@@ -39,10 +39,10 @@ from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 
 MIOU_TOLERANCE = 0.1
-_LEAST_CELLS = 4  # of the feature map, a side
+_MIN_CELLS = 4  # of the feature map, a side
 _CURVE_POINTS = 60
 _RENDERED_PER_CLASS = 4
-_LEAST_RENDERED = 64  # pixels a side
+_MIN_RENDERED_SIDE = 64  # pixels a side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +87,10 @@ def export_bundle(options: ExportOptions) -> Manifest:
     network, config = load_network(options.checkpoint, input_side=options.input_side)
     if not (config.use_saam and config.use_sdpm and config.use_prior):
         raise CheckpointError(f"{options.checkpoint} lacks parts of the network: it is an ablation")
-    if network.feature_side < _LEAST_CELLS:
+    if network.feature_side < _MIN_CELLS:
         raise CheckpointError(
             f"an input of {network.input_side} px has {network.feature_side} cells a side, and a "
-            f"bundle at least {_LEAST_CELLS}"
+            f"bundle at least {_MIN_CELLS}"
         )
     gate_set = _gate_set(options, network.input_side)  # before minutes go into graphs
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -192,7 +192,9 @@ def _training_record(checkpoint: Path) -> TrainingRecord | None:
 def _gate_set(options: ExportOptions, side: int) -> tuple[LabelledImages, int]:
     """What the mIoU gate is run on, and the pixels from which a class counts in an image of it."""
     if options.parity_data is None:
-        return ProceduralDefects(per_class=_RENDERED_PER_CLASS, side=max(side, _LEAST_RENDERED)), 1
+        return ProceduralDefects(
+            per_class=_RENDERED_PER_CLASS, side=max(side, _MIN_RENDERED_SIDE)
+        ), 1
     return open_dataset(options.parity_data), MIN_AREA
 
 
@@ -200,8 +202,8 @@ def _miou_gate(
     options: ExportOptions, network: SDAANet, bundle: Path, gate_set: tuple[LabelledImages, int]
 ) -> dict[str, Any]:
     """Compare the mIoU of both sides on the same episodes, over every class of the set."""
-    dataset, least_pixels = gate_set
-    classes = index_classes(dataset, tuple(dataset.class_names), least_pixels)
+    dataset, min_area = gate_set
+    classes = index_classes(dataset, tuple(dataset.class_names), min_area)
     eager, onnx = (
         evaluate_episodes(
             segmenter,

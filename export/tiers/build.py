@@ -22,7 +22,7 @@ from model.data.datasets import LabelledImages
 from model.data.episodes import ClassIndex
 from model.runtime import BundleRuntime
 
-MOST_LOST = 0.5  # points of mean IoU
+MAX_MIOU_LOSS = 0.5  # points of mean IoU
 # The prototype graph is a few sums over a feature: nothing to gain, and all else rests on it.
 _LOWERED: tuple[Literal["encoder", "head"], ...] = ("encoder", "head")
 
@@ -137,12 +137,12 @@ def _record(bundle: Path, precision: LoweredPrecision, metrics: dict[str, float]
 
 
 def _gate(measured: dict[LoweredPrecision, TierMetrics], *, force: bool) -> None:
-    poor = {each: m for each, m in measured.items() if not m.lost <= MOST_LOST}
+    poor = {each: m for each, m in measured.items() if not m.lost <= MAX_MIOU_LOSS}
     if poor and not force:
         figures = "; ".join(
             f"{each} {m.miou:.2f}, fp32 {m.fp32_miou:.2f}" for each, m in poor.items()
         )
         raise TierError(
-            f"more than {MOST_LOST} points of mIoU are lost: {figures}. Calibrate on images closer "
-            "to those at work, or keep the tier with --force; the bundle is unchanged"
+            f"more than {MAX_MIOU_LOSS} points of mIoU are lost: {figures}. Calibrate on images "
+            "closer to those at work, or keep the tier with --force; the bundle is unchanged"
         )

@@ -20,7 +20,7 @@ Float = NDArray[np.float32]
 
 _TRANSPARENT = frozenset({"Add", "Clip", "Relu"})
 _CUTTING = frozenset({"Clip", "Relu"})
-_LEAST_FACTOR = 1 / 64
+_MIN_FACTOR = 1 / 64
 
 
 class _Channels(NamedTuple):
@@ -56,7 +56,7 @@ def equalise(
     for group in _groups(model):
         found = np.max([peaks[name] for name in group.tensors if name in peaks], axis=0)
         ceiling = 6.0 if group.cut else float(found.max())
-        factors = np.clip(found / max(ceiling, 1e-12), _LEAST_FACTOR, 1.0) ** strength
+        factors = np.clip(found / max(ceiling, 1e-12), _MIN_FACTOR, 1.0) ** strength
         for node in group.makers:
             for name in node.input[1:]:
                 scaled[name].append(_scale(weights[name], 1 / factors, axis=0))

@@ -16,7 +16,7 @@ from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 
 # Logits, those of presence too, are about ten; a bundle keeps shots in half precision.
-_MOST_APART = 0.1
+_MAX_DIFFERENCE = 0.1
 _SHOTS = 2  # presence depends on how many there are
 
 
@@ -65,7 +65,7 @@ def _require_same_answers(network: SDAANet, runtime: BundleRuntime) -> None:
     )
     logits_apart = float(np.abs(ours.logits - theirs.logits).max())
     presence_apart = abs(_logit(ours.presence) - _logit(theirs.presence))
-    if not max(logits_apart, presence_apart) <= _MOST_APART:
+    if not max(logits_apart, presence_apart) <= _MAX_DIFFERENCE:
         raise CheckpointError(
             f"the network read back answers otherwise: its logits differ by {logits_apart:.2g}, "
             f"that of its presence by {presence_apart:.2g}"

@@ -170,17 +170,17 @@ def _answers(bundle: Path, precision: Precision) -> list[np.ndarray]:
     return [*encoded, *runtime.head(query, np.zeros(1, np.int64), [SupportSet(shots)])]
 
 
-def _check_close(bundle: Path, precision: Precision, *, least_db: float) -> None:
+def _check_close(bundle: Path, precision: Precision, *, min_db: float) -> None:
     *expected, presence = _answers(bundle, "fp32")
     *actual, own_presence = _answers(bundle, precision)
     for wanted, found in zip(expected, actual, strict=True):
         assert found.dtype == np.float32
-        assert _ratio_db(wanted, found) > least_db
+        assert _ratio_db(wanted, found) > min_db
     assert own_presence == pytest.approx(presence, abs=0.05)
 
 
 def test_int8_answers_closely(lowered: Path) -> None:
-    _check_close(lowered, "int8", least_db=12)
+    _check_close(lowered, "int8", min_db=12)
 
 
 def test_half_precision_answers_closely_with_trained_weights(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_half_precision_answers_closely_with_trained_weights(tmp_path: Path) -> 
     write_tiers(
         bundle, ("fp16",), ProceduralDefects(per_class=1, side=SIDE), episodes=1, min_area=1
     )
-    _check_close(bundle, "fp16", least_db=25)
+    _check_close(bundle, "fp16", min_db=25)
 
 
 def test_int8_graphs_are_smaller_and_hold_bytes(lowered: Path) -> None:
