@@ -18,7 +18,7 @@ from export.tiers.rewrites import (
     convolve_normalisations,
     feed_pixels,
     fold_normalisation,
-    narrow_first,
+    gather_columns_before_rows,
 )
 from export.tiers.sharing import share_weights
 
@@ -39,7 +39,7 @@ def quantise(source: Path, target: Path, feeds: Sequence[Feed], *, float_convolu
         float_convolutions: how many of the graph's first convolutions stay in fp32.
     """
     model = folded(source)
-    narrow_first(model)
+    gather_columns_before_rows(model)
     convolve_normalisations(model)
     zero = fold_normalisation(model)
     factors = equalise(model, _peaks(model, feeds), strength=_STRENGTH)
