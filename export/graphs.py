@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.build.presets import imagenet_normalise
 from model.nets import EncodedImages, SDAANet
-from model.nets.preprocess import Normalise
 from model.nets.presence import PresenceHead
 
 _TURNS = 64
@@ -24,7 +23,7 @@ class EncoderGraph(nn.Module):
 
     def __init__(self, network: SDAANet) -> None:
         super().__init__()
-        self.normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self.normalise = imagenet_normalise()
         self.network = network
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from export.bundle import ExportOptions, export_bundle
 from model.build import NetworkConfig, load_network, random_network, write_checkpoint
-from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.build.presets import imagenet_normalise
 from model.contract import SupportPrototype, SupportSet
 from model.nets import SDAANet
-from model.nets.preprocess import Normalise
 from model.runtime import BundleRuntime
 
 Float = NDArray[np.float32]
@@ -38,7 +37,7 @@ class EagerSide:
 
     def __init__(self, network: SDAANet) -> None:
         self._network = network.eval()
-        self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self._normalise = imagenet_normalise()
 
     @torch.inference_mode()
     def segment(self, episode: Episode) -> Float:

@@ -11,9 +11,16 @@ from model.nets.backbones import (
     TwoTrunkBackbone,
     VGGBackbone,
 )
+from model.nets.preprocess import Normalise
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def imagenet_normalise() -> Normalise:
+    """Pixels to what backbones with ImageNet weights take."""
+    return Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
 
 BackboneName = Literal["mobilenet_v2", "two_trunks", "resnet50", "resnet101", "vgg16_bn"]
 

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.build.presets import imagenet_normalise
 from model.contract import resize_image, resize_mask
 from model.evaluation.prediction import Prediction
 from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
-from model.nets.preprocess import Normalise
 from model.recent import KEPT_BYTES, Recent
 from model.segmenters.supports import crop_close_up, support_key
 
@@ -39,7 +38,7 @@ class EagerSegmenter:
     def __init__(self, network: SDAANet, *, limit_bytes: int = KEPT_BYTES) -> None:
         self._network = network.eval()
         self._device = next(network.parameters()).device
-        self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD).to(self._device)
+        self._normalise = imagenet_normalise().to(self._device)
         self._features: Recent[BackboneFeatures] = Recent(_tensor_bytes, limit_bytes)
         self._supports: Recent[EagerSupport] = Recent(
             lambda support: _tensor_bytes(support.prototypes) + support.identity.nbytes, limit_bytes

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.build.presets import imagenet_normalise
 from model.data.cache import CacheConfig, FeatureCache, make_view
 from model.data.datasets import LabelledImages
 from model.data.episodes import binary_labels
@@ -16,7 +16,6 @@ from model.data.images import TrainingImages
 from model.data.mixture import SourceImage
 from model.data.sampler import DrawnImage, EpisodeBatch
 from model.nets.backbones import Backbone, BackboneFeatures
-from model.nets.preprocess import Normalise
 from model.training.augmentation import Augmentation, augment, draw_changes
 
 Trained = Literal["none", "deep", "all"]
@@ -87,7 +86,7 @@ class CachedSource:
         views: CacheConfig,
     ) -> None:
         self._cache, self._sets, self._images, self._views = cache, sets, images, views
-        self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self._normalise = imagenet_normalise()
 
     def load(self, drawn: EpisodeBatch, trained: Trained) -> LoadedBatch:
         """Load cached features, or pixels (M, S, S, 3) where `all` of the backbone trains."""
@@ -126,7 +125,7 @@ class PixelSource:
 
     def __init__(self, images: TrainingImages, augmentation: Augmentation) -> None:
         self._images, self._augmentation = images, augmentation
-        self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self._normalise = imagenet_normalise()
 
     def load(self, drawn: EpisodeBatch, trained: Trained) -> LoadedBatch:
         """Pixels (M, S, S, 3) and the changes (M, P) that augmentation makes to them."""

@@ -8,7 +8,7 @@ import pytest
 
 from export import bench
 from export.bench import CASES, TOLERANCE, Row, as_table, bench_preset, main
-from export.bench_sides import OBJECT_SHARE, EagerSide, EngineSide, make_episode
+from export.benchmarks.sides import OBJECT_SHARE, EagerSide, EngineSide, make_episode
 from model.build import PRESETS
 from model.runtime import BundleRuntime
 
