@@ -5,7 +5,6 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -40,9 +39,7 @@ from model.evaluation.prediction import Prediction
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
-
-if TYPE_CHECKING:
-    from tests.export.conftest import Exported
+from tests.export.exported import Exported
 
 ROOT = Path(__file__).parents[2]
 # Of logits that are about ten; shots are stored in half precision on the bundle's side.
@@ -51,7 +48,7 @@ LOGITS_TOLERANCE, PRESENCE_TOLERANCE = 1e-2, 1e-3
 Image = NDArray[np.uint8]
 
 
-def test_parity_covers_every_output(exported: "Exported") -> None:
+def test_parity_covers_every_output(exported: Exported) -> None:
     rows = json.loads((exported.bundle / "parity.json").read_text())["tensors"]
     found = {(row["graph"], row["tensor"]) for row in rows}
     assert found == {(graph.name, t.name) for graph in GRAPHS for t in graph.outputs}
@@ -59,7 +56,7 @@ def test_parity_covers_every_output(exported: "Exported") -> None:
     assert all(0.2 < row["max_value"] < 0.8 for row in rows if row["tensor"] == "presence")
 
 
-def test_a_difference_names_tensor_and_figure(exported: "Exported") -> None:
+def test_a_difference_names_tensor_and_figure(exported: Exported) -> None:
     altered = copy.deepcopy(exported.network)
     with torch.no_grad():
         altered.get_parameter("sse.excite.bias")[0] += 0.5
@@ -70,7 +67,7 @@ def test_a_difference_names_tensor_and_figure(exported: "Exported") -> None:
         compare(path, PROTOTYPE, wrap(altered)["prototype"], {"altered": cases["prototype"]})
 
 
-def test_a_presence_that_differs_a_little_is_told(exported: "Exported") -> None:
+def test_a_presence_that_differs_a_little_is_told(exported: Exported) -> None:
     altered = copy.deepcopy(exported.network)
     assert altered.presence is not None
     altered.presence.intercept += 0.01
@@ -80,7 +77,7 @@ def test_a_presence_that_differs_a_little_is_told(exported: "Exported") -> None:
         compare(path, HEAD, wrap(altered)["head"], case)
 
 
-def test_a_bundle_is_compared_anew(exported: "Exported", tmp_path: Path) -> None:
+def test_a_bundle_is_compared_anew(exported: Exported, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(exported.bundle, tmp_path / "tiny"))
     before = json.loads((bundle / "parity.json").read_text())
     (bundle / "parity.json").write_text(json.dumps({"tensors": [], "miou": before["miou"]}))
@@ -99,7 +96,7 @@ def test_what_is_no_bundle_is_not_compared(
     assert "no bundle" in capsys.readouterr().err
 
 
-def test_the_gate_compares_miou_and_records_it(exported: "Exported") -> None:
+def test_the_gate_compares_miou_and_records_it(exported: Exported) -> None:
     miou = json.loads((exported.bundle / "parity.json").read_text())["miou"]
     assert (miou["set"], miou["episodes"]) == ("procedural_defects", 4)
     assert 0 < miou["eager"] < 100
@@ -116,7 +113,7 @@ def test_an_ablation_is_not_exported(tmp_path: Path) -> None:
         export_bundle(options)
 
 
-def test_the_manifest_hashes_its_graphs(exported: "Exported") -> None:
+def test_the_manifest_hashes_its_graphs(exported: Exported) -> None:
     manifest = load_manifest(exported.bundle)
     assert manifest == exported.manifest
     for graph in manifest.graphs.values():
@@ -127,7 +124,7 @@ def test_the_manifest_hashes_its_graphs(exported: "Exported") -> None:
 
 
 def test_the_manifest_tells_growth_of_presence_and_what_is_familiar(
-    exported: "Exported", tmp_path: Path
+    exported: Exported, tmp_path: Path
 ) -> None:
     state = read_checkpoint(exported.checkpoint)
     assert exported.manifest.presence_growth == state["presence"]["growth"] > 0
@@ -138,7 +135,7 @@ def test_the_manifest_tells_growth_of_presence_and_what_is_familiar(
     assert _familiar(exported.checkpoint, 65) is None
 
 
-def test_an_altered_graph_is_refused(exported: "Exported", tmp_path: Path) -> None:
+def test_an_altered_graph_is_refused(exported: Exported, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(exported.bundle, tmp_path / "altered"))
     with (bundle / exported.manifest.graphs["head"].file).open("ab") as file:
         file.write(b"\0")
@@ -146,7 +143,7 @@ def test_an_altered_graph_is_refused(exported: "Exported", tmp_path: Path) -> No
         BundleRuntime(bundle)
 
 
-def test_the_runtime_equals_the_network_at_any_size(exported: "Exported") -> None:
+def test_the_runtime_equals_the_network_at_any_size(exported: Exported) -> None:
     network, runtime = exported.network, BundleRuntime(exported.bundle, intra_op_threads=1)
     # The graph answers as of one shot.
     runtime.manifest = runtime.manifest.model_copy(update={"presence_growth": 0.0})
@@ -183,7 +180,7 @@ def test_the_runtime_equals_the_network_at_any_size(exported: "Exported") -> Non
         assert np.abs(of_others - answers.logits).max(axis=(1, 2)).min() > 100 * tolerance
 
 
-def test_eager_and_bundle_segmenters_agree(exported: "Exported") -> None:
+def test_eager_and_bundle_segmenters_agree(exported: Exported) -> None:
     network, runtime = exported.network, BundleRuntime(exported.bundle, intra_op_threads=1)
     images = np.random.default_rng(1).integers(0, 256, (5, 80, 120, 3), dtype=np.uint8)
     _require_one_function(network, runtime, images[0], images[1:2], others=images[2:3])
@@ -245,7 +242,7 @@ def _apart(one: Prediction, other: Prediction) -> float:
     return float(np.abs(one.logits - other.logits).max())
 
 
-def test_graphs_hold_no_source_path_of_the_exporting_machine(exported: "Exported") -> None:
+def test_graphs_hold_no_source_path_of_the_exporting_machine(exported: Exported) -> None:
     for graph in (*exported.bundle.glob("*.onnx"), *ROOT.glob("model/bundles/*/*.onnx")):
         stored = graph.read_bytes()
         assert str(ROOT).encode() not in stored, graph.name

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,9 +15,7 @@ from model.evaluation.records import (
     Subject,
     write_evaluation,
 )
-
-if TYPE_CHECKING:
-    from tests.export.conftest import Exported
+from tests.export.exported import Exported
 
 
 def _evaluation(hashes: dict[str, str], *, flip: bool = False) -> Evaluation:
@@ -54,7 +51,7 @@ def _evaluation(hashes: dict[str, str], *, flip: bool = False) -> Evaluation:
 
 
 @pytest.fixture
-def bundle(exported: "Exported", tmp_path: Path) -> Path:
+def bundle(exported: Exported, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported.bundle, tmp_path / "tiny"))
 
 

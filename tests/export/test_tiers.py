@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -33,10 +32,8 @@ from model.data.datasets import DatasetError, ProceduralDefects, open_dataset
 from model.evaluation.records import Evaluation
 from model.runtime import BundleRuntime
 from tests.export.coloured_set import write_coloured_set
+from tests.export.exported import Exported
 from tests.service.tiny_bundle import write_tiny_bundle
-
-if TYPE_CHECKING:
-    from tests.export.conftest import Exported
 
 Capture = pytest.CaptureFixture[str]
 SIDE = 97
@@ -59,7 +56,7 @@ def tiny(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lowered(exported: "Exported", tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lowered(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random `lite` network at 97 pixels with both tiers, not measured."""
     bundle = Path(shutil.copytree(exported.bundle, tmp_path_factory.mktemp("lowered") / "tiny"))
     rendered = ProceduralDefects(per_class=4, side=SIDE)
@@ -223,7 +220,7 @@ def test_int8_reads_weights_of_the_fp32_graph_and_keeps_few_itself(
 
 
 def test_sharing_changes_no_answer(
-    exported: "Exported", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered = ProceduralDefects(per_class=4, side=SIDE)
     answers = []
@@ -262,7 +259,7 @@ def test_what_a_tier_reads_is_not_narrowed_under_it(lowered: Path, tmp_path: Pat
     assert _files(bundle) == before
 
 
-def test_equalising_narrow_layers_keeps_the_function(exported: "Exported") -> None:
+def test_equalising_narrow_layers_keeps_the_function(exported: Exported) -> None:
     model = onnx.load(exported.bundle / "encoder.onnx")
     names = equalised_tensors(model)
     channels = {t.name: t.dims[0] for t in model.graph.initializer if t.dims}
@@ -313,7 +310,7 @@ def _run(model: onnx.ModelProto, feed: dict[str, np.ndarray]) -> list[np.ndarray
 
 
 def test_classes_that_training_left_out_calibrate_nothing(
-    exported: "Exported", tmp_path: Path
+    exported: Exported, tmp_path: Path
 ) -> None:
     runtime = BundleRuntime(exported.bundle)
     folder = write_coloured_set(tmp_path / "birds")
