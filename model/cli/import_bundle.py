@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import logit
 
 from model.build import CheckpointError, network_state, restore_network, write_checkpoint
-from model.contract import InvalidBundleError, Manifest
+from model.contract import InvalidBundleError, Manifest, logit
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
@@ -73,8 +72,8 @@ def _require_same_answers(network: SDAANet, runtime: BundleRuntime) -> None:
 
 
 def _logit(probability: float) -> float:
-    """The logit, as far as single precision tells it: noise can be all but certain."""
-    return float(logit(np.clip(probability, 1e-6, 1 - 1e-6)))
+    """The logit of a probability, clipped to what single precision distinguishes from 0 and 1."""
+    return logit(float(np.clip(probability, 1e-6, 1 - 1e-6)))
 
 
 def _progress(manifest: Manifest) -> dict[str, Any]:

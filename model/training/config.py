@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from model.build import PRESETS, NetworkConfig
+from model.data import augment_ranges as ranges
 from model.data.folds import FOLDS, FoldScheme, excluded_names, fold_classes
 from model.data.mixture import SetConfig
 from model.losses import LossWeights
@@ -59,14 +60,15 @@ class CacheEntry(_Config):
 
 
 class AugmentEntry(_Config):
-    """How images are changed on the device where nothing is cached (`cache: null`).
+    """Augmentation on the device, where nothing is cached (`cache: null`).
 
     Views that are cached are made by `model.data.augment` instead.
     """
 
-    rotation: Annotated[float, Field(ge=0, le=180)] = 10.0  # degrees to either side
-    blur: Annotated[float, Field(ge=0, le=1)] = 0.25  # chance
-    min_scale: Annotated[float, Field(gt=0, le=1)] = 0.35  # least share a crop keeps; 1: no crop
+    rotation: Annotated[float, Field(ge=0, le=180)] = ranges.ROTATION  # degrees to either side
+    blur: Annotated[float, Field(ge=0, le=1)] = ranges.BLUR_CHANCE  # chance
+    # Smallest share of the image that a crop keeps; 1: no crop.
+    min_scale: Annotated[float, Field(gt=0, le=1)] = ranges.MIN_SCALE
     colour: Annotated[float, Field(ge=0, le=1)] = 1.0  # strength
 
     def as_augmentation(self) -> Augmentation:
