@@ -1,4 +1,4 @@
-"""A checkpoint made into a bundle, which exists only if it passed every gate."""
+"""Export of a checkpoint to a bundle, which is written only if it passes every gate."""
 
 import json
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class ExportOptions:
         name: of the bundle.
         revision: of the weights.
         threshold: default foreground probability.
-        input_side: another side than in training.
+        input_side: pixels; by default that of training.
         parity_data: labelled set for the mIoU gate; without it, rendered surface defects.
         parity_episodes: of the mIoU gate; 0 compares tensors alone.
     """
@@ -78,8 +78,8 @@ def export_bundle(options: ExportOptions) -> Manifest:
     """Write the bundle.
 
     Raises:
-        ParityError: ONNX and eager part; nothing is left at `out`, or what was there before.
-        OutputError: `out` exists and is no bundle.
+        ParityError: ONNX and eager differ; `out` is left as it was.
+        OutputError: `out` exists and is not a bundle.
         model.build.CheckpointError: the checkpoint is not one, or lacks a part of the network.
         model.data.datasets.DatasetError: there is no set for the mIoU gate.
     """
@@ -157,7 +157,7 @@ def _manifest(
 
 
 def _familiar(checkpoint: Path, input_side: int) -> Familiar | None:
-    """What an imported bundle was used to, at the side where that was measured."""
+    """The familiarity of an imported bundle; None at another side than it was measured at."""
     state = read_checkpoint(checkpoint)
     if "familiar" not in state or state["config"]["input_side"] != input_side:
         return None
@@ -190,7 +190,7 @@ def _training_record(checkpoint: Path) -> TrainingRecord | None:
 
 
 def _gate_set(options: ExportOptions, side: int) -> tuple[LabelledImages, int]:
-    """What the mIoU gate is run on, and the pixels from which a class counts in an image of it."""
+    """The set for the mIoU gate, and its minimum area of a class in pixels."""
     if options.parity_data is None:
         return ProceduralDefects(
             per_class=_RENDERED_PER_CLASS, side=max(side, _MIN_RENDERED_SIDE)

@@ -24,12 +24,12 @@ from model.data.mixture import allowed_images
 from model.runtime import BundleRuntime, image_vectors
 
 _MAX_IMAGES = 400
-_WITHIN = 0.99  # of the images, the share that counts as like the others
+_WITHIN = 0.99  # share of the images that are inside the distance
 _DIGITS = 5
 
 
 def measure_familiar(bundle: Path, dataset: LabelledImages) -> Familiar:
-    """Centre and distance of images evenly chosen from those without the network's unseen classes.
+    """Centre and distance of a sample of the images without the network's unseen classes.
 
     Raises:
         InvalidBundleError: the directory is no intact bundle.

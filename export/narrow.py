@@ -31,14 +31,14 @@ from model.contract import (
 from model.data.datasets import ProceduralDefects
 from model.runtime import BundleRuntime
 
-_MIN_ELEMENTS = 16_384  # numbers of a tensor that is worth a cast
+_MIN_ELEMENTS = 16_384  # of a tensor that is worth a cast
 _MAX_DIFFERENCE = 0.02  # of the largest logit
 _IMAGES = 8
 _FP16_MAX = float(np.finfo(np.float16).max)
 
 
 class NarrowingError(RuntimeError):
-    """The narrowed graphs answer too differently; the message names the figure."""
+    """The logits of the narrowed graphs differ too much; the message says by how much."""
 
 
 class Narrowed(NamedTuple):
@@ -50,12 +50,12 @@ class Narrowed(NamedTuple):
 
 
 def narrow_bundle(bundle: Path) -> Narrowed:
-    """Narrow the fp32 graphs; the bundle is replaced as a whole, at the end.
+    """Narrow the fp32 graphs; at the end the whole bundle is replaced at once.
 
     Raises:
-        NarrowingError: the answers part by more than 2 % of the largest logit; nothing is changed.
-        model.contract.InvalidBundleError: the directory is no intact bundle, or a tier of it reads
-            its weights from the graphs as they are.
+        NarrowingError: logits differ by more than 2 % of the largest one; nothing is changed.
+        model.contract.InvalidBundleError: not an intact bundle, or a tier reads its weights from
+            the fp32 graphs.
     """
     manifest = load_manifest(bundle)
     for precision, tier in manifest.tiers.items():
@@ -102,7 +102,7 @@ def _size(graphs: Iterable[GraphFile]) -> int:
 
 
 def narrow(model: onnx.ModelProto) -> None:
-    """Keep a graph's large float32 constants in half precision, in place."""
+    """Store a graph's large float32 constants in half precision, in place."""
     casts = []
     for constant in model.graph.initializer:
         if constant.data_type != TensorProto.FLOAT or np.prod(constant.dims) < _MIN_ELEMENTS:

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from export.tiers.equalise import Float
 from model.build.graph_names import FP16_WEIGHT_SUFFIX
 
-_MIN_ELEMENTS = 16_384  # numbers of a weight that is worth being read from elsewhere
+_MIN_ELEMENTS = 16_384  # of a weight that is worth sharing
 _QUANTISED_SUFFIX = "_quantized"  # of onnxruntime's quantisation
 
 

@@ -48,10 +48,10 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _require_same_answers(network: SDAANet, runtime: BundleRuntime) -> None:
-    """Ask both about a picture of noise, with others as the supports, and compare.
+    """Compare both on random noise as query and supports.
 
     Raises:
-        CheckpointError: the answers differ; the bundle's network computes otherwise.
+        CheckpointError: the predictions differ.
     """
     side = network.input_side
     rng = np.random.default_rng(0)
@@ -77,7 +77,7 @@ def _logit(probability: float) -> float:
 
 
 def _progress(manifest: Manifest) -> dict[str, Any]:
-    """How the weights came about, as a checkpoint tells it; the curves stay with the bundle."""
+    """The training record in the form of a checkpoint, without the loss curves."""
     training = manifest.training
     if training is None:
         return {}

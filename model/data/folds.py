@@ -49,7 +49,7 @@ def fold_classes(fold: int, scheme: FoldScheme = "pascal") -> tuple[str, ...]:
 
 
 def excluded_names(test_classes: Iterable[str]) -> frozenset[str]:
-    """Test classes with every name under which any known set shows them."""
+    """Test classes with all of their names in the known sets."""
     names = set(test_classes)
     meant = _with_synonyms({_plain(name) for name in names})
     for general, kinds in HYPONYMS.items():

@@ -1,4 +1,4 @@
-"""Episodes of which a share asks for a class that the query lacks."""
+"""Episodes in some of which the query lacks the class."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +21,8 @@ USUAL_ABSENT = 0.5  # share of the queries
 class AbsenceList(NamedTuple):
     """A list of episodes: episode i is a pure function of the list and i.
 
-    absent: class index → images that lack the class altogether and hold another labelled one.
-    share: chance that the query is such an image.
+    absent: class index → images without the class, but with another labelled one.
+    share: probability that the query is such an image.
     """
 
     classes: ClassIndex
@@ -35,8 +35,8 @@ class AbsenceList(NamedTuple):
     def draw(self, number: int) -> tuple[Episode, bool]:
         """Episode `number`, and whether its query holds the class.
 
-        A query that holds the class is that of the plain list of the same seed, so that both lists
-        can be compared.
+        Where the query holds the class, the episode is the same as in the plain list of that seed,
+        so that both lists can be compared.
 
         Raises:
             DatasetError: no image lacks the class.
@@ -58,10 +58,10 @@ class AbsenceList(NamedTuple):
 class AbsenceReport:
     """Result of an `AbsenceList`, in percent; AUROCs and the threshold are in [0, 1].
 
-    The gate empties an answer whose presence score is below `presence_threshold`; without a
-    threshold there is no gate, and what depends on it is None. Absent queries count into the IoU:
-    all that is predicted in them is union. `auroc_unseen` counts only those absent queries whose
-    images training cannot have seen either; None where it is not known which.
+    The gate empties predictions whose presence score is below `presence_threshold`; without a
+    threshold there is no gate, and its figures are None. Absent queries count in the IoU: all that
+    is predicted in them adds to the union. `auroc_unseen` counts only those absent queries whose
+    images cannot have been in training; None where these are not known.
     """
 
     episodes: int
@@ -110,16 +110,16 @@ def evaluate_absence(
     unseen: Collection[int] = (),
     progress: bool = False,
 ) -> AbsenceReport:
-    """Run a list and judge the presence score, and the gate if there is a threshold for it.
+    """Run a list; evaluate the presence score, and with a threshold the gate.
 
     Args:
-        segmenter: what is judged.
+        segmenter: to evaluate.
         dataset: images and labels.
         episodes: the list.
         threshold: foreground probability from which a pixel is predicted.
-        presence_threshold: presence score below which an answer is emptied.
+        presence_threshold: presence score below which a prediction is emptied.
         label_side: compare at this square side instead of the images' own size.
-        unseen: images that training cannot have seen, if that is known.
+        unseen: images that cannot have been in training, if they are known.
         progress: show a bar.
 
     Raises:

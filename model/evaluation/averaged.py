@@ -15,11 +15,12 @@ from model.evaluation.segmenter import Segmenter
 class AveragedSegmenter:
     """Averages the foreground probabilities of several segmenters, and of the mirrored query.
 
-    Probabilities are averaged where they are compared with the label, so no grid is preferred.
+    Probabilities are averaged at the size at which they are compared with labels, so that no scale
+    is preferred.
 
     Args:
         members: one for each scale.
-        flip: ask about the mirrored query as well.
+        flip: segment the mirrored query as well.
         side: compare at this square side; None: at the images' own size.
     """
 
@@ -51,7 +52,7 @@ class AveragedSegmenter:
     def _views(
         self, key: Hashable, image: NDArray[np.uint8], shots: Sequence[tuple[object, ...]]
     ) -> Iterator[Prediction]:
-        """Answers of every member, in the frame of the image as it is."""
+        """Predictions of every member, mirrored back to the frame of the image."""
         mirrored = np.ascontiguousarray(image[:, ::-1])
         for member, own in zip(self._members, zip(*shots, strict=True), strict=True):
             yield member.segment(key, image, own)

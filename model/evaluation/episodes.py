@@ -40,7 +40,7 @@ def evaluate_episodes(
     """Run episodes 0 … `episodes` - 1 of `seed`.
 
     Args:
-        segmenter: what is judged.
+        segmenter: to evaluate.
         dataset: images and labels.
         classes: the test classes and their images.
         shots: K.

@@ -50,7 +50,7 @@ def evaluate_generalised(
     """Register every class once, then label images with all of them.
 
     Args:
-        segmenter: what is judged.
+        segmenter: to evaluate.
         dataset: images and labels; every image that is not a support may be a query.
         classes: base and novel classes and their images.
         novel: which of them are novel.

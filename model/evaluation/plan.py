@@ -80,7 +80,7 @@ class PlannedRun:
 
     Args:
         plan: what to run.
-        segmenter: what is judged.
+        segmenter: to evaluate.
         subject: its record.
         dataset: images and labels.
         progress: show bars.

@@ -1,4 +1,4 @@
-"""Support prototypes of many images, before and behind the gate of SDPM."""
+"""Support prototypes of many images, before and after the gate of SDPM."""
 
 from typing import NamedTuple
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class EncodedImages(NamedTuple):
-    """An image on both sides of the comparison, as in `contract.graphs.ENCODER`."""
+    """The features of images, as supports and as queries; see `contract.graphs.ENCODER`."""
 
     support_feature: Tensor  # (B, C, h, w)
     query_feature: Tensor  # (B, C, h, w)
@@ -15,7 +15,7 @@ class EncodedImages(NamedTuple):
 
 
 class SupportVectors(NamedTuple):
-    """The vectors of one shot each; without SDPM guided is affinity and the gate is empty."""
+    """The vectors of B shots; without SDPM, guided equals affinity and the gate is empty."""
 
     affinity: Tensor  # (B, C)
     guided: Tensor  # (B, C)
@@ -23,7 +23,7 @@ class SupportVectors(NamedTuple):
 
 
 class Prototypes(NamedTuple):
-    """One shot each, as in `contract.graphs.PROTOTYPE`; N = 0 without the prior."""
+    """The prototypes of B shots, as in `contract.graphs.PROTOTYPE`; N = 0 without the prior."""
 
     affinity: Tensor  # (B, C)
     guided: Tensor  # (B, C)
@@ -33,18 +33,18 @@ class Prototypes(NamedTuple):
 
 
 class MatchOutput(NamedTuple):
-    """The answer for P pairs, and the maps that led to it; a part that is off has no map."""
+    """Output for P pairs of image and class, with the intermediate maps; None without that part."""
 
     logits: Tensor  # (P, 2, h, w), or (P, 2, S, S) in the reference arithmetic
     auxiliary: tuple[Tensor, ...]  # (P, 2, bin, bin) each
     attention: Tensor | None  # (P, 1, h, w) of SAAM; in (0, 1), unbounded in the reference's
     prior: Tensor | None  # (P, 1, h, w) in [0, 1]
-    decoded: Tensor  # (P, C, h, w) what the logits are made from
+    decoded: Tensor  # (P, C, h, w) the classifier's input
     query_feature: Tensor  # (P, C, h, w) before reweighting
 
     @property
     def cells(self) -> Tensor:
-        """What a refit weighs, (P, 2C, h, w): the decoder's last feature and the query's own."""
+        """Input of a refit, (P, 2C, h, w): the decoder's last feature and the query's feature."""
         return torch.cat([self.decoded, self.query_feature], dim=1)
 
 

@@ -23,7 +23,7 @@ def prior_map(high_feature: Tensor, tokens: Tensor, token_valid: Tensor) -> Tens
     height, width = high_feature.shape[2:]
     query = high_feature.flatten(2)  # (P, D, N)
     norm: Tensor = query.norm(dim=1)[:, None].clamp_min(1e-12)  # (P, 1, N)
-    # Divided by the norm after the maximum: one number for each shot and position, instead of D.
+    # Divide by the norm after the maximum: one division per shot and position instead of D.
     scaled = tokens.reshape(pairs, shots * length, depth) @ query  # (P, K*T, N)
     scaled = scaled.reshape(pairs, shots, length, height * width)
     scaled = torch.where(token_valid.unsqueeze(-1), scaled, -norm.unsqueeze(1))

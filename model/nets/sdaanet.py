@@ -124,7 +124,7 @@ class SDAANet(nn.Module):
         return SupportVectors(affinity, reweight_prototype(affinity, gate), gate)
 
     def prototype(self, support_feature: Tensor, high_feature: Tensor, mask: Tensor) -> Prototypes:
-        """What is kept of each of B supports; mask (B, S, S) is the share of the object."""
+        """Prototypes of B supports; mask (B, S, S) is the object's share of each pixel."""
         share = self.resize_mask(mask)  # (B, 1, h, w)
         vectors = self.support_vectors(support_feature, share)
         if not self.use_prior:
@@ -135,7 +135,7 @@ class SDAANet(nn.Module):
         return Prototypes(*vectors, *tokens)
 
     def fuse_gates(self, gates: Tensor) -> Tensor:
-        """Gates of K shots (B, K, C) → what `match` takes, (B, C)."""
+        """Gates of K shots (B, K, C) → the gate (B, C) that `match` takes."""
         return product_gate(gates) if self.reference else gates.mean(dim=1)
 
     def match(
@@ -167,8 +167,8 @@ class SDAANet(nn.Module):
     def refit_logits(self, matched: MatchOutput, refit: Tensor) -> Tensor:
         """Foreground minus background logits, corrected by refits (P, 2C + 2).
 
-        A refit is the share of the network's own logit that stays, a bias, and a weight for each
-        channel of `MatchOutput.cells`; (1, 0, …, 0) leaves the logits as they are.
+        A refit is a factor for the network's own logit, a bias, and a weight for each channel of
+        `MatchOutput.cells`; (1, 0, …, 0) leaves the logits as they are.
         """
         own = matched.logits[:, 1] - matched.logits[:, 0]
         linear = (matched.cells * refit[:, 2:, None, None]).sum(dim=1, keepdim=True)

@@ -21,9 +21,9 @@ from model.training.source import BatchSource, CachedSource, PixelSource
 
 
 class Prepared(NamedTuple):
-    """What a run trains on.
+    """The data of a run.
 
-    images: how many there are; an epoch has as many episodes.
+    images: number of images; an epoch has as many episodes.
     data: the name of each set and how many of its images are used.
     """
 
@@ -34,7 +34,7 @@ class Prepared(NamedTuple):
 
 
 class _Counted(NamedTuple):
-    """Batches of images whose classes are counted, as `EpisodeSampler` takes them."""
+    """A source of batches, and the class counts that `EpisodeSampler` takes."""
 
     source: BatchSource
     counts: NDArray[np.int32]
@@ -48,7 +48,7 @@ def prepare(
     cache_dir: Path,
     context: DistributedContext,
 ) -> Prepared:
-    """Open the sets, leave out test classes, and fill the feature cache or the memory."""
+    """Open the sets, exclude test classes, and fill the feature cache or the memory."""
     entries = [entry.as_set() for entry in config.sets]
     sets = [open_set(entry, data_root, config.input_side) for entry in entries]
     if config.cache is None:

@@ -104,9 +104,9 @@ class Run:
         """Continue from the folder's checkpoint, to its time budget unless there is a new one.
 
         Raises:
-            model.build.CheckpointError: none there, damaged, or made by another recipe, whose data
-                and unseen classes the record would then not tell; or a budget with which cached
-                features would be of another backbone.
+            model.build.CheckpointError: no checkpoint, a damaged one, or one of another recipe,
+                since the record names the data and unseen classes of one recipe alone; or a budget
+                that returns to a stage whose cached features are of an earlier backbone.
         """
         checkpoint = read_run(self.out)
         self._refuse_other_recipe(checkpoint)
@@ -160,9 +160,9 @@ class Run:
         )
 
     def train(self, should_stop: Callable[[], bool]) -> None:
-        """Run to the end of the stages, or until `should_stop`; leaves a checkpoint either way.
+        """Run to the end of the stages, or until `should_stop`; writes a checkpoint either way.
 
-        Of several processes, one that should stop stops all of them.
+        If one of several processes should stop, all of them do.
         """
         self.out.mkdir(parents=True, exist_ok=True)
         total = total_steps(self.config)
@@ -209,7 +209,7 @@ class Run:
                 self.ema.update_parameters(self.network)
                 self.step += 1
                 self.episodes += stage.batch
-                # From mark to mark, so that writing logs and checkpoints counts as well.
+                # Includes the time for writing logs and checkpoints.
                 mark, before = self._clock(), mark
                 # Asked once: a signal that comes later waits for the next step and its checkpoint.
                 stop, minutes = self._agreed(should_stop, (mark - before) / 60)
@@ -227,7 +227,7 @@ class Run:
                     self._save(optimizer)
 
     def _optimizer(self, at: Position) -> torch.optim.Optimizer:
-        """A stage's optimizer, as a checkpoint inside that stage left it."""
+        """The optimizer of a stage, with its state if the run was resumed within that stage."""
         optimizer = make_optimizer(self.network, self.config.stages[at.stage], self.config)
         if self._optimizer_state is not None:
             # Another budget may have moved the run to a stage with other parameter groups.

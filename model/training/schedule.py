@@ -20,11 +20,11 @@ class Position(NamedTuple):
 def schedule_step(
     config: TrainConfig, step: int, minutes: float, budget_minutes: float | None
 ) -> float:
-    """Where on the schedule a run stands, in steps: a pure function of what it has recorded.
+    """The position of a run on its schedule, in steps.
 
-    Without a time budget that is the step itself. With one, the larger of two shares counts, that
-    of the steps done or that of the minutes used. So when the time is over the rate has fallen to
-    its end and every stage has had its share, however slow the steps are.
+    Without a time budget that is the step itself. With one, it is the larger of two shares of the
+    schedule: of the steps done, and of the minutes used. So when the time is over, the rate has
+    decayed fully and every stage has had its share, however slow the steps are.
     """
     if budget_minutes is None:
         return step
@@ -53,7 +53,7 @@ def poly(progress: float, power: float) -> float:
 def make_optimizer(
     network: SDAANet, stage: Stage, config: TrainConfig
 ) -> torch.optim.AdamW | torch.optim.SGD:
-    """Freeze and unfreeze as the stage says, and group parameters by their rate."""
+    """Freeze and unfreeze parameters for a stage, and group them by their learning rate."""
     backbone = [] if stage.backbone == "none" else _backbone_parameters(network, stage)
     for parameter in network.backbone.parameters():
         parameter.requires_grad_(False)
@@ -82,7 +82,7 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 def ema_update(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """An update for `AveragedModel`: exponential, faster at first so that short stages count.
 
-    The n-th update of an average keeps min(decay, (1 + n) / (10 + n)) of it.
+    The n-th update multiplies the average by min(decay, (1 + n) / (10 + n)).
     """
 
     def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
