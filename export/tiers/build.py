@@ -1,4 +1,4 @@
-"""Tiers added to a bundle: all that were asked for, or after a failed gate none."""
+"""Adding precision tiers to a bundle: all of those requested, or none if a gate fails."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,17 +23,17 @@ from model.data.episodes import ClassIndex
 from model.runtime import BundleRuntime
 
 MAX_MIOU_LOSS = 0.5  # points of mean IoU
-# The prototype graph is a few sums over a feature: nothing to gain, and all else rests on it.
+# The prototype graph is a few sums: lowering it gains nothing, and everything depends on it.
 _LOWERED: tuple[Literal["encoder", "head"], ...] = ("encoder", "head")
 
 
 class TierError(RuntimeError):
-    """A tier loses more than the gate allows; the message names the figures."""
+    """A tier loses more mIoU than the gate allows; the message says how much."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TierOptions:
-    """Which tiers to make, and what they are calibrated and measured on.
+    """Which tiers to add, and the sets to calibrate and measure them on.
 
     Attributes:
         bundle: directory, which gains the tiers.
@@ -61,7 +61,7 @@ class TierOptions:
 
 
 def add_tiers(options: TierOptions) -> dict[LoweredPrecision, TierMetrics]:
-    """Make, measure and add tiers; the bundle is replaced as a whole, at the end.
+    """Make, measure and add tiers; at the end the whole bundle is replaced at once.
 
     Raises:
         TierError: one loses more than the gate allows; the bundle is as it was.
@@ -99,7 +99,7 @@ def write_tiers(
     episodes: int,
     min_area: int,
 ) -> None:
-    """Write graphs and manifest entries, not measured yet."""
+    """Write graphs and manifest entries, without metrics."""
     runtime = BundleRuntime(bundle)
     for precision in precisions:
         if precision == "int8":
@@ -127,7 +127,7 @@ def _path(bundle: Path, graph: str, precision: LoweredPrecision) -> Path:
 
 
 def _record(bundle: Path, precision: LoweredPrecision, metrics: dict[str, float]) -> None:
-    """Enter a tier, whose prototype graph is the fp32 one, into the manifest."""
+    """Add a tier to the manifest; its prototype graph is that of fp32."""
     manifest = Manifest.model_validate_json((bundle / MANIFEST_FILE).read_bytes())
     graphs = {"prototype": manifest.graphs["prototype"]}
     for graph in _LOWERED:

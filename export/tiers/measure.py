@@ -1,4 +1,4 @@
-"""What a tier costs: its masks and scores beside those of fp32, on the same episodes."""
+"""The accuracy of a tier compared with fp32, on the same episodes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ _SEED = 0
 
 
 class TierMetrics(NamedTuple):
-    """Figures of a tier beside fp32, in percent but for `presence_difference`.
+    """Figures of a tier compared with fp32, in percent except `presence_difference`.
 
     `agreement` is the mean over episodes of the IoU between the masks of both.
     `presence_difference` is the largest difference between their presence scores, which are in
@@ -38,7 +38,7 @@ class TierMetrics(NamedTuple):
 
     @property
     def lost(self) -> float:
-        """Points of mean IoU that fp32 is better by."""
+        """Points of mean IoU that the tier loses against fp32."""
         return self.fp32_miou - self.miou
 
     def named(self, data: str) -> dict[str, float]:
@@ -72,7 +72,7 @@ def measure_tiers(
 
 
 class _Side:
-    """One tier's answers so far; masks are kept as bits, a few kilobytes for an episode."""
+    """Predictions of one tier; masks are packed to bits, a few kilobytes for an episode."""
 
     def __init__(self, runtime: BundleRuntime) -> None:
         self._segmenter = BundleSegmenter(runtime)
@@ -101,6 +101,6 @@ def _compare(tier: _Side, fp32: _Side) -> TierMetrics:
 
 
 def mask_iou(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """IoU of two packed masks; two empty ones are the same."""
+    """IoU of two packed masks; 1 for two empty ones."""
     either = int(np.bitwise_count(a | b).sum())
     return int(np.bitwise_count(a & b).sum()) / either if either else 1.0
