@@ -89,7 +89,7 @@ def test_a_bundle_is_compared_anew(exported: Exported, tmp_path: Path) -> None:
     load_manifest(bundle)  # it names no hash of the report
 
 
-def test_what_is_no_bundle_is_not_compared(
+def test_a_folder_without_a_bundle_is_not_compared(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--bundle", str(tmp_path)]) == 2
@@ -123,7 +123,7 @@ def test_the_manifest_hashes_its_graphs(exported: Exported) -> None:
     assert manifest.training.episodes == 24
 
 
-def test_the_manifest_tells_growth_of_presence_and_what_is_familiar(
+def test_the_manifest_records_presence_growth_and_familiarity(
     exported: Exported, tmp_path: Path
 ) -> None:
     state = read_checkpoint(exported.checkpoint)

@@ -84,7 +84,7 @@ def test_records_of_another_bundle_are_refused(
 
 
 @pytest.mark.parametrize("field", ["episodes", "min_area"])
-def test_one_figure_is_of_one_protocol(
+def test_a_figure_of_several_protocols_is_refused(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str
 ) -> None:
     records = tmp_path / "records"

@@ -251,7 +251,7 @@ def test_a_bundle_that_changes_while_it_loads_is_refused(
         BundleRuntime(bundle, precision="int8")
 
 
-def test_what_a_tier_reads_is_not_narrowed_under_it(lowered: Path, tmp_path: Path) -> None:
+def test_graphs_whose_weights_a_tier_reads_are_not_narrowed(lowered: Path, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(lowered, tmp_path / "tiny"))
     before = _files(bundle)
     with pytest.raises(InvalidBundleError, match="narrow first, then make the tier again"):
@@ -340,7 +340,7 @@ def test_the_benchmark_times_every_part_of_both_tiers(lowered: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_a_refit_is_not_cut_off(lowered: Path, precision: Precision) -> None:
+def test_a_refit_is_not_clipped(lowered: Path, precision: Precision) -> None:
     """Ranges come from classes that were not adapted, whose refit is all but zero."""
     runtime = BundleRuntime(lowered, precision=precision)
     rendered = ProceduralDefects(per_class=2, side=SIDE)

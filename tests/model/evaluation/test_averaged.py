@@ -46,7 +46,7 @@ def test_probabilities_are_averaged_and_not_logits() -> None:
     assert presence == pytest.approx((0.2 + 0.3) / 2)
 
 
-def test_probabilities_meet_where_labels_are_compared() -> None:
+def test_probabilities_are_averaged_at_the_size_of_the_label() -> None:
     assert _ask(AveragedSegmenter((Constant(0.0),), flip=False, side=5)).logits.shape == (5, 5)
 
 
