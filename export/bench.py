@@ -7,26 +7,25 @@ machine falls on both. Weights are random, since time does not depend on them.
 """
 
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
-from export.bench_options import options, preset_at
-from export.bench_output import Difference, progress, report_disagreement, write_rows
-from export.bench_sides import EagerSide, EngineSide, both_sides, make_episode
+from export.benchmarks.options import options, preset_at
+from export.benchmarks.output import Difference, progress, report_disagreement, write_rows
+from export.benchmarks.sides import EagerSide, EngineSide, both_sides, make_episode
+from export.benchmarks.table import format_table
+from export.benchmarks.timing import timed
 from model.build import NetworkConfig
 
 # Of the largest logit: the engine keeps its prototypes in half precision.
 TOLERANCE = 2e-3
 # A long case repeats itself less: r50 with 25 supports takes a minute a query on two cores.
 _LONG_S = 30.0
-_FEWEST_REPEATS = 2
-
-T = TypeVar("T")
+_MIN_REPEATS = 2
 
 
 class Case(NamedTuple):
@@ -98,7 +97,7 @@ def _bench_case(
     threads: int,
 ) -> Row:
     episode = make_episode(classes=case.classes, shots=case.shots, side=config.input_side)
-    prototypes, registration_s = _timed(lambda: engine.register(episode))
+    prototypes, registration_s = timed(lambda: engine.register(episode))
     engine.segment(episode.query, prototypes)  # onnxruntime plans its memory for new shapes
     eager_s: list[float] = []
     engine_s: list[float] = []
@@ -106,13 +105,13 @@ def _bench_case(
     wanted = repeats
     while len(eager_s) < wanted:
         progress(f"{config.preset} {case.name}: repeat {len(eager_s) + 1} of {wanted}")
-        expected, seconds = _timed(lambda: eager.segment(episode))
+        expected, seconds = timed(lambda: eager.segment(episode))
         eager_s.append(seconds)
-        actual, seconds = _timed(lambda: engine.segment(episode.query, prototypes))
+        actual, seconds = timed(lambda: engine.segment(episode.query, prototypes))
         engine_s.append(seconds)
         difference = max(difference, float(np.abs(actual - expected).max()))
         if eager_s[-1] > _LONG_S:
-            wanted = min(repeats, _FEWEST_REPEATS)
+            wanted = min(repeats, _MIN_REPEATS)
     ratios = [slow / fast for slow, fast in zip(eager_s, engine_s, strict=True)]
     return Row(
         preset=config.preset,
@@ -131,27 +130,27 @@ def _bench_case(
     )
 
 
-def _timed(run: Callable[[], T]) -> tuple[T, float]:
-    """What `run` returns, and the seconds it took."""
-    started = time.perf_counter()
-    value = run()
-    return value, time.perf_counter() - started
-
-
 def as_table(rows: Sequence[Row]) -> str:
     """Rows as aligned text."""
-    lines = [
-        f"{'preset':<7} {'case':<20} {'side':>5} {'eager ms':>10} {'engine ms':>10} "
-        f"{'ratio':>7} {'min-max':>13} {'register ms':>12} {'difference':>11}"
-    ]
-    lines += [
-        f"{row.preset:<7} {row.case:<20} {row.input_side:>5} {row.eager_ms:>10.1f} "
-        f"{row.engine_ms:>10.1f} {row.ratio:>6.1f}x "
-        f"{f'{row.ratio_min:.1f}-{row.ratio_max:.1f}':>13} {row.registration_ms:>12.1f} "
-        f"{row.max_difference:>11.1e}"
+    names = (
+        "preset", "case", "side", "eager ms", "engine ms", "ratio", "min-max", "register ms",
+        "difference",
+    )  # fmt: skip
+    cells = (
+        (
+            row.preset,
+            row.case,
+            str(row.input_side),
+            f"{row.eager_ms:.1f}",
+            f"{row.engine_ms:.1f}",
+            f"{row.ratio:.1f}x",
+            f"{row.ratio_min:.1f}-{row.ratio_max:.1f}",
+            f"{row.registration_ms:.1f}",
+            f"{row.max_difference:.1e}",
+        )
         for row in rows
-    ]
-    return "\n".join(lines)
+    )
+    return format_table(names, cells, left=2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,28 +8,29 @@ data sheet, and both sides take turns.
 
 import argparse
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from export.bench_options import preset_at
-from export.bench_output import Difference, report_disagreement, write_rows
-from export.bench_sides import make_episode, random_bundle
+from export.benchmarks.options import preset_at
+from export.benchmarks.output import Difference, report_disagreement, write_rows
+from export.benchmarks.sides import make_episode, random_bundle
+from export.benchmarks.table import format_table
+from export.benchmarks.timing import time_alternately, timed
 from export.tiers.build import write_tiers
 from model.build import PRESETS, NetworkConfig, load_network
-from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.build.presets import imagenet_normalise
 from model.cli.types import positive
 from model.contract import Precision, SupportPrototype, SupportSet, collate_classes
 from model.data.datasets import ProceduralDefects
 from model.nets import SDAANet
-from model.nets.preprocess import Normalise
 from model.runtime import BundleRuntime, Device
 
 BATCHES = (1, 2, 4, 8)
@@ -83,7 +84,7 @@ class EagerQueries:
     ) -> None:
         self._network = network.eval().to(device, dtype)
         self._network.to(memory_format=torch.channels_last)
-        self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD).to(device)
+        self._normalise = imagenet_normalise().to(device)
         self._shots, self._device, self._dtype = shots, device, dtype
 
     @torch.inference_mode()
@@ -125,62 +126,67 @@ def bench(config: NetworkConfig, device: Device, batches: Sequence[int], repeats
         masks = episode.masks[0]
         shots = tuple(runtime.prototypes(runtime.encode(episode.supports[0], masks), masks))
         eager = EagerQueries(load_network(checkpoint)[0], shots, torch_device, dtype)
-        peak = _peak_flops(torch_device, dtype)
-        flops = _flops(eager, episode.query[None])
+        sides = _Sides(
+            eager,
+            runtime,
+            shots,
+            episode.query,
+            flops=_flops(eager, episode.query[None]),
+            peak_flops=_peak_flops(torch_device, dtype),
+        )
         return [
-            _row(config, device, eager, runtime, shots, episode.query, count, repeats, flops, peak)
-            for count in batches
+            _row(config.preset, device, sides, batch=batch, repeats=repeats) for batch in batches
         ]
 
 
-def _row(
-    config: NetworkConfig,
-    device: Device,
-    eager: EagerQueries,
-    runtime: BundleRuntime,
-    shots: tuple[SupportPrototype, ...],
-    query: NDArray[np.uint8],
-    count: int,
-    repeats: int,
-    flops: float,
-    peak: float,
-) -> Row:
-    images = np.stack([query] * count)
-    classes = [SupportSet(shots)] * count
-    index = np.arange(count, dtype=np.int64)
+class _Sides(NamedTuple):
+    """Both sides of the benchmark and what they are asked.
+
+    shots: of one class.
+    query: (S, S, 3).
+    flops: of one query.
+    peak_flops: operations a second that the device reaches.
+    """
+
+    eager: EagerQueries
+    runtime: BundleRuntime
+    shots: tuple[SupportPrototype, ...]
+    query: NDArray[np.uint8]
+    flops: float
+    peak_flops: float
+
+
+def _row(preset: str, device: Device, sides: _Sides, *, batch: int, repeats: int) -> Row:
+    images = np.stack([sides.query] * batch)
+    classes = [SupportSet(sides.shots)] * batch
+    index = np.arange(batch, dtype=np.int64)
+
+    # Both answers are in the host's memory when they return, so nothing is still at work then.
+    def eager() -> NDArray[np.float32]:
+        return sides.eager(images)
 
     def engine() -> NDArray[np.float32]:
-        return runtime.head(runtime.encode(images), index, classes).logits
+        return sides.runtime.head(sides.runtime.encode(images), index, classes).logits
 
     for _ in range(_WARM_UPS):
-        expected, actual = eager(images), engine()
-    eager_s, engine_s = [], []
-    for _ in range(repeats):
-        eager_s.append(_seconds(lambda: eager(images)))
-        engine_s.append(_seconds(engine))
-    tflops = count * flops / median(engine_s) / 1e12
+        expected, actual = eager(), engine()
+    eager_s, engine_s = time_alternately(eager, engine, repeats, warm_ups=0)
+    flops = batch * sides.flops / median(engine_s)
     return Row(
-        preset=config.preset,
+        preset=preset,
         device=str(device),
-        precision=runtime.precision,
-        batch=count,
+        precision=sides.runtime.precision,
+        batch=batch,
         eager_ms=1000 * median(eager_s),
         engine_ms=1000 * median(engine_s),
         ratio=median(eager_s) / median(engine_s),
-        engine_images_s=count / median(engine_s),
-        engine_tflops=tflops,
-        peak_tflops=peak / 1e12,
-        peak_share=tflops * 1e12 / peak,
+        engine_images_s=batch / median(engine_s),
+        engine_tflops=flops / 1e12,
+        peak_tflops=sides.peak_flops / 1e12,
+        peak_share=flops / sides.peak_flops,
         max_difference=float(np.abs(actual - expected).max()),
         max_logit=float(np.abs(expected).max()),
     )
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    """Seconds of a run. Its answer is in the host's memory then, so nothing is still at work."""
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
 
 
 def _flops(eager: EagerQueries, images: NDArray[np.uint8]) -> float:
@@ -199,21 +205,16 @@ def _peak_flops(device: torch.device, dtype: torch.dtype) -> float:
         return (left @ right)[0, 0].item()
 
     product()
-    return 2 * side**3 / median(_seconds(product) for _ in range(_PEAK_REPEATS))
+    return 2 * side**3 / median(timed(product)[1] for _ in range(_PEAK_REPEATS))
 
 
 def as_table(rows: Sequence[Row]) -> str:
     """Rows as aligned text."""
-    names = list(asdict(rows[0]))
-    cells = [names] + [
+    cells = (
         [f"{v:.3g}" if isinstance(v, float) else str(v) for v in asdict(row).values()]
         for row in rows
-    ]
-    widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-        for line in cells
     )
+    return format_table(list(asdict(rows[0])), cells)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,10 +14,11 @@ from statistics import median
 
 import numpy as np
 
-from export.bench_options import options, preset_at
-from export.bench_output import progress, write_rows
-from export.bench_sides import EngineSide, make_episode, random_bundle
-from export.bench_turns import take_turns
+from export.benchmarks.options import options, preset_at
+from export.benchmarks.output import progress, write_rows
+from export.benchmarks.sides import EngineSide, make_episode, random_bundle
+from export.benchmarks.table import format_table
+from export.benchmarks.timing import time_alternately
 from model.cli.types import positive
 from model.contract import InvalidBundleError, SupportSet
 from model.runtime import BundleRuntime, HeadOutput
@@ -53,7 +54,7 @@ def bench_head(bundle: Path, *, classes: int, shots: int, repeats: int, threads:
     def ask(asked: Sequence[SupportSet]) -> HeadOutput:
         return runtime.head(encoded, np.zeros(len(asked), np.int64), asked)
 
-    together, apart = take_turns(
+    together, apart = time_alternately(
         lambda: ask(registered), lambda: [ask([each]) for each in registered], repeats
     )
     return HeadRow(
@@ -71,16 +72,20 @@ def bench_head(bundle: Path, *, classes: int, shots: int, repeats: int, threads:
 
 def as_table(rows: Sequence[HeadRow]) -> str:
     """Rows as aligned text."""
-    lines = [
-        f"{'bundle':<12} {'side':>5} {'classes':>8} {'shots':>6} {'together ms':>12} "
-        f"{'apart ms':>9} {'share':>6}"
-    ]
-    lines += [
-        f"{row.bundle:<12} {row.input_side:>5} {row.classes:>8} {row.shots:>6} "
-        f"{row.together_ms:>12.1f} {row.apart_ms:>9.1f} {row.share:>6.2f}"
+    names = ("bundle", "side", "classes", "shots", "together ms", "apart ms", "share")
+    cells = (
+        (
+            row.bundle,
+            str(row.input_side),
+            str(row.classes),
+            str(row.shots),
+            f"{row.together_ms:.1f}",
+            f"{row.apart_ms:.1f}",
+            f"{row.share:.2f}",
+        )
         for row in rows
-    ]
-    return "\n".join(lines)
+    )
+    return format_table(names, cells, left=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

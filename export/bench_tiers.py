@@ -16,10 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from export.bench_options import options, preset_at
-from export.bench_output import progress, write_rows
-from export.bench_sides import EngineSide, make_episode, random_bundle
-from export.bench_turns import take_turns
+from export.benchmarks.options import options, preset_at
+from export.benchmarks.output import progress, write_rows
+from export.benchmarks.sides import EngineSide, make_episode, random_bundle
+from export.benchmarks.table import format_table
+from export.benchmarks.timing import time_alternately
 from export.tiers.build import write_tiers
 from model.contract import InvalidBundleError, MissingTierError, Precision
 from model.data.datasets import ProceduralDefects
@@ -71,7 +72,7 @@ def bench_tiers(bundle: Path, *, repeats: int, threads: int) -> list[TierRow]:
     rows = []
     for part in _Engine._fields:
         progress(f"{manifest.name}: {part}")
-        slow, fast = take_turns(getattr(fp32, part), getattr(int8, part), repeats)
+        slow, fast = time_alternately(getattr(fp32, part), getattr(int8, part), repeats)
         ratios = [a / b for a, b in zip(slow, fast, strict=True)]
         rows.append(
             TierRow(
@@ -105,16 +106,20 @@ def _engine(bundle: Path, precision: Precision, threads: int) -> _Engine:
 
 def as_table(rows: Sequence[TierRow]) -> str:
     """Rows as aligned text."""
-    lines = [
-        f"{'bundle':<12} {'part':<7} {'side':>5} {'fp32 ms':>10} {'int8 ms':>10} {'ratio':>7} "
-        f"{'min-max':>13}"
-    ]
-    lines += [
-        f"{row.bundle:<12} {row.part:<7} {row.input_side:>5} {row.fp32_ms:>10.1f} "
-        f"{row.int8_ms:>10.1f} {row.ratio:>6.1f}x {f'{row.ratio_min:.1f}-{row.ratio_max:.1f}':>13}"
+    names = ("bundle", "part", "side", "fp32 ms", "int8 ms", "ratio", "min-max")
+    cells = (
+        (
+            row.bundle,
+            row.part,
+            str(row.input_side),
+            f"{row.fp32_ms:.1f}",
+            f"{row.int8_ms:.1f}",
+            f"{row.ratio:.1f}x",
+            f"{row.ratio_min:.1f}-{row.ratio_max:.1f}",
+        )
         for row in rows
-    ]
-    return "\n".join(lines)
+    )
+    return format_table(names, cells, left=2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""A checkpoint made into a bundle, which exists only if it passed every gate."""
+"""Export of a checkpoint to a bundle, which is written only if it passes every gate."""
 
 import json
 from dataclasses import dataclass
@@ -39,10 +39,10 @@ from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 
 MIOU_TOLERANCE = 0.1
-_LEAST_CELLS = 4  # of the feature map, a side
+_MIN_CELLS = 4  # of the feature map, a side
 _CURVE_POINTS = 60
 _RENDERED_PER_CLASS = 4
-_LEAST_RENDERED = 64  # pixels a side
+_MIN_RENDERED_SIDE = 64  # pixels a side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class ExportOptions:
         name: of the bundle.
         revision: of the weights.
         threshold: default foreground probability.
-        input_side: another side than in training.
+        input_side: pixels; by default that of training.
         parity_data: labelled set for the mIoU gate; without it, rendered surface defects.
         parity_episodes: of the mIoU gate; 0 compares tensors alone.
     """
@@ -78,8 +78,8 @@ def export_bundle(options: ExportOptions) -> Manifest:
     """Write the bundle.
 
     Raises:
-        ParityError: ONNX and eager part; nothing is left at `out`, or what was there before.
-        OutputError: `out` exists and is no bundle.
+        ParityError: ONNX and eager differ; `out` is left as it was.
+        OutputError: `out` exists and is not a bundle.
         model.build.CheckpointError: the checkpoint is not one, or lacks a part of the network.
         model.data.datasets.DatasetError: there is no set for the mIoU gate.
     """
@@ -87,10 +87,10 @@ def export_bundle(options: ExportOptions) -> Manifest:
     network, config = load_network(options.checkpoint, input_side=options.input_side)
     if not (config.use_saam and config.use_sdpm and config.use_prior):
         raise CheckpointError(f"{options.checkpoint} lacks parts of the network: it is an ablation")
-    if network.feature_side < _LEAST_CELLS:
+    if network.feature_side < _MIN_CELLS:
         raise CheckpointError(
             f"an input of {network.input_side} px has {network.feature_side} cells a side, and a "
-            f"bundle at least {_LEAST_CELLS}"
+            f"bundle at least {_MIN_CELLS}"
         )
     gate_set = _gate_set(options, network.input_side)  # before minutes go into graphs
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,7 @@ def _manifest(
 
 
 def _familiar(checkpoint: Path, input_side: int) -> Familiar | None:
-    """What an imported bundle was used to, at the side where that was measured."""
+    """The familiarity of an imported bundle; None at another side than it was measured at."""
     state = read_checkpoint(checkpoint)
     if "familiar" not in state or state["config"]["input_side"] != input_side:
         return None
@@ -190,9 +190,11 @@ def _training_record(checkpoint: Path) -> TrainingRecord | None:
 
 
 def _gate_set(options: ExportOptions, side: int) -> tuple[LabelledImages, int]:
-    """What the mIoU gate is run on, and the pixels from which a class counts in an image of it."""
+    """The set for the mIoU gate, and its minimum area of a class in pixels."""
     if options.parity_data is None:
-        return ProceduralDefects(per_class=_RENDERED_PER_CLASS, side=max(side, _LEAST_RENDERED)), 1
+        return ProceduralDefects(
+            per_class=_RENDERED_PER_CLASS, side=max(side, _MIN_RENDERED_SIDE)
+        ), 1
     return open_dataset(options.parity_data), MIN_AREA
 
 
@@ -200,8 +202,8 @@ def _miou_gate(
     options: ExportOptions, network: SDAANet, bundle: Path, gate_set: tuple[LabelledImages, int]
 ) -> dict[str, Any]:
     """Compare the mIoU of both sides on the same episodes, over every class of the set."""
-    dataset, least_pixels = gate_set
-    classes = index_classes(dataset, tuple(dataset.class_names), least_pixels)
+    dataset, min_area = gate_set
+    classes = index_classes(dataset, tuple(dataset.class_names), min_area)
     eager, onnx = (
         evaluate_episodes(
             segmenter,

@@ -20,7 +20,7 @@ def convert(graph: nn.Module, spec: GraphSpec, example: tuple[Tensor, ...], path
     Args:
         graph: in eval mode.
         spec: its contract.
-        example: inputs with every dynamic axis at least 2, or the exporter fixes it.
+        example: inputs; dynamic axes are at least 2, or the exporter would make them constant.
         path: the ONNX file, one file with its weights inside.
     """
     axes = {name: torch.export.Dim(name, min=1, max=4096) for name in sorted(DYNAMIC_AXES)}
@@ -47,7 +47,7 @@ def convert(graph: nn.Module, spec: GraphSpec, example: tuple[Tensor, ...], path
 
 
 def _forget_origin(path: Path) -> None:
-    """Drop the exporter's notes on every node, which hold the source paths of this machine."""
+    """Remove the exporter's metadata, which holds source paths of this machine."""
     model = onnx.load(path)
     graph = model.graph
     tensors = (*graph.input, *graph.output, *graph.initializer, *graph.value_info)

@@ -23,13 +23,13 @@ from model.data.datasets import DatasetError, LabelledImages, open_dataset
 from model.data.mixture import allowed_images
 from model.runtime import BundleRuntime, image_vectors
 
-_MOST_IMAGES = 400
-_WITHIN = 0.99  # of the images, the share that counts as like the others
+_MAX_IMAGES = 400
+_WITHIN = 0.99  # share of the images that are inside the distance
 _DIGITS = 5
 
 
 def measure_familiar(bundle: Path, dataset: LabelledImages) -> Familiar:
-    """Centre and distance of images evenly chosen from those without the network's unseen classes.
+    """Centre and distance of a sample of the images without the network's unseen classes.
 
     Raises:
         InvalidBundleError: the directory is no intact bundle.
@@ -41,7 +41,7 @@ def measure_familiar(bundle: Path, dataset: LabelledImages) -> Familiar:
     allowed = [image.image_index for image in allowed_images([dataset], excluded)]
     if not allowed:
         raise DatasetError(f"every image of {dataset.name} shows a class that is to stay unseen")
-    chosen = allowed[:: max(1, len(allowed) // _MOST_IMAGES)]
+    chosen = allowed[:: max(1, len(allowed) // _MAX_IMAGES)]
     side = runtime.manifest.input_side
     vectors = np.concatenate(
         [

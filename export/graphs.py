@@ -1,4 +1,4 @@
-"""The network cut into the bundle's three graphs (docs/adr/0002)."""
+"""The network split into the bundle's three graphs (docs/adr/0002)."""
 
 import math
 
@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.build.presets import imagenet_normalise
 from model.nets import EncodedImages, SDAANet
-from model.nets.preprocess import Normalise
 from model.nets.presence import PresenceHead
 
 _TURNS = 64
@@ -24,7 +23,7 @@ class EncoderGraph(nn.Module):
 
     def __init__(self, network: SDAANet) -> None:
         super().__init__()
-        self.normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self.normalise = imagenet_normalise()
         self.network = network
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -32,7 +31,7 @@ class EncoderGraph(nn.Module):
 
 
 class PrototypeGraph(nn.Module):
-    """B encoded supports to what is kept of each.
+    """B encoded supports to their prototypes.
 
     Inputs: support_feature (B, C, h, h), high_feature (B, D, h, h), mask (B, S, S).
     Outputs (named): affinity (B, C), guided (B, C), gate (B, C), tokens (B, h*h, D),
@@ -50,7 +49,7 @@ class PrototypeGraph(nn.Module):
 
 
 class HeadGraph(nn.Module):
-    """P (image, class) pairs to logits; an image's own half of SAAM runs once for all classes.
+    """P (image, class) pairs to logits; the class-independent part of SAAM runs once per image.
 
     Inputs: query_feature (B, C, h, h), high_feature (B, D, h, h), image_index (P,) int64,
         affinity, guided, gate (P, C), tokens (P, K, T, D) float16, token_valid (P, K, T) bool,
@@ -79,7 +78,7 @@ class HeadGraph(nn.Module):
         refit: Tensor,
         identity: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        # The support side of the encoding plays no part in a query.
+        # The support feature of a query is not used.
         query = EncodedImages(query_feature, query_feature, high_feature)
         decoded = self.network.match(
             query,
@@ -109,7 +108,7 @@ def example_inputs(
 ) -> dict[str, tuple[Tensor, ...]]:
     """Random inputs of each graph, made consistent by running the graphs that come before it.
 
-    No class is plainly there or absent, see `_undecided`.
+    No class is clearly present or absent, see `_undecided`.
 
     Args:
         network: in eval mode.
@@ -117,7 +116,7 @@ def example_inputs(
         pairs: P.
         shots: K.
         tokens: T.
-        seed: of everything random.
+        seed: of the random inputs.
     """
     generator = torch.Generator().manual_seed(seed)
     side = network.input_side
@@ -131,7 +130,7 @@ def example_inputs(
     rows = torch.randint(0, images, (pairs,), generator=generator)
     picked = torch.randint(0, dense.shape[1], (pairs, shots, tokens), generator=generator)
     valid = torch.rand(pairs, shots, tokens, generator=generator) > 0.3
-    valid[:, 0, 0] = True  # every class has at least one real token
+    valid[:, 0, 0] = True  # every class has at least one token
     asked = (
         query.clone(),
         high.clone(),
@@ -158,10 +157,10 @@ def example_inputs(
 def _undecided(
     presence: PresenceHead, high: Tensor, logits: Tensor, alike: Tensor, generator: torch.Generator
 ) -> Tensor:
-    """Identities (P, D) whose presence scores are as near to one half as can be.
+    """Identities (P, D) whose presence scores are as close to one half as possible.
 
-    A score of 0.99998, such as a picture has of itself, hardly moves whatever else is wrong. So the
-    likeness is turned away from the picture, by up to its opposite, until the score is undecided.
+    A saturated score, such as the 0.99998 of an image with itself, would hide differences. So the
+    identity is rotated away from the image, by up to 180 degrees, until the score is near one half.
     """
     likeness = alike - presence.centre
     aside = torch.randn(alike.shape, generator=generator)
@@ -179,12 +178,12 @@ def _undecided(
 
 
 def _product(one: Tensor, other: Tensor) -> Tensor:
-    """Of rows (P, D), (P, 1)."""
+    """Dot products (P, 1) of the rows of two (P, D)."""
     return (one * other).sum(dim=1, keepdim=True)
 
 
 def comparison_inputs(network: SDAANet) -> dict[str, dict[str, tuple[Tensor, ...]]]:
-    """What both sides of each graph are compared on, by a name: several sizes of every axis."""
+    """Inputs for comparing each graph with ONNX, by case; several sizes of every axis."""
     return {
         "example": example_inputs(network, images=2, pairs=3, shots=2, tokens=5, seed=0),
         "single": example_inputs(network, images=1, pairs=1, shots=1, tokens=1, seed=1),

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from export.parity import PARITY_FILE
 from export.staging import replacing
 from export.tiers.sharing import reads_elsewhere
-from model.build.start import HALVED_SUFFIX
+from model.build.graph_names import FP16_WEIGHT_SUFFIX
 from model.contract import (
     GraphFile,
     InvalidBundleError,
@@ -31,14 +31,14 @@ from model.contract import (
 from model.data.datasets import ProceduralDefects
 from model.runtime import BundleRuntime
 
-_LEAST = 16_384  # numbers of a tensor that is worth a cast
-_MOST_DIFFERENCE = 0.02  # of the largest logit
+_MIN_ELEMENTS = 16_384  # of a tensor that is worth a cast
+_MAX_DIFFERENCE = 0.02  # of the largest logit
 _IMAGES = 8
-_LARGEST = float(np.finfo(np.float16).max)
+_FP16_MAX = float(np.finfo(np.float16).max)
 
 
 class NarrowingError(RuntimeError):
-    """The narrowed graphs answer too differently; the message names the figure."""
+    """The logits of the narrowed graphs differ too much; the message says by how much."""
 
 
 class Narrowed(NamedTuple):
@@ -50,12 +50,12 @@ class Narrowed(NamedTuple):
 
 
 def narrow_bundle(bundle: Path) -> Narrowed:
-    """Narrow the fp32 graphs; the bundle is replaced as a whole, at the end.
+    """Narrow the fp32 graphs; at the end the whole bundle is replaced at once.
 
     Raises:
-        NarrowingError: the answers part by more than 2 % of the largest logit; nothing is changed.
-        model.contract.InvalidBundleError: the directory is no intact bundle, or a tier of it reads
-            its weights from the graphs as they are.
+        NarrowingError: logits differ by more than 2 % of the largest one; nothing is changed.
+        model.contract.InvalidBundleError: not an intact bundle, or a tier reads its weights from
+            the fp32 graphs.
     """
     manifest = load_manifest(bundle)
     for precision, tier in manifest.tiers.items():
@@ -90,9 +90,9 @@ def narrow_bundle(bundle: Path) -> Narrowed:
         changed = {"graphs": graphs, "tiers": tiers, "metrics": {}}
         write_manifest(staging, manifest.model_copy(update=changed))
         difference = _difference(bundle, staging)
-        if not difference <= _MOST_DIFFERENCE:
+        if not difference <= _MAX_DIFFERENCE:
             raise NarrowingError(
-                f"the largest logit moves by {difference:.1%}, allowed {_MOST_DIFFERENCE:.0%}"
+                f"the largest logit moves by {difference:.1%}, allowed {_MAX_DIFFERENCE:.0%}"
             )
     return Narrowed(_size(manifest.graphs.values()), _size(graphs.values()), difference)
 
@@ -102,16 +102,16 @@ def _size(graphs: Iterable[GraphFile]) -> int:
 
 
 def narrow(model: onnx.ModelProto) -> None:
-    """Keep a graph's large float32 constants in half precision, in place."""
+    """Store a graph's large float32 constants in half precision, in place."""
     casts = []
     for constant in model.graph.initializer:
-        if constant.data_type != TensorProto.FLOAT or np.prod(constant.dims) < _LEAST:
+        if constant.data_type != TensorProto.FLOAT or np.prod(constant.dims) < _MIN_ELEMENTS:
             continue
         values = numpy_helper.to_array(constant)
-        if np.abs(values).max() > _LARGEST:
+        if np.abs(values).max() > _FP16_MAX:
             continue
         name = constant.name
-        halved = name + HALVED_SUFFIX
+        halved = name + FP16_WEIGHT_SUFFIX
         constant.CopyFrom(numpy_helper.from_array(values.astype(np.float16), halved))
         casts.append(helper.make_node("Cast", [halved], [name], name, to=TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]

@@ -26,7 +26,7 @@ TOLERANCE = 1e-4
 
 
 class ParityError(RuntimeError):
-    """ONNX and eager part; the message names the tensor and the figure."""
+    """ONNX and eager differ; the message names the tensor and the difference."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def compare(
     Args:
         path: the ONNX file.
         spec: its contract.
-        graph: the eager side.
-        cases: inputs by a name that goes into the report.
+        graph: the eager module.
+        cases: inputs by the name of the case in the report.
 
     Raises:
         ParityError: a name, a shape, a dtype or a value differs.
@@ -90,7 +90,7 @@ def compare(
 def _checked(
     what: str, actual: NDArray[np.generic], expected: NDArray[np.generic]
 ) -> tuple[float, float]:
-    """Largest difference and largest value; raises `ParityError` where the gate is not passed."""
+    """Largest difference and largest value; raises `ParityError` if the gate fails."""
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
         raise ParityError(
             f"{what}: {actual.dtype} {actual.shape}, expected {expected.dtype} {expected.shape}"
@@ -109,11 +109,11 @@ def as_json(report: list[TensorParity]) -> list[dict[str, object]]:
 
 
 def compare_bundle(bundle: Path) -> list[TensorParity]:
-    """The fp32 graphs of a bundle beside the network read back from them.
+    """Compare the fp32 graphs of a bundle with the network restored from them.
 
     Raises:
         ParityError: see `compare`.
-        model.build.CheckpointError: no intact bundle, or not one that can be read back.
+        model.build.CheckpointError: not an intact bundle, or not one that can be restored.
     """
     network, _, _ = restore_network(bundle)
     graphs, inputs = load_manifest(bundle).graphs, comparison_inputs(network)

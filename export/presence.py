@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from model.calibration import calibration_episodes
 from model.cli.types import integers
-from model.contract import InvalidBundleError, Manifest, load_manifest, write_manifest
+from model.contract import InvalidBundleError, Manifest, load_manifest, logit, write_manifest
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA, ClassIndex, asked_classes
 from model.evaluation.images import RecentImages
@@ -74,9 +74,9 @@ def measure_growth(
             episode, holds = asked.draw(number)
             supports = show_supports(segmenter, recent, episode)
             image, _ = recent.read(episode.query)
-            score = segmenter.mark((dataset.name, episode.query), image, supports).presence
+            score = segmenter.segment((dataset.name, episode.query), image, supports).presence
             score = float(np.clip(score, 1e-6, 1 - 1e-6))
-            rows.append((np.log(score / (1 - score)), np.log(shots)))
+            rows.append((logit(score), np.log(shots)))
             present.append(holds)
     return growth_of(rows, present)
 

@@ -45,7 +45,7 @@ def record_figures(bundle: Path, records: Path) -> Manifest:
 
 
 def _as_served(protocol: Protocol) -> bool:
-    """Whether masks were neither averaged, nor adapted, nor scored at another size."""
+    """Whether a prediction was one pass, without adaptation, scored at the original size."""
     plain = protocol.labels == "original" and protocol.scales == (1.0,)
     return plain and not protocol.flip and not protocol.adapted
 

@@ -1,4 +1,4 @@
-"""Bundles change as a whole: a directory beside them is filled first, then takes their place."""
+"""Atomic replacement of bundles: a directory beside the bundle is filled, then takes its place."""
 
 import shutil
 import tempfile
@@ -24,9 +24,9 @@ def placing(bundle: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing(bundle: Path) -> Iterator[Path]:
-    """A copy of a bundle, to be changed, that replaces it when the block ends.
+    """A copy of a bundle to change, which replaces it when the block ends.
 
-    An exception inside leaves the bundle as it was. Where a link leads to it, the link stays.
+    An exception inside leaves the bundle as it was. A symbolic link to a bundle stays a link.
     """
     bundle = bundle.resolve()
     with placing(bundle) as staging:

@@ -1,4 +1,4 @@
-"""Calibrates the presence score of a trained network on classes that it may know."""
+"""Calibrates the presence score of a trained network on classes that are not unseen ones."""
 
 from typing import NamedTuple
 
@@ -46,8 +46,8 @@ def calibration_episodes(
 
     Args:
         dataset: images and labels.
-        classes: that may be asked for.
-        excluded: names that no image may show, the checkpoint's unseen classes.
+        classes: to draw from.
+        excluded: names of the checkpoint's unseen classes, which no image may show.
         shots: K.
         episodes: how many.
         seed: of the list.

@@ -1,4 +1,4 @@
-"""The latest results of a computation, kept up to a total size."""
+"""A cache of results that is bounded by their total size."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -10,9 +10,9 @@ KEPT_BYTES = 1 << 30
 
 
 class Recent(Generic[T]):
-    """Values by key; the least recently used go first when the limit is passed.
+    """A least-recently-used cache.
 
-    The value just computed always stays, even if it alone is over the limit.
+    The value computed last always stays, even if it alone exceeds the limit.
 
     Args:
         size: bytes of a value.
@@ -24,7 +24,7 @@ class Recent(Generic[T]):
         self._values: OrderedDict[Hashable, T] = OrderedDict()
 
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """The value of a key, computed if it is not kept."""
+        """The value of a key, computed if it is not cached."""
         if key in self._values:
             self._values.move_to_end(key)
             return self._values[key]

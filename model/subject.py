@@ -31,7 +31,7 @@ _NOT_RECIPE: dict[str, Any] = {
 
 
 class SubjectError(ValueError):
-    """A bundle or checkpoint cannot be evaluated in the way that was asked for."""
+    """A bundle or checkpoint cannot be evaluated with the given options."""
 
 
 class Opened(NamedTuple):
@@ -43,7 +43,7 @@ class Opened(NamedTuple):
     presence_threshold: float
 
     def segmenter(self, *, flip: bool, label_side: int | None) -> Segmenter:
-        """The segmenter to judge, averaging if there is something to average."""
+        """The segmenter to evaluate; one that averages, if there are several scales or `flip`."""
         if len(self.members) == 1 and not flip:
             return self.members[0]
         return AveragedSegmenter(self.members, flip=flip, side=label_side)
@@ -60,9 +60,9 @@ def open_bundle(
     threshold: float | None = None,
     precision: Precision = "fp32",
 ) -> Opened:
-    """A bundle, as it is served on a CPU; with `adapt` refitted to each episode's supports.
+    """A bundle, as it is served on a CPU; with `adapt`, refitted to the supports of each episode.
 
-    A fit takes its logits to be cut at `threshold`, or at the bundle's own threshold.
+    A refit is made for logits thresholded at `threshold`, by default the bundle's own.
 
     Raises:
         SubjectError: another size than the bundle's own was asked for, or another device.
@@ -138,10 +138,9 @@ def open_checkpoint(
 
 
 def _recipe(training: object) -> str | None:
-    """A digest of a recipe without its fold, seed and length; none of what this release reads not.
+    """Digest of a recipe without fold, seed and length; None if this release cannot read it.
 
-    It is that of a bundle too, whose recipe may be of an earlier release: what was not known then
-    has its default.
+    Fields an older recipe lacks take their defaults.
     """
     try:
         config = TrainConfig.model_validate(training)

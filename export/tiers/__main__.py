@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from export.tiers.build import (
-    MOST_LOST,
+    MAX_MIOU_LOSS,
     TierError,
     TierOptions,
     add_tiers,
@@ -84,7 +84,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--episodes", type=positive, default=300, help="of the measurement")
     parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
     parser.add_argument(
-        "--force", action="store_true", help=f"keep a tier that loses over {MOST_LOST} points"
+        "--force", action="store_true", help=f"keep a tier that loses over {MAX_MIOU_LOSS} points"
     )
     return parser.parse_args(arguments)
 

@@ -1,4 +1,4 @@
-"""Tiers added to a bundle: all that were asked for, or after a failed gate none."""
+"""Adding precision tiers to a bundle: all of those requested, or none if a gate fails."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ from model.data.datasets import LabelledImages
 from model.data.episodes import ClassIndex
 from model.runtime import BundleRuntime
 
-MOST_LOST = 0.5  # points of mean IoU
-# The prototype graph is a few sums over a feature: nothing to gain, and all else rests on it.
+MAX_MIOU_LOSS = 0.5  # points of mean IoU
+# The prototype graph is a few sums: lowering it gains nothing, and everything depends on it.
 _LOWERED: tuple[Literal["encoder", "head"], ...] = ("encoder", "head")
 
 
 class TierError(RuntimeError):
-    """A tier loses more than the gate allows; the message names the figures."""
+    """A tier loses more mIoU than the gate allows; the message says how much."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TierOptions:
-    """Which tiers to make, and what they are calibrated and measured on.
+    """Which tiers to add, and the sets to calibrate and measure them on.
 
     Attributes:
         bundle: directory, which gains the tiers.
@@ -61,7 +61,7 @@ class TierOptions:
 
 
 def add_tiers(options: TierOptions) -> dict[LoweredPrecision, TierMetrics]:
-    """Make, measure and add tiers; the bundle is replaced as a whole, at the end.
+    """Make, measure and add tiers; at the end the whole bundle is replaced at once.
 
     Raises:
         TierError: one loses more than the gate allows; the bundle is as it was.
@@ -99,7 +99,7 @@ def write_tiers(
     episodes: int,
     min_area: int,
 ) -> None:
-    """Write graphs and manifest entries, not measured yet."""
+    """Write graphs and manifest entries, without metrics."""
     runtime = BundleRuntime(bundle)
     for precision in precisions:
         if precision == "int8":
@@ -127,7 +127,7 @@ def _path(bundle: Path, graph: str, precision: LoweredPrecision) -> Path:
 
 
 def _record(bundle: Path, precision: LoweredPrecision, metrics: dict[str, float]) -> None:
-    """Enter a tier, whose prototype graph is the fp32 one, into the manifest."""
+    """Add a tier to the manifest; its prototype graph is that of fp32."""
     manifest = Manifest.model_validate_json((bundle / MANIFEST_FILE).read_bytes())
     graphs = {"prototype": manifest.graphs["prototype"]}
     for graph in _LOWERED:
@@ -137,12 +137,12 @@ def _record(bundle: Path, precision: LoweredPrecision, metrics: dict[str, float]
 
 
 def _gate(measured: dict[LoweredPrecision, TierMetrics], *, force: bool) -> None:
-    poor = {each: m for each, m in measured.items() if not m.lost <= MOST_LOST}
+    poor = {each: m for each, m in measured.items() if not m.lost <= MAX_MIOU_LOSS}
     if poor and not force:
         figures = "; ".join(
             f"{each} {m.miou:.2f}, fp32 {m.fp32_miou:.2f}" for each, m in poor.items()
         )
         raise TierError(
-            f"more than {MOST_LOST} points of mIoU are lost: {figures}. Calibrate on images closer "
-            "to those at work, or keep the tier with --force; the bundle is unchanged"
+            f"more than {MAX_MIOU_LOSS} points of mIoU are lost: {figures}. Calibrate on images "
+            "closer to those at work, or keep the tier with --force; the bundle is unchanged"
         )

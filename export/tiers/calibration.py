@@ -1,4 +1,4 @@
-"""What the graphs of a bundle see at work: episodes of real images, fed to the fp32 tier."""
+"""Calibration inputs of a bundle's graphs: episodes of real images, run through fp32."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -40,7 +40,7 @@ class FeedReader(CalibrationDataReader):  # type: ignore[misc]
 def collect_feeds(
     runtime: BundleRuntime, dataset: LabelledImages, *, episodes: int, min_area: int
 ) -> Feeds:
-    """Run one-shot episodes of the classes that training knew.
+    """Run one-shot episodes of classes that training did not exclude.
 
     Args:
         runtime: the fp32 bundle; images with a class that its training left out are not drawn.
@@ -67,7 +67,7 @@ def collect_feeds(
 
 
 def known_classes(runtime: BundleRuntime, dataset: LabelledImages, min_area: int) -> ClassIndex:
-    """The classes of a set that training knew, on images that hold none that it left out.
+    """The classes of a set that training did not exclude, on images without excluded ones.
 
     Raises:
         DatasetError: no class is left with two images.

@@ -3,7 +3,7 @@
 An activation is quantised with a single scale, and what MobileNetV2's narrow layers hold differs
 hundredfold between channels. Convolution, ReLU and addition let a factor for each channel pass, so
 it is taken out of the convolutions that make an activation and put into those that read it:
-cross-layer equalisation (arXiv 1906.04721), here by measured activations. A ReLU6 then cuts at a
+cross-layer equalisation (arXiv 1906.04721), here by measured activations. A ReLU6 then clips at a
 channel's own peak.
 """
 
@@ -19,8 +19,8 @@ from onnx import numpy_helper
 Float = NDArray[np.float32]
 
 _TRANSPARENT = frozenset({"Add", "Clip", "Relu"})
-_CUTTING = frozenset({"Clip", "Relu"})
-_LEAST_FACTOR = 1 / 64
+_CLIPPING = frozenset({"Clip", "Relu"})
+_MIN_FACTOR = 1 / 64
 
 
 class _Channels(NamedTuple):
@@ -29,7 +29,7 @@ class _Channels(NamedTuple):
     tensors: frozenset[str]
     makers: tuple[onnx.NodeProto, ...]
     readers: tuple[onnx.NodeProto, ...]
-    cut: bool
+    clipped: bool
 
 
 def equalised_tensors(model: onnx.ModelProto) -> list[str]:
@@ -41,7 +41,7 @@ def equalised_tensors(model: onnx.ModelProto) -> list[str]:
 def equalise(
     model: onnx.ModelProto, peaks: Mapping[str, Float], *, strength: float
 ) -> dict[str, list[Float]]:
-    """Rescale the weights in place; but for cuts beyond the peaks it stays the same function.
+    """Rescale the weights in place; only values beyond the peaks, which get clipped, change.
 
     Args:
         model: float32.
@@ -55,8 +55,8 @@ def equalise(
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     for group in _groups(model):
         found = np.max([peaks[name] for name in group.tensors if name in peaks], axis=0)
-        ceiling = 6.0 if group.cut else float(found.max())
-        factors = np.clip(found / max(ceiling, 1e-12), _LEAST_FACTOR, 1.0) ** strength
+        ceiling = 6.0 if group.clipped else float(found.max())
+        factors = np.clip(found / max(ceiling, 1e-12), _MIN_FACTOR, 1.0) ** strength
         for node in group.makers:
             for name in node.input[1:]:
                 scaled[name].append(_scale(weights[name], 1 / factors, axis=0))
@@ -93,8 +93,8 @@ def _groups(model: onnx.ModelProto) -> list[_Channels]:
             and all(_takes_factors(node, constants) for node in readers)
         )
         if closed:
-            cut = any(node.op_type == "Clip" for node in made)
-            found.append(_Channels(tensors, tuple(convs), tuple(readers), cut))
+            clipped = any(node.op_type == "Clip" for node in made)
+            found.append(_Channels(tensors, tuple(convs), tuple(readers), clipped))
     return found
 
 
@@ -132,9 +132,9 @@ def _groups_of(node: onnx.NodeProto) -> int:
 
 
 def _is_kept(model: onnx.ModelProto, name: str) -> bool:
-    """Whether an activation is quantised itself, not merged into the cut that follows it."""
+    """Whether an activation is quantised itself, not merged into the clipping node that follows."""
     readers = [node for node in model.graph.node if name in node.input]
-    return not all(node.op_type in _CUTTING for node in readers)
+    return not all(node.op_type in _CLIPPING for node in readers)
 
 
 def _scale(tensor: onnx.TensorProto, factors: Float, *, axis: int) -> Float:

@@ -1,4 +1,4 @@
-"""What stays in float32 in every tier: the prior, presence, and the refit of a class."""
+"""Nodes that stay in float32 in every tier: the prior, presence, and the refit of a class."""
 
 import onnx
 
@@ -18,7 +18,7 @@ def _prior_nodes(model: onnx.ModelProto) -> list[str]:
     """
     reached = {"tokens", "token_valid", "identity"}
     nodes = []
-    for node in model.graph.node:  # sorted: a node stands behind those it depends on
+    for node in model.graph.node:  # sorted topologically
         if node.op_type != "Concat" and reached.intersection(node.input):
             nodes.append(node.name)
             reached.update(node.output)
@@ -26,15 +26,15 @@ def _prior_nodes(model: onnx.ModelProto) -> list[str]:
 
 
 def _refit_nodes(model: onnx.ModelProto) -> list[str]:
-    """The nodes that make what a refit is multiplied by, and all nodes that depend on the refit.
+    """The nodes whose output a refit is multiplied by, and all nodes that depend on the refit.
 
-    Calibration runs without adaptation, so its refits are zeros but for one number. Ranges taken
-    from them would cut off any other refit.
+    Calibration runs without adaptation, so its refits are (1, 0, …, 0). Ranges taken from them
+    would clip any other refit.
     """
     reached = {"refit"}
     nodes = [node for node in model.graph.node if "cells" in node.output]
-    for node in model.graph.node:  # sorted: a node stands behind those it depends on
-        # The exporter also asks the refit how many pairs there are, which is no arithmetic.
+    for node in model.graph.node:  # sorted topologically
+        # The exporter also reads the number of pairs from the refit's shape.
         if node.op_type != "Shape" and reached.intersection(node.input):
             nodes.append(node)
             reached.update(node.output)

@@ -1,4 +1,4 @@
-"""Constant folding: weights that a graph makes of other constants become plain weights."""
+"""Constant folding: weights that a graph computes from constants become plain weights."""
 
 import tempfile
 from pathlib import Path
@@ -8,7 +8,7 @@ import onnxruntime as ort
 
 
 def folded(source: Path) -> onnx.ModelProto:
-    """A graph with its constant expressions computed, which a conversion would not see through."""
+    """A graph with its constant expressions evaluated, since converters look at plain weights."""
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 3
@@ -19,7 +19,7 @@ def folded(source: Path) -> onnx.ModelProto:
 
 
 def drop_unused(model: onnx.ModelProto) -> None:
-    """Remove constants that no node reads any more, and shapes noted before the rewrites."""
+    """Remove constants that no node reads, and shape annotations from before the rewrites."""
     used = {name for node in model.graph.node for name in node.input}
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del model.graph.initializer[:], model.graph.value_info[:]

@@ -1,4 +1,4 @@
-"""Half precision for GPUs: the convolutions and what lies between them (docs/adr/0015)."""
+"""Half precision for GPUs, from the first convolutions to the last (docs/adr/0015)."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def halve(source: Path, target: Path) -> None:
 
 
 def _outside_convolutions(model: onnx.ModelProto) -> list[str]:
-    """Names of nodes that no convolution precedes, or none follows."""
+    """Names of nodes before the first convolutions or after the last."""
     behind = _reached([*model.graph.node], backwards=False)
     before = _reached([*reversed(model.graph.node)], backwards=True)
     makers = {name: node.op_type for node in model.graph.node for name in node.output}
@@ -45,7 +45,7 @@ def _outside_convolutions(model: onnx.ModelProto) -> list[str]:
 
 
 def _reached(nodes: list[onnx.NodeProto], *, backwards: bool) -> set[str]:
-    """Names of the nodes behind a convolution in the order given."""
+    """Names of the nodes that depend on a convolution, in the given order of nodes."""
     tensors: set[str] = set()
     found: set[str] = set()
     for node in nodes:

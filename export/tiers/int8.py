@@ -18,7 +18,7 @@ from export.tiers.rewrites import (
     convolve_normalisations,
     feed_pixels,
     fold_normalisation,
-    narrow_first,
+    gather_columns_before_rows,
 )
 from export.tiers.sharing import share_weights
 
@@ -30,7 +30,7 @@ _STRENGTH = 0.5
 
 
 def quantise(source: Path, target: Path, feeds: Sequence[Feed], *, float_convolutions: int) -> None:
-    """Write a graph's int8 form, which reads what it can of its weights from the fp32 one.
+    """Write a graph's int8 form, which shares as many weights as possible with the fp32 one.
 
     Args:
         source: the fp32 graph.
@@ -39,7 +39,7 @@ def quantise(source: Path, target: Path, feeds: Sequence[Feed], *, float_convolu
         float_convolutions: how many of the graph's first convolutions stay in fp32.
     """
     model = folded(source)
-    narrow_first(model)
+    gather_columns_before_rows(model)
     convolve_normalisations(model)
     zero = fold_normalisation(model)
     factors = equalise(model, _peaks(model, feeds), strength=_STRENGTH)
@@ -54,7 +54,7 @@ def quantise(source: Path, target: Path, feeds: Sequence[Feed], *, float_convolu
 
 
 def _peaks(model: onnx.ModelProto, feeds: Sequence[Feed]) -> dict[str, Float]:
-    """Greatest absolute value of each channel of the activations that equalisation asks for."""
+    """Maximum absolute value of each channel, of the activations that equalisation needs."""
     names = equalised_tensors(model)
     if not names:
         return {}
@@ -73,7 +73,7 @@ def _peaks(model: onnx.ModelProto, feeds: Sequence[Feed]) -> dict[str, Float]:
 
 
 def _leading(model: onnx.ModelProto, convolutions: int) -> list[str]:
-    """Names of all nodes up to and including the last of so many first convolutions."""
+    """Names of all nodes up to and including the convolution of that number."""
     names: list[str] = []
     if convolutions:
         for node in model.graph.node:

@@ -1,4 +1,4 @@
-"""What a tier costs: its masks and scores beside those of fp32, on the same episodes."""
+"""The accuracy of a tier compared with fp32, on the same episodes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from model.data.datasets import LabelledImages
 from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode
 from model.evaluation.images import RecentImages
 from model.evaluation.metrics import IoUTotals
-from model.evaluation.segmenter import answer
+from model.evaluation.segmenter import predict_query
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter
 
@@ -23,7 +23,7 @@ _SEED = 0
 
 
 class TierMetrics(NamedTuple):
-    """Figures of a tier beside fp32, in percent but for `presence_difference`.
+    """Figures of a tier compared with fp32, in percent except `presence_difference`.
 
     `agreement` is the mean over episodes of the IoU between the masks of both.
     `presence_difference` is the largest difference between their presence scores, which are in
@@ -38,7 +38,7 @@ class TierMetrics(NamedTuple):
 
     @property
     def lost(self) -> float:
-        """Points of mean IoU that fp32 is better by."""
+        """Points of mean IoU that the tier loses against fp32."""
         return self.fp32_miou - self.miou
 
     def named(self, data: str) -> dict[str, float]:
@@ -67,26 +67,26 @@ def measure_tiers(
     for number in tqdm(range(episodes), ", ".join(("fp32", *tiers))):
         episode = draw_episode(classes, shots=1, seed=_SEED, number=number)
         for side in (fp32, *tiers.values()):
-            side.answer(recent, episode)
+            side.predict(recent, episode)
     return {each: _compare(tier, fp32) for each, tier in tiers.items()}
 
 
 class _Side:
-    """One tier's answers so far; masks are kept as bits, a few kilobytes for an episode."""
+    """Predictions of one tier; masks are packed to bits, a few kilobytes for an episode."""
 
     def __init__(self, runtime: BundleRuntime) -> None:
         self._segmenter = BundleSegmenter(runtime)
-        self._cut = logit(runtime.manifest.threshold)
+        self._min_logit = logit(runtime.manifest.threshold)
         self.totals = IoUTotals()
         self.masks: list[NDArray[np.uint8]] = []
         self.presence: list[float] = []
 
-    def answer(self, dataset: LabelledImages, episode: Episode) -> None:
-        marked, label = answer(self._segmenter, dataset, episode)
-        mask = upsample_logits(marked.logits, *label.shape) >= self._cut
+    def predict(self, dataset: LabelledImages, episode: Episode) -> None:
+        prediction, label = predict_query(self._segmenter, dataset, episode)
+        mask = upsample_logits(prediction.logits, *label.shape) >= self._min_logit
         self.totals.update(episode.class_index, mask, binary_labels(label, episode.class_index))
         self.masks.append(np.packbits(mask))
-        self.presence.append(marked.presence)
+        self.presence.append(prediction.presence)
 
 
 def _compare(tier: _Side, fp32: _Side) -> TierMetrics:
@@ -101,6 +101,6 @@ def _compare(tier: _Side, fp32: _Side) -> TierMetrics:
 
 
 def mask_iou(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """IoU of two packed masks; two empty ones are the same."""
+    """IoU of two packed masks; 1 for two empty ones."""
     either = int(np.bitwise_count(a | b).sum())
     return int(np.bitwise_count(a & b).sum()) / either if either else 1.0

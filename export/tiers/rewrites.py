@@ -12,8 +12,11 @@ _PIXEL_ZERO = "pixel_zero"
 _BIAS = "pixel_bias"
 
 
-def narrow_first(model: onnx.ModelProto) -> None:
-    """Repeat columns before rows: whole rows are copied then, and not number by number."""
+def gather_columns_before_rows(model: onnx.ModelProto) -> None:
+    """Swap a Gather of rows with the Gather of columns that follows it.
+
+    The last Gather then copies whole rows instead of single numbers.
+    """
     readers = _readers(model)
     for node in model.graph.node:
         following = readers.get(node.output[0], [])

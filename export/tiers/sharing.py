@@ -1,4 +1,4 @@
-"""Weights of a tier that the fp32 graph holds already are read from its file, not kept twice.
+"""Share weights: a tier reads those that the fp32 graph has already from that graph's file.
 
 They are external data in the sense of ONNX, in the fp32 graph. A quantised weight is written as
 what it is made of: the fp32 weight, the factors of its channels, and a QuantizeLinear, all of which
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from export.tiers.equalise import Float
-from model.build.start import HALVED_SUFFIX
+from model.build.graph_names import FP16_WEIGHT_SUFFIX
 
-_LEAST = 16_384  # numbers of a weight that is worth being read from elsewhere
+_MIN_ELEMENTS = 16_384  # of a weight that is worth sharing
 _QUANTISED_SUFFIX = "_quantized"  # of onnxruntime's quantisation
 
 
 class _Held(NamedTuple):
-    """A constant of the fp32 graph, and where in the file its bytes lie."""
+    """A constant of the fp32 graph, and the offset of its bytes in the file."""
 
     tensor: TensorProto
     offset: int
@@ -31,9 +31,9 @@ class _Held(NamedTuple):
 def share_weights(
     model: onnx.ModelProto, source: Path, factors: Mapping[str, Sequence[Float]]
 ) -> None:
-    """Let an int8 graph read what it can of its weights from the fp32 graph, in place.
+    """Make an int8 graph read its weights from the fp32 graph, in place.
 
-    A weight stays in the graph where the fp32 one does not give it exactly.
+    A weight that the fp32 graph does not reproduce exactly stays in the int8 graph.
 
     Args:
         model: quantised, with weights named as onnxruntime's quantisation does.
@@ -57,17 +57,17 @@ def share_weights(
 
 
 def reads_elsewhere(model: onnx.ModelProto) -> bool:
-    """Whether weights of a graph lie in another file."""
+    """Whether a graph reads weights from another file."""
     return any(t.data_location == TensorProto.EXTERNAL for t in model.graph.initializer)
 
 
 def _held(source: Path) -> dict[str, _Held]:
-    """The large constants of a graph, by their names without the suffix of halved ones."""
+    """The large constants of a graph, by name, without `FP16_WEIGHT_SUFFIX`."""
     content = source.read_bytes()
     return {
-        tensor.name.removesuffix(HALVED_SUFFIX): _Held(tensor, content.index(tensor.raw_data))
+        tensor.name.removesuffix(FP16_WEIGHT_SUFFIX): _Held(tensor, content.index(tensor.raw_data))
         for tensor in onnx.load_from_string(content).graph.initializer
-        if tensor.raw_data and np.prod(tensor.dims) >= _LEAST
+        if tensor.raw_data and np.prod(tensor.dims) >= _MIN_ELEMENTS
     }
 
 

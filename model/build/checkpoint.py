@@ -17,9 +17,9 @@ class CheckpointError(ValueError):
 
 
 class PresenceRecord(NamedTuple):
-    """The calibration of a network's presence score, and the score from which a class is there.
+    """Calibration of a network's presence score, and the score from which a class is present.
 
-    growth: by how much its logit grows with e times as many shots; taken off.
+    growth: by how much the logit grows with e times as many shots; it is subtracted.
     """
 
     centre: Tensor  # (D,)
@@ -34,7 +34,7 @@ UNCALIBRATED_THRESHOLD = 0.5
 
 
 def network_state(network: SDAANet, config: NetworkConfig) -> dict[str, Any]:
-    """The part of a checkpoint that makes the network again."""
+    """The part of a checkpoint from which the network is restored."""
     return {"config": asdict(config), "network": network.state_dict()}
 
 
@@ -65,7 +65,7 @@ def load_network(path: Path, *, input_side: int | None = None) -> tuple[SDAANet,
 
     Args:
         path: the checkpoint.
-        input_side: another input side than it was trained with.
+        input_side: input side, pixels; by default the one it was trained with.
 
     Raises:
         CheckpointError: not a checkpoint, or one that does not fit its config.
@@ -90,7 +90,7 @@ def load_network(path: Path, *, input_side: int | None = None) -> tuple[SDAANet,
 
 
 def _config(values: Mapping[str, Any]) -> NetworkConfig:
-    """A checkpoint's config; numbers that it is older than are those of its preset."""
+    """A checkpoint's config; fields that an older one lacks are taken from its preset."""
     preset = PRESETS.get(values["preset"])
     own = {} if preset is None else asdict(preset())
     own |= values
@@ -98,19 +98,19 @@ def _config(values: Mapping[str, Any]) -> NetworkConfig:
 
 
 def presence_threshold(path: Path) -> float:
-    """The presence score from which a checkpoint's network takes a class to be there."""
+    """The presence score from which a checkpoint's network counts a class as present."""
     record = _presence_record(read_checkpoint(path))
     return UNCALIBRATED_THRESHOLD if record is None else record.threshold
 
 
 def presence_growth(path: Path) -> float:
-    """By how much the logit of a checkpoint's presence grows with e times as many shots."""
+    """By how much the presence logit of a checkpoint grows with e times as many shots."""
     record = _presence_record(read_checkpoint(path))
     return 0.0 if record is None else record.growth
 
 
 def write_calibrated(path: Path, out: Path, record: PresenceRecord) -> None:
-    """Write a checkpoint again with a calibration beside its network."""
+    """Write a copy of a checkpoint with a calibration added."""
     write_checkpoint(out, read_checkpoint(path) | {"presence": record._asdict()})
 
 
@@ -120,7 +120,7 @@ def _presence_record(checkpoint: Mapping[str, Any]) -> PresenceRecord | None:
 
 
 def load_presence(network: SDAANet, record: PresenceRecord | None) -> None:
-    """Give a network its calibration, if there is one."""
+    """Load a calibration into a network, in place, if there is one."""
     if record is not None and network.presence is not None:
         network.presence.centre.copy_(record.centre)
         network.presence.coefficients.copy_(record.coefficients)

@@ -1,4 +1,4 @@
-"""Batch norms that export folded into the convolutions before them, divided out again."""
+"""Undo the folding of batch norms into the convolutions before them, as export does it."""
 
 from collections.abc import Mapping
 
@@ -7,21 +7,21 @@ from torch import Tensor, nn
 
 from model.nets.backbones import Backbone
 
-# A batch norm that scales a channel by less cannot be divided out of a folded convolution.
-_LEAST_SCALE = 1e-2
+# Smaller scales of a batch norm are not divided out of a folded convolution: too inexact.
+_MIN_SCALE = 1e-2
 _WATCHED_SIDE = 65
 
 
 def unfold(backbone: Backbone, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A backbone's tensors, those of folded batch norms among them.
+    """A backbone's tensors, with those of folded batch norms restored.
 
-    A convolution and the norm behind it compute what the folded convolution did. The norm keeps the
-    statistics that the backbone has, and its scale where that is not all but 0.
+    A convolution and the norm after it together compute what the folded convolution did. The norm
+    keeps the backbone's statistics, and its scale unless that is close to 0.
 
     Args:
-        backbone: of the same kind, with the norms to divide by.
-        found: by name, a graph's constants. The bias of a folded convolution is its own, or, where
-            it has none, one that export made.
+        backbone: of the same architecture, whose norms are divided out.
+        found: a graph's constants by name. A folded convolution without a bias of its own has one
+            that export added.
     """
     names = {module: name for name, module in backbone.named_modules()}
     tensors = dict(found)
@@ -35,7 +35,7 @@ def unfold(backbone: Backbone, found: Mapping[str, Tensor]) -> dict[str, Tensor]
         mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
         deviation = (variance + norm.eps).sqrt()
         scale = norm.weight / deviation
-        scale = torch.where(scale.abs() < _LEAST_SCALE, 1.0, scale)
+        scale = torch.where(scale.abs() < _MIN_SCALE, 1.0, scale)
         tensors[f"{at}.weight"] = weight / scale[:, None, None, None]
         if conv.bias is not None:
             tensors[f"{at}.bias"] = torch.zeros_like(bias)
@@ -46,9 +46,9 @@ def unfold(backbone: Backbone, found: Mapping[str, Tensor]) -> dict[str, Tensor]
 
 
 def _norms_behind(backbone: Backbone) -> dict[nn.Conv2d, nn.BatchNorm2d]:
-    """Which batch norm takes which convolution's output, seen while an image passes."""
+    """Convolution → the batch norm that takes its output, observed in a forward pass."""
     made: dict[int, nn.Conv2d] = {}
-    living: list[Tensor] = []  # among which an id is unique
+    living: list[Tensor] = []  # kept, so that no id is used twice
     pairs: dict[nn.Conv2d, nn.BatchNorm2d] = {}
 
     def watch(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

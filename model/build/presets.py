@@ -11,9 +11,16 @@ from model.nets.backbones import (
     TwoTrunkBackbone,
     VGGBackbone,
 )
+from model.nets.preprocess import Normalise
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def imagenet_normalise() -> Normalise:
+    """The normalisation that backbones with ImageNet weights expect."""
+    return Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
 
 BackboneName = Literal["mobilenet_v2", "two_trunks", "resnet50", "resnet101", "vgg16_bn"]
 
@@ -28,7 +35,7 @@ class NetworkConfig:
     The parts are switched off for ablations alone; what is served has all of them.
 
     `reference` arithmetic is that of the authors' code, for weights imported from it
-    (docs/adr/0009); masks are then sampled as its binary ones whatever `mask_resize` says.
+    (docs/adr/0009); it samples binary masks, whatever `mask_resize` says.
     Decoder scales are rounded up to 60, 30, 15 and 8 of 60, or down to 7 for the last.
     A served class keeps at most `max_shot_bytes` of each shot.
     """
@@ -104,7 +111,7 @@ def build_network(config: NetworkConfig, *, mask_side: int | None = None) -> SDA
 
     Args:
         config: its sizes.
-        mask_side: side of incoming masks; the input side unless given.
+        mask_side: side of the input masks, pixels; by default the input side.
     """
     reference = config.arithmetic == "reference"
     backbone = _backbone(config.backbone, dilated_entries=reference)

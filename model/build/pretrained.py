@@ -37,8 +37,8 @@ def load_pretrained(backbone: Backbone, weights_dir: Path, *, given: Collection[
     Args:
         backbone: of one trunk or several.
         weights_dir: folder of the files.
-        given: names of the parameters that have their weights already; a trunk whose parameters
-            all do is left as it is and needs no file.
+        given: names of the parameters that are loaded already; a trunk with all of its parameters
+            loaded is left as it is and needs no file.
 
     Raises:
         PretrainedWeightsError: the file is missing, damaged, or cannot be downloaded.

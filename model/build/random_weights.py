@@ -1,7 +1,7 @@
-"""Random weights under which every part of a network is heard, for comparisons and benchmarks.
+"""Random weights with which every part of a network affects its output, for parity checks.
 
-PyTorch's own are no such weights: through MobileNetV2 they shrink a feature to 1e-8, and two sides
-that differ in all that lies behind it would still agree.
+PyTorch's default initialisation does not: MobileNetV2 shrinks features to 1e-8 with it, so networks
+that differ in everything after the backbone would still agree.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ _PICTURES, _PICTURE_SIDE, _CELLS = 4, 97, (4, 16)
 _BIAS = 0.1
 # Where half of all ReLUs are off, a deep network multiplies rounding errors from norm to norm.
 _MOSTLY_ACTIVE = 1.0
-_RELU_GAIN = (1 / 2 - 1 / (2 * torch.pi)) ** -0.5  # of unit variance, it leaves that variance
+_RELU_GAIN = (1 / 2 - 1 / (2 * torch.pi)) ** -0.5  # keeps unit variance
 _COEFFICIENTS = 2.0
 _THRESHOLD, _GROWTH = 0.5, 0.25
 _MOMENTUM = 0.1  # PyTorch's own
@@ -28,9 +28,9 @@ _MOMENTUM = 0.1  # PyTorch's own
 def random_network(config: NetworkConfig, *, seed: int) -> tuple[SDAANet, dict[str, Any]]:
     """A network with random weights in eval mode, and its checkpoint.
 
-    Convolutions keep the variance of what comes in, as those of He et al. (2015), and batch norms
-    have the statistics of noise, so that features are about as large as a trained network's.
-    Presence is calibrated at random too.
+    Convolutions keep the variance of their input (He et al. 2015), and batch norms have the
+    statistics of noise images, so features are about as large as in a trained network. The
+    calibration of presence is random too.
     """
     generator = torch.Generator().manual_seed(seed)
     network = build_network(config)
@@ -55,7 +55,7 @@ def random_network(config: NetworkConfig, *, seed: int) -> tuple[SDAANet, dict[s
 
 
 def _pictures(count: int, side: int, generator: torch.Generator) -> Tensor:
-    """Normalised pictures (count, 3, side, side) of noise as coarse as fine."""
+    """Normalised pictures (count, 3, side, side) of coarse and fine noise."""
     scales = [
         F.interpolate(torch.randn(count, 3, cells, cells, generator=generator), size=(side, side))
         for cells in (*_CELLS, side)
@@ -66,9 +66,9 @@ def _pictures(count: int, side: int, generator: torch.Generator) -> Tensor:
 
 @torch.no_grad()
 def _fill(weight: Tensor, generator: torch.Generator) -> None:
-    """Random weights that keep the variance of what comes out of a ReLU, and drop its mean.
+    """Random weights that keep the variance of a ReLU's output and remove its mean.
 
-    Otherwise the mean grows from layer to layer, until it alone decides: everything is marked.
+    Otherwise the mean grows from layer to layer until it dominates: everything is foreground.
     """
     rows = weight.flatten(1)
     nn.init.normal_(weight, std=_RELU_GAIN / rows.shape[1] ** 0.5, generator=generator)
@@ -80,7 +80,7 @@ def _measure_statistics(network: SDAANet, pictures: Tensor) -> None:
     """Set the statistics of the backbone's batch norms to those of pictures."""
     norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
     for norm in norms:
-        norm.momentum = 1.0  # what it sees next, and nothing of before
+        norm.momentum = 1.0  # the next batch alone
     network.backbone.train()
     network.backbone.high(network.backbone.features(pictures).stage3)
     for norm in norms:
@@ -89,7 +89,7 @@ def _measure_statistics(network: SDAANet, pictures: Tensor) -> None:
 
 @torch.no_grad()
 def _balance(network: SDAANet, pictures: Tensor) -> None:
-    """Move the last bias so that half of a picture is marked."""
+    """Shift the last bias so that half of a picture is foreground."""
     query, support = pictures[:1], pictures[1:]
     mask = torch.zeros(1, 1, *support.shape[2:])
     mask[..., : support.shape[2] // 2, :] = 1
@@ -102,7 +102,7 @@ def _balance(network: SDAANet, pictures: Tensor) -> None:
 def _random_presence(
     network: SDAANet, pictures: Tensor, generator: torch.Generator
 ) -> PresenceRecord:
-    """As `model.calibration` would have it: centred on the mean of what images look like."""
+    """A random calibration, centred on the mean feature as that of `model.calibration` is."""
     backbone = network.backbone
     high = backbone.high(backbone.features(pictures).stage3).flatten(2)
     return PresenceRecord(

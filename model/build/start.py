@@ -1,4 +1,4 @@
-"""A network's weights, read back out of a bundle's graphs: to start from, or as it was."""
+"""A network's weights, read from the graphs of a bundle: to start training, or to restore it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from model.build.checkpoint import CheckpointError, PresenceRecord, load_presence
 from model.build.folding import unfold
+from model.build.graph_names import FP16_WEIGHT_SUFFIX, NETWORK_PREFIX
 from model.build.presets import PRESETS, NetworkConfig, build_network
 from model.contract import InvalidBundleError, Manifest, load_manifest, read_graph
 from model.contract.manifest import GraphName
@@ -20,34 +21,31 @@ from model.nets import SDAANet
 from model.nets.backbones import Trunk
 from model.nets.saam import UpsampledConv
 
-# How export names a network's tensors; one that a bundle keeps in half precision has a suffix.
-_PREFIX = "network."
-HALVED_SUFFIX = ".half"
 _READ: tuple[GraphName, ...] = get_args(GraphName)
-# Only training has them: no graph holds them.
+# Used in training only: no graph holds them.
 _TRAINED_WITH = ("saam.support_head.", "decoder.auxiliary_heads.")
 _BACKBONE, _REDUCTIONS = "backbone.", "reduce_"
 
 
 def load_start(network: SDAANet, bundle: Path, *, unseen: Collection[str] = ()) -> tuple[str, ...]:
-    """Give a network the weights of a bundle, in place: every module whose tensors all fit.
+    """Load the weights of a bundle into a network, in place: every module whose tensors all fit.
 
-    If the bundle has the same backbone, that is everything but the support and auxiliary heads,
-    which only training has. If its backbone is one trunk of the network's, it is that trunk and
-    what lies behind, where the reductions then see no other trunk. With any other backbone it is
-    only what lies behind the reductions.
+    With the same backbone, that is everything but the support and auxiliary heads, which exist only
+    in training. If the bundle's backbone is one trunk of the network's, that trunk and everything
+    after it are loaded, with zero weights in the reductions for the other trunk. With any other
+    backbone, only what comes after the reductions is loaded.
 
     Args:
         network: with random or pretrained weights.
         bundle: whose fp32 graphs are read.
-        unseen: names that the bundle's own training must have left out.
+        unseen: class names that the bundle's training must have excluded.
 
     Returns:
         The names of what was loaded.
 
     Raises:
-        CheckpointError: no intact bundle, one of other channels or arithmetic, or it has seen an
-            unseen class.
+        CheckpointError: not an intact bundle, one with another number of channels or another
+            arithmetic, or one that may have been trained on an unseen class.
     """
     manifest, models = _read(bundle)
     if manifest.gates != "mean":
@@ -63,12 +61,12 @@ def load_start(network: SDAANet, bundle: Path, *, unseen: Collection[str] = ()) 
 
 
 def restore_network(bundle: Path) -> tuple[SDAANet, NetworkConfig, PresenceRecord]:
-    """The network that a bundle was exported from, its config, and how its presence was calibrated.
+    """The network that a bundle was exported from, its config, and the calibration of presence.
 
-    It answers as the bundle does. What only training has is random.
+    It predicts what the bundle predicts; modules that exist only in training are random.
 
     Raises:
-        CheckpointError: no intact bundle, or not one of the paper's arithmetic and a preset of this
+        CheckpointError: not an intact bundle, not the paper's arithmetic, or no preset of this
             release.
     """
     manifest, models = _read(bundle)
@@ -111,7 +109,7 @@ def _read(bundle: Path) -> tuple[Manifest, list[ModelProto]]:
 
 
 def _load(network: SDAANet, models: Sequence[ModelProto]) -> set[str]:
-    """Give a network what fits of all graphs; returns the names of the parameters given."""
+    """Load what fits from all graphs; returns the names of the loaded parameters."""
     found: dict[str, Tensor] = {}
     for model in models:
         found |= _weights(network, _constants(model))
@@ -120,10 +118,10 @@ def _load(network: SDAANet, models: Sequence[ModelProto]) -> set[str]:
 
 
 def _constants(model: ModelProto) -> dict[str, Tensor]:
-    """A graph's constants by name, whatever precision they are kept in."""
+    """A graph's constants by name, in float32 whatever they are stored in."""
     return {
-        # A copy: the array of the graph cannot be written.
-        constant.name.removesuffix(HALVED_SUFFIX): torch.from_numpy(
+        # Copied, since the arrays of a graph are read-only.
+        constant.name.removesuffix(FP16_WEIGHT_SUFFIX): torch.from_numpy(
             numpy_helper.to_array(constant).astype(np.float32)
         )
         for constant in model.graph.initializer
@@ -135,14 +133,18 @@ def _weights(network: SDAANet, constants: Mapping[str, Tensor]) -> dict[str, Ten
     transposed = [
         tensor
         for name, tensor in constants.items()
-        if not name.startswith(_PREFIX) and tensor.ndim == 4 and tensor.shape[1:3] == (3, 3)
+        if not name.startswith(NETWORK_PREFIX) and tensor.ndim == 4 and tensor.shape[1:3] == (3, 3)
     ]
-    named = {n.removeprefix(_PREFIX): t for n, t in constants.items() if n.startswith(_PREFIX)}
+    named = {
+        n.removeprefix(NETWORK_PREFIX): t
+        for n, t in constants.items()
+        if n.startswith(NETWORK_PREFIX)
+    }
     return named | _context_convs(network, transposed)
 
 
 def _context_convs(network: SDAANet, transposed: list[Tensor]) -> dict[str, Tensor]:
-    """SAAM's context convolutions by branch; export leaves them transposed and without a name."""
+    """SAAM's context convolutions by name; in the graph they are transposed and have lost it."""
     names = [n for n, module in network.named_modules() if isinstance(module, UpsampledConv)]
     if len(names) != len(transposed):
         return {}
@@ -153,11 +155,11 @@ def _context_convs(network: SDAANet, transposed: list[Tensor]) -> dict[str, Tens
 
 
 def _give(network: SDAANet, found: Mapping[str, Tensor]) -> set[str]:
-    """Copy what fits into the network's modules; returns the names of the parameters copied.
+    """Copy what fits into the network's modules; returns the names of the copied parameters.
 
-    Backbone and reductions fit together or not at all, since the features of one backbone mean
-    nothing to the reductions of another. Where the bundle's backbone is one trunk of the network's,
-    the reductions see that trunk alone.
+    Backbone and reductions are loaded together or not at all, since reductions work only with the
+    backbone they were trained with. Where the bundle's backbone is one trunk of the network's, the
+    reductions ignore the other trunks.
     """
     theirs = {n.removeprefix(_BACKBONE): t for n, t in found.items() if n.startswith(_BACKBONE)}
     fitting: dict[str, Tensor] = {}
@@ -182,7 +184,7 @@ def _give(network: SDAANet, found: Mapping[str, Tensor]) -> set[str]:
 
 
 def _widened(network: SDAANet, found: Mapping[str, Tensor], trunk: Trunk) -> dict[str, Tensor]:
-    """A trunk's reductions for the channels of the whole backbone, 0 for those of other trunks."""
+    """A trunk's reductions, with weight 0 for the channels of the other trunks."""
     widened: dict[str, Tensor] = {}
     for name, tensor in found.items():
         if not name.startswith(_REDUCTIONS):

@@ -15,7 +15,7 @@ from model.experiments.ablation import RowResult, Trial, run_ablation
 from model.experiments.ablation_table import as_json, markdown
 from model.experiments.variants import AblationError, Comparison, Variant, comparisons
 from model.subject import SubjectError
-from model.training import ConfigError, load_config, repeat_sums
+from model.training import ConfigError, load_config, use_deterministic_mkl_sums
 
 _ERRORS = (
     AblationError,
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Train, judge and write the table; SIGINT and SIGTERM leave the finished rows in it."""
-    repeat_sums()
+    use_deterministic_mkl_sums()
     try:
         groups = comparisons(args.shots)
         variants = _chosen(groups, args.rows)

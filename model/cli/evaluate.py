@@ -189,6 +189,6 @@ def _protocol(args: argparse.Namespace, plan: Plan, dataset: LabelledImages) -> 
 
 
 def _command(words: list[str]) -> str:
-    """The command as one may repeat it in the project's folder: paths are relative to it."""
+    """The command to repeat the evaluation, with paths relative to the working directory."""
     relative = [os.path.relpath(word) if Path(word).is_absolute() else word for word in words]
     return "python -m model " + shlex.join(relative)

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import logit
 
 from model.build import CheckpointError, network_state, restore_network, write_checkpoint
-from model.contract import InvalidBundleError, Manifest
+from model.contract import InvalidBundleError, Manifest, logit
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 
 # Logits, those of presence too, are about ten; a bundle keeps shots in half precision.
-_MOST_APART = 0.1
+_MAX_DIFFERENCE = 0.1
 _SHOTS = 2  # presence depends on how many there are
 
 
@@ -49,10 +48,10 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _require_same_answers(network: SDAANet, runtime: BundleRuntime) -> None:
-    """Ask both about a picture of noise, with others as the supports, and compare.
+    """Compare both on random noise as query and supports.
 
     Raises:
-        CheckpointError: the answers differ; the bundle's network computes otherwise.
+        CheckpointError: the predictions differ.
     """
     side = network.input_side
     rng = np.random.default_rng(0)
@@ -60,12 +59,12 @@ def _require_same_answers(network: SDAANet, runtime: BundleRuntime) -> None:
     mask = np.zeros((side, side), np.bool_)
     mask[side // 4 : side // 2, side // 4 : side // 2] = True
     ours, theirs = (
-        each.mark("query", query, [each.add_support(k, s, mask) for k, s in enumerate(supports)])
+        each.segment("query", query, [each.add_support(k, s, mask) for k, s in enumerate(supports)])
         for each in (EagerSegmenter(network), BundleSegmenter(runtime))
     )
     logits_apart = float(np.abs(ours.logits - theirs.logits).max())
     presence_apart = abs(_logit(ours.presence) - _logit(theirs.presence))
-    if not max(logits_apart, presence_apart) <= _MOST_APART:
+    if not max(logits_apart, presence_apart) <= _MAX_DIFFERENCE:
         raise CheckpointError(
             f"the network read back answers otherwise: its logits differ by {logits_apart:.2g}, "
             f"that of its presence by {presence_apart:.2g}"
@@ -73,12 +72,12 @@ def _require_same_answers(network: SDAANet, runtime: BundleRuntime) -> None:
 
 
 def _logit(probability: float) -> float:
-    """The logit, as far as single precision tells it: noise can be all but certain."""
-    return float(logit(np.clip(probability, 1e-6, 1 - 1e-6)))
+    """The logit of a probability, clipped to what single precision distinguishes from 0 and 1."""
+    return logit(float(np.clip(probability, 1e-6, 1 - 1e-6)))
 
 
 def _progress(manifest: Manifest) -> dict[str, Any]:
-    """How the weights came about, as a checkpoint tells it; the curves stay with the bundle."""
+    """The training record in the form of a checkpoint, without the loss curves."""
     training = manifest.training
     if training is None:
         return {}

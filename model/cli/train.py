@@ -9,13 +9,13 @@ from model.cli.signals import stop_on_signals
 from model.data.datasets import DatasetError
 from model.training import (
     ConfigError,
-    Place,
-    PlaceError,
+    DeviceError,
+    DistributedContext,
     Run,
     has_checkpoint,
+    join_processes,
     load_config,
-    repeat_sums,
-    take_place,
+    use_deterministic_mkl_sums,
 )
 
 
@@ -51,26 +51,26 @@ def main(args: argparse.Namespace) -> int:
     if args.minutes is not None and not args.minutes > 0:
         print("--minutes must be above 0", file=sys.stderr)
         return 2
-    repeat_sums()
+    use_deterministic_mkl_sums()
     stopped = stop_on_signals()
     try:
-        with take_place(args.device) as place:
-            run = _start(args, place)
-            if run.started and place.is_first:
+        with join_processes(args.device) as context:
+            run = _start(args, context)
+            if run.started and context.is_rank_zero:
                 given = len(tuple(run.network.parameters()))
                 bundles = ", ".join(str(bundle) for bundle in run.config.start)
                 print(f"{len(run.started)} of {given} tensors start from {bundles}")
             run.train(stopped)
     except (
         ConfigError,
-        PlaceError,
+        DeviceError,
         DatasetError,
         PretrainedWeightsError,
         CheckpointError,
     ) as exc:
         print(exc, file=sys.stderr)
         return 2
-    if place.is_first:
+    if context.is_rank_zero:
         print(
             f"step {run.step}, {run.minutes:.1f} minutes, "
             f"{run.wait_share:.1%} of them waiting for data, {args.out}"
@@ -78,7 +78,7 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _start(args: argparse.Namespace, place: Place) -> Run:
+def _start(args: argparse.Namespace, context: DistributedContext) -> Run:
     config = load_config(args.config)
     run = Run(
         config if args.fold is None else config.for_fold(args.fold),
@@ -86,8 +86,8 @@ def _start(args: argparse.Namespace, place: Place) -> Run:
         data_root=args.data,
         weights_dir=args.weights or args.data.parent / "weights",
         cache_dir=args.cache or args.out / "cache",
-        budget=args.minutes,
-        place=place,
+        budget_minutes=args.minutes,
+        context=context,
     )
     if args.resume and has_checkpoint(args.out):
         run.resume()

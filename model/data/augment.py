@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import resize_image
+from model.data import augment_ranges as ranges
 from model.data.datasets import IGNORE
+
+# Only cached views get noise.
+_NOISE_CHANCE = 0.25
+_NOISE_SIGMA = (2, 8)  # of 255
 
 
 class View(NamedTuple):
@@ -31,10 +36,12 @@ def random_view(
     *,
     side: int,
     label_side: int,
-    min_scale: float = 0.35,
+    min_scale: float = ranges.MIN_SCALE,
 ) -> View:
-    """A random crop that keeps some label, rotated up to 10 degrees, recoloured and blurred."""
-    rotated_image, rotated_label = _rotate(image, label, float(rng.uniform(-10, 10)))
+    """A random crop that keeps some label; rotated, recoloured, blurred by `augment_ranges`."""
+    rotated_image, rotated_label = _rotate(
+        image, label, float(rng.uniform(-ranges.ROTATION, ranges.ROTATION))
+    )
     rows, columns = _crop(rotated_label, rng, min_scale)
     cropped = np.ascontiguousarray(rotated_image[rows, columns])
     view = plain_view(
@@ -71,7 +78,7 @@ def _crop(
     """A window around a random labelled pixel, so that crops of small objects are not empty."""
     height, width = label.shape
     scale = np.sqrt(rng.uniform(min_scale, 1.0))
-    aspect = np.exp(rng.uniform(-0.2, 0.2))
+    aspect = np.exp(rng.uniform(-ranges.LOG_ASPECT, ranges.LOG_ASPECT))
     crop_height = max(1, min(height, round(height * scale * aspect)))
     crop_width = max(1, min(width, round(width * scale / aspect)))
     ys, xs = np.nonzero((label > 0) & (label != IGNORE))
@@ -80,8 +87,9 @@ def _crop(
         centre_y, centre_x = int(ys[at]), int(xs[at])
     else:
         centre_y, centre_x = height // 2, width // 2
-    top = int(np.clip(centre_y - rng.uniform(0.2, 0.8) * crop_height, 0, height - crop_height))
-    left = int(np.clip(centre_x - rng.uniform(0.2, 0.8) * crop_width, 0, width - crop_width))
+    place_y, place_x = rng.uniform(*ranges.ANCHOR), rng.uniform(*ranges.ANCHOR)
+    top = int(np.clip(centre_y - place_y * crop_height, 0, height - crop_height))
+    left = int(np.clip(centre_x - place_x * crop_width, 0, width - crop_width))
     return slice(top, top + crop_height), slice(left, left + crop_width)
 
 
@@ -89,12 +97,18 @@ def _colour(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
     """Brightness, contrast, saturation and white balance; sometimes grey, blur or noise."""
     pixels = image.astype(np.float32)
     grey = pixels.mean(axis=2, keepdims=True)
-    saturation = 0.0 if rng.random() < 0.08 else rng.uniform(0.6, 1.4)
+    saturation = 0.0 if rng.random() < ranges.GREY_CHANCE else _factor(rng, ranges.SATURATION)
     pixels = grey + (pixels - grey) * saturation
-    pixels = (pixels - 128) * rng.uniform(0.7, 1.3) + 128 + rng.uniform(-25, 25)
-    pixels *= rng.uniform(0.9, 1.1, size=3).astype(np.float32)
-    if rng.random() < 0.25:
-        pixels = cv2.GaussianBlur(pixels, (0, 0), float(rng.uniform(0.4, 1.4)))
-    if rng.random() < 0.25:
-        pixels = pixels + rng.normal(0, rng.uniform(2, 8), pixels.shape).astype(np.float32)
+    contrast = _factor(rng, ranges.CONTRAST)
+    brightness = rng.uniform(-ranges.BRIGHTNESS, ranges.BRIGHTNESS)
+    pixels = (pixels - 128) * contrast + 128 + brightness
+    pixels *= rng.uniform(1 - ranges.BALANCE, 1 + ranges.BALANCE, size=3).astype(np.float32)
+    if rng.random() < ranges.BLUR_CHANCE:
+        pixels = cv2.GaussianBlur(pixels, (0, 0), float(rng.uniform(*ranges.BLUR_SIGMA)))
+    if rng.random() < _NOISE_CHANCE:
+        pixels = pixels + rng.normal(0, rng.uniform(*_NOISE_SIGMA), pixels.shape).astype(np.float32)
     return np.asarray(np.clip(pixels, 0, 255), dtype=np.uint8)
+
+
+def _factor(rng: np.random.Generator, strength: float) -> float:
+    return rng.uniform(1 - strength, 1 + strength)

@@ -121,18 +121,18 @@ def build_cache(
     weights_key: str,
     workers: int,
 ) -> FeatureCache:
-    """Encode every view of every image, or open what an identical call has left in `folder`.
+    """Encode every view of every image, or open the cache that an identical call has written.
 
-    Recipes that differ have folders of their own inside, so that none writes under another that
-    trains. Files are not looked at: where images or labels change, give another folder.
+    Each configuration has its own subfolder, so no run overwrites the cache another one reads.
+    Changed files are not detected: after changing images or labels, use another folder.
 
     Args:
-        folder: where caches live.
+        folder: parent of all caches.
         sets: the sets that `images` points into.
         images: what to encode.
         feature_graph: ONNX of `image` (V, S, S, 3) uint8 → shallow and stage-3 features.
         config: views and sizes.
-        weights_key: identifies the graph's weights; another key makes the cache again.
+        weights_key: identifies the graph's weights; with another key the cache is made again.
         workers: processes.
     """
     described = [(sets[i.set_index].name, i.image_index) for i in images]
@@ -145,7 +145,7 @@ def build_cache(
             made = Path(beside, "cache")
             made.mkdir()
             _write(made, sets, images, feature_graph, config, workers)
-            with suppress(OSError):  # it is there: another run was first, with the same
+            with suppress(OSError):  # another run has just written the same cache
                 made.rename(complete)
     return FeatureCache(*(np.load(complete / name, mmap_mode="r") for name in _FILES))
 

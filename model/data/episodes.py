@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.data.datasets import IGNORE, DatasetError, LabelledImages, class_areas
 from model.data.folds import FoldScheme, fold_classes
 
-# PFENet's rule: a class counts in an image from two 32x32 patches on, at the image's own size.
+# PFENet's rule: a class counts in an image if it covers two 32x32 patches at original size.
 MIN_AREA = 2 * 32 * 32
 
 
@@ -27,7 +27,7 @@ class ClassIndex(NamedTuple):
     images: Mapping[int, NDArray[np.int64]]
 
     def with_at_least(self, count: int) -> "ClassIndex":
-        """Only classes that `count` images hold."""
+        """Only classes that at least `count` images show."""
         return ClassIndex({c: rows for c, rows in self.images.items() if len(rows) >= count})
 
 

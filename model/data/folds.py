@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from model.data.meanings import SHOWN_AS, SPELLINGS
+from model.data.class_synonyms import HYPONYMS, SYNONYMS
 
 PASCAL_CLASSES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle",
@@ -49,10 +49,10 @@ def fold_classes(fold: int, scheme: FoldScheme = "pascal") -> tuple[str, ...]:
 
 
 def excluded_names(test_classes: Iterable[str]) -> frozenset[str]:
-    """Test classes with every name under which any known set shows them."""
+    """Test classes with all of their names in the known sets."""
     names = set(test_classes)
-    meant = _spelled({_plain(name) for name in names})
-    for general, kinds in SHOWN_AS.items():
+    meant = _with_synonyms({_plain(name) for name in names})
+    for general, kinds in HYPONYMS.items():
         plain_general, plain_kinds = _plain(general), {_plain(kind) for kind in kinds}
         if plain_general in meant:
             names.update(kinds)
@@ -60,7 +60,7 @@ def excluded_names(test_classes: Iterable[str]) -> frozenset[str]:
         elif not meant.isdisjoint(plain_kinds):
             names.add(general)
     plain_names = {_plain(name) for name in names}
-    return frozenset(names.union(*(s for s in SPELLINGS if plain_names & {_plain(n) for n in s})))
+    return frozenset(names.union(*(s for s in SYNONYMS if plain_names & {_plain(n) for n in s})))
 
 
 def barred_classes(class_names: Mapping[int, str], excluded: frozenset[str]) -> frozenset[int]:
@@ -73,7 +73,7 @@ def _plain(name: str) -> str:
     return name.lower().translate(str.maketrans("", "", " _-"))
 
 
-def _spelled(plain_names: set[str]) -> set[str]:
-    """Plain names with their other spellings."""
-    groups = ({_plain(name) for name in spellings} for spellings in SPELLINGS)
+def _with_synonyms(plain_names: set[str]) -> set[str]:
+    """Plain names and their synonyms."""
+    groups = ({_plain(name) for name in synonyms} for synonyms in SYNONYMS)
     return plain_names.union(*(group for group in groups if group & plain_names))

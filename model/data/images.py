@@ -24,7 +24,7 @@ class TrainingImages:
         sets: the sets that `images` points into.
         images: the images to take.
         side: S, pixels.
-        memory_bytes: what all images together may take.
+        memory_bytes: limit for all images together.
         workers: threads of the pass.
 
     Attributes:

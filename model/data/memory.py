@@ -7,11 +7,11 @@ _GROUP = Path("/sys/fs/cgroup")
 
 
 def available_memory(memory_info: Path = _MEMORY_INFO, group: Path = _GROUP) -> int:
-    """Bytes that neither the machine nor this process's control group has given away.
+    """Free bytes: the lesser of the machine's and of this process's control group's.
 
     Args:
-        memory_info: the kernel's table, of which `MemAvailable` counts.
-        group: folder of the control group (version 2); one without a limit does not count.
+        memory_info: the kernel's table, from which `MemAvailable` is read.
+        group: folder of the control group (version 2); ignored if it has no limit.
     """
     fields = dict(line.split(":", 1) for line in memory_info.read_text().splitlines())
     machine = int(fields["MemAvailable"].split()[0]) * 1024

@@ -32,11 +32,11 @@ class SetConfig:
         name: folder under the data root, with `@SPLIT` behind it for another split than
             `train`, or `procedural_defects`.
         weight: share of episodes, relative to the other sets.
-        keep: residues and modulus of the images in use; the rest stays for evaluation.
-        min_share: smallest share of the image that a class must cover to be asked for.
+        keep: residues and modulus of the image numbers to train on; the rest is for evaluation.
+        min_share: share of the image that a class must cover at least to be drawn.
         per_class: rendered images of each class (procedural only).
-        absent: whether its images may be queries without the class. Not where labels leave objects
-            out: rendered images show unlabelled defects of other classes.
+        absent: whether its images may be queries that lack the class. Switch it off where labels
+            are incomplete: rendered images show unlabelled defects of other classes.
     """
 
     name: str
@@ -63,7 +63,7 @@ def open_set(config: SetConfig, data_root: Path, side: int) -> LabelledImages:
 
 
 def allowed_images(sets: Sequence[LabelledImages], excluded: frozenset[str]) -> list[SourceImage]:
-    """Every image of the sets that shows no excluded class, under whatever name."""
+    """Every image of the sets that shows no excluded class, whatever its name in the set."""
     images = []
     for set_index, dataset in enumerate(sets):
         barred = barred_classes(dataset.class_names, excluded)

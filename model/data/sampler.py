@@ -13,10 +13,10 @@ from model.data.mixture import SetConfig, class_table
 class DrawnImage(NamedTuple):
     """One image of an episode.
 
-    row, view: of the image in the sampler's counts.
+    row, view: indices of the image in the sampler's counts.
     flip: step along the width, 1 or -1.
-    class_index: what the episode asks for.
-    seed: of the augmentation of this one image, where views are not made in advance.
+    class_index: the class of the episode.
+    seed: for augmenting this image, where views are not cached.
     """
 
     row: int
@@ -58,16 +58,16 @@ class EpisodeSampler:
     Args:
         counts: (N, V, 256) pixels of every class index in V views of N images, see
             `model.data.mixture.count_classes`.
-        set_index: (N,) which set an image belongs to; -1 for one that a run leaves out.
-        sets: weights and smallest shares, in the order of `set_index`.
+        set_index: (N,) the set of each image; -1 for an image that the run excludes.
+        sets: configs of the sets, by their numbers in `set_index`.
         shots: K.
-        seed: of the whole run.
-        absent: chance that the query lacks the class.
-        same_image: chance that query and supports are views of one image.
-        class_power: a class is drawn in proportion to its images to this power.
+        seed: of the run.
+        absent: probability that the query lacks the class.
+        same_image: probability that query and supports are views of one image.
+        class_power: a class is drawn in proportion to its number of images to this power.
 
     Raises:
-        DatasetError: no set that has a weight holds a class with enough images.
+        DatasetError: no set with a positive weight has a class with enough images.
     """
 
     def __init__(
@@ -88,13 +88,14 @@ class EpisodeSampler:
         self._may_lack = [config.absent for config in sets]
         # (N, 256) whether any view has a pixel of a class.
         self._shown: NDArray[np.bool_] = np.asarray((counts > 0).any(axis=1))
-        self._tables = [
+        tables = (
             class_table(counts, set_index, number, config.min_share)
             for number, config in enumerate(sets)
-        ]
+        )
+        # Of each set, class index → rows (R, 2) of image and view, of classes with enough images.
         self._tables = [
             {c: rows for c, rows in table.items() if len(np.unique(rows[:, 0])) > shots}
-            for table in self._tables
+            for table in tables
         ]
         weights = np.asarray(
             [
@@ -145,14 +146,14 @@ class EpisodeSampler:
     ) -> NDArray[np.int64]:
         """A view of an image of the same set in none of whose views the class is shown.
 
-        Any query if there is no such image. Were it always the plain view, plainness would give
-        away that the class is absent.
+        If there is no such image, any view with the class. Were it always the plain view, the
+        network could tell from a plain view that the class is absent.
         """
         members = np.nonzero((self._set_index == number) & ~self._shown[:, class_index])[0]
         if not len(members):
             return np.asarray(rows[rng.integers(len(rows))])
         member = members[rng.integers(len(members))]
-        # Without cached views there is nothing to draw, and nothing may be: runs are resumed.
+        # Without cached views draw nothing: a draw would change the episodes of resumed runs.
         view = rng.integers(self._views) if self._views > 1 else 0
         return np.asarray([member, view])
 

@@ -1,4 +1,4 @@
-"""Episodes of which a share asks for a class that the query lacks."""
+"""Episodes in some of which the query lacks the class."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from model.data.datasets import DatasetError, LabelledImages, class_areas
 from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode
 from model.evaluation.metrics import IoUTotals
 from model.evaluation.presence import presence_auroc
-from model.evaluation.segmenter import Segmenter, answer, label_at
+from model.evaluation.segmenter import Segmenter, label_at, predict_query
 
 USUAL_ABSENT = 0.5  # share of the queries
 
@@ -21,8 +21,8 @@ USUAL_ABSENT = 0.5  # share of the queries
 class AbsenceList(NamedTuple):
     """A list of episodes: episode i is a pure function of the list and i.
 
-    absent: class index → images that lack the class altogether and hold another labelled one.
-    share: chance that the query is such an image.
+    absent: class index → images without the class, but with another labelled one.
+    share: probability that the query is such an image.
     """
 
     classes: ClassIndex
@@ -35,8 +35,8 @@ class AbsenceList(NamedTuple):
     def draw(self, number: int) -> tuple[Episode, bool]:
         """Episode `number`, and whether its query holds the class.
 
-        A query that holds the class is that of the plain list of the same seed, so that both lists
-        can be compared.
+        Where the query holds the class, the episode is the same as in the plain list of that seed,
+        so that both lists can be compared.
 
         Raises:
             DatasetError: no image lacks the class.
@@ -58,10 +58,10 @@ class AbsenceList(NamedTuple):
 class AbsenceReport:
     """Result of an `AbsenceList`, in percent; AUROCs and the threshold are in [0, 1].
 
-    The gate empties an answer whose presence score is below `presence_threshold`; without a
-    threshold there is no gate, and what depends on it is None. Absent queries count into the IoU:
-    all that is marked in them is union. `auroc_unseen` counts only those absent queries whose
-    images training cannot have seen either; None where it is not known which.
+    The gate empties predictions whose presence score is below `presence_threshold`; without a
+    threshold there is no gate, and its figures are None. Absent queries count in the IoU: all that
+    is predicted in them adds to the union. `auroc_unseen` counts only those absent queries whose
+    images cannot have been in training; None where these are not known.
     """
 
     episodes: int
@@ -86,7 +86,7 @@ class _Case(NamedTuple):
     class_index: int
     present: bool
     score: float
-    prediction: NDArray[np.bool_]
+    mask: NDArray[np.bool_]
     label: NDArray[np.uint8]
 
 
@@ -110,16 +110,16 @@ def evaluate_absence(
     unseen: Collection[int] = (),
     progress: bool = False,
 ) -> AbsenceReport:
-    """Run a list and judge the presence score, and the gate if there is a threshold for it.
+    """Run a list; evaluate the presence score, and with a threshold the gate.
 
     Args:
-        segmenter: what is judged.
+        segmenter: to evaluate.
         dataset: images and labels.
         episodes: the list.
-        threshold: foreground probability from which a pixel is marked.
-        presence_threshold: presence score below which an answer is emptied.
+        threshold: foreground probability from which a pixel is predicted.
+        presence_threshold: presence score below which a prediction is emptied.
         label_side: compare at this square side instead of the images' own size.
-        unseen: images that training cannot have seen, if that is known.
+        unseen: images that cannot have been in training, if they are known.
         progress: show a bar.
 
     Raises:
@@ -129,8 +129,8 @@ def evaluate_absence(
     gate = -np.inf if presence_threshold is None else presence_threshold
     present, scores, among = [], [], []
     for case in _cases(segmenter, dataset, episodes, logit(threshold), label_side, progress):
-        totals.update(case.class_index, case.prediction, case.label)
-        gated.update(case.class_index, case.prediction & (case.score >= gate), case.label)
+        totals.update(case.class_index, case.mask, case.label)
+        gated.update(case.class_index, case.mask & (case.score >= gate), case.label)
         present.append(case.present)
         scores.append(case.score)
         among.append(case.present or case.query in unseen)
@@ -174,14 +174,14 @@ def _cases(
     segmenter: Segmenter,
     dataset: LabelledImages,
     episodes: AbsenceList,
-    cut: float,
+    min_logit: float,
     label_side: int | None,
     progress: bool,
 ) -> Iterator[_Case]:
     description = f"{episodes.shots}-shot, seed {episodes.seed}, absent {episodes.share:g}"
     for number in tqdm(range(episodes.episodes), description, disable=not progress):
         episode, holds = episodes.draw(number)
-        marked, label = answer(segmenter, dataset, episode)
+        prediction, label = predict_query(segmenter, dataset, episode)
         label = binary_labels(label_at(label, label_side), episode.class_index)
-        prediction = upsample_logits(marked.logits, *label.shape) >= cut
-        yield _Case(episode.query, episode.class_index, holds, marked.presence, prediction, label)
+        mask = upsample_logits(prediction.logits, *label.shape) >= min_logit
+        yield _Case(episode.query, episode.class_index, holds, prediction.presence, mask, label)

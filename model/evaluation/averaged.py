@@ -8,18 +8,19 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from model.contract import upsample_logits
-from model.evaluation.marked import Marked
+from model.evaluation.prediction import Prediction
 from model.evaluation.segmenter import Segmenter
 
 
 class AveragedSegmenter:
     """Averages the foreground probabilities of several segmenters, and of the mirrored query.
 
-    Probabilities are averaged where they are compared with the label, so no grid is preferred.
+    Probabilities are averaged at the size at which they are compared with labels, so that no scale
+    is preferred.
 
     Args:
         members: one for each scale.
-        flip: ask about the mirrored query as well.
+        flip: segment the mirrored query as well.
         side: compare at this square side; None: at the images' own size.
     """
 
@@ -32,7 +33,9 @@ class AveragedSegmenter:
         """See `Segmenter`."""
         return tuple(member.add_support(key, image, mask) for member in self._members)
 
-    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
+    def segment(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> Prediction:
         """See `Segmenter`."""
         height, width = (self._side, self._side) if self._side else image.shape[:2]
         shots = cast(Sequence[tuple[object, ...]], supports)
@@ -41,20 +44,20 @@ class AveragedSegmenter:
         probabilities = [
             expit(upsample_logits(view.logits, height, width).astype(np.float64)) for view in views
         ]
-        return Marked(
+        return Prediction(
             np.asarray(logit(np.mean(probabilities, axis=0)), dtype=np.float32),
             float(np.mean([view.presence for view in views])),
         )
 
     def _views(
         self, key: Hashable, image: NDArray[np.uint8], shots: Sequence[tuple[object, ...]]
-    ) -> Iterator[Marked]:
-        """Answers of every member, in the frame of the image as it is."""
+    ) -> Iterator[Prediction]:
+        """Predictions of every member, mirrored back to the frame of the image."""
         mirrored = np.ascontiguousarray(image[:, ::-1])
         for member, own in zip(self._members, zip(*shots, strict=True), strict=True):
-            yield member.mark(key, image, own)
+            yield member.segment(key, image, own)
             if self._flip:
-                flipped = member.mark((key, "mirrored"), mirrored, own)
+                flipped = member.segment((key, "mirrored"), mirrored, own)
                 logits = np.ascontiguousarray(flipped.logits[:, ::-1])
                 yield flipped._replace(logits=logits)
 

@@ -25,7 +25,7 @@ class Entry(NamedTuple):
 
     @property
     def network(self) -> str:
-        """What was tested, with everything in which its test departs from the usual one."""
+        """The name of what was tested, with every setting that is not the usual one."""
         protocol, subject = self.evaluation.protocol, self.evaluation.subject
         tier = "" if subject.precision == "fp32" else f" {subject.precision}"
         parts = [f"{subject.name}{tier}, {subject.input_side} px", protocol.settings]
@@ -44,7 +44,7 @@ def entries_of(evaluation: Evaluation, source: int | None = None) -> list[Entry]
 
 
 def by_network(entries: Iterable[Entry], shots: int | None = None) -> Mapping[str, list[Entry]]:
-    """Entries, or those of K shots, by network and the numbers of its commands, in their order."""
+    """Entries, or those of K shots, by network with its command numbers, in their order."""
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         if shots in (None, entry.result.report.shots):

@@ -9,7 +9,7 @@ from model.contract import logit, upsample_logits
 from model.data.datasets import LabelledImages
 from model.data.episodes import ClassIndex, binary_labels, draw_episode
 from model.evaluation.metrics import IoUTotals
-from model.evaluation.segmenter import Segmenter, answer, label_at
+from model.evaluation.segmenter import Segmenter, label_at, predict_query
 
 
 @dataclass(frozen=True)
@@ -40,24 +40,24 @@ def evaluate_episodes(
     """Run episodes 0 … `episodes` - 1 of `seed`.
 
     Args:
-        segmenter: what is judged.
+        segmenter: to evaluate.
         dataset: images and labels.
         classes: the test classes and their images.
         shots: K.
         episodes: how many.
         seed: of the list.
-        threshold: foreground probability from which a pixel is marked.
+        threshold: foreground probability from which a pixel is predicted.
         label_side: compare at this square side instead of the images' own size.
         progress: show a bar.
     """
     totals = IoUTotals()
-    cut = logit(threshold)
+    min_logit = logit(threshold)
     for number in tqdm(range(episodes), f"{shots}-shot, seed {seed}", disable=not progress):
         episode = draw_episode(classes, shots=shots, seed=seed, number=number)
-        marked, label = answer(segmenter, dataset, episode)
+        prediction, label = predict_query(segmenter, dataset, episode)
         label = label_at(label, label_side)
-        prediction = upsample_logits(marked.logits, *label.shape) >= cut
-        totals.update(episode.class_index, prediction, binary_labels(label, episode.class_index))
+        mask = upsample_logits(prediction.logits, *label.shape) >= min_logit
+        totals.update(episode.class_index, mask, binary_labels(label, episode.class_index))
     return EpisodeReport(
         episodes=episodes,
         shots=shots,

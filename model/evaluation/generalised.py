@@ -14,8 +14,6 @@ from model.data.episodes import ClassIndex
 from model.evaluation.metrics import LabelMapTotals
 from model.evaluation.segmenter import Segmenter, label_at, show_support
 
-Shown = dict[int, list[object]]
-
 
 @dataclass(frozen=True)
 class GeneralisedReport:
@@ -52,7 +50,7 @@ def evaluate_generalised(
     """Register every class once, then label images with all of them.
 
     Args:
-        segmenter: what is judged.
+        segmenter: to evaluate.
         dataset: images and labels; every image that is not a support may be a query.
         classes: base and novel classes and their images.
         novel: which of them are novel.
@@ -73,7 +71,7 @@ def evaluate_generalised(
         for c, indices in tqdm(supports.items(), "supports", disable=not progress)
     }
     totals = LabelMapTotals()
-    cut = logit(threshold)
+    min_logit = logit(threshold)
     for query in tqdm(queries, f"{shots}-shot, seed {seed}", disable=not progress):
         image, label = dataset.read(int(query))
         label = label_at(label, label_side)
@@ -81,12 +79,12 @@ def evaluate_generalised(
             (
                 c,
                 upsample_logits(
-                    segmenter.mark((dataset.name, int(query)), image, s).logits, *label.shape
+                    segmenter.segment((dataset.name, int(query)), image, s).logits, *label.shape
                 ),
             )
             for c, s in shown.items()
         )
-        totals.update(fuse_classes(answers, cut), label)
+        totals.update(fuse_classes(answers, min_logit), label)
     return _report(totals, dataset.class_names, novel, len(queries), shots, seed)
 
 
@@ -106,16 +104,16 @@ def draw_supports(classes: ClassIndex, *, shots: int, seed: int) -> dict[int, li
 
 
 def fuse_classes(
-    answers: Iterator[tuple[int, NDArray[np.float32]]], cut: float
+    answers: Iterator[tuple[int, NDArray[np.float32]]], min_logit: float
 ) -> NDArray[np.int64]:
     """One label map (H, W) from the logits (H, W) of several classes (docs/adr/0004).
 
-    A pixel goes to its best class if that one reaches the cut, else to the background.
+    A pixel goes to its best class if that one reaches `min_logit`, else to the background.
     """
     indices, logits = zip(*answers, strict=True)
     stacked = np.stack(logits)  # (N, H, W)
     best = np.asarray(indices, np.int64)[stacked.argmax(axis=0)]
-    return np.where(stacked.max(axis=0) >= cut, best, BACKGROUND)
+    return np.where(stacked.max(axis=0) >= min_logit, best, BACKGROUND)
 
 
 def _queries(count: int, supports: Mapping[int, list[int]], seed: int) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 class RecentImages:
-    """A set behind a bounded memory: an image that a list names again is not decoded again.
+    """A set with a bounded cache of decoded images.
 
     Args:
         dataset: the set.

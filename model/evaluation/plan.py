@@ -43,7 +43,7 @@ class Plan:
         seeds: of the lists.
         episodes: of each list.
         min_area: pixels from which a class counts in an image.
-        threshold: foreground probability from which a pixel is marked.
+        threshold: foreground probability from which a pixel is predicted.
         label_side: compare at this square side; None for the images' own size.
         absent: share of queries that lack the class.
         presence_threshold: score from which a class counts as present; none: no gate.
@@ -80,7 +80,7 @@ class PlannedRun:
 
     Args:
         plan: what to run.
-        segmenter: what is judged.
+        segmenter: to evaluate.
         subject: its record.
         dataset: images and labels.
         progress: show bars.

@@ -1,4 +1,4 @@
-"""How well a presence score tells images with the class from those without, and its threshold."""
+"""How well a presence score separates images with and without the class, and its threshold."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 
 def presence_auroc(present: Sequence[bool], scores: Sequence[float]) -> float:
-    """Chance that an image with the class scores above one without it.
+    """Area under the ROC curve: how probably an image with the class scores above one without.
 
     Raises:
         ValueError: all images hold the class, or none does.
@@ -17,11 +17,11 @@ def presence_auroc(present: Sequence[bool], scores: Sequence[float]) -> float:
 
 
 def youden_threshold(present: Sequence[bool], scores: Sequence[float]) -> float:
-    """The score from which a class counts as present: where the gate is right most often.
+    """The score from which a class counts as present, by Youden's index.
 
-    Youden's choice, the largest sum of the share of present images kept and of absent ones emptied;
-    it does not depend on how many of the images lack the class. The threshold lies halfway between
-    the two scores that it parts, since scores of other classes are never quite the same.
+    It maximises sensitivity plus specificity, so it does not depend on how many of the images lack
+    the class. The threshold lies halfway between the two scores that it separates, since scores of
+    other classes are never quite the same.
 
     Raises:
         ValueError: all images hold the class, or none does.
@@ -35,10 +35,10 @@ def youden_threshold(present: Sequence[bool], scores: Sequence[float]) -> float:
 
 
 def need_both_kinds(present: Sequence[bool]) -> None:
-    """Refuse a list of queries that all hold the class, or none of which does.
+    """Require queries with the class and queries without it.
 
     Raises:
-        ValueError: it is such a list.
+        ValueError: there is one kind only.
     """
     if len(set(present)) < 2:
         raise ValueError(

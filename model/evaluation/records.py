@@ -34,10 +34,9 @@ class Subject(_Record):
     sha256: of each graph of the bundle's tier, or of the checkpoint's file.
     precision: the tier.
     trained_on: the sets, each with its number of images; empty when that is not recorded.
-    excluded_classes: names left out of every one of them.
-    episodes, minutes: how long it was trained; none where that is not recorded.
-    recipe: the same for networks of one recipe, whichever fold was left out, whatever the seed, and
-        however long they were trained; none where that is not recorded.
+    excluded_classes: names excluded from all of them.
+    episodes, minutes: length of its training; None where it is not recorded.
+    recipe: digest of the recipe without fold, seed and length; None where it is not recorded.
     """
 
     kind: Literal["bundle", "checkpoint"]
@@ -53,9 +52,9 @@ class Subject(_Record):
     recipe: str | None = None
 
     def trained_as(self, other: "Subject") -> bool:
-        """Whether both were trained alike, as far as that is recorded.
+        """Whether both were trained in the same way, as far as that is recorded.
 
-        Lengths may differ by a tenth, as the folds of one recipe have more or fewer images.
+        Lengths may differ by a tenth, since folds of one recipe have different numbers of images.
         """
         if None not in (self.recipe, other.recipe) and self.recipe != other.recipe:
             return False
@@ -80,7 +79,7 @@ class Subject(_Record):
 
 
 def _family(name: str) -> str:
-    """The set that a name such as `magnetic_tile[0/2]` is of, or the family of such sets."""
+    """The set of a name such as `magnetic_tile[0/2]`, or the family of that set."""
     name = name.partition("[")[0]
     families = (family for prefix, family in _FAMILIES.items() if name.startswith(prefix))
     return next(families, name)
@@ -89,7 +88,7 @@ def _family(name: str) -> str:
 class Protocol(_Record):
     """How it was evaluated; `episodes` are query images for the generalised kind.
 
-    absent: share of the queries that lack the class, of lists that judge presence.
+    absent: share of the queries that lack the class, in lists that evaluate presence.
     """
 
     data: str
@@ -106,7 +105,7 @@ class Protocol(_Record):
 
     @property
     def settings(self) -> str:
-        """What departs from the plain test, in words."""
+        """The settings that differ from the plain test, in words."""
         parts = []
         if self.scheme == "coco-contiguous":
             parts.append("contiguous folds")

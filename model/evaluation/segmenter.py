@@ -1,4 +1,4 @@
-"""What the episode loops ask of whatever they judge, and where an answer is compared."""
+"""What the episode loops evaluate, and the label maps that predictions are compared with."""
 
 from collections.abc import Hashable, Sequence
 from typing import Protocol
@@ -9,50 +9,52 @@ from numpy.typing import NDArray
 from model.data.augment import resize_label
 from model.data.datasets import LabelledImages
 from model.data.episodes import Episode
-from model.evaluation.marked import Marked
+from model.evaluation.prediction import Prediction
 
-DEFAULT_THRESHOLD = 0.5  # foreground probability from which a pixel is marked
+DEFAULT_THRESHOLD = 0.5  # foreground probability from which a pixel is predicted
 
 
 class Segmenter(Protocol):
-    """Anything that can be shown supports and asked about a query.
+    """Encodes supports, and segments queries with them.
 
-    Keys identify images, so that an implementation may keep what it computed for one.
+    Keys identify images, so that an implementation can cache what it computes for one.
     """
 
     def add_support(
         self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
     ) -> object:
-        """Whatever the implementation keeps of a support: RGB (H, W, 3) and its mask (H, W)."""
+        """Encode an RGB image (H, W, 3) and its mask (H, W); what is returned goes to `segment`."""
         ...
 
-    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
-        """Find the supports' class in a query; logits at any size that covers the whole image."""
+    def segment(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> Prediction:
+        """Segment a query (H, W, 3) by its supports; the logits cover the image, at any size."""
         ...
 
 
 def show_support(
     segmenter: Segmenter, dataset: LabelledImages, class_index: int, index: int
 ) -> object:
-    """Show one image's object of a class; returns what the segmenter keeps of it."""
+    """Add an image and its mask of one class; returns what `Segmenter.add_support` does."""
     image, label = dataset.read(index)
     return segmenter.add_support((dataset.name, index), image, label == class_index)
 
 
 def show_supports(segmenter: Segmenter, dataset: LabelledImages, episode: Episode) -> list[object]:
-    """Show the supports of an episode, in its order."""
+    """Add the supports of an episode, in its order."""
     return [
         show_support(segmenter, dataset, episode.class_index, index) for index in episode.supports
     ]
 
 
-def answer(
+def predict_query(
     segmenter: Segmenter, dataset: LabelledImages, episode: Episode
-) -> tuple[Marked, NDArray[np.uint8]]:
-    """The answer to the query of an episode, and its label map (H, W)."""
+) -> tuple[Prediction, NDArray[np.uint8]]:
+    """The prediction for the query of an episode, and the query's label map (H, W)."""
     supports = show_supports(segmenter, dataset, episode)
     image, label = dataset.read(episode.query)
-    return segmenter.mark((dataset.name, episode.query), image, supports), label
+    return segmenter.segment((dataset.name, episode.query), image, supports), label
 
 
 def label_at(label: NDArray[np.uint8], side: int | None) -> NDArray[np.uint8]:

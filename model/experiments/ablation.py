@@ -25,7 +25,7 @@ SETUP_FILE, RESULT_FILE = "setup.json", "result.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What is the same for every row.
+    """The settings that all rows share.
 
     Attributes:
         base: the recipe whose first stage every row trains.
@@ -34,13 +34,13 @@ class Trial:
         weights_dir: starting weights.
         cache_dir: feature cache, shared by all rows.
         out: folder of the rows.
-        test_set: name of the set that is judged on.
+        test_set: name of the set to test on.
         episodes: of the test list.
         episode_seed: of the test list.
         min_area: pixels from which a class counts.
-        folds: left out of a training of its own and judged, each; none: the recipe's alone.
-        input_side: to judge at; none: the recipe's.
-        device: to judge on.
+        folds: folds to exclude and test, each in a training of its own; None: the recipe's fold.
+        input_side: for testing, pixels; None: the recipe's.
+        device: for testing.
     """
 
     base: TrainConfig
@@ -71,7 +71,7 @@ class Trial:
 
     @cached_property
     def classes(self) -> dict[int | None, ClassIndex]:
-        """What the recipe for each fold leaves unseen of the test set, or all of its classes."""
+        """The test classes for each fold: the unseen ones, or all where none are."""
         return {fold: self._asked(recipe) for fold, recipe in self.recipes.items()}
 
     def _asked(self, recipe: TrainConfig) -> ClassIndex:
@@ -128,7 +128,7 @@ def run_ablation(
 
 
 def _check_judging(trial: Trial, variants: Sequence[Variant]) -> None:
-    """Tell what is missing or cannot be done before anything trains."""
+    """Fail before any training if something is missing for testing."""
     for classes, variant in product(trial.classes.values(), variants):
         draw_episode(classes, shots=variant.shots, seed=trial.episode_seed, number=0)
     config = trial.base.network
@@ -143,7 +143,7 @@ def _check_judging(trial: Trial, variants: Sequence[Variant]) -> None:
 def run_row(
     trial: Trial, variant: Variant, seed: int, fold: int | None, should_stop: Callable[[], bool]
 ) -> RowResult | None:
-    """Train and judge one row at one seed and fold; none when it was stopped."""
+    """Train and test one row at one seed and fold; None if it was stopped."""
     recipe = variant.recipe(trial.recipes[fold], steps=trial.steps, seed=seed)
     of_fold = "" if fold is None else f"-fold{fold}"
     folder = trial.out / f"{variant.name}{of_fold}-seed{seed}"

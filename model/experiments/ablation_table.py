@@ -29,7 +29,7 @@ class Spread(NamedTuple):
 
 
 def gain(results: Sequence[RowResult], row: str, reference: str) -> Spread | None:
-    """Gain in mIoU of a row over its reference, seed by seed; none without a seed of both."""
+    """Gain in mIoU of a row over its reference, paired by seed; None without a common seed."""
     own, base = (by_seed(results, each) for each in (row, reference))
     shared = sorted(own.keys() & base.keys())
     if not shared:
@@ -45,7 +45,7 @@ class SeedMeans(NamedTuple):
 
 
 def by_seed(results: Sequence[RowResult], row: str) -> dict[int, SeedMeans]:
-    """The means of a row over the folds, by seed; of seeds at which every fold is there."""
+    """The means of a row over the folds, by seed, for seeds with results of all folds."""
     folds = {result.fold for result in results}
     found: dict[int, list[RowResult]] = {}
     for result in results:

@@ -1,4 +1,4 @@
-"""All pictured episodes on one HTML page that needs nothing beside itself."""
+"""All pictured episodes on one self-contained HTML page."""
 
 import base64
 import io

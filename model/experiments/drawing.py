@@ -1,4 +1,4 @@
-"""Pictures out of images, masks and maps: outlines, tints, heat, and panels in a row."""
+"""Drawing of masks and maps on images: outlines, tints, heat maps, and panels in a row."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class Panel(NamedTuple):
 
 
 def fit(image: Pixels) -> Pixels:
-    """An RGB image at the panels' height; a very wide one is squeezed to the widest panel."""
+    """An RGB image at the panels' height; wide ones are squeezed to the maximum width."""
     height, width = image.shape[:2]
     wanted = min(_WIDEST, max(1, round(width * HEIGHT / height)))
     shrinks = height > HEIGHT or width > wanted
@@ -37,14 +37,14 @@ def fit(image: Pixels) -> Pixels:
 
 
 def fit_mask(mask: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    """A mask at a panel's size; any object of it leaves at least a trace."""
+    """A mask at a panel's size; an object of any size stays visible."""
     share = cv2.resize(mask.astype(np.float32), (width, HEIGHT), interpolation=cv2.INTER_AREA)
     found: NDArray[np.bool_] = share >= min(0.5, float(share.max()) or 0.5)
     return found
 
 
 def paint(image: Pixels, mask: NDArray[np.bool_], colour: Colour, *, fill: float) -> Pixels:
-    """Tint a mask by `fill` in [0, 1] and draw its outline, dark below light, to be seen on both.
+    """Tint a mask by `fill` in [0, 1] and draw its outline, visible on dark and light ground.
 
     Args:
         image: as it is, any size.
@@ -74,7 +74,7 @@ def heat(image: Pixels, values: NDArray[np.float32]) -> Pixels:
 
 
 def row(panels: Sequence[Panel]) -> Pixels:
-    """Panels side by side, a caption over each; a narrow one gets the room its caption needs."""
+    """Panels side by side, a caption over each; a panel is at least as wide as its caption."""
     font = ImageFont.load_default(14)
     cells = [max(p.pixels.shape[1], round(font.getlength(p.caption))) for p in panels]
     size = (sum(cells) + _GAP * (len(panels) + 1), HEIGHT + _CAPTION + 2 * _GAP)

@@ -1,4 +1,4 @@
-"""What a segmenter lets one see of its answer."""
+"""A prediction with the maps behind it."""
 
 from collections.abc import Hashable, Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from model.segmenters import EagerSegmenter
 
 
 class Observation(NamedTuple):
-    """An answer at feature resolution; a map is None where the segmenter cannot show it.
+    """A prediction at feature resolution; a map that the segmenter does not expose is None.
 
     logits: foreground (h, w).
     attention: SAAM's query attention (h, w), in (0, 1) but for the reference arithmetic.
@@ -27,9 +27,9 @@ class Observation(NamedTuple):
 def observe(
     segmenter: Segmenter, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
 ) -> Observation:
-    """Ask about a query; a bundle answers with logits alone."""
+    """Segment a query; a bundle gives logits alone."""
     if not isinstance(segmenter, EagerSegmenter):
-        return Observation(segmenter.mark(key, image, supports).logits, None, None)
+        return Observation(segmenter.segment(key, image, supports).logits, None, None)
     matched = segmenter.match(key, image, supports)
     background, foreground = matched.logits[0]
     return Observation(

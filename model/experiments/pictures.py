@@ -1,4 +1,4 @@
-"""Episodes as pictures: supports, query, what the network looked at, its answer and the truth."""
+"""Episodes as pictures: supports, query, attention and prior, prediction and ground truth."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from model.experiments.drawing import Colour, Panel, fit, heat, paint, row
 from model.experiments.observation import Observation, observe
 
 SUPPORT: Colour = (255, 193, 7)
-ANSWER: Colour = (38, 198, 218)
+PREDICTION: Colour = (38, 198, 218)
 TRUTH: Colour = (124, 220, 90)
 _IGNORED: Colour = (150, 150, 150)
 
@@ -47,11 +47,11 @@ def picture_episode(
     """Run one episode and draw it.
 
     Args:
-        segmenter: eager for attention and prior as well, a bundle for the answer alone.
+        segmenter: an eager one shows attention and prior too, a bundle the prediction alone.
         dataset: images and labels.
-        episode: what is asked.
-        number: its place in the list.
-        threshold: foreground probability from which a pixel is marked.
+        episode: to run.
+        number: its index in the list.
+        threshold: foreground probability from which a pixel is predicted.
     """
     panels, supports = [], []
     for place, index in enumerate(episode.supports):
@@ -111,7 +111,7 @@ def _query_panels(
     if seen.prior is not None:
         yield Panel("prior", heat(image, seen.prior))
     yield Panel("probability", heat(image, probability))
-    answer = paint(image, probability >= threshold, ANSWER, fill=0.45)
+    answer = paint(image, probability >= threshold, PREDICTION, fill=0.45)
     yield Panel(f"prediction, IoU {iou:.0f}", answer)
     shown = image.copy()
     shown[truth == IGNORE] = _IGNORED

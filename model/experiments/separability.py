@@ -1,4 +1,4 @@
-"""How well prototypes part by class: a silhouette score, and t-SNE to look at."""
+"""How well prototypes separate by class: a silhouette score, and a t-SNE picture."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Support prototypes of many images, before and behind the gate of SDPM."""
+"""Support prototypes of many images, before and after the gate of SDPM."""
 
 from typing import NamedTuple
 
@@ -7,12 +7,11 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.build.presets import imagenet_normalise
 from model.contract import resize_image, resize_mask
 from model.data.datasets import DatasetError, LabelledImages
 from model.data.episodes import ClassIndex
 from model.nets import SDAANet
-from model.nets.preprocess import Normalise
 
 
 class SupportPrototypes(NamedTuple):
@@ -68,7 +67,7 @@ def collect_prototypes(
         dataset: images and labels.
         pairs: of `draw_pairs`.
     """
-    normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    normalise = imagenet_normalise()
     side = network.input_side
     affinity, guided, classes = [], [], []
     for index, asked in tqdm(pairs.items(), "prototypes"):

@@ -19,7 +19,7 @@ class Variant(NamedTuple):
     shots: int
 
     def recipe(self, base: TrainConfig, *, steps: int, seed: int) -> TrainConfig:
-        """The base recipe's first stage at `steps`, for this row: all rows get the same."""
+        """The base recipe with the parts of this row and its first stage alone, of `steps`."""
         stage = base.stages[0].model_copy(update={"steps": steps, "epochs": None})
         own = {"parts": self.parts, "strategy": self.strategy, "shots": self.shots, "seed": seed}
         return base.model_copy(update={**own, "stages": (stage,)})

@@ -1,13 +1,13 @@
 """Networks only: no losses, no files, no devices."""
 
-from model.nets.sdaanet import (
+from model.nets.outputs import (
     EncodedImages,
     MatchOutput,
     Prototypes,
-    SDAANet,
     SDAANetOutput,
     SupportVectors,
 )
+from model.nets.sdaanet import SDAANet
 
 __all__ = [
     "EncodedImages",

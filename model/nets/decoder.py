@@ -12,7 +12,7 @@ from model.nets.pooling import AdaptiveAveragePool, AlignedSampling, upsample
 class DecoderOutput(NamedTuple):
     """logits: (B, 2, h, w). auxiliary: one (B, 2, bin, bin) for each scale, largest first.
 
-    feature: (B, C, h, w), what the logits are made from.
+    feature: (B, C, h, w), the input of the classifier.
     """
 
     logits: Tensor
@@ -59,7 +59,7 @@ class SampledMaps(nn.Module):
 
 
 class TopDownMerge(nn.Module):
-    """Adds what a larger scale knows to a smaller one: 1x1 of both, ReLU, residual."""
+    """Adds a larger scale to a smaller one: 1x1 convolution of both, ReLU, residual."""
 
     def __init__(self, channels: int, *, pool: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Whether an image holds the class at all, from the raw likeness of what is marked in it."""
+"""Whether an image contains the class at all, from raw similarities of features."""
 
 import math
 
@@ -13,10 +13,10 @@ EVIDENCE = ("marked_likeness", "image_likeness", "best_likeness")
 class PresenceHead(nn.Module):
     """A logistic score over three cosines.
 
-    The prior is min-max normalised and so cannot tell that nothing in an image is like the class.
-    Here cosines are raw, and centred: features of a network have a large part in common, without
-    which cosines tell classes apart much better. How sure the mask is of itself is no evidence: a
-    network is surer of the classes that it was trained on, and with those the score is calibrated.
+    The prior is min-max normalised, so it cannot show that nothing in an image resembles the class.
+    Here cosines are raw and centred: features of a network share a large component, and without
+    it cosines separate classes much better. The confidence of the mask is not used: a network is
+    more confident on the classes it was trained on, and on those the score is calibrated.
 
     Args:
         depth: D of the high-level feature.
@@ -36,14 +36,14 @@ class PresenceHead(nn.Module):
         self.register_buffer("growth", torch.zeros(()), persistent=False)
 
     def evidence(self, high_feature: Tensor, logits: Tensor, identity: Tensor) -> Tensor:
-        """What the score is made of, in the order of `EVIDENCE`.
+        """The inputs of the score, in the order of `EVIDENCE`.
 
-        Centred cosines between the class and what is marked, between the class and the whole
-        image, and the mean of the highest tenth of the cells' own.
+        Centred cosines of the class with the predicted foreground and with the whole image, and
+        the mean over the tenth of the cells with the highest cosine.
 
         Args:
             high_feature: of the queries (P, D, h, w).
-            logits: foreground logits of the answers (P, h, w), or finer.
+            logits: predicted foreground logits (P, h, w), or finer.
             identity: of the classes (P, D): the mean over shots of each shot's mean L2-normalised
                 foreground feature, taken from close-ups where objects are small.
 
@@ -57,7 +57,7 @@ class PresenceHead(nn.Module):
         best = max(1, round(_BEST_SHARE * probability.shape[1]))
         weights = probability / probability.sum(dim=1, keepdim=True).clamp_min(1e-6)
         own = F.normalize(identity - self.centre, dim=1)  # (P, D)
-        # A cell has D numbers, so not cells are normalised and centred, but products with them.
+        # Normalise the dot products, not the cells: that saves D operations per cell.
         query = high_feature.flatten(2)  # (P, D, N)
         norm = query.norm(dim=1)  # (P, N)
         inverse = 1 / norm.clamp_min(1e-12)
@@ -69,12 +69,12 @@ class PresenceHead(nn.Module):
         return torch.cat([alike, each.topk(best, dim=1).values.mean(dim=1, keepdim=True)], dim=1)
 
     def _cosines(self, query: Tensor, own: Tensor, length: Tensor, inverse: Tensor) -> Tensor:
-        """Centred cosines (P, N) of cells (P, D, N) with the class's own unit vector (P, D).
+        """Centred cosines (P, N) of cells with the class.
 
         Args:
-            query: cells as they are.
-            own: of the class, centred.
-            length: of the cells once normalised, 1 or 0 (P, N).
+            query: cells (P, D, N), neither normalised nor centred.
+            own: centred unit vector of the class (P, D).
+            length: of the normalised cells (P, N): 1, or 0 for a cell of zeros.
             inverse: one over the norm of each cell (P, N).
         """
         axes = torch.stack([own, self.centre.expand_as(own)], dim=1)  # (P, 2, D)
@@ -84,13 +84,14 @@ class PresenceHead(nn.Module):
         return (with_own - offset) / square.clamp_min(1e-12).sqrt()
 
     def forward(self, high_feature: Tensor, logits: Tensor, identity: Tensor) -> Tensor:
-        """Presence score (P,) in (0, 1), as of one shot; arguments as in `evidence`."""
+        """Presence score (P,) in (0, 1) of one-shot classes; arguments as in `evidence`."""
         return self.score(self.evidence(high_feature, logits, identity))
 
     def score(self, evidence: Tensor, *, shots: int = 1) -> Tensor:
-        """Evidence (P, 3) of classes of as many shots → score (P,) in (0, 1).
+        """Evidence (P, 3) → score (P,) in (0, 1).
 
-        The more shots, the nearer their mean is to any image: by `growth` with e times as many.
+        The mean of more shots is closer to any image: the logit grows by `growth` with e times as
+        many shots, which is subtracted.
         """
         logits = evidence @ self.coefficients + self.intercept
         if shots > 1:

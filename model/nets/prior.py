@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 def prior_map(high_feature: Tensor, tokens: Tensor, token_valid: Tensor) -> Tensor:
-    """Likeness of each query position to the supports' foreground.
+    """Similarity of each query position to the supports' foreground.
 
     For each shot: the largest cosine similarity to any of its foreground positions, min-max
     normalised over the map; then the mean over the shots.
@@ -14,7 +14,7 @@ def prior_map(high_feature: Tensor, tokens: Tensor, token_valid: Tensor) -> Tens
     Args:
         high_feature: query high-level feature (P, D, h, w).
         tokens: L2-normalised foreground features (P, K, T, D), padded.
-        token_valid: which tokens are real (P, K, T); a shot without any is padding.
+        token_valid: which tokens are not padding (P, K, T); a shot without any is padding.
 
     Returns:
         Prior (P, 1, h, w) in [0, 1].
@@ -23,7 +23,7 @@ def prior_map(high_feature: Tensor, tokens: Tensor, token_valid: Tensor) -> Tens
     height, width = high_feature.shape[2:]
     query = high_feature.flatten(2)  # (P, D, N)
     norm: Tensor = query.norm(dim=1)[:, None].clamp_min(1e-12)  # (P, 1, N)
-    # Divided by the norm after the maximum: one number for each shot and position, instead of D.
+    # Divide by the norm after the maximum: one division per shot and position instead of D.
     scaled = tokens.reshape(pairs, shots * length, depth) @ query  # (P, K*T, N)
     scaled = scaled.reshape(pairs, shots, length, height * width)
     scaled = torch.where(token_valid.unsqueeze(-1), scaled, -norm.unsqueeze(1))
@@ -36,20 +36,20 @@ def prior_map(high_feature: Tensor, tokens: Tensor, token_valid: Tensor) -> Tens
 
 
 def foreground_tokens(
-    high_feature: Tensor, mask: Tensor, *, least_share: float = 0.5
+    high_feature: Tensor, mask: Tensor, *, min_share: float = 0.5
 ) -> tuple[Tensor, Tensor]:
     """The support side of the prior.
 
     Args:
         high_feature: support high-level feature (B, D, h, w).
         mask: object share of each cell (B, 1, h, w).
-        least_share: of a cell that the object must cover; at 0 it need only touch the cell.
+        min_share: of a cell that the object must cover; at 0 it need only touch the cell.
 
     Returns:
         L2-normalised features (B, N, D) of every position, and which are foreground (B, N): cells
-        covered by the least share, or the most covered ones where the object is smaller than that.
+        covered by `min_share`, or the most covered ones where the object is smaller than that.
     """
     tokens = F.normalize(high_feature.flatten(2), dim=1).transpose(1, 2)  # (B, N, D)
     share = mask.flatten(1)  # (B, N)
-    enough = share.amax(dim=1, keepdim=True).clamp_max(least_share)
+    enough = share.amax(dim=1, keepdim=True).clamp_max(min_share)
     return tokens, (share >= enough) & (share > 0)

@@ -10,8 +10,8 @@ class ExpandedPrototypeConv(nn.Module):
     """A zero-padded 3x3 convolution of a prototype expanded to (side, side), in 9 positions.
 
     On a constant map, results differ only at the border, where kernel taps fall outside. So a 3x3
-    map holds every case (corners, edges, interior), and its columns and rows are then repeated.
-    Rows come last, since they are copied as a whole, but columns number by number.
+    map has every case (corners, edges, interior), and its columns and rows are then repeated.
+    Rows come last, since a row is copied in one piece, and a column number by number.
     """
 
     repeat: Tensor
@@ -63,8 +63,8 @@ class UpsampledConv(nn.Module):
 class PyramidPooling(nn.Module):
     """Context at several bins beside the feature itself, then a 3x3 bottleneck (PSPNet).
 
-    The bottleneck over concat(feature, upsampled contexts) is kept as its parts, which is the
-    same function.
+    The bottleneck over concat(feature, upsampled contexts) is split into one convolution for each
+    part, which is the same function.
     """
 
     def __init__(self, inputs: int, outputs: int, *, side: int, bins: tuple[int, ...]) -> None:
@@ -92,8 +92,8 @@ class PyramidPooling(nn.Module):
 class SAAM(nn.Module):
     """Compares a prototype with a feature map; supervised on the support, attending on the query.
 
-    The first convolution over concat(feature, prototype) is kept as its two halves, which is
-    the same function: the feature's half does not depend on the class and runs once an image.
+    The first convolution over concat(feature, prototype) is split into two, which is the same
+    function: that of the feature does not depend on the class and runs once per image.
 
     Args:
         channels: C; the trunk is 4C wide.
@@ -125,7 +125,7 @@ class SAAM(nn.Module):
         return out
 
     def support_logits(self, embedded: Tensor, prototype: Tensor) -> Tensor:
-        """Background and foreground of the support itself, (B, 2, h, w): the supervision."""
+        """Background and foreground logits of the support itself, (B, 2, h, w), for supervision."""
         out: Tensor = self.support_head(self._trunk(embedded, prototype))
         return out
 

@@ -1,12 +1,19 @@
 """SD-AANet: encoder, SDPM, SAAM, prior and decoder put together (arXiv 2108.06600, figure 2)."""
 
-from typing import NamedTuple, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 
 from model.nets.backbones import Backbone, BackboneFeatures
 from model.nets.decoder import PyramidDecoder
+from model.nets.outputs import (
+    EncodedImages,
+    MatchOutput,
+    Prototypes,
+    SDAANetOutput,
+    SupportVectors,
+)
 from model.nets.pooling import MaskResize, masked_average, upsample
 from model.nets.presence import PresenceHead
 from model.nets.prior import foreground_tokens, prior_map
@@ -15,71 +22,6 @@ from model.nets.sdpm import SSEBlock, product_gate, reweight_feature, reweight_p
 
 # Added to the weight of a masked average by the authors' code.
 _REFERENCE_BALLAST = 5e-4
-
-
-class EncodedImages(NamedTuple):
-    """An image on both sides of the comparison, as in `contract.graphs.ENCODER`."""
-
-    support_feature: Tensor  # (B, C, h, w)
-    query_feature: Tensor  # (B, C, h, w)
-    high_feature: Tensor  # (B, D, h, w); D = 0 without the prior
-
-
-class SupportVectors(NamedTuple):
-    """The vectors of one shot each; without SDPM guided is affinity and the gate is empty."""
-
-    affinity: Tensor  # (B, C)
-    guided: Tensor  # (B, C)
-    gate: Tensor  # (B, C), or (B, 0)
-
-
-class Prototypes(NamedTuple):
-    """One shot each, as in `contract.graphs.PROTOTYPE`; N = 0 without the prior."""
-
-    affinity: Tensor  # (B, C)
-    guided: Tensor  # (B, C)
-    gate: Tensor  # (B, C), or (B, 0) without SDPM
-    tokens: Tensor  # (B, N, D)
-    foreground: Tensor  # (B, N) bool
-
-
-class MatchOutput(NamedTuple):
-    """The answer for P pairs, and the maps that led to it; a part that is off has no map."""
-
-    logits: Tensor  # (P, 2, h, w), or (P, 2, S, S) in the reference arithmetic
-    auxiliary: tuple[Tensor, ...]  # (P, 2, bin, bin) each
-    attention: Tensor | None  # (P, 1, h, w) of SAAM; in (0, 1), unbounded in the reference's
-    prior: Tensor | None  # (P, 1, h, w) in [0, 1]
-    decoded: Tensor  # (P, C, h, w) what the logits are made from
-    query_feature: Tensor  # (P, C, h, w) before reweighting
-
-    @property
-    def cells(self) -> Tensor:
-        """What a refit weighs, (P, 2C, h, w): the decoder's last feature and the query's own."""
-        return torch.cat([self.decoded, self.query_feature], dim=1)
-
-
-class SDAANetOutput(NamedTuple):
-    """Everything the losses need."""
-
-    logits: Tensor  # (B, 2, h, w)
-    auxiliary_logits: tuple[Tensor, ...]  # (B, 2, bin, bin) each
-    support_logits: Tensor | None  # (B * K, 2, h, w); none without SAAM
-    guided_shots: Tensor | None  # (B, K, C) p_s of each shot; none without SDPM
-    gate: Tensor  # (B, C) mean over the shots; (B, 0) without SDPM
-    query_feature: Tensor  # (B, C, h, w) before reweighting
-
-    def float(self) -> Self:
-        """The same in float32, for losses after a forward in mixed precision."""
-        auxiliary = tuple(logits.float() for logits in self.auxiliary_logits)
-        return type(self)(
-            self.logits.float(),
-            auxiliary,
-            None if self.support_logits is None else self.support_logits.float(),
-            None if self.guided_shots is None else self.guided_shots.float(),
-            self.gate.float(),
-            self.query_feature.float(),
-        )
 
 
 class SDAANet(nn.Module):
@@ -97,8 +39,8 @@ class SDAANet(nn.Module):
         gate_ratio: squeeze ratio of the SSE block.
         context_bins: pyramid pooling bins of SAAM.
         decoder_bins: decoder scales; the first is the feature side.
-        mask_resize: `bilinear` or `area`, see `MaskResize`.
-        mask_side: side of the masks that come in.
+        mask_resize: `bilinear`, `area` or `binary`, see `MaskResize`.
+        mask_side: side of the input masks, pixels.
         use_saam: attend with SAAM.
         use_sdpm: reweight by SDPM's gate.
         use_prior: give the decoder the prior map.
@@ -182,18 +124,18 @@ class SDAANet(nn.Module):
         return SupportVectors(affinity, reweight_prototype(affinity, gate), gate)
 
     def prototype(self, support_feature: Tensor, high_feature: Tensor, mask: Tensor) -> Prototypes:
-        """What is kept of each of B supports; mask (B, S, S) is the share of the object."""
+        """Prototypes of B supports; mask (B, S, S) is the object's share of each pixel."""
         share = self.resize_mask(mask)  # (B, 1, h, w)
         vectors = self.support_vectors(support_feature, share)
         if not self.use_prior:
             no_tokens = high_feature.flatten(2).transpose(1, 2)[:, :0]
             return Prototypes(*vectors, no_tokens, share.flatten(1)[:, :0] > 0)
-        least_share = 0.0 if self.reference else 0.5
-        tokens = foreground_tokens(high_feature, share, least_share=least_share)
+        min_share = 0.0 if self.reference else 0.5
+        tokens = foreground_tokens(high_feature, share, min_share=min_share)
         return Prototypes(*vectors, *tokens)
 
     def fuse_gates(self, gates: Tensor) -> Tensor:
-        """Gates of K shots (B, K, C) → what `match` takes, (B, C)."""
+        """Gates of K shots (B, K, C) → the gate (B, C) that `match` takes."""
         return product_gate(gates) if self.reference else gates.mean(dim=1)
 
     def match(
@@ -206,7 +148,7 @@ class SDAANet(nn.Module):
         tokens: Tensor,
         token_valid: Tensor,
     ) -> MatchOutput:
-        """Mark P classes in B encoded images; arguments as in `contract.graphs.HEAD`."""
+        """Segment P classes in B encoded images; arguments as in `contract.graphs.HEAD`."""
         attention = prior = None
         if self.saam is not None:
             embedded = self.saam.embed(query.query_feature).index_select(0, image_index)
@@ -225,8 +167,8 @@ class SDAANet(nn.Module):
     def refit_logits(self, matched: MatchOutput, refit: Tensor) -> Tensor:
         """Foreground minus background logits, corrected by refits (P, 2C + 2).
 
-        A refit is the share of the network's own logit that stays, a bias, and a weight for each
-        channel of `MatchOutput.cells`; (1, 0, …, 0) leaves the logits as they are.
+        A refit is a factor for the network's own logit, a bias, and a weight for each channel of
+        `MatchOutput.cells`; (1, 0, …, 0) leaves the logits as they are.
         """
         own = matched.logits[:, 1] - matched.logits[:, 0]
         linear = (matched.cells * refit[:, 2:, None, None]).sum(dim=1, keepdim=True)
@@ -234,7 +176,7 @@ class SDAANet(nn.Module):
         return own * refit[:, 0, None, None] + refit[:, 1, None, None] + fitted
 
     def forward(self, query: Tensor, supports: Tensor, masks: Tensor) -> Tensor:
-        """Mark each query from pixels, encoding its supports again; nothing supervised is computed.
+        """Segment queries from pixels, encoding their supports in the same pass.
 
         Args:
             query: normalised (B, 3, S, S).

@@ -2,19 +2,24 @@
 
 from model.training.checkpoints import CHECKPOINT_FILE
 from model.training.config import ConfigError, Parts, TrainConfig, load_config
-from model.training.place import Place, PlaceError, repeat_sums, take_place
+from model.training.distributed import (
+    DeviceError,
+    DistributedContext,
+    join_processes,
+    use_deterministic_mkl_sums,
+)
 from model.training.run import Run, has_checkpoint
 
 __all__ = [
     "CHECKPOINT_FILE",
     "ConfigError",
+    "DeviceError",
+    "DistributedContext",
     "Parts",
-    "Place",
-    "PlaceError",
     "Run",
     "TrainConfig",
     "has_checkpoint",
+    "join_processes",
     "load_config",
-    "repeat_sums",
-    "take_place",
+    "use_deterministic_mkl_sums",
 ]

@@ -14,17 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.data import augment_ranges as ranges
 from model.data.datasets import IGNORE
 from model.data.sampler import DrawnImage
 
 _BLUR_RADIUS = 4  # pixels; three times the widest sigma
-_BLUR_SIGMA = (0.4, 1.4)
-_GREY_CHANCE = 0.08
-_SHARP = 1e-3  # a sigma that leaves the centre alone
+_NO_BLUR = 1e-3  # a sigma so small that pixels stay as they are
 
 
 class Augmentation(NamedTuple):
-    """How far images are changed.
+    """Strength of the augmentation.
 
     rotation: degrees to either side.
     blur: chance of a Gaussian blur.
@@ -39,12 +38,16 @@ class Augmentation(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What is done to M images; (M,) each, `balance` (M, 3).
+    """The augmentation of M images; (M,) each, `balance` (M, 3).
 
-    angle in radians; height and width of the crop as shares of the side; anchor names the object's
-    pixel that the crop is sure to hold, by the share of its pixels before that one; place_y and
-    place_x, that pixel's place in the crop; flip 1 or -1; sigma in pixels; the colours as factors,
-    brightness in 0-255.
+    angle: radians.
+    height, width: of the crop, as shares of the side.
+    anchor: the object pixel that the crop holds for sure, as the share of object pixels before it.
+    place_y, place_x: of the anchor in the crop, as shares of its height and width.
+    flip: 1 or -1.
+    sigma: of the blur, pixels.
+    saturation, contrast, balance: factors.
+    brightness: added, of 255.
     """
 
     angle: Tensor
@@ -72,15 +75,16 @@ def _draw(image: DrawnImage, augmentation: Augmentation) -> list[float]:
     crops = augmentation.min_scale < 1
     angle = rng.uniform(-turn, turn)
     scale = math.sqrt(rng.uniform(augmentation.min_scale, 1.0))
-    aspect = math.exp(rng.uniform(-0.2, 0.2)) if crops else 1.0
+    aspect = math.exp(rng.uniform(-ranges.LOG_ASPECT, ranges.LOG_ASPECT)) if crops else 1.0
     window = [min(1.0, scale * aspect), min(1.0, scale / aspect)]
-    place = [rng.random(), rng.uniform(0.2, 0.8), rng.uniform(0.2, 0.8)]
-    sigma = rng.uniform(*_BLUR_SIGMA) if rng.random() < augmentation.blur else _SHARP
-    grey = rng.random() < _GREY_CHANCE * colour
-    saturation = 0.0 if grey else 1 + colour * rng.uniform(-0.4, 0.4)
-    tone = [1 + colour * rng.uniform(-0.3, 0.3), colour * rng.uniform(-25, 25)]
-    balance = 1 + colour * rng.uniform(-0.1, 0.1, size=3)
-    return [angle, *window, *place, image.flip, sigma, saturation, *tone, *balance]
+    place = [rng.random(), rng.uniform(*ranges.ANCHOR), rng.uniform(*ranges.ANCHOR)]
+    sigma = rng.uniform(*ranges.BLUR_SIGMA) if rng.random() < augmentation.blur else _NO_BLUR
+    grey = rng.random() < ranges.GREY_CHANCE * colour
+    saturation = 0.0 if grey else 1 + colour * rng.uniform(-ranges.SATURATION, ranges.SATURATION)
+    contrast = 1 + colour * rng.uniform(-ranges.CONTRAST, ranges.CONTRAST)
+    brightness = colour * rng.uniform(-ranges.BRIGHTNESS, ranges.BRIGHTNESS)
+    balance = 1 + colour * rng.uniform(-ranges.BALANCE, ranges.BALANCE, size=3)
+    return [angle, *window, *place, image.flip, sigma, saturation, contrast, brightness, *balance]
 
 
 @torch.no_grad()

@@ -21,7 +21,7 @@ def save_checkpoint(
     folder: Path,
     *,
     network: SDAANet,
-    average: SDAANet,
+    ema_network: SDAANet,
     config: NetworkConfig,
     optimizer: dict[str, Any] | None,
     generators: Tensor,
@@ -29,11 +29,11 @@ def save_checkpoint(
 ) -> None:
     """Write a run's checkpoint, atomically.
 
-    The entry `network` is the averaged one, which is what evaluation and export use. `generators`
-    are those of all processes, see `model.training.place.Place.generator_states`.
+    The entry `network` is the exponential moving average, which evaluation and export use.
+    `generators` are the states of all processes, see `DistributedContext.generator_states`.
     """
     state = {
-        **network_state(average, config),
+        **network_state(ema_network, config),
         "live": network.state_dict(),
         "optimizer": optimizer,
         "rng": generators,
@@ -56,7 +56,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     return checkpoint
 
 
-def restore_networks(checkpoint: dict[str, Any], *, network: SDAANet, average: SDAANet) -> None:
+def restore_networks(checkpoint: dict[str, Any], *, network: SDAANet, ema_network: SDAANet) -> None:
     """Load both networks in place."""
     network.load_state_dict(checkpoint["live"])
-    average.load_state_dict(checkpoint["network"])
+    ema_network.load_state_dict(checkpoint["network"])

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from model.build import PRESETS, NetworkConfig
+from model.data import augment_ranges as ranges
 from model.data.folds import FOLDS, FoldScheme, excluded_names, fold_classes
 from model.data.mixture import SetConfig
 from model.losses import LossWeights
@@ -59,14 +60,15 @@ class CacheEntry(_Config):
 
 
 class AugmentEntry(_Config):
-    """How images are changed on the device where nothing is cached (`cache: null`).
+    """Augmentation on the device, where nothing is cached (`cache: null`).
 
     Views that are cached are made by `model.data.augment` instead.
     """
 
-    rotation: Annotated[float, Field(ge=0, le=180)] = 10.0  # degrees to either side
-    blur: Annotated[float, Field(ge=0, le=1)] = 0.25  # chance
-    min_scale: Annotated[float, Field(gt=0, le=1)] = 0.35  # least share a crop keeps; 1: no crop
+    rotation: Annotated[float, Field(ge=0, le=180)] = ranges.ROTATION  # degrees to either side
+    blur: Annotated[float, Field(ge=0, le=1)] = ranges.BLUR_CHANCE  # chance
+    # Smallest share of the image that a crop keeps; 1: no crop.
+    min_scale: Annotated[float, Field(gt=0, le=1)] = ranges.MIN_SCALE
     colour: Annotated[float, Field(ge=0, le=1)] = 1.0  # strength
 
     def as_augmentation(self) -> Augmentation:
@@ -75,15 +77,17 @@ class AugmentEntry(_Config):
 
 
 class LoadingEntry(_Config):
-    """How batches reach the device. Nothing here changes a result: a resume may have another."""
+    """How batches reach the device. It changes no result, so a resumed run may use another."""
 
-    memory_gb: Annotated[float, Field(ge=0)] | None = None  # for images; half of what is free
+    memory_gb: Annotated[float, Field(ge=0)] | None = (
+        None  # for images; None: half of the free memory
+    )
     workers: Annotated[int, Field(ge=1, le=64)] = 2  # threads
     ahead: Annotated[int, Field(ge=1, le=64)] = 4  # batches
 
 
 class EpisodeMix(_Config):
-    """Chances of the less usual episodes and augmentations."""
+    """Probabilities of the less common kinds of episodes."""
 
     absent: Annotated[float, Field(ge=0, lt=1)] = 0.05  # the query lacks the class
     same_image: Annotated[float, Field(ge=0, lt=1)] = 0.08  # two views of one image
@@ -91,7 +95,7 @@ class EpisodeMix(_Config):
 
 
 class UnseenFold(_Config):
-    """The test classes that a run leaves out of every set, under whatever name."""
+    """The test classes that a run excludes from every set, whatever their names there."""
 
     scheme: FoldScheme = "pascal"
     fold: Annotated[int, Field(ge=0, lt=FOLDS)]
@@ -106,12 +110,12 @@ class Parts(_Config):
 
 
 class Stage(_Config):
-    """A stretch of training with one set of trainable parts and a poly schedule of its own.
+    """A stage of training with fixed trainable parts and a poly schedule of its own.
 
-    It lasts `steps`, or `epochs` of as many episodes as the run has images, which become steps as
-    soon as the images are counted. `backbone` names what is trained besides the head: `none`, or
-    `deep` (the part behind the cached features), or `all` (from pixels, also beside a cache), at
-    `backbone_lr`.
+    It lasts `steps`, or `epochs`; an epoch has as many episodes as the run has images, and is
+    converted to steps when the images are counted. `backbone` names what is trained besides the
+    head, at `backbone_lr`: `none`, `deep` (the layers after the cached features), or `all` (from
+    pixels, even where there is a cache).
     """
 
     steps: Annotated[int, Field(ge=0)] = 0
@@ -155,7 +159,7 @@ class TrainConfig(_Config):
     """Everything that decides a training run."""
 
     preset: str
-    # Bundles to start from: each gives the weights that fit, over those of the one before.
+    # Bundles to start from, loaded in this order: each overwrites the weights that fit.
     start: Annotated[tuple[Path, ...], BeforeValidator(_listed)] = ()
     parts: Parts = Parts()
     input_side: Annotated[int, Field(ge=65)]
@@ -215,16 +219,16 @@ class TrainConfig(_Config):
         stages = tuple(stage.in_steps(images) for stage in self.stages)
         return self.model_copy(update={"stages": stages})
 
-    def check_processes(self, processes: int) -> None:
-        """Every batch has to fall into equal parts.
+    def check_world_size(self, world_size: int) -> None:
+        """Require that every batch splits equally over the processes.
 
         Raises:
             ConfigError: one does not.
         """
         for stage in self.stages:
-            if stage.batch % processes:
+            if stage.batch % world_size:
                 raise ConfigError(
-                    f"a batch of {stage.batch} episodes cannot be shared by {processes} processes"
+                    f"a batch of {stage.batch} episodes cannot be shared by {world_size} processes"
                 )
 
     @property

@@ -7,15 +7,14 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.build.presets import imagenet_normalise
 from model.nets.backbones import Backbone
-from model.nets.preprocess import Normalise
 
 
 class _Features(nn.Module):
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
-        self.normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self.normalise = imagenet_normalise()
         self.backbone = backbone
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Batches that are read ahead of the steps that use them."""
+"""Batches that are loaded before the steps that use them."""
 
 from collections import deque
 from collections.abc import Callable
@@ -13,13 +13,13 @@ T = TypeVar("T")
 class Prefetcher(Generic[T]):
     """Loads item `first`, `first + 1`, … in threads, and hands them out in that order.
 
-    What a load raises is raised again where its item is asked for. Leaving the context waits for
-    the loads at work and drops the others.
+    An exception in `load` is raised by `next` for its item. Leaving the context waits for running
+    loads and drops the others.
 
     Args:
         load: number → item; a pure function, since several run at once.
         first: the first number.
-        ahead: items that wait or are at work, at most.
+        ahead: maximum number of items that are loaded or being loaded.
         workers: threads.
         enter_thread: called in each thread before its first load.
     """
@@ -42,7 +42,7 @@ class Prefetcher(Generic[T]):
 
     def __next__(self) -> T:
         item = self._coming.popleft().result()
-        # Behind the wait, so that no more than `ahead` are held beside the one in use.
+        # After the wait, so that at most `ahead` items are held besides the one in use.
         self._coming.append(self._submit())
         return item
 

@@ -15,15 +15,15 @@ from model.data.mixture import SourceImage, allowed_images, open_set
 from model.data.sampler import EpisodeSampler
 from model.nets import SDAANet
 from model.training.config import CacheEntry, TrainConfig
+from model.training.distributed import DistributedContext
 from model.training.feature_graph import feature_graph, weights_key
-from model.training.place import Place
 from model.training.source import BatchSource, CachedSource, PixelSource
 
 
 class Prepared(NamedTuple):
-    """What a run trains on.
+    """The data of a run.
 
-    images: how many there are; an epoch has as many episodes.
+    images: number of images; an epoch has as many episodes.
     data: the name of each set and how many of its images are used.
     """
 
@@ -34,7 +34,7 @@ class Prepared(NamedTuple):
 
 
 class _Counted(NamedTuple):
-    """Batches of images whose classes are counted, as `EpisodeSampler` takes them."""
+    """A source of batches, and the class counts that `EpisodeSampler` takes."""
 
     source: BatchSource
     counts: NDArray[np.int32]
@@ -42,15 +42,19 @@ class _Counted(NamedTuple):
 
 
 def prepare(
-    config: TrainConfig, network: SDAANet, data_root: Path, cache_dir: Path, place: Place
+    config: TrainConfig,
+    network: SDAANet,
+    data_root: Path,
+    cache_dir: Path,
+    context: DistributedContext,
 ) -> Prepared:
-    """Open the sets, leave out test classes, and fill the feature cache or the memory."""
+    """Open the sets, exclude test classes, and fill the feature cache or the memory."""
     entries = [entry.as_set() for entry in config.sets]
     sets = [open_set(entry, data_root, config.input_side) for entry in entries]
     if config.cache is None:
-        counted = _from_pixels(config, sets, place)
+        counted = _from_pixels(config, sets, context)
     else:
-        counted = _from_cache(config, config.cache, sets, network, cache_dir, place)
+        counted = _from_cache(config, config.cache, sets, network, cache_dir, context)
     sampler = EpisodeSampler(
         counted.counts,
         counted.set_index,
@@ -77,14 +81,14 @@ def _from_cache(
     sets: Sequence[LabelledImages],
     network: SDAANet,
     cache_dir: Path,
-    place: Place,
+    context: DistributedContext,
 ) -> _Counted:
     images = allowed_images(sets, frozenset())
     views = CacheConfig(
         side=config.input_side, label_side=entry.label_side, views=entry.views, seed=entry.seed
     )
     graph = feature_graph(network.backbone.eval(), config.input_side)
-    with place.first_alone():
+    with context.rank_zero_first():
         cache = build_cache(
             cache_dir,
             sets,
@@ -101,14 +105,17 @@ def _from_cache(
     return _Counted(CachedSource(cache, sets, images, views), cache.counts(), set_index)
 
 
-def _from_pixels(config: TrainConfig, sets: Sequence[LabelledImages], place: Place) -> _Counted:
+def _from_pixels(
+    config: TrainConfig, sets: Sequence[LabelledImages], context: DistributedContext
+) -> _Counted:
     images: list[SourceImage] = allowed_images(sets, config.excluded_names)
     limit = config.loading.memory_gb
     held = TrainingImages(
         sets,
         images,
         side=config.input_side,
-        memory_bytes=(available_memory() / 2 if limit is None else limit * 1e9) / place.neighbours,
+        memory_bytes=(available_memory() / 2 if limit is None else limit * 1e9)
+        / context.local_world_size,
         workers=config.loading.workers,
     )
     set_index = np.asarray([image.set_index for image in images], dtype=np.int64)

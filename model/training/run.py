@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from pydantic import ValidationError
@@ -22,15 +22,15 @@ from model.training.checkpoints import (
     save_checkpoint,
 )
 from model.training.config import ConfigError, Stage, TrainConfig
+from model.training.distributed import DistributedContext, choose_device
 from model.training.log import RunLog
-from model.training.place import Place, choose_device
 from model.training.prefetch import Prefetcher
 from model.training.preparation import prepare
 from model.training.schedule import (
     Position,
+    ema_update,
     locate,
     make_optimizer,
-    moving_average,
     schedule_step,
     set_rate,
     total_steps,
@@ -51,8 +51,8 @@ class Run:
         data_root: folder of the sets.
         weights_dir: folder of the starting weights.
         cache_dir: folder of the feature cache.
-        budget: minutes of training, the cache's filling aside, that the schedule is scaled to.
-        place: device and processes; this process alone on the best device unless given.
+        budget_minutes: of training, the cache's filling aside, that the schedule is scaled to.
+        context: device and processes; this process alone on the best device unless given.
         clock: seconds.
 
     Raises:
@@ -68,44 +68,35 @@ class Run:
         data_root: Path,
         weights_dir: Path,
         cache_dir: Path,
-        budget: float | None = None,
-        place: Place | None = None,
+        budget_minutes: float | None = None,
+        context: DistributedContext | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.out, self.budget, self._clock = out, budget, clock
-        self.place = place or Place(device=choose_device("auto"))
-        config.check_processes(self.place.processes)
+        self.out, self.budget_minutes, self._clock = out, budget_minutes, clock
+        self.context = context or DistributedContext(device=choose_device("auto"))
+        config.check_world_size(self.context.world_size)
         self.network_config = config.network
         torch.manual_seed(config.seed)
         try:
             self.network = build_network(self.network_config, mask_side=config.label_side)
         except ValueError as exc:  # such as an input side that its backbone cannot take
             raise ConfigError(str(exc)) from exc
-        self.started = frozenset[str]()
-        self._inherited: list[str] = []  # what the bundles were trained on
-        excluded = config.excluded_names
-        for bundle in config.start:
-            self.started |= set(load_start(self.network, bundle, unseen=config.test_classes))
-            before = load_manifest(bundle).training
-            self._inherited += () if before is None else before.data
-            excluded &= frozenset(() if before is None else before.excluded_classes)
-        # A name that a bundle may have seen is not left out, though no image of this run shows it.
-        self._excluded = sorted(excluded)
+        self.started, self._inherited, self._excluded = _load_bundles(self.network, config)
         given = {name.removeprefix("backbone.") for name in self.started}
-        with self.place.first_alone():  # it may have to download them
+        with self.context.rank_zero_first():  # it may have to download them
             load_pretrained(self.network.backbone, weights_dir, given=given)
-        self.prepared = prepare(config, self.network, data_root, cache_dir, self.place)
+        self.prepared = prepare(config, self.network, data_root, cache_dir, self.context)
         self.config = config.in_steps(self.prepared.images)
-        self.place.settle(self.network, repeatable=config.precision == "fp32")
-        if not self.place.is_first:  # whose dropout would else equal the first's
-            torch.manual_seed(config.seed + self.place.rank)
-        update = moving_average(config.ema)
+        self.context.move_network(self.network, repeatable=config.precision == "fp32")
+        if not self.context.is_rank_zero:  # whose dropout would else equal the first's
+            torch.manual_seed(config.seed + self.context.rank)
+        update = ema_update(config.ema)
         self._stepper = Stepper(
-            self.config, self.place, self.prepared.sampler, self.prepared.source, self.network
+            self.config, self.context, self.prepared.sampler, self.prepared.source, self.network
         )
-        self.average = AveragedModel(self.network, multi_avg_fn=update, use_buffers=False)
-        self.averaged = cast(SDAANet, self.average.module)
-        self.step, self.episodes, self.minutes, self.waited = 0, 0, 0.0, 0.0
+        self.ema = AveragedModel(self.network, multi_avg_fn=update, use_buffers=False)
+        self.ema_network = cast(SDAANet, self.ema.module)
+        self.step, self.episodes, self.minutes, self.waited_minutes = 0, 0, 0.0, 0.0
         self.curve = list[dict[str, float]]()
         self._optimizer_state: tuple[int, dict[str, Any]] | None = None
 
@@ -113,27 +104,27 @@ class Run:
         """Continue from the folder's checkpoint, to its time budget unless there is a new one.
 
         Raises:
-            model.build.CheckpointError: none there, damaged, or made by another recipe, whose data
-                and unseen classes the record would then not tell; or a budget with which cached
-                features would be of another backbone.
+            model.build.CheckpointError: no checkpoint, a damaged one, or one of another recipe,
+                since the record names the data and unseen classes of one recipe alone; or a budget
+                that returns to a stage whose cached features are of an earlier backbone.
         """
         checkpoint = read_run(self.out)
         self._refuse_other_recipe(checkpoint)
-        restore_networks(checkpoint, network=self.network, average=self.averaged)
-        self.place.restore_generator(checkpoint["rng"])
+        restore_networks(checkpoint, network=self.network, ema_network=self.ema_network)
+        self.context.restore_generator(checkpoint["rng"])
         progress = checkpoint["progress"]
         self.step, self.minutes = progress["step"], progress["minutes"]
         self.episodes = progress["episodes"]
         self.curve = progress["curve"]
-        self.average.n_averaged.fill_(progress["averaged"])
-        self.waited = progress["waited"]
+        self.ema.n_averaged.fill_(progress["averaged"])
+        self.waited_minutes = progress["waited"]
         stopped_at = self._schedule(progress["budget"]).stage
-        if self.budget is None:
-            self.budget = progress["budget"]
-        if self.config.cache is not None and self._schedule(self.budget).stage < stopped_at:
+        if self.budget_minutes is None:
+            self.budget_minutes = progress["budget"]
+        if self.config.cache is not None and self._schedule(self.budget_minutes).stage < stopped_at:
             raise CheckpointError(
-                f"{self.budget:g} minutes would take the run in {self.out} back to a stage whose "
-                "cached features are of the backbone as it was then; give it fewer"
+                f"{self.budget_minutes:g} minutes would take the run in {self.out} back to a stage "
+                "whose cached features are of the backbone as it was then; give it fewer"
             )
         if checkpoint["optimizer"] is not None:
             self._optimizer_state = stopped_at, checkpoint["optimizer"]
@@ -158,23 +149,25 @@ class Run:
     @property
     def wait_share(self) -> float:
         """Share of the training time spent waiting for data."""
-        return self.waited / self.minutes if self.minutes else 0.0
+        return self.waited_minutes / self.minutes if self.minutes else 0.0
 
     def _schedule_step(self) -> float:
-        return schedule_step(self.config, self.step, self.minutes, self.budget)
+        return schedule_step(self.config, self.step, self.minutes, self.budget_minutes)
 
-    def _schedule(self, budget: float | None) -> Position:
-        return locate(self.config, schedule_step(self.config, self.step, self.minutes, budget))
+    def _schedule(self, budget_minutes: float | None) -> Position:
+        return locate(
+            self.config, schedule_step(self.config, self.step, self.minutes, budget_minutes)
+        )
 
     def train(self, should_stop: Callable[[], bool]) -> None:
-        """Run to the end of the stages, or until `should_stop`; leaves a checkpoint either way.
+        """Run to the end of the stages, or until `should_stop`; writes a checkpoint either way.
 
-        Of several processes, one that should stop stops all of them.
+        If one of several processes should stop, all of them do.
         """
         self.out.mkdir(parents=True, exist_ok=True)
         total = total_steps(self.config)
         start = min(self._schedule_step(), total)
-        first = self.place.is_first
+        first = self.context.is_rank_zero
         with (
             RunLog(self.out, self.step) if first else nullcontext() as log,
             tqdm(
@@ -186,7 +179,7 @@ class Run:
 
     def _agreed(self, should_stop: Callable[[], bool], minutes: float) -> tuple[bool, float]:
         """Whether any process should stop, and the minutes that the slowest one counts."""
-        stop, longest = self.place.largest(float(should_stop()), minutes)
+        stop, longest = self.context.largest(float(should_stop()), minutes)
         return bool(stop), longest
 
     def _batches(self, stage: Stage) -> Prefetcher[LoadedBatch]:
@@ -195,11 +188,11 @@ class Run:
             first=self.step,
             ahead=self.config.loading.ahead,
             workers=self.config.loading.workers,
-            enter_thread=self.place.enter_thread,
+            enter_thread=self.context.enter_thread,
         )
 
     def _stage(self, log: RunLog | None, bar: "tqdm[Any]", should_stop: Callable[[], bool]) -> None:
-        at = self._schedule(self.budget)
+        at = self._schedule(self.budget_minutes)
         stage = self.config.stages[at.stage]
         optimizer = self._optimizer(at)
         self.network.train_mode()
@@ -208,52 +201,53 @@ class Run:
         with self._batches(stage) as batches:
             mark = self._clock()
             while not (last or stop):
-                set_rate(optimizer, stage, self._schedule(self.budget).step, self.config.power)
+                set_rate(
+                    optimizer, stage, self._schedule(self.budget_minutes).step, self.config.power
+                )
                 loaded = self._wait_for(batches)
-                window.append(self._stepper.learn(loaded, stage, optimizer))
-                self.average.update_parameters(self.network)
+                window.append(self._stepper.train_step(loaded, stage, optimizer))
+                self.ema.update_parameters(self.network)
                 self.step += 1
                 self.episodes += stage.batch
-                # From mark to mark, so that writing logs and checkpoints counts as well.
+                # Includes the time for writing logs and checkpoints.
                 mark, before = self._clock(), mark
                 # Asked once: a signal that comes later waits for the next step and its checkpoint.
                 stop, minutes = self._agreed(should_stop, (mark - before) / 60)
                 self.minutes += minutes
                 bar.update(min(self._schedule_step(), total_steps(self.config)) - bar.n)
-                last = self._schedule(self.budget).stage != at.stage
+                last = self._schedule(self.budget_minutes).stage != at.stage
                 if self.step % _LOG_STEPS == 0:
                     self._log(window, log, bar)
                     window = []
                 if last:
-                    # The next stage has other parameter groups, an optimizer and an average of
-                    # its own.
-                    self.average.n_averaged.zero_()
+                    # The next stage has other parameter groups, its own optimizer and average.
+                    self.ema.n_averaged.zero_()
                     self._save(None)
                 elif stop or self.step % self.config.checkpoint_steps == 0:
                     self._save(optimizer)
 
     def _optimizer(self, at: Position) -> torch.optim.Optimizer:
-        """A stage's optimizer, as a checkpoint inside that stage left it."""
+        """The optimizer of a stage, with its state if the run was resumed within that stage."""
         optimizer = make_optimizer(self.network, self.config.stages[at.stage], self.config)
         if self._optimizer_state is not None:
             # Another budget may have moved the run to a stage with other parameter groups.
             if self._optimizer_state[0] == at.stage:
                 optimizer.load_state_dict(self._optimizer_state[1])
             else:
-                self.average.n_averaged.zero_()
+                self.ema.n_averaged.zero_()
             self._optimizer_state = None
         return optimizer
 
     def _wait_for(self, batches: Prefetcher[LoadedBatch]) -> LoadedBatch:
         asked = self._clock()
         loaded = next(batches)
-        self.waited += (self._clock() - asked) / 60
+        self.waited_minutes += (self._clock() - asked) / 60
         return loaded
 
     def _log(self, window: list[LossTerms], log: RunLog | None, bar: "tqdm[Any]") -> None:
         table = torch.stack([torch.stack(terms) for terms in window])  # (steps, terms)
         means = dict(
-            zip(LossTerms._fields, self.place.mean(table.mean(dim=0)).tolist(), strict=True)
+            zip(LossTerms._fields, self.context.mean(table.mean(dim=0)).tolist(), strict=True)
         )
         if log is None:
             return
@@ -266,13 +260,13 @@ class Run:
         log.write(entry)
 
     def _save(self, optimizer: torch.optim.Optimizer | None) -> None:
-        generators = self.place.generator_states()
-        if not self.place.is_first:
+        generators = self.context.generator_states()
+        if not self.context.is_rank_zero:
             return
         save_checkpoint(
             self.out,
             network=self.network,
-            average=self.averaged,
+            ema_network=self.ema_network,
             config=self.network_config,
             optimizer=None if optimizer is None else optimizer.state_dict(),
             generators=generators,
@@ -280,15 +274,40 @@ class Run:
                 "step": self.step,
                 "episodes": self.episodes,
                 "minutes": self.minutes,
-                "budget": self.budget,
-                "waited": self.waited,
-                "averaged": int(self.average.n_averaged),
+                "budget": self.budget_minutes,
+                "waited": self.waited_minutes,
+                "averaged": int(self.ema.n_averaged),
                 "curve": self.curve,
                 "training": self.config.model_dump_json(),
                 "data": list(dict.fromkeys([*self.prepared.data, *self._inherited])),
-                "excluded": self._excluded,
+                "excluded": list(self._excluded),
             },
         )
+
+
+class _Start(NamedTuple):
+    """What a network got from the bundles of `start`.
+
+    tensors: names of those that were loaded.
+    data: the sets that the bundles were trained on.
+    excluded: class names that neither this run nor any of the bundles has seen.
+    """
+
+    tensors: frozenset[str]
+    data: tuple[str, ...]
+    excluded: tuple[str, ...]
+
+
+def _load_bundles(network: SDAANet, config: TrainConfig) -> _Start:
+    """Load the bundles of `start`, one over the other, in place."""
+    tensors, data, excluded = frozenset[str](), list[str](), config.excluded_names
+    for bundle in config.start:
+        tensors |= set(load_start(network, bundle, unseen=config.test_classes))
+        before = load_manifest(bundle).training
+        data += () if before is None else before.data
+        # A name that a bundle may have seen is not left out, though no image of this run shows it.
+        excluded &= frozenset(() if before is None else before.excluded_classes)
+    return _Start(tensors, tuple(data), tuple(sorted(excluded)))
 
 
 def has_checkpoint(out: Path) -> bool:

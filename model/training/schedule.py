@@ -11,22 +11,24 @@ from model.training.config import Stage, TrainConfig
 
 
 class Position(NamedTuple):
-    """A place inside the stages of a run."""
+    """A position inside the stages of a run."""
 
     stage: int
     step: float  # within the stage
 
 
-def schedule_step(config: TrainConfig, step: int, minutes: float, budget: float | None) -> float:
-    """Where on the schedule a run stands, in steps: a pure function of what it has recorded.
+def schedule_step(
+    config: TrainConfig, step: int, minutes: float, budget_minutes: float | None
+) -> float:
+    """The position of a run on its schedule, in steps.
 
-    Without a time budget that is the step itself. With one, the larger of two shares counts, that
-    of the steps done or that of the minutes used. So when the time is over the rate has fallen to
-    its end and every stage has had its share, however slow the steps are.
+    Without a time budget that is the step itself. With one, it is the larger of two shares of the
+    schedule: of the steps done, and of the minutes used. So when the time is over, the rate has
+    decayed fully and every stage has had its share, however slow the steps are.
     """
-    if budget is None:
+    if budget_minutes is None:
         return step
-    return max(step, minutes / budget * total_steps(config))
+    return max(step, minutes / budget_minutes * total_steps(config))
 
 
 def total_steps(config: TrainConfig) -> int:
@@ -51,7 +53,7 @@ def poly(progress: float, power: float) -> float:
 def make_optimizer(
     network: SDAANet, stage: Stage, config: TrainConfig
 ) -> torch.optim.AdamW | torch.optim.SGD:
-    """Freeze and unfreeze as the stage says, and group parameters by their rate."""
+    """Freeze and unfreeze parameters for a stage, and group them by their learning rate."""
     backbone = [] if stage.backbone == "none" else _backbone_parameters(network, stage)
     for parameter in network.backbone.parameters():
         parameter.requires_grad_(False)
@@ -77,10 +79,10 @@ def set_rate(optimizer: torch.optim.Optimizer, stage: Stage, step: float, power:
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
-def moving_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+def ema_update(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """An update for `AveragedModel`: exponential, faster at first so that short stages count.
 
-    The n-th update of an average keeps min(decay, (1 + n) / (10 + n)) of it.
+    The n-th update multiplies the average by min(decay, (1 + n) / (10 + n)).
     """
 
     def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.build.presets import imagenet_normalise
 from model.data.cache import CacheConfig, FeatureCache, make_view
 from model.data.datasets import LabelledImages
 from model.data.episodes import binary_labels
@@ -16,7 +16,6 @@ from model.data.images import TrainingImages
 from model.data.mixture import SourceImage
 from model.data.sampler import DrawnImage, EpisodeBatch
 from model.nets.backbones import Backbone, BackboneFeatures
-from model.nets.preprocess import Normalise
 from model.training.augmentation import Augmentation, augment, draw_changes
 
 Trained = Literal["none", "deep", "all"]
@@ -35,10 +34,10 @@ class TrainingBatch(NamedTuple):
 
 
 class LoadedBatch(NamedTuple):
-    """What a batch needs from memory or disk, before the network sees it.
+    """The inputs of a batch, as read from memory or disk.
 
     episodes: B.
-    inputs: what the source makes features from, each for M = B * (1 + K) images.
+    inputs: the source's own tensors, each for M = B * (1 + K) images.
     labels: (M, L, L); 1 class, 0 other, 255 ignore.
     """
 
@@ -47,21 +46,21 @@ class LoadedBatch(NamedTuple):
     labels: Tensor
 
     def pinned(self) -> Self:
-        """The batch in memory from which a GPU copies while it computes."""
+        """The batch in pinned memory, which is copied to a GPU asynchronously."""
         inputs = tuple(part.pin_memory() for part in self.inputs)
         return self._replace(inputs=inputs, labels=self.labels.pin_memory())
 
     def to(self, device: torch.device) -> Self:
-        """The batch on a device; the copy of a pinned batch is not waited for."""
+        """The batch on a device; copies from pinned memory are asynchronous."""
         inputs = tuple(part.to(device, non_blocking=True) for part in self.inputs)
         return self._replace(inputs=inputs, labels=self.labels.to(device, non_blocking=True))
 
 
 class BatchSource(Protocol):
-    """Makes batches for the stage at hand, `trained` naming the part of the backbone it trains."""
+    """Makes batches; `trained` is the part of the backbone that the current stage trains."""
 
     def load(self, drawn: EpisodeBatch, trained: Trained) -> LoadedBatch:
-        """Read what a batch needs; a pure function that several threads call at once."""
+        """Read the inputs of a batch; a pure function, called from several threads."""
         ...
 
     def encode(self, loaded: LoadedBatch, backbone: Backbone, trained: Trained) -> TrainingBatch:
@@ -87,7 +86,7 @@ class CachedSource:
         views: CacheConfig,
     ) -> None:
         self._cache, self._sets, self._images, self._views = cache, sets, images, views
-        self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self._normalise = imagenet_normalise()
 
     def load(self, drawn: EpisodeBatch, trained: Trained) -> LoadedBatch:
         """Load cached features, or pixels (M, S, S, 3) where `all` of the backbone trains."""
@@ -121,15 +120,15 @@ class PixelSource:
 
     Args:
         images: the plain images.
-        augmentation: what is done to them.
+        augmentation: its strength.
     """
 
     def __init__(self, images: TrainingImages, augmentation: Augmentation) -> None:
         self._images, self._augmentation = images, augmentation
-        self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self._normalise = imagenet_normalise()
 
     def load(self, drawn: EpisodeBatch, trained: Trained) -> LoadedBatch:
-        """Pixels (M, S, S, 3) and the changes (M, P) that augmentation makes to them."""
+        """Pixels (M, S, S, 3) and the parameters (M, P) of their augmentation."""
         views = [self._images.view(image.row) for image in drawn.images]
         labels = np.stack(
             [
@@ -142,7 +141,7 @@ class PixelSource:
         return _loaded(drawn, (pixels, changes), labels)
 
     def encode(self, loaded: LoadedBatch, backbone: Backbone, trained: Trained) -> TrainingBatch:
-        """Features of augmented images; parts of the backbone that do not train keep no graph."""
+        """Features of augmented images, with gradients for the trained part of the backbone."""
         pixels, changes = loaded.inputs
         images, labels = augment(pixels, loaded.labels, changes)
         image = self._normalise.to(pixels.device)(images.permute(0, 2, 3, 1))

@@ -1,25 +1,13 @@
 """One small bundle, exported once for every test of the room."""
 
 import json
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from export.bundle import ExportOptions, export_bundle
 from model.build import PRESETS, random_network, write_checkpoint
-from model.contract import Manifest
 from model.data.folds import excluded_names, fold_classes
-from model.nets import SDAANet
-
-
-class Exported(NamedTuple):
-    """A network with random weights and what export made of it."""
-
-    network: SDAANet
-    manifest: Manifest
-    bundle: Path
-    checkpoint: Path
+from tests.export.exported import Exported
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,16 @@
 """The benchmark measures one function on both of its sides."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from export import bench
 from export.bench import CASES, TOLERANCE, Row, as_table, bench_preset, main
-from export.bench_sides import OBJECT_SHARE, EagerSide, EngineSide, make_episode
+from export.benchmarks.sides import OBJECT_SHARE, EagerSide, EngineSide, make_episode
 from model.build import PRESETS
 from model.runtime import BundleRuntime
-
-if TYPE_CHECKING:
-    from tests.export.conftest import Exported
+from tests.export.exported import Exported
 
 SIDE = 97
 
@@ -44,7 +41,7 @@ def test_both_sides_agree_on_every_case() -> None:
         assert row.ratio == pytest.approx(row.eager_ms / row.engine_ms)
 
 
-def test_sides_that_see_other_supports_would_part(exported: "Exported") -> None:
+def test_sides_with_other_supports_differ(exported: Exported) -> None:
     episode = make_episode(classes=1, shots=2, side=SIDE)
     turned = episode._replace(supports=np.ascontiguousarray(episode.supports[:, :, ::-1]))
     engine = EngineSide(BundleRuntime(exported.bundle, intra_op_threads=1))
@@ -58,7 +55,7 @@ def test_sides_that_see_other_supports_would_part(exported: "Exported") -> None:
 
 
 @pytest.mark.parametrize("difference", [11 * TOLERANCE, float("nan")])
-def test_sides_that_part_fail_the_command(
+def test_sides_that_differ_fail_the_command(
     difference: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [ROW]

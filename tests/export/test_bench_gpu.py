@@ -35,7 +35,7 @@ def test_both_sides_are_one_function(tmp_path: Path, capsys: pytest.CaptureFixtu
         ("fp32", 0.4, 1),
     ],
 )
-def test_sides_that_part_fail_the_command(
+def test_sides_that_differ_fail_the_command(
     precision: Precision,
     difference: float,
     status: int,

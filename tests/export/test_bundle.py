@@ -5,7 +5,6 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -36,13 +35,11 @@ from model.contract import (
     load_manifest,
 )
 from model.evaluation import Segmenter
-from model.evaluation.marked import Marked
+from model.evaluation.prediction import Prediction
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
-
-if TYPE_CHECKING:
-    from tests.export.conftest import Exported
+from tests.export.exported import Exported
 
 ROOT = Path(__file__).parents[2]
 # Of logits that are about ten; shots are stored in half precision on the bundle's side.
@@ -51,7 +48,7 @@ LOGITS_TOLERANCE, PRESENCE_TOLERANCE = 1e-2, 1e-3
 Image = NDArray[np.uint8]
 
 
-def test_parity_covers_every_output(exported: "Exported") -> None:
+def test_parity_covers_every_output(exported: Exported) -> None:
     rows = json.loads((exported.bundle / "parity.json").read_text())["tensors"]
     found = {(row["graph"], row["tensor"]) for row in rows}
     assert found == {(graph.name, t.name) for graph in GRAPHS for t in graph.outputs}
@@ -59,7 +56,7 @@ def test_parity_covers_every_output(exported: "Exported") -> None:
     assert all(0.2 < row["max_value"] < 0.8 for row in rows if row["tensor"] == "presence")
 
 
-def test_a_difference_names_tensor_and_figure(exported: "Exported") -> None:
+def test_a_difference_names_tensor_and_figure(exported: Exported) -> None:
     altered = copy.deepcopy(exported.network)
     with torch.no_grad():
         altered.get_parameter("sse.excite.bias")[0] += 0.5
@@ -70,7 +67,7 @@ def test_a_difference_names_tensor_and_figure(exported: "Exported") -> None:
         compare(path, PROTOTYPE, wrap(altered)["prototype"], {"altered": cases["prototype"]})
 
 
-def test_a_presence_that_differs_a_little_is_told(exported: "Exported") -> None:
+def test_a_presence_that_differs_a_little_is_told(exported: Exported) -> None:
     altered = copy.deepcopy(exported.network)
     assert altered.presence is not None
     altered.presence.intercept += 0.01
@@ -80,7 +77,7 @@ def test_a_presence_that_differs_a_little_is_told(exported: "Exported") -> None:
         compare(path, HEAD, wrap(altered)["head"], case)
 
 
-def test_a_bundle_is_compared_anew(exported: "Exported", tmp_path: Path) -> None:
+def test_a_bundle_is_compared_anew(exported: Exported, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(exported.bundle, tmp_path / "tiny"))
     before = json.loads((bundle / "parity.json").read_text())
     (bundle / "parity.json").write_text(json.dumps({"tensors": [], "miou": before["miou"]}))
@@ -92,14 +89,14 @@ def test_a_bundle_is_compared_anew(exported: "Exported", tmp_path: Path) -> None
     load_manifest(bundle)  # it names no hash of the report
 
 
-def test_what_is_no_bundle_is_not_compared(
+def test_a_folder_without_a_bundle_is_not_compared(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--bundle", str(tmp_path)]) == 2
     assert "no bundle" in capsys.readouterr().err
 
 
-def test_the_gate_compares_miou_and_records_it(exported: "Exported") -> None:
+def test_the_gate_compares_miou_and_records_it(exported: Exported) -> None:
     miou = json.loads((exported.bundle / "parity.json").read_text())["miou"]
     assert (miou["set"], miou["episodes"]) == ("procedural_defects", 4)
     assert 0 < miou["eager"] < 100
@@ -116,7 +113,7 @@ def test_an_ablation_is_not_exported(tmp_path: Path) -> None:
         export_bundle(options)
 
 
-def test_the_manifest_hashes_its_graphs(exported: "Exported") -> None:
+def test_the_manifest_hashes_its_graphs(exported: Exported) -> None:
     manifest = load_manifest(exported.bundle)
     assert manifest == exported.manifest
     for graph in manifest.graphs.values():
@@ -126,8 +123,8 @@ def test_the_manifest_hashes_its_graphs(exported: "Exported") -> None:
     assert manifest.training.episodes == 24
 
 
-def test_the_manifest_tells_growth_of_presence_and_what_is_familiar(
-    exported: "Exported", tmp_path: Path
+def test_the_manifest_records_presence_growth_and_familiarity(
+    exported: Exported, tmp_path: Path
 ) -> None:
     state = read_checkpoint(exported.checkpoint)
     assert exported.manifest.presence_growth == state["presence"]["growth"] > 0
@@ -138,7 +135,7 @@ def test_the_manifest_tells_growth_of_presence_and_what_is_familiar(
     assert _familiar(exported.checkpoint, 65) is None
 
 
-def test_an_altered_graph_is_refused(exported: "Exported", tmp_path: Path) -> None:
+def test_an_altered_graph_is_refused(exported: Exported, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(exported.bundle, tmp_path / "altered"))
     with (bundle / exported.manifest.graphs["head"].file).open("ab") as file:
         file.write(b"\0")
@@ -146,7 +143,7 @@ def test_an_altered_graph_is_refused(exported: "Exported", tmp_path: Path) -> No
         BundleRuntime(bundle)
 
 
-def test_the_runtime_equals_the_network_at_any_size(exported: "Exported") -> None:
+def test_the_runtime_equals_the_network_at_any_size(exported: Exported) -> None:
     network, runtime = exported.network, BundleRuntime(exported.bundle, intra_op_threads=1)
     # The graph answers as of one shot.
     runtime.manifest = runtime.manifest.model_copy(update={"presence_growth": 0.0})
@@ -183,7 +180,7 @@ def test_the_runtime_equals_the_network_at_any_size(exported: "Exported") -> Non
         assert np.abs(of_others - answers.logits).max(axis=(1, 2)).min() > 100 * tolerance
 
 
-def test_eager_and_bundle_segmenters_agree(exported: "Exported") -> None:
+def test_eager_and_bundle_segmenters_agree(exported: Exported) -> None:
     network, runtime = exported.network, BundleRuntime(exported.bundle, intra_op_threads=1)
     images = np.random.default_rng(1).integers(0, 256, (5, 80, 120, 3), dtype=np.uint8)
     _require_one_function(network, runtime, images[0], images[1:2], others=images[2:3])
@@ -219,7 +216,7 @@ def test_a_bundle_in_the_reference_arithmetic_answers_as_its_network(tmp_path: P
 
 def _require_one_function(
     network: SDAANet, runtime: BundleRuntime, query: Image, supports: Image, *, others: Image
-) -> Marked:
+) -> Prediction:
     """Both sides answer alike, while other supports would be answered altogether otherwise."""
     eager, served = (
         _ask(segmenter, query, supports)
@@ -233,19 +230,19 @@ def _require_one_function(
     return eager
 
 
-def _ask(segmenter: Segmenter, query: Image, supports: Image) -> Marked:
+def _ask(segmenter: Segmenter, query: Image, supports: Image) -> Prediction:
     """The answer for supports (K, H, W, 3), each with the same rectangle marked."""
     mask = np.zeros(query.shape[:2], np.bool_)
     mask[20:60, 30:90] = True
     shots = [segmenter.add_support(i, image, mask) for i, image in enumerate(supports)]
-    return segmenter.mark("query", query, shots)
+    return segmenter.segment("query", query, shots)
 
 
-def _apart(one: Marked, other: Marked) -> float:
+def _apart(one: Prediction, other: Prediction) -> float:
     return float(np.abs(one.logits - other.logits).max())
 
 
-def test_graphs_hold_no_source_path_of_the_exporting_machine(exported: "Exported") -> None:
+def test_graphs_hold_no_source_path_of_the_exporting_machine(exported: Exported) -> None:
     for graph in (*exported.bundle.glob("*.onnx"), *ROOT.glob("model/bundles/*/*.onnx")):
         stored = graph.read_bytes()
         assert str(ROOT).encode() not in stored, graph.name

@@ -18,7 +18,7 @@ def bundle(tmp_path: Path) -> Path:
     return write_tiny_bundle(tmp_path / "tiny")
 
 
-def test_command_writes_what_tells_likes_from_others(
+def test_the_command_writes_centre_and_distance_of_familiar_images(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = write_coloured_set(tmp_path / "reds", [(255, 0, 0)])
@@ -38,7 +38,7 @@ def test_command_writes_what_tells_likes_from_others(
 
 
 @pytest.mark.parametrize("missing", ["bundle", "data"])
-def test_what_is_not_there_is_told(
+def test_missing_files_are_reported(
     bundle: Path, tmp_path: Path, missing: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = {"bundle": bundle, "data": write_coloured_set(tmp_path / "colours")}

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import onnx
 import onnxruntime as ort
@@ -13,9 +12,7 @@ from export.parity import PARITY_FILE
 from model.build import build_network, load_start
 from model.build.presets import lite
 from model.contract import load_manifest
-
-if TYPE_CHECKING:
-    from tests.export.conftest import Exported
+from tests.export.exported import Exported
 
 SHIPPED = Path(__file__).parents[2] / "model" / "bundles" / "lite"
 
@@ -56,7 +53,7 @@ def test_graphs_compute_in_single_precision(bundle: Path) -> None:
 
 
 def test_a_bundle_that_would_answer_otherwise_is_left_as_it_was(
-    exported: "Exported", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = Path(shutil.copytree(exported.bundle, tmp_path / "tiny"))
     files = {path.name: path.read_bytes() for path in bundle.iterdir()}

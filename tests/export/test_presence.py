@@ -33,7 +33,7 @@ def _logit(probability: float) -> float:
     return float(np.log(probability / (1 - probability)))
 
 
-def test_what_presence_grows_by_is_taken_off(bundle: Path) -> None:
+def test_presence_growth_is_subtracted(bundle: Path) -> None:
     plain = [_presence(bundle, shots) for shots in (1, 5)]
     assert plain[0] == pytest.approx(plain[1], abs=1e-6)  # five times the same one
     write_manifest(bundle, load_manifest(bundle).model_copy(update={"presence_growth": 0.5}))
@@ -43,7 +43,7 @@ def test_what_presence_grows_by_is_taken_off(bundle: Path) -> None:
 
 
 @pytest.mark.parametrize("growth", [0.0, 0.7])
-def test_growth_is_found_behind_noise(growth: float) -> None:
+def test_growth_is_found_despite_noise(growth: float) -> None:
     rng = np.random.default_rng(0)
     present = rng.random(4000) < 0.5
     shots = np.log(rng.choice([1, 2, 5, 10], 4000))
@@ -52,7 +52,7 @@ def test_growth_is_found_behind_noise(growth: float) -> None:
     assert growth_of(rows, present.tolist()) == pytest.approx(growth, abs=0.1)
 
 
-def test_a_score_that_tells_nothing_is_refused() -> None:
+def test_an_uninformative_score_is_refused() -> None:
     rows = [(float(k % 5), float(k % 3)) for k in range(60)]
     with pytest.raises(ValueError, match="calibrate it first"):
         growth_of(rows, [logit < 2 for logit, _ in rows])

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,9 +15,7 @@ from model.evaluation.records import (
     Subject,
     write_evaluation,
 )
-
-if TYPE_CHECKING:
-    from tests.export.conftest import Exported
+from tests.export.exported import Exported
 
 
 def _evaluation(hashes: dict[str, str], *, flip: bool = False) -> Evaluation:
@@ -54,7 +51,7 @@ def _evaluation(hashes: dict[str, str], *, flip: bool = False) -> Evaluation:
 
 
 @pytest.fixture
-def bundle(exported: "Exported", tmp_path: Path) -> Path:
+def bundle(exported: Exported, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported.bundle, tmp_path / "tiny"))
 
 
@@ -87,7 +84,7 @@ def test_records_of_another_bundle_are_refused(
 
 
 @pytest.mark.parametrize("field", ["episodes", "min_area"])
-def test_one_figure_is_of_one_protocol(
+def test_a_figure_of_several_protocols_is_refused(
     bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str
 ) -> None:
     records = tmp_path / "records"

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -33,10 +32,8 @@ from model.data.datasets import DatasetError, ProceduralDefects, open_dataset
 from model.evaluation.records import Evaluation
 from model.runtime import BundleRuntime
 from tests.export.coloured_set import write_coloured_set
+from tests.export.exported import Exported
 from tests.service.tiny_bundle import write_tiny_bundle
-
-if TYPE_CHECKING:
-    from tests.export.conftest import Exported
 
 Capture = pytest.CaptureFixture[str]
 SIDE = 97
@@ -59,7 +56,7 @@ def tiny(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lowered(exported: "Exported", tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lowered(exported: Exported, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random `lite` network at 97 pixels with both tiers, not measured."""
     bundle = Path(shutil.copytree(exported.bundle, tmp_path_factory.mktemp("lowered") / "tiny"))
     rendered = ProceduralDefects(per_class=4, side=SIDE)
@@ -170,17 +167,17 @@ def _answers(bundle: Path, precision: Precision) -> list[np.ndarray]:
     return [*encoded, *runtime.head(query, np.zeros(1, np.int64), [SupportSet(shots)])]
 
 
-def _check_close(bundle: Path, precision: Precision, *, least_db: float) -> None:
+def _check_close(bundle: Path, precision: Precision, *, min_db: float) -> None:
     *expected, presence = _answers(bundle, "fp32")
     *actual, own_presence = _answers(bundle, precision)
     for wanted, found in zip(expected, actual, strict=True):
         assert found.dtype == np.float32
-        assert _ratio_db(wanted, found) > least_db
+        assert _ratio_db(wanted, found) > min_db
     assert own_presence == pytest.approx(presence, abs=0.05)
 
 
 def test_int8_answers_closely(lowered: Path) -> None:
-    _check_close(lowered, "int8", least_db=12)
+    _check_close(lowered, "int8", min_db=12)
 
 
 def test_half_precision_answers_closely_with_trained_weights(tmp_path: Path) -> None:
@@ -189,7 +186,7 @@ def test_half_precision_answers_closely_with_trained_weights(tmp_path: Path) -> 
     write_tiers(
         bundle, ("fp16",), ProceduralDefects(per_class=1, side=SIDE), episodes=1, min_area=1
     )
-    _check_close(bundle, "fp16", least_db=25)
+    _check_close(bundle, "fp16", min_db=25)
 
 
 def test_int8_graphs_are_smaller_and_hold_bytes(lowered: Path) -> None:
@@ -223,7 +220,7 @@ def test_int8_reads_weights_of_the_fp32_graph_and_keeps_few_itself(
 
 
 def test_sharing_changes_no_answer(
-    exported: "Exported", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered = ProceduralDefects(per_class=4, side=SIDE)
     answers = []
@@ -254,7 +251,7 @@ def test_a_bundle_that_changes_while_it_loads_is_refused(
         BundleRuntime(bundle, precision="int8")
 
 
-def test_what_a_tier_reads_is_not_narrowed_under_it(lowered: Path, tmp_path: Path) -> None:
+def test_graphs_whose_weights_a_tier_reads_are_not_narrowed(lowered: Path, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(lowered, tmp_path / "tiny"))
     before = _files(bundle)
     with pytest.raises(InvalidBundleError, match="narrow first, then make the tier again"):
@@ -262,7 +259,7 @@ def test_what_a_tier_reads_is_not_narrowed_under_it(lowered: Path, tmp_path: Pat
     assert _files(bundle) == before
 
 
-def test_equalising_narrow_layers_keeps_the_function(exported: "Exported") -> None:
+def test_equalising_narrow_layers_keeps_the_function(exported: Exported) -> None:
     model = onnx.load(exported.bundle / "encoder.onnx")
     names = equalised_tensors(model)
     channels = {t.name: t.dims[0] for t in model.graph.initializer if t.dims}
@@ -313,7 +310,7 @@ def _run(model: onnx.ModelProto, feed: dict[str, np.ndarray]) -> list[np.ndarray
 
 
 def test_classes_that_training_left_out_calibrate_nothing(
-    exported: "Exported", tmp_path: Path
+    exported: Exported, tmp_path: Path
 ) -> None:
     runtime = BundleRuntime(exported.bundle)
     folder = write_coloured_set(tmp_path / "birds")
@@ -343,7 +340,7 @@ def test_the_benchmark_times_every_part_of_both_tiers(lowered: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_a_refit_is_not_cut_off(lowered: Path, precision: Precision) -> None:
+def test_a_refit_is_not_clipped(lowered: Path, precision: Precision) -> None:
     """Ranges come from classes that were not adapted, whose refit is all but zero."""
     runtime = BundleRuntime(lowered, precision=precision)
     rendered = ProceduralDefects(per_class=2, side=SIDE)

@@ -36,7 +36,7 @@ def _answers(segmenter: Segmenter) -> list[NDArray[np.float32]]:
             segmenter.add_support(1, IMAGES[1], second),
         ]
         sets = ([shots[0]], [shots[1]], [shots[0], shots[2]])
-        answers += [segmenter.mark(query, IMAGES[query], chosen).logits for chosen in sets]
+        answers += [segmenter.segment(query, IMAGES[query], chosen).logits for chosen in sets]
     return answers
 
 

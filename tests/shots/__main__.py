@@ -97,8 +97,8 @@ def _measure(args: argparse.Namespace) -> Figures:
         truth = binary_labels(label, episode.class_index)
         for name, vary in VARIANTS.items():
             shown = segmenter.add_support((support, name), *vary(drawn))
-            marked = segmenter.mark(episode.query, query, [shown])
-            logits = upsample_logits(marked.logits, *truth.shape)
+            prediction = segmenter.segment(episode.query, query, [shown])
+            logits = upsample_logits(prediction.logits, *truth.shape)
             figures.variants[name].update(episode.class_index, logits >= cut, truth)
             iou = _iou(logits >= cut, truth)
             figures.by_support[_bin(drawn.mask.mean()), name].append(iou)

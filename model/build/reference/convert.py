@@ -1,6 +1,6 @@
 """Their tensors → ours, entry by entry.
 
-Three things are more than a change of name, and each is the same function:
+Three changes are more than another name; each keeps the function:
 
 - Their mid-level feature is concat(stage 3, stage 2), ours concat(stage 2, stage 3).
 - SAAM's first convolution and its bottleneck run over concatenations; ours are kept in parts. The
@@ -25,7 +25,7 @@ from model.build.reference.layout import (
 State = Mapping[str, Tensor]
 _NORM_EPSILON = 1e-5
 
-# Our convolution → theirs, where nothing but the name differs.
+# Our convolution → theirs, where only the name differs.
 _RENAMED = {
     "saam.support_head": "s_cls",
     "saam.attention_head": "q_maskgeneration",

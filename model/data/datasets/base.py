@@ -1,4 +1,4 @@
-"""What a set of labelled images is, and how its files are read."""
+"""The interface of a set of labelled images, and readers of its files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 BACKGROUND, IGNORE = 0, 255
-MOST_CLASSES = IGNORE - 1  # what a label map of bytes has room for
+MAX_CLASSES = IGNORE - 1  # that a label map of bytes can hold
 
 
 class DatasetError(ValueError):
@@ -38,7 +38,7 @@ class LabelledImages(Protocol):
 
 @runtime_checkable
 class KnownAreas(Protocol):
-    """A set that can tell what an image shows without making its label map."""
+    """A set that knows the classes of an image without making its label map."""
 
     def class_areas(self, index: int) -> Mapping[int, int]:
         """See the function `class_areas`."""
@@ -48,8 +48,8 @@ class KnownAreas(Protocol):
 def class_areas(dataset: LabelledImages, index: int) -> Mapping[int, int]:
     """Class index → pixels of it in an image, at the image's own size.
 
-    Only classes that the image shows are in it; one that is shown, but ignored throughout, has
-    area 0. A set that is no `KnownAreas` is counted from its label map.
+    Holds only classes that the image shows; one whose pixels are all ignored has area 0. Without
+    `KnownAreas`, the pixels of the label map are counted.
     """
     if isinstance(dataset, KnownAreas):
         return dataset.class_areas(index)

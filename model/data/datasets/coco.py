@@ -82,7 +82,7 @@ class CocoDataset:
         return len(self.ids)
 
     def __reduce__(self) -> tuple[type["CocoDataset"], tuple[Path, str]]:
-        """Another process reads the file itself; a pickle of the annotations takes gigabytes."""
+        """Pickle the path alone: annotations would take gigabytes, so workers read the file."""
         return CocoDataset, (self.root, self.split)
 
     def class_areas(self, index: int) -> Mapping[int, int]:
@@ -92,11 +92,11 @@ class CocoDataset:
 
     @cached_property
     def _areas(self) -> dict[int, Mapping[int, int]]:
-        """The areas of the images asked for so far."""
+        """Cache of `class_areas`, by image."""
         return {}
 
     def _visible_areas(self, index: int) -> dict[int, int]:
-        """What the label map shows of each class, from the topmost instance down."""
+        """Visible pixels of each class, from the topmost instance down."""
         areas = dict.fromkeys((self._index[i["category_id"]] for i in self._instances(index)), 0)
         above: Any = None  # the union of what lies above
         covered = 0
@@ -124,7 +124,7 @@ class CocoDataset:
         return read_pair(image, self.label(index))
 
     def _painted(self, index: int) -> list[dict[str, Any]]:
-        """Crowds, then instances by falling size: in the order of painting."""
+        """Crowds, then instances by descending area: the order of painting."""
         return sorted(self._instances(index), key=lambda i: (not i["iscrowd"], -i["area"]))
 
     def _instances(self, index: int) -> list[dict[str, Any]]:

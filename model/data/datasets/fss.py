@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.data.datasets.base import (
     BACKGROUND,
-    MOST_CLASSES,
+    MAX_CLASSES,
     DatasetError,
     read_image,
     read_lines,
@@ -84,9 +84,9 @@ def _read_classes(root: Path, split: str) -> tuple[str, ...]:
         raise DatasetError(f"{root}: there is no part {part} of {parts} of {name}")
     classes = read_lines(root / _LISTS[name] if name in _LISTS else Path(name))
     chosen = classes[part - 1 :: parts]
-    if len(chosen) > MOST_CLASSES:
+    if len(chosen) > MAX_CLASSES:
         raise DatasetError(
-            f"{root}: {len(chosen)} classes, and a label map has room for {MOST_CLASSES}: take "
-            f"parts of the list, such as {name}:1/{-(-len(classes) // MOST_CLASSES)}"
+            f"{root}: {len(chosen)} classes, and a label map has room for {MAX_CLASSES}: take "
+            f"parts of the list, such as {name}:1/{-(-len(classes) // MAX_CLASSES)}"
         )
     return chosen

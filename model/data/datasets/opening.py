@@ -12,7 +12,7 @@ from model.data.datasets.pascal import PASCAL_LAYOUT, VOC_FOLDER, PascalDataset
 
 
 class _Format(NamedTuple):
-    """A format: its files, what tells it from others, and its reader of a folder and a split."""
+    """A format: its files, how to recognise it, and its reader of a folder and a split."""
 
     layout: str
     recognise: Callable[[Path], bool]
@@ -30,13 +30,13 @@ def open_dataset(spec: str | Path, *, split: str = "val") -> LabelledImages:
     """The set in a folder.
 
     Args:
-        spec: the folder, with `@SPLIT` behind it to choose another split than `split`. A folder
-            in the project's format is one split and takes none.
-        split: of formats that have several.
+        spec: the folder, or FOLDER@SPLIT for another split than `split`. A folder in the project's
+            own format has one split and takes none.
+        split: default split of formats that have several.
 
     Raises:
         DatasetError: no such folder, or of no known format; the message lists what is expected.
-            What is missing within a format is told on first use.
+            Missing files of a recognised format raise on first use.
     """
     folder, chosen = _parse(str(spec))
     if (folder / "images").is_dir():

@@ -25,7 +25,7 @@ class Subset:
 
     @property
     def name(self) -> str:
-        """A name such as `tiles[0,1/3]`, by which caches and records tell shares of a set apart."""
+        """A name such as `tiles[0,1/3]`, which distinguishes subsets in caches and records."""
         residues, modulus = self.keep
         return f"{self.dataset.name}[{','.join(map(str, residues))}/{modulus}]"
 

@@ -51,8 +51,10 @@ def test_the_checkpoint_holds_network_presence_and_origin(
             segmenter.add_support(k, pixels[:, ::step].copy(), mask)
             for k, step in ((0, 1), (1, -1))
         ]
-        marked = [segmenter.mark("q", pixels[::-1].copy(), shots[:count]) for count in (1, 2)]
-        scores.append(logit([each.presence for each in marked]))
+        predictions = [
+            segmenter.segment("q", pixels[::-1].copy(), shots[:count]) for count in (1, 2)
+        ]
+        scores.append(logit([each.presence for each in predictions]))
     # At two shots a bundle takes off what its presence grows by, and so does its network.
     assert manifest.presence_growth > 0.2
     np.testing.assert_allclose(scores[0], scores[1], atol=0.05)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.marked import Marked
+from model.evaluation.prediction import Prediction
 
 
 @dataclass
@@ -49,8 +49,10 @@ class ColourSegmenter:
     ) -> object:
         return image[mask].mean()
 
-    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
+    def segment(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> Prediction:
         own = image[..., 0] == supports[0]
         found = np.where(own, 9.0, -9.0)
         found[1 : 1 + self._painted] = np.maximum(found[1 : 1 + self._painted], 1.0)
-        return Marked((self._sign * found).astype(np.float32), 0.9 if own.any() else 0.1)
+        return Prediction((self._sign * found).astype(np.float32), 0.9 if own.any() else 0.1)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.data.datasets import DatasetError
 from model.data.episodes import ClassIndex, draw_episode, index_classes
 from model.evaluation.absence import AbsenceList, absent_queries, evaluate_absence
-from model.evaluation.marked import Marked
+from model.evaluation.prediction import Prediction
 from tests.model.evaluation.squares import ColourSegmenter, Squares
 
 DATASET = Squares()
@@ -72,8 +72,10 @@ def test_without_a_threshold_there_is_no_gate() -> None:
 class FooledSegmenter(ColourSegmenter):
     """Finds every class in the first image."""
 
-    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
-        found = super().mark(key, image, supports)
+    def segment(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> Prediction:
+        found = super().segment(key, image, supports)
         return found._replace(presence=0.95) if key == (DATASET.name, 0) else found
 
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from model.evaluation.averaged import AveragedSegmenter, side_at_scale
-from model.evaluation.marked import Marked
+from model.evaluation.prediction import Prediction
 
 IMAGE = np.zeros((4, 6, 3), np.uint8)
 MASK = np.ones((4, 6), np.bool_)
@@ -25,15 +25,17 @@ class Constant:
     ) -> object:
         return self._side
 
-    def mark(self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]) -> Marked:
+    def segment(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> Prediction:
         assert list(supports) == [self._side]  # each member is given its own supports
         self.keys.append(key)
         row = self._logit + self._slope * np.arange(self._side)
-        return Marked(np.tile(row, (self._side, 1)).astype(np.float32), self._side / 10)
+        return Prediction(np.tile(row, (self._side, 1)).astype(np.float32), self._side / 10)
 
 
-def _ask(segmenter: AveragedSegmenter) -> Marked:
-    return segmenter.mark("query", IMAGE, [segmenter.add_support("support", IMAGE, MASK)])
+def _ask(segmenter: AveragedSegmenter) -> Prediction:
+    return segmenter.segment("query", IMAGE, [segmenter.add_support("support", IMAGE, MASK)])
 
 
 def test_probabilities_are_averaged_and_not_logits() -> None:
@@ -44,7 +46,7 @@ def test_probabilities_are_averaged_and_not_logits() -> None:
     assert presence == pytest.approx((0.2 + 0.3) / 2)
 
 
-def test_probabilities_meet_where_labels_are_compared() -> None:
+def test_probabilities_are_averaged_at_the_size_of_the_label() -> None:
     assert _ask(AveragedSegmenter((Constant(0.0),), flip=False, side=5)).logits.shape == (5, 5)
 
 

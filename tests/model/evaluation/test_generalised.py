@@ -35,8 +35,8 @@ def test_the_harmonic_mean_punishes_a_side_that_fails() -> None:
     class NoNovel(ColourSegmenter):
         """Never finds what is shown in the second class's colour."""
 
-        def mark(self, key, image, supports):  # type: ignore[no-untyped-def]
-            found = super().mark(key, image, supports)
+        def segment(self, key, image, supports):  # type: ignore[no-untyped-def]
+            found = super().segment(key, image, supports)
             if supports[0] == 100:
                 return found
             return found._replace(logits=np.full_like(found.logits, -9))
@@ -45,7 +45,7 @@ def test_the_harmonic_mean_punishes_a_side_that_fails() -> None:
     assert (report.base_iou, report.novel_iou, report.harmonic_iou) == (100, 0, 0)
 
 
-def test_what_the_labels_hold_beside_the_sets_classes_counts_for_nothing() -> None:
+def test_labels_of_unknown_classes_do_not_count() -> None:
     class Stranger(Squares):
         """Every label map has a few pixels of a class that the set does not name."""
 
@@ -70,10 +70,10 @@ def test_supports_of_a_class_do_not_depend_on_the_other_classes() -> None:
     assert set(both[2]) <= {1, 3, 5}
 
 
-def test_a_pixel_goes_to_its_best_class_from_the_cut_on() -> None:
+def test_a_pixel_gets_its_best_class_from_the_threshold_on() -> None:
     first = np.array([[2.0, -1.0, 0.5, -3.0]], np.float32)
     second = np.array([[1.0, 0.0, 3.0, -2.0]], np.float32)
-    fused = fuse_classes(iter([(4, first), (9, second)]), cut=0.0)
+    fused = fuse_classes(iter([(4, first), (9, second)]), min_logit=0.0)
     assert fused.tolist() == [[4, 9, 9, 0]]
 
 
@@ -82,6 +82,6 @@ def test_a_class_with_too_few_images_is_told() -> None:
         _evaluate(ColourSegmenter(), shots=4)
 
 
-def test_no_image_may_be_left() -> None:
+def test_a_set_of_supports_alone_is_refused() -> None:
     with pytest.raises(DatasetError, match="no query is left"):
         _evaluate(ColourSegmenter(), shots=3)

@@ -10,7 +10,7 @@ def test_auroc_is_the_chance_of_a_right_order() -> None:
     assert presence_auroc([True, True, False, False], [0.9, 0.4, 0.6, 0.1]) == pytest.approx(0.75)
 
 
-def test_the_threshold_lies_between_what_can_be_parted() -> None:
+def test_the_threshold_lies_between_separable_scores() -> None:
     assert youden_threshold([True, True, False, False], [0.9, 0.7, 0.2, 0.1]) == pytest.approx(0.45)
 
 

@@ -91,7 +91,7 @@ def test_an_empty_mask_has_no_foreground() -> None:
     assert not foreground.any()
 
 
-def test_without_a_least_share_every_touched_cell_counts() -> None:
+def test_without_a_minimum_share_every_touched_cell_counts() -> None:
     mask = torch.tensor([[[[0.0, 0.001], [0.02, 1.0]]]])
-    _, foreground = foreground_tokens(torch.ones(1, 6, 2, 2), mask, least_share=0.0)
+    _, foreground = foreground_tokens(torch.ones(1, 6, 2, 2), mask, min_share=0.0)
     assert foreground.tolist() == [[False, True, True, True]]

@@ -1,5 +1,5 @@
 """Before any test uses MKL: runs are compared bit for bit."""
 
-from model.training import repeat_sums
+from model.training import use_deterministic_mkl_sums
 
-repeat_sums()
+use_deterministic_mkl_sums()

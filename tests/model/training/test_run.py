@@ -68,7 +68,7 @@ def _run(
         data_root=root / "data",
         weights_dir=root / "weights",
         cache_dir=root / "cache",
-        budget=budget,
+        budget_minutes=budget,
         clock=clock,
     )
 
@@ -187,9 +187,9 @@ def test_fewer_minutes_begin_the_average_of_a_later_stage_anew(root: Path) -> No
     _train_until(_run(root, "shorter", recipe=recipe, budget=90.0, clock=_ticking()), 1)
     part = _run(root, "shorter", recipe=recipe, budget=24.0, clock=_ticking())
     part.resume()
-    assert part.average.n_averaged == 1
+    assert part.ema.n_averaged == 1
     _train_until(part, 2)
-    assert part.average.n_averaged == 1  # of the step in this stage alone
+    assert part.ema.n_averaged == 1  # of the step in this stage alone
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
-from model.training import Place, Run, TrainConfig, has_checkpoint, take_place
+from model.training import DistributedContext, Run, TrainConfig, has_checkpoint, join_processes
 from tests.model.tiny_training import SIDE
 
 CONFIG = TrainConfig.model_validate(
@@ -25,7 +25,7 @@ CONFIG = TrainConfig.model_validate(
 )
 
 
-def train(root: Path, out: str, place: Place, *, until: int) -> int:
+def train(root: Path, out: str, context: DistributedContext, *, until: int) -> int:
     """Train to a step, from the checkpoint if there is one; returns the step that was reached.
 
     Of several processes the last one alone asks to stop.
@@ -36,19 +36,19 @@ def train(root: Path, out: str, place: Place, *, until: int) -> int:
         data_root=root / "data",
         weights_dir=root / "weights",
         cache_dir=root / "cache",
-        place=place,
+        context=context,
     )
     if has_checkpoint(run.out):
         run.resume()
     for module in run.network.modules():
         if isinstance(module, nn.Dropout | nn.Dropout2d):
             module.p = 0.0  # its draws differ between processes
-    last = place.rank == place.processes - 1
+    last = context.rank == context.world_size - 1
     run.train(lambda: last and run.step >= until)
     return run.step
 
 
 if __name__ == "__main__":
-    with take_place("cpu") as joined:
+    with join_processes("cpu") as joined:
         steps = [train(Path(sys.argv[1]), "together", joined, until=until) for until in (2, 4)]
-    print(f"process {joined.rank} of {joined.processes}: {steps}")
+    print(f"process {joined.rank} of {joined.world_size}: {steps}")

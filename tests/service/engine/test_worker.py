@@ -244,7 +244,7 @@ def test_a_failed_batch_holds_nothing_of_what_it_ran_on() -> None:
     graphs = Graphs()
     freed = weakref.ref(graphs)
     lane: Lane[int, int] = Lane("failing", graphs.run, sizes=(1, 2))
-    items = [WorkItem(each, Waiting(0.0, LATER, 1)) for each in (1, 2)]
+    items: list[WorkItem[int, int]] = [WorkItem(each, Waiting(0.0, LATER, 1)) for each in (1, 2)]
     failure = lane.answer(items, lambda: 0.0)
     lane.run = list
     del graphs

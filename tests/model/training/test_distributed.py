@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from model.build import read_checkpoint
-from model.training import ConfigError, Place, PlaceError, Run, take_place
-from model.training.place import choose_device
+from model.training import ConfigError, DeviceError, DistributedContext, Run, join_processes
+from model.training.distributed import choose_device
 from tests.model.tiny_training import write_training_ground
 from tests.model.training import two_processes
 
@@ -44,18 +44,18 @@ def test_another_device_is_refused(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(PlaceError, match=message):
+    with pytest.raises(DeviceError, match=message):
         choose_device(name, local_rank)
 
 
 def test_a_process_that_torchrun_did_not_start_is_alone() -> None:
-    with take_place("cpu", {}) as place:
-        assert place == Place(device=torch.device("cpu"))
-        assert place.largest(1.0, 2.0) == (1.0, 2.0)
+    with join_processes("cpu", {}) as context:
+        assert context == DistributedContext(device=torch.device("cpu"))
+        assert context.largest(1.0, 2.0) == (1.0, 2.0)
 
 
 def test_a_batch_that_the_processes_cannot_share_is_refused(tmp_path: Path) -> None:
-    place = Place(device=torch.device("cpu"), processes=3)
+    context = DistributedContext(device=torch.device("cpu"), world_size=3)
     with pytest.raises(ConfigError, match="2 episodes cannot be shared by 3 processes"):
         Run(
             two_processes.CONFIG,
@@ -63,7 +63,7 @@ def test_a_batch_that_the_processes_cannot_share_is_refused(tmp_path: Path) -> N
             data_root=tmp_path,
             weights_dir=tmp_path,
             cache_dir=tmp_path,
-            place=place,
+            context=context,
         )
 
 
@@ -72,7 +72,7 @@ def test_two_processes_train_what_one_does_and_resume_from_one_checkpoint(
     tmp_path: Path,
 ) -> None:
     write_training_ground(tmp_path)
-    two_processes.train(tmp_path, "alone", Place(device=torch.device("cpu")), until=4)
+    two_processes.train(tmp_path, "alone", DistributedContext(device=torch.device("cpu")), until=4)
     # The second process asks to stop behind step 2; both go on from what the first has saved.
     told = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",

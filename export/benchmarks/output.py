@@ -1,4 +1,4 @@
-"""What the benchmarks say while they run, and the rows they write."""
+"""Progress messages of the benchmarks, and the rows they write."""
 
 import json
 import sys
@@ -17,14 +17,14 @@ def progress(message: str) -> None:
 
 
 def write_rows(path: Path, rows: "Sequence[DataclassInstance]") -> None:
-    """Write rows, which are dataclasses, as a JSON list; folders are made."""
+    """Write dataclasses as a JSON list; missing folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     values = [asdict(row) for row in rows]
     path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 class Difference(NamedTuple):
-    """By how much the logits of two sides differ, and how much is still the same function."""
+    """By how much the logits of two sides differ, and how much is allowed."""
 
     what: str
     found: float
@@ -32,7 +32,7 @@ class Difference(NamedTuple):
 
 
 def report_disagreement(differences: Iterable[Difference]) -> int:
-    """Print where the two sides of a benchmark part; the exit status, 1 if they do anywhere."""
+    """Print where the two sides differ too much; returns the exit status, 1 if there is any."""
     wrong = [each for each in differences if not each.found < each.allowed]
     for what, found, allowed in wrong:
         progress(f"{what}: logits differ by {found:.2g}, allowed {allowed:.2g}")

@@ -1,4 +1,4 @@
-"""What the benchmarks compare: one network, from pixels in eager PyTorch and as a served bundle."""
+"""The two sides of a benchmark: one network in eager PyTorch, and as a served bundle."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from export.bundle import ExportOptions, export_bundle
 from model.build import NetworkConfig, load_network, random_network, write_checkpoint
-from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.build.presets import imagenet_normalise
 from model.contract import SupportPrototype, SupportSet
 from model.nets import SDAANet
-from model.nets.preprocess import Normalise
 from model.runtime import BundleRuntime
 
 Float = NDArray[np.float32]
@@ -34,11 +33,11 @@ class Episode(NamedTuple):
 
 
 class EagerSide:
-    """The network called as the authors call theirs: each class encodes everything again."""
+    """The eager network, used as the authors do: every class encodes query and supports again."""
 
     def __init__(self, network: SDAANet) -> None:
         self._network = network.eval()
-        self._normalise = Normalise(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        self._normalise = imagenet_normalise()
 
     @torch.inference_mode()
     def segment(self, episode: Episode) -> Float:
@@ -55,7 +54,7 @@ class EagerSide:
 
 
 class EngineSide:
-    """The bundle called as the service calls it: prototypes once, then one encoding a query."""
+    """The bundle, used as the service does: prototypes once, then one encoding per query."""
 
     def __init__(self, runtime: BundleRuntime) -> None:
         self._runtime = runtime
@@ -72,7 +71,7 @@ class EngineSide:
         return self._runtime.prototypes(encoded, mask[None])[0]
 
     def segment(self, query: NDArray[np.uint8], classes: Sequence[SupportSet]) -> Float:
-        """Logits (N, h, h); laying the stored prototypes out belongs to every query."""
+        """Logits (N, h, h); collating the stored prototypes is part of every query."""
         encoded = self._runtime.encode(query[None])
         return self._runtime.head(encoded, np.zeros(len(classes), np.int64), classes).logits
 
@@ -92,7 +91,7 @@ def both_sides(config: NetworkConfig, *, threads: int) -> Iterator[tuple[EagerSi
 
 @contextmanager
 def random_bundle(config: NetworkConfig) -> Iterator[tuple[Path, Path]]:
-    """Checkpoint and bundle of a network with random weights, gone afterwards.
+    """Checkpoint and bundle of a network with random weights, deleted afterwards.
 
     Raises:
         export.parity.ParityError: the bundle does not pass its own gate.
@@ -106,7 +105,7 @@ def random_bundle(config: NetworkConfig) -> Iterator[tuple[Path, Path]]:
                 out=bundle,
                 name=config.preset,
                 revision="random",
-                parity_episodes=0,  # the sides compare every answer they time
+                parity_episodes=0,  # the benchmarks compare every output they time
             )
         )
         yield checkpoint, bundle

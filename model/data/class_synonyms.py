@@ -1,10 +1,11 @@
-"""Class names that belong together, in VOC, COCO, MSRC, CamVid, Clothing Co-Parsing, FSS-1000.
+"""Synonyms and hyponyms among the class names of the known sets.
 
-Case, spaces, underscores and hyphens do not count in a name, see `model.data.folds`.
+These are VOC, COCO, MSRC, CamVid, Clothing Co-Parsing and FSS-1000. Case, spaces, underscores
+and hyphens do not count in a name, see `model.data.folds`.
 """
 
 # Other words for one and the same class.
-SPELLINGS: tuple[tuple[str, ...], ...] = (
+SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("aeroplane", "airplane"),
     ("donut", "doughnut"),
     ("motorbike", "motorcycle"),
@@ -15,8 +16,8 @@ SPELLINGS: tuple[tuple[str, ...], ...] = (
     ("tvmonitor", "tv", "television"),
 )
 
-# A class → names that label a kind of it, a part of it, or it together with something else.
-SHOWN_AS: dict[str, tuple[str, ...]] = {
+# A class → names of its kinds; also of a part of it, or of it together with something else.
+HYPONYMS: dict[str, tuple[str, ...]] = {
     "aeroplane": ("airliner", "jet_aircraft", "warplane", "stealth_aircraft", "tiltrotor"),
     "backpack": ("bag", "pubg_lvl3backpack"),
     "bear": ("black_bear", "brown_bear", "giant_panda", "panda", "polar_bear", "sloth_bear"),

@@ -28,10 +28,10 @@ def options(program: str, about: str | None, *, repeats: int) -> argparse.Argume
 
 
 def preset_at(name: str, side: int | None) -> NetworkConfig:
-    """A preset, at its own input side unless another is asked for.
+    """A preset, at `side` or else at its own input side.
 
     Raises:
-        SystemExit: its backbone cannot take that side; said on stderr.
+        SystemExit: its backbone cannot take that side; the message goes to stderr.
     """
     config = PRESETS[name]()
     if side is None:

@@ -1,0 +1,10 @@
+"""Segmenters for the episode loop: a bundle as it is served, and the eager network.
+
+Whatever depends on nothing but an image, or on an image and its mask, is computed once as long as
+it fits in memory. A list of 1,000 five-shot episodes draws some 400 images 6,000 times.
+"""
+
+from model.segmenters.bundle import BundleSegmenter
+from model.segmenters.eager import EagerSegmenter
+
+__all__ = ["BundleSegmenter", "EagerSegmenter"]

@@ -1,0 +1,100 @@
+"""A bundle under the episode loop."""
+
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.contract import SupportPrototype, SupportSet, resize_image, resize_mask
+from model.evaluation.prediction import Prediction
+from model.recent import KEPT_BYTES, Recent
+from model.runtime import Adapt, BundleRuntime, Encoded, choose_refit, predict_left_out
+from model.segmenters.supports import crop_close_up, support_key
+
+
+class BundleSupport(NamedTuple):
+    """A support's prototypes, and its input, which adaptation encodes again.
+
+    close_up: the prototype of its close-up, or `prototype` again where there is none.
+    """
+
+    prototype: SupportPrototype
+    close_up: SupportPrototype
+    image: NDArray[np.uint8]  # (S, S, 3)
+    mask: NDArray[np.float32]  # (S, S)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        return self.prototype.nbytes + self.close_up.nbytes + self.image.nbytes + self.mask.nbytes
+
+
+class BundleSegmenter:
+    """A bundle, run by the runtime that serves it.
+
+    The encoder masks the high-level feature inside its graph, so a support cannot reuse what was
+    computed for the same image as a query; it is cached by image and mask instead.
+
+    Args:
+        runtime: the loaded bundle.
+        adapt: whether the head is refitted to the supports of each episode.
+        threshold: foreground probability that the refit is fitted for; by default the bundle's.
+        limit_bytes: of the cached queries, and again of the cached supports.
+    """
+
+    def __init__(
+        self,
+        runtime: BundleRuntime,
+        *,
+        adapt: Adapt = False,
+        threshold: float | None = None,
+        limit_bytes: int = KEPT_BYTES,
+    ) -> None:
+        self._runtime, self._adapt = runtime, adapt
+        self._threshold = runtime.manifest.threshold if threshold is None else threshold
+        self._side = runtime.manifest.input_side
+        self._queries: Recent[Encoded] = Recent(lambda encoded: encoded.nbytes, limit_bytes)
+        self._supports: Recent[BundleSupport] = Recent(lambda support: support.nbytes, limit_bytes)
+
+    def add_support(
+        self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
+    ) -> BundleSupport:
+        """See `Segmenter`."""
+        return self._supports.get(support_key(key, mask), lambda: self._encode_support(image, mask))
+
+    def _encode_support(self, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> BundleSupport:
+        prototype, pixels, share = self._prototype(image, mask)
+        window = crop_close_up(image, mask)
+        close_up = prototype if window is None else self._prototype(*window)[0]
+        return BundleSupport(prototype, close_up, pixels, share)
+
+    def _prototype(
+        self, image: NDArray[np.uint8], mask: NDArray[np.bool_]
+    ) -> tuple[SupportPrototype, NDArray[np.uint8], NDArray[np.float32]]:
+        """The prototype of a support and the input it was made from, (S, S, 3) and (S, S)."""
+        pixels, share = resize_image(image, self._side), resize_mask(mask, self._side)
+        encoded = self._runtime.encode(pixels[None], share[None])
+        return self._runtime.prototypes(encoded, share[None])[0], pixels, share
+
+    def segment(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> Prediction:
+        """See `Segmenter`."""
+        encoded = self._queries.get(
+            key, lambda: self._runtime.encode(resize_image(image, self._side)[None])
+        )
+        support_set = self._support_set(cast(Sequence[BundleSupport], supports))
+        output = self._runtime.head(encoded, np.zeros(1, np.int64), [support_set])
+        return Prediction(output.logits[0], float(output.presence[0]))
+
+    def _support_set(self, supports: Sequence[BundleSupport]) -> SupportSet:
+        shots = tuple(support.prototype for support in supports)
+        close_up = SupportSet(tuple(support.close_up for support in supports))
+        if not self._adapt:
+            return SupportSet(shots, close_up=close_up)
+        images = np.stack([support.image for support in supports])
+        masks = np.stack([support.mask for support in supports])
+        seen = predict_left_out(self._runtime, images, masks, shots)
+        refit = choose_refit(seen, self._adapt, threshold=self._threshold)
+        return SupportSet(shots, refit, close_up=close_up)
