@@ -5,6 +5,7 @@ PORT ?= 8000
 VENV := .venv
 SERVE_VENV := .venv-serve
 STUDIO_VENV := .venvs/label-studio
+GPU_VENV := .venvs/bench-gpu
 INSTALL := -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes
 LOCK := $(VENV)/bin/uv pip compile pyproject.toml --quiet --upgrade --generate-hashes \
 	--no-emit-index-url --no-header --no-config --only-binary :all: \
@@ -59,8 +60,8 @@ report-card: $(VENV)/.stamp ## Corrupt shots of the sets in DATA, write out/repo
 served: $(VENV)/.stamp ## Score masks of the set DATA as they are served, write out/served.json
 	$(VENV)/bin/python -m tests.served --data $(or $(DATA),data/blood_cells) --json out/served.json
 
-bench-gpu: $(VENV)/.stamp ## Time fp16 PyTorch beside the fp16 engine on a GPU, write out/bench-gpu.json
-	$(VENV)/bin/python -m export.bench_gpu --json out/bench-gpu.json
+bench-gpu: $(GPU_VENV)/.stamp ## Time fp16 PyTorch beside the fp16 engine on a GPU, write out/bench-gpu.json
+	$(GPU_VENV)/bin/python -m export.bench_gpu --json out/bench-gpu.json
 
 label-studio: $(VENV)/.stamp $(STUDIO_VENV)/.stamp ## Walk through a real Label Studio, write out/label-studio.png
 	$(VENV)/bin/python -m tests.label_studio --label-studio $(STUDIO_VENV)/bin/label-studio
@@ -80,6 +81,7 @@ lock: $(VENV)/.stamp ## Pin all requirements again
 	$(LOCK) --extra cpu --extra signing --output-file requirements-cpu.txt
 	$(LOCK) --extra gpu --extra signing --output-file requirements-gpu.txt
 	$(LOCK) --extra gpu --extra signing --extra ray --output-file requirements-ray.txt
+	$(LOCK) --extra gpu --extra train --output-file requirements-bench-gpu.txt
 	$(LOCK) --extra cpu --extra signing --extra ray --extra train --extra dev --output-file requirements-dev.txt
 	$(subst pyproject.toml,,$(LOCK)) --group pyproject.toml:sbom --output-file requirements-sbom.txt
 	echo label-studio | $(subst pyproject.toml,-,$(filter-out --only-binary :all:,$(LOCK))) --output-file requirements-label-studio.txt
@@ -91,6 +93,7 @@ clean: ## Remove what commands wrote, but not the environments
 # An environment that is already there is brought up to date, never made again.
 $(VENV)/.stamp: requirements-dev.txt
 $(SERVE_VENV)/.stamp: requirements-cpu.txt
+$(GPU_VENV)/.stamp: requirements-bench-gpu.txt
 %/.stamp:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed")'
 	test -x $*/bin/python || $(PYTHON) -m venv $*

@@ -15,6 +15,7 @@ from statistics import median
 from typing import NamedTuple
 
 import numpy as np
+import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
@@ -229,6 +230,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     if args.device == "cuda" and not torch.cuda.is_available():
         print("PyTorch finds no GPU; --device cpu tries the command on a CPU", file=sys.stderr)
+        return 2
+    if args.device == "cuda" and "CUDAExecutionProvider" not in ort.get_available_providers():
+        print("this onnxruntime is built for CPUs alone; run `make bench-gpu`", file=sys.stderr)
         return 2
     rows = bench(preset_at(args.preset, args.side), Device(args.device), args.batches, args.repeats)
     print(as_table(rows))

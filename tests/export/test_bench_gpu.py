@@ -68,3 +68,11 @@ def test_without_a_gpu_it_says_so(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert main([]) == 2
     assert "no GPU" in capsys.readouterr().err
+
+
+def test_without_a_runtime_for_gpus_it_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert main([]) == 2
+    assert "make bench-gpu" in capsys.readouterr().err

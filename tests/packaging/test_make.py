@@ -21,6 +21,7 @@ def would_run(root: Path, target: str) -> str:
         ("run", "requirements-cpu.txt", "-m service"),
         ("test", "requirements-dev.txt", "-m pytest"),
         ("check", "requirements-dev.txt", "lint-imports"),
+        ("bench-gpu", "requirements-bench-gpu.txt", "-m export.bench_gpu"),
     ],
 )
 def test_a_target_makes_its_environment_and_then_runs(

@@ -13,6 +13,7 @@ EXTRAS = {
     "cpu": ["cpu", "signing"],
     "gpu": ["gpu", "signing"],
     "ray": ["gpu", "signing", "ray"],
+    "bench-gpu": ["gpu", "train"],
     "dev": ["cpu", "signing", "ray", "train", "dev"],
 }
 PIN = re.compile(
