@@ -93,7 +93,10 @@ class BundleRuntime:
             graph.name: ort.InferenceSession(
                 read_graph(bundle, graphs[graph.name]),  # type: ignore[index]
                 sess_options=options,
-                providers=device.providers(memory_limit_bytes=memory_limit_bytes),
+                # Heads and prototypes vary in classes, shots and tokens from request to request.
+                providers=device.providers(
+                    memory_limit_bytes=memory_limit_bytes, fixed_shapes=graph is ENCODER
+                ),
             )
             for graph in GRAPHS
         }

@@ -38,11 +38,16 @@ class Device(NamedTuple):
         """The number of that memory; all shares of the CPU have the same one."""
         return 0 if self.kind == "cpu" else self.number
 
-    def providers(self, *, memory_limit_bytes: int | None = None) -> Providers:
+    def providers(
+        self, *, memory_limit_bytes: int | None = None, fixed_shapes: bool = True
+    ) -> Providers:
         """Execution providers for a session, best first.
 
         Args:
             memory_limit_bytes: limit for the arena of one session on a GPU; None: no limit.
+            fixed_shapes: whether all shapes that the graph will see are run at the start. TensorRT
+                builds an engine at every shape beyond those before, for minutes, so it does not
+                run other graphs.
         """
         if self.kind == "cpu":
             return [(self.provider, {})]
@@ -54,7 +59,7 @@ class Device(NamedTuple):
         }
         if memory_limit_bytes is not None:
             cuda["gpu_mem_limit"] = str(memory_limit_bytes)
-        if self.kind == "cuda":
-            return [(self.provider, cuda)]
+        if self.kind == "cuda" or not fixed_shapes:
+            return [(_PROVIDERS["cuda"], cuda)]
         # What TensorRT cannot run is left to CUDA.
         return [(self.provider, {"device_id": str(self.number)}), (_PROVIDERS["cuda"], cuda)]

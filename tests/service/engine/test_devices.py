@@ -97,6 +97,15 @@ def test_a_gpu_is_asked_for_with_its_number_and_bounds() -> None:
     ]
 
 
+def test_graphs_whose_shapes_change_are_not_left_to_tensorrt() -> None:
+    """It would build an engine within the request that first has more classes or shots."""
+    providers = Device("tensorrt", 1).providers(fixed_shapes=False)
+    assert [(name, options["device_id"]) for name, options in providers] == [
+        ("CUDAExecutionProvider", "1")
+    ]
+    assert Device().providers(fixed_shapes=False) == [("CPUExecutionProvider", {})]
+
+
 @pytest.mark.parametrize(
     ("devices", "asked", "threads"),
     [("cpu", 0, 8), ("cpu:0,cpu:1", 0, 4), ("cpu:0,cpu:1", 3, 3), ("cuda:0", 0, 8)],
