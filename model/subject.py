@@ -140,7 +140,7 @@ def open_checkpoint(
 def _recipe(training: object) -> str | None:
     """Digest of a recipe without fold, seed and length; None if this release cannot read it.
 
-    Fields that have their defaults do not count: a field that a later release adds changes no digest.
+    Fields that have their defaults do not count, so that one added later changes no digest.
     """
     try:
         config = TrainConfig.model_validate(training)
