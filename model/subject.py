@@ -140,13 +140,13 @@ def open_checkpoint(
 def _recipe(training: object) -> str | None:
     """Digest of a recipe without fold, seed and length; None if this release cannot read it.
 
-    Fields an older recipe lacks take their defaults.
+    Fields that have their defaults do not count, so that one added later changes no digest.
     """
     try:
         config = TrainConfig.model_validate(training)
     except ValidationError:
         return None
-    values = config.model_dump(mode="json", exclude=_NOT_RECIPE)
+    values = config.model_dump(mode="json", exclude=_NOT_RECIPE, exclude_defaults=True)
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -1,6 +1,6 @@
 """The sets a network trains on: which images, how often, and which classes stay unseen."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.datasets import (
-    BACKGROUND,
-    IGNORE,
     KEEP_ALL,
     Keep,
     LabelledImages,
@@ -83,12 +81,16 @@ def class_table(
     set_index: NDArray[np.int64],
     set_number: int,
     min_share: float,
+    named: Collection[int],
 ) -> dict[int, NDArray[np.int64]]:
-    """Class index → rows (row, view) of one set that hold it, from counts (N, V, 256)."""
+    """Class index → rows (row, view) of one set that hold it, from counts (N, V, 256).
+
+    Label values that are not among the classes that the set names, such as a void of 250, are none.
+    """
     rows: dict[int, list[tuple[int, int]]] = {}
     for row in np.nonzero(set_index == set_number)[0]:
         for view, shown in enumerate(counts[row]):
             for c in np.nonzero(shown >= min_share * shown.sum())[0]:
-                if c not in (BACKGROUND, IGNORE):
+                if c in named:
                     rows.setdefault(int(c), []).append((int(row), view))
     return {c: np.asarray(found, dtype=np.int64) for c, found in rows.items()}

@@ -1,6 +1,6 @@
 """Batches of episodes: batch i is a pure function of (seed, i)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -60,6 +60,7 @@ class EpisodeSampler:
             `model.data.mixture.count_classes`.
         set_index: (N,) the set of each image; -1 for an image that the run excludes.
         sets: configs of the sets, by their numbers in `set_index`.
+        named: of each set, the class indices that it names.
         shots: K.
         seed: of the run.
         absent: probability that the query lacks the class.
@@ -76,6 +77,7 @@ class EpisodeSampler:
         set_index: NDArray[np.int64],
         sets: Sequence[SetConfig],
         *,
+        named: Sequence[Collection[int]],
         shots: int,
         seed: int,
         absent: float,
@@ -89,8 +91,8 @@ class EpisodeSampler:
         # (N, 256) whether any view has a pixel of a class.
         self._shown: NDArray[np.bool_] = np.asarray((counts > 0).any(axis=1))
         tables = (
-            class_table(counts, set_index, number, config.min_share)
-            for number, config in enumerate(sets)
+            class_table(counts, set_index, number, config.min_share, names)
+            for number, (config, names) in enumerate(zip(sets, named, strict=True))
         )
         # Of each set, class index → rows (R, 2) of image and view, of classes with enough images.
         self._tables = [

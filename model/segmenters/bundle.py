@@ -30,6 +30,18 @@ class BundleSupport(NamedTuple):
         return self.prototype.nbytes + self.close_up.nbytes + self.image.nbytes + self.mask.nbytes
 
 
+class _RefittedSet(NamedTuple):
+    """A class with its refit, and the supports that it was fitted to."""
+
+    supports: tuple[BundleSupport, ...]
+    support_set: SupportSet
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the supports; a refit is small."""
+        return sum(support.nbytes for support in self.supports)
+
+
 class BundleSegmenter:
     """A bundle, run by the runtime that serves it.
 
@@ -40,7 +52,8 @@ class BundleSegmenter:
         runtime: the loaded bundle.
         adapt: whether the head is refitted to the supports of each episode.
         threshold: foreground probability that the refit is fitted for; by default the bundle's.
-        limit_bytes: of the cached queries, and again of the cached supports.
+        limit_bytes: of the cached queries, again of the cached supports, and again of the supports
+            whose refit is cached.
     """
 
     def __init__(
@@ -56,6 +69,7 @@ class BundleSegmenter:
         self._side = runtime.manifest.input_side
         self._queries: Recent[Encoded] = Recent(lambda encoded: encoded.nbytes, limit_bytes)
         self._supports: Recent[BundleSupport] = Recent(lambda support: support.nbytes, limit_bytes)
+        self._refitted: Recent[_RefittedSet] = Recent(lambda each: each.nbytes, limit_bytes)
 
     def add_support(
         self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
@@ -84,17 +98,27 @@ class BundleSegmenter:
         encoded = self._queries.get(
             key, lambda: self._runtime.encode(resize_image(image, self._side)[None])
         )
-        support_set = self._support_set(cast(Sequence[BundleSupport], supports))
+        support_set = self._support_set(tuple(cast(Sequence[BundleSupport], supports)))
         output = self._runtime.head(encoded, np.zeros(1, np.int64), [support_set])
         return Prediction(output.logits[0], float(output.presence[0]))
 
-    def _support_set(self, supports: Sequence[BundleSupport]) -> SupportSet:
+    def _support_set(self, supports: tuple[BundleSupport, ...]) -> SupportSet:
+        if self._adapt:
+            # While a set is kept its supports are too, and no others have their ids.
+            ids = tuple(id(support) for support in supports)
+            refitted = self._refitted.get(
+                ids, lambda: _RefittedSet(supports, self._refit(supports, self._adapt))
+            )
+            return refitted.support_set
         shots = tuple(support.prototype for support in supports)
         close_up = SupportSet(tuple(support.close_up for support in supports))
-        if not self._adapt:
-            return SupportSet(shots, close_up=close_up)
+        return SupportSet(shots, close_up=close_up)
+
+    def _refit(self, supports: tuple[BundleSupport, ...], adapt: Adapt) -> SupportSet:
+        shots = tuple(support.prototype for support in supports)
+        close_up = SupportSet(tuple(support.close_up for support in supports))
         images = np.stack([support.image for support in supports])
         masks = np.stack([support.mask for support in supports])
         seen = predict_left_out(self._runtime, images, masks, shots)
-        refit = choose_refit(seen, self._adapt, threshold=self._threshold)
+        refit = choose_refit(seen, adapt, threshold=self._threshold)
         return SupportSet(shots, refit, close_up=close_up)

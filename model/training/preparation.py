@@ -59,6 +59,7 @@ def prepare(
         counted.counts,
         counted.set_index,
         entries,
+        named=[dataset.class_names for dataset in sets],
         shots=config.shots,
         seed=config.seed,
         absent=config.episodes.absent,

@@ -118,7 +118,9 @@ class Run:
         self.curve = progress["curve"]
         self.ema.n_averaged.fill_(progress["averaged"])
         self.waited_minutes = progress["waited"]
-        stopped_at = self._schedule(progress["budget"]).stage
+        # The optimizer of a finished run is that of its last stage.
+        last_stage = len(self.config.stages) - 1
+        stopped_at = min(self._schedule(progress["budget"]).stage, last_stage)
         if self.budget_minutes is None:
             self.budget_minutes = progress["budget"]
         if self.config.cache is not None and self._schedule(self.budget_minutes).stage < stopped_at:
@@ -219,11 +221,11 @@ class Run:
                 if self.step % _LOG_STEPS == 0:
                     self._log(window, log, bar)
                     window = []
-                if last:
+                if last and at.stage < len(self.config.stages) - 1:
                     # The next stage has other parameter groups, its own optimizer and average.
                     self.ema.n_averaged.zero_()
                     self._save(None)
-                elif stop or self.step % self.config.checkpoint_steps == 0:
+                elif last or stop or self.step % self.config.checkpoint_steps == 0:
                     self._save(optimizer)
 
     def _optimizer(self, at: Position) -> torch.optim.Optimizer:

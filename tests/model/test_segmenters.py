@@ -66,6 +66,28 @@ def test_a_bundle_encodes_each_query_and_each_masked_support_once(
     assert not np.array_equal(kept[0], kept[1])  # another mask is another support
 
 
+def test_a_bundle_is_fitted_once_to_the_shots_of_a_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = BundleRuntime(write_tiny_bundle(tmp_path / "tiny"), intra_op_threads=1)
+    calls: list[int] = []
+
+    def predicted(_: object, images: NDArray[np.uint8], *__: object) -> object:
+        calls.append(len(images))
+        return None
+
+    monkeypatch.setattr("model.segmenters.bundle.predict_left_out", predicted)
+    monkeypatch.setattr("model.segmenters.bundle.choose_refit", lambda *_, **__: None)
+    segmenter = BundleSegmenter(runtime, adapt=True)
+    first, second = _masks()
+    for query in (2, 0, 1):
+        one = segmenter.add_support(0, IMAGES[0], first)
+        other = segmenter.add_support(1, IMAGES[1], second)
+        segmenter.segment(query, IMAGES[query], [one])
+        segmenter.segment(query, IMAGES[query], [one, other])
+    assert calls == [1, 2]
+
+
 def test_the_eager_network_runs_its_backbone_once_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     network = build_network(PRESETS["lite"]().at_side(65))

@@ -1,5 +1,6 @@
 """What is recorded of a network's training when it is evaluated."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,18 @@ def test_a_checkpoint_tells_how_long_it_was_trained_and_by_which_recipe(tmp_path
     assert _trained(tmp_path / "b.pt", alike).recipe == subject.recipe
     other = RECIPE.model_copy(update={"ema": 0.5})
     assert _trained(tmp_path / "c.pt", other).recipe not in (None, subject.recipe)
+
+
+def test_a_digest_stays_what_it_is_when_recipes_get_another_field(tmp_path: Path) -> None:
+    class Later(TrainConfig):
+        later: bool = False
+
+    subject = _trained(tmp_path / "a.pt", RECIPE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("model.subject.TrainConfig", Later)
+        assert _trained(tmp_path / "b.pt", RECIPE).recipe == subject.recipe
+    recorded = json.loads((ROOT / "docs/results/base-folds-3.json").read_text(encoding="utf-8"))
+    assert recorded["subject"]["recipe"] == subject.recipe
 
 
 @pytest.mark.parametrize("progress", [{}, {"training": "{}"}])

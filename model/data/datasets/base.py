@@ -6,10 +6,11 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 BACKGROUND, IGNORE = 0, 255
 MAX_CLASSES = IGNORE - 1  # that a label map of bytes can hold
+_WIDE_MODES = ("I", "F")  # and `I;16`: more than 8 bits, which Pillow clips
 
 
 class DatasetError(ValueError):
@@ -57,14 +58,18 @@ def class_areas(dataset: LabelledImages, index: int) -> Mapping[int, int]:
     return {int(c): int(counts[c]) for c in np.nonzero(counts)[0] if c not in (BACKGROUND, IGNORE)}
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """RGB (H, W, 3) of an image file.
+def read_image(path: Path, *, as_displayed: bool = False) -> NDArray[np.uint8]:
+    """RGB (H, W, 3) of an image file: as it is stored, or after its EXIF orientation.
 
     Raises:
-        DatasetError: missing or damaged.
+        DatasetError: missing, damaged, or of more than 8 bits a channel.
     """
     try:
         with Image.open(path) as image:
+            if image.mode.startswith(_WIDE_MODES):
+                raise DatasetError(f"expected 8 bits a channel, not {image.mode}: {path}")
+            if as_displayed:
+                ImageOps.exif_transpose(image, in_place=True)
             return np.asarray(image.convert("RGB"), dtype=np.uint8)
     except OSError as exc:
         raise DatasetError(f"expected an image at {path}") from exc
@@ -87,14 +92,14 @@ def read_label_map(path: Path) -> NDArray[np.uint8]:
 
 
 def read_pair(
-    image_path: Path, label: NDArray[np.uint8]
+    image_path: Path, label: NDArray[np.uint8], *, as_displayed: bool = False
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """An image file beside its label map.
+    """An image file, see `read_image`, beside its label map.
 
     Raises:
-        DatasetError: the image is missing, damaged, or of another size than the label map.
+        DatasetError: the image cannot be read, or is of another size than the label map.
     """
-    pixels = read_image(image_path)
+    pixels = read_image(image_path, as_displayed=as_displayed)
     if label.shape != pixels.shape[:2]:
         raise DatasetError(f"label map and image differ in size: {image_path}")
     return pixels, label

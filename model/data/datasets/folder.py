@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from model.data.datasets.base import BACKGROUND, IGNORE, DatasetError, read_label_map, read_pair
 
+# Those of `service.schemas`, which this room does not import; a test compares them.
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+
 FOLDER_LAYOUT = "images/<id>.jpg, labels/<id>.png and classes.csv"
 
 
@@ -17,11 +20,14 @@ FOLDER_LAYOUT = "images/<id>.jpg, labels/<id>.png and classes.csv"
 class FolderDataset:
     """`images/<id>.jpg`, `labels/<id>.png` and `classes.csv` (index,name) under one folder.
 
+    An image may have any of `IMAGE_SUFFIXES`, in either case. It is read as it is displayed, after
+    its EXIF orientation, and its label map is of that size. Hidden files are skipped.
+
     Args:
         root: the folder.
 
     Raises:
-        DatasetError: on first use, when files are missing.
+        DatasetError: on first use, when files are missing, or two images have one id.
     """
 
     root: Path
@@ -31,18 +37,32 @@ class FolderDataset:
         return self.root.name
 
     @cached_property
-    def ids(self) -> tuple[str, ...]:
-        """Image ids in sorted order."""
-        found = sorted(path.stem for path in (self.root / "images").glob("*.jpg"))
+    def _images(self) -> dict[str, Path]:
+        """Image files by their ids."""
+        found: dict[str, Path] = {}
+        for path in sorted((self.root / "images").glob("[!.]*")):
+            if path.suffix.lower() not in IMAGE_SUFFIXES:
+                continue
+            if path.stem in found:
+                raise DatasetError(
+                    f"{found[path.stem]} and {path.name} have one id, and one label map"
+                )
+            found[path.stem] = path
         if not found:
             raise DatasetError(f"no images: {self.root}/images/<id>.jpg")
-        return tuple(found)
+        return found
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Image ids in sorted order."""
+        return tuple(sorted(self._images))
 
     @cached_property
     def class_names(self) -> dict[int, str]:
         path = self.root / "classes.csv"
         try:
-            with path.open(newline="", encoding="utf-8") as file:
+            # Excel writes a byte order mark.
+            with path.open(newline="", encoding="utf-8-sig") as file:
                 rows = {int(row["index"]): row["name"] for row in csv.DictReader(file)}
         except (OSError, KeyError, ValueError) as exc:
             raise DatasetError(f"expected {path} with columns index,name") from exc
@@ -55,4 +75,4 @@ class FolderDataset:
         return read_label_map(self.root / "labels" / f"{self.ids[index]}.png")
 
     def read(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        return read_pair(self.root / "images" / f"{self.ids[index]}.jpg", self.label(index))
+        return read_pair(self._images[self.ids[index]], self.label(index), as_displayed=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from model.data.datasets import (
     DatasetError,
@@ -13,8 +13,10 @@ from model.data.datasets import (
     Subset,
     class_areas,
 )
+from model.data.datasets.folder import IMAGE_SUFFIXES
 from model.data.episodes import ClassIndex, binary_labels, draw_episode, index_classes
 from model.data.mixture import allowed_images
+from service.schemas import IMAGE_SUFFIXES as SERVED_SUFFIXES
 
 CLASSES = ClassIndex({3: np.arange(8), 5: np.arange(20, 24), 9: np.arange(40, 42)})
 
@@ -76,6 +78,50 @@ def test_a_folder_is_read(folder: Path) -> None:
     image, label = dataset.read(1)
     assert (len(dataset), image.shape, label.shape) == (4, (20, 30, 3), (20, 30))
     assert set(np.unique(label)) == {0, 1, 2}
+
+
+def test_a_folder_reads_the_images_that_the_service_reads(folder: Path) -> None:
+    assert IMAGE_SUFFIXES == SERVED_SUFFIXES
+    for image_id, suffix in ((0, ".JPG"), (1, ".jpeg"), (2, ".png")):
+        with Image.open(folder / "images" / f"{image_id}.jpg") as image:
+            image.save(folder / "images" / f"{image_id}{suffix}")
+        (folder / "images" / f"{image_id}.jpg").unlink()
+    (folder / "images" / "._3.jpg").write_bytes(b"of macOS")
+    (folder / "images" / "notes.txt").write_text("no image", encoding="utf-8")
+    dataset = FolderDataset(folder)
+    assert dataset.ids == ("0", "1", "2", "3")
+    assert [round(dataset.read(i)[0].mean(), -1) for i in range(4)] == [0, 60, 120, 180]
+
+
+def test_an_image_is_read_as_it_is_displayed(folder: Path) -> None:
+    pixels = np.zeros((30, 20, 3), np.uint8)  # as the camera stores it
+    pixels[:, :10] = 255
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # turned by 90 degrees clockwise
+    Image.fromarray(pixels).save(folder / "images" / "1.jpg", exif=exif, quality=100)
+    image, label = FolderDataset(folder).read(1)
+    assert image.shape[:2] == label.shape == (20, 30)
+    assert image[:8].min() > 200
+    assert image[12:].max() < 50
+
+
+def test_two_images_of_one_id_are_named(folder: Path) -> None:
+    (folder / "images" / "1.png").write_bytes((folder / "images" / "1.jpg").read_bytes())
+    with pytest.raises(DatasetError, match=r"1\.jpg and 1\.png"):
+        len(FolderDataset(folder))
+
+
+def test_an_image_of_16_bits_is_told(folder: Path) -> None:
+    (folder / "images" / "1.jpg").unlink()
+    Image.fromarray(np.zeros((20, 30), np.uint16)).save(folder / "images" / "1.png")
+    with pytest.raises(DatasetError, match=r"8 bits a channel, not I;16: .*1\.png"):
+        FolderDataset(folder).read(1)
+
+
+def test_class_names_may_come_from_a_spreadsheet(folder: Path) -> None:
+    path = folder / "classes.csv"
+    path.write_text(path.read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert FolderDataset(folder).class_names == {1: "boat", 2: "sheep"}
 
 
 def test_keep_takes_residues_of_the_sorted_images(folder: Path) -> None:

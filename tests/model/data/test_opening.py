@@ -105,8 +105,8 @@ def test_one_sampler_serves_a_mixture_of_formats(data: Path) -> None:
     held = TrainingImages(sets, images, side=33, memory_bytes=1e9, workers=2)
     set_index = np.asarray([image.set_index for image in images])
     sampler = EpisodeSampler(
-        held.counts, set_index, configs, shots=1, seed=0, absent=0.0, same_image=0.0,
-        class_power=0.5,
+        held.counts, set_index, configs, named=[each.class_names for each in sets], shots=1,
+        seed=0, absent=0.0, same_image=0.0, class_power=0.5,
     )  # fmt: skip
     drawn = sampler.batch(0, 40).images
     assert {int(set_index[image.row]) for image in drawn} == {0, 1, 2, 3}

@@ -31,6 +31,7 @@ def _sampler(
         _cache().counts(),
         np.zeros(ROWS, np.int64),
         [SetConfig(name="only", weight=1.0)],
+        named=[{1, 2}],
         shots=shots,
         seed=seed,
         absent=absent,
@@ -100,6 +101,7 @@ def test_an_image_that_shows_a_little_of_the_class_does_not_lack_it() -> None:
         counts,
         np.zeros(ROWS, np.int64),
         [SetConfig(name="only", weight=1.0, min_share=0.1)],
+        named=[{1, 2}],
         shots=1,
         seed=0,
         absent=1.0,
@@ -129,6 +131,7 @@ def test_no_query_of_a_set_that_leaves_objects_unlabelled_lacks_the_class() -> N
         counts,
         np.arange(ROWS) % 2,
         sets,
+        named=[{1, 2}, {1, 2}],
         shots=1,
         seed=0,
         absent=1.0,
@@ -145,6 +148,7 @@ def test_batches_of_plain_images_are_those_of_earlier_releases() -> None:
         _cache().counts()[:, :1],
         np.zeros(ROWS, np.int64),
         [SetConfig(name="only", weight=1.0)],
+        named=[{1, 2}],
         shots=1,
         seed=0,
         absent=0.5,
@@ -173,6 +177,24 @@ def test_flips_turn_labels_with_their_images() -> None:
     assert set(steps) == {1, -1}
     for flip, label in zip(steps, _query_labels(batch), strict=True):
         assert (label[3, 0] == 1) == (flip == 1)
+
+
+def test_a_label_value_without_a_name_is_no_class() -> None:
+    counts = _cache().counts()
+    counts[..., 250] = 4  # a void, which the set does not name
+    sampler = EpisodeSampler(
+        counts,
+        np.zeros(ROWS, np.int64),
+        [SetConfig(name="only", weight=1.0)],
+        named=[{1, 2}],
+        shots=1,
+        seed=0,
+        absent=0.0,
+        same_image=0.0,
+        class_power=0.5,
+    )
+    picks = map(sampler.pick, map(np.random.default_rng, range(50)))
+    assert {pick.class_index for pick in picks} == {1, 2}
 
 
 def test_a_mixture_without_an_episode_is_refused() -> None:

@@ -180,6 +180,42 @@ def test_more_minutes_take_no_run_back_to_features_of_another_backbone(root: Pat
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_finished_run_is_extended_with_its_optimizer_and_its_average(root: Path) -> None:
+    def updates() -> set[float]:
+        optimizer = read_checkpoint(root / "finished" / "checkpoint.pt")["optimizer"]
+        return {float(each["step"]) for each in optimizer["state"].values()}
+
+    _run(root, "finished", budget=9.0, clock=_ticking()).train(lambda: False)
+    assert updates() == {1}  # by the step of the last stage
+    part = _run(root, "finished", budget=12.0, clock=_ticking())
+    part.resume()
+    assert part.ema.n_averaged == 1
+    part.train(lambda: False)
+    assert (part.step, part.minutes, int(part.ema.n_averaged)) == (4, 12.0, 2)
+    assert updates() == {2}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_finished_run_of_an_earlier_release_is_extended_too(root: Path) -> None:
+    _run(root, "earlier", budget=9.0, clock=_ticking()).train(lambda: False)
+    path = root / "earlier" / "checkpoint.pt"
+    checkpoint = read_checkpoint(path)
+    checkpoint["optimizer"], checkpoint["progress"]["averaged"] = None, 0
+    torch.save(checkpoint, path)
+    part = _run(root, "earlier", budget=12.0, clock=_ticking())
+    part.resume()
+    part.train(lambda: False)
+    assert (part.step, int(part.ema.n_averaged)) == (4, 1)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_more_minutes_take_no_finished_run_back_to_features_of_another_backbone(root: Path) -> None:
+    _run(root, "ended", budget=9.0, clock=_ticking()).train(lambda: False)
+    with pytest.raises(CheckpointError, match="back to a stage whose cached features"):
+        _run(root, "ended", budget=90.0, clock=_ticking()).resume()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_fewer_minutes_begin_the_average_of_a_later_stage_anew(root: Path) -> None:
     stages: list[dict[str, object]] = [dict(each) for each in RECIPE["stages"]]  # type: ignore[attr-defined]
     stages[1]["steps"] = 20
