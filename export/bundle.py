@@ -98,7 +98,7 @@ def export_bundle(options: ExportOptions) -> Manifest:
         report = _write_graphs(network, staging)
         manifest = _manifest(options, config, network, staging)
         write_manifest(staging, manifest)
-        parity: dict[str, Any] = {"tensors": as_json(report)}
+        parity: dict[str, Any] = as_json(report, manifest)
         if options.parity_episodes:
             parity["miou"] = _miou_gate(options, network, staging, gate_set)
         text = json.dumps(parity, indent=1)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from export.graphs import comparison_inputs, wrap
 from model.build import CheckpointError, restore_network
-from model.contract import GRAPHS, GraphSpec, load_manifest
+from model.contract import GRAPHS, GraphSpec, Manifest, load_manifest
 
 PARITY_FILE = "parity.json"
 TOLERANCE = 1e-4
@@ -103,9 +103,12 @@ def _checked(
     return error, value
 
 
-def as_json(report: list[TensorParity]) -> list[dict[str, object]]:
-    """Plain values for `parity.json`."""
-    return [asdict(row) for row in report]
+def as_json(report: list[TensorParity], manifest: Manifest) -> dict[str, object]:
+    """Plain values for `parity.json`: the tensors, and the SHA-256 of the graphs they came from."""
+    return {
+        "graphs": {name: graph.sha256 for name, graph in manifest.graphs.items()},
+        "tensors": [asdict(row) for row in report],
+    }
 
 
 def compare_bundle(bundle: Path) -> list[TensorParity]:
@@ -139,7 +142,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CheckpointError, ValueError) as exc:
         print(exc, file=sys.stderr)
         return 2
-    path.write_text(json.dumps(parity | {"tensors": as_json(report)}, indent=1) + "\n", "utf-8")
+    parity |= as_json(report, load_manifest(args.bundle))
+    path.write_text(json.dumps(parity, indent=1) + "\n", "utf-8")
     worst = max(report, key=lambda row: row.max_error / max(1.0, row.max_value))
     print(f"{args.bundle}: {worst.graph}.{worst.tensor} differs most, by {worst.max_error:.2g}")
     return 0

@@ -84,6 +84,8 @@ def test_a_bundle_is_compared_anew(exported: Exported, tmp_path: Path) -> None:
     assert main(["--bundle", str(bundle)]) == 0
     after = json.loads((bundle / "parity.json").read_text())
     assert after["miou"] == before["miou"]
+    graphs = load_manifest(bundle).graphs
+    assert after["graphs"] == {name: graph.sha256 for name, graph in graphs.items()}
     places = [[(r["graph"], r["tensor"], r["case"]) for r in p["tensors"]] for p in (before, after)]
     assert places[0] == places[1]
     load_manifest(bundle)  # it names no hash of the report

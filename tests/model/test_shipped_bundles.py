@@ -114,6 +114,8 @@ def test_a_bundle_is_small_and_tells_what_it_has_not_seen(bundle: Path) -> None:
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: str(bundle.name))
 def test_a_bundle_answered_as_its_network_when_it_was_exported(bundle: Path) -> None:
     parity = json.loads((bundle / "parity.json").read_text())
+    graphs = load_manifest(bundle).graphs
+    assert parity["graphs"] == {name: graph.sha256 for name, graph in graphs.items()}
     assert {row["graph"] for row in parity["tensors"]} == {"encoder", "prototype", "head"}
     # Where it is nearly 1 a score moves by nothing, and nothing would be compared.
     scores = [row["max_value"] for row in parity["tensors"] if row["tensor"] == "presence"]
