@@ -1,5 +1,6 @@
 """Folders of the server's own disk, of which jobs may read what the operator allowed."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,10 @@ from service.jobs.image_names import MAX_ENTRIES_PER_IMAGE, is_image
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without waiting, should it be a pipe.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# Errors about the file that a path names; with any other the disk or the process has a problem.
+_NOT_THERE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO}
+)
 
 
 class Source(NamedTuple):
@@ -71,6 +76,7 @@ class Folders:
 
         Raises:
             ImageMissingError, ImageChangedError, BodyTooLargeError.
+            OSError: the machine cannot read it for now.
         """
         if source.size > max_bytes:
             raise BodyTooLargeError(f"the file exceeds {max_bytes} bytes")
@@ -82,6 +88,8 @@ class Folders:
                 with os.fdopen(descriptor, "rb", closefd=False) as file:
                     return file.read(source.size)
         except OSError as exc:
+            if exc.errno not in _NOT_THERE:
+                raise
             raise ImageMissingError from exc
 
     @contextmanager
@@ -105,7 +113,7 @@ class Folders:
         for root in (each.resolve() for each in self._roots):
             if path.is_relative_to(root):
                 return root, path.relative_to(root).parts
-        raise PermissionError("not below a root")
+        raise PermissionError(errno.EACCES, "not below a root")
 
 
 def _images(path: Path, descriptor: int, max_images: int) -> Iterator[tuple[str, Source]]:
