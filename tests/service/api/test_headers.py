@@ -1,13 +1,16 @@
 """Headers of every answer, methods of a path, and pages of other origins."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 
+from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import FakeEngine
 from service.settings import Settings
 from tests.service.engines import BrokenEngine
-from tests.service.http_api import new_session, post_segment, running
+from tests.service.http_api import assert_problem, new_session, post_segment, running
 from tests.service.pictures import picture
 
 PAGE = "https://label.example"
@@ -89,6 +92,77 @@ async def test_named_origin_may_ask_and_read(settings: Settings, fake_engine: Fa
             assert "access-control-allow-origin" not in refused.headers
             answer = await client.get("/models", headers={"Origin": stranger})
             assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "http://service:81"},
+        {"Origin": "http://service.elsewhere.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://service:81"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
+    ],
+    ids=str,
+)
+async def test_pages_of_other_origins_change_nothing(
+    settings: Settings, fake_engine: FakeEngine, headers: dict[str, str]
+) -> None:
+    app = create_app(settings.model_copy(update={"cors_origins": (PAGE,)}), engine=fake_engine)
+    async with running(app) as client:
+        session_id = await new_session(client, [picture()])
+        path = f"/sessions/{session_id}"
+        for method, place in (
+            ("POST", "/support"),
+            ("POST", "/segment"),
+            ("POST", "/jobs"),
+            ("PUT", f"{path}/archive"),
+            ("PATCH", path),
+            ("DELETE", path),
+            ("POST", "/v1/predict"),
+        ):
+            response = await client.request(method, place, headers=headers)
+            assert_problem(response, 403, "foreign_origin")
+        assert (await client.get(path, headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Origin": "http://service"},
+        {"Origin": "https://service"},
+        {"Origin": "http://service", "Host": "service:80"},
+        {"Origin": "http://elsewhere.example", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"},
+    ],
+    ids=str,
+)
+async def test_own_pages_named_ones_and_programs_may_change_things(
+    settings: Settings, fake_engine: FakeEngine, headers: dict[str, str]
+) -> None:
+    app = create_app(settings.model_copy(update={"cors_origins": (PAGE,)}), engine=fake_engine)
+    async with running(app) as client:
+        session_id = await new_session(client, [picture()])
+        deleted = await client.delete(f"/sessions/{session_id}", headers=headers)
+        assert deleted.status_code == 204
+
+
+async def test_a_key_is_enough_whatever_the_origin(
+    settings: Settings, fake_engine: FakeEngine, tmp_path: Path
+) -> None:
+    """A page of another origin can send one only if CORS allows it to."""
+    key = new_key()
+    (tmp_path / "keys").write_text(key_line("lab", key))
+    keyed = settings.model_copy(update={"api_keys_file": tmp_path / "keys"})
+    async with running(create_app(keyed, engine=fake_engine)) as client:
+        headers = {"Origin": "https://elsewhere.example", "X-API-Key": key}
+        assert (await client.delete("/sessions/none", headers=headers)).status_code != 403
+        del headers["X-API-Key"]
+        assert (await client.delete("/sessions/none", headers=headers)).status_code == 401
 
 
 async def test_problem_can_be_read_by_the_page(settings: Settings) -> None:
