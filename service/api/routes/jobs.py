@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -137,7 +138,10 @@ async def get_results(
                 results = await desk.results(job_id, client.owner)
         slot = cleanup.pop_all()
     chunks = release_after(slot, _chunks(results))
-    headers = {"Content-Disposition": 'attachment; filename="results.zip"'}
+    headers = {
+        "Content-Disposition": 'attachment; filename="results.zip"',
+        "Content-Length": str(os.fstat(results.fileno()).st_size),
+    }
     return StreamingResponse(chunks, media_type="application/zip", headers=headers)
 
 
@@ -153,12 +157,14 @@ async def _events(
 ) -> AsyncIterator[ServerSentEvent]:
     before = 0
     while not context.drain.begun:
+        # Before the job is read, or the image at work could finish in between and be left out.
+        at_work = desk.at_work(job_id)
         try:
             job = await desk.get(job_id, owner)
         except JobNotFoundError:  # deleted in the meantime: the next request is told
             return
         finished = job.done + job.failed
-        ended = job.state in FINISHED and not desk.at_work(job_id)
+        ended = job.state in FINISHED and not (at_work or desk.at_work(job_id))
         if finished < before:  # failed images are tried again
             seen = -1
         if ended or finished > seen:
