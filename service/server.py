@@ -42,6 +42,7 @@ def create_server(app: FastAPI, settings: Settings) -> Server:
             host=settings.host,
             port=settings.port,
             http=BoundedProtocol,
+            ws="none",  # there are none, and uvicorn would log their paths
             log_config=None,
             access_log=False,
             server_header=False,
