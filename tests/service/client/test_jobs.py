@@ -11,13 +11,14 @@ import httpx
 import pytest
 from pycocotools.coco import COCO
 
-from service.client import AsyncClient, Client, ImageLike, Retries, job_calls
+from service.client import AsyncClient, Client, ImageLike, Retries, job_calls, job_flows
 from service.client.errors import (
     ConnectionFailedError,
     InvalidInputError,
     JobNotFoundError,
     JobsDisabledError,
     JobStateError,
+    NotReadyError,
     UnexpectedAnswerError,
 )
 from service.client.packing import pack
@@ -158,6 +159,31 @@ def test_a_stream_that_breaks_off_is_asked_for_again(tmp_path: Path) -> None:
         assert client.job("j").wait().done == 3
     assert script.asked == ["/jobs/j/events"] * 4 + ["/jobs/j"]
     assert [each.get("last-event-id") for each in script.headers] == [None, "1", "1", "1", None]
+
+
+def test_a_job_is_waited_for_while_its_service_starts_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which takes longer than the attempts of one call do."""
+    begun = (200, event("progress", 1), BROKEN)
+    away: Answer = (503, problem(503, "not_ready"), {})
+    script = Scripted(begun, *[away] * 12, (200, event("end", 3), STREAM), STATUS)
+    with scripted(script) as url, Client(url, retries=QUICK) as client:
+        assert client.job("j").wait().done == 3
+    monkeypatch.setattr(job_flows, "_RESTART_S", 0.5)
+    script = Scripted(begun, away)
+    with scripted(script) as url, Client(url, retries=QUICK) as client:
+        began = time.monotonic()
+        with pytest.raises(NotReadyError):
+            client.job("j").wait()
+        assert 0.5 <= time.monotonic() - began < 10
+    script = Scripted(begun, away)
+    with (
+        scripted(script) as url,
+        Client(url, retries=Retries(attempts=1)) as client,
+        pytest.raises(ConnectionFailedError),
+    ):
+        client.job("j").wait()
 
 
 @pytest.mark.parametrize(
