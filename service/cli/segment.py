@@ -159,7 +159,8 @@ def _files(patterns: list[str], out: Path) -> dict[Path, str]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            images = sorted(images_in(path, without=results_in(path, out)))
+            with client_errors_as_messages():
+                images = sorted(images_in(path, without=results_in(path, out)))
             names = {each: shown_name(each.relative_to(path)) for each in images}
         elif path.exists():
             names = {path: shown_name(Path(path.name))}

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from service.errors import (
     BodyTooLargeError,
@@ -58,7 +58,7 @@ class Folders:
 
         Raises:
             InvalidRequestError: it is no folder below a root; whether there is one elsewhere is
-                not told. TooManyFilesError.
+                not told. One in it cannot be read. TooManyFilesError.
         """
         if not self._roots:
             raise InvalidRequestError("the operator allowed no folders").at("folder")
@@ -118,9 +118,11 @@ class Folders:
 
 def _images(path: Path, descriptor: int, max_images: int) -> Iterator[tuple[str, Source]]:
     entries, images = 0, 0
-    for place, folders, files, inside in os.fwalk(".", dir_fd=descriptor):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for place, folders, files, inside in os.fwalk(".", dir_fd=descriptor, onerror=_raise):
+        folders[:] = [name for name in folders if _is_folder(name, inside)]
         entries += len(folders) + len(files)
+        for folder in folders:
+            _require_readable(PurePosixPath(place, folder), inside)
         if entries > MAX_ENTRIES_PER_IMAGE * max_images:
             raise TooManyFilesError("the folder has too many entries").at("folder")
         for file in files:
@@ -134,6 +136,24 @@ def _images(path: Path, descriptor: int, max_images: int) -> Iterator[tuple[str,
                     raise TooManyFilesError(f"more than {max_images} images").at("folder")
                 whole = os.fsencode(path / below)
                 yield _name(below), Source(whole, found.st_size, found.st_mtime_ns)
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _is_folder(name: str, inside: int) -> bool:
+    """Whether a name is neither hidden nor a link."""
+    found = os.stat(name, dir_fd=inside, follow_symlinks=False)
+    return not name.startswith(".") and stat.S_ISDIR(found.st_mode)
+
+
+def _require_readable(below: PurePosixPath, inside: int) -> None:
+    try:
+        os.close(os.open(below.name, _FOLDER, dir_fd=inside))
+    except OSError as exc:
+        message = f"the folder {_name(below)} cannot be read"
+        raise InvalidRequestError(message).at("folder") from exc
 
 
 def _name(path: PurePosixPath) -> str:

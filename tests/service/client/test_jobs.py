@@ -1,5 +1,6 @@
 """Jobs by both clients, against a service that has them, and one whose streams break off."""
 
+import errno
 import json
 import os
 import time
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from pycocotools.coco import COCO
 
+from service.cli import main
 from service.client import AsyncClient, Client, ImageLike, Retries, job_calls, job_flows
 from service.client.errors import (
     ConnectionFailedError,
@@ -22,6 +24,8 @@ from service.client.errors import (
     UnexpectedAnswerError,
 )
 from service.client.packing import pack
+from service.offline.errors import OfflineError
+from service.offline.folder import find_images
 from tests.service.client.scripted_server import Answer, Scripted, problem, scripted
 from tests.service.pictures import picture
 
@@ -95,6 +99,33 @@ def test_a_zip_goes_as_it_is(url: str, photos: Path, tmp_path: Path) -> None:
         assert job.cancel().state == "done"
         job.results(tmp_path / "out")
     assert (tmp_path / "out/geojson/deep/a.geojson").exists()
+
+
+def test_a_folder_that_cannot_be_read_is_told_of(
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever is root could read it, so that no mode of the folder would do."""
+    locked, scan = photos / "inside", os.scandir
+
+    def scandir(path: Any) -> Any:
+        if Path(path) == locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with (
+        Client("http://127.0.0.1:9") as client,
+        pytest.raises(InvalidInputError, match=f"{locked}: Permission denied"),
+    ):
+        client.session("s").create_job(photos)
+    assert main(["segment", str(photos), "--session", "s", "--out", str(tmp_path / "out")]) == 2
+    assert f"{locked}: Permission denied" in capsys.readouterr().err
+    with pytest.raises(OfflineError, match=f"{locked}: Permission denied"):
+        find_images(photos, recursive=True)
+    assert len(find_images(photos)) == 2
 
 
 def test_what_is_no_image_is_told_without_asking(tmp_path: Path) -> None:

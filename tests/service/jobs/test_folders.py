@@ -119,6 +119,22 @@ async def test_what_is_swapped_for_a_link_is_not_followed(
     assert (await ended(client, second))["done"] == 1
 
 
+async def test_a_folder_that_cannot_be_read_is_told_of(
+    client: httpx.AsyncClient, allowed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is root could read it, so that no mode of the folder would do."""
+    opened = os.open
+
+    def locked(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == "deep":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", locked)
+    problem = assert_problem(await make(client, str(allowed / "line")), 422, "invalid_request")
+    assert problem["detail"] == "the folder deep cannot be read"
+
+
 async def test_an_image_that_the_machine_cannot_open_for_now_is_not_missing(
     client: httpx.AsyncClient, allowed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
