@@ -98,7 +98,7 @@ def create_app(
     app.state.context, app.state.tracer, app.state.bundle_watcher = context, tracer, watcher
     # The last one added is the outermost.
     if settings.api_keys_file is None:  # a page of another origin cannot send a key without CORS
-        app.add_middleware(OwnOrigins, allowed=settings.cors_origins)
+        app.add_middleware(OwnOrigins, allowed=settings.cors_origins, host=settings.host)
     app.add_middleware(
         RequestContext,
         metrics=metrics,

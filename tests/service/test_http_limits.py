@@ -15,7 +15,7 @@ from service.settings import Settings
 from tests.service.http_api import listening
 from tests.service.processes import serving
 
-START = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+START = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def exchange(port: int, parts: list[bytes]) -> bytes:
@@ -39,7 +39,7 @@ def exchange(port: int, parts: list[bytes]) -> bytes:
         [START, b"X: ", *[b"a" * 1_000_000] * 20],
         [b"GET /", *[b"a" * 1_000_000] * 20],
         [
-            b"POST /segment HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+            b"POST /segment HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
             *[b"a:b\r\n" * 20_000] * 40,
         ],
     ],
@@ -77,7 +77,7 @@ async def asking(
         address = (client.base_url.host, client.base_url.port)
         await asyncio.get_running_loop().sock_connect(connection, address)
         reader, writer = await asyncio.open_connection(sock=connection, limit=4096)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * REQUESTS)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * REQUESTS)
         yield reader, len((await client.get(path)).content) * REQUESTS
         writer.close()
 

@@ -10,7 +10,7 @@ from service.app import create_app
 from service.engine import FakeEngine
 from service.settings import Settings
 from tests.service.engines import BrokenEngine
-from tests.service.http_api import assert_problem, new_session, post_segment, running
+from tests.service.http_api import assert_problem, listening, new_session, post_segment, running
 from tests.service.pictures import picture
 
 PAGE = "https://label.example"
@@ -149,6 +149,42 @@ async def test_own_pages_named_ones_and_programs_may_change_things(
         session_id = await new_session(client, [picture()])
         deleted = await client.delete(f"/sessions/{session_id}", headers=headers)
         assert deleted.status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("localhost:8000", True),
+        ("LOCALHOST", True),
+        ("127.1.2.3:80", True),
+        ("[::1]:8000", True),
+        ("label.example", True),
+        ("elsewhere.example:8000", False),
+        ("localhost.elsewhere.example", False),
+        ("192.168.0.2", False),
+        ("", False),
+    ],
+)
+async def test_names_that_are_made_to_lead_to_this_machine_do_not_count(
+    settings: Settings, fake_engine: FakeEngine, name: str, own: bool
+) -> None:
+    """A page of such a name could read everything, as the browser takes it for the service's."""
+    named = settings.model_copy(update={"cors_origins": (PAGE,)})
+    async with listening(named, fake_engine) as client:
+        response = await client.get("/models", headers={"Host": name, "Origin": f"http://{name}"})
+        if own:
+            assert response.status_code in {200, 503}
+        else:
+            assert_problem(response, 403, "foreign_origin")
+
+
+async def test_a_service_of_other_machines_has_any_name(
+    settings: Settings, fake_engine: FakeEngine
+) -> None:
+    everywhere = settings.model_copy(update={"host": "0.0.0.0"})  # noqa: S104
+    async with listening(everywhere, fake_engine) as client:
+        response = await client.get("/healthz", headers={"Host": "any.example"})
+        assert response.status_code == 200
 
 
 async def test_a_key_is_enough_whatever_the_origin(
