@@ -21,7 +21,7 @@ class SegmentedFolder(FolderSink):
 
     def __init__(self, folder: Path, lost: Callable[[Collection[str]], Collection[str]]) -> None:
         super().__init__(folder)
-        self._earlier = _images_of(folder / _COCO)
+        self._earlier: set[str] = set()
         self._lost = lost
         self.kept_coco = False
         """Whether `coco.json` is still that of the earlier run."""
@@ -32,6 +32,7 @@ class SegmentedFolder(FolderSink):
         Raises:
             CommandError.
         """
+        self._earlier = _images_of(self._folder / _COCO)
         others = self._earlier.difference(names)
         if others:
             raise CommandError(
@@ -51,7 +52,7 @@ class SegmentedFolder(FolderSink):
 def _images_of(path: Path) -> set[str]:
     try:
         return {str(each["file_name"]) for each in json.loads(path.read_bytes())["images"]}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return set()
     except (ValueError, LookupError, TypeError) as exc:
         raise CommandError(f"{path} is no COCO file: choose another --out", USAGE) from exc

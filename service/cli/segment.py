@@ -64,7 +64,8 @@ def segment(
     run = _Run(paths, as_json=as_json)
     folder = SegmentedFolder(out, run.lost)
     if "coco" in kinds:
-        folder.require_no_others(paths.values())
+        with client_errors_as_messages():
+            folder.require_no_others(paths.values())
     with client_errors_as_messages(), Client(url) as client:
         target = client.session(session)
         # All of them: a class has the number that it has without --class.
