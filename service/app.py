@@ -11,6 +11,7 @@ from service.api import (
     ApiContext,
     BodyLimits,
     Drain,
+    OwnOrigins,
     RequestContext,
     SecurityHeaders,
     install_cors,
@@ -96,6 +97,8 @@ def create_app(
     )
     app.state.context, app.state.tracer, app.state.bundle_watcher = context, tracer, watcher
     # The last one added is the outermost.
+    if settings.api_keys_file is None:  # a page of another origin cannot send a key without CORS
+        app.add_middleware(OwnOrigins, allowed=settings.cors_origins, host=settings.host)
     app.add_middleware(
         RequestContext,
         metrics=metrics,

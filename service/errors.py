@@ -64,6 +64,14 @@ class UnauthorizedError(ServiceError):
         return {"WWW-Authenticate": 'Bearer realm="few-shot segmentation"'}
 
 
+class ForeignOriginError(ServiceError):
+    """A page of another origin asks, which may not change anything here."""
+
+    status = 403
+    code = "foreign_origin"
+    title = "Pages of this origin may not do that"
+
+
 class RateLimitedError(RetryableError):
     """The client asks more often than it may.
 

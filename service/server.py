@@ -8,7 +8,7 @@ import threading
 import uvicorn
 from fastapi import FastAPI
 
-from service.http_limits import BoundedHeads
+from service.http_limits import BoundedProtocol
 from service.settings import Settings
 
 
@@ -41,7 +41,8 @@ def create_server(app: FastAPI, settings: Settings) -> Server:
             app,
             host=settings.host,
             port=settings.port,
-            http=BoundedHeads,
+            http=BoundedProtocol,
+            ws="none",  # there are none, and uvicorn would log their paths
             log_config=None,
             access_log=False,
             server_header=False,

@@ -10,6 +10,7 @@ from service.api.drain import Drain
 from service.api.headers import SecurityHeaders
 from service.api.middleware import RequestContext
 from service.api.openapi import install_openapi, problems
+from service.api.origins import OwnOrigins
 from service.api.problems import install_error_handler
 from service.api.routes import (
     anylabeling,
@@ -51,6 +52,7 @@ __all__ = [
     "ApiContext",
     "BodyLimits",
     "Drain",
+    "OwnOrigins",
     "RequestContext",
     "SecurityHeaders",
     "install_cors",

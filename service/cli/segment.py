@@ -24,7 +24,7 @@ from service.cli.failure import FAILED, USAGE, CommandError, client_errors_as_me
 from service.cli.left_out import results_in, written_images
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from service.client import ClientError, ImageLike, Segmentation
     from service.formats import LabelledImage
@@ -54,13 +54,18 @@ def segment(
 
     An API key is taken from FSS_CLIENT_KEY. Images of no use are named, and the exit status is 1.
     """  # noqa: D301 - click's mark for lines that stay as they are
+    from service.cli.earlier_coco import SegmentedFolder
     from service.cli.used_folder import require_same_classes
     from service.client import Client
-    from service.formats import FolderSink, export_dataset
+    from service.formats import export_dataset
 
     paths, least, kinds = _files(images, out), threshold_of(threshold), chosen(formats)
     wanted = [class_name(each) for each in classes or ()]
     run = _Run(paths, as_json=as_json)
+    folder = SegmentedFolder(out, run.lost)
+    if "coco" in kinds:
+        with client_errors_as_messages():
+            folder.require_no_others(paths.values())
     with client_errors_as_messages(), Client(url) as client:
         target = client.session(session)
         # All of them: a class has the number that it has without --class.
@@ -75,8 +80,8 @@ def segment(
             on_failure=run.note,
             progress=sys.stderr.isatty(),
         )
-        export_dataset(run.labelled(answers), known, kinds, FolderSink(out))
-    run.sum_up()
+        export_dataset(run.labelled(answers), known, kinds, folder)
+    run.sum_up(kept_coco=folder.kept_coco)
 
 
 class _Run:
@@ -90,7 +95,7 @@ class _Run:
     def __init__(self, paths: dict[Path, str], *, as_json: bool) -> None:
         self._paths = paths
         self._as_json = as_json
-        self._done = 0
+        self._done: set[str] = set()
         self._problems: list[str] = []
         self._ended_by: ClientError | None = None
 
@@ -110,15 +115,23 @@ class _Run:
                 if self._as_json:
                     scores = [each.model_dump(exclude={"mask"}) for each in answer.wire.classes]
                     print(json.dumps({"image": str(path), "classes": scores}))
-                self._done += 1
-                yield LabelledImage.from_result(self._paths[path], answer.wire)  # type: ignore[index]
+                name = self._paths[path]  # type: ignore[index]
+                self._done.add(name)
+                yield LabelledImage.from_result(name, answer.wire)
         except ClientError as exc:
             if not self._done:
                 raise
             self._ended_by = exc
 
-    def sum_up(self) -> None:
+    def lost(self, earlier: "Collection[str]") -> "Collection[str]":
+        """The images of an earlier run that this one did not come to, as the service went away."""
+        return () if self._ended_by is None else set(earlier) - self._done
+
+    def sum_up(self, *, kept_coco: bool) -> None:
         """Fail if an image has no result.
+
+        Args:
+            kept_coco: `coco.json` is still that of an earlier run.
 
         Raises:
             CommandError.
@@ -128,7 +141,9 @@ class _Run:
             lines.append(f"{len(lines)} of {count} failed")
         if self._ended_by is not None:
             lines.append(str(self._ended_by))
-            lines.append(f"{self._done} of {count} images are done, and written")
+            lines.append(f"{len(self._done)} of {count} images are done, and written")
+            if kept_coco:
+                lines.append("coco.json was left as it was: it holds images that are not done now")
         if lines:
             raise CommandError("\n".join(lines), FAILED)
 
@@ -145,7 +160,8 @@ def _files(patterns: list[str], out: Path) -> dict[Path, str]:
     for pattern in patterns:
         path = Path(pattern)
         if path.is_dir():
-            images = sorted(images_in(path, without=results_in(path, out)))
+            with client_errors_as_messages():
+                images = sorted(images_in(path, without=results_in(path, out)))
             names = {each: shown_name(each.relative_to(path)) for each in images}
         elif path.exists():
             names = {path: shown_name(Path(path.name))}

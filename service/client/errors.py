@@ -108,6 +108,12 @@ class UnauthorizedError(ApiError):
     code = "unauthorized"
 
 
+class ForeignOriginError(ApiError):
+    """A web page of another origin asked, and the service does not allow that origin."""
+
+    code = "foreign_origin"
+
+
 class NotFoundError(ApiError):
     """What the request names does not exist."""
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePath
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,15 +76,24 @@ def images_in(
         folder: to look in.
         recursive: look in the folders inside, too.
         without: files, and folders with all that is in them, to leave out.
+
+    Raises:
+        InvalidInputError: a folder cannot be read.
     """
     left_out = {path.resolve() for path in without}
-    for path in folder.rglob("*") if recursive else folder.iterdir():
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
-            continue
-        resolved = path.resolve()
-        if left_out.isdisjoint((resolved, *resolved.parents)):
-            yield path
+    for place, folders, names in os.walk(folder, onerror=_refuse_folder):
+        inside = [name for name in folders if recursive and not name.startswith(".")]
+        folders[:] = [name for name in inside if Path(place, name).resolve() not in left_out]
+        for path in (Path(place, name) for name in names if not name.startswith(".")):
+            if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
+                continue
+            resolved = path.resolve()
+            if left_out.isdisjoint((resolved, *resolved.parents)):
+                yield path
+
+
+def _refuse_folder(error: OSError) -> NoReturn:
+    raise InvalidInputError(f"{error.filename}: {error.strerror}") from error
 
 
 def shown_name(path: PurePath) -> str:

@@ -1,5 +1,6 @@
 """Following a job and fetching its results; see `service.client.exchange`."""
 
+import time
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -16,6 +17,8 @@ from service.client.exchange import Flow, Pause, RunBlocking, StreamResponse, pa
 from service.client.retries import Retries
 from service.schemas import JobResponse
 
+_RESTART_S = 300.0
+"""How long a job is waited for while its service cannot be reached, as it starts again."""
 _NOTE = ".fss-job"
 """A file in a folder of results: the id of their job."""
 
@@ -26,14 +29,21 @@ def follow(
     """Wait until a job has ended; a stream that breaks off is requested again.
 
     Raises:
-        ClientError: as many attempts in a row as `retries` allows brought no event.
+        ClientError: as many attempts in a row as `retries` allows brought no event; once there was
+            an event, the service may be away for `_RESTART_S`, unless there are no retries.
     """
-    events, failures = JobEvents(on_progress), 0
+    events, failures, heard = JobEvents(on_progress), 0, time.monotonic()
+
+    def take(chunk: bytes) -> bool:
+        nonlocal heard
+        heard = time.monotonic()
+        return events.take(chunk)
+
     while True:
         events.begin()
         call = job_calls.events(job_id, events.seen)
         before = events.job
-        outcome = yield StreamResponse(call, events.take)
+        outcome = yield StreamResponse(call, take)
         if events.ended and events.job is not None:
             return events.job
         failures = 1 if events.job is not before else failures + 1
@@ -43,7 +53,9 @@ def follow(
             # The service is stopping, or a proxy closed the stream.
             yield Pause(retries.first_wait_s)
         else:
-            yield pause_or_raise(call, failures, outcome, retries)
+            away = events.job is not None and time.monotonic() - heard < _RESTART_S
+            attempt = min(failures, retries.attempts - 1) if away else failures
+            yield pause_or_raise(call, max(attempt, 1), outcome, retries)
 
 
 def download(job_id: str, to: Path, retries: Retries) -> Flow[Path]:

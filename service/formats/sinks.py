@@ -2,6 +2,8 @@
 
 import shutil
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
@@ -20,17 +22,29 @@ class Sink(Protocol):
 
 
 class FolderSink:
-    """Files below a folder, which is made."""
+    """Files below a folder, which is made; each takes its place once it is whole."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def write(self, path: str, data: bytes) -> None:
-        self._place(path).write_bytes(data)
+        with self._replaced(path) as part:
+            part.write_bytes(data)
 
     def copy(self, path: str, source: IO[bytes]) -> None:
-        with self._place(path).open("wb") as target:
+        with self._replaced(path) as part, part.open("wb") as target:
             shutil.copyfileobj(source, target, _CHUNK)
+
+    @contextmanager
+    def _replaced(self, path: str) -> Iterator[Path]:
+        target = self._place(path)
+        part = target.with_name(f"{target.name}.part")
+        try:
+            yield part
+            part.replace(target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
 
     def _place(self, path: str) -> Path:
         target = self._folder / path

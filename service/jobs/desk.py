@@ -213,11 +213,9 @@ class JobDesk:
         Raises:
             JobNotFoundError, JobStateError: it has not ended.
         """
-        job = await self.get(job_id, owner)
-        if job.state not in FINISHED:
+        await self.get(job_id, owner)
+        if not await self._threads.query(partial(self.store.resume, job_id)):
             raise JobStateError("the job has not ended")
-        await self._threads.query(partial(self.store.retry_failed, job_id))
-        await self._threads.query(partial(self.store.move, job_id, "queued", among=tuple(FINISHED)))
         self._runner.wake()
         return await self.get(job_id, owner)
 

@@ -1,11 +1,12 @@
 """Folders of the server's own disk, of which jobs may read what the operator allowed."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from service.errors import (
     BodyTooLargeError,
@@ -20,6 +21,10 @@ from service.jobs.image_names import MAX_ENTRIES_PER_IMAGE, is_image
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without waiting, should it be a pipe.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# Errors about the file that a path names; with any other the disk or the process has a problem.
+_NOT_THERE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENXIO}
+)
 
 
 class Source(NamedTuple):
@@ -53,7 +58,7 @@ class Folders:
 
         Raises:
             InvalidRequestError: it is no folder below a root; whether there is one elsewhere is
-                not told. TooManyFilesError.
+                not told. One in it cannot be read. TooManyFilesError.
         """
         if not self._roots:
             raise InvalidRequestError("the operator allowed no folders").at("folder")
@@ -71,6 +76,7 @@ class Folders:
 
         Raises:
             ImageMissingError, ImageChangedError, BodyTooLargeError.
+            OSError: the machine cannot read it for now.
         """
         if source.size > max_bytes:
             raise BodyTooLargeError(f"the file exceeds {max_bytes} bytes")
@@ -82,6 +88,8 @@ class Folders:
                 with os.fdopen(descriptor, "rb", closefd=False) as file:
                     return file.read(source.size)
         except OSError as exc:
+            if exc.errno not in _NOT_THERE:
+                raise
             raise ImageMissingError from exc
 
     @contextmanager
@@ -105,14 +113,16 @@ class Folders:
         for root in (each.resolve() for each in self._roots):
             if path.is_relative_to(root):
                 return root, path.relative_to(root).parts
-        raise PermissionError("not below a root")
+        raise PermissionError(errno.EACCES, "not below a root")
 
 
 def _images(path: Path, descriptor: int, max_images: int) -> Iterator[tuple[str, Source]]:
     entries, images = 0, 0
-    for place, folders, files, inside in os.fwalk(".", dir_fd=descriptor):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    for place, folders, files, inside in os.fwalk(".", dir_fd=descriptor, onerror=_raise):
+        folders[:] = [name for name in folders if _is_folder(name, inside)]
         entries += len(folders) + len(files)
+        for folder in folders:
+            _require_readable(PurePosixPath(place, folder), inside)
         if entries > MAX_ENTRIES_PER_IMAGE * max_images:
             raise TooManyFilesError("the folder has too many entries").at("folder")
         for file in files:
@@ -126,6 +136,24 @@ def _images(path: Path, descriptor: int, max_images: int) -> Iterator[tuple[str,
                     raise TooManyFilesError(f"more than {max_images} images").at("folder")
                 whole = os.fsencode(path / below)
                 yield _name(below), Source(whole, found.st_size, found.st_mtime_ns)
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
+
+
+def _is_folder(name: str, inside: int) -> bool:
+    """Whether a name is neither hidden nor a link."""
+    found = os.stat(name, dir_fd=inside, follow_symlinks=False)
+    return not name.startswith(".") and stat.S_ISDIR(found.st_mode)
+
+
+def _require_readable(below: PurePosixPath, inside: int) -> None:
+    try:
+        os.close(os.open(below.name, _FOLDER, dir_fd=inside))
+    except OSError as exc:
+        message = f"the folder {_name(below)} cannot be read"
+        raise InvalidRequestError(message).at("folder") from exc
 
 
 def _name(path: PurePosixPath) -> str:

@@ -24,6 +24,7 @@ class JobImages:
 
         Raises:
             BodyTooLargeError, ImageMissingError, ImageChangedError.
+            OSError: it is gone from the job's folder, or the machine cannot read it for now.
         """
         source = self._store.source(job_id, number)
         if source is not None:

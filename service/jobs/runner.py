@@ -4,12 +4,14 @@ import asyncio
 import logging
 import math
 import os
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import TypeAdapter
 
@@ -22,7 +24,7 @@ from service.errors import (
 from service.jobs.forms import JobForm
 from service.jobs.images import JobImages
 from service.jobs.store import Job, JobStore
-from service.schemas import STATES, SegmentForm, SegmentResponse
+from service.schemas import STATES, ImageResult, SegmentForm, SegmentResponse
 from service.sessions import Resources, segment
 from service.stores import MemoryStore, SessionContent, SessionKey, SessionLimits, decode_session
 from service.telemetry import JobMetrics
@@ -33,8 +35,11 @@ _IDLE_S = 60.0
 _TURN_S = 20.0  # time slice of one job, before that of another owner gets one
 _BACK_OFF_S, _MAX_BACK_OFF_S = 0.1, 10.0
 _MAX_TIMEOUTS = 5
+_MAX_READS = 9  # of a file that a disk fails to read, over 20 s
 _NEVER_S = 1e9
 SNAPSHOT = "session.safetensors"
+T = TypeVar("T")
+
 _fields = TypeAdapter(dict[str, object])
 
 
@@ -94,7 +99,7 @@ class JobRunner:
                 await self._work_on_next()
                 back_off_s = _BACK_OFF_S
             except Exception as exc:  # noqa: BLE001  # a full disk must not end all jobs
-                _log.error("jobs stand still", extra={"reason": f"{type(exc).__name__}: {exc}"})
+                _log.error("jobs stand still", extra={"reason": _reason(exc)})
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
 
@@ -125,7 +130,9 @@ class JobRunner:
             return
         resources, failure = self._resources, None
         try:
-            resources = await self._with_snapshot(job)
+            resources = await self._read_patiently(job, partial(self._with_snapshot, job))
+        except _JobGoneError:
+            raise
         except Exception as exc:  # noqa: BLE001  # every image fails with it, and other jobs continue
             await self._require(job)
             failure = _failure(exc)
@@ -169,14 +176,39 @@ class JobRunner:
         if not await asyncio.to_thread(stay):
             raise _JobGoneError
 
+    async def _read_patiently(self, job: Job, read: Callable[[], Awaitable[T]]) -> T:
+        """What `read` returns; it is repeated for a while if the machine fails to read a file.
+
+        Raises:
+            _JobGoneError: the job was cancelled or deleted meanwhile.
+        """
+        back_off_s = _BACK_OFF_S
+        for _ in range(_MAX_READS - 1):
+            try:
+                return await read()
+            except FileNotFoundError:
+                raise
+            except (OSError, sqlite3.OperationalError) as exc:
+                _log.warning("a file of a job cannot be read", extra={"reason": _reason(exc)})
+            await asyncio.sleep(back_off_s)
+            back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
+            await self._require_running(job)
+        return await read()
+
     async def _segment(self, job: Job, resources: Resources, number: int) -> tuple[str, str] | None:
-        """Write the result of one image; returns the code and detail of a failure, if any."""
-        folder, back_off_s, timeouts = self._store.folder(job.job_id), _BACK_OFF_S, 0
+        """Write the result of one image; returns the code and detail of a failure, if any.
+
+        Raises:
+            OSError: there is no room for the result, which is no fault of the image.
+        """
+        back_off_s, timeouts = _BACK_OFF_S, 0
+        read = partial(asyncio.to_thread, self._images.read, job.job_id, number)
         while True:
             try:
-                data = await asyncio.to_thread(self._images.read, job.job_id, number)
+                data = await self._read_patiently(job, read)
                 response = await segment(resources, _single(job.form, data), job.owner)
-                await asyncio.to_thread(_write_result, folder, number, response)
+                result = await asyncio.to_thread(_only_result, response)
+                break
             except (RetryableError, DeadlineExceededError) as exc:  # requests go first
                 timeouts += isinstance(exc, DeadlineExceededError)
                 if timeouts > _MAX_TIMEOUTS:  # it takes longer than a request may, even alone
@@ -184,11 +216,18 @@ class JobRunner:
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
                 await self._require_running(job)
+            except _JobGoneError:
+                raise
             except Exception as exc:  # noqa: BLE001  # one image must not end the job
                 await self._require(job)
                 return _failure(exc)
-            else:
-                return None
+        try:
+            folder = self._store.folder(job.job_id)
+            await asyncio.to_thread(_write_result, folder, number, result)
+        except FileNotFoundError as exc:  # the job's folder was removed
+            await self._require(job)
+            return _failure(exc)
+        return None
 
 
 def _single(form: str, image: bytes) -> SegmentForm:
@@ -202,8 +241,12 @@ def _read_snapshot(path: Path) -> SessionContent:
     return decode_session(path.read_bytes(), {})
 
 
-def _write_result(folder: Path, number: int, response: bytes) -> None:
+def _only_result(response: bytes) -> ImageResult:
     (result,) = SegmentResponse.model_validate_json(response).results
+    return result
+
+
+def _write_result(folder: Path, number: int, result: ImageResult) -> None:
     part = folder / f"{number}.part"
     with part.open("w") as file:
         file.write(result.model_dump_json())
@@ -215,6 +258,10 @@ def _write_result(folder: Path, number: int, response: bytes) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _reason(exc: Exception) -> str:
+    return f"{type(exc).__name__}: {exc}"
 
 
 def _failure(exc: Exception) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from service.errors import JobNotFoundError
 from service.jobs.database import open_database
 from service.jobs.folders import Source
-from service.schemas import State
+from service.schemas import FINISHED, State
 
 
 class Job(NamedTuple):
@@ -191,9 +191,21 @@ class JobStore:
             )
             return cursor.rowcount == 1
 
-    def retry_failed(self, job_id: str) -> None:
-        """Set failed images to pending; the time they took no longer counts."""
-        with self._lock:
+    def resume(self, job_id: str) -> bool:
+        """Queue a job that has ended, its failed images too; returns whether it had ended.
+
+        The time that failed images took no longer counts.
+        """
+        marks = ", ".join("?" * len(FINISHED))
+        with self._lock, self._db:
+            self._db.execute("BEGIN")
+            cursor = self._db.execute(
+                "UPDATE jobs SET state = 'queued', updated = ? "  # noqa: S608
+                f"WHERE id = ? AND state IN ({marks})",
+                (time.time(), job_id, *FINISHED),
+            )
+            if cursor.rowcount != 1:
+                return False
             self._db.execute(
                 "UPDATE jobs SET seconds = seconds * (SELECT TOTAL(state = 'done') "
                 "/ MAX(1, TOTAL(state IN ('done', 'failed'))) FROM images WHERE job = ?) "
@@ -205,6 +217,7 @@ class JobStore:
                 "WHERE job = ? AND state = 'failed'",
                 (job_id,),
             )
+            return True
 
     def delete(self, job_id: str) -> None:
         """Forget a job and its files."""

@@ -80,11 +80,14 @@ def parse_label_config(text: str) -> LabelConfig:
         parser.Parse(text, True)
     except expat.ExpatError as exc:
         raise InvalidRequestError("the label config is not valid XML") from exc
-    controls: dict[str, Control] = {}
-    for control, labels in sorted(collector.drawn, key=lambda each: KINDS.index(each[0].kind)):
-        if control.image in collector.images:
-            controls = dict.fromkeys(labels, control) | controls
-    return LabelConfig(collector.images, controls)
+    return LabelConfig(collector.images, _controls(collector))
+
+
+def _controls(collector: _Collector) -> dict[str, Control]:
+    """The first control of each label; the labels of later controls come first."""
+    drawn = sorted(collector.drawn, key=lambda each: KINDS.index(each[0].kind))
+    drawn = [each for each in drawn if each[0].image in collector.images]
+    return {label: control for control, labels in reversed(drawn) for label in labels}
 
 
 def _refuse_doctype(*_: object) -> None:

@@ -75,7 +75,8 @@ class ShotLearner:
             ServiceError: the project cannot be read.
             UndeliveredImageError: a class has no shot, as none of its images is delivered.
         """
-        config = parse_label_config(await self._studio.label_config(project))
+        text = await self._studio.label_config(project)
+        config = await resources.pool.run(partial(parse_label_config, text))
         tasks = await self._studio.annotated_tasks(project)
         classes: dict[str, list[SupportPrototype]] = {}
         undelivered: dict[str, UndeliveredImageError] = {}

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from service.client.errors import InvalidInputError
 from service.client.files import images_in, shown_name
 from service.offline.errors import OfflineError
 
@@ -28,12 +29,17 @@ def find_images(
         without: files, and folders with all that is in them, that are no images to label.
 
     Raises:
-        OfflineError: it is no folder, holds no image, or two that would have one name.
+        OfflineError: it is no folder, holds no image, or two that would have one name, or a folder
+            in it cannot be read.
     """
     if not folder.is_dir():
         raise OfflineError(f"{folder} is no folder")
     found: dict[str, ImageFile] = {}
-    for path in images_in(folder, recursive=recursive, without=without):
+    try:
+        paths = list(images_in(folder, recursive=recursive, without=without))
+    except InvalidInputError as exc:
+        raise OfflineError(str(exc)) from exc
+    for path in paths:
         name, stat = shown_name(path.relative_to(folder)), path.stat()
         if name in found:  # of bytes that are no text
             raise OfflineError(f"two images of {folder} are called {name}; rename one")

@@ -13,6 +13,7 @@ ProblemCode = Literal[
     "empty_mask",
     "empty_session",
     "engine_failed",
+    "foreign_origin",
     "full_mask",
     "idempotency_key_reused",
     "image_changed",

@@ -121,7 +121,10 @@ class Metrics:
 
     def exposition(self, accept: str) -> Exposition:
         """All metrics in the text format that an `Accept` header asks for, OpenMetrics included."""
-        encode, media_type = choose_encoder(accept)
+        try:
+            encode, media_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # a version that is no number
+            encode, media_type = choose_encoder("")
         return Exposition(encode(self._registry), media_type)
 
     def _watch(self, name: str, documentation: str, read: Callable[[], float]) -> None:

@@ -19,7 +19,7 @@ from tests.service.pictures import picture
 from tests.service.processes import STOP_TIMEOUT_S, Server, serving
 
 NEVER_S = 600
-HEAD = "POST /segment HTTP/1.1\r\nHost: service\r\n"
+HEAD = "POST /segment HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def test_accepted_is_finished_and_all_else_refused(tmp_path: Path) -> None:
         connect(server) as silent,
         connect(server) as kept,
     ):
-        kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: service\r\n\r\n")
+        kept.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert kept.recv(65536).startswith(b"HTTP/1.1 200 ")
         trickling.sendall(
             f"{HEAD}Content-Length: 100000\r\n"

@@ -1,13 +1,21 @@
-"""Heads of requests are bounded, whoever sends them."""
+"""What one connection may hold is bounded: heads of requests, and responses that nobody reads."""
 
+import asyncio
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
+from service import http_limits
+from service.engine import FakeEngine
+from service.settings import Settings
+from tests.service.http_api import listening
 from tests.service.processes import serving
 
-START = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+START = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def exchange(port: int, parts: list[bytes]) -> bytes:
@@ -31,7 +39,7 @@ def exchange(port: int, parts: list[bytes]) -> bytes:
         [START, b"X: ", *[b"a" * 1_000_000] * 20],
         [b"GET /", *[b"a" * 1_000_000] * 20],
         [
-            b"POST /segment HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+            b"POST /segment HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
             *[b"a:b\r\n" * 20_000] * 40,
         ],
     ],
@@ -53,6 +61,61 @@ def test_heads_of_a_reasonable_size_are_taken(tiny_bundle: Path, tmp_path: Path)
         long = {f"X-Header-{number}": "a" * 1000 for number in range(50)}
         for _ in range(3):
             assert server.client.get("/healthz", headers=long).status_code == 200
+
+
+REQUESTS = 100  # whose responses the system's own buffers cannot hold
+
+
+@asynccontextmanager
+async def asking(
+    client: httpx.AsyncClient, path: str
+) -> AsyncIterator[tuple[asyncio.StreamReader, int]]:
+    """A connection that has sent many requests, and the bytes of all their responses."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setblocking(False)
+        address = (client.base_url.host, client.base_url.port)
+        await asyncio.get_running_loop().sock_connect(connection, address)
+        reader, writer = await asyncio.open_connection(sock=connection, limit=4096)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * REQUESTS)
+        yield reader, len((await client.get(path)).content) * REQUESTS
+        writer.close()
+
+
+async def received(reader: asyncio.StreamReader, enough: int, *, pause_s: float = 0) -> int:
+    """The number of bytes that arrive until there are enough, or the connection ends."""
+    count = 0
+    try:
+        async with asyncio.timeout(60):
+            while count < enough and (chunk := await reader.read(200_000)):
+                count += len(chunk)
+                await asyncio.sleep(pause_s)
+    except ConnectionResetError:
+        pass
+    return count
+
+
+async def test_responses_that_nobody_reads_are_given_up(
+    settings: Settings, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_limits, "MAX_STALL_S", 0.5)
+    async with (
+        listening(settings, fake_engine) as client,
+        asking(client, "/openapi.json") as (reader, nbytes),
+    ):
+        await asyncio.sleep(2)
+        assert await received(reader, nbytes) < nbytes
+
+
+async def test_responses_that_are_read_slowly_arrive(
+    settings: Settings, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_limits, "MAX_STALL_S", 1)
+    async with (
+        listening(settings, fake_engine) as client,
+        asking(client, "/openapi.json") as (reader, nbytes),
+    ):
+        assert await received(reader, nbytes, pause_s=0.02) >= nbytes
 
 
 def resident_bytes(pid: int) -> int:

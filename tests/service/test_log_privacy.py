@@ -122,6 +122,14 @@ def malformed_requests(client: httpx.Client) -> None:
     address = (client.base_url.host, client.base_url.port)
     head = f"POST /segment HTTP/1.1\r\nHost: {MARK}\r\nX-API-Key: {KEY}\r\n"
     body = "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 9999\r\n\r\n--b"
+    upgrade = (
+        f"GET /sessions/{MARK}?{MARK} HTTP/1.1\r\nHost: {MARK}\r\nConnection: Upgrade\r\n"
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with socket.create_connection(address, timeout=LOG_TIMEOUT_S) as connection:
+        connection.sendall(upgrade.encode())
+        assert connection.recv(64).startswith(b"HTTP/1.1 401 ")
     for sent in (f"{MARK}\r\n\r\n", f"GET {MARK} {MARK}\r\n\r\n", f"{head}{MARK}\r\n\r\n"):
         with socket.create_connection(address, timeout=LOG_TIMEOUT_S) as connection:
             connection.sendall(sent.encode())

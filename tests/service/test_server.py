@@ -69,7 +69,7 @@ async def test_idle_connections_are_kept_for_as_long_as_is_set(
     async with listening(settings.model_copy(update={"keep_alive_s": 1}), fake_engine) as client:
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         asked = time.monotonic()
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: service\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
         await asyncio.wait_for(reader.read(), 30)  # to the end, which unset would come after 75 s
         assert time.monotonic() - asked >= 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ Desk = Annotated[JobDesk, Depends(_desk)]
     "",
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=upload(JobForm),
-    responses=problems(400, 404, 409, 413, 415, 504),
+    responses=problems(400, 403, 404, 409, 413, 415, 504),
 )
 async def post_job(request: Request, context: Context, desk: Desk, owner: Owner) -> JobResponse:
     """Segment images, a zip or a folder of them; the classes are those the session has now."""
@@ -110,14 +111,14 @@ async def get_events(
     return EventSourceResponse(events, ping=_PING_S, shutdown_grace_period=_GRACE_S)
 
 
-@router.post("/{job_id}/cancel", responses=problems(404))
+@router.post("/{job_id}/cancel", responses=problems(403, 404))
 async def post_cancel(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
     """Stop after the image at work; what is done stays, and `resume` goes on."""
     with _translate_storage_errors():
         return await desk.cancel(job_id, owner)
 
 
-@router.post("/{job_id}/resume", responses=problems(404, 409))
+@router.post("/{job_id}/resume", responses=problems(403, 404, 409))
 async def post_resume(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
     """Go on with a cancelled job, and try failed images again."""
     with _translate_storage_errors():
@@ -137,11 +138,14 @@ async def get_results(
                 results = await desk.results(job_id, client.owner)
         slot = cleanup.pop_all()
     chunks = release_after(slot, _chunks(results))
-    headers = {"Content-Disposition": 'attachment; filename="results.zip"'}
+    headers = {
+        "Content-Disposition": 'attachment; filename="results.zip"',
+        "Content-Length": str(os.fstat(results.fileno()).st_size),
+    }
     return StreamingResponse(chunks, media_type="application/zip", headers=headers)
 
 
-@router.delete("/{job_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
+@router.delete("/{job_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(403, 404))
 async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
     """Forget a job, its images and results."""
     with _translate_storage_errors():
@@ -153,12 +157,14 @@ async def _events(
 ) -> AsyncIterator[ServerSentEvent]:
     before = 0
     while not context.drain.begun:
+        # Before the job is read, or the image at work could finish in between and be left out.
+        at_work = desk.at_work(job_id)
         try:
             job = await desk.get(job_id, owner)
         except JobNotFoundError:  # deleted in the meantime: the next request is told
             return
         finished = job.done + job.failed
-        ended = job.state in FINISHED and not desk.at_work(job_id)
+        ended = job.state in FINISHED and not (at_work or desk.at_work(job_id))
         if finished < before:  # failed images are tried again
             seen = -1
         if ended or finished > seen:

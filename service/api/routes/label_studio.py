@@ -1,6 +1,7 @@
 """`/health`, `/setup`, `/predict`, `/webhook`: an ML backend of Label Studio."""
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, status
@@ -103,7 +104,8 @@ async def post_predict(
     """Regions for tasks, drawn as the label config asks for them."""
     async with receive_file(context, request, JSON) as body:
         predict = await _read(context, _Predict, body)
-        config = parse_label_config(predict.label_config)
+        parse = partial(parse_label_config, predict.label_config)
+        config = await context.resources.pool.run(parse)
         session = await mirror.session(_follower(owner, predict.project))
         results = await predict_tasks(context.resources, mirror, session, config, predict.tasks)
     return {"results": results, "model_version": model_version(session)}

@@ -13,7 +13,7 @@ MAX_SLOWDOWN = 1.5
 _BYTE_S = 1.0
 _MAX_LATE_S = 3.0
 _HEAD = (
-    b"POST /segment HTTP/1.1\r\nHost: service\r\nX-Session-ID: none\r\n"
+    b"POST /segment HTTP/1.1\r\nHost: localhost\r\nX-Session-ID: none\r\n"
     b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n"
 )
 _BODY = b'--b\r\nContent-Disposition: form-data; name="images"; filename="i"\r\n\r\n' + bytes(1000)

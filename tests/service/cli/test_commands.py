@@ -213,6 +213,43 @@ def test_what_was_found_is_written_where_the_service_goes_away(
     assert (out / "masks/classes.csv").read_text() == "index,name\n1,thing\n"
 
 
+def test_no_coco_file_loses_its_images_to_another_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    times = {"created": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z"}
+    classes = [{"class_name": "thing", "shots": 1, "adapted": False}]
+    session: dict[str, object] = {"session_id": "s", "model": "m", "classes": classes, **times}
+    found = {"height": 120, "width": 160, "classes": []}
+    gone: Answer = (401, problem(401, "unauthorized"), {})
+    out, photos = tmp_path / "out", [tmp_path / f"{number:02}.png" for number in range(40)]
+    for photo in photos:
+        photo.write_bytes(picture().image_png)
+
+    def segment(photos: list[Path], *sizes: int) -> int:
+        answers: list[Answer] = [
+            (200, {"session_id": "s", "model": "m", "results": [found] * size}, {})
+            for size in sizes
+        ]
+        with scripted(Scripted((200, session, {}), *answers, gone)) as address:
+            names = [str(photo) for photo in photos]
+            options = ["--session", "s", "--out", str(out), "--url", address, "--format", "coco"]
+            return main(["segment", *names, *options])
+
+    def images() -> list[str]:
+        return [each["file_name"] for each in json.loads((out / "coco.json").read_text())["images"]]
+
+    assert segment(photos[:2], 2) == 0
+    assert segment(photos[2:4], 2) == 2
+    assert "coco.json holds other images, such as 00.png" in capsys.readouterr().err
+    assert images() == ["00.png", "01.png"]
+    assert segment(photos[:3], 3) == 0  # more of them
+    assert images() == ["00.png", "01.png", "02.png"]
+    assert segment([*photos[3:], *photos[:3]], 16, 16) == 1
+    assert "coco.json was left as it was" in capsys.readouterr().err
+    assert images() == ["00.png", "01.png", "02.png"]
+    assert {path.name for path in out.iterdir()} == {"coco.json"}
+
+
 def test_shots_are_looked_at_before_any_is_sent(
     tmp_path: Path, two_classes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 """Jobs by both clients, against a service that has them, and one whose streams break off."""
 
+import errno
 import json
 import os
 import time
@@ -11,16 +12,20 @@ import httpx
 import pytest
 from pycocotools.coco import COCO
 
-from service.client import AsyncClient, Client, ImageLike, Retries, job_calls
+from service.cli import main
+from service.client import AsyncClient, Client, ImageLike, Retries, job_calls, job_flows
 from service.client.errors import (
     ConnectionFailedError,
     InvalidInputError,
     JobNotFoundError,
     JobsDisabledError,
     JobStateError,
+    NotReadyError,
     UnexpectedAnswerError,
 )
 from service.client.packing import pack
+from service.offline.errors import OfflineError
+from service.offline.folder import find_images
 from tests.service.client.scripted_server import Answer, Scripted, problem, scripted
 from tests.service.pictures import picture
 
@@ -96,6 +101,33 @@ def test_a_zip_goes_as_it_is(url: str, photos: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out/geojson/deep/a.geojson").exists()
 
 
+def test_a_folder_that_cannot_be_read_is_told_of(
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whoever is root could read it, so that no mode of the folder would do."""
+    locked, scan = photos / "inside", os.scandir
+
+    def scandir(path: Any) -> Any:
+        if Path(path) == locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with (
+        Client("http://127.0.0.1:9") as client,
+        pytest.raises(InvalidInputError, match=f"{locked}: Permission denied"),
+    ):
+        client.session("s").create_job(photos)
+    assert main(["segment", str(photos), "--session", "s", "--out", str(tmp_path / "out")]) == 2
+    assert f"{locked}: Permission denied" in capsys.readouterr().err
+    with pytest.raises(OfflineError, match=f"{locked}: Permission denied"):
+        find_images(photos, recursive=True)
+    assert len(find_images(photos)) == 2
+
+
 def test_what_is_no_image_is_told_without_asking(tmp_path: Path) -> None:
     with Client("http://127.0.0.1:9") as client:
         session = client.session("s")
@@ -158,6 +190,31 @@ def test_a_stream_that_breaks_off_is_asked_for_again(tmp_path: Path) -> None:
         assert client.job("j").wait().done == 3
     assert script.asked == ["/jobs/j/events"] * 4 + ["/jobs/j"]
     assert [each.get("last-event-id") for each in script.headers] == [None, "1", "1", "1", None]
+
+
+def test_a_job_is_waited_for_while_its_service_starts_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which takes longer than the attempts of one call do."""
+    begun = (200, event("progress", 1), BROKEN)
+    away: Answer = (503, problem(503, "not_ready"), {})
+    script = Scripted(begun, *[away] * 12, (200, event("end", 3), STREAM), STATUS)
+    with scripted(script) as url, Client(url, retries=QUICK) as client:
+        assert client.job("j").wait().done == 3
+    monkeypatch.setattr(job_flows, "_RESTART_S", 0.5)
+    script = Scripted(begun, away)
+    with scripted(script) as url, Client(url, retries=QUICK) as client:
+        began = time.monotonic()
+        with pytest.raises(NotReadyError):
+            client.job("j").wait()
+        assert 0.5 <= time.monotonic() - began < 10
+    script = Scripted(begun, away)
+    with (
+        scripted(script) as url,
+        Client(url, retries=Retries(attempts=1)) as client,
+        pytest.raises(ConnectionFailedError),
+    ):
+        client.job("j").wait()
 
 
 @pytest.mark.parametrize(

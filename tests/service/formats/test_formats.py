@@ -201,6 +201,27 @@ def test_names_stay_inside_and_apart() -> None:
     assert Stems().of("C:\\line 1\\a.png") == "line 1/a"
 
 
+@pytest.mark.parametrize(
+    ("names", "stems"),
+    [
+        (["a.png", "a.png/c.png", "a.png/d.png"], ["a", "a.png_2/c", "a.png_2/d"]),
+        (["a.png/c.png", "a.png", "a.jpg"], ["a.png/c", "a_png", "a_jpg"]),
+        (["A.jpg", "a.TXT/b.geojson/c.png"], ["A", "a.TXT_2/b.geojson/c"]),
+        (["b/a.png", "b/a.geojson/c.jpg", "a.png/c.jpg"], ["b/a", "b/a.geojson_2/c", "a.png/c"]),
+        (["\u00e9.png", "e\u0301.png", "E\u0301.jpg"], ["\u00e9", "e\u0301_png", "E\u0301_jpg"]),
+    ],
+)
+def test_no_folder_is_called_what_a_file_is(
+    tmp_path: Path, names: list[str], stems: list[str]
+) -> None:
+    assert [*map(Stems().of, names)] == stems
+    export_dataset([labelled(name) for name in names], CLASSES, FORMATS, FolderSink(tmp_path))
+    for written in ("masks/labels/*.png", "yolo/labels/*.txt", "geojson/*.geojson"):
+        folder, _, pattern = written.rpartition("/")
+        found = [path for path in (tmp_path / folder).rglob(pattern) if path.is_file()]
+        assert len(found) == len(names)
+
+
 def test_names_are_those_that_the_images_have(tmp_path: Path) -> None:
     name = "run *1/2026-01-01T12:30:05 <a>|?.jpg"
     export_dataset([labelled(name)], CLASSES, FORMATS, FolderSink(tmp_path))

@@ -1,5 +1,7 @@
 """A disk that is full stops jobs while it is, and nothing else."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -11,7 +13,8 @@ import pytest
 
 from service.app import create_app
 from service.engine import FakeEngine
-from service.jobs import JobForm, desk
+from service.jobs import JobForm, desk, runner
+from service.jobs.images import JobImages
 from service.jobs.store import JobStore
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, running
@@ -49,6 +52,55 @@ async def test_jobs_go_on_once_there_is_room_again(
     job = await ended(jobs, (await _make(jobs)).json()["job_id"])
     assert (job["state"], job["done"], job["failed"], len(failures)) == ("done", 3, 0, 2)
     results(await jobs.get(f"/jobs/{job['job_id']}/results"))
+
+
+def _failing(whole: Any, number: int, times: int) -> tuple[Any, list[int]]:
+    """A function that fails with an errno some times before it does as it should."""
+    failures: list[int] = []
+
+    def failing(*arguments: Any) -> Any:
+        if len(failures) < times:
+            failures.append(number)
+            raise OSError(number, os.strerror(number))
+        return whole(*arguments)
+
+    return failing, failures
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.EIO])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(runner, "_write_result"), (runner, "_read_snapshot"), (JobImages, "read")],
+    ids=["result", "snapshot", "image"],
+)
+async def test_no_image_fails_because_the_disk_does(
+    jobs: httpx.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: object,
+    name: str,
+    number: int,
+) -> None:
+    failing, failures = _failing(getattr(owner, name), number, 3)
+    monkeypatch.setattr(owner, name, failing)
+    job = await ended(jobs, (await _make(jobs)).json()["job_id"])
+    assert (job["state"], job["done"], job["failed"], len(failures)) == ("done", 3, 0, 3)
+    results(await jobs.get(f"/jobs/{job['job_id']}/results"))
+
+
+async def test_a_file_that_can_never_be_read_fails_alone(
+    jobs: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = JobImages.read
+
+    def broken(images: JobImages, job_id: str, number: int) -> bytes:
+        if number == 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return whole(images, job_id, number)
+
+    monkeypatch.setattr(JobImages, "read", broken)
+    monkeypatch.setattr(runner, "_MAX_BACK_OFF_S", 0.01)
+    job = await ended(jobs, (await _make(jobs)).json()["job_id"])
+    assert (job["done"], [each["code"] for each in job["errors"]]) == (2, ["internal_error"])
 
 
 async def test_a_job_that_cannot_be_kept_is_refused_and_leaves_nothing(

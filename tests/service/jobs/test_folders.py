@@ -1,8 +1,10 @@
 """Jobs over folders of the server: what was allowed, as it was when the job was made."""
 
+import errno
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -115,6 +117,38 @@ async def test_what_is_swapped_for_a_link_is_not_followed(
     (allowed / "moved").rename(allowed / "line" / "deep")
     await client.post(f"/jobs/{second}/resume")
     assert (await ended(client, second))["done"] == 1
+
+
+async def test_a_folder_that_cannot_be_read_is_told_of(
+    client: httpx.AsyncClient, allowed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is root could read it, so that no mode of the folder would do."""
+    opened = os.open
+
+    def locked(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == "deep":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", locked)
+    problem = assert_problem(await make(client, str(allowed / "line")), 422, "invalid_request")
+    assert problem["detail"] == "the folder deep cannot be read"
+
+
+async def test_an_image_that_the_machine_cannot_open_for_now_is_not_missing(
+    client: httpx.AsyncClient, allowed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, failures = os.open, list[object]()
+
+    def out_of_descriptors(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == "a.png" and len(failures) < 2:
+            failures.append(path)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", out_of_descriptors)
+    job = await ended(client, (await make(client, str(allowed / "line"))).json()["job_id"])
+    assert (job["done"], job["failed"], len(failures)) == (2, 0, 2)
 
 
 async def test_without_roots_there_are_no_folders(tmp_path: Path) -> None:

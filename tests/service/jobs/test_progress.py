@@ -1,9 +1,11 @@
 """What is told of jobs, what becomes of old ones, and what fields of a request they keep."""
 
 import asyncio
+import io
 import json
 import threading
 import time
+import zipfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -21,11 +23,12 @@ from service.app import create_app
 from service.engine import FakeEngine, ImageU8, Predictions
 from service.errors import DeadlineExceededError, QueueFullError
 from service.formats import export_dataset
-from service.jobs import Folders, JobImages, JobQuota, JobRunner
+from service.jobs import Folders, JobDesk, JobImages, JobQuota, JobRunner
 from service.jobs.store import JobStore
+from service.schemas import JobResponse
 from service.settings import Settings
 from service.telemetry import JobMetrics
-from tests.service.http_api import assert_problem, new_session, post_segment, running
+from tests.service.http_api import assert_problem, listening, new_session, post_segment, running
 from tests.service.jobs.job_calls import SCENES, ended, uploads
 from tests.service.pictures import picture
 from tests.service.scraping import scrape
@@ -313,6 +316,69 @@ async def test_a_cancelled_job_ends_behind_the_image_at_work(tmp_path: Path) -> 
     assert (last["state"], last["done"]) == ("cancelled", 1)
 
 
+async def test_the_end_of_a_cancelled_job_counts_the_image_that_was_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, get, calls = HeldEngine(), JobDesk.get, list[str]()
+
+    async def get_before_it_finished(desk: JobDesk, job_id: str, owner: str) -> JobResponse:
+        job = await get(desk, job_id, owner)
+        calls.append(job.state)
+        if len(calls) == 2:  # the first one is that of the request, before its events
+            engine.leave.set()
+            while desk.at_work(job_id):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        return job
+
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=engine)
+    async with running(app) as client:
+        data = {"session_id": await new_session(client, SCENES[:1])}
+        job_id = (await client.post("/jobs", data=data, files=uploads(3))).json()["job_id"]
+        await asyncio.wait_for(engine.entered.wait(), 30)
+        await client.post(f"/jobs/{job_id}/cancel")
+        monkeypatch.setattr(JobDesk, "get", get_before_it_finished)
+        events = (await client.get(f"/jobs/{job_id}/events")).text
+    last = json.loads(events.rsplit("data: ", 1)[1].split("\n")[0])
+    assert (last["state"], last["done"]) == ("cancelled", 1)
+
+
+async def test_of_two_that_resume_a_job_one_is_too_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would set an image to pending that the run of the first has just failed."""
+    async with running(
+        create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=FakeEngine())
+    ) as client:
+        data = {"session_id": await new_session(client, SCENES[:1])}
+        broken = [("images", ("a.png", b"none"))]
+        path = f"/jobs/{(await client.post('/jobs', data=data, files=broken)).json()['job_id']}"
+        job = await ended(client, path.rpartition("/")[2])
+
+        async def as_it_was(*_: Any) -> JobResponse:
+            return JobResponse.model_validate(job)
+
+        monkeypatch.setattr(JobStore, "waiting", lambda _: [])  # it stays where it is
+        monkeypatch.setattr(JobDesk, "get", as_it_was)  # as both have read it
+        assert (await client.post(f"{path}/resume")).status_code == 200
+        assert_problem(await client.post(f"{path}/resume"), 409, "job_state")
+
+
+async def test_results_can_be_fetched_by_a_client_that_knows_no_chunks(tmp_path: Path) -> None:
+    async with listening(Settings(jobs_dir=tmp_path / "jobs"), FakeEngine()) as client:
+        while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        data = {"session_id": await new_session(client, SCENES[:1])}
+        job_id = (await client.post("/jobs", data=data, files=uploads(2))).json()["job_id"]
+        await ended(client, job_id)
+        reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(f"GET /jobs/{job_id}/results HTTP/1.0\r\n\r\n".encode())
+        head, _, body = (await asyncio.wait_for(reader.read(), 30)).partition(b"\r\n\r\n")
+        writer.close()
+    assert b"transfer-encoding" not in head.lower()
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        assert archive.testzip() is None
+
+
 async def test_owners_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One image does not wait for the thousands that another owner has sent before."""
     keys = {name: new_key() for name in ("many", "few")}
@@ -347,7 +413,8 @@ async def test_what_failed_images_took_does_not_count_for_those_tried_again(tmp_
         store.create("job", "", "{}", [f"{number}.png" for number in range(10)], 10)
         for number in range(10):
             store.finish_image("job", number, 3.0, ("corrupt_image", "") if number else None)
-        store.retry_failed("job")
+        store.move("job", "done", among=("queued",))
+        assert store.resume("job")
         (job,) = store.of_owner("")
     assert (job.done, job.failed) == (1, 0)
     assert job.seconds == pytest.approx(3.0)

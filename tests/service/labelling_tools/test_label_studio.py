@@ -1,6 +1,7 @@
 """The ML backend's contract, through HTTP, beside a Label Studio of the same shape."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pycocotools import mask as coco_mask
 
 from service.access import key_line, new_key
 from service.app import create_app
-from service.labelling_tools import mirror
+from service.labelling_tools import mirror, parse_label_config
 from service.labelling_tools.brush_rle import decode_brush, encode_brush
 from service.settings import Settings
 from tests.service.http_api import assert_problem, post_segment, running
@@ -382,3 +383,17 @@ async def test_off_unless_set(settings: Settings) -> None:
             assert (await client.post(path, json={})).status_code == 404
     with pytest.raises(ValueError, match="label_studio_token"):
         Settings(label_studio_url="http://studio")
+
+
+def test_a_config_of_many_controls_is_read_at_once() -> None:
+    controls = "".join(
+        f'<{kind} name="{n}" toName="i"><Label value="{n % 6000}"/></{kind}>'
+        for n in range(6_500)
+        for kind in ("RectangleLabels", "BrushLabels")
+    )
+    began = time.perf_counter()
+    config = parse_label_config(f'<View><Image name="i" value="$i"/>{controls}</View>')
+    assert time.perf_counter() - began < 1
+    assert list(config.controls)[:501] == [*map(str, range(499, -1, -1)), "5999"]
+    assert config.controls["499"].name == "499"  # the first of two, and the most exact
+    assert {control.kind for control in config.controls.values()} == {"brushlabels"}

@@ -208,6 +208,15 @@ async def test_open_metrics_when_asked_for(client: httpx.AsyncClient) -> None:
     assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
 
 
+@pytest.mark.parametrize("media_type", ["application/openmetrics-text", "text/plain"])
+async def test_a_version_that_is_none_gets_the_plain_format(
+    client: httpx.AsyncClient, media_type: str
+) -> None:
+    response = await client.get("/metrics", headers={"Accept": f"{media_type}; version=abc"})
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
 async def test_metrics_can_be_turned_off(settings: Settings, fake_engine: FakeEngine) -> None:
     hidden = settings.model_copy(update={"metrics": False})
     async with running(create_app(hidden, engine=fake_engine)) as client:
