@@ -51,7 +51,10 @@ class OwnOrigins:
         """No browser leaves `Host` out."""
         name = _without_port(headers.get("host", "localhost"))
         if not _is_loopback(name) and name not in self._names:
-            raise ForeignOriginError("a service of this machine alone is not asked by this name")
+            raise ForeignOriginError(
+                "on a loopback address and without API keys the service answers to loopback names "
+                "alone; add the origin of this host to FSS_CORS_ORIGINS"
+            )
 
     def _require_own_origin(self, headers: Headers) -> None:
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
