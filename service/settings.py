@@ -85,28 +85,28 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
-    """Address to listen on; `0.0.0.0`: all of this machine's, so that other machines can ask."""
+    """Address to listen on; `0.0.0.0`: all of this machine's, for other machines to connect."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on; 0: any free one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level of log lines, which are JSON on standard error."""
     metrics: bool = True
-    """Answer `GET /metrics`."""
+    """Serve `GET /metrics`."""
     playground: bool = True
-    """Answer `GET /` with the page that people try the service on."""
+    """Serve the playground at `GET /`."""
     otlp_endpoint: Annotated[str, Field(pattern=r"^https?://[^/\s?#]+[^\s?#]*$")] | None = None
     """Where to send traces, such as http://collector:4318; unset: nowhere. `OTEL_*` say how."""
 
     api_keys_file: Path | None = None
-    """File of owners and the hashes of their keys; unset: anybody may ask."""
+    """File of owners and the hashes of their keys; unset: no key is needed."""
     rate_limit: RateLimit | None = None
     """Most requests of one client, such as `600/minute;20/second`; unset: no limit."""
     max_client_requests: Annotated[int, Field(ge=0, le=65536)] = 0
-    """Most requests of one client at a time; 0: with keys half of max_requests, else no limit."""
+    """Most requests of one client at a time; 0: half of `FSS_MAX_REQUESTS` with keys, else any."""
     forwarded_allow_ips: str = "127.0.0.1"
     """Proxies whose X-Forwarded-For is believed: addresses and networks, by commas; * for all."""
     cors_origins: Origins = ()
-    """Origins whose pages may ask, such as `https://label.example`, by commas; unset: none."""
+    """Origins whose pages may call the service, as `https://label.example`; by commas."""
 
     engine: Literal["onnx", "fake", "ray"] = "onnx"
     """Where inference runs: `onnx` here, `ray` in a pool (`docs/ray.md`); `fake` is for tests."""
@@ -160,11 +160,11 @@ class Settings(BaseSettings):
     ray_num_gpus: Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)] = 0.0
     """GPUs of each replica of the pool: a share such as 0.5, or whole ones; 0: the CPU alone."""
     ray_num_cpus: Annotated[float, Field(gt=0, le=256, allow_inf_nan=False)] = 1.0
-    """CPUs of each replica; also the threads of one graph where intra_op_threads is 0."""
+    """CPUs of each replica; also the threads of one graph where `FSS_INTRA_OP_THREADS` is 0."""
     ray_min_replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Fewest replicas of the pool."""
     ray_max_replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """Most replicas of the pool; at least ray_min_replicas."""
+    """Most replicas of the pool; at least `FSS_RAY_MIN_REPLICAS`."""
     ray_target_requests: Annotated[int, Field(ge=1, le=4096)] = 16
     """Requests of a replica, waiting or in progress, above which the pool grows."""
     ray_max_ongoing: Annotated[int, Field(ge=1, le=4096)] = 32
@@ -179,7 +179,7 @@ class Settings(BaseSettings):
     max_wait_s: Seconds = 4.0
     """Longest expected queueing time, in seconds; requests expected to wait longer get 503."""
     deadline_s: Seconds = 60.0
-    """Longest time for the answer, in seconds, once the body has arrived."""
+    """Longest time for the response, in seconds, once the body has arrived."""
     drain_s: Annotated[int, Field(ge=0, le=3600)] = 30
     """How long open requests may finish after SIGTERM, in seconds."""
     keep_alive_s: Annotated[int, Field(ge=1, le=3600)] = 75
@@ -194,15 +194,15 @@ class Settings(BaseSettings):
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000_000
     """Most pixels of one image or mask."""
     max_pixels_in_flight: Annotated[int, Field(ge=0, le=100_000_000_000)] = 0
-    """Most pixels of all images decoded or answered at one moment; 0: twice max_pixels."""
+    """Most pixels of all images decoded or encoded at a time; 0: twice `FSS_MAX_PIXELS`."""
 
     store_url: StoreUrl = SecretStr(MEMORY)
     """Where sessions are kept: here, or in `redis://[user:password@]host:6379/0`, `rediss://` or
     `unix:///socket?db=0`."""
     store_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")] = "fss"
-    """What each key in Redis begins with, so that several services can share one."""
+    """Prefix of every key in Redis, so that several services can share one."""
     store_timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 2.0
-    """Longest time for an answer of Redis, in seconds; less than a readiness probe has."""
+    """Longest time for a response of Redis, in seconds; less than a readiness probe has."""
     ttl_s: Seconds = 3600.0
     """Seconds without a request after which a session ends."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
@@ -225,7 +225,7 @@ class Settings(BaseSettings):
     label_studio_image_origins: Origins = ()
     """Where else its images may come from, such as `https://images.example`, by commas."""
     label_studio_shots: Annotated[int, Field(ge=1, le=64)] = 16
-    """Most shots of one class, which are its newest annotations; at most max_shots."""
+    """Most shots of one class, which are its newest annotations; at most `FSS_MAX_SHOTS`."""
 
     @model_validator(mode="after")
     def _label_studio_has_a_token(self) -> Self:

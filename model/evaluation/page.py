@@ -25,10 +25,11 @@ A double dagger marks a mean over folds whose networks were not trained alike, a
 recorded: their recipes differ, or the numbers of their episodes by more than a tenth."""
 
 _ABSENCE = """A share of the queries lacks the class and holds another one. AUROC judges the
-presence score; the gate empties an answer whose score is below the threshold, which was chosen on
-other classes. Absent queries count: all that is marked in them is union. Most of them are images
-of classes that the network was trained on, which it may have seen; "of unseen" is the AUROC against
-those absent queries alone that show a class which training left out with all of its images."""
+presence score; the gate empties a prediction whose score is below the threshold, which was chosen
+on other classes. Absent queries count: every pixel predicted in them adds to the union. Most of
+them are images of classes that the network was trained on, which it may have seen; "of unseen" is
+the AUROC against those absent queries alone that show a class which training left out with all of
+its images."""
 
 _GENERALISED = """Every class of the set, base and novel, is registered with K supports, and whole
 label maps are compared: the best class of each pixel, or background below the threshold."""

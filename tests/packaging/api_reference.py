@@ -84,7 +84,7 @@ def _answers(operation: Schema) -> Iterator[str]:
             for name, header in answer.get("headers", {}).items()
         ]
         rows.append((status, "; ".join(bodies) or "nothing", "<br>".join(headers)))
-    yield from _table(("answer", "body", "headers"), rows)
+    yield from _table(("response", "body", "headers"), rows)
     if refusals:
         yield f"[Problems](#problems): {', '.join(refusals)}\n"
 

@@ -48,7 +48,7 @@ def _default(name: str) -> str:
     if isinstance(value, tuple):
         value = ",".join(map(str, value))
     if isinstance(value, bool):
-        return f"`{int(value)}`"
+        return f"`{str(value).lower()}`"
     if isinstance(value, float):
         return f"`{value:g}`"
     if isinstance(value, int) and value >= _MIB and value % _MIB == 0:
@@ -61,7 +61,7 @@ def _bounds(schema: Mapping[str, Any]) -> Iterator[str]:
         if "enum" in each:
             yield " ".join(f"`{value}`" for value in each["enum"])
         elif each.get("type") == "boolean":
-            yield "`0` `1`"
+            yield "`true` `false`"
         for key, text in _BOUNDS:
             if key in each:
                 yield text.format(each[key])
