@@ -1,4 +1,4 @@
-"""All errors that a request can be answered with; status, code and title live on the class.
+"""All errors that a request can end in; status, code and title live on the class.
 
 The message of an instance is its detail: it goes on the wire, so it is about the request and
 never about the machine. Codes are stable; clients may switch on them.
@@ -65,7 +65,7 @@ class UnauthorizedError(ServiceError):
 
 
 class ForeignOriginError(ServiceError):
-    """A page of another origin asks, which may not change anything here."""
+    """The request comes from a page of another origin, or by a name that is not the service's."""
 
     status = 403
     code = "foreign_origin"
@@ -141,7 +141,7 @@ class UnsupportedMediaTypeError(ServiceError):
 
 
 class NotAcceptableError(ServiceError):
-    """The answer cannot be given in the media type asked for."""
+    """The response cannot be given in a media type that the request accepts."""
 
     status = 406
     code = "not_acceptable"
@@ -363,7 +363,7 @@ class WorkerLostError(RetryableError):
 
 
 class StoreUnavailableError(RetryableError):
-    """The session store cannot be reached, or does not answer in time."""
+    """The session store cannot be reached, or does not respond in time."""
 
     code = "store_unavailable"
     title = "The session store cannot be reached"

@@ -2,11 +2,13 @@
 
 Without CORS a browser keeps the answer from such a page, but it sends a simple request first. Where
 the page's own name is made to lead to this machine (DNS rebinding), the browser takes the service
-for the page's own; so a service that listens on a loopback address answers to loopback names alone.
+for the page's own; so a service that listens on a loopback address answers to addresses and to
+names that only a local network resolves.
 """
 
 import re
 from ipaddress import ip_address
+from socket import gethostname
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,10 +19,12 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Browsers leave the port of the scheme out, some proxies do not.
 _DEFAULT_PORT = re.compile(r":(?:80|443)$")
 _PORT = re.compile(r":\d*$")
+# Reserved for this machine, its network, and private use (RFC 6761, RFC 6762; ICANN for the last).
+_LOCAL = (".localhost", ".local", ".internal")
 
 
 class OwnOrigins:
-    """Refuses requests that a page of another origin makes, except those that read.
+    """Refuses what a page of another origin would change, and on loopback all under a public name.
 
     `Sec-Fetch-Site` is believed: no page can set it. Where a browser does not send it (to plain
     HTTP on other machines), `Origin` must name the host of the request. Programs send neither.
@@ -50,9 +54,9 @@ class OwnOrigins:
     def _require_own_name(self, headers: Headers) -> None:
         """No browser leaves `Host` out."""
         name = _without_port(headers.get("host", "localhost"))
-        if not _is_loopback(name) and name not in self._names:
+        if not _is_local(name) and name not in self._names:
             raise ForeignOriginError(
-                "on a loopback address and without API keys the service answers to loopback names "
+                "on a loopback address and without API keys the service answers to local names "
                 "alone; add the origin of this host to FSS_CORS_ORIGINS"
             )
 
@@ -68,6 +72,18 @@ def _is_of_host(origin: str, headers: Headers) -> bool:
     """Whether an origin, by either scheme, is the host that was asked; `null` is none."""
     _, scheme_ends, place = origin.partition("://")
     return bool(scheme_ends) and _named(place) == _named(headers.get("host", ""))
+
+
+def _is_local(host: str) -> bool:
+    """Whether no owner of a public name can have made it lead here: an address, or a local name."""
+    name = host.rstrip(".")
+    if name in ("localhost", gethostname().lower()) or name.endswith(_LOCAL):
+        return True
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:

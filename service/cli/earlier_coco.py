@@ -16,7 +16,7 @@ class SegmentedFolder(FolderSink):
 
     Args:
         folder: to write to.
-        lost: which of the earlier images a run has no result of because it ended early.
+        lost: which of the earlier images a run has no result of.
     """
 
     def __init__(self, folder: Path, lost: Callable[[Collection[str]], Collection[str]]) -> None:

@@ -124,8 +124,8 @@ class _Run:
             self._ended_by = exc
 
     def lost(self, earlier: "Collection[str]") -> "Collection[str]":
-        """The images of an earlier run that this one did not come to, as the service went away."""
-        return () if self._ended_by is None else set(earlier) - self._done
+        """The images of an earlier run that have no result of this one."""
+        return set(earlier) - self._done
 
     def sum_up(self, *, kept_coco: bool) -> None:
         """Fail if an image has no result.
@@ -142,8 +142,8 @@ class _Run:
         if self._ended_by is not None:
             lines.append(str(self._ended_by))
             lines.append(f"{len(self._done)} of {count} images are done, and written")
-            if kept_coco:
-                lines.append("coco.json was left as it was: it holds images that are not done now")
+        if kept_coco:
+            lines.append("coco.json was left as it was: it holds images that are not done now")
         if lines:
             raise CommandError("\n".join(lines), FAILED)
 

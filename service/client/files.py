@@ -11,7 +11,7 @@ from PIL import Image
 
 from service.client.errors import InvalidInputError
 from service.client.pil_files import pil_image_file, pil_mask_file, png
-from service.schemas import IMAGE_SUFFIXES
+from service.schemas import IMAGE_SUFFIXES, SYSTEM_FOLDERS
 
 ImageLike: TypeAlias = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
 """A path, a file's bytes, RGB (H, W, 3) or grey (H, W), or a PIL image of any mode."""
@@ -82,6 +82,7 @@ def images_in(
     """
     left_out = {path.resolve() for path in without}
     for place, folders, names in os.walk(folder, onerror=_refuse_folder):
+        folders[:] = [name for name in folders if name not in SYSTEM_FOLDERS]
         inside = [name for name in folders if recursive and not name.startswith(".")]
         folders[:] = [name for name in inside if Path(place, name).resolve() not in left_out]
         for path in (Path(place, name) for name in names if not name.startswith(".")):

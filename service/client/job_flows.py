@@ -19,6 +19,9 @@ from service.schemas import JobResponse
 
 _RESTART_S = 300.0
 """How long a job is waited for while its service cannot be reached, as it starts again."""
+_AWAY = (502, 504)
+"""What proxies answer for a service that is not there."""
+_LOOK_AGAIN_S = 2.0
 _NOTE = ".fss-job"
 """A file in a folder of results: the id of their job."""
 
@@ -52,10 +55,13 @@ def follow(
                 raise UnexpectedAnswerError("the answer holds no events of a job")
             # The service is stopping, or a proxy closed the stream.
             yield Pause(retries.first_wait_s)
-        else:
-            away = events.job is not None and time.monotonic() - heard < _RESTART_S
-            attempt = min(failures, retries.attempts - 1) if away else failures
-            yield pause_or_raise(call, max(attempt, 1), outcome, retries)
+            continue
+        away = events.job is not None and time.monotonic() - heard < _RESTART_S
+        if away and isinstance(outcome, httpx.Response) and outcome.status_code in _AWAY:
+            yield Pause(_LOOK_AGAIN_S)
+            continue
+        attempt = min(failures, retries.attempts - 1) if away else failures
+        yield pause_or_raise(call, max(attempt, 1), outcome, retries)
 
 
 def download(job_id: str, to: Path, retries: Retries) -> Flow[Path]:

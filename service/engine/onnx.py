@@ -21,16 +21,16 @@ from service.telemetry import EngineMetrics
 
 _log = logging.getLogger(__name__)
 
-# Work items by which a device that holds an image's encoding may be busier than another: to encode
-# it once more takes about as long as they do.
-_MAX_DETOUR = 4
+# To encode an image once more takes about as long as so many items that wait.
+_ITEMS_OF_ENCODING = 4
 
 
 class OnnxEngine:
     """Serves a bundle; images of all sessions share encoder batches.
 
-    A request goes to the device that has encoded its images before, unless that has much more to do
-    than the one with the least, or else to that one.
+    A request goes to the device that holds most of its images' encodings, unless it would wait
+    there for longer than it takes to encode them again; then, or if none holds any, to the one with
+    the least to do.
 
     Args:
         bundle: directory of the bundle.
@@ -166,13 +166,17 @@ class OnnxEngine:
 
     def _best_for(self, digests: Sequence[Digest]) -> Pipeline:
         """The device that holds an encoding of the images, unless another has much less to do."""
-        best = self._least_busy()
-        busy = best.worker.waiting + _MAX_DETOUR
-        for candidate in self._pipelines:
-            holds = self._works(candidate) and any(map(candidate.cache.find, digests))
-            if holds and candidate.worker.waiting <= busy:
-                best = candidate
-        return best
+        idle = self._least_busy()
+
+        def saved(pipeline: Pipeline) -> int:
+            """Encodings that are held, less what there is to wait for."""
+            if not self._works(pipeline):
+                return 0
+            held = sum(pipeline.cache.find(each) is not None for each in digests)
+            return _ITEMS_OF_ENCODING * held - (pipeline.worker.waiting - idle.worker.waiting)
+
+        best = max(self._pipelines, key=saved)
+        return best if saved(best) > 0 else idle
 
     def _least_busy(self) -> Pipeline:
         if not self._pipelines:

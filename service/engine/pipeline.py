@@ -1,6 +1,7 @@
 """One bundle on one device: its lanes and their worker."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -239,6 +240,7 @@ class Pipeline:
         self._resources.lose_encodings()
         with suppress(AttributeError):  # the last attempt failed
             del self._stages
+        gc.collect()  # errors of failed batches are in cycles with what these had encoded
         self._stages = self._load((1,))  # callers wait: the other sizes are warmed by requests
         self._metrics.restarted()
 

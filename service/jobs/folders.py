@@ -17,6 +17,7 @@ from service.errors import (
 )
 from service.formats import safe_path
 from service.jobs.image_names import MAX_ENTRIES_PER_IMAGE, is_image
+from service.schemas import SYSTEM_FOLDERS
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without waiting, should it be a pipe.
@@ -143,9 +144,13 @@ def _raise(error: OSError) -> NoReturn:
 
 
 def _is_folder(name: str, inside: int) -> bool:
-    """Whether a name is neither hidden nor a link."""
-    found = os.stat(name, dir_fd=inside, follow_symlinks=False)
-    return not name.startswith(".") and stat.S_ISDIR(found.st_mode)
+    """Whether a name is a folder, and neither hidden nor a link nor the file system's own."""
+    if name.startswith(".") or name in SYSTEM_FOLDERS:
+        return False
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=inside, follow_symlinks=False).st_mode)
+    except FileNotFoundError:  # removed since it was listed
+        return False
 
 
 def _require_readable(below: PurePosixPath, inside: int) -> None:

@@ -36,6 +36,7 @@ from service.schemas.wire import (
     KEY_HEADER,
     SESSION_HEADER,
     SESSION_ID_BYTES,
+    SYSTEM_FOLDERS,
 )
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "SESSION_HEADER",
     "SESSION_ID_BYTES",
     "STATES",
+    "SYSTEM_FOLDERS",
     "Absent",
     "Adapt",
     "ClassName",

@@ -1,4 +1,4 @@
-"""The report card of a class, as answers carry it."""
+"""The report card of a class, as responses carry it."""
 
 from typing import Annotated, Literal
 

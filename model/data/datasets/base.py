@@ -62,7 +62,7 @@ def read_image(path: Path, *, as_displayed: bool = False) -> NDArray[np.uint8]:
     """RGB (H, W, 3) of an image file: as it is stored, or after its EXIF orientation.
 
     Raises:
-        DatasetError: missing, damaged, or of more than 8 bits a channel.
+        DatasetError: missing, damaged, or grey of more than 8 bits.
     """
     try:
         with Image.open(path) as image:

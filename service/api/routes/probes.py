@@ -23,7 +23,7 @@ async def get_health(context: Context) -> StatusResponse:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses=problems(503))
 async def get_readiness(context: Context) -> StatusResponse:
-    """Readiness: an inference has succeeded and the session store answers."""
+    """Readiness: an inference has succeeded and the session store responds."""
     if context.drain.begun:
         raise context.drain.refusal()
     if not context.resources.models.ready:

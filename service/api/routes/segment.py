@@ -44,7 +44,7 @@ _LABEL_MAP: dict[int | str, dict[str, Any]] = {
 async def post_segment(request: Request, context: Context, owner: Owner) -> Response:
     """Find a session's classes in images.
 
-    With `Accept: image/png` and a single image the answer is its label map: an 8-bit index PNG,
+    With `Accept: image/png` and a single image the response is its label map: an 8-bit index PNG,
     0 for background and i for the i-th class of `X-Class-Names`, which has absent ones too.
     """
     as_png = prefers_png(request.headers.getlist("accept"))

@@ -19,7 +19,7 @@ IdempotencyKey = Annotated[
         max_length=255,
         pattern=r"^[\x21-\x7e]+$",
         description="Fresh and random, such as a UUID: a request that is sent again with the same "
-        "key registers nothing again, and is answered with the class as it is by then. Kept as "
+        "key registers nothing again, and gets the class as it is by then. Kept as "
         "long as an unused session; with another request it is refused.",
     ),
 ]

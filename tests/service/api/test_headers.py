@@ -161,7 +161,10 @@ async def test_own_pages_named_ones_and_programs_may_change_things(
         ("label.example", True),
         ("elsewhere.example:8000", False),
         ("localhost.elsewhere.example", False),
-        ("192.168.0.2", False),
+        ("192.168.0.2:8000", True),
+        ("host.docker.internal:8000", True),
+        ("line.localhost.:8000", True),
+        ("internal.example", False),
         ("", False),
     ],
 )

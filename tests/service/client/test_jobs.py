@@ -126,6 +126,9 @@ def test_a_folder_that_cannot_be_read_is_told_of(
     with pytest.raises(OfflineError, match=f"{locked}: Permission denied"):
         find_images(photos, recursive=True)
     assert len(find_images(photos)) == 2
+    locked = photos / "lost+found"  # as at the root of a disk, for root alone
+    locked.mkdir()
+    assert len(find_images(photos, recursive=True)) == 3
 
 
 def test_what_is_no_image_is_told_without_asking(tmp_path: Path) -> None:
@@ -199,6 +202,11 @@ def test_a_job_is_waited_for_while_its_service_starts_again(
     begun = (200, event("progress", 1), BROKEN)
     away: Answer = (503, problem(503, "not_ready"), {})
     script = Scripted(begun, *[away] * 12, (200, event("end", 3), STREAM), STATUS)
+    with scripted(script) as url, Client(url, retries=QUICK) as client:
+        assert client.job("j").wait().done == 3
+    monkeypatch.setattr(job_flows, "_LOOK_AGAIN_S", 0.01)
+    by_proxy: Answer = (502, b"<html>Bad Gateway</html>", {"Content-Type": "text/html"})
+    script = Scripted(begun, *[by_proxy] * 12, (200, event("end", 3), STREAM), STATUS)
     with scripted(script) as url, Client(url, retries=QUICK) as client:
         assert client.job("j").wait().done == 3
     monkeypatch.setattr(job_flows, "_RESTART_S", 0.5)

@@ -30,6 +30,8 @@ from model.contract import (
 from model.runtime import Adapt, BundleRuntime, Device, Encoded, choose_refit, predict_left_out
 from model.runtime.precision import multiplies_bytes
 from service.engine import EngineOptions, EngineResources, OnnxEngine, Predictions
+from service.engine.encoding_cache import digest
+from service.engine.worker import Worker
 from service.errors import (
     DeadlineExceededError,
     InferenceError,
@@ -372,6 +374,33 @@ async def test_every_device_takes_its_share(tiny_bundle: Path) -> None:
         answers = await asyncio.gather(*(engine.segment([image], [shots]) for _ in range(8)))
         for answer in answers:
             np.testing.assert_allclose(answer.logits, answers[0].logits, rtol=0, atol=1e-5)
+
+
+async def test_a_device_that_holds_encodings_is_passed_over_only_for_a_shorter_wait(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = (Device(), Device("cpu", 1))
+    async with started(tiny_bundle, devices=devices, cache_bytes=10_000_000) as engine:
+        shots = await learn(engine, picture(RED))
+        images = [pixels(picture(colour), engine) for colour in (RED, BLUE)]
+        await engine.segment(images, [shots])
+        digests = [digest(image, engine) for image in images]
+        first, second = engine._pipelines
+        holder, other = (first, second) if first.cache.find(digests[0]) else (second, first)
+        waiting = {holder.worker: 0, other.worker: 0}
+        monkeypatch.setattr(Worker, "waiting", property(waiting.__getitem__))
+        for ahead, images_asked, chosen in [
+            (0, 1, holder),
+            (3, 1, holder),
+            (5, 1, other),
+            (5, 2, holder),
+            (9, 2, other),
+        ]:
+            waiting[holder.worker] = ahead
+            assert engine._best_for(digests[:images_asked]) is chosen
+        unknown = [digest(pixels(picture(seed=9), engine), engine)]
+        waiting[holder.worker] = 1
+        assert engine._best_for(unknown) is other
 
 
 async def test_a_worker_that_is_killed_comes_back_by_itself(

@@ -133,6 +133,11 @@ async def test_a_folder_that_cannot_be_read_is_told_of(
     monkeypatch.setattr(os, "open", locked)
     problem = assert_problem(await make(client, str(allowed / "line")), 422, "invalid_request")
     assert problem["detail"] == "the folder deep cannot be read"
+    (allowed / "line" / "deep").rename(allowed / "line" / "lost+found")
+    monkeypatch.setattr(os, "open", opened)
+    first = (await make(client, str(allowed / "line"))).json()["total"]
+    (allowed / "line" / "lost+found").rename(allowed / "line" / "shown")
+    assert (await make(client, str(allowed / "line"))).json()["total"] == first + 1
 
 
 async def test_an_image_that_the_machine_cannot_open_for_now_is_not_missing(
