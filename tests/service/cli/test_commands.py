@@ -250,6 +250,26 @@ def test_no_coco_file_loses_its_images_to_another_run(
     assert {path.name for path in out.iterdir()} == {"coco.json"}
 
 
+def test_a_coco_file_is_kept_where_one_of_its_images_fails_now(
+    url: str, tmp_path: Path, two_classes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["register", "--support", str(two_classes), "--url", url]) == 0
+    session, out = capsys.readouterr().out.strip(), tmp_path / "out"
+    photos = [tmp_path / name for name in ("a.png", "b.png")]
+    for photo in photos:
+        photo.write_bytes(picture().image_png)
+    options = ["--session", session, "--out", str(out), "--url", url, "--format", "coco"]
+    command = ["segment", *map(str, photos), *options]
+    assert main(command) == 0
+    before = (out / "coco.json").read_bytes()
+    photos[1].write_bytes(b"no image")
+    assert main(command) == 1
+    errors = capsys.readouterr().err
+    assert "b.png" in errors
+    assert "coco.json was left as it was" in errors
+    assert (out / "coco.json").read_bytes() == before
+
+
 def test_shots_are_looked_at_before_any_is_sent(
     tmp_path: Path, two_classes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
