@@ -76,8 +76,7 @@ class Lane(Generic[Payload, Result]):
         return now if found.batch or found.expired else found.wake_at
 
     def take(self, now: float) -> list[WorkItem[Payload, Result]]:
-        """The items to run together now; fails those past their deadline, drops cancelled ones."""
-        self.fail_expired(now)
+        """The items to run together now; drops cancelled ones, leaves those past their deadline."""
         found = self._collate(now)
         batch = [self.queue[i] for i in found.batch]
         gone = set(found.batch)

@@ -189,14 +189,20 @@ def test_a_class_keeps_its_number_from_run_to_run(
     assert (out / "masks/labels/q.png").read_bytes() == before
 
 
+SESSION: dict[str, object] = {
+    "session_id": "s",
+    "model": "m",
+    "classes": [{"class_name": "thing", "shots": 1, "adapted": False}],
+    "created": "2026-01-01T00:00:00Z",
+    "expires_at": "2026-01-02T00:00:00Z",
+}
+NOTHING_FOUND = {"height": 120, "width": 160, "classes": []}
+
+
 def test_what_was_found_is_written_where_the_service_goes_away(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    times = {"created": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z"}
-    classes = [{"class_name": "thing", "shots": 1, "adapted": False}]
-    session: dict[str, object] = {"session_id": "s", "model": "m", "classes": classes, **times}
-    found = {"height": 120, "width": 160, "classes": []}
-    answer: dict[str, object] = {"session_id": "s", "model": "m", "results": [found] * 16}
+    answer: dict[str, object] = {"session_id": "s", "model": "m", "results": [NOTHING_FOUND] * 16}
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     for number in range(80):
@@ -204,7 +210,7 @@ def test_what_was_found_is_written_where_the_service_goes_away(
     # Two are asked at a time, in any order: the first one is among them.
     found_twice: list[Answer] = [(200, answer, {})] * 2
     gone: Answer = (401, problem(401, "unauthorized"), {})
-    with scripted(Scripted((200, session, {}), *found_twice, gone)) as address:
+    with scripted(Scripted((200, SESSION, {}), *found_twice, gone)) as address:
         command = ["segment", str(photos), "--session", "s", "--out", str(out), "--url", address]
         assert main([*command, "--format", "coco", "--format", "png"]) == 1
     done = re.search(r"(\d+) of 80 images are done, and written", capsys.readouterr().err)
@@ -216,10 +222,6 @@ def test_what_was_found_is_written_where_the_service_goes_away(
 def test_no_coco_file_loses_its_images_to_another_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    times = {"created": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z"}
-    classes = [{"class_name": "thing", "shots": 1, "adapted": False}]
-    session: dict[str, object] = {"session_id": "s", "model": "m", "classes": classes, **times}
-    found = {"height": 120, "width": 160, "classes": []}
     gone: Answer = (401, problem(401, "unauthorized"), {})
     out, photos = tmp_path / "out", [tmp_path / f"{number:02}.png" for number in range(40)]
     for photo in photos:
@@ -227,10 +229,10 @@ def test_no_coco_file_loses_its_images_to_another_run(
 
     def segment(photos: list[Path], *sizes: int) -> int:
         answers: list[Answer] = [
-            (200, {"session_id": "s", "model": "m", "results": [found] * size}, {})
+            (200, {"session_id": "s", "model": "m", "results": [NOTHING_FOUND] * size}, {})
             for size in sizes
         ]
-        with scripted(Scripted((200, session, {}), *answers, gone)) as address:
+        with scripted(Scripted((200, SESSION, {}), *answers, gone)) as address:
             names = [str(photo) for photo in photos]
             options = ["--session", "s", "--out", str(out), "--url", address, "--format", "coco"]
             return main(["segment", *names, *options])
