@@ -13,10 +13,15 @@ class Costs:
     def __init__(self) -> None:
         self._unit_s: dict[str, float] = {}
 
-    def cost_s(self, images: int, classes: int) -> float:
-        """Seconds of the device that a request would take, by what others took lately."""
+    def cost_s(self, images: int, pairs: int) -> float:
+        """Seconds of the device that a request would take, by what others took lately.
+
+        Args:
+            images: to encode.
+            pairs: of an image and a class, which the head predicts.
+        """
         encode_s, head_s = (self._unit_s.get(name, 0.0) for name in ("encode", "head"))
-        return images * (encode_s + classes * head_s)
+        return images * encode_s + pairs * head_s
 
     def learn(
         self, name: str, lane: Lane[Payload, Result], items: Sequence[WorkItem[Payload, Result]]

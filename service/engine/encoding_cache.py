@@ -43,6 +43,10 @@ class EncodingCache:
         self._encodings: dict[Digest, Encoded] = {}
         self._batches: OrderedDict[int, _Kept] = OrderedDict()
 
+    def __contains__(self, key: Digest) -> bool:
+        """Whether an image's encoding is kept; not a use."""
+        return key in self._encodings
+
     def find(self, key: Digest) -> Encoded | None:
         """The encoding of an image, which counts as a use."""
         encoded = self._encodings.get(key)
@@ -62,17 +66,16 @@ class EncodingCache:
         self._batches[batch].digests.add(key)
         self._batches.move_to_end(batch)
         while self.nbytes > self.max_bytes:
-            self._forget_oldest()
+            _, oldest = self._batches.popitem(last=False)
+            self._drop(oldest)
 
     def forget(self, encoder: object) -> None:
         """Drop all encodings of one encoder."""
-        kept = [(key, each) for key, each in self._encodings.items() if key.encoder is not encoder]
-        self.nbytes, self._encodings, self._batches = 0, {}, OrderedDict()
-        for key, encoded in kept:
-            self.keep(key, encoded)
+        batches = {id(e.batch) for key, e in self._encodings.items() if key.encoder is encoder}
+        for batch in batches:
+            self._drop(self._batches.pop(batch))
 
-    def _forget_oldest(self) -> None:
-        _, oldest = self._batches.popitem(last=False)
-        self.nbytes -= oldest.nbytes
-        for key in oldest.digests:
+    def _drop(self, batch: _Kept) -> None:
+        self.nbytes -= batch.nbytes
+        for key in batch.digests:
             del self._encodings[key]

@@ -97,7 +97,8 @@ class OnnxEngine:
 
     def cost_s(self, images: int, classes: int) -> float:
         """See `Engine.cost_s`; on the fastest device."""
-        return min((each.cost_s(images, classes) for each in self._pipelines), default=0.0)
+        pairs = images * classes
+        return min((each.cost_s(images, pairs) for each in self._pipelines), default=0.0)
 
     async def start(self) -> None:
         """Load the graphs, run all of them once, and take work; errors end up in `failure`."""
@@ -145,7 +146,8 @@ class OnnxEngine:
         with self._resources.images.admit(len(images)):
             digests = await asyncio.to_thread(lambda: [digest(image, self) for image in images])
             pipeline = self._best_for(digests)
-            with self._resources.reserve(pipeline.cost_s(len(images), len(classes))):
+            new = sum(key not in pipeline.cache for key in set(digests))
+            with self._resources.reserve(pipeline.cost_s(new, len(images) * len(classes))):
                 encoded = await pipeline.encode(images, digests, deadline_at)
                 outputs = await pipeline.segment(encoded, classes, deadline_at)
         return Predictions(*(np.stack(parts) for parts in zip(*outputs, strict=True)))
@@ -156,10 +158,10 @@ class OnnxEngine:
         """See `Engine.segment_each`."""
         deadline_at = self._clock() + self._options.deadline_s
         pipeline = self._least_busy()
-        max_classes = max(len(each) for each in classes)
+        pairs = sum(len(each) for each in classes)
         with (
             self._resources.images.admit(len(images)),
-            self._resources.reserve(pipeline.cost_s(len(images), max_classes)),
+            self._resources.reserve(pipeline.cost_s(len(images), pairs)),
         ):
             outputs = await pipeline.segment_each(images, classes, deadline_at)
         return [Predictions(*(part[None] for part in each)) for each in outputs]
@@ -172,7 +174,7 @@ class OnnxEngine:
             """Encodings that are held, less what there is to wait for."""
             if not self._works(pipeline):
                 return 0
-            held = sum(pipeline.cache.find(each) is not None for each in digests)
+            held = sum(key in pipeline.cache for key in digests)
             return _ITEMS_OF_ENCODING * held - (pipeline.worker.waiting - idle.worker.waiting)
 
         best = max(self._pipelines, key=saved)

@@ -120,9 +120,9 @@ class Pipeline:
         self._fits.shutdown(wait=False, cancel_futures=True)
         self.worker.stop()
 
-    def cost_s(self, images: int, classes: int) -> float:
+    def cost_s(self, images: int, pairs: int) -> float:
         """See `Costs.cost_s`."""
-        return self._costs.cost_s(images, classes)
+        return self._costs.cost_s(images, pairs)
 
     async def register(
         self, images: Sequence[ImageU8], masks: Sequence[Coverage], deadline_at: float
@@ -172,9 +172,8 @@ class Pipeline:
         digests: Sequence[Digest],
         deadline_at: float,
     ) -> list[Encoded]:
-        cache = (
-            self.cache
-        )  # kept: after a restart, encodings of the lost device must not enter the new one
+        # After a restart, encodings of the lost device must not enter the new one's cache.
+        cache = self.cache
         held = [cache.find(key) for key in digests]
         asked = zip(digests, images, held, strict=True)
         self._metrics.looked_up(sum(each is not None for each in held), held.count(None))

@@ -19,6 +19,7 @@ class Outcome(NamedTuple):
     """One request: what it was, when it should have begun, how long it took, and the verdict.
 
     attempts: how often it was sent.
+    pause_s: for which its client should wait until it asks again; 0 where it was answered.
     """
 
     operation: str
@@ -26,6 +27,7 @@ class Outcome(NamedTuple):
     seconds: float
     verdict: Verdict
     attempts: int = 1
+    pause_s: float = 0.0
 
 
 @dataclass

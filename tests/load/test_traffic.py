@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +70,23 @@ async def test_a_server_that_is_not_there_loses_requests() -> None:
     tally = await traffic.closed_loop(2, 0.2)
     assert tally.count(Kind.LOST) == len(tally.outcomes) > 0
     assert tally.complaints()[0].split(" x ")[1].startswith("segment: lost: ConnectionRefusedError")
+
+
+async def test_a_client_that_is_refused_waits_as_long_as_it_is_told() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = b'{"code": "queue_full"}'
+        head = b"HTTP/1.1 503 Unavailable\r\nContent-Type: application/problem+json\r\n"
+        head += b"Retry-After: 1\r\n"
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"image"):
+                writer.write(head + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    async with await asyncio.start_server(refuse, HOST, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        traffic = Traffic(port, [stand_in(Expected(b"", []))], ASKING)
+        tally = await traffic.closed_loop(4, 0.5)
+    assert tally.count(Kind.REFUSED) == len(tally.outcomes) == 4
 
 
 async def test_a_connection_gives_up_after_its_time(one_at_a_time: int) -> None:

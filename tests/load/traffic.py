@@ -69,7 +69,10 @@ class Traffic:
         self._fresh = count()
 
     async def closed_loop(self, clients: int, seconds: float) -> Tally:
-        """Each client asks again as soon as it is answered; the outcomes of this loop alone."""
+        """Each client asks again as soon as it is answered; the outcomes of this loop alone.
+
+        One that is refused waits first, as long as the service says.
+        """
         stop = asyncio.Event()
         timer = asyncio.get_running_loop().call_later(seconds, stop.set)
         try:
@@ -86,8 +89,7 @@ class Traffic:
             connection = Connection(self.port)
             while not stop.is_set():
                 await self.ask_one(connection, time.monotonic())
-                if self.tally.outcomes[-1].verdict.kind == Kind.LOST:
-                    await asyncio.sleep(_LOST_PAUSE_S)  # a service that is down refuses in no time
+                await asyncio.sleep(self.tally.outcomes[-1].pause_s)
             connection.close()
 
         await asyncio.gather(*(client() for _ in range(clients)))
@@ -200,12 +202,13 @@ class Traffic:
         give_up_at = time.monotonic() + self.mix.patience_s
         for attempt in count(1):
             reply, verdict = await self._attempt(connection, content, judge)
-            pause_s = self._pause_s(attempt, reply)
-            if verdict.kind not in _REPEATABLE or time.monotonic() + pause_s > give_up_at:
+            repeatable = verdict.kind in _REPEATABLE
+            pause_s = self._pause_s(attempt, reply) if repeatable else 0.0
+            if not repeatable or time.monotonic() + pause_s > give_up_at:
                 break
             await asyncio.sleep(pause_s)
         seconds = time.monotonic() - intended
-        self.tally.add(Outcome(operation, intended, seconds, verdict, attempt))
+        self.tally.add(Outcome(operation, intended, seconds, verdict, attempt, pause_s))
         return reply
 
     async def _attempt(

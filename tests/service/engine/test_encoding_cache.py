@@ -59,6 +59,18 @@ def test_what_a_network_encoded_is_forgotten_with_it() -> None:
     assert cache.nbytes == 400
 
 
+def test_the_order_of_use_outlives_what_another_network_encoded() -> None:
+    cache = EncodingCache(800)
+    (a,), (b,), (c,) = encoded(1), encoded(1), encoded(1)
+    cache.keep(key(b"a"), a)
+    cache.keep(key(b"b"), b)
+    assert cache.find(key(b"a")) is a
+    cache.forget("another")
+    assert key(b"b") in cache  # which is no use of it
+    cache.keep(key(b"c"), c)
+    assert [name in cache for name in map(key, (b"a", b"b", b"c"))] == [True, False, True]
+
+
 def test_nothing_is_kept_without_room() -> None:
     none = EncodingCache(0)
     (image,) = encoded(1)

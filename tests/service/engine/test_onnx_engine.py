@@ -604,6 +604,27 @@ async def test_the_first_request_teaches_all_of_its_cost(
         assert engine.wait_s(1) > 0.04
 
 
+async def test_cached_images_owe_the_head_alone(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = CollectorRegistry()
+    async with started(tiny_bundle, registry, cache_bytes=10**6) as engine:
+        slow_down(monkeypatch)
+        shots = await learn(engine, picture(RED))
+        known = [pixels(picture(BLUE, seed=seed), engine) for seed in range(8)]
+        await engine.segment(known, [shots])
+        single_s = engine.wait_s(1)
+        held = Held(monkeypatch)
+        new = [pixels(picture(RED, seed=1), engine)]
+        first = asyncio.create_task(engine.segment(new, [shots]))
+        await held.until_entered()
+        second = asyncio.create_task(engine.segment(known, [shots]))
+        await until_waiting(registry, head=8)
+        assert engine.wait_s(2) < 6 * single_s  # and 9 or more where all had to be encoded
+        held.release.set()
+        await asyncio.gather(first, second)
+
+
 async def test_the_precision_that_suits_the_device_is_served_and_told(bundle: Path) -> None:
     tiers = load_manifest(bundle).tiers
     async with started(bundle, precision="auto") as engine:
