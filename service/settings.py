@@ -155,7 +155,7 @@ class Settings(BaseSettings):
     encode_cache_bytes: Annotated[int, Field(ge=0)] = 256 * MIB
     """Room for encoded query images, on each device; a repeated image is encoded once."""
     stuck_s: Seconds = 120.0
-    """Longest time of one batch, in seconds; a device that takes longer counts as lost."""
+    """Longest time of one batch, or of reloading the device, in seconds; then it counts as lost."""
 
     ray_num_gpus: Annotated[float, Field(ge=0, le=64, allow_inf_nan=False)] = 0.0
     """GPUs of each replica of the pool: a share such as 0.5, or whole ones; 0: the CPU alone."""

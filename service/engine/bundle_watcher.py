@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 
 from model.contract import InvalidBundleError, Manifest, MissingTierError
@@ -69,7 +69,7 @@ class BundleWatcher:
         self._closing = True
         self._asked.set()
         if self._task is not None:
-            await self._task
+            await asyncio.gather(self._task, return_exceptions=True)  # the engines must stop
         retiring = dict(self._retiring)
         for task in retiring.values():
             task.cancel()
@@ -81,13 +81,13 @@ class BundleWatcher:
         bundles = self._bundles
         if bundles is not None and bundles.folder is not None:
             self._last_fingerprint = await self._fingerprint(bundles)
-            await self._reloaded(bundles)
+            await self._reload(bundles)
         self.models.complete = True
         self._on_switch()
         while bundles is not None and not self._closing:
             await self._until_asked(bundles)
             if not self._closing:
-                await self._reloaded(bundles)
+                await self._reload(bundles)
 
     async def _until_asked(self, bundles: BundleFolder) -> None:
         """Return when told to reload, or when something has changed and is stable again."""
@@ -108,16 +108,19 @@ class BundleWatcher:
     async def _fingerprint(self, bundles: BundleFolder) -> Hashable:
         try:
             return await asyncio.to_thread(bundles.fingerprint)
-        except OSError:  # told when the bundles are loaded
+        except Exception:  # noqa: BLE001 - told when the bundles are loaded
             return None
 
-    async def _reloaded(self, bundles: BundleFolder) -> None:
-        """Serve the bundles that are there now."""
+    async def _reload(self, bundles: BundleFolder) -> None:
+        """Serve the bundles that are there now, as far as possible; later ones are still tried."""
         try:
-            directories = await asyncio.to_thread(bundles.directories)
+            await self._serve(await asyncio.to_thread(bundles.directories), bundles)
         except OSError as exc:
             _log.error("bundles not readable", extra={"error": type(exc).__name__})
-            return
+        except Exception:  # noqa: BLE001 - what is served stays in service
+            _log.exception("bundles not reloaded")
+
+    async def _serve(self, directories: Sequence[Path], bundles: BundleFolder) -> None:
         held: dict[Path, Engine] = {}
         refused = 0
         # Known ones first: then it is a copy of one that is refused, not the original.
@@ -128,8 +131,13 @@ class BundleWatcher:
                 return
             try:
                 engine = await self._engine_of(directory, held)
-            except REFUSALS as exc:
-                _log.error("bundle refused", extra={"bundle": directory.name, "reason": str(exc)})
+            except Exception as exc:  # noqa: BLE001 - one bundle's trouble is not another's
+                known = isinstance(exc, REFUSALS)
+                _log.error(
+                    "bundle refused",
+                    exc_info=None if known else exc,
+                    extra={"bundle": directory.name, "reason": str(exc)},
+                )
                 refused += 1
                 if directory not in self._held:
                     continue

@@ -23,6 +23,13 @@ class Costs:
         encode_s, head_s = (self._unit_s.get(name, 0.0) for name in ("encode", "head"))
         return images * encode_s + pairs * head_s
 
+    def adaptation_s(self, shots: int) -> float:
+        """Seconds of the device that a refit would take: an encoding and a head for each shot.
+
+        A single shot is joined by its mirror image.
+        """
+        return 2 * max(2, shots) * self._unit_s.get("adapt", 0.0)
+
     def learn(
         self, name: str, lane: Lane[Payload, Result], items: Sequence[WorkItem[Payload, Result]]
     ) -> None:

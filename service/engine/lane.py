@@ -104,7 +104,7 @@ class Lane(Generic[Payload, Result]):
         """Run items together and settle every future; if the batch fails, run each item alone.
 
         Returns:
-            The last item's failure; None if every item has a result.
+            A failure where no item has a result, which may be the device's fault; else None.
         """
         try:
             results = self._run_checked(items)
@@ -138,7 +138,7 @@ class Lane(Generic[Payload, Result]):
         traceback.clear_frames(cause.__traceback__)
         if len(items) > 1:
             failures = [self.answer([item], clock) for item in items]
-            return next((failure for failure in reversed(failures) if failure), None)
+            return failures[-1] if all(failures) else None
         error = InferenceError()
         error.__cause__ = cause
         items[0].future.set_exception(error)

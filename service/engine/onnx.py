@@ -129,9 +129,10 @@ class OnnxEngine:
         """One prototype for each support, and a refit; see `Engine.register`."""
         deadline_at = self._clock() + self._options.deadline_s
         pipeline = self._least_busy()
+        refit_s = pipeline.adaptation_s(len(images)) if adapt else 0.0
         with (
             self._resources.images.admit(len(images)),
-            self._resources.reserve(pipeline.cost_s(len(images), 1)),
+            self._resources.reserve(pipeline.cost_s(len(images), 1) + refit_s),
         ):
             shots = await pipeline.register(images, masks, deadline_at)
             if not adapt:
@@ -192,7 +193,7 @@ class OnnxEngine:
     def _failure_of(self, pipeline: Pipeline) -> str | None:
         busy_s = pipeline.worker.busy_s
         if busy_s > self._options.stuck_s:
-            return f"{pipeline.worker.name}: a batch has been running for {busy_s:.0f} s"
+            return f"{pipeline.worker.name}: the device has not answered for {busy_s:.0f} s"
         return pipeline.worker.failure
 
     def _load(self, device: Device) -> Pipeline:

@@ -124,6 +124,10 @@ class Pipeline:
         """See `Costs.cost_s`."""
         return self._costs.cost_s(images, pairs)
 
+    def adaptation_s(self, shots: int) -> float:
+        """See `Costs.adaptation_s`."""
+        return self._costs.adaptation_s(shots)
+
     async def register(
         self, images: Sequence[ImageU8], masks: Sequence[Coverage], deadline_at: float
     ) -> tuple[SupportPrototype, ...]:

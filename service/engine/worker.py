@@ -4,8 +4,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from service.engine.collation import Waiting
@@ -93,7 +93,7 @@ class Worker:
 
     @property
     def busy_s(self) -> float:
-        """Seconds since the running or next batch asked for the device; 0 if there is none."""
+        """Seconds since a batch, or a reload of the device, asked for it; 0 if there is none."""
         due_since = self._due_since
         return 0.0 if due_since is None else self._clock() - due_since
 
@@ -165,9 +165,16 @@ class Worker:
 
     def _serve(self) -> None:
         while self._work_is_due():
-            self._due_since = self._clock()
-            with self._device_lock.hold():
+            with self._busy(), self._device_lock.hold():
                 self._run_batch()
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        """A block in which the device is asked for something, or waited for."""
+        self._due_since = self._clock()
+        try:
+            yield
+        finally:
             self._due_since = None
 
     def _run_batch(self) -> None:
@@ -193,12 +200,13 @@ class Worker:
         for item in self._running:
             if not item.future.done():
                 item.future.set_exception(error)
-        self._running, self._due_since, self._failures = (), None, 0
+        self._running, self._failures = (), 0
 
     def _revived(self) -> bool:
         """Try to reload the device; pause after a failure."""
         try:
-            self._revive()
+            with self._busy():
+                self._revive()
         except Exception as exc:  # noqa: BLE001 - tried again, and told by a probe
             self._attempts += 1
             _log.critical("worker not revived", exc_info=exc, extra={"device": self.name})

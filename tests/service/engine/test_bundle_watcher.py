@@ -1,6 +1,9 @@
-"""Bundles that are loaded while the service ends."""
+"""Bundles that cannot be loaded, or are loaded while the service ends."""
 
+import asyncio
 from pathlib import Path
+
+import pytest
 
 from model.contract import MANIFEST_FILE
 from service.engine import BundleFolder, BundleWatcher, FakeEngine, ModelRegistry
@@ -19,10 +22,46 @@ class Noted(FakeEngine):
         self.stopped = True
 
 
+def folder_of(path: Path, *names: str) -> BundleFolder:
+    """Directories of bundles, beside the default called first."""
+    for name in names:
+        (path / name).mkdir()
+        (path / name / MANIFEST_FILE).touch()
+    return BundleFolder(path / "first", path)
+
+
+async def test_errors_that_nobody_foresaw_do_not_end_the_watch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    engines = {name: Noted(name) for name in ("first", "a", "b")}
+    broken = {"a"}
+
+    def load(path: Path) -> Noted:
+        if path.name in broken:
+            raise RuntimeError("can't start new thread")
+        return engines[path.name]
+
+    served = asyncio.Event()
+    models = ModelRegistry(engines["first"])
+    watcher = BundleWatcher(
+        models, folder_of(tmp_path, "first", "a", "b"), load, on_switch=served.set
+    )
+    watcher.open()
+    await asyncio.wait_for(served.wait(), 20)
+    assert models.complete
+    assert {each.manifest.revision for each in models.engines} == {"first", "b"}
+    assert "can't start new thread" in caplog.text
+    broken.clear()
+    served.clear()
+    watcher.reload()
+    await asyncio.wait_for(served.wait(), 20)
+    assert {each.manifest.revision for each in models.engines} == {"first", "a", "b"}
+    await watcher.close()
+    assert all(engine.stopped for engine in engines.values())
+
+
 async def test_an_engine_that_was_started_while_all_close_is_stopped(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / MANIFEST_FILE).touch()
+    bundles = folder_of(tmp_path, "a", "b")
     engines = {name: Noted(name) for name in ("first", "a", "b")}
 
     class Last(Noted):
@@ -33,7 +72,7 @@ async def test_an_engine_that_was_started_while_all_close_is_stopped(tmp_path: P
     engines["a"] = Last("a")
     watcher = BundleWatcher(
         ModelRegistry(engines["first"]),
-        BundleFolder(tmp_path / "first", tmp_path),
+        bundles,
         lambda path: engines[path.name],
     )
     watcher.open()

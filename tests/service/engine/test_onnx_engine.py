@@ -625,6 +625,25 @@ async def test_cached_images_owe_the_head_alone(
         await asyncio.gather(first, second)
 
 
+async def test_a_registration_owes_its_refit(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(tiny_bundle) as engine:
+        slow_down(monkeypatch)
+        await learn(engine, picture(RED), adapt=True)
+        held = Held(monkeypatch)
+        owed = []
+        for adapt in (False, True):
+            task = asyncio.create_task(learn(engine, picture(BLUE), adapt=adapt))
+            await held.until_entered()
+            owed.append(engine.wait_s(1))
+            held.release.set()
+            await task
+            held.entered.clear()
+            held.release.clear()
+        assert owed[1] > owed[0] + 0.04
+
+
 async def test_the_precision_that_suits_the_device_is_served_and_told(bundle: Path) -> None:
     tiers = load_manifest(bundle).tiers
     async with started(bundle, precision="auto") as engine:

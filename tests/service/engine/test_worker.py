@@ -426,6 +426,22 @@ def test_a_device_is_revived_after_repeated_failures() -> None:
     worker.stop()
 
 
+def test_bad_items_among_good_ones_never_count_against_the_device(
+    worker: Worker, lane: Lane[int, int], gate: Gate
+) -> None:
+    for good in range(5):
+        gate.entered.clear()
+        gate.open.clear()
+        submit(worker, lane, [0], deadline_at=LATER)
+        assert gate.entered.wait(TIMEOUT_S)
+        bad, beside = submit(worker, lane, [13, good], deadline_at=LATER)
+        gate.open.set()
+        assert isinstance(bad.exception(TIMEOUT_S), InferenceError)
+        assert beside.result(TIMEOUT_S) == 2 * good
+    assert gate.batches.count([13]) == 5
+    assert worker.restarts == 0
+
+
 def test_answers_that_are_not_finite_never_count_against_the_device() -> None:
     def run(_: Sequence[int]) -> list[int]:
         raise FloatingPointError("not finite")
@@ -476,6 +492,26 @@ def test_busy_s_is_the_age_of_the_running_batch(
     assert worker.busy_s == 130
     gate.open.set()
     assert running.result(TIMEOUT_S) == 0
+
+
+def test_a_reload_of_the_device_that_hangs_counts_as_busy(clock: list[float]) -> None:
+    reloading, back = threading.Event(), threading.Event()
+
+    def revive() -> None:
+        reloading.set()
+        assert back.wait(TIMEOUT_S)
+
+    lane: Lane[int, int] = Lane("double", Gate(), sizes=(1,))
+    device = Worker("cuda:0", [lane], revive=revive, clock=lambda: clock[0])
+    device.start()
+    submit(device, lane, [666], deadline_at=LATER)
+    assert reloading.wait(TIMEOUT_S)
+    clock[0] = 130.0
+    assert device.busy_s == 130
+    back.set()
+    (later,) = submit(device, lane, [4], deadline_at=LATER)
+    assert later.result(TIMEOUT_S) == 8
+    device.stop()
 
 
 def test_workers_of_one_device_take_turns_and_never_run_at_once(gate: Gate) -> None:
