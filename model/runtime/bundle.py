@@ -153,7 +153,16 @@ class BundleRuntime:
     def head(
         self, encoded: Encoded, image_index: NDArray[np.int64], classes: Sequence[SupportSet]
     ) -> HeadOutput:
-        """Answers for P pairs of an encoded image and a class."""
+        """Answers for P pairs of an encoded image and a class.
+
+        Args:
+            encoded: the images.
+            image_index: (P,) the image of each pair, by its place in `encoded`.
+            classes: the class of each pair; at least one.
+
+        Raises:
+            ValueError: no class, or a class without shots.
+        """
         names = list(HeadOutput._fields)
         logits, presence = self._run_head(names, encoded, image_index, classes)
         if growth := self.manifest.presence_growth:

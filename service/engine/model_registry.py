@@ -12,9 +12,10 @@ from service.errors import ModelMismatchError, ModelNotFoundError, NotReadyError
 
 
 class ModelRegistry:
-    """Finds engines by model, and counts their users; used on the event loop's thread only.
+    """Finds engines by model, and counts their users.
 
-    A model is `name@revision`; a name alone means its newest revision.
+    Used on the event loop's thread only, but for `manifest_of`. A model is `name@revision`; a name
+    alone means its newest revision.
 
     Args:
         default: engine that serves requests which name no model.
@@ -82,7 +83,7 @@ class ModelRegistry:
         return self._served[model]
 
     def manifest_of(self, model: str) -> Manifest | None:
-        """The manifest of a served model; None if it is not served."""
+        """The manifest of a served model; None if it is not served. May be called on any thread."""
         engine = self._served.get(model)
         return None if engine is None else engine.manifest
 

@@ -12,6 +12,7 @@ from model.contract import BundleKey, Manifest, SupportSet, load_manifest
 from model.runtime import Adapt, Device, resolve_precision
 from service.engine.adaptation import adapt_class
 from service.engine.base import Coverage, EngineCounters, ImageU8, Predictions
+from service.engine.device_metrics import DeviceMetrics
 from service.engine.encoding_cache import Digest, digest
 from service.engine.engine_resources import EngineResources
 from service.engine.options import EngineOptions
@@ -207,6 +208,5 @@ class OnnxEngine:
             options=self._options,
             counters=self.counters,
             clock=self._clock,
-            metrics=self._metrics,
-            own_metrics=self._own_metrics,
+            metrics=DeviceMetrics(device, self._clock, self._metrics, self._own_metrics),
         )

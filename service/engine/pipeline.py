@@ -33,7 +33,7 @@ from service.engine.priority import lower_priority, run_at_low_priority
 from service.engine.stages import CellsTask, EncodeTask, HeadTask, PrototypeTask, Stages
 from service.engine.warm_up import warm_up
 from service.engine.worker import Worker
-from service.telemetry import EngineMetrics, ModelMetrics, stage
+from service.telemetry import stage
 
 T = TypeVar("T")
 
@@ -56,8 +56,7 @@ class Pipeline:
         options: bounds and resources.
         counters: raised with every run.
         clock: seconds, monotonic; deadlines are measured on it.
-        metrics: receives figures of the cache and the device.
-        own_metrics: receives the model's figures of batches and queues.
+        metrics: of the device.
 
     Raises:
         model.runtime.DeviceUnavailableError, Exception: the device cannot run the graphs.
@@ -75,8 +74,7 @@ class Pipeline:
         options: EngineOptions,
         counters: EngineCounters,
         clock: Callable[[], float],
-        metrics: EngineMetrics,
-        own_metrics: ModelMetrics,
+        metrics: DeviceMetrics,
     ) -> None:
         self.manifest = manifest
         self._encoder, self._resources = encoder, resources
@@ -84,7 +82,7 @@ class Pipeline:
         self._options = options
         self._counters = counters
         self._costs = Costs()
-        self._metrics = DeviceMetrics(device, clock, metrics, own_metrics)
+        self._metrics = metrics
         self._stages = self._load(options.batch_sizes)
         sizes, wait_s = options.batch_sizes, options.batch_wait_s
         self._queries = Lane("query", self._encode, sizes, _BEGINNING, wait_s)

@@ -150,7 +150,7 @@ class RayEngine:
     async def _ask_once(self, method: str, *arguments: Any) -> Reply:
         if self._handle is None:
             raise NotReadyError
-        response = getattr(self._handle, method).remote(*arguments)
+        response: Any = self._handle.options(method_name=method).remote(*arguments)
         try:
             reply: Reply = await response
         except asyncio.CancelledError:
