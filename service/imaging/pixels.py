@@ -10,7 +10,8 @@ Decisions, for images:
 
 Decisions, for masks:
 - A palette mask is read by index, so a black object with index 1 is an object.
-- A pixel is object where any colour channel and, if there is one, alpha are nonzero.
+- A pixel is object where any colour channel and, if there is one, the alpha channel are nonzero.
+- An index or a colour that the file marks as transparent changes nothing: programs mark others.
 - Lossy codings blur the edge and ring around it: there, object is a channel of at least 128.
 """
 
@@ -35,7 +36,10 @@ def rgb_pixels(image: Image.Image) -> NDArray[np.uint8]:
         ValueError: a mode Pillow cannot convert.
     """
     if image.mode in _WIDE_WHITES:
-        grey = _to_u8(np.asarray(image), _WIDE_WHITES[image.mode])  # (H, W)
+        values = np.asarray(image)
+        grey = _to_u8(values, _WIDE_WHITES[image.mode])  # (H, W)
+        if "transparency" in image.info:
+            grey[values == image.info["transparency"]] = 255
         return np.repeat(grey[:, :, None], 3, axis=2)
     if image.mode in _ALPHA_MODES or "transparency" in image.info:
         image = _over_white(image)

@@ -80,8 +80,12 @@ class _Bounded(BufferedReader):
     def seek(self, target: int, whence: int = 0, /) -> int:
         try:
             return super().seek(target, whence)
-        except OSError as exc:  # which would else look like a disk that fails
-            raise zipfile.BadZipFile("an offset outside of the file") from exc
+        except OSError as exc:
+            raise _OutsideError("an offset outside of the file") from exc
+
+
+class _OutsideError(zipfile.BadZipFile, OSError):
+    """Not a disk that fails. `zipfile`, which looks for what a small file lacks, expects OSError."""
 
 
 def _too_many_entries() -> TooManyFilesError:

@@ -55,7 +55,7 @@ class SupportForm(_Form):
         Files,
         Field(
             description="One for each image, in the same order: nonzero is object, a palette is "
-            "read by index, and where there is alpha it must be nonzero too. In a lossy file "
+            "read by index, and an alpha channel must be nonzero too. In a lossy file "
             "(JPEG, lossy WebP) object is 128 and more. 16 bits a channel only in grey. Same size "
             "as the image as displayed, that is after its EXIF orientation."
         ),

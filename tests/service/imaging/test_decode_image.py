@@ -136,8 +136,13 @@ def test_a_transparent_colour_is_white(mode: str, key: int | tuple[int, ...]) ->
     np.testing.assert_array_equal(pixels, grey_of([255, 41]))
 
 
-def sixteen_bit_png(values: list[int]) -> bytes:
-    return encode(Image.fromarray(np.array([values], np.uint16)), "PNG")
+def sixteen_bit_png(values: list[int], **options: int) -> bytes:
+    return encode(Image.fromarray(np.array([values], np.uint16)), "PNG", **options)
+
+
+def test_a_transparent_grey_of_sixteen_bits_is_white() -> None:
+    pixels = decoded(sixteen_bit_png([300, 257 * 40], transparency=300))
+    np.testing.assert_array_equal(pixels, grey_of([255, 40]))
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,12 @@ async def test_a_zip_whose_beginning_is_missing_is_no_failing_disk(tmp_path: Pat
             assert problem["detail"] == "not a zip file that can be read"
 
 
+async def test_an_empty_zip_is_a_zip_without_images(tmp_path: Path) -> None:
+    async with service(tmp_path) as client:
+        problem = assert_problem(await posted_zip(client, zipped({})), 422, "invalid_request")
+        assert problem["detail"].startswith("no images")
+
+
 async def test_zips_that_grow_as_no_images_do_are_refused(tmp_path: Path) -> None:
     async with service(tmp_path) as client:
         bomb = zipped({"0.png": bytes(17 * 1024 * 1024)})
