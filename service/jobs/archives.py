@@ -85,7 +85,7 @@ class _Bounded(BufferedReader):
 
 
 class _OutsideError(zipfile.BadZipFile, OSError):
-    """Not a disk that fails. `zipfile`, which looks for what a small file lacks, expects OSError."""
+    """No failing disk. `zipfile`, which looks for what a small file lacks, expects an OSError."""
 
 
 def _too_many_entries() -> TooManyFilesError:
