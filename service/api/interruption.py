@@ -27,17 +27,12 @@ async def cancel_when(
         await event()
         scope.reschedule(loop.time())
 
-    try:
-        async with scope:
-            watcher = asyncio.create_task(watch())
-            try:
-                yield
-            finally:
-                watcher.cancel()
-    except TimeoutError as exc:
-        if not scope.expired():
-            raise
-        raise error() from exc
+    async with _translate_expiry(scope, error):
+        watcher = asyncio.create_task(watch())
+        try:
+            yield
+        finally:
+            watcher.cancel()
 
 
 def cancel_on_disconnect(request: Request) -> AbstractAsyncContextManager[None]:
@@ -55,11 +50,26 @@ async def within_deadline(seconds: float, message: str) -> AsyncIterator[None]:
     Raises:
         DeadlineExceededError.
     """
+    scope = asyncio.timeout(seconds)
+    async with _translate_expiry(scope, lambda: DeadlineExceededError(message.format(seconds))):
+        yield
+
+
+@asynccontextmanager
+async def _translate_expiry(
+    scope: asyncio.Timeout, error: Callable[[], Exception]
+) -> AsyncIterator[None]:
+    """Run the block within `scope`, and raise `error()` where that expires.
+
+    A `TimeoutError` of the block's own stays what it is.
+    """
     try:
-        async with asyncio.timeout(seconds):
+        async with scope:
             yield
     except TimeoutError as exc:
-        raise DeadlineExceededError(message.format(seconds)) from exc
+        if not scope.expired():
+            raise
+        raise error() from exc
 
 
 async def _disconnected(receive: Receive) -> None:

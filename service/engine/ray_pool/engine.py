@@ -133,8 +133,9 @@ class RayEngine:
         Raises:
             ServiceError: see `Engine.segment`.
         """
+        deadline = asyncio.timeout(self._deadline_s)
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with deadline:
                 for attempt in range(1, _ATTEMPTS + 1):
                     try:
                         reply = await self._ask_once(method, *arguments)
@@ -145,6 +146,8 @@ class RayEngine:
                         self._backlog.tell(reply)
                         return reply.unwrap()
         except TimeoutError as exc:
+            if not deadline.expired():
+                raise
             raise DeadlineExceededError("the pool did not answer in time") from exc
 
     async def _ask_once(self, method: str, *arguments: Any) -> Reply:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from model.contract import Manifest, SupportSet
 from service.app import create_app
+from service.assembly import create_engine
 from service.engine import Engine, OnnxEngine, Predictions
 from service.engine.base import EngineCounters
 from service.errors import (
@@ -27,6 +28,7 @@ from tests.service.tiny_bundle import CELLS, SIDE, write_tiny_bundle
 # Ray itself is imported by the helpers alone.
 pytest.importorskip("ray", reason="the extra `ray` is not installed, see requirements-ray.txt")
 
+from service.engine.ray_pool import RayEngine
 from service.engine.ray_pool.backlog import Backlog
 from service.engine.ray_pool.references import References, digest
 from service.engine.ray_pool.reply import Reply
@@ -202,6 +204,32 @@ async def test_the_whole_application_runs_as_replicas(
             assert (unknown.status_code, unknown.json()["code"]) == (404, "session_not_found")
         assert found[0] == found[1]
         assert found[0][0]["classes"]
+
+
+class FailingHandle:
+    """A pool whose calls fail before they reach a replica."""
+
+    def __init__(self) -> None:
+        self.register = self
+
+    async def remote(self, *_: object) -> Reply:
+        raise TimeoutError("of a socket")
+
+
+async def test_a_timeout_within_a_call_is_not_its_deadline(
+    tiny_bundle: Path, lesson: Lesson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(engine="ray", bundle=tiny_bundle, devices="cpu")
+    engine = create_engine(settings)
+    assert isinstance(engine, RayEngine)
+
+    async def join() -> FailingHandle:
+        return FailingHandle()
+
+    monkeypatch.setattr(engine.pool, "join", join)
+    await engine.start()
+    with pytest.raises(TimeoutError, match="of a socket"):
+        await engine.register(list(lesson.images), list(lesson.masks))
 
 
 async def test_prototypes_are_put_once_and_within_a_bound(cluster: object, lesson: Lesson) -> None:
