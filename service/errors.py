@@ -386,11 +386,11 @@ class InferenceError(ServiceError):
 
 
 class EngineFailedError(ServiceError):
-    """The engine could not start and will not without a restart."""
+    """An engine could not start, or none of its devices works any more; it needs a restart."""
 
     status = 500
     code = "engine_failed"
-    title = "The engine failed to start"
+    title = "The engine failed"
 
 
 class UnreadableSessionError(ServiceError):
