@@ -31,7 +31,8 @@ from service.assembly import (
     create_tracer,
     describe_build,
 )
-from service.engine import Admission, BundleWatcher, Engine, ModelRegistry
+from service.capacity import Admission
+from service.engine import BundleWatcher, Engine, ModelRegistry
 from service.errors import JobsDisabledError
 from service.jobs import JobDesk
 from service.sessions import Resources, ShotSpecs

@@ -1,7 +1,6 @@
 """API keys, rate limits and what one client may hold at once."""
 
 from service.access.client import Client, client_of_address, client_of_owner
-from service.access.client_capacity import ClientCapacity
 from service.access.key_file import KeyFile
 from service.access.keys import KeyFileError, KeyRing, key_line, new_key
 from service.access.policy import Access
@@ -11,7 +10,6 @@ from service.access.rate_storage import RateStorage
 __all__ = [
     "Access",
     "Client",
-    "ClientCapacity",
     "KeyFile",
     "KeyFileError",
     "KeyRing",

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from service.access.client import Client, client_of_address, client_of_owner
-from service.access.client_capacity import ClientCapacity
 from service.access.key_file import KeyFile
 from service.access.rate_limits import RateLimits
+from service.capacity import ClientCapacity
 from service.errors import UnauthorizedError
 from service.schemas import KEY_HEADER
 

@@ -11,7 +11,7 @@ from service.access import Access
 from service.api.body.multipart import BodyLimits
 from service.api.drain import Drain
 from service.api.interruption import cancel_on_disconnect, within_deadline
-from service.engine import Admission
+from service.capacity import Admission
 from service.errors import JobsDisabledError, QueueFullError
 from service.jobs import JobDesk
 from service.sessions import Resources

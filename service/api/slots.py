@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from typing import TypeVar
 
-from service.access import Client, ClientCapacity
+from service.access import Client
+from service.capacity import ClientCapacity
 
 Chunk = TypeVar("Chunk")
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from service import __version__
-from service.access import Access, ClientCapacity, KeyFile, RateLimits, RateStorage
+from service.access import Access, KeyFile, RateLimits, RateStorage
+from service.capacity import ClientCapacity
 from service.engine import ModelRegistry, available_cpus
 from service.errors import JobsDisabledError
 from service.jobs import Folders, JobDesk, JobImages, JobQuota, JobRunner, open_jobs

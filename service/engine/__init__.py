@@ -1,6 +1,5 @@
 """Prototypes and logits from a trained network, batched over all requests."""
 
-from service.engine.admission import Admission
 from service.engine.base import Coverage, Engine, EngineCounters, ImageU8, Predictions
 from service.engine.bundle_folder import BundleFolder
 from service.engine.bundle_watcher import REFUSALS, BundleWatcher, require_own_revision
@@ -14,7 +13,6 @@ from service.engine.options import EngineOptions
 
 __all__ = [
     "REFUSALS",
-    "Admission",
     "BundleFolder",
     "BundleWatcher",
     "Coverage",

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from model.runtime import Device
-from service.engine.admission import Admission
+from service.capacity import Admission
 from service.engine.encoding_cache import EncodingCache
 from service.engine.fair_lock import FairLock
 from service.engine.options import EngineOptions

@@ -28,7 +28,7 @@ async def test_a_timeout_within_the_block_is_not_the_event() -> None:
 
 async def test_a_block_is_cancelled_by_an_event() -> None:
     event = asyncio.Event()
+    event.set()
     with pytest.raises(RuntimeError):
         async with cancel_when(event.wait, RuntimeError):
-            event.set()
             await asyncio.Event().wait()

@@ -18,8 +18,9 @@ import pytest
 from fastapi import FastAPI
 
 from model.contract import SupportSet
-from service.access import ClientCapacity, key_line, new_key
+from service.access import key_line, new_key
 from service.app import create_app
+from service.capacity import ClientCapacity
 from service.engine import FakeEngine, ImageU8, Predictions
 from service.errors import DeadlineExceededError, QueueFullError
 from service.formats import export_dataset
