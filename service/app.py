@@ -85,6 +85,7 @@ def create_app(
         resources=resources,
         admission=Admission(settings.max_requests, "requests"),
         body_bytes=Admission(settings.max_upload_bytes, "bytes of uploads"),
+        archive_bytes=Admission(settings.max_client_upload_bytes, "bytes of archives"),
         body_limits=BodyLimits(settings.max_body_bytes, settings.max_files),
         max_archive_bytes=settings.max_client_upload_bytes,
         upload_s=settings.upload_s,

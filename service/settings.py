@@ -188,7 +188,8 @@ class Settings(BaseSettings):
     """Largest body of one request."""
     max_upload_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024 * MIB)] = 512 * MIB
     """Most bytes of the bodies of all requests together; at least one full body. One API key may
-    use at most half of this at a time; an archive may also take at most half."""
+    use at most half of this at a time; an archive may also take at most half, and so may all
+    archives together that are downloaded."""
     max_files: Annotated[int, Field(ge=1, le=16)] = 16
     """Most images of one request, and most masks."""
     max_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = 50_000_000
@@ -274,7 +275,7 @@ class Settings(BaseSettings):
 
     @property
     def max_client_upload_bytes(self) -> int:
-        """Most bytes of the bodies of one client together, or of an archive."""
+        """Most bytes of the bodies of one client together, of an archive, or of all downloaded."""
         return max(self.max_body_bytes, self.max_upload_bytes // 2)
 
     @model_validator(mode="after")

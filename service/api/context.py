@@ -24,6 +24,7 @@ class ApiContext:
     resources: what the use cases work with.
     admission: bounds the requests in progress, once their bodies have arrived.
     body_bytes: bounds the bytes of all bodies that arrive or are worked on.
+    archive_bytes: bounds the bytes of all archives that are made or downloaded.
     body_limits: of one body.
     max_archive_bytes: of a body that is the archive of a session.
     upload_s: maximum time in which one body may arrive.
@@ -39,6 +40,7 @@ class ApiContext:
     resources: Resources
     admission: Admission
     body_bytes: Admission
+    archive_bytes: Admission
     body_limits: BodyLimits
     max_archive_bytes: int
     upload_s: float

@@ -1,5 +1,6 @@
 """Use cases: export a session as one file, and import it where its model is served."""
 
+from collections.abc import Callable
 from functools import partial
 
 from service.schemas import SessionResponse
@@ -8,13 +9,21 @@ from service.sessions.resources import Resources
 from service.stores import SessionKey, decode_session, encode_session
 
 
-async def export_archive(resources: Resources, key: SessionKey) -> bytes:
+async def export_archive(
+    resources: Resources, key: SessionKey, *, on_size: Callable[[int], None]
+) -> bytes:
     """The session as a file (`service.stores.codec`); counts as a use of it.
+
+    Args:
+        resources: of the use cases.
+        key: of the session.
+        on_size: is told about how many bytes the file will have, before it is made; may raise.
 
     Raises:
         SessionNotFoundError: unknown or expired.
     """
     session = await resources.store.get(key)
+    on_size(session.content.nbytes)
     return await resources.pool.run(partial(encode_session, session.content))
 
 

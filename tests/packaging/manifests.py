@@ -86,6 +86,7 @@ def worst_bytes(allowed: Settings) -> int:
     return (
         allowed.max_store_bytes
         + allowed.max_upload_bytes
+        + allowed.max_client_upload_bytes  # of archives that are downloaded
         + allowed.decode_cache_bytes
         + allowed.max_pixels_in_flight * BYTES_PER_PIXEL
     )

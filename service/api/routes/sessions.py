@@ -71,8 +71,12 @@ async def get_archive(
 ) -> StreamingResponse:
     """The session as one file, for `PUT` to a service that runs the same model."""
     with acquire_slot(context.access.downloads, client) as cleanup:
+        take = cleanup.enter_context(context.archive_bytes.admit(0))
+        most = context.archive_bytes.capacity  # which a larger one takes, so it goes alone
         async with context.admit(request):
-            file = await export_archive(context.resources, key)
+            file = await export_archive(
+                context.resources, key, on_size=lambda size: take(min(size, most))
+            )
         slot = cleanup.pop_all()
     return StreamingResponse(
         release_after(slot, _chunks(file)),

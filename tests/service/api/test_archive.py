@@ -1,5 +1,6 @@
 """`/sessions/{id}/archive`: a session moves as one file, and nothing but a session gets in."""
 
+import asyncio
 import json
 import random
 import struct
@@ -9,12 +10,16 @@ from contextlib import AsyncExitStack, ExitStack
 import httpx
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from safetensors.numpy import load, save
+from starlette.types import Message
 
+from model.contract import SupportPrototype, SupportSet
 from service.app import create_app
 from service.engine import Engine, FakeEngine, OnnxEngine
 from service.engine.fake import FAKE_MANIFEST
 from service.settings import Settings
+from service.stores import MemoryStore, SessionKey, SessionLimits
 from tests.service.http_api import (
     assert_problem,
     new_session,
@@ -122,6 +127,60 @@ async def test_a_client_reads_few_archives_at_once(settings: Settings) -> None:
         file = await client.get(f"/sessions/{session_id}/archive")
     assert len(file.content) == int(file.headers["content-length"])
     assert len(downloads) == 0
+
+
+class StalledReader:
+    """A client that takes nothing of a response that has begun, until it leaves.
+
+    As in a server, what is sent to a client that has left goes nowhere.
+    """
+
+    def __init__(self, app: FastAPI, path: str, host: str) -> None:
+        connection = {"client": (host, 1), "server": ("service", 80), "scheme": "http"}
+        request = {"method": "GET", "path": path, "query_string": b"", "headers": [(b"host", b"s")]}
+        scope = {"type": "http", "http_version": "1.1", **connection, **request}
+        self.begun, self._left = asyncio.Event(), asyncio.Event()
+        self._answered = asyncio.create_task(app(scope, self._receive, self._send))
+
+    async def leave(self) -> None:
+        self._left.set()
+        await self._answered
+
+    async def _receive(self) -> Message:
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.body":
+            self.begun.set()
+            await self._left.wait()
+
+
+async def test_archives_that_many_clients_read_at_once_are_bounded(settings: Settings) -> None:
+    store = MemoryStore(SessionLimits(), max_sessions=9, max_bytes=2**20)
+    bounds = {"max_body_bytes": 1024, "max_upload_bytes": 200_000}  # half of them for archives
+    app = create_app(settings.model_copy(update=bounds), engine=FakeEngine(), store=store)
+    small, large = "s" * 32, "l" * 32
+    for session_id, nbytes in ((small, 40_000), (large, 150_000)):
+        vector = np.zeros((1, 1), np.float16)
+        shot = SupportPrototype(vector, vector, vector, np.zeros((nbytes, 1), np.uint8))
+        key = SessionKey("", session_id)
+        await store.create(key, "fake@1", "thing", SupportSet((shot,)))
+    async with running(app) as client:
+        path = f"/sessions/{small}/archive"
+        stalled = [StalledReader(app, path, host) for host in ("192.0.2.1", "192.0.2.2")]
+        await asyncio.gather(*(each.begun.wait() for each in stalled))
+        refused = await client.get(path)
+        assert_problem(refused, 503, "queue_full")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert (await client.get(f"/sessions/{small}")).status_code == 200
+        await stalled.pop().leave()
+        assert (await client.get(path)).status_code == 200
+        assert_problem(await client.get(f"/sessions/{large}/archive"), 503, "queue_full")
+        await stalled.pop().leave()
+        alone = await client.get(f"/sessions/{large}/archive")  # though larger than the bound
+        assert len(alone.content) > 150_000
+    assert app.state.context.archive_bytes.inside == 0
 
 
 async def test_unknown_session_has_no_archive(client: httpx.AsyncClient) -> None:
