@@ -14,7 +14,7 @@ from service.errors import DeadlineExceededError
 
 @asynccontextmanager
 async def cancel_when(
-    event: Callable[[], Awaitable[None]], error: Callable[[], Exception]
+    event: Callable[[], Awaitable[object]], error: Callable[[], Exception]
 ) -> AsyncIterator[None]:
     """Run the block, but cancel it and raise `error()` as soon as `event()` returns.
 
