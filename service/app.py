@@ -90,7 +90,6 @@ def create_app(
         max_archive_bytes=settings.max_client_upload_bytes,
         upload_s=settings.upload_s,
         deadline_s=settings.deadline_s,
-        max_wait_s=settings.max_wait_s,
         access=create_access(settings),
         drain=drain,
         jobs=create_jobs(settings, resources, metrics.jobs),

@@ -1,6 +1,5 @@
 """What the application hands its routes, and how a request is admitted."""
 
-import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from service.api.body.multipart import BodyLimits
 from service.api.drain import Drain
 from service.api.interruption import cancel_on_disconnect, within_deadline
 from service.capacity import Admission
-from service.errors import JobsDisabledError, QueueFullError
+from service.errors import JobsDisabledError
 from service.jobs import JobDesk
 from service.sessions import Resources
 
@@ -29,7 +28,6 @@ class ApiContext:
     max_archive_bytes: of a body that is the archive of a session.
     upload_s: maximum time in which one body may arrive.
     deadline_s: maximum time of a request, from the end of its body to its response.
-    max_wait_s: maximum time that a request may expect to wait for those before it.
     access: who may send requests, and how many.
     drain: tells when the service is about to stop.
     jobs: segments images in the background; where that is not possible, the error that says why.
@@ -45,7 +43,6 @@ class ApiContext:
     max_archive_bytes: int
     upload_s: float
     deadline_s: float
-    max_wait_s: float
     access: Access
     drain: Drain
     jobs: JobDesk | JobsDisabledError
@@ -83,13 +80,10 @@ class ApiContext:
     def require_capacity(self) -> None:
         """Fail where a request that came now would find no slot, or would wait too long.
 
+        Which model it needs is not known yet: it would wait for any. Its use case looks again.
+
         Raises:
             QueueFullError.
         """
         self.admission.require_room()
-        wait_s = self.resources.models.default.wait_s(self.admission.inside)
-        if wait_s > self.max_wait_s:
-            raise QueueFullError(
-                f"a request would wait for {wait_s:.1f} s, more than {self.max_wait_s:g} s",
-                retry_after_s=math.ceil(wait_s / 2),
-            )
+        self.resources.require_short_wait(self.resources.models.engines, self.admission.inside)

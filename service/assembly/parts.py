@@ -38,6 +38,7 @@ def create_resources(settings: Settings, models: ModelRegistry, store: SessionSt
         max_tiles=settings.max_tiles,
         tiling=asyncio.Semaphore(settings.max_tiled_images),
         deadline_s=settings.deadline_s,
+        max_wait_s=settings.max_wait_s,
     )
 
 

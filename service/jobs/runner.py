@@ -159,9 +159,11 @@ class JobRunner:
         store = MemoryStore(limits, max_sessions=1, max_bytes=2**62)
         form = JobForm.model_validate_json(job.form)
         await store.restore(SessionKey(job.owner, form.session_id or ""), content)
-        # Large images of jobs have a slot of their own, so that requests keep theirs; no deadline.
+        # Large images of jobs have a slot of their own, so that requests keep theirs; jobs wait.
         tiling = asyncio.Semaphore(1)
-        return replace(self._resources, store=store, tiling=tiling, deadline_s=math.inf)
+        return replace(
+            self._resources, store=store, tiling=tiling, deadline_s=math.inf, max_wait_s=math.inf
+        )
 
     async def _require(self, job: Job) -> None:
         """Raise `_JobGoneError` if the job was deleted meanwhile, which is no failure."""

@@ -35,6 +35,7 @@ def offline_settings(settings: Settings) -> Settings:
         "store_url": SecretStr(MEMORY),
         "ttl_s": _LONG_S,
         "deadline_s": _LONG_S,
+        "max_wait_s": _LONG_S,
         "decode_cache_bytes": 0,
         "encode_cache_bytes": 0,
     }

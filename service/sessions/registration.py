@@ -72,7 +72,7 @@ def _answer(
 async def _admit(
     resources: Resources, form: SupportForm, owner: str
 ) -> tuple[Engine, SupportSet | None]:
-    """Refuse early what the store would refuse after the work.
+    """Refuse early what the store would refuse after the work, or what would wait for too long.
 
     Returns:
         The engine, which for an existing session is the one that made it; and the existing class
@@ -89,6 +89,7 @@ async def _admit(
         shots += 0 if known is None else len(known.shots)
     if shots > resources.max_shots:
         raise LimitExceededError(f"a class holds at most {resources.max_shots} shots")
+    resources.require_short_wait([engine])
     return engine, known
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
 from service.engine import Engine, ModelRegistry
+from service.errors import QueueFullError
 from service.sessions.decoded import DecodedImages
 from service.sessions.pixel_budget import PixelBudget
 from service.sessions.pool import CodecPool
@@ -33,6 +34,7 @@ class Resources:
     max_tiles: most tiles of one image.
     tiling: bounds the images that are held at full size while their tiles are segmented.
     deadline_s: after which the caller has stopped waiting.
+    max_wait_s: that a caller may expect to wait for those before it.
     """
 
     models: ModelRegistry
@@ -46,11 +48,31 @@ class Resources:
     max_tiles: int = 512
     tiling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     deadline_s: float = math.inf
+    max_wait_s: float = math.inf
 
     @property
     def shot_specs(self) -> Mapping[str, ShotSpec]:
         """By model, what shots must be like, of those that are served at the moment."""
         return ShotSpecs(self.models)
+
+    def require_short_wait(self, engines: Sequence[Engine], inside: int = 0) -> None:
+        """Fail where a caller would wait too long, whichever of the engines it needs.
+
+        Args:
+            engines: among which is the one it needs.
+            inside: callers let in; see `Engine.wait_s`.
+
+        Raises:
+            QueueFullError.
+        """
+        # One that has not started knows of no work, which says nothing of the others.
+        started = [engine for engine in engines if engine.ready] or engines
+        wait_s = min(engine.wait_s(inside) for engine in started)
+        if wait_s > self.max_wait_s:
+            raise QueueFullError(
+                f"a request would wait for {wait_s:.1f} s, more than {self.max_wait_s:g} s",
+                retry_after_s=math.ceil(wait_s / 2),
+            )
 
     @contextmanager
     def using(self, engine: Engine) -> Iterator["ModelResources"]:

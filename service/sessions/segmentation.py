@@ -81,6 +81,7 @@ async def _segment_images(request: SegmentRequest, render: Render[Rendered]) -> 
     Raises:
         ServiceError: see `service.errors`.
     """
+    request.resources.require_short_wait([request.resources.engine])
     late_at = time.monotonic() + request.resources.deadline_s
     queries = await _decode_queries(request)
     output = await request.resources.engine.segment(

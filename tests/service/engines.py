@@ -46,3 +46,15 @@ class CountingEngine(FakeEngine):
         self.calls.append((len(images), len(classes)))
         self.sides.append([each.side for each in classes])
         return await super().segment(images, classes)
+
+
+class BusyEngine(FakeEngine):
+    """A network of another name, which has work for `busy_s`."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.manifest = self.manifest.model_copy(update={"name": name})
+        self.busy_s = 0.0
+
+    def wait_s(self, inside: int) -> float:
+        return self.busy_s

@@ -11,7 +11,15 @@ from model.contract import SupportSet
 from service.app import create_app
 from service.engine import FakeEngine, ImageU8, Predictions
 from service.settings import Settings
-from tests.service.http_api import assert_problem, files, new_session, post_segment, running
+from tests.service.engines import BusyEngine
+from tests.service.http_api import (
+    assert_problem,
+    files,
+    new_session,
+    post_segment,
+    post_support,
+    running,
+)
 from tests.service.pictures import picture
 
 MULTIPART = {"Content-Type": "multipart/form-data; boundary=b"}
@@ -233,3 +241,27 @@ async def test_who_would_wait_too_long_is_sent_away_at_once_and_told_for_how_lon
         engine.release.set()
         assert [(await task).status_code for task in inside] == [200, 200]
         assert (await post_segment(client, session_id, [picture()])).status_code == 200
+
+
+async def test_the_wait_that_counts_is_that_for_the_model_of_the_request(
+    settings: Settings,
+) -> None:
+    """As in pools of replicas, one for each model, which do not share their devices."""
+    busy, idle = BusyEngine("busy"), BusyEngine("idle")
+    await idle.start()
+    app = create_app(settings, engine=busy)
+    app.state.context.resources.models.switch([busy, idle], "busy")
+    async with running(app) as client:
+        sessions = [await new_session(client, [picture()], model=name) for name in ("busy", "idle")]
+        busy.busy_s = 9.0
+        answers = [await post_segment(client, each, [picture()]) for each in sessions]
+        assert_problem(answers[0], 503, "queue_full")
+        assert answers[0].headers["retry-after"] == "5"
+        assert answers[1].status_code == 200
+        as_png = await post_segment(client, sessions[0], [picture()], accept="image/png")
+        assert_problem(as_png, 503, "queue_full")
+        assert_problem(await post_support(client, [picture()]), 503, "queue_full")
+        assert (await post_support(client, [picture()], model="idle")).status_code == 201
+        idle.busy_s = 5.0
+        refused = await client.post("/segment", content=unreadable(), headers=MULTIPART)
+        assert_problem(refused, 503, "queue_full")

@@ -25,6 +25,7 @@ from service.jobs import desk
 from service.jobs.archives import unpack_images
 from service.schemas import ImageResult
 from service.settings import Settings
+from tests.service.engines import BusyEngine
 from tests.service.http_api import assert_problem, new_session, running
 from tests.service.jobs.job_calls import SCENES, ended, results, uploads, zipped
 from tests.service.pictures import iou
@@ -78,6 +79,16 @@ async def test_the_packing_of_results_ends_when_their_client_leaves(
         whole = results(await client.get(path))
         assert len([name for name in whole.namelist() if "masks/labels" in name]) == 4
     assert len(packed) == 1
+
+
+async def test_jobs_go_on_where_requests_would_wait_for_too_long(tmp_path: Path) -> None:
+    engine = BusyEngine("busy")
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=engine)
+    async with running(app) as client:
+        fields = {"session_id": await new_session(client, SCENES[:1])}
+        engine.busy_s = 99.0
+        made = (await client.post("/jobs", data=fields, files=uploads(2))).json()
+        assert (await ended(client, made["job_id"]))["done"] == 2
 
 
 async def test_no_job_is_made_for_a_client_that_left(
