@@ -24,7 +24,7 @@ from service.errors import (
 from service.jobs.forms import JobForm
 from service.jobs.images import JobImages
 from service.jobs.store import Job, JobStore
-from service.schemas import STATES, ImageResult, SegmentForm, SegmentResponse
+from service.schemas import STATES, ImageResult, SegmentForm
 from service.sessions import Resources, segment
 from service.stores import MemoryStore, SessionContent, SessionKey, SessionLimits, decode_session
 from service.telemetry import JobMetrics
@@ -208,8 +208,8 @@ class JobRunner:
         while True:
             try:
                 data = await self._read_patiently(job, read)
-                response = await segment(resources, _single(job.form, data), job.owner)
-                result = await asyncio.to_thread(_only_result, response)
+                form = _single(job.form, data)
+                (result,) = (await segment(resources, form, job.owner)).results
                 break
             except (RetryableError, DeadlineExceededError) as exc:  # requests go first
                 timeouts += isinstance(exc, DeadlineExceededError)
@@ -241,11 +241,6 @@ def _single(form: str, image: bytes) -> SegmentForm:
 
 def _read_snapshot(path: Path) -> SessionContent:
     return decode_session(path.read_bytes(), {})
-
-
-def _only_result(response: bytes) -> ImageResult:
-    (result,) = SegmentResponse.model_validate_json(response).results
-    return result
 
 
 def _write_result(folder: Path, number: int, result: ImageResult) -> None:

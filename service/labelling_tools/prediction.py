@@ -9,7 +9,7 @@ from service.labelling_tools.label_config import LabelConfig
 from service.labelling_tools.mirror import ProjectMirror, model_version
 from service.labelling_tools.regions import to_regions
 from service.labelling_tools.studio import Task
-from service.schemas import SegmentForm, SegmentResponse
+from service.schemas import SegmentForm
 from service.sessions import Resources, segment
 from service.stores import Session
 
@@ -54,10 +54,9 @@ async def _predict(
     image = await mirror.studio.image(task.data.get(config.image_key))
     form = SegmentForm(images=[image], session_id=session.session_id, absent="drop")
     try:
-        response = await segment(resources, form, session.key.owner)
+        (result,) = (await segment(resources, form, session.key.owner)).results
     except EmptySessionError:
         return _prediction(session, [], 0.0)
-    (result,) = SegmentResponse.model_validate_json(response).results
     regions = await resources.pool.run(partial(to_regions, result, config))
     found = [each.score for each in result.classes if each.area]
     return _prediction(session, regions, min(found, default=0.0))

@@ -18,7 +18,7 @@ from service.offline.errors import OfflineError
 from service.offline.folder import ImageFile
 from service.offline.ledger import Entry, Labelled, Ledger
 from service.offline.options import LabelOptions, Supports
-from service.schemas import ImageResult, SegmentForm, SegmentResponse, SupportForm, SupportResponse
+from service.schemas import ImageResult, SegmentForm, SupportForm, SupportResponse
 from service.sessions import Resources, ShotSpecs, register, segment
 from service.settings import Settings
 from service.store_url import MEMORY
@@ -186,12 +186,12 @@ async def _segment(
             absent=options.absent,
         )
         try:
-            answer = await segment(resources, form, OWNER)
+            (result,) = (await segment(resources, form, OWNER)).results
         except RetryableError:  # a lost device recovers
             _require_engine(resources)
             await asyncio.sleep(_BACK_OFF_S)
         else:
-            return SegmentResponse.model_validate_json(answer).results[0]
+            return result
 
 
 def _require_engine(resources: Resources) -> None:

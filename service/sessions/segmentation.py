@@ -34,10 +34,8 @@ class LabelMap(NamedTuple):
     session_id: str
 
 
-async def segment(resources: Resources, form: SegmentForm, owner: str) -> bytes:
-    """Segment images with a session of `owner`; the `SegmentResponse` as JSON bytes.
-
-    Serialising the polygons and run lengths of many images is slow, so it happens in the pool.
+async def segment(resources: Resources, form: SegmentForm, owner: str) -> SegmentResponse:
+    """Segment images with a session of `owner`.
 
     Raises:
         ServiceError: see `service.errors`.
@@ -49,12 +47,11 @@ async def segment(resources: Resources, form: SegmentForm, owner: str) -> bytes:
 
     with resources.using(selection.engine) as own:
         results = await _segment_images(SegmentRequest.of(own, form, selection), describe)
-    response = SegmentResponse(
+    return SegmentResponse(
         session_id=selection.session.session_id,
         model=selection.session.model,
         results=results,
     )
-    return await resources.pool.run(lambda: response.model_dump_json().encode())
 
 
 async def segment_to_label_map(resources: Resources, form: SegmentForm, owner: str) -> LabelMap:

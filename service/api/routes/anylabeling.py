@@ -18,7 +18,7 @@ from service.api.dependencies import Context, Owner, PathKey, UseCaseResources
 from service.api.negotiation import JSON
 from service.errors import InvalidRequestError, SessionNotFoundError
 from service.labelling_tools import to_shapes
-from service.schemas import Probability, SegmentForm, SegmentResponse
+from service.schemas import Probability, SegmentForm
 from service.sessions import Resources, describe_session, segment
 
 # Not in the OpenAPI document.
@@ -91,10 +91,10 @@ async def _read(resources: Resources, body: bytes) -> _Predict:
 async def _predict(resources: Resources, predict: _Predict, owner: str) -> dict[str, Any]:
     image = await resources.pool.run(partial(_image, predict.image))
     form = SegmentForm(images=[image], session_id=predict.model, output="polygon", absent="drop")
-    response = SegmentResponse.model_validate_json(await segment(resources, form, owner))
+    (result,) = (await segment(resources, form, owner)).results
     draw = partial(
         to_shapes,
-        response.results[0],
+        result,
         min_score=predict.params.conf_threshold,
         fineness=predict.params.epsilon_factor,
     )

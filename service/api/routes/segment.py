@@ -51,7 +51,10 @@ async def post_segment(request: Request, context: Context, owner: Owner) -> Resp
     async with receive_form(context, request, SegmentForm, repeated=_REPEATED) as form:
         if as_png:
             return _png_response(await segment_to_label_map(context.resources, form, owner))
-        return Response(await segment(context.resources, form, owner), media_type=JSON)
+        found = await segment(context.resources, form, owner)
+        # In the pool: the polygons and run lengths of many images take long to serialise.
+        content = await context.resources.pool.run(lambda: found.model_dump_json().encode())
+        return Response(content, media_type=JSON)
 
 
 def _png_response(label_map: LabelMap) -> Response:
