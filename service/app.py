@@ -127,7 +127,7 @@ def _expose(app: FastAPI, metrics: Metrics, resources: Resources, watcher: Bundl
     describe_build(metrics, watcher.models)
     metrics.watch_refusals(lambda: watcher.refused)
     metrics.watch_codec(lambda: resources.pool.waiting)
-    metrics.watch_decoded(lambda: resources.decoded.nbytes)
+    metrics.watch_decoded(lambda: resources.reader.decoded.nbytes)
     metrics.watch_store(resources.store)
     app.include_router(metrics_router(metrics))
 

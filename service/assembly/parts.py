@@ -11,7 +11,7 @@ from service.engine import ModelRegistry, available_cpus
 from service.errors import JobsDisabledError
 from service.jobs import Folders, JobDesk, JobImages, JobQuota, JobRunner, open_jobs
 from service.labelling_tools import LabelStudio, ProjectMirror
-from service.sessions import CodecPool, DecodedImages, PixelBudget, Resources
+from service.sessions import CodecPool, DecodedImages, ImageReader, PixelBudget, Resources
 from service.settings import Settings
 from service.store_url import MEMORY
 from service.stores import MemoryStore, SessionLimits, SessionStore, ShotSpec
@@ -30,10 +30,12 @@ def create_resources(settings: Settings, models: ModelRegistry, store: SessionSt
         models=models,
         store=store,
         pool=CodecPool(settings.codec_threads or available_cpus()),
-        pixel_budget=PixelBudget(settings.max_pixels_in_flight or 2 * settings.max_pixels),
-        max_pixels=settings.max_pixels,
+        reader=ImageReader(
+            max_pixels=settings.max_pixels,
+            pixel_budget=PixelBudget(settings.max_pixels_in_flight or 2 * settings.max_pixels),
+            decoded=DecodedImages(settings.decode_cache_bytes),
+        ),
         max_shots=settings.max_shots,
-        decoded=DecodedImages(settings.decode_cache_bytes),
         threshold_override=settings.threshold,
         max_tiles=settings.max_tiles,
         tiling=asyncio.Semaphore(settings.max_tiled_images),

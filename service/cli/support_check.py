@@ -10,8 +10,7 @@ from service.client.batches import Shots
 from service.client.files import image_file, mask_file
 from service.errors import ServiceError
 from service.schemas import ClassName
-from service.sessions import PixelBudget
-from service.sessions.uploads import read_support
+from service.sessions import ImageReader, PixelBudget
 
 # The service decides how many pixels an image may have.
 _MAX_PIXELS = sys.maxsize
@@ -43,11 +42,9 @@ def _check_name(name: str) -> None:
 
 def _check_shot(name: str, shots: Shots, position: int) -> None:
     image, mask = image_file(shots.images[position]), mask_file(shots.masks[position])
-    pixel_budget = PixelBudget(_MAX_PIXELS)
+    reader = ImageReader(_MAX_PIXELS, PixelBudget(_MAX_PIXELS))
     try:
-        read_support(
-            image, mask, position, side=_SIDE, max_pixels=_MAX_PIXELS, pixel_budget=pixel_budget
-        )
+        reader.support(image, mask, position, side=_SIDE)
     except ServiceError as exc:
         file = shots.named(exc.location or f"images[{position}]")
         raise CommandError(f"{name}: {file}: {exc.detail}", USAGE) from exc

@@ -139,7 +139,7 @@ class ShotLearner:
         keys: dict[str, _ShotKey],
     ) -> None:
         pool = resources.pool
-        draw = partial(to_masks, regions, config, max_pixels=resources.max_pixels)
+        draw = partial(to_masks, regions, config, max_pixels=resources.reader.max_pixels)
         masks = await pool.run(draw)
         image = await self._studio.image(task.data.get(config.image_key))
         for label, mask in masks.items():

@@ -162,9 +162,8 @@ async def _label(
     try:
         data = await asyncio.to_thread(image.path.read_bytes)
         result = await _segment(resources, data, session_id, options)
-        draw = partial(
-            draw_card, max_pixels=resources.max_pixels, pixel_budget=resources.pixel_budget
-        )
+        reader = resources.reader
+        draw = partial(draw_card, max_pixels=reader.max_pixels, pixel_budget=reader.pixel_budget)
         card = await resources.pool.run(partial(draw, data, result))
     except ServiceError as exc:
         _require_engine(resources)

@@ -10,10 +10,12 @@ from service.sessions.registration import register
 from service.sessions.resources import ModelResources, Resources, ShotSpecs
 from service.sessions.segmentation import LabelMap, segment, segment_to_label_map
 from service.sessions.selection import require_classes
+from service.sessions.uploads import ImageReader
 
 __all__ = [
     "CodecPool",
     "DecodedImages",
+    "ImageReader",
     "LabelMap",
     "ModelResources",
     "PixelBudget",

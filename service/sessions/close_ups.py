@@ -15,7 +15,6 @@ from service.engine import ImageU8
 from service.sessions.decoded import QueryImage
 from service.sessions.full_size_logits import CloseUpLogits
 from service.sessions.resources import IMAGES_AT_ONCE, ModelResources
-from service.sessions.uploads import read_windows
 from service.telemetry import stage
 
 _MAX_WINDOWS = 8  # in an image, of all its classes; what is smallest gains most
@@ -87,7 +86,13 @@ async def segment_close_ups(
     )
     with stage("decode"):
         crops = await resources.pool.gather(
-            partial(_read, resources, files[windows[0].position], windows)
+            partial(
+                resources.reader.windows,
+                files[windows[0].position],
+                windows[0].position,
+                [each.window for each in windows],
+                side=side,
+            )
             for windows in by_image
             if windows
         )
@@ -155,20 +160,6 @@ def _find_windows(
         if len(chosen) + len(queries) <= _MAX_WINDOWS:
             chosen += queries
     return chosen
-
-
-def _read(
-    resources: ModelResources, file: bytes, queries: Sequence[_WindowQuery]
-) -> list[NDArray[np.uint8]]:
-    return read_windows(
-        file,
-        queries[0].position,
-        [query.window for query in queries],
-        side=resources.engine.manifest.input_side,
-        max_pixels=resources.max_pixels,
-        pixel_budget=resources.pixel_budget,
-        decoded=resources.decoded,
-    )
 
 
 async def _segment(

@@ -4,7 +4,6 @@ from functools import partial
 
 from model.contract import SupportPrototype
 from service.sessions.resources import ModelResources
-from service.sessions.uploads import read_support
 
 
 async def learn_shot(resources: ModelResources, image: bytes, mask: bytes) -> SupportPrototype:
@@ -13,15 +12,8 @@ async def learn_shot(resources: ModelResources, image: bytes, mask: bytes) -> Su
     Raises:
         ServiceError: see `service.errors`.
     """
-    read = partial(
-        read_support,
-        image,
-        mask,
-        0,
-        side=resources.engine.manifest.input_side,
-        max_pixels=resources.max_pixels,
-        pixel_budget=resources.pixel_budget,
-    )
+    side = resources.engine.manifest.input_side
+    read = partial(resources.reader.support, image, mask, 0, side=side)
     shown = (await resources.pool.run(read)).whole
     learned = await resources.engine.register([shown.pixels], [shown.mask], adapt=False)
     return learned.shots[0]

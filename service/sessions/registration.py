@@ -18,7 +18,7 @@ from service.schemas import SESSION_ID_BYTES, SupportForm, SupportResponse
 from service.sessions.idempotency import idempotency_token
 from service.sessions.judging import judge, report_card
 from service.sessions.resources import ModelResources, Resources, to_datetime
-from service.sessions.uploads import Support, View, drained, read_support
+from service.sessions.uploads import Support, View, drained
 from service.stores import IdempotencyToken, Session, SessionKey
 from service.telemetry import stage
 
@@ -103,12 +103,7 @@ def _require_asked(asked: str | None, model: str) -> None:
 
 
 async def _read(resources: ModelResources, form: SupportForm) -> list[Support]:
-    read = partial(
-        read_support,
-        side=resources.engine.manifest.input_side,
-        max_pixels=resources.max_pixels,
-        pixel_budget=resources.pixel_budget,
-    )
+    read = partial(resources.reader.support, side=resources.engine.manifest.input_side)
     with stage("decode"):
         supports = await resources.pool.gather(
             partial(read, image, mask, position)
@@ -116,10 +111,8 @@ async def _read(resources: ModelResources, form: SupportForm) -> list[Support]:
                 zip(drained(form.images), drained(form.masks), strict=True)
             )
         )
-        images, masks = (
-            [each.whole.pixels for each in supports],
-            [each.whole.mask for each in supports],
-        )
+        images = [each.whole.pixels for each in supports]
+        masks = [each.whole.mask for each in supports]
         found = await resources.pool.run(partial(originals, images, masks))
     return [
         support if original == position else support.repeating(original, position)

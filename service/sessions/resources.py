@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 
 from service.engine import Engine, ModelRegistry
 from service.errors import QueueFullError
-from service.sessions.decoded import DecodedImages
-from service.sessions.pixel_budget import PixelBudget
 from service.sessions.pool import CodecPool
+from service.sessions.uploads import ImageReader
 from service.stores import SessionStore, ShotSpec
 
 # Tiles or close-ups in one call to the engine. Few, so that requests of others come in between:
@@ -26,10 +25,8 @@ class Resources:
     models: the engines, which compute prototypes and logits.
     store: keeps sessions.
     pool: threads that decode and encode images.
-    pixel_budget: bounds the pixels that those threads hold together.
-    max_pixels: of one uploaded image or mask.
+    reader: reads uploaded files there.
     max_shots: of one class, as the store has it.
-    decoded: what codec threads read lately, kept within bounds.
     threshold_override: takes the place of the model's own threshold.
     max_tiles: most tiles of one image.
     tiling: bounds the images that are held at full size while their tiles are segmented.
@@ -40,10 +37,8 @@ class Resources:
     models: ModelRegistry
     store: SessionStore
     pool: CodecPool
-    pixel_budget: PixelBudget
-    max_pixels: int
+    reader: ImageReader
     max_shots: int
-    decoded: DecodedImages = field(default_factory=lambda: DecodedImages(0))
     threshold_override: float | None = None
     max_tiles: int = 512
     tiling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

@@ -19,7 +19,7 @@ from service.sessions.resources import Resources
 from service.sessions.segment_request import SegmentRequest
 from service.sessions.selection import select
 from service.sessions.tile_search import Tiles, require_time, segment_tiles
-from service.sessions.uploads import drained, read_pixels, read_query
+from service.sessions.uploads import drained
 from service.telemetry import stage
 
 Rendered = TypeVar("Rendered")
@@ -130,7 +130,7 @@ def _render_image(
     """What is sent of one image; on a codec thread."""
     if request.form.absent == "drop":
         predictions = [each for each in predictions if each.present]
-    with request.resources.pixel_budget.reservation() as reserve:
+    with request.resources.reader.pixel_budget.reservation() as reserve:
         reserve(query.height * query.width)
         return render(label_pixels(predictions, query.height, query.width), predictions)
 
@@ -171,23 +171,13 @@ async def _decode_full_size(
 ) -> NDArray[np.uint8]:
     """`images[position]` at full size."""
     resources = request.resources
-    read = partial(
-        read_pixels, max_pixels=resources.max_pixels, pixel_budget=resources.pixel_budget
-    )
     with stage("decode"):
-        return await resources.pool.run(partial(read, file, position))
+        return await resources.pool.run(partial(resources.reader.pixels, file, position))
 
 
 async def _decode_queries(request: SegmentRequest) -> list[QueryImage]:
     resources, form = request.resources, request.form
-    read = partial(
-        read_query,
-        side=request.input_side,
-        max_pixels=resources.max_pixels,
-        pixel_budget=resources.pixel_budget,
-        keep_file=form.mode != "whole",
-        decoded=resources.decoded,
-    )
+    read = partial(resources.reader.query, side=request.input_side, keep_file=form.mode != "whole")
     with stage("decode"):
         return await resources.pool.gather(
             partial(read, data, position) for position, data in enumerate(drained(form.images))

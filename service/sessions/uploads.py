@@ -1,4 +1,4 @@
-"""Uploaded bytes to network inputs; runs on codec threads, one file at a time.
+"""Uploaded bytes to network inputs, one file at a time.
 
 Full-size pixels are dropped as soon as they are resized, so what a request holds while it waits
 for the engine does not grow with the size of its images.
@@ -7,6 +7,7 @@ for the engine does not grow with the size of its images.
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -57,120 +58,93 @@ def drained(files: list[bytes]) -> Iterator[bytes]:
         yield files.pop()
 
 
-def read_query(
-    data: bytes,
-    position: int,
-    *,
-    side: int,
-    max_pixels: int,
-    pixel_budget: PixelBudget,
-    keep_file: bool,
-    decoded: DecodedImages,
-) -> QueryImage:
-    """Decode and resize `images[position]`, or take it from the cache.
+@dataclass(frozen=True)
+class ImageReader:
+    """Reads the files of requests; its methods run on codec threads.
 
-    Args:
-        data: the file.
-        position: in the request, for error messages.
-        side: S, of the network.
-        max_pixels: of the image.
-        pixel_budget: bounds the pixels that are held together.
-        keep_file: for `read_windows` and `read_pixels`.
-        decoded: the cache.
+    Each raises `ServiceError`, of `service.imaging` and located at the file.
 
-    Raises:
-        ServiceError: of `service.imaging`, located at the file.
+    max_pixels: of one image or mask.
+    pixel_budget: bounds the pixels that all threads hold together.
+    decoded: what was read of queries lately, kept within bounds.
     """
-    key = FileKey.of(data, side) if decoded.max_bytes else None
-    found = decoded.find(key) if key else None
-    if found is None:
-        with pixel_budget.reservation() as reserve, _located(f"images[{position}]"):
-            image = decode_reduced(data, side, max_pixels=max_pixels, on_size=reserve)
-            found = QueryImage(resize_image(image.pixels, side), image.height, image.width)
-        if key:
-            decoded.keep(key, found)
-    return found._replace(file=data) if keep_file else found
 
+    max_pixels: int
+    pixel_budget: PixelBudget
+    decoded: DecodedImages = field(default_factory=lambda: DecodedImages(0))
 
-def read_windows(
-    data: bytes,
-    position: int,
-    windows: Sequence[Window],
-    *,
-    side: int,
-    max_pixels: int,
-    pixel_budget: PixelBudget,
-    decoded: DecodedImages,
-) -> list[NDArray[np.uint8]]:
-    """Windows of `images[position]`, (S, S, 3) each; decoded again only if one is not cached.
+    def query(self, data: bytes, position: int, *, side: int, keep_file: bool) -> QueryImage:
+        """Decode and resize `images[position]`, or take it from the cache.
 
-    Raises:
-        ServiceError: of `service.imaging`, located at the file.
-    """
-    whole = FileKey.of(data, side) if decoded.max_bytes else None
-    found: dict[Window, NDArray[np.uint8]] = {}
-    if whole:
-        kept = {window: decoded.find(whole._replace(window=window)) for window in windows}
-        found = {window: part.pixels for window, part in kept.items() if part}
-    missing = [window for window in windows if window not in found]
-    if missing:
-        with pixel_budget.reservation() as reserve, _located(f"images[{position}]"):
-            image = decode_image(data, max_pixels=max_pixels, on_size=reserve)
-            for window in missing:
-                # A copy: what is kept must not keep the whole image, of which it may be a part.
-                found[window] = resize_image(image[window.slices].copy(), side)
+        Args:
+            data: the file.
+            position: in the request, for error messages.
+            side: S, of the network.
+            keep_file: for `windows` and `pixels`.
+        """
+        key = FileKey.of(data, side) if self.decoded.max_bytes else None
+        found = self.decoded.find(key) if key else None
+        if found is None:
+            with self.pixel_budget.reservation() as reserve, _located(f"images[{position}]"):
+                image = decode_reduced(data, side, max_pixels=self.max_pixels, on_size=reserve)
+                found = QueryImage(resize_image(image.pixels, side), image.height, image.width)
+            if key:
+                self.decoded.keep(key, found)
+        return found._replace(file=data) if keep_file else found
+
+    def windows(
+        self, data: bytes, position: int, windows: Sequence[Window], *, side: int
+    ) -> list[NDArray[np.uint8]]:
+        """Windows of `images[position]`, (S, S, 3); decoded again only if one is not cached."""
+        whole = FileKey.of(data, side) if self.decoded.max_bytes else None
+        found: dict[Window, NDArray[np.uint8]] = {}
         if whole:
-            for window in missing:
-                part = QueryImage(found[window], window.height, window.width)
-                decoded.keep(whole._replace(window=window), part)
-    return [found[window] for window in windows]
+            kept = {window: self.decoded.find(whole._replace(window=window)) for window in windows}
+            found = {window: part.pixels for window, part in kept.items() if part}
+        missing = [window for window in windows if window not in found]
+        if missing:
+            with self.pixel_budget.reservation() as reserve, _located(f"images[{position}]"):
+                image = decode_image(data, max_pixels=self.max_pixels, on_size=reserve)
+                for window in missing:
+                    # A copy: what is kept must not keep the whole image, of which it may be a part.
+                    found[window] = resize_image(image[window.slices].copy(), side)
+            if whole:
+                for window in missing:
+                    part = QueryImage(found[window], window.height, window.width)
+                    self.decoded.keep(whole._replace(window=window), part)
+        return [found[window] for window in windows]
 
+    def pixels(self, data: bytes, position: int) -> NDArray[np.uint8]:
+        """Decode `images[position]` at full size, (H, W, 3)."""
+        with self.pixel_budget.reservation() as reserve, _located(f"images[{position}]"):
+            return decode_image(data, max_pixels=self.max_pixels, on_size=reserve)
 
-def read_pixels(
-    data: bytes, position: int, *, max_pixels: int, pixel_budget: PixelBudget
-) -> NDArray[np.uint8]:
-    """Decode `images[position]` at full size, (H, W, 3).
+    def support(self, image_data: bytes, mask_data: bytes, position: int, *, side: int) -> Support:
+        """Decode, compare and resize `images[position]` and `masks[position]`.
 
-    Raises:
-        ServiceError: of `service.imaging`, located at the file.
-    """
-    with pixel_budget.reservation() as reserve, _located(f"images[{position}]"):
-        return decode_image(data, max_pixels=max_pixels, on_size=reserve)
-
-
-def read_support(
-    image_data: bytes,
-    mask_data: bytes,
-    position: int,
-    *,
-    side: int,
-    max_pixels: int,
-    pixel_budget: PixelBudget,
-) -> Support:
-    """Decode, compare and resize `images[position]` and `masks[position]`.
-
-    Raises:
-        ServiceError: of `service.imaging`, or the mask is of another size, empty or full.
-    """
-    # The mask at full size is gone before the image comes: both at once would raise the peak.
-    with pixel_budget.reservation() as reserve, _located(f"masks[{position}]"):
-        mask = decode_mask(mask_data, max_pixels=max_pixels, on_size=reserve)
-        shape, share = mask.shape, float(mask.mean(dtype=np.float64))
-        window = find_close_up(mask) if 0 < share < 1 else None
-        shares = [resize_mask(part, side) for part in _parts(mask, window)]
-        del mask
-    with pixel_budget.reservation() as reserve:
-        with _located(f"images[{position}]"):
-            image = decode_image(image_data, max_pixels=max_pixels, on_size=reserve)
-        height, width = image.shape[:2]
-        with _located(f"masks[{position}]"):
-            _check_mask(shape, share, height, width)
-        pixels = [resize_image(part, side) for part in _parts(image, window)]
-        del image
-    areas = [height * width, *([] if window is None else [window.area])]
-    sides = [round(math.sqrt(area)) for area in areas]
-    whole, *close_ups = map(View, pixels, shares, sides)
-    return Support(whole, close_ups[0] if close_ups else None, _warnings(share, position), position)
+        Raises:
+            MaskSizeMismatchError, EmptyMaskError, FullMaskError; for the rest see the class.
+        """
+        # The mask at full size is gone before the image comes: both at once would raise the peak.
+        with self.pixel_budget.reservation() as reserve, _located(f"masks[{position}]"):
+            mask = decode_mask(mask_data, max_pixels=self.max_pixels, on_size=reserve)
+            shape, share = mask.shape, float(mask.mean(dtype=np.float64))
+            window = find_close_up(mask) if 0 < share < 1 else None
+            shares = [resize_mask(part, side) for part in _parts(mask, window)]
+            del mask
+        with self.pixel_budget.reservation() as reserve:
+            with _located(f"images[{position}]"):
+                image = decode_image(image_data, max_pixels=self.max_pixels, on_size=reserve)
+            height, width = image.shape[:2]
+            with _located(f"masks[{position}]"):
+                _check_mask(shape, share, height, width)
+            pixels = [resize_image(part, side) for part in _parts(image, window)]
+            del image
+        areas = [height * width, *([] if window is None else [window.area])]
+        sides = [round(math.sqrt(area)) for area in areas]
+        whole, *close_ups = map(View, pixels, shares, sides)
+        close_up = close_ups[0] if close_ups else None
+        return Support(whole, close_up, _warnings(share, position), position)
 
 
 def _parts(array: NDArray[Pixel], window: Window | None) -> list[NDArray[Pixel]]:

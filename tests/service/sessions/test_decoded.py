@@ -11,7 +11,7 @@ from service.errors import CorruptImageError, ImageTooLargeError
 from service.imaging import decode_reduced
 from service.sessions import DecodedImages, PixelBudget
 from service.sessions.decoded import FileKey, QueryImage
-from service.sessions.uploads import read_query, read_windows
+from service.sessions.uploads import ImageReader
 from tests.service.pictures import picture
 
 SIDE = 64
@@ -65,11 +65,11 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return seen
 
 
-def _reader(images: DecodedImages, **options: Any) -> Callable[[bytes], QueryImage]:
-    known = {"side": SIDE, "max_pixels": 10**6, "keep_file": False} | options
-    return lambda data: read_query(
-        data, 0, pixel_budget=PixelBudget(10**6), decoded=images, **known
-    )
+def _reader(
+    images: DecodedImages, *, max_pixels: int = 10**6, keep_file: bool = False
+) -> Callable[[bytes], QueryImage]:
+    reader = ImageReader(max_pixels, PixelBudget(10**6), images)
+    return lambda data: reader.query(data, 0, side=SIDE, keep_file=keep_file)
 
 
 def test_a_repeated_file_is_decoded_once(decodings: list[bytes]) -> None:
@@ -105,15 +105,9 @@ def test_what_cannot_be_read_is_refused_each_time(decodings: list[bytes]) -> Non
 def test_a_kept_window_does_not_keep_its_image() -> None:
     image = picture(height=40 * SIDE, width=SIDE)
     images = DecodedImages(9 * ONE)
-    (part,) = read_windows(
-        image.image_png,
-        0,
-        [Window(3, 0, SIDE, SIDE)],  # at the network's own size, so that nothing is resized
-        side=SIDE,
-        max_pixels=10**6,
-        pixel_budget=PixelBudget(10**6),
-        decoded=images,
-    )
+    window = Window(3, 0, SIDE, SIDE)  # at the network's own size, so that nothing is resized
+    reader = ImageReader(10**6, PixelBudget(10**6), images)
+    (part,) = reader.windows(image.image_png, 0, [window], side=SIDE)
     np.testing.assert_array_equal(part, image.image[3 : 3 + SIDE])
     assert images.nbytes == ONE
     assert part.base is None or part.base.nbytes == ONE

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from service.sessions import PixelBudget
-from service.sessions.uploads import read_support
+from service.sessions.uploads import ImageReader
 from tests.service.pictures import picture
 
 TIMEOUT_S = 20
@@ -57,13 +57,11 @@ def test_a_file_waits_by_the_pixels_its_header_announces() -> None:
         with pixel_budget.reservation() as reserve:
             reserve(1)
             waiting = pool.submit(
-                read_support,
+                ImageReader(10_000, pixel_budget).support,
                 scene.image_png,
                 scene.mask_png,
                 0,
                 side=32,
-                max_pixels=10_000,
-                pixel_budget=pixel_budget,
             )
             with pytest.raises(TimeoutError):
                 waiting.result(0.2)

@@ -8,7 +8,7 @@ from model.contract import SupportSet
 from model.runtime import Adapt
 from service.engine import Coverage, FakeEngine, ImageU8, ModelRegistry, Predictions
 from service.schemas import SegmentForm, SupportForm
-from service.sessions import CodecPool, PixelBudget, Resources, register, segment
+from service.sessions import CodecPool, ImageReader, PixelBudget, Resources, register, segment
 from service.stores import MemoryStore, SessionLimits
 from tests.service.pictures import picture
 
@@ -44,7 +44,11 @@ def engine() -> WatchingEngine:
 async def test_no_file_waits_for_the_engine(engine: WatchingEngine) -> None:
     store = MemoryStore(SessionLimits(), max_sessions=9, max_bytes=10**6)
     resources = Resources(
-        ModelRegistry(engine, complete=True), store, CodecPool(2), PixelBudget(10**6), 10**6, 64
+        ModelRegistry(engine, complete=True),
+        store,
+        CodecPool(2),
+        ImageReader(10**6, PixelBudget(10**6)),
+        max_shots=64,
     )
     scenes = [picture(seed=seed) for seed in range(3)]
     support = SupportForm(
