@@ -33,7 +33,6 @@ from service.assembly import (
 )
 from service.capacity import Admission
 from service.engine import BundleWatcher, Engine, ModelRegistry
-from service.errors import JobsDisabledError
 from service.jobs import JobDesk
 from service.sessions import Resources, ShotSpecs
 from service.settings import Settings
@@ -95,6 +94,7 @@ def create_app(
         jobs=create_jobs(settings, resources, metrics.jobs),
         jobs_max_bytes=settings.jobs_max_bytes,
         jobs_stall_s=settings.jobs_stall_s,
+        mirror=create_mirror(settings, resources),
     )
     app.state.context, app.state.tracer, app.state.bundle_watcher = context, tracer, watcher
     # The last one added is the outermost.
@@ -111,8 +111,7 @@ def create_app(
     app.add_middleware(SecurityHeaders)
     install_error_handler(app)
     install_routes(app)
-    if settings.label_studio_url is not None:
-        app.state.mirror = create_mirror(settings, resources)
+    if context.mirror is not None:
         app.include_router(label_studio_router)
     if settings.metrics:
         _expose(app, metrics, resources, watcher)
@@ -134,24 +133,23 @@ def _expose(app: FastAPI, metrics: Metrics, resources: Resources, watcher: Bundl
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    resources: Resources = app.state.context.resources
+    context: ApiContext = app.state.context
     tracer: Tracer | None = app.state.tracer
     # In the background, so that probes can tell a service that loads from one that is down.
     watcher: BundleWatcher = app.state.bundle_watcher
     watcher.open()
-    jobs: JobDesk | JobsDisabledError = app.state.context.jobs
-    if isinstance(jobs, JobDesk):
-        jobs.start()
+    if isinstance(context.jobs, JobDesk):
+        context.jobs.start()
     try:
         yield
     finally:
-        if isinstance(jobs, JobDesk):
-            await jobs.close()
-        if (mirror := getattr(app.state, "mirror", None)) is not None:
-            await mirror.close()
+        if isinstance(context.jobs, JobDesk):
+            await context.jobs.close()
+        if context.mirror is not None:
+            await context.mirror.close()
         await watcher.close()
-        await resources.pool.close()
-        await app.state.context.access.close()
-        await resources.store.close()
+        await context.resources.pool.close()
+        await context.access.close()
+        await context.resources.store.close()
         if tracer is not None:
             await asyncio.to_thread(tracer.shutdown)

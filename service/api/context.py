@@ -13,6 +13,7 @@ from service.api.interruption import cancel_on_disconnect, within_deadline
 from service.capacity import Admission
 from service.errors import JobsDisabledError
 from service.jobs import JobDesk
+from service.labelling_tools import ProjectMirror
 from service.sessions import Resources
 
 
@@ -33,6 +34,7 @@ class ApiContext:
     jobs: segments images in the background; where that is not possible, the error that says why.
     jobs_max_bytes: of a body that makes a job.
     jobs_stall_s: maximum time without progress in the arrival of such a body.
+    mirror: follows the projects of Label Studio; None: there is none.
     """
 
     resources: Resources
@@ -48,6 +50,7 @@ class ApiContext:
     jobs: JobDesk | JobsDisabledError
     jobs_max_bytes: int
     jobs_stall_s: float
+    mirror: ProjectMirror | None
 
     def require_jobs(self) -> JobDesk:
         """The desk of jobs.

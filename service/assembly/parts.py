@@ -109,10 +109,12 @@ def create_tracer(settings: Settings) -> "Tracer | None":
     return Tracer(settings.otlp_endpoint, version=__version__)
 
 
-def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror:
-    """The mirror of the projects of the Label Studio that the settings name."""
+def create_mirror(settings: Settings, resources: Resources) -> ProjectMirror | None:
+    """The mirror of the projects of the Label Studio that the settings name, if they do."""
+    if settings.label_studio_url is None:
+        return None
     studio = LabelStudio(
-        settings.label_studio_url or "",
+        settings.label_studio_url,
         settings.label_studio_token.get_secret_value(),
         settings.label_studio_image_origins,
         max_bytes=settings.max_body_bytes,

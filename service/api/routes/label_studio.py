@@ -58,11 +58,10 @@ class _Webhook(BaseModel):
     project: _Project | None = None
 
 
-async def _mirror(request: Request) -> ProjectMirror:
-    mirror = request.app.state.mirror
-    if not isinstance(mirror, ProjectMirror):
+async def _mirror(context: Context) -> ProjectMirror:
+    if context.mirror is None:
         raise TypeError("the application follows no Label Studio")
-    return mirror
+    return context.mirror
 
 
 Mirror = Annotated[ProjectMirror, Depends(_mirror)]
