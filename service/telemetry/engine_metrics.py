@@ -9,10 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 _log = logging.getLogger(__name__)
 
 # From a millisecond, a stage of a small image, to a minute, the default deadline.
-SECONDS_BUCKETS = (
-    *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
-    *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
-)
+SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _JOBS_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 _LANE = ("lane", "device", "model")
 
@@ -68,10 +65,8 @@ class EngineMetrics:
             "fss_engine_cache_bytes", "Bytes of encoded images kept.", registry=registry
         )
         self.shown: dict[str, ModelMetrics] = {}
-        self.of_models = (
-            *(self.batch_jobs, self.batch_seconds, self.wait_seconds),
-            *(self.restarts, self.depth),
-        )
+        by_lane = (self.batch_jobs, self.batch_seconds, self.wait_seconds, self.depth)
+        self.of_models = (*by_lane, self.restarts)
         self._memory_bytes = Gauge(
             "fss_engine_device_memory_bytes",
             "Memory in use on a device.",
