@@ -76,7 +76,11 @@ async def post_predict(request: Request, context: Context, owner: Owner) -> dict
 
 @router.post("/sessions/{session_id}/v1/predict")
 async def post_session_predict(request: Request, context: Context, key: PathKey) -> dict[str, Any]:
-    """The same for the session of the path."""
+    """The same for the session of the path.
+
+    Raises:
+        SessionNotFoundError: the body names another model than that session.
+    """
     async with receive_file(context, request, JSON) as body:
         predict = await _read(context.resources, body)
         if predict.model != key.session_id:
