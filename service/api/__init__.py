@@ -43,9 +43,11 @@ def install_routes(app: FastAPI) -> None:
     """Add the routes to the application; probes need no key."""
     # One by one: a nested router would cost every request another search.
     for router in _GUARDED:
-        app.include_router(router, dependencies=[ADMIT_CLIENT], responses=problems(401, 429, 503))
+        app.include_router(
+            router, dependencies=[ADMIT_CLIENT], responses=problems(401, 403, 429, 503)
+        )
     for router in _OPEN:
-        app.include_router(router)
+        app.include_router(router, responses=problems(403))
 
 
 __all__ = [

@@ -51,7 +51,7 @@ Desk = Annotated[JobDesk, Depends(_desk)]
     "",
     status_code=status.HTTP_202_ACCEPTED,
     openapi_extra=upload(JobForm),
-    responses=problems(400, 403, 404, 409, 413, 415, 504),
+    responses=problems(400, 404, 409, 413, 415, 504),
 )
 async def post_job(request: Request, context: Context, desk: Desk, owner: Owner) -> JobResponse:
     """Segment images, a zip or a folder of them; the classes are those the session has now."""
@@ -111,14 +111,14 @@ async def get_events(
     return EventSourceResponse(events, ping=_PING_S, shutdown_grace_period=_GRACE_S)
 
 
-@router.post("/{job_id}/cancel", responses=problems(403, 404))
+@router.post("/{job_id}/cancel", responses=problems(404))
 async def post_cancel(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
     """Stop after the image at work; what is done stays, and `resume` goes on."""
     with _translate_storage_errors():
         return await desk.cancel(job_id, owner)
 
 
-@router.post("/{job_id}/resume", responses=problems(403, 404, 409))
+@router.post("/{job_id}/resume", responses=problems(404, 409))
 async def post_resume(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
     """Go on with a cancelled job, and try failed images again."""
     with _translate_storage_errors():
@@ -145,7 +145,7 @@ async def get_results(
     return StreamingResponse(chunks, media_type="application/zip", headers=headers)
 
 
-@router.delete("/{job_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(403, 404))
+@router.delete("/{job_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
 async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
     """Forget a job, its images and results."""
     with _translate_storage_errors():

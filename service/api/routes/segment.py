@@ -39,7 +39,7 @@ _LABEL_MAP: dict[int | str, dict[str, Any]] = {
     "/segment",
     response_model=SegmentResponse,
     openapi_extra=upload(SegmentForm),
-    responses=_LABEL_MAP | problems(400, 403, 404, 406, 409, 413, 415, 422, 500, 503, 504),
+    responses=_LABEL_MAP | problems(400, 404, 406, 409, 413, 415, 422, 500, 503, 504),
 )
 async def post_segment(request: Request, context: Context, owner: Owner) -> Response:
     """Find a session's classes in images.

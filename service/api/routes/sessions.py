@@ -36,9 +36,7 @@ async def get_session(key: PathKey, resources: UseCaseResources) -> SessionRespo
     return await describe_session(resources, key)
 
 
-@router.delete(
-    "/{session_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(403, 404)
-)
+@router.delete("/{session_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
 async def delete_session(key: PathKey, resources: UseCaseResources) -> None:
     """Forget a session."""
     await resources.store.delete(key)
@@ -48,7 +46,7 @@ async def delete_session(key: PathKey, resources: UseCaseResources) -> None:
     # A class name may hold a slash, which arrives decoded.
     "/{session_id}/classes/{name:path}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(403, 404),
+    responses=problems(404),
 )
 async def delete_class(key: PathKey, name: ClassName, resources: UseCaseResources) -> None:
     """Forget one class of a session."""
@@ -89,7 +87,7 @@ async def get_archive(
     "/{session_id}/archive",
     status_code=status.HTTP_201_CREATED,
     openapi_extra={"requestBody": {"required": True, "content": _ARCHIVE_CONTENT}},
-    responses=_REPLACED | problems(403, 409, 413, 415, 504),
+    responses=_REPLACED | problems(409, 413, 415, 504),
 )
 async def put_archive(
     request: Request, response: Response, key: ImportKey, context: Context

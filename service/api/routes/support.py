@@ -31,7 +31,7 @@ router = APIRouter(tags=["support"])
     "/support",
     status_code=status.HTTP_201_CREATED,
     openapi_extra=upload(SupportForm),
-    responses=problems(400, 403, 404, 409, 413, 415, 422, 500, 503, 504),
+    responses=problems(400, 404, 409, 413, 415, 422, 500, 503, 504),
 )
 async def post_support(
     request: Request, context: Context, owner: Owner, idempotency_key: IdempotencyKey = None

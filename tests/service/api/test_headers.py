@@ -181,6 +181,18 @@ async def test_names_that_are_made_to_lead_to_this_machine_do_not_count(
             assert_problem(response, 403, "foreign_origin")
 
 
+async def test_a_foreign_name_is_refused_as_documented(
+    settings: Settings, fake_engine: FakeEngine
+) -> None:
+    async with listening(settings, fake_engine) as client:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+        for path, operations in paths.items():
+            for method, operation in operations.items():
+                response = await client.request(method, path, headers={"Host": "foreign.example"})
+                assert_problem(response, 403, "foreign_origin")
+                assert "403" in operation["responses"], (method, path)
+
+
 async def test_a_service_of_other_machines_has_any_name(
     settings: Settings, fake_engine: FakeEngine
 ) -> None:
