@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import allow_header_conformance
 from schemathesis.transport.serialization import Binary
 
 from service.access import key_line, new_key
+from service.api.routes import jobs
 from service.app import create_app
 from service.engine import FakeEngine
 from service.schemas import ARCHIVE_MEDIA_TYPE
@@ -88,12 +89,14 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             uvicorn.Config(create_app(settings, engine=FakeEngine()), log_config=None)
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(jobs, "_POLL_S", 0.01)  # of events, by which the end of jobs is known
+            thread.start()
+            while not server.started:
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            server.should_exit = True
+            thread.join()
 
 
 @pytest.fixture(scope="module")
