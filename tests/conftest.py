@@ -1,10 +1,24 @@
 """Keeps the tests out of the home of who runs them, and skips what cannot run here."""
 
+import gc
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.programs import missing
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays to the end: spare the garbage collector from looking through it."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter end as it would."""
+    gc.unfreeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -15,16 +29,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A state directory for services that several tests share, child processes included."""
+    state = tmp_path_factory.mktemp("state")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
-        yield
+        patch.setenv("XDG_STATE_HOME", str(state))
+        yield state
 
 
 @pytest.fixture(autouse=True)
-def _own_state_of_a_test(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another one for each test: only one process, and one application, has the jobs of one."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+def _own_state_of_a_test(_own_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one for each test: only one process, and one application, has the jobs of one.
+
+    Not by pytest, which looks through all of its folders for the number of the next one.
+    """
+    monkeypatch.setenv("XDG_STATE_HOME", tempfile.mkdtemp(dir=_own_state))

@@ -12,7 +12,7 @@ from model.contract import Precision
 
 
 def test_both_sides_are_one_function(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["--device", "cpu", "--preset", "lite", "--side", "65", "--repeats", "2"]
+    words = ["--device", "cpu", "--preset", "lite", "--side", "97", "--repeats", "2"]
     out = tmp_path / "rows.json"
     assert main([*words, "--batches", "1", "3", "--json", str(out)]) == 0
     rows = json.loads(out.read_text())

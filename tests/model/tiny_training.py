@@ -12,9 +12,10 @@ from PIL import Image
 from model.build.pretrained import MOBILENET_FILE
 from model.nets.backbones import Backbone, MobileNetV2Backbone
 from model.training import preparation
-from model.training.feature_graph import feature_graph
+from model.training.feature_graph import feature_graph, weights_key
 
 SIDE = 65
+_feature_graphs: dict[tuple[str, int], bytes] = {}
 
 
 def write_training_ground(root: Path) -> None:
@@ -39,13 +40,13 @@ def write_training_ground(root: Path) -> None:
 
 @contextmanager
 def one_feature_graph() -> Iterator[None]:
-    """Export the feature graph, which takes seconds, once for all runs inside."""
-    made: list[bytes] = []
+    """Export the feature graph of a backbone, which takes seconds, once for all runs inside."""
 
     def once(backbone: Backbone, side: int) -> bytes:
-        if not made:
-            made.append(feature_graph(backbone, side))
-        return made[0]
+        key = weights_key(backbone), side
+        if key not in _feature_graphs:
+            _feature_graphs[key] = feature_graph(backbone, side)
+        return _feature_graphs[key]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preparation, "feature_graph", once)

@@ -33,6 +33,7 @@ async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             while (await client.get("/readyz")).status_code != 200:
                 assert (await client.get("/healthz")).status_code == 200
+                await asyncio.sleep(0.001)  # else the engine's threads would hardly have a turn
             yield client
 
 

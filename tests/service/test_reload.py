@@ -51,6 +51,7 @@ async def reloaded(app: FastAPI, client: httpx.AsyncClient, *, refused: int) -> 
     async with asyncio.timeout(TIMEOUT_S):
         while watcher.refused < 0:
             await client.get("/healthz")
+            await asyncio.sleep(0.01)  # else the watcher's thread would hardly have a turn
     assert watcher.refused == refused
     gauge = parse((await client.get("/metrics")).text)
     assert gauge.value("fss_bundles_refused") == refused
@@ -256,12 +257,12 @@ async def test_changes_are_noticed_where_they_are_watched_for(
         write_tiny_bundle(folder / ".tiny-2", revision="2")
         (folder / ".tiny-2").rename(folder / "tiny-2")
         async with asyncio.timeout(TIMEOUT_S):
-            while "tiny@2" not in served(await client.get("/models")):
-                pass
+            while "tiny@2" not in served(await client.get("/models")):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         (folder / "tiny-2").rename(folder / ".tiny-2")
         async with asyncio.timeout(TIMEOUT_S):
-            while "tiny@2" in served(await client.get("/models")):
-                pass
+            while "tiny@2" in served(await client.get("/models")):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
             # Its engine stops behind that, and its series go last.
-            while "tiny@2" in (await client.get("/metrics")).text:
-                pass
+            while "tiny@2" in (await client.get("/metrics")).text:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)

@@ -42,6 +42,12 @@ class OtherEngine(FakeEngine):
 
 
 @pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Without jobs: of several applications all but the first would wait a second for them."""
+    return settings.model_copy(update={"jobs_dir": None})
+
+
+@pytest.fixture
 async def other_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """A client of another service of the same model."""
     async with running(create_app(settings, engine=FakeEngine())) as client:

@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import allow_header_conformance
 from schemathesis.transport.serialization import Binary
 
 from service.access import key_line, new_key
+from service.api.routes import jobs
 from service.app import create_app
 from service.engine import FakeEngine
 from service.schemas import ARCHIVE_MEDIA_TYPE
@@ -88,31 +89,39 @@ def base_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             uvicorn.Config(create_app(settings, engine=FakeEngine()), log_config=None)
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(jobs, "_POLL_S", 0.01)  # of events, by which the end of jobs is known
+            thread.start()
+            while not server.started:
+                time.sleep(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            server.should_exit = True
+            thread.join()
 
 
-def existing_session(base_url: str) -> str:
+@pytest.fixture(scope="module")
+def client(base_url: str) -> Iterator[httpx.Client]:
+    """What makes sessions and jobs; one alone, since each client reads all certificates anew."""
+    with httpx.Client(base_url=base_url, headers=KEY_HEADER) as client:
+        yield client
+
+
+def existing_session(client: httpx.Client) -> str:
     scene = picture()
     uploads = files("images", [scene.image_png]) + files("masks", [scene.mask_png])
     fields = {"class_name": CLASS_NAME}
-    response = httpx.post(f"{base_url}/support", data=fields, files=uploads, headers=KEY_HEADER)
+    response = client.post("/support", data=fields, files=uploads)
     return str(response.json()["session_id"])
 
 
-def ended_job(base_url: str) -> str:
-    fields, uploads = {"session_id": existing_session(base_url)}, files("images", [MASK.data])
-    with httpx.Client(base_url=base_url, headers=KEY_HEADER) as client:
-        job_id = str(client.post("/jobs", data=fields, files=uploads).json()["job_id"])
-        client.get(f"/jobs/{job_id}/events")
+def ended_job(client: httpx.Client) -> str:
+    fields, uploads = {"session_id": existing_session(client)}, files("images", [MASK.data])
+    job_id = str(client.post("/jobs", data=fields, files=uploads).json()["job_id"])
+    client.get(f"/jobs/{job_id}/events")
     return job_id
 
 
-def make_real(case: AnyCase, base_url: str) -> bool:
+def make_real(case: AnyCase, client: httpx.Client) -> bool:
     """Give a request the session and images it needs, if it is valid; whether it was given.
 
     The first valid one to an operation and every second after that: which values come depends on
@@ -122,17 +131,16 @@ def make_real(case: AnyCase, base_url: str) -> bool:
     if not valid or next(numbers[case.operation.label]) % 2:
         return False
     if "session_id" in case.path_parameters:
-        case.path_parameters["session_id"] = existing_session(base_url)
+        case.path_parameters["session_id"] = existing_session(client)
     if "job_id" in case.path_parameters:
-        case.path_parameters["job_id"] = ended_job(base_url)
+        case.path_parameters["job_id"] = ended_job(client)
     if "name" in case.path_parameters:
         case.path_parameters["name"] = CLASS_NAME
     if case.media_type == ARCHIVE_MEDIA_TYPE:
-        path = f"{base_url}/sessions/{case.path_parameters['session_id']}/archive"
-        case.body = httpx.get(path, headers=KEY_HEADER).content
+        case.body = client.get(f"/sessions/{case.path_parameters['session_id']}/archive").content
     if isinstance(case.body, dict) and case.media_type == FORM:
         case.headers.pop("X-Session-ID", None)
-        case.body = real_form(case.body, existing_session(base_url))
+        case.body = real_form(case.body, existing_session(client))
     return True
 
 
@@ -151,8 +159,8 @@ def real_form(body: dict[str, Any], session_id: str) -> dict[str, Any]:
 
 
 @schema.parametrize()
-def test_operation(case: AnyCase, base_url: str) -> None:
-    real = make_real(case, base_url)
+def test_operation(case: AnyCase, base_url: str, client: httpx.Client) -> None:
+    real = make_real(case, client)
     response = case.call(base_url=base_url)
     reached.add((case.operation.label, response.status_code))
     excluded = []

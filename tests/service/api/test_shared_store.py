@@ -36,7 +36,8 @@ def server(redis_directory: Path) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def shared(settings: Settings, server: RedisServer) -> Settings:
-    update = {"store_url": SecretStr(server.url), "store_timeout_s": 20.0}
+    # Only one of several applications can have the jobs, for which the others would wait.
+    update = {"store_url": SecretStr(server.url), "store_timeout_s": 20.0, "jobs_dir": None}
     return settings.model_copy(update=update)
 
 

@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from service.access import key_line, new_key
 from service.cli import main
 from service.cli.doctor import why_no_gpu
 from service.cli.machine import Gpus
+from service.client import Retries
 from service.jobs.store import JobStore
 from tests.service.client.scripted_server import Answer, Scripted, problem, scripted
 from tests.service.pictures import BLUE, Picture, iou, picture
@@ -272,6 +274,13 @@ def test_a_coco_file_is_kept_where_one_of_its_images_fails_now(
     assert (out / "coco.json").read_bytes() == before
 
 
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many attempts as ever, without the seconds between them."""
+    monkeypatch.setattr("service.client.transport.Retries", partial(Retries, first_wait_s=0.01))
+
+
+@pytest.mark.usefixtures("_impatient")
 def test_shots_are_looked_at_before_any_is_sent(
     tmp_path: Path, two_classes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -359,6 +368,7 @@ def test_mistakes_are_told_without_a_traceback(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("_impatient")
 def test_a_service_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.png").write_bytes(picture().image_png)
     address = f"http://127.0.0.1:{unused_port()}"
@@ -385,25 +395,31 @@ def test_help_comes_at_once() -> None:
     assert not slow & set(run.stdout.split())
 
 
-def doctor(environment: dict[str, str]) -> tuple[int, dict[str, dict[str, str]]]:
-    run = subprocess.run(
-        [sys.executable, "-m", "service", "doctor", "--json"],
-        capture_output=True,
-        text=True,
-        env=os.environ | environment,
-        timeout=120,
-    )
-    return run.returncode, {each["about"]: each for each in json.loads(run.stdout)}
+Doctor = Callable[[dict[str, str]], tuple[int, dict[str, dict[str, str]]]]
 
 
-def test_doctor_finds_a_healthy_service(tiny_bundle: Path) -> None:
+@pytest.fixture
+def doctor(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Doctor:
+    """`fss doctor` with variables of the environment: its status, and its findings."""
+
+    def ask(environment: dict[str, str]) -> tuple[int, dict[str, dict[str, str]]]:
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            status = main(["doctor", "--json"])
+        return status, {each["about"]: each for each in json.loads(capsys.readouterr().out)}
+
+    return ask
+
+
+def test_doctor_finds_a_healthy_service(doctor: Doctor, tiny_bundle: Path) -> None:
     status, findings = doctor({"FSS_BUNDLE": str(tiny_bundle), "FSS_DEVICES": "cpu"})
     assert status == 0
     assert "works on cpu in fp32" in findings["bundle"]["text"]
     assert "CPUExecutionProvider" in findings["onnxruntime"]["text"]
 
 
-def test_doctor_finds_what_is_broken(tmp_path: Path) -> None:
+def test_doctor_finds_what_is_broken(doctor: Doctor, tmp_path: Path) -> None:
     redis = f"redis://:hunter2@127.0.0.1:{unused_port()}"
     status, findings = doctor({"FSS_BUNDLE": str(tmp_path), "FSS_STORE_URL": redis})
     assert status == 1
@@ -411,7 +427,7 @@ def test_doctor_finds_what_is_broken(tmp_path: Path) -> None:
     assert "hunter2" not in str(findings)
 
 
-def test_doctor_reads_the_keys(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_doctor_reads_the_keys(doctor: Doctor, tmp_path: Path, tiny_bundle: Path) -> None:
     environment = {"FSS_BUNDLE": str(tiny_bundle), "FSS_DEVICES": "cpu"}
     assert doctor(environment)[1]["keys"]["verdict"] == "note"
     keys = tmp_path / "keys.txt"
@@ -427,7 +443,9 @@ def test_doctor_reads_the_keys(tmp_path: Path, tiny_bundle: Path) -> None:
     assert (status, findings["keys"]["verdict"]) == (1, "bad")
 
 
-def test_doctor_looks_at_the_directory_of_jobs(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_doctor_looks_at_the_directory_of_jobs(
+    doctor: Doctor, tmp_path: Path, tiny_bundle: Path
+) -> None:
     environment = {"FSS_BUNDLE": str(tiny_bundle), "FSS_DEVICES": "cpu"}
 
     def verdict(directory: str) -> tuple[int, str, str]:
@@ -474,7 +492,7 @@ def test_doctor_looks_at_every_bundle(tmp_path: Path, tiny_bundle: Path) -> None
     assert run.returncode == 1
 
 
-def test_doctor_tells_wrong_settings_in_plain_words() -> None:
+def test_doctor_tells_wrong_settings_in_plain_words(doctor: Doctor) -> None:
     status, findings = doctor({"FSS_DEVICES": "bogus", "FSS_PORT": "none"})
     assert (status, findings["settings"]["verdict"]) == (1, "bad")
     told = findings["settings"]["text"].removeprefix("the service cannot start: ")

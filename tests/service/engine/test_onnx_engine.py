@@ -44,6 +44,8 @@ from tests.service.pictures import BLUE, RED, Picture, picture
 from tests.service.tiny_bundle import write_tiny_bundle
 
 TIMEOUT_S = 20
+# A network of a real size is warmed for seconds with batches that nobody asks for.
+SOON_WARM = (1, 2)
 
 
 @asynccontextmanager
@@ -109,7 +111,7 @@ async def until_waiting(registry: CollectorRegistry, **jobs: int) -> None:
 
 
 async def test_shapes_and_kinds_of_every_bundle(bundle: Path) -> None:
-    async with started(bundle) as engine:
+    async with started(bundle, batch_sizes=SOON_WARM) as engine:
         manifest = engine.manifest
         shots = await learn(engine, picture(RED), picture(RED, seed=1))
         assert len(shots.shots) == 2
@@ -137,7 +139,7 @@ async def test_object_scores_above_its_background(engine: OnnxEngine) -> None:
 
 
 async def test_order_of_shots_does_not_matter(bundle: Path) -> None:
-    async with started(bundle) as engine:
+    async with started(bundle, batch_sizes=SOON_WARM) as engine:
         shots = await learn(engine, picture(RED), picture(RED, seed=1), picture(BLUE))
         image = [pixels(picture(RED), engine)]
         forward = (await engine.segment(image, [shots])).logits
@@ -646,10 +648,10 @@ async def test_a_registration_owes_its_refit(
 
 async def test_the_precision_that_suits_the_device_is_served_and_told(bundle: Path) -> None:
     tiers = load_manifest(bundle).tiers
-    async with started(bundle, precision="auto") as engine:
+    async with started(bundle, precision="auto", batch_sizes=SOON_WARM) as engine:
         expected = "int8" if "int8" in tiers and multiplies_bytes() else "fp32"
         assert engine.devices == {"cpu": expected}
-    async with started(bundle, precision="fp32") as plain:
+    async with started(bundle, precision="fp32", batch_sizes=SOON_WARM) as plain:
         assert plain.devices == {"cpu": "fp32"}
 
 

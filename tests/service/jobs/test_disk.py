@@ -25,7 +25,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 
 @pytest.fixture
-async def jobs(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
+    monkeypatch.setattr(runner, "_BACK_OFF_S", 0.01)
     settings = Settings(jobs_dir=tmp_path / "jobs")
     async with running(create_app(settings, engine=FakeEngine())) as client:
         yield client

@@ -67,7 +67,7 @@ def label_studio() -> Iterator[Studio]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     studio = Studio(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield studio

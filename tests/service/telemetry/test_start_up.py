@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import service
@@ -23,7 +24,8 @@ print(json.dumps([name for name in sys.modules if name.startswith(parts)]))
 """
 
 
-def start(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+@cache
+def start(**environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", _PROGRAM],
         env=environment,
@@ -36,14 +38,14 @@ def start(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
 
 
 def test_tracing_is_loaded_only_where_traces_go_somewhere() -> None:
-    silent = start({})
+    silent = start()
     assert json.loads(silent.stdout) == []
-    traced = start({"FSS_OTLP_ENDPOINT": "http://127.0.0.1:1"})
+    traced = start(FSS_OTLP_ENDPOINT="http://127.0.0.1:1")
     assert "opentelemetry.sdk.trace" in json.loads(traced.stdout)
 
 
 def test_warnings_are_lines_like_all_others() -> None:
-    (line,) = start({}).stderr.splitlines()
+    (line,) = start().stderr.splitlines()
     entry = json.loads(line)
     assert (entry["level"], entry["logger"]) == ("warning", "py.warnings")
     assert "broken\nin two" in entry["event"]
