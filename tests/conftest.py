@@ -1,6 +1,7 @@
 """Keeps the tests out of the home of who runs them, and skips what cannot run here."""
 
 import gc
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,11 @@ from tests.programs import missing
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays to the end: spare the garbage collector from looking through it."""
+    """Spare the garbage collector from what was imported, and small networks from threads."""
     gc.collect()
     gc.freeze()
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)  # on busy cores two take many times as long
 
 
 def pytest_unconfigure() -> None:

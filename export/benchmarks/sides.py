@@ -78,15 +78,19 @@ class EngineSide:
 
 @contextmanager
 def both_sides(config: NetworkConfig, *, threads: int) -> Iterator[tuple[EagerSide, EngineSide]]:
-    """A network of random weights on both sides; torch keeps `threads` afterwards.
+    """A network of random weights on both sides, each with so many threads within the block.
 
     Raises:
         export.parity.ParityError: the bundle does not pass its own gate.
     """
+    before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    with random_bundle(config) as (checkpoint, bundle):
-        network, _ = load_network(checkpoint)
-        yield EagerSide(network), EngineSide(BundleRuntime(bundle, intra_op_threads=threads))
+    try:
+        with random_bundle(config) as (checkpoint, bundle):
+            network, _ = load_network(checkpoint)
+            yield EagerSide(network), EngineSide(BundleRuntime(bundle, intra_op_threads=threads))
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
