@@ -94,8 +94,8 @@ class CocoJson:
 
     def _encoded(self, instance: Instance) -> Any:
         if self._segmentation == "rle":
-            found = instance.found.rle["size"]
-            return encode_part_rle(instance.part, height=found[0], width=found[1])
+            height, width = instance.found.rle["size"]
+            return encode_part_rle(instance.part, height=height, width=width)
         return [cut_ring(region).astype(float).ravel().tolist() for region in instance.regions]
 
 

@@ -18,9 +18,9 @@ from service.imaging.regions import (
     Region,
     components,
     cut_ring,
-    join_rings,
     trace_regions,
 )
+from service.imaging.slits import join_rings
 
 __all__ = [
     "Part",

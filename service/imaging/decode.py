@@ -4,7 +4,6 @@ Pure functions without global state, safe in a pool of threads; Pillow releases 
 it decodes. All pages but the first of an animation or a multi-page file are ignored.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -76,11 +75,11 @@ def decode_reduced(
 ) -> ReducedImage:
     """Decode an image that is to be resized to (`side`, `side`).
 
-    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size where enough is left to average over: its
-    blocks are made so many pixels in a fraction of the time. Other files are decoded as they are.
-    Otherwise as `decode_image`.
+    A JPEG is decoded at 1/2, 1/4 or 1/8 of its size, as long as both sides stay at least
+    3 x `side`: decoding then takes a fraction of the time, and averaging still has enough pixels.
+    Other formats are decoded whole. Arguments and errors as for `decode_image`.
     """
-    decoded = _decode(data, max_pixels, on_size, min_side=math.ceil(_MIN_REDUCED * side))
+    decoded = _decode(data, max_pixels, on_size, min_side=_MIN_REDUCED * side)
     with _corrupt_on_failure():
         pixels = rgb_pixels(decoded.image)
     source = decoded.source

@@ -12,6 +12,11 @@ def encode_part_rle(part: Part, *, height: int, width: int) -> Rle:
 
     Run lengths go down the columns; a column of the part that reaches from the top to the bottom
     of the mask runs on into the next one.
+
+    Args:
+        part: not empty.
+        height: of the whole mask, in pixels.
+        width: likewise.
     """
     rows, columns = part.mask.shape
     padded = np.zeros((columns, rows + 2), np.int8)

@@ -1,7 +1,6 @@
 """Masks as polygons with holes, exact to the pixel and valid by the OGC's simple features."""
 
-from collections.abc import Iterator, Sequence
-from functools import reduce
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import cv2
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.imaging.contours import Ring, corner_rings
+from service.imaging.slits import join_rings
 
 
 class Region(NamedTuple):
@@ -19,7 +19,11 @@ class Region(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Some pixels of a mask: those of `mask` (h, w), whose corner is at (top, left) of it."""
+    """A rectangular cut of a mask.
+
+    `mask` (h, w), whose first row and column are row `top` and column `left` of the whole mask
+    (H, W).
+    """
 
     top: int
     left: int
@@ -62,23 +66,8 @@ def cut_ring(region: Region) -> Ring:
     return join_rings([region.outer, *region.holes])
 
 
-def join_rings(rings: Sequence[Ring]) -> Ring:
-    """One ring that goes along all of them, from each to the next by a slit of no width.
-
-    Args:
-        rings: at least one.
-    """
-    return reduce(_joined, rings)
-
-
 def _trace(part: NDArray[np.bool_], top: int, left: int) -> Region:
     """The region of one part (h, w) that is 4-connected."""
     rings = corner_rings(part, holes=True, top=top, left=left)
     (outer,) = (ring.corners for ring in rings if not ring.is_hole)
     return Region(outer, tuple(ring.corners for ring in rings if ring.is_hole))
-
-
-def _joined(ring: Ring, other: Ring) -> Ring:
-    """Along the ring to its corner nearest to the start of the other, around that, and back."""
-    at = int(np.abs(ring - other[0]).sum(axis=1).argmin())
-    return np.concatenate([ring[: at + 1], other, other[:1], ring[at:]])

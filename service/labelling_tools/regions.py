@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 from pydantic import BaseModel, Field
 
-from service.errors import ImageTooLargeError
+from service.errors import ImageTooLargeError, InvalidRequestError
 from service.imaging import decode_rle, encode_polygons
 from service.labelling_tools.brush_rle import decode_brush, encode_brush
 from service.labelling_tools.label_config import Control, LabelConfig
@@ -19,6 +19,9 @@ from service.schemas import ClassResult, ImageResult, RleMask
 Percent = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 Points = Annotated[list[tuple[Percent, Percent]], Field(min_length=3, max_length=100_000)]
 Mask = NDArray[np.bool_]
+
+# pycocotools keeps five points for each pixel an outline passes, which takes 40 bytes.
+_MAX_OUTLINE = 4_000_000
 
 
 class _Value(BaseModel):
@@ -54,7 +57,8 @@ def to_masks(regions: Iterable[Region], config: LabelConfig, *, max_pixels: int)
     """The masks (H, W) of an annotation by label: all regions of a label together.
 
     Raises:
-        ImageTooLargeError, InvalidRequestError.
+        ImageTooLargeError.
+        InvalidRequestError: a brush stroke is broken, or an outline too long.
     """
     masks: dict[str, Mask] = {}
     for region in regions:
@@ -82,6 +86,8 @@ def _draw(region: Region, max_pixels: int) -> Mask:
         return np.zeros((height, width), np.bool_)
     scale = np.array([width, height]) / 100
     outline = np.clip(np.array(points) * scale, 0, [width, height])
+    if np.abs(outline - np.roll(outline, 1, axis=0)).max(axis=1).sum() > _MAX_OUTLINE:
+        raise InvalidRequestError("an outline is longer than its image allows")
     encoded = coco_mask.frPyObjects([outline.ravel().tolist()], height, width)
     mask: Mask = coco_mask.decode(encoded)[..., 0].astype(np.bool_)
     return mask

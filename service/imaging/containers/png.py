@@ -71,6 +71,8 @@ def check_rows(source: Source) -> None:
     inflater = zlib.decompressobj()
     try:
         for piece in _pixel_pieces(source.body):
+            if inflater.eof:  # what else is fed is gathered, and copied each time
+                break
             while piece and missing > 0:
                 missing -= len(inflater.decompress(piece, _INFLATED_BYTES))
                 piece = inflater.unconsumed_tail

@@ -141,6 +141,13 @@ def test_a_png_whose_pixels_end_early_is_corrupt(interlaced: bool, depth: int) -
     refuse(file(rows[:-1]), CorruptImageError)
 
 
+def test_pixel_chunks_behind_the_end_of_the_pixels_cost_next_to_nothing() -> None:
+    end, more = png_chunk(b"IDAT", zlib.compress(b"\0")), png_chunk(b"IDAT", bytes(600))
+    data = png(400, 400, end, *[more] * 8_000)
+    with cpu_limit(0.5):
+        refuse(data, CorruptImageError)
+
+
 @pytest.mark.parametrize("between", [b"", b"\xff\xe1\x00\x00", b"\xff\x02\xff\xff"])
 def test_a_jpeg_of_a_thousand_scans_is_refused(between: bytes) -> None:
     data = FILES["jpeg-progressive"]
