@@ -33,8 +33,8 @@ class Stems:
         path = path.with_name(_end(path.stem, _MAX_STEM_BYTES) + path.suffix)
         path = self._folder(path.parent) / path.name
         stem = str(path.with_suffix(""))
-        if not self._is_free(stem):
-            stem = f"{stem}_{path.suffix[1:]}" if path.suffix else stem
+        if path.suffix and not self._is_free(stem):
+            stem = str(path.with_name(_end(f"{path.stem}_{path.suffix[1:]}", _MAX_STEM_BYTES)))
         chosen, key = stem, _key(stem)
         number = self._next.get(key, 2)  # thousands may have one name, as cameras give them
         while not self._is_free(chosen):
@@ -77,10 +77,11 @@ def safe_path(name: str) -> str:
     parts = _CONTROL.sub("_", name.replace("\\", "/")).split("/")
     if _DRIVE.fullmatch(parts[0]):
         del parts[0]
-    kept = [_end(part, _MAX_NAME_BYTES) for part in parts if part.strip(". ")]
+    written = [_end(part, _MAX_NAME_BYTES) for part in parts]
+    kept = [part for part in written if part.strip(". ")]
     return "/".join(kept[-_MAX_PARTS:]) or "image"
 
 
 def _end(part: str, max_bytes: int) -> str:
-    """The last characters of a name that take so many bytes at most."""
-    return part.encode(errors="surrogateescape")[-max_bytes:].decode(errors="ignore")
+    """The last characters of a name that take so many bytes at most; `?` for what is no text."""
+    return part.encode(errors="replace")[-max_bytes:].decode(errors="ignore")

@@ -34,7 +34,7 @@ def _places(state: Path, folder: Path) -> dict[str, str]:
 
 
 def _read(note: Path) -> dict[str, str]:
-    """What was noted; nothing by a version that did not."""
+    """What was noted; nothing in a new folder, or where the note is damaged."""
     try:
         known = json.loads(note.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

@@ -30,20 +30,19 @@ def export_results(
         classes: in the order of their numbers.
         formats: to write.
         out: folder of the dataset.
-        state: folder in which the files that were written are listed, and by which run.
+        state: folder in which a line names the run, and one each the files that it wrote.
     """
     listing = state / _LIST
-    # By line feeds alone, which no path here holds: a name may hold what else ends lines.
     text = listing.read_text(encoding="utf-8") if listing.exists() else ""
-    lines = text.split("\n")
-    # The first line is of the run, as no path begins; earlier versions of the program wrote none.
-    before = {line for line in lines if line and not line.startswith("{")}
+    # By line feeds alone, which no path here holds: a name may hold what else ends lines.
+    run_before, *lines = text.split("\n")
+    before = {line for line in lines if _is_below(line)}
     run = json.dumps({"run": ledger.identity}, sort_keys=True)
     sink = _ListedSink(out)
     export_dataset(_labelled(ledger, images), classes, formats, sink)
     stale = before - sink.written
     # Not whether the ledger began again: what began it may have been stopped before it wrote here.
-    if lines[0] == run:
+    if run_before == run:
         # Formats that are not written this time hold the same masks.
         kinds = {_kind(path) for path in sink.written}
         stale = {path for path in stale if _kind(path) in kinds}
@@ -51,6 +50,11 @@ def export_results(
         (out / path).unlink(missing_ok=True)
     now = [run, *sorted((before | sink.written) - stale)]
     listing.write_text("\n".join(now), encoding="utf-8")
+
+
+def _is_below(path: str) -> bool:
+    """Whether a path leads into the folder that it is seen from: the list may have been changed."""
+    return {"", ".", ".."}.isdisjoint(path.split("/")) and "\0" not in path
 
 
 def _kind(path: str) -> str:

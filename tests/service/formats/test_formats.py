@@ -25,6 +25,7 @@ from service.formats import (
     Stems,
     ZipSink,
     export_dataset,
+    safe_path,
 )
 from tests.service.pictures import iou
 
@@ -202,6 +203,18 @@ def test_names_stay_inside_and_apart() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        (".\udcff./x.jpg", ".?./x.jpg"),
+        ("\udcff/etc/passwd.jpg", "?/etc/passwd.jpg"),
+        ("\ud800.jpg", "?.jpg"),
+    ],
+)
+def test_what_is_no_text_opens_no_way_out(name: str, path: str) -> None:
+    assert safe_path(name) == path
+
+
+@pytest.mark.parametrize(
     ("names", "stems"),
     [
         (["a.png", "a.png/c.png", "a.png/d.png"], ["a", "a.png_2/c", "a.png_2/d"]),
@@ -232,5 +245,6 @@ def test_names_are_those_that_the_images_have(tmp_path: Path) -> None:
 
 def test_names_too_long_for_files_are_cut(tmp_path: Path) -> None:
     names = ["部" * 90 + ".jpg", "部" * 83 + ".jpg", "é" * 200 + "/a.jpg"]
+    names += ["a.jpg", "a." + 250 * "x", "é" * 200 + "/a." + 250 * "x"]
     export_dataset([labelled(name) for name in names], CLASSES, FORMATS, FolderSink(tmp_path))
     assert len(list((tmp_path / "yolo/labels").rglob("*.txt"))) == len(names)

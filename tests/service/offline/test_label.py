@@ -196,12 +196,16 @@ def test_masks_of_other_options_go_though_a_run_was_stopped_before_it_wrote_any(
     assert (out / "yolo/labels/0.txt").exists()
 
 
-def test_a_list_of_an_earlier_version_is_all_of_another_run(label: Label, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+def test_a_list_of_results_that_was_changed_removes_nothing_elsewhere(
+    label: Label, tmp_path: Path
+) -> None:
+    out, own = tmp_path / "out", tmp_path / "own.txt"
+    own.write_text("of the user")
     assert label(out, "--format", "geojson") == 0
-    listing = out / ".fss-label/files.txt"
-    listing.write_text(listing.read_text().partition("\n")[2])
-    assert label(out, "--format", "yolo") == 0
+    with (out / ".fss-label/files.txt").open("a") as listing:
+        listing.write(f"\n../own.txt\n{own}\ngeojson/../../own.txt\n\0")
+    assert label(out, "--format", "yolo", "--absent", "drop") == 0
+    assert own.exists()
     assert not list((out / "geojson").glob("*.geojson"))
 
 
