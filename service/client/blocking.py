@@ -12,10 +12,7 @@ from service.client import calls, job_calls
 from service.client.batches import batches
 from service.client.calls import Call
 from service.client.errors import ClientError, InvalidInputError
-from service.client.exchange import (
-    Outcome,
-    segment_batch,
-)
+from service.client.exchange import Outcome, segment_batch
 from service.client.files import ImageLike
 from service.client.job_calls import JobOptions
 from service.client.job_flows import download, follow
@@ -151,7 +148,11 @@ class Session:
     ) -> Segmentation:
         """Find classes in one image; for the arguments see `service.client.calls.segment`."""
         (found,) = self.segment_request(
-            [image], classes=tuple(classes), threshold=threshold, absent=absent, mode=mode
+            [image],
+            classes=calls.texts("classes", classes),
+            threshold=threshold,
+            absent=absent,
+            mode=mode,
         )
         return found
 
@@ -184,7 +185,7 @@ class Session:
         describe = partial(
             calls.segment,
             self.id,
-            classes=tuple(classes),
+            classes=calls.texts("classes", classes),
             threshold=threshold,
             absent=absent,
             mode=mode,

@@ -4,7 +4,7 @@ Nothing is sent here: `Client` and `AsyncClient` send it, with these functions a
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Generic, TypeVar
 from urllib.parse import quote
@@ -36,6 +36,7 @@ from service.schemas import (
 )
 
 T = TypeVar("T")
+Fields = dict[str, str | list[str]]
 File = tuple[str, tuple[str, bytes]]
 
 _IDEMPOTENCY_KEY_BYTES = 24
@@ -119,7 +120,7 @@ def register(
     shots, truths = _several(images), _several(masks)
     if len(shots) != len(truths):
         raise InvalidInputError(f"{len(shots)} images, but {len(truths)} masks")
-    fields = {"class_name": class_name, "mode": mode, "adapt": str(adapt).lower()}
+    fields: Fields = {"class_name": class_name, "mode": mode, "adapt": str(adapt).lower()}
     fields["report"] = str(report).lower()
     if session_id is not None:
         fields["session_id"] = session_id
@@ -133,7 +134,7 @@ def register(
         options={
             # The service registers a repeated request with the same key once.
             "headers": {IDEMPOTENCY_HEADER: secrets.token_urlsafe(_IDEMPOTENCY_KEY_BYTES)},
-            "data": fields,
+            "data": sendable(fields),
             "files": _files("images", shots, image_file) + _files("masks", truths, mask_file),
         },
     )
@@ -160,13 +161,9 @@ def segment(
         mode: `whole` looks at an image once, `tiled` at its parts too, which takes longer and
             finds small objects; `auto` looks again at what it marked small, and chooses tiles.
     """
-    fields: dict[str, str | list[str]] = {
-        "session_id": session_id,
-        "absent": absent,
-        "mode": mode,
-    }
-    if classes:
-        fields["classes"] = list(classes)
+    fields: Fields = {"session_id": session_id, "absent": absent, "mode": mode}
+    if names := texts("classes", classes):
+        fields["classes"] = names
     if threshold is not None:
         fields["threshold"] = str(threshold)
     return Call(
@@ -174,10 +171,7 @@ def segment(
         "/segment",
         lambda response: _segmentations(response, len(images)),
         session_id=session_id,
-        options={
-            "data": fields,
-            "files": _files("images", images, image_file),
-        },
+        options={"data": sendable(fields), "files": _files("images", images, image_file)},
     )
 
 
@@ -236,6 +230,29 @@ def no_content(_: httpx.Response) -> None:
     """The parser of responses without content."""
 
 
+def texts(name: str, given: Iterable[str]) -> list[str]:
+    """The texts of a field.
+
+    Raises:
+        InvalidInputError: it is one text, whose letters would be sent one by one.
+    """
+    if isinstance(given, str):
+        raise InvalidInputError(f"{name} are several texts, such as [{given!r}]")
+    return list(given)
+
+
+def sendable(fields: Fields) -> Fields:
+    """The fields of a form, as they are.
+
+    Raises:
+        InvalidInputError: one is no text, such as the name of a file that is not UTF-8.
+    """
+    for value in fields.values():
+        for text in [value] if isinstance(value, str) else value:
+            _require_text(text)
+    return fields
+
+
 def _segmentations(response: httpx.Response, count: int) -> list[Segmentation]:
     results = parse_as(SegmentResponse)(response).results
     if len(results) != count:
@@ -272,5 +289,13 @@ def _class_path(session_id: str, class_name: str) -> str:
 def path_segment(text: str) -> str:
     """One segment of a path, whatever the text holds."""
     if not text or text in {".", ".."}:
-        raise InvalidInputError(f"{text!r} is neither a session nor a class")
+        raise InvalidInputError(f"{text!r} is not a valid id or name")
+    _require_text(text)
     return quote(text, safe="")
+
+
+def _require_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as exc:
+        raise InvalidInputError(f"{text!r} is not a valid id or name") from exc

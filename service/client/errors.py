@@ -273,9 +273,11 @@ def error_of(response: httpx.Response) -> ClientError:
     try:
         problem = Problem.model_validate_json(response.content)
     except ValidationError:
+        # Without the password that the URL may hold.
+        url = response.request.url.copy_with(query=None, userinfo=b"")
         return UnexpectedAnswerError(
-            f"{response.request.method} {response.request.url.copy_with(query=None)} answered "
-            f"{response.status_code} without a problem document; is this the service's address?"
+            f"{response.request.method} {url} answered {response.status_code} without a problem "
+            "document; is this the service's address?"
         )
     retryable = response.status_code in {429, 503}
     return _BY_CODE.get(problem.code, RetryableError if retryable else ApiError)(problem)

@@ -1,4 +1,4 @@
-"""Parses the server-sent events (HTML Standard, 9.2) of a job."""
+"""Parses the server-sent events (HTML Standard, 9.2) of a job, as far as this service sends them."""
 
 from collections.abc import Callable
 

@@ -22,6 +22,7 @@ from service.client.errors import (
     InvalidFileError,
     InvalidInputError,
     TooManyFilesError,
+    UnexpectedAnswerError,
     error_of,
 )
 from service.client.files import ImageLike
@@ -90,7 +91,7 @@ def exchange(describe: Callable[[], Call[T]], retries: Retries) -> Flow[T]:
 
 
 def pause_or_raise(
-    call: Call[Any], attempt: int, outcome: httpx.Response | httpx.TransportError, retries: Retries
+    call: Call[Any], attempt: int, outcome: httpx.Response | httpx.RequestError, retries: Retries
 ) -> Pause:
     """The wait before the next attempt, after one that failed.
 
@@ -102,6 +103,10 @@ def pause_or_raise(
         return Pause(wait_s)
     if isinstance(outcome, httpx.Response):
         raise error_of(outcome)
+    if isinstance(outcome, httpx.DecodingError):
+        raise UnexpectedAnswerError(
+            f"the response of {_address(outcome)} is not compressed as it says: {outcome}"
+        ) from outcome
     raise ConnectionFailedError(_what_failed(outcome)) from outcome
 
 
@@ -145,9 +150,14 @@ def _position(location: str | None) -> int | None:
     return None if match is None else int(match[1])
 
 
-def _what_failed(error: httpx.TransportError) -> str:
+def _address(error: httpx.RequestError) -> str:
+    """Of the service, without the user and password that its URL may hold."""
     url = error.request.url
-    address = f"{url.scheme}://{url.netloc.decode('ascii')}"
+    return f"{url.scheme}://{url.netloc.decode('ascii')}"
+
+
+def _what_failed(error: httpx.RequestError) -> str:
+    address = _address(error)
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         return f"nothing answers at {address}: {error}"
     if isinstance(error, httpx.TimeoutException):

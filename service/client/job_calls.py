@@ -5,7 +5,7 @@ from typing import Literal, TypedDict
 
 import httpx
 
-from service.client.calls import Call, no_content, parse_as, path_segment
+from service.client.calls import Call, Fields, no_content, parse_as, path_segment, sendable, texts
 from service.client.connection import LONG_TIMEOUT
 from service.client.packing import JobImages, pack
 from service.schemas import Absent, JobResponse, JobsResponse, LookMode, Threshold
@@ -50,18 +50,18 @@ def create_job(
         instances: what one object is: a connected part, or all of a class in an image.
         segmentation: of COCO JSON.
     """
-    fields: dict[str, str | list[str]] = {
+    fields: Fields = {
         "session_id": session_id,
         "absent": absent,
         "mode": mode,
         "instances": instances,
         "segmentation": segmentation,
-        "classes": list(classes),
-        "formats": list(formats),
+        "classes": texts("classes", classes),
+        "formats": texts("formats", formats),
     }
     if threshold is not None:
         fields["threshold"] = str(threshold)
-    archive = pack(images)
+    data, archive = sendable(fields), pack(images)
     return Call(
         "POST",
         "/jobs",
@@ -69,7 +69,7 @@ def create_job(
         repeatable=False,
         session_id=session_id,
         options={
-            "data": fields,
+            "data": data,
             "files": [("archive", ("images.zip", archive))],
             "timeout": LONG_TIMEOUT,
         },

@@ -68,7 +68,7 @@ def _named(images: Iterable[ImageLike]) -> Iterator[tuple[str, ImageLike]]:
             name = shown_name(Path(Path(image).name))
             # The service takes what is named like an image; what it is, its bytes say.
             name = name if Path(name).suffix.lower() in IMAGE_SUFFIXES else f"{name}.png"
-        if name in taken:  # in another folder; results would tell them apart no more
+        while name in taken:  # in another folder; results would tell them apart no more
             name = f"{number:05}_{name}"
         taken.add(name)
         yield name, image

@@ -31,7 +31,7 @@ class Retries:
     longest_wait_s: float = 30.0
 
     def wait_s(
-        self, attempt: int, outcome: httpx.Response | httpx.TransportError, *, repeatable: bool
+        self, attempt: int, outcome: httpx.Response | httpx.RequestError, *, repeatable: bool
     ) -> float | None:
         """Seconds to wait before the next attempt; None: the outcome stands.
 
@@ -52,7 +52,7 @@ class Retries:
         return asked_s * uniform(1, 1 + _JITTER)  # noqa: S311
 
 
-def _may_repeat(outcome: httpx.Response | httpx.TransportError, repeatable: bool) -> bool:
+def _may_repeat(outcome: httpx.Response | httpx.RequestError, repeatable: bool) -> bool:
     if isinstance(outcome, httpx.Response):
         if outcome.status_code not in _BUSY:
             return False
@@ -79,6 +79,6 @@ def _retry_after_s(response: httpx.Response) -> float | None:
         return float(value)
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # an odd year
         return None
     return max(0.0, (when - datetime.now(when.tzinfo)).total_seconds())

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -51,18 +52,19 @@ class Transport:
 
     def perform(self, flow: Flow[T]) -> T:
         """Perform the steps of a flow; returns its result."""
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    outcome = self._perform_step(step)
-                except ClientError as exc:
-                    step = flow.throw(exc)
-                else:
-                    step = flow.send(outcome)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+        with closing(flow):  # also if a step is interrupted
+            try:
+                step = next(flow)
+                while True:
+                    try:
+                        outcome = self._perform_step(step)
+                    except ClientError as exc:
+                        step = flow.throw(exc)
+                    else:
+                        step = flow.send(outcome)
+            except StopIteration as end:
+                result: T = end.value
+                return result
 
     def _perform_step(self, step: Step) -> Any:
         if isinstance(step, Pause):
@@ -71,13 +73,13 @@ class Transport:
         if isinstance(step, SendRequest):
             try:
                 return self._http.request(step.call.method, step.call.path, **step.call.arguments)
-            except httpx.TransportError as exc:
+            except httpx.RequestError as exc:
                 return exc
         if isinstance(step, StreamResponse):
             return self._receive(step)
         return step.run()
 
-    def _receive(self, step: StreamResponse) -> httpx.Response | httpx.TransportError:
+    def _receive(self, step: StreamResponse) -> httpx.Response | httpx.RequestError:
         call = step.call
         try:
             with self._http.stream(call.method, call.path, **call.arguments) as response:
@@ -88,7 +90,7 @@ class Transport:
                     if step.take(chunk):
                         break
                 return response
-        except httpx.TransportError as exc:
+        except httpx.RequestError as exc:
             return exc
 
     def close(self) -> None:
@@ -127,18 +129,19 @@ class AsyncTransport:
 
     async def perform(self, flow: Flow[T]) -> T:
         """Perform the steps of a flow; returns its result."""
-        try:
-            step = next(flow)
-            while True:
-                try:
-                    outcome = await self._perform_step(step)
-                except ClientError as exc:
-                    step = flow.throw(exc)
-                else:
-                    step = flow.send(outcome)
-        except StopIteration as end:
-            result: T = end.value
-            return result
+        with closing(flow):  # also if a step is interrupted
+            try:
+                step = next(flow)
+                while True:
+                    try:
+                        outcome = await self._perform_step(step)
+                    except ClientError as exc:
+                        step = flow.throw(exc)
+                    else:
+                        step = flow.send(outcome)
+            except StopIteration as end:
+                result: T = end.value
+                return result
 
     async def _perform_step(self, step: Step) -> Any:
         if isinstance(step, Pause):
@@ -148,14 +151,14 @@ class AsyncTransport:
                 return await self._http.request(
                     step.call.method, step.call.path, **step.call.arguments
                 )
-            except httpx.TransportError as exc:
+            except httpx.RequestError as exc:
                 return exc
         if isinstance(step, StreamResponse):
             return await self._receive(step)
         # Reading files and decoding masks must not block the event loop.
         return await asyncio.to_thread(step.run)
 
-    async def _receive(self, step: StreamResponse) -> httpx.Response | httpx.TransportError:
+    async def _receive(self, step: StreamResponse) -> httpx.Response | httpx.RequestError:
         call = step.call
         try:
             async with self._http.stream(call.method, call.path, **call.arguments) as response:
@@ -166,7 +169,7 @@ class AsyncTransport:
                     if step.take(chunk):
                         break
                 return response
-        except httpx.TransportError as exc:
+        except httpx.RequestError as exc:
             return exc
 
     async def close(self) -> None:

@@ -63,10 +63,14 @@ def measure(options: MeasureOptions, advance: Callable[[], None] = lambda: None)
     """
     headers = {KEY_HEADER: options.key} if options.key else {}
     try:
-        with httpx.Client(base_url=options.url, headers=headers, timeout=120) as client:
+        url = httpx.URL(options.url)
+    except httpx.InvalidURL as exc:
+        raise ProfileError(f"the service's address is not valid: {exc}") from exc
+    try:
+        with httpx.Client(base_url=url, headers=headers, timeout=120) as client:
             return _measure(client, options, advance)
     except httpx.HTTPError as exc:
-        raise ProfileError(f"{options.url} could not be measured: {exc}") from exc
+        raise ProfileError(f"{_without_password(url)} could not be measured: {exc}") from exc
 
 
 def steps(options: MeasureOptions) -> int:
@@ -144,7 +148,12 @@ def _checked(reply: httpx.Response) -> httpx.Response:
         return reply
     told: Any = reply.json() if "json" in reply.headers.get("content-type", "") else {}
     detail = told.get("detail", reply.reason_phrase)
-    raise ProfileError(f"{reply.request.url} answered {reply.status_code}: {detail}")
+    url = _without_password(reply.request.url)
+    raise ProfileError(f"{url} answered {reply.status_code}: {detail}")
+
+
+def _without_password(url: httpx.URL) -> httpx.URL:
+    return url.copy_with(userinfo=b"")
 
 
 def _engine_costs(samples: Sequence[_Sample], device: Literal["cpu", "gpu"]) -> EngineCosts:

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from service import errors as service_errors
-from service.client import AsyncClient, Client, ClientError
+from service.client import AsyncClient, Client, ClientError, Session
 from service.client import errors as client_errors
 from service.client.errors import (
     ClassNotFoundError,
@@ -224,6 +225,53 @@ def test_what_cannot_be_sent_is_told_without_asking(
 ) -> None:
     with Client("http://127.0.0.1:9") as client, pytest.raises(InvalidInputError, match=message):
         client.session().register("thing", image, mask)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.session("\udcff").segment(SHOT.image),
+        lambda client: client.session("\udcff").describe(),
+        lambda client: client.session("s").register("\udcff", SHOT.image, SHOT.mask),
+        lambda client: client.session("s").segment(SHOT.image, classes=["\udcff"]),
+        lambda client: client.session("\udcff").create_job([SHOT.image]),
+        lambda client: client.job("\udcff").status(),
+        lambda client: client.job("").status(),
+    ],
+)
+def test_what_is_no_text_is_no_id_and_no_name(ask: Callable[[Client], object]) -> None:
+    with (
+        Client("http://127.0.0.1:9") as client,
+        pytest.raises(InvalidInputError, match="is not a valid id or name"),
+    ):
+        ask(client)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda session: session.segment(SHOT.image, classes="duck"),
+        lambda session: list(session.segment_many([SHOT.image], classes="duck")),
+        lambda session: session.segment_request([SHOT.image], classes="duck"),
+        lambda session: session.create_job([SHOT.image], classes="duck"),
+        lambda session: session.create_job([SHOT.image], formats="coco"),
+    ],
+)
+def test_one_text_is_not_the_names_of_its_letters(ask: Callable[[Session], object]) -> None:
+    with (
+        Client("http://127.0.0.1:9") as client,
+        pytest.raises(InvalidInputError, match="are several texts"),
+    ):
+        ask(client.session("s"))
+
+
+async def test_one_text_is_not_the_names_of_its_letters_asynchronously() -> None:
+    async with AsyncClient("http://127.0.0.1:9") as client:
+        session = client.session("s")
+        with pytest.raises(InvalidInputError, match="are several texts"):
+            await session.segment(SHOT.image, classes="duck")
+        with pytest.raises(InvalidInputError, match="are several texts"):
+            _ = [each async for each in session.segment_many([SHOT.image], classes="duck")]
 
 
 @pytest.mark.parametrize("address", ["localhost:8000", "ftp://host", "http://", "http://[::"])

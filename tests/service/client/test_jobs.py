@@ -1,12 +1,13 @@
 """Jobs by both clients, against a service that has them, and one whose streams break off."""
 
+import asyncio
 import errno
 import json
 import os
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 import pytest
@@ -151,6 +152,15 @@ def test_images_of_one_name_in_several_folders_keep_apart(photos: Path, tmp_path
         assert archive.namelist() == ["a.png", "00001.png", "00002_a.png", "\ufffd.jpg"]
 
 
+def test_images_called_as_others_are_made_to_be_keep_apart(tmp_path: Path) -> None:
+    images = [tmp_path / name for name in ("x/00002_a.png", "y/a.png", "z/a.png")]
+    for image in images:
+        image.parent.mkdir()
+        image.write_bytes(SHOT.image_png)
+    with pack(images) as packed, zipfile.ZipFile(packed) as archive:
+        assert archive.namelist() == ["00002_a.png", "a.png", "00002_00002_a.png"]
+
+
 def test_of_a_folder_hidden_images_stay_and_two_of_one_name_are_refused(photos: Path) -> None:
     (photos / "._a.png").write_bytes(b"of macOS")
     (photos / ".cache").mkdir()
@@ -266,6 +276,36 @@ def test_results_that_break_off_are_fetched_again(
     with scripted(script) as url, Client(url) as client, pytest.raises(JobStateError):
         client.job("j").results(tmp_path / "none")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["deep", "whole.zip"]
+
+
+def test_a_download_that_is_interrupted_leaves_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(httpx.Client, "stream", interrupt)
+    with Client("http://127.0.0.1:9") as client, pytest.raises(KeyboardInterrupt) as raised:
+        client.job("j").results(tmp_path / "out.zip")
+    assert raised.traceback  # what ran is not collected yet
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_that_is_cancelled_leaves_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancel(*_: object, **__: object) -> NoReturn:
+        raise asyncio.CancelledError
+
+    async def download() -> None:
+        async with AsyncClient("http://127.0.0.1:9") as client:
+            await client.job("j").results(tmp_path / "out.zip")
+
+    monkeypatch.setattr(httpx.AsyncClient, "stream", cancel)
+    with pytest.raises(asyncio.CancelledError) as raised:
+        asyncio.run(download())
+    assert raised.traceback
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_results_of_two_jobs_keep_apart(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Literal
 
 import httpx
 import pytest
 
-from service.client import Client, Retries
+from service.client import AsyncClient, Client, Retries
 from service.client.errors import (
     ConnectionFailedError,
     QueueFullError,
@@ -105,6 +106,30 @@ def test_somebody_else_at_the_address() -> None:
             client.ready()
 
 
+def test_a_password_in_the_address_is_not_told() -> None:
+    with scripted(Scripted((404, {"hello": "world"}, {}))) as url:
+        address = url.replace("//", "//user:secret@")
+        with Client(address) as client, pytest.raises(UnexpectedAnswerError) as raised:
+            client.ready()
+    assert "secret" not in str(raised.value)
+    assert f"{url}/readyz" in str(raised.value)
+
+
+async def test_a_response_that_cannot_be_unpacked_is_an_error_of_the_client(tmp_path: Path) -> None:
+    script = Scripted((200, b"hello", {"Content-Encoding": "gzip"}))
+    with scripted(script) as url:
+        with Client(url, retries=QUICK) as client:
+            with pytest.raises(UnexpectedAnswerError, match="not compressed as it says"):
+                client.ready()
+            with pytest.raises(UnexpectedAnswerError, match="not compressed as it says"):
+                client.job("j").results(tmp_path / "out")
+        async with AsyncClient(url, retries=QUICK) as waiting:
+            with pytest.raises(UnexpectedAnswerError, match="not compressed as it says"):
+                await waiting.ready()
+            with pytest.raises(UnexpectedAnswerError, match="not compressed as it says"):
+                await waiting.job("j").results(tmp_path / "out")
+
+
 @pytest.mark.parametrize("attempt", [1, 2, 3])
 def test_without_a_time_the_wait_doubles_and_is_spread(attempt: int) -> None:
     retries = Retries(first_wait_s=0.5, longest_wait_s=1.5)
@@ -120,6 +145,14 @@ def test_a_date_is_a_time_too() -> None:
     wait_s = Retries().wait_s(1, response, repeatable=True)
     assert wait_s is not None
     assert 18 <= wait_s <= 26
+
+
+@pytest.mark.parametrize("year", ["99999999999999999999", "x"])
+def test_a_date_that_is_none_is_no_time(year: str) -> None:
+    response = httpx.Response(503, headers={"Retry-After": f"Mon, 01 Jan {year} 00:00:00 GMT"})
+    wait_s = Retries(first_wait_s=0.5).wait_s(1, response, repeatable=True)
+    assert wait_s is not None
+    assert 0.25 <= wait_s <= 0.5
 
 
 @pytest.mark.parametrize(
