@@ -32,8 +32,8 @@ def plan(
     classes: Classes = 1,
     shots: Shots = 5,
     images: Annotated[int, typer.Option(min=1, max=16, help="Of each request.")] = 1,
-    looks: Annotated[
-        float, typer.Option(min=0, max=8, help="Windows seen again for each image (mode=auto).")
+    close_ups: Annotated[
+        float, typer.Option(min=0, max=8, help="Of each image (mode=auto).")
     ] = 0.0,
     sessions: Annotated[int, typer.Option(min=2, help="Alive at once.")] = 100_000,
     session_hours: Annotated[float, typer.Option(min=0.01, help="That one lives.")] = 8.0,
@@ -67,7 +67,7 @@ def plan(
             classes=classes,
             shots=shots,
             images=images,
-            looks=looks,
+            close_ups=close_ups,
             sessions=sessions,
             session_hours=session_hours,
             encode_hits=encode_hits,

@@ -1,4 +1,7 @@
-"""Parses the server-sent events (HTML Standard, 9.2) of a job, as far as this service sends them."""
+"""Parses the server-sent events (HTML Standard, 9.2) of a job.
+
+As far as this service sends them: an event has one line of data.
+"""
 
 from collections.abc import Callable
 

@@ -103,13 +103,13 @@ def query_s(workload: Workload, profile: Profile) -> float:
     """Seconds of a device for the images of one request, at full batches."""
     engine, batch = profile.engine, profile.engine.max_batch
     fresh = 1 - workload.encode_hits
-    batch_s = engine.batch_s(batch, workload.classes, workload.shots, fresh, workload.looks)
+    batch_s = engine.batch_s(batch, workload.classes, workload.shots, fresh, workload.close_ups)
     return workload.images * batch_s / batch
 
 
 def host_s(workload: Workload, profile: Profile) -> float:
     """Seconds of a core for one request, beside the device."""
-    return profile.host.request_s(workload.images, workload.classes, workload.looks)
+    return profile.host.request_s(workload.images, workload.classes, workload.close_ups)
 
 
 def _fleet(workload: Workload, profile: Profile) -> Fleet:
@@ -145,7 +145,7 @@ def _fleet(workload: Workload, profile: Profile) -> Fleet:
 def _alone_s(workload: Workload, profile: Profile) -> float:
     """Seconds of a request that does not queue."""
     images, classes = workload.images, workload.classes
-    engine_s = profile.engine.batch_s(images, classes, workload.shots, looks=workload.looks)
+    engine_s = profile.engine.batch_s(images, classes, workload.shots, close_ups=workload.close_ups)
     return engine_s + host_s(workload, profile)
 
 

@@ -23,8 +23,8 @@ class EngineCosts(_Part):
     """Milliseconds of one device.
 
     A batch of B images, each asked for P classes of K shots, takes
-    `batch_ms + B * (image_ms + P * (class_ms + K * shot_ms))`, and what is looked at again as much
-    as another image of one class.
+    `batch_ms + B * (image_ms + P * (class_ms + K * shot_ms))`, and a close-up as much as another
+    image of one class.
     """
 
     device: Literal["cpu", "gpu"]
@@ -35,7 +35,7 @@ class EngineCosts(_Part):
     shot_ms: Cost
 
     def batch_s(
-        self, images: float, classes: int, shots: int, encoded: float = 1.0, looks: float = 0.0
+        self, images: float, classes: int, shots: int, encoded: float = 1.0, close_ups: float = 0.0
     ) -> float:
         """Seconds of a batch.
 
@@ -44,10 +44,10 @@ class EngineCosts(_Part):
             classes: P.
             shots: K.
             encoded: the share of the images that were not seen before.
-            looks: windows of each image that are looked at again.
+            close_ups: of each image.
         """
         pair_ms = self.class_ms + shots * self.shot_ms
-        image_ms = (1 + looks) * encoded * self.image_ms + (classes + looks) * pair_ms
+        image_ms = (1 + close_ups) * encoded * self.image_ms + (classes + close_ups) * pair_ms
         return (self.batch_ms + images * image_ms) / 1000
 
 
@@ -59,12 +59,12 @@ class HostCosts(_Part):
     decode_ms: Cost
     mask_ms: Cost
 
-    def request_s(self, images: int, classes: int, looks: float = 0.0) -> float:
+    def request_s(self, images: int, classes: int, close_ups: float = 0.0) -> float:
         """Core seconds of a request: HTTP, decoding, and writing the masks of every class.
 
-        What is looked at again is cut from an image that is decoded again.
+        A close-up is cut from an image that is decoded again.
         """
-        image_ms = (1 + looks) * self.decode_ms + classes * self.mask_ms
+        image_ms = (1 + close_ups) * self.decode_ms + classes * self.mask_ms
         return (self.request_ms + images * image_ms) / 1000
 
 

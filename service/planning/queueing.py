@@ -52,11 +52,8 @@ def wait_quantile_s(
     arrival_cv2: float = 1.0,
 ) -> float:
     """A quantile of the wait, its tail taken as exponential, which is exact for M/M/c."""
-    load = rate * service_s
-    if load >= servers:
-        return math.inf
-    waits = erlang_c(servers, load)
+    waits = erlang_c(servers, rate * service_s)
     if waits <= 1 - quantile:
         return 0.0
-    given_wait_s = service_s / (servers - load) * (arrival_cv2 + service_cv2) / 2
+    given_wait_s = mean_wait_s(servers, rate, service_s, service_cv2, arrival_cv2) / waits
     return given_wait_s * math.log(waits / (1 - quantile))

@@ -15,14 +15,15 @@ MIB = 2**20
 class Workload(BaseModel):
     """Numbers of a plan; defaults are the service's own settings where it has them.
 
-    rps: segment requests a second at the peak; images: of each; looks: windows that are looked at
-    again for each image, which with `mode=whole` is none.
+    rps: segment requests a second at the peak; images: of each; close_ups: of each image, which
+    with `mode=whole` is none. classes: of each session; shots: of each class.
     sessions: alive in Redis at once; session_hours: that one lives, so new ones come.
     encode_hits: share of images that were seen before by the same replica.
     routing: `affinity` sends a session to one replica, `random` anywhere.
-    skew, hottest_rps: of the popularity of sessions, see `popularity`.
+    skew, hottest_rps: exponent and bound of the popularity of sessions, see `popularity`.
     utilisation: of devices and cores that is planned with; p99_s: of a request, at most.
-    copies_bytes: FSS_MAX_STORE_BYTES; zones: of which one may fail.
+    copies_bytes: FSS_MAX_STORE_BYTES; zones: of which one may fail; surge: share of replicas added
+    during a rolling upgrade.
     redis_*: what one Redis may hold, send, and use of its core.
     arrival_cv2: burstiness, see `queueing`.
     """
@@ -33,7 +34,7 @@ class Workload(BaseModel):
     classes: Annotated[int, Field(ge=1, le=255)] = 1
     shots: Annotated[int, Field(ge=1, le=1024)] = 5
     images: Annotated[int, Field(ge=1, le=16)] = 1
-    looks: Annotated[float, Field(ge=0, le=8)] = 0.0
+    close_ups: Annotated[float, Field(ge=0, le=8)] = 0.0
     sessions: Annotated[int, Field(ge=2, le=10**9)] = 100_000
     session_hours: Positive = 8.0
     encode_hits: Share = 0.0

@@ -84,7 +84,7 @@ class Replica:
                 yield self._wake
             batch = [self._queue.popleft() for _ in range(min(max_count, len(self._queue)))]
             images = len(batch) * load.images
-            took_s = engine.batch_s(images, load.classes, load.shots, fresh, load.looks)
+            took_s = engine.batch_s(images, load.classes, load.shots, fresh, load.close_ups)
             took_s += len(batch) * self._scenario.core_s if self._on_cpu else 0.0
             self.busy_s += took_s
             yield self._env.timeout(took_s)

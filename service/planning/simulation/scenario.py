@@ -19,7 +19,7 @@ class Scenario(BaseModel):
     redis: cells, each with a Redis of its own.
     fault: `redis` dies for `fault_s`; a tenth of the `replicas` dies; all are `cold`; an `upgrade`
         takes one tenth after another away for `fault_s`.
-    fault_at_s: when it begins; seconds: of the whole.
+    fault_at_s: when it begins; seconds: of the whole, of which the last two are not judged.
     burst: by how much the rate swings up and down around its mean, with `burst_period_s`.
     max_requests, max_wait_s, store_timeout_s: the settings of the service.
     retries: of a client that is refused, after Retry-After and up to half as long again.
@@ -35,7 +35,7 @@ class Scenario(BaseModel):
     fault: Fault = "none"
     fault_at_s: Annotated[float, Field(ge=0)] = 20.0
     fault_s: Positive = 10.0
-    seconds: Positive = 20.0
+    seconds: Annotated[float, Field(ge=3, allow_inf_nan=False)] = 20.0
     burst: Share = 0.0
     burst_period_s: Positive = 20.0
     max_requests: Whole = 64

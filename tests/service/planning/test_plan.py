@@ -26,7 +26,7 @@ def test_a_plan_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("field", "more"),
-    [("rps", 400.0), ("classes", 8), ("shots", 50), ("images", 4), ("looks", 1.0)],
+    [("rps", 400.0), ("classes", 8), ("shots", 50), ("images", 4), ("close_ups", 1.0)],
 )
 def test_more_work_needs_more(field: str, more: float) -> None:
     load = LOAD.model_copy(update={"p99_s": 20.0})
@@ -36,10 +36,10 @@ def test_more_work_needs_more(field: str, more: float) -> None:
     assert large.store.memory_bytes >= small.store.memory_bytes
 
 
-def test_a_second_look_costs_as_much_as_another_image_of_one_class() -> None:
+def test_a_close_up_costs_as_much_as_another_image_of_one_class() -> None:
     costs, host = MEASURED.engine, MEASURED.host
     one = LOAD.model_copy(update={"classes": 1, "p99_s": 20.0})
-    twice = make_plan(one.model_copy(update={"looks": 1.0}), MEASURED).fleet.request_s
+    twice = make_plan(one.model_copy(update={"close_ups": 1.0}), MEASURED).fleet.request_s
     image_s = (costs.image_ms + costs.class_ms + one.shots * costs.shot_ms) / 1000
     more_s = image_s + host.decode_ms / 1000 / host.cores
     assert twice - make_plan(one, MEASURED).fleet.request_s == pytest.approx(more_s, rel=0.05)

@@ -29,5 +29,15 @@ def test_the_hottest_session_has_no_more_than_its_share() -> None:
     assert drawn.max() < 10_000_000
 
 
+def test_the_classical_exponent_is_the_limit_of_those_beside_it() -> None:
+    classical, beside = (popularity(5000, exponent, 0.05) for exponent in (1.0, 1.0001))
+    assert classical.shift == pytest.approx(beside.shift, rel=1e-2)
+    assert classical.hit_rate(500) == pytest.approx(beside.hit_rate(500), rel=1e-3)
+    drawn = classical.draw(100_000, np.random.default_rng(0))
+    ranks = np.arange(5000)
+    assert classical.chances(ranks).sum() == pytest.approx(1)
+    assert (drawn < 50).mean() == pytest.approx(classical.chances(ranks[:50]).sum(), abs=0.01)
+
+
 def test_room_for_all_finds_all() -> None:
     assert popularity(100, 0.8, 0.1).hit_rate(100) == 1.0

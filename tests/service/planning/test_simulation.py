@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from service.planning.popularity import popularity
 from service.planning.profile import load_profile
@@ -44,6 +45,13 @@ def test_copies_are_found_as_che_says() -> None:
     room = 40.0 * MIB / MEASURED.store.content_bytes(1, 1)
     spread = popularity(load.sessions, load.skew, load.hottest_rps / load.rps)
     assert outcome.copy_hits == pytest.approx(spread.hit_rate(room), abs=0.03)
+
+
+def test_what_is_too_short_to_be_judged_is_refused() -> None:
+    with pytest.raises(ValidationError, match="seconds"):
+        Scenario(workload=Workload(rps=1), profile=MEASURED, seconds=2.5)
+    made = scenario(seconds=3.0).at_load(0.5)
+    assert simulate(made).served > 0
 
 
 def test_the_same_seed_has_the_same_outcome_and_another_one_not() -> None:
