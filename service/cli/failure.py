@@ -1,8 +1,11 @@
 """The error that ends a command with a message."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 FAILED = 1
 USAGE = 2
@@ -22,7 +25,7 @@ class CommandError(Exception):
 
 
 @contextmanager
-def client_errors_as_messages() -> Iterator[Any]:
+def client_errors_as_messages() -> Iterator[None]:
     """Raise `CommandError` for errors of the client and of the disk within the block."""
     from service.client import ClientError
     from service.client.errors import InvalidInputError
@@ -37,3 +40,15 @@ def client_errors_as_messages() -> Iterator[Any]:
     except OSError as exc:
         path = "" if exc.filename is None else f"{exc.filename}: "
         raise CommandError(f"{path}{exc.strerror or exc}") from exc
+
+
+def field_messages(error: "ValidationError", shown: Callable[[str], str] = str) -> list[str]:
+    """What is wrong with each field, without its value, which may be a secret.
+
+    Args:
+        error: of a model.
+        shown: gives a field the name by which users know it.
+    """
+    told = error.errors(include_url=False, include_context=False, include_input=False)
+    texts = [(each["loc"], each["msg"].removeprefix("Value error, ")) for each in told]
+    return [f"{shown(str(place[0]))}: {text}" if place else text for place, text in texts]

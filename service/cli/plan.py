@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from service.cli.failure import USAGE, CommandError
+from service.cli.failure import USAGE, CommandError, field_messages
 from service.planning.defaults import DEFAULT_PROFILE, DEFAULT_SHARE, GIB, Routing
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ def plan(
             redis_bytes_s=redis_gbit * 1e9 / 8,
         )
         made = make_plan(workload, _profile(profile, gpu, network, gpu_share, gpu_cores))
-    except (PlanError, ProfileError, ValidationError) as exc:
+    except ValidationError as exc:
+        raise CommandError("; ".join(field_messages(exc)), USAGE) from exc
+    except (PlanError, ProfileError) as exc:
         raise CommandError(str(exc), USAGE) from exc
     if as_json:
         typer.echo(made.model_dump_json(indent=2))
@@ -104,6 +106,8 @@ def plan_measure(
     from service.planning.measure import MeasureOptions, measure, steps
     from service.planning.profile import ProfileError
 
+    if out.is_dir() or not out.parent.is_dir():
+        raise CommandError(f"{out} cannot be written: it is a folder, or in none", USAGE)
     count = cores or len(os.sched_getaffinity(0))
     key = os.environ.get("FSS_CLIENT_KEY")
     options = MeasureOptions(url, redis, out.stem, count, machine, key, repeats)
@@ -111,9 +115,9 @@ def plan_measure(
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("requests", total=steps(options))
             found = measure(options, lambda: bar.advance(task))
-        out.write_text(found.model_dump_json(indent=1) + "\n")
+        out.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except (ProfileError, OSError) as exc:
-        raise CommandError(str(exc), USAGE) from exc
+        raise CommandError(str(exc)) from exc
     typer.echo(f"{out}: plan with --profile {out}")
 
 
@@ -151,7 +155,9 @@ def simulate(
             sample=min(sample, replicas),
             seed=seed,
         )
-    except (ProfileError, ValidationError) as exc:
+    except ValidationError as exc:
+        raise CommandError("; ".join(field_messages(exc)), USAGE) from exc
+    except ProfileError as exc:
         raise CommandError(str(exc), USAGE) from exc
     asked = runs(base, designs(cells, copies_gib * GIB))
     with Progress(console=Console(stderr=True), transient=True) as bar:

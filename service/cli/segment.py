@@ -167,7 +167,11 @@ def _files(patterns: list[str], out: Path) -> dict[Path, str]:
             names = {path: shown_name(Path(path.name))}
         else:
             matches = map(Path, sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207 - any root
-            images = [each for each in matches if written.isdisjoint(each.resolve().parents)]
+            images = [
+                each
+                for each in matches
+                if each.is_file() and written.isdisjoint(each.resolve().parents)
+            ]
             names = {each: shown_name(Path(each.name)) for each in images}
         if not names:
             raise CommandError(f"no image at {pattern}", USAGE)

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.failure import USAGE, CommandError
+from service.cli.failure import USAGE, CommandError, field_messages
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
-
     from service.settings import Settings
 
 
@@ -90,8 +88,8 @@ def startup_errors_as_messages() -> Iterator[None]:
     try:
         yield
     except ValidationError as exc:
-        message = f"the service cannot start: {'; '.join(_wrong_settings(exc))}"
-        raise CommandError(message, USAGE) from exc
+        wrong = field_messages(exc, lambda name: f"FSS_{name.upper()}")
+        raise CommandError(f"the service cannot start: {'; '.join(wrong)}", USAGE) from exc
     except (InvalidBundleError, MissingTierError) as exc:
         raise CommandError(f"the service cannot start: {exc}", USAGE) from exc
     except BundleKeyError as exc:
@@ -102,10 +100,3 @@ def startup_errors_as_messages() -> Iterator[None]:
     except JobsDirectoryError as exc:
         message = f"the service cannot start: FSS_JOBS_DIR: {exc}"
         raise CommandError(message, USAGE) from exc
-
-
-def _wrong_settings(error: "ValidationError") -> list[str]:
-    """Messages with the name of the variable but not its value, which may be a secret."""
-    told = error.errors(include_url=False, include_context=False, include_input=False)
-    texts = [(each["loc"], each["msg"].removeprefix("Value error, ")) for each in told]
-    return [f"FSS_{str(place[0]).upper()}: {text}" if place else text for place, text in texts]

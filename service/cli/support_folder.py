@@ -5,6 +5,7 @@ images/<id>.jpg, labels/<id>.png, classes.csv (index,name)     class index of ev
 """
 
 import csv
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -69,24 +70,38 @@ def masks_in(folder: Path) -> list[Path]:
 
 
 def _beside(folder: Path) -> Iterator[tuple[str, Shot]]:
-    images = {path.stem: path for path in _files(folder, IMAGE_SUFFIXES)}
+    images = _by_stem(_files(folder, IMAGE_SUFFIXES))
     found = []
     for mask in _files(folder, _PNG):
         stem, dot, name = mask.stem.rpartition(".")
         if dot and stem in images:
-            found.append((class_name(name), Shot(images[stem], mask)))
+            found.append((class_name(name), Shot(_only(images[stem]), mask)))
     yield from sorted(found, key=lambda each: each[0])
 
 
 def _labelled(folder: Path, names: dict[int, str]) -> Iterator[tuple[str, Shot]]:
-    images = {path.stem: path for path in _files(folder / "images", IMAGE_SUFFIXES)}
+    images = _by_stem(_files(folder / "images", IMAGE_SUFFIXES))
     labels = {path.stem: path for path in _files(folder / _MAPS, _PNG)}
-    maps = {stem: _indices(labels[stem]) for stem in images if stem in labels}
+    pairs = {_only(images[stem]): _indices(labels[stem]) for stem in images if stem in labels}
     for index, name in names.items():
-        for stem, classes in maps.items():
+        for image, classes in pairs.items():
             mask = classes == index
             if mask.any():
-                yield name, Shot(images[stem], mask)
+                yield name, Shot(image, mask)
+
+
+def _by_stem(paths: list[Path]) -> dict[str, list[Path]]:
+    found: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        found[path.stem].append(path)
+    return found
+
+
+def _only(images: list[Path]) -> Path:
+    """The image that a mask or label map is of."""
+    if len(images) > 1:
+        raise CommandError(f"two images are called {images[0].with_suffix('')}", USAGE)
+    return images[0]
 
 
 def _files(folder: Path, suffixes: Collection[str]) -> list[Path]:
@@ -121,3 +136,5 @@ def _indices(path: Path) -> NDArray[np.uint8]:
             return np.asarray(image, np.uint8)
     except OSError as exc:
         raise CommandError(f"{path} cannot be read as a PNG", USAGE) from exc
+    except Image.DecompressionBombError as exc:
+        raise CommandError(f"{path} has more pixels than a label map may have", USAGE) from exc

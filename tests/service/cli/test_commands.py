@@ -318,8 +318,29 @@ def test_what_is_registered_is_told_where_the_rest_fails(
     assert f"session the-session has by then: {name} (2 shots)" in told.err
 
 
+def test_two_supports_of_one_name_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for make, images in ((beside, "s"), (labelled, "t/images")):
+        make(tmp_path / images.partition("/")[0], [picture()])
+        Image.new("RGB", (4, 4)).save(tmp_path / images / "0.webp")
+        support = str(tmp_path / images.partition("/")[0])
+        assert main(["register", "--support", support, "--url", "http://127.0.0.1:9"]) == 2
+        assert f"two images are called {tmp_path / images / '0'}" in capsys.readouterr().err
+
+
+def test_a_label_map_of_too_many_pixels_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    labelled(tmp_path / "s", [picture()])
+    command = ["register", "--support", str(tmp_path / "s"), "--url", "http://127.0.0.1:9"]
+    assert main(command) == 2
+    assert "0.png has more pixels than a label map may have" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("out", ["photos/out", "photos", "."])
-@pytest.mark.parametrize("pattern", ["photos", "photos/**/*.png"])
+@pytest.mark.parametrize("pattern", ["photos", "photos/**/*.png", "photos/**/*n*"])
 def test_what_is_hidden_and_what_was_written_before_is_not_segmented(
     url: str,
     tmp_path: Path,
