@@ -80,7 +80,7 @@ class JobDesk:
         self._runner.start()
 
     async def close(self) -> None:
-        """Stop after the current image, and close the store."""
+        """Stop now, as `JobRunner.stop` does, and close the store."""
         await self._runner.stop()
         await self._threads.close()
         await asyncio.to_thread(self.store.close)
@@ -105,8 +105,9 @@ class JobDesk:
             stack.push_async_callback(lambda: asyncio.to_thread(leave))
             # Hexadecimal: an id is an argument of commands, so it must not begin with a dash.
             folder = self.store.folder(secrets.token_hex(24))
-            await self._threads.query(partial(folder.mkdir, parents=True, mode=0o700))
             try:
+                make = partial(folder.mkdir, parents=True, mode=0o700)
+                await result_of(self._threads.query(make))  # so that it does not come too late
                 require = partial(self._quota.require, owner)
                 yield Arrival(owner, folder, take, require, self._threads.write)
             except BaseException:
@@ -154,13 +155,8 @@ class JobDesk:
     ) -> Job:
         folder, sources = arrival.folder, []
         if archive is not None:
-            names += unpack_images(
-                archive,
-                folder,
-                first=len(names),
-                max_images=self._max_images,
-                take=arrival.take,
-            )
+            first, most = len(names), self._max_images
+            names += unpack_images(archive, folder, first=first, max_images=most, take=arrival.take)
             archive.unlink()
         if form.folder is not None:
             left = self._max_images - len(names)
@@ -243,9 +239,8 @@ class JobDesk:
         try:
             return await self._threads.pack(partial(self._write_results, job, cancelled))
         except FileNotFoundError as exc:
-            await self._threads.query(
-                partial(self.store.get, job_id, owner)
-            )  # or deleted meanwhile
+            # It may have been deleted meanwhile.
+            await self._threads.query(partial(self.store.get, job_id, owner))
             raise JobStateError("results of the job are missing") from exc
         finally:
             cancelled.set()
@@ -277,7 +272,7 @@ class JobDesk:
         for image in self.store.images(job.job_id, "done"):
             if cancelled.is_set():
                 raise InterruptedError
-            text = (folder / f"{image.number}.json").read_text()
+            text = (folder / f"{image.number}.json").read_text(encoding="utf-8")
             result = ImageResult.model_validate_json(text)
             yield LabelledImage.from_result(image.name, result)
 

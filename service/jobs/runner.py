@@ -15,12 +15,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from service.errors import (
-    DeadlineExceededError,
-    JobNotFoundError,
-    RetryableError,
-    ServiceError,
-)
+from service.errors import DeadlineExceededError, JobNotFoundError, RetryableError, ServiceError
 from service.jobs.forms import JobForm
 from service.jobs.images import JobImages
 from service.jobs.store import Job, JobStore
@@ -86,7 +81,7 @@ class JobRunner:
         self._wake.set()
 
     async def stop(self) -> None:
-        """Stop after the current image; the rest continues at the next start."""
+        """Stop now; the image in progress is abandoned, and segmented again at the next start."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -245,7 +240,7 @@ def _read_snapshot(path: Path) -> SessionContent:
 
 def _write_result(folder: Path, number: int, result: ImageResult) -> None:
     part = folder / f"{number}.part"
-    with part.open("w") as file:
+    with part.open("w", encoding="utf-8") as file:
         file.write(result.model_dump_json())
         file.flush()
         os.fsync(file.fileno())  # before the database records it as done

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from threading import Lock
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,6 +17,7 @@ class CodecPool:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="codec")
         self._threads = threads
         self._unfinished = 0
+        self._counting = Lock()
 
     @property
     def waiting(self) -> int:
@@ -39,13 +41,16 @@ class CodecPool:
                 future.cancel()
 
     def _submit(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        future = asyncio.get_running_loop().run_in_executor(self._executor, call)
-        self._unfinished += 1
+        with self._counting:
+            self._unfinished += 1
+        future = self._executor.submit(call)
+        # Of the thread's own future: that of the loop may be cancelled while the thread works.
         future.add_done_callback(self._finished)
-        return future
+        return asyncio.wrap_future(future)
 
-    def _finished(self, _: asyncio.Future[T]) -> None:
-        self._unfinished -= 1
+    def _finished(self, _: Future[T]) -> None:
+        with self._counting:
+            self._unfinished -= 1
 
     async def close(self) -> None:
         """Wait for running calls, drop queued ones."""

@@ -1,6 +1,7 @@
 """Keys and the file that holds their hashes, as it changes on disk."""
 
 import logging
+import time
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ def test_several_keys_of_an_owner_and_comments() -> None:
     assert [ring.owner_of(key) for key in ("", FIRST[:-1], FIRST + "x", "ü", new_key())] == [
         None
     ] * 5
+
+
+def test_a_key_among_thousands_is_found_at_once() -> None:
+    keys = [new_key() for _ in range(4096)]
+    ring = KeyRing.parse("\n".join(key_line("lab", key) for key in keys))
+    started = time.thread_time()
+    assert all(ring.owner_of(key) == "lab" for key in keys)
+    assert time.thread_time() - started < 0.5
 
 
 def test_line_holds_no_key() -> None:

@@ -285,6 +285,23 @@ def test_ended_service_goes_on_where_it_was(
         assert [image["id"] for image in coco["images"]] == list(range(1, 41))
 
 
+def test_results_are_kept_where_text_is_ascii_by_default(tmp_path: Path) -> None:
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": str(tmp_path / "jobs"), **locale}
+    with serving(tmp_path / "log", environment) as server:
+        support = {"images": SCENES[0].image_png, "masks": SCENES[0].mask_png}
+        data = {"class_name": "部品"}
+        session = server.client.post("/support", data=data, files=support).json()
+        fields = {"session_id": session["session_id"], "formats": ["coco"]}
+        job = server.client.post("/jobs", data=fields, files=uploads(1)).json()
+        path = f"/jobs/{job['job_id']}"
+        deadline = time.monotonic() + 20
+        while server.client.get(path).json()["state"] != "done":
+            assert time.monotonic() < deadline, "the job was not done in time"
+        coco = json.loads(results(server.client.get(f"{path}/results")).read("coco.json"))
+    assert len(coco["annotations"]) == 1
+
+
 def test_a_stream_of_events_ends_whole_where_the_service_is_stopped(tmp_path: Path) -> None:
     environment, log = {"FSS_JOBS_DIR": str(tmp_path / "jobs")}, tmp_path / "log"
     # sse_starlette looks at the server each half second, so it sees the end before the stream does.

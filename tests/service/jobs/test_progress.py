@@ -147,6 +147,32 @@ async def test_jobs_look_as_they_were_asked_to_and_take_no_place_for_tiles(
     assert (engine.calls > 1) is tiled
 
 
+async def test_a_request_that_goes_while_its_folder_is_made_leaves_none(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begun, released = threading.Event(), threading.Event()
+    make = Path.mkdir
+
+    def slow(path: Path, *arguments: Any, **options: Any) -> None:
+        if path.parent.name == "files":
+            begun.set()
+            released.wait(10)
+        make(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", slow)
+    request = asyncio.create_task(made(client))
+    await asyncio.to_thread(begun.wait, 10)
+    request.cancel()
+    await asyncio.sleep(0.05)
+    released.set()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    monkeypatch.undo()
+    await client.get("/jobs")  # behind it, in a pool of two threads
+    await client.get("/jobs")
+    assert list((tmp_path / "jobs" / "files").iterdir()) == []
+
+
 async def test_a_request_that_goes_while_its_job_is_made_leaves_none(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

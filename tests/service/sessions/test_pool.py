@@ -26,3 +26,24 @@ async def test_what_has_not_begun_is_withdrawn_with_its_request() -> None:
     await pool.run(lambda: None)  # behind what was withdrawn
     assert calls == []
     await pool.close()
+
+
+async def test_a_thread_works_on_for_a_request_that_is_gone() -> None:
+    pool = CodecPool(1)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        begun.set()
+        go_on.wait(20)
+
+    gone = asyncio.create_task(pool.run(occupy))
+    await asyncio.to_thread(begun.wait, 20)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    next_one = asyncio.create_task(pool.run(lambda: None))
+    await asyncio.sleep(0)
+    assert pool.waiting == 1
+    go_on.set()
+    await next_one
+    assert pool.waiting == 0
+    await pool.close()
