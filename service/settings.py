@@ -27,6 +27,7 @@ Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 BatchSize = Annotated[int, Field(ge=1, le=256)]
 _DEVICE = r"(?:cpu|cuda|tensorrt)(?::\d{1,2})?"
 _DEVICES = re.compile(rf"auto|{_DEVICE}(,{_DEVICE})*")
+_TOKEN = re.compile(r"[\x21-\x7e]{0,4096}")  # what a header may hold
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 
 
@@ -64,6 +65,12 @@ def _absolute(path: Path) -> Path:
 
 def _none_if_empty(text: object) -> object:
     return None if text == "" else text
+
+
+def _token(token: SecretStr) -> SecretStr:
+    if not _TOKEN.fullmatch(token.get_secret_value()):
+        raise ValueError("must be at most 4096 printable ASCII characters, without spaces")
+    return token
 
 
 RateLimit = Annotated[str, AfterValidator(_rate_limits)]
@@ -221,7 +228,7 @@ class Settings(BaseSettings):
 
     label_studio_url: Origin | None = None
     """Label Studio to be an ML backend of, such as http://label.example:8080; unset: none."""
-    label_studio_token: SecretStr = SecretStr("")
+    label_studio_token: Annotated[SecretStr, AfterValidator(_token)] = SecretStr("")
     """Token to read its tasks with: a legacy token or a personal access token."""
     label_studio_image_origins: Origins = ()
     """Where else its images may come from, such as `https://images.example`, by commas."""

@@ -111,10 +111,7 @@ def _in_words(error: "ClientError", shots: "Shots") -> str:
 
 
 def _wanted(
-    name: str | None,
-    image: list[Path] | None,
-    mask: list[Path] | None,
-    support: Path | None,
+    name: str | None, image: list[Path] | None, mask: list[Path] | None, support: Path | None
 ) -> "dict[str, tuple[list[ImageLike], list[MaskLike]]]":
     """Images and masks of each class asked for."""
     name = None if name is None else class_name(name)

@@ -55,11 +55,7 @@ def _legend(drawn: Picture, names: Sequence[str]) -> None:
 def contact_sheet(pictures: Sequence[Picture], *, columns: int, width: int) -> Picture:
     """Pictures of any size in rows of `columns`, each `width` wide in a 4:3 cell, on dark grey."""
     height, rows = width * 3 // 4, -(-len(pictures) // columns)
-    sheet_shape = (
-        rows * (height + _GAP_PX) + _GAP_PX,
-        columns * (width + _GAP_PX) + _GAP_PX,
-        3,
-    )
+    sheet_shape = (rows * (height + _GAP_PX) + _GAP_PX, columns * (width + _GAP_PX) + _GAP_PX, 3)
     sheet = np.full(sheet_shape, 32, np.uint8)
     for index, picture in enumerate(pictures):
         row, column = divmod(index, columns)

@@ -13,12 +13,7 @@ import hmac
 import logging
 from typing import NamedTuple
 
-from service.errors import (
-    QueueFullError,
-    RetryableError,
-    ServiceError,
-    SessionNotFoundError,
-)
+from service.errors import QueueFullError, RetryableError, ServiceError, SessionNotFoundError
 from service.labelling_tools.shot_learner import ShotLearner, is_transient
 from service.labelling_tools.studio import LabelStudio
 from service.schemas import SESSION_ID_BYTES

@@ -9,28 +9,28 @@ from numpy.typing import NDArray
 from service.schemas import ClassResult, ImageResult
 
 
-def to_shapes(result: ImageResult, *, min_score: float, fineness: float) -> list[dict[str, Any]]:
+def to_shapes(result: ImageResult, *, min_score: float, tolerance: float) -> list[dict[str, Any]]:
     """One polygon for each connected part of each class, in pixels; parts of a class are a group.
 
     Args:
         result: its masks are polygons.
         min_score: of a class that is kept.
-        fineness: how far an outline may be simplified, as a share of its length.
+        tolerance: share of the outline's perimeter (epsilon of `approxPolyDP`).
     """
     kept = [each for each in result.classes if each.area and each.score >= min_score]
     return [
         _shape(found, points.tolist(), number)
         for number, found in enumerate(kept, start=1)
-        for points in _outlines(found, fineness)
+        for points in _outlines(found, tolerance)
     ]
 
 
-def _outlines(found: ClassResult, fineness: float) -> list[NDArray[np.float32]]:
+def _outlines(found: ClassResult, tolerance: float) -> list[NDArray[np.float32]]:
     outlines = []
     for polygon in found.mask:
         points = np.array(polygon, np.float32).reshape(-1, 2)
-        slack = fineness * cv2.arcLength(points, True)
-        simple = np.asarray(cv2.approxPolyDP(points, slack, True), np.float32)[:, 0, :]
+        epsilon = tolerance * cv2.arcLength(points, True)
+        simple = np.asarray(cv2.approxPolyDP(points, epsilon, True), np.float32)[:, 0, :]
         outlines.append(simple if len(simple) >= 3 else points)
     return outlines
 

@@ -26,7 +26,7 @@ from service.schemas import ClassName
 from service.sessions import ModelResources, learn_shot
 from service.stores import SessionContent
 
-_log = logging.getLogger("service.labelling_tools.mirror")
+_log = logging.getLogger(__name__)
 
 _MAX_CACHE_BYTES = 256 << 20
 _CLASS_NAME: TypeAdapter[str] = TypeAdapter(ClassName)
@@ -45,8 +45,8 @@ class _Learned(NamedTuple):
     """What came of one annotation.
 
     shots: by label.
-    undelivered: labels without a shot, because Label Studio does not deliver the image.
-    error: that it answers with; None if there are no such labels.
+    undelivered: labels of the annotation; some may still have a cached shot.
+    error: why Label Studio does not deliver the image; None if it does.
     """
 
     shots: dict[str, SupportPrototype]

@@ -53,6 +53,8 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ray_max_replicas", "0"),
         ("ray_min_replicas", "2"),
         ("ray_num_gpus", "1.5"),
+        ("label_studio_token", "t\u00f6ken"),
+        ("label_studio_token", "token\n"),
         ("rate_limit", ""),
         ("rate_limit", "often"),
         ("rate_limit", "10/minute;often"),

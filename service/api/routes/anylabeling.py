@@ -100,7 +100,7 @@ async def _predict(resources: Resources, predict: _Predict, owner: str) -> dict[
         to_shapes,
         result,
         min_score=predict.params.conf_threshold,
-        fineness=predict.params.epsilon_factor,
+        tolerance=predict.params.epsilon_factor,
     )
     shapes = await resources.pool.run(draw)
     return {"success": True, "data": {"shapes": shapes, "description": ""}}
