@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 _MAX_RUNNING = 64
 _ATTEMPTS = 3
+_RETRY_PAUSE_S = 0.2  # longer with each attempt
 # Label Studio may ask for predictions while it responds to this service, which would then wait for
 # itself: a project that evaluates predictions automatically does so when its tasks are listed.
 _FOLLOW_WAIT_S = 2.0
@@ -139,7 +140,7 @@ class ProjectMirror:
                 failure = exc
                 if not is_transient(exc):
                     break
-                await asyncio.sleep(0.2 * attempt)
+                await asyncio.sleep(_RETRY_PAUSE_S * attempt)
             else:
                 return None
         _log.warning("label studio project not followed", extra={"code": failure.code})

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from service.schemas import ClassResult, ImageResult
 
+_LEAST_EPSILON = 0.1  # pixels; corners of masks are whole numbers apart
+
 
 def to_shapes(result: ImageResult, *, min_score: float, tolerance: float) -> list[dict[str, Any]]:
     """One polygon for each connected part of each class, in pixels; parts of a class are a group.
@@ -26,13 +28,20 @@ def to_shapes(result: ImageResult, *, min_score: float, tolerance: float) -> lis
 
 
 def _outlines(found: ClassResult, tolerance: float) -> list[NDArray[np.float32]]:
-    outlines = []
-    for polygon in found.mask:
-        points = np.array(polygon, np.float32).reshape(-1, 2)
-        epsilon = tolerance * cv2.arcLength(points, True)
+    return [
+        _simplified(np.array(each, np.float32).reshape(-1, 2), tolerance) for each in found.mask
+    ]
+
+
+def _simplified(points: NDArray[np.float32], tolerance: float) -> NDArray[np.float32]:
+    """An outline (N, 2) with fewer corners, but at least three of them, if it has so many."""
+    epsilon = tolerance * cv2.arcLength(points, True)
+    while epsilon > _LEAST_EPSILON:
         simple = np.asarray(cv2.approxPolyDP(points, epsilon, True), np.float32)[:, 0, :]
-        outlines.append(simple if len(simple) >= 3 else points)
-    return outlines
+        if len(simple) >= 3:
+            return simple
+        epsilon /= 2
+    return points
 
 
 def _shape(found: ClassResult, points: list[list[float]], group: int) -> dict[str, Any]:

@@ -141,16 +141,18 @@ class _Simulation:
         counted_s = scenario.seconds - _GRACE_S
         due = max(1, sum(at <= counted_s for at in self._arrived))
         served = sum(good and at <= counted_s for at, _, good in self._finished)
-        latencies = [latency for _, latency, served in self._finished if served] or [np.inf]
+        latencies = [latency for _, latency, served in self._finished if served]
+        # Infinities cannot be interpolated between.
+        p50_s, p99_s = np.quantile(latencies, (0.5, 0.99)) if latencies else (np.inf, np.inf)
         device_s = sum(replica.busy_s for replica in self._replicas)
         return Outcome(
             offered_rps=scenario.workload.rps,
             served=served / due,
             refused=self._refused / count,
             store_errors=self._store_errors / count,
-            mean_s=float(np.mean(latencies)),
-            p50_s=float(np.quantile(latencies, 0.5)),
-            p99_s=float(np.quantile(latencies, 0.99)),
+            mean_s=float(np.mean(latencies)) if latencies else np.inf,
+            p50_s=float(p50_s),
+            p99_s=float(p99_s),
             device=device_s / len(self._replicas) / scenario.seconds,
             redis=min(1.0, self._redis.busy_s / scenario.seconds),
             copy_hits=self._hits / max(1, self._looked),

@@ -38,6 +38,10 @@ async def test_a_session_is_a_model(settings: Settings) -> None:
             outline = [value for point in shape["points"] for value in point]
             drawn = coco_mask.decode(coco_mask.frPyObjects([outline], *shown.mask.shape))[..., 0]
             assert iou(drawn > 0, shown.mask) > 0.7
+        coarse = request | {"params": PARAMS | {"epsilon_factor": 1}}
+        answer = (await client.post("/v1/predict", json=coarse)).json()
+        (rough,) = answer["data"]["shapes"]
+        assert 3 <= len(rough["points"]) < len(shape["points"])
         sure = request | {"params": {"conf_threshold": 1.0}}
         assert (await client.post("/v1/predict", json=sure)).json()["data"]["shapes"] == []
 

@@ -40,6 +40,11 @@ def studio() -> Iterator[Studio]:
         yield studio
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "_RETRY_PAUSE_S", 0.01)
+
+
 def backend(settings: Settings, studio: Studio, **more: Any) -> Any:
     options = {"label_studio_url": studio.url, "label_studio_token": TOKEN, **more}
     return create_app(Settings(**settings.model_dump() | options))

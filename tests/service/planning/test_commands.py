@@ -70,8 +70,6 @@ def test_what_cannot_be_planned_is_told_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
-# Of a design that answers nobody, whose latencies are infinite.
-@pytest.mark.filterwarnings("ignore:invalid value encountered in scalar subtract:RuntimeWarning")
 def test_simulate_tells_what_breaks_first(run: Run) -> None:
     options = ("--replicas", "40", "--sessions", "20000", "--cells", "4", "--gpu", "t4")
     done = run("simulate", *options, "--gpu-share", "0.01", "--network", "r50", "--shots", "1")
