@@ -46,6 +46,20 @@ class KnownAreas(Protocol):
         ...
 
 
+@runtime_checkable
+class FromFiles(Protocol):
+    """A set that is read from files."""
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        """The files of an image and its label map."""
+        ...
+
+
+def source_files(dataset: LabelledImages, index: int) -> tuple[Path, ...]:
+    """The files that an image and its label map are read from; none of a set that is rendered."""
+    return dataset.files(index) if isinstance(dataset, FromFiles) else ()
+
+
 def class_areas(dataset: LabelledImages, index: int) -> Mapping[int, int]:
     """Class index → pixels of it in an image, at the image's own size.
 

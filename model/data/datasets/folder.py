@@ -72,7 +72,11 @@ class FolderDataset:
         return len(self.ids)
 
     def label(self, index: int) -> NDArray[np.uint8]:
-        return read_label_map(self.root / "labels" / f"{self.ids[index]}.png")
+        return read_label_map(self.files(index)[1])
 
     def read(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        return read_pair(self._images[self.ids[index]], self.label(index), as_displayed=True)
+        return read_pair(self.files(index)[0], self.label(index), as_displayed=True)
+
+    def files(self, index: int) -> tuple[Path, Path]:
+        image_id = self.ids[index]
+        return self._images[image_id], self.root / "labels" / f"{image_id}.png"
