@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from model.contract.errors import InvalidBundleError, MissingTierError
 from model.contract.prototype import GateFusion
+from model.contract.replacing import replace_text
 from model.contract.signature import BundleKey
 
 MANIFEST_FILE = "manifest.json"
@@ -164,9 +165,9 @@ def load_manifest(bundle: Path, key: BundleKey | None = None) -> Manifest:
 
 
 def write_manifest(bundle: Path, manifest: Manifest) -> None:
-    """Write a bundle's manifest; a signature of an earlier one does not fit it."""
+    """Write a bundle's manifest atomically; a signature of an earlier one does not fit it."""
     text = json.dumps(manifest.model_dump(mode="json"), indent=1)
-    (bundle / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+    replace_text(bundle / MANIFEST_FILE, text + "\n")
 
 
 def read_graph(bundle: Path, graph: GraphFile) -> bytes:

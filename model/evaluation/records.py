@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from model.contract import Precision
+from model.contract import Precision, replace_text
 from model.data.folds import FoldScheme
 from model.evaluation.absence import USUAL_ABSENT, AbsenceReport
 from model.evaluation.episodes import EpisodeReport
@@ -146,8 +146,8 @@ class Evaluation(_Record):
 
 
 def write_evaluation(path: Path, evaluation: Evaluation) -> None:
-    """Write a record as JSON, replacing what was there."""
-    path.write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    """Write a record as JSON, replacing what was there as a whole."""
+    replace_text(path, evaluation.model_dump_json(indent=1) + "\n")
 
 
 def read_evaluations(folder: Path) -> dict[str, Evaluation]:

@@ -220,6 +220,15 @@ def test_records_are_read_back_as_they_were(tmp_path: Path) -> None:
     assert read_evaluations(tmp_path) == {"deep/a.json": record}
 
 
+def test_an_earlier_record_stays_whole_until_the_new_one_takes_its_place(tmp_path: Path) -> None:
+    path, record = tmp_path / "a.json", _record((0, _episodes(40)))
+    write_evaluation(path, record)
+    with path.open(encoding="utf-8") as reader:
+        write_evaluation(path, _record((0, _episodes(50))))
+        assert Evaluation.model_validate_json(reader.read()) == record
+    assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
+
+
 def test_a_folder_without_records_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="evaluate --json"):
         read_evaluations(tmp_path)
