@@ -77,10 +77,23 @@ class Subject(_Record):
         sets = {_family(line.rpartition(":")[0]) for line in self.trained_on}
         return fold is not None or _family(data) in sets
 
+    def shares_images(self, data: str) -> bool:
+        """Whether images of this very set may have been in training: it is among the training sets.
+
+        Where no training sets are recorded, any image may have been.
+        """
+        sets = {_whole(line.rpartition(":")[0]) for line in self.trained_on}
+        return not sets or _whole(data) in sets
+
+
+def _whole(name: str) -> str:
+    """The set of a share such as `magnetic_tile[0/2]`."""
+    return name.partition("[")[0]
+
 
 def _family(name: str) -> str:
-    """The set of a name such as `magnetic_tile[0/2]`, or the family of that set."""
-    name = name.partition("[")[0]
+    """The family of a set or of a share of it."""
+    name = _whole(name)
     families = (family for prefix, family in _FAMILIES.items() if name.startswith(prefix))
     return next(families, name)
 

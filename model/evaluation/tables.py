@@ -12,6 +12,7 @@ from model.evaluation.generalised import GeneralisedReport
 FOLDS = (0, 1, 2, 3)
 NONE = "-"
 UNLIKE = "‡"  # a mean over networks that were not trained alike
+OF_TRAINING = "§"  # on images some of which may have been in training
 _CLASSES_A_TABLE = 10
 
 
@@ -144,21 +145,27 @@ def absence_table(entries: Sequence[Entry]) -> str:
 
 
 def generalised_table(entries: Sequence[Entry]) -> str:
-    """Base, novel and harmonic mIoU of whole label maps."""
+    """Base, novel and harmonic mIoU of whole label maps.
+
+    Images of base classes alone may have been in training: one that shows a novel class, if it was
+    left out by name, was left out with it.
+    """
     rows = []
     for (data, shots), found in by_set(entries):
         for (network, fold), same in by_network_and_fold(found):
             reports = [
                 e.result.report for e in same if isinstance(e.result.report, GeneralisedReport)
             ]
+            shared = any(entry.evaluation.subject.shares_images(data) for entry in same)
+            mark = OF_TRAINING if shared else ""
             rows.append(
                 [
                     _place(data, fold),
                     network,
                     str(shots),
-                    spread([report.base_iou for report in reports]),
+                    spread([report.base_iou for report in reports]) + mark,
                     _marked([report.novel_iou for report in reports], same, fold),
-                    spread([report.harmonic_iou for report in reports]),
+                    spread([report.harmonic_iou for report in reports]) + mark,
                     spread([report.background_iou for report in reports]),
                 ]
             )

@@ -201,6 +201,26 @@ def test_other_sets_absence_and_generalised_have_their_tables() -> None:
     assert "SD-AANet, paper" not in page  # published figures stand beside episodes of folds alone
 
 
+@pytest.mark.parametrize(
+    ("trained_on", "mark"),
+    [
+        (("msrc: 458 images",), ""),
+        (("msrc: 458 images", "pascal5i_val: 1016 images"), "§"),
+        (("pascal5i_val[0/2]: 500 images",), "§"),
+        ((), "§"),  # not recorded
+    ],
+)
+def test_base_figures_on_images_of_training_are_marked(
+    trained_on: tuple[str, ...], mark: str
+) -> None:
+    report = GeneralisedReport(300, 1, 0, 30.0, 20.0, 24.0, 80.0, {"bird": 20.0})
+    record = _record((0, report))
+    subject = SUBJECT.model_copy(update={"trained_on": trained_on})
+    page = results_page({"a.json": record.model_copy(update={"subject": subject})}, "c")
+    cells = _cells(page, "pascal5i_val, fold 0")
+    assert cells[3:] == [f"30.0{mark}", "20.0", f"24.0{mark}", "80.0"]
+
+
 def test_the_same_list_recorded_twice_is_an_error() -> None:
     record = _record((0, _episodes(40)))
     with pytest.raises(RecordError, match=r"a\.json and b\.json both record tiny.*seed 0"):
