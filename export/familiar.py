@@ -23,7 +23,7 @@ from model.data.datasets import DatasetError, LabelledImages, open_dataset
 from model.data.mixture import allowed_images
 from model.runtime import BundleRuntime, image_vectors
 
-_MAX_IMAGES = 400
+_MIN_IMAGES = 400  # of the sample, or all; every nth is taken, so fewer than twice as many
 _WITHIN = 0.99  # share of the images that are inside the distance
 _DIGITS = 5
 
@@ -41,7 +41,7 @@ def measure_familiar(bundle: Path, dataset: LabelledImages) -> Familiar:
     allowed = [image.image_index for image in allowed_images([dataset], excluded)]
     if not allowed:
         raise DatasetError(f"every image of {dataset.name} shows a class that is to stay unseen")
-    chosen = allowed[:: max(1, len(allowed) // _MAX_IMAGES)]
+    chosen = allowed[:: max(1, len(allowed) // _MIN_IMAGES)]
     side = runtime.manifest.input_side
     vectors = np.concatenate(
         [

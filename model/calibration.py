@@ -23,7 +23,7 @@ from model.evaluation.segmenter import show_supports
 from model.nets import SDAANet
 from model.segmenters import EagerSegmenter
 
-_CENTRE_IMAGES = 400
+_MIN_CENTRE_IMAGES = 400  # or all; every nth is taken, so fewer than twice as many
 
 
 class Calibration(NamedTuple):
@@ -77,6 +77,9 @@ def calibrate(
 ) -> PresenceRecord:
     """Centre, coefficients and threshold of a network's presence score.
 
+    The network's own centre is overwritten, since the evidence is measured from it; coefficients
+    and threshold are left to `model.build.load_presence`.
+
     Raises:
         ValueError: the network has no prior, or all queries hold the class, or none does.
     """
@@ -107,7 +110,7 @@ def _centre(
     segmenter: EagerSegmenter, images: RecentImages, chosen: NDArray[np.int64], progress: bool
 ) -> torch.Tensor:
     """Mean (D,) of the L2-normalised high-level features of evenly chosen images."""
-    step = max(1, len(chosen) // _CENTRE_IMAGES)
+    step = max(1, len(chosen) // _MIN_CENTRE_IMAGES)
     means = []
     for index in tqdm(chosen[::step], "centre", disable=not progress):
         high = segmenter.high_feature((images.name, int(index)), images.read(int(index))[0])

@@ -49,7 +49,7 @@ def collect_feeds(
         min_area: pixels from which a class counts in an image.
 
     Raises:
-        DatasetError: no class is left with two images.
+        DatasetError: no class is left with two images, or one cannot be read.
     """
     classes = known_classes(runtime, dataset, min_area)
     encoder, head = [], []

@@ -27,8 +27,9 @@ _REFERENCE_BALLAST = 5e-4
 class SDAANet(nn.Module):
     """Few-shot segmentation network.
 
-    SAAM, SDPM and the prior can be left out, for ablations; without all three it is the paper's
-    baseline, a masked-average prototype and the decoder.
+    SAAM, SDPM and the prior can be left out for ablations. Without SAAM and SDPM it is the baseline
+    of the paper's ablation, which varies these two alone (ResNet-50 on PASCAL-5i at one shot: 60.4
+    mIoU, with both 62.9): a masked-average prototype, the prior and the decoder.
 
     Args:
         backbone: encoder; see `nets.backbones.Backbone`.
