@@ -83,10 +83,10 @@ class FolderDataset:
                 )
             if not name:
                 raise DatasetError(f"{path}: class {index} has no name")
-        for part in zip(*named, strict=True):
-            twice = [value for value, count in Counter(part).items() if count > 1]
-            if twice:
-                raise DatasetError(f"{path}: {twice[0]} is there twice")
+        counts = Counter[int | str](part for row in named for part in row)
+        twice = [part for part, count in counts.items() if count > 1]
+        if twice:
+            raise DatasetError(f"{path}: {twice[0]} is there twice")
         return dict(named)
 
     def __len__(self) -> int:
