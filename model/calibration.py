@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from model.build import PresenceRecord
 from model.contract import sigmoid
-from model.data.datasets import DatasetError, LabelledImages, class_areas
+from model.data.datasets import DatasetError, LabelledImages
 from model.data.episodes import ClassIndex
-from model.data.folds import barred_classes
+from model.data.mixture import classes_without, images_without
 from model.evaluation.absence import AbsenceList, absent_queries
 from model.evaluation.images import RecentImages
 from model.evaluation.presence import need_both_kinds, youden_threshold
@@ -55,14 +55,8 @@ def calibration_episodes(
     Raises:
         DatasetError: every class that may be asked for is an unseen one.
     """
-    barred = barred_classes(dataset.class_names, excluded)
-    shown = [class_areas(dataset, index) for index in range(len(dataset))]
-    allowed = np.asarray(
-        [index for index, areas in enumerate(shown) if barred.isdisjoint(areas)], np.int64
-    )
-    kept = ClassIndex(
-        {c: np.intersect1d(rows, allowed) for c, rows in classes.images.items() if c not in barred}
-    )
+    allowed = np.asarray(images_without(dataset, excluded), np.int64)
+    kept = classes_without(dataset, classes, excluded)
     if not kept.images:
         raise DatasetError(
             "every class to ask for is unseen by this checkpoint: take other --folds, or "

@@ -77,6 +77,8 @@ class Manifest(_Record):
     """Sizes, numbers and provenance of a bundle. Sides are pixels or cells, square.
 
     `graphs` are fp32; `tiers` hold those of other precisions that passed their gate.
+    `mean` and `std` are those of the normalisation inside the encoder's graph. They inform readers
+    of a manifest; no code uses them.
     `max_shot_bytes` bounds what is kept of a shot, see `prototype.thin_tokens`.
     `presence_growth` is by how much the logit of a presence grows with e times as many shots, class
     present or not; the runtime takes it off, so that one threshold serves any number of shots.

@@ -1,5 +1,8 @@
 """Augmentation of a batch on its device: one warp, colour and blur for each image.
 
+It serves recipes without a cache; cached views are made by `model.data.augment`, one by one, before
+training.
+
 Every number is drawn on the CPU from the seed of its image, so that a batch is the same whatever
 the device, the prefetching and the number of processes.
 """
