@@ -14,8 +14,8 @@ from model.contract import Precision, file_sha256
 from model.evaluation.averaged import AveragedSegmenter, side_at_scale
 from model.evaluation.records import Subject
 from model.evaluation.segmenter import DEFAULT_THRESHOLD, Segmenter
+from model.lru_cache import KEPT_BYTES
 from model.nets import SDAANet
-from model.recent import KEPT_BYTES
 from model.runtime import Adapt, BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 from model.training import TrainConfig

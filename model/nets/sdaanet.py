@@ -21,7 +21,7 @@ from model.nets.saam import SAAM
 from model.nets.sdpm import SSEBlock, product_gate, reweight_feature, reweight_prototype
 
 # Added to the weight of a masked average by the authors' code.
-_REFERENCE_BALLAST = 5e-4
+_REFERENCE_EPS = 5e-4
 
 
 class SDAANet(nn.Module):
@@ -117,8 +117,8 @@ class SDAANet(nn.Module):
 
     def support_vectors(self, support_feature: Tensor, share: Tensor) -> SupportVectors:
         """Prototypes before and after SDPM, of features under object shares (B, 1, h, w)."""
-        ballast = _REFERENCE_BALLAST if self.reference else 0.0
-        affinity = masked_average(support_feature, share, ballast=ballast)
+        eps = _REFERENCE_EPS if self.reference else 0.0
+        affinity = masked_average(support_feature, share, eps=eps)
         if self.sse is None:
             return SupportVectors(affinity, affinity, affinity[:, :0])
         gate = self.sse(affinity)
