@@ -128,7 +128,9 @@ def _source(number: int, evaluation: Evaluation) -> str:
         "",
         f"{indent}{subject.kind.capitalize()} {subject.name} ({subject.preset}; SHA-256 {hashes}), "
         f"on {protocol.data} ({protocol.images} images).",
-        f"{indent}Trained on: {trained}.{_length(subject)} Classes left out of all of them: "
+        f"{indent}Not trained on any of the sets: ImageNet weights alone."
+        if subject.kind == "baseline"
+        else f"{indent}Trained on: {trained}.{_length(subject)} Classes left out of all of them: "
         f"{excluded}.",
     ]
     return "\n".join(lines)

@@ -31,7 +31,8 @@ class _Record(BaseModel):
 class Subject(_Record):
     """What was evaluated.
 
-    sha256: of each graph of the bundle's tier, or of the checkpoint's file.
+    kind: `baseline` is trained on no set: it has the weights of ImageNet classification alone.
+    sha256: of each graph of the bundle's tier, or of the checkpoint's or the weights' file.
     precision: the tier.
     trained_on: the sets, each with its number of images; empty when that is not recorded.
     excluded_classes: names excluded from all of them.
@@ -39,7 +40,7 @@ class Subject(_Record):
     recipe: digest of the recipe without fold, seed and length; None where it is not recorded.
     """
 
-    kind: Literal["bundle", "checkpoint"]
+    kind: Literal["bundle", "checkpoint", "baseline"]
     name: str
     preset: str
     input_side: int
@@ -70,7 +71,7 @@ class Subject(_Record):
         folds occur in several sets, but those of other sets in one set alone. Where no training
         sets are recorded, training may have seen everything.
         """
-        if set(classes) <= set(self.excluded_classes):
+        if self.kind == "baseline" or set(classes) <= set(self.excluded_classes):
             return False
         if not self.trained_on:
             return True
@@ -82,6 +83,8 @@ class Subject(_Record):
 
         Where no training sets are recorded, any image may have been.
         """
+        if self.kind == "baseline":
+            return False
         sets = {_whole(line.rpartition(":")[0]) for line in self.trained_on}
         return not sets or _whole(data) in sets
 
