@@ -32,8 +32,9 @@ class NearestPrototypeSegmenter:
     """Each cell of a query goes to the prototype of the supports that it is more similar to.
 
     Prototypes are masked averages of a frozen backbone's mid-level feature, averaged over the shots
-    (PANet, arXiv 1908.06391, without its training); similarities are cosines. At the threshold 0.5
-    a pixel is foreground if its cosine with that prototype is the greater one.
+    (PANet, arXiv 1908.06391, without its training); similarities are cosines. The two stages of the
+    feature are L2-normalised first, so that neither outweighs the other. At the threshold 0.5 a
+    pixel is foreground if its cosine with that prototype is the greater one.
 
     Args:
         backbone: with ImageNet weights, on the device it runs on.
@@ -55,12 +56,13 @@ class NearestPrototypeSegmenter:
         )
 
     def _feature(self, key: Hashable, image: NDArray[np.uint8]) -> Tensor:
-        """The mid-level feature (1, C, h, w) of an image."""
+        """The mid-level feature (1, C, h, w) of an image, both of its stages of length 1."""
         return self._features.get(key, lambda: self._encode(image))
 
     def _encode(self, image: NDArray[np.uint8]) -> Tensor:
         pixels = torch.from_numpy(resize_image(image, self._side)[None]).to(self._device)
-        return self._backbone.features(self._normalise(pixels)).mid
+        features = self._backbone.features(self._normalise(pixels))
+        return torch.cat([F.normalize(stage, dim=1) for stage in features], dim=1)
 
     @torch.inference_mode()
     def add_support(
