@@ -16,7 +16,7 @@ import numpy as np
 
 from export.benchmarks.options import options, preset_at
 from export.benchmarks.output import Difference, progress, report_disagreement, write_rows
-from export.benchmarks.sides import EagerSide, EngineSide, both_sides, make_episode
+from export.benchmarks.sides import EagerSide, EngineSide, both_sides, make_inputs
 from export.benchmarks.table import format_table
 from export.benchmarks.timing import timed
 from model.build import NetworkConfig
@@ -82,9 +82,9 @@ def bench_preset(config: NetworkConfig, *, repeats: int, threads: int) -> list[R
 
 
 def _warm_up(eager: EagerSide, engine: EngineSide, side: int) -> None:
-    episode = make_episode(classes=1, shots=1, side=side)
-    eager.segment(episode)
-    engine.segment(episode.query, engine.register(episode))
+    inputs = make_inputs(classes=1, shots=1, side=side)
+    eager.segment(inputs)
+    engine.segment(inputs.query, engine.register(inputs))
 
 
 def _bench_case(
@@ -96,18 +96,18 @@ def _bench_case(
     repeats: int,
     threads: int,
 ) -> Row:
-    episode = make_episode(classes=case.classes, shots=case.shots, side=config.input_side)
-    prototypes, registration_s = timed(lambda: engine.register(episode))
-    engine.segment(episode.query, prototypes)  # onnxruntime plans its memory for new shapes
+    inputs = make_inputs(classes=case.classes, shots=case.shots, side=config.input_side)
+    prototypes, registration_s = timed(lambda: engine.register(inputs))
+    engine.segment(inputs.query, prototypes)  # onnxruntime plans its memory for new shapes
     eager_s: list[float] = []
     engine_s: list[float] = []
     difference = 0.0
     wanted = repeats
     while len(eager_s) < wanted:
         progress(f"{config.preset} {case.name}: repeat {len(eager_s) + 1} of {wanted}")
-        expected, seconds = timed(lambda: eager.segment(episode))
+        expected, seconds = timed(lambda: eager.segment(inputs))
         eager_s.append(seconds)
-        actual, seconds = timed(lambda: engine.segment(episode.query, prototypes))
+        actual, seconds = timed(lambda: engine.segment(inputs.query, prototypes))
         engine_s.append(seconds)
         difference = max(difference, float(np.abs(actual - expected).max()))
         if eager_s[-1] > _LONG_S:

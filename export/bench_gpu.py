@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from export.benchmarks.options import preset_at
 from export.benchmarks.output import Difference, report_disagreement, write_rows
-from export.benchmarks.sides import make_episode, random_bundle
+from export.benchmarks.sides import make_inputs, random_bundle
 from export.benchmarks.table import format_table
 from export.benchmarks.timing import time_alternately, timed
 from export.tiers.build import write_tiers
@@ -123,16 +123,16 @@ def bench(config: NetworkConfig, device: Device, batches: Sequence[int], repeats
             rendered = ProceduralDefects(per_class=1, side=config.input_side)
             write_tiers(bundle, ("fp16",), rendered, episodes=1, min_area=1)
         runtime = BundleRuntime(bundle, device=device, precision="fp16" if on_gpu else "fp32")
-        episode = make_episode(classes=1, shots=5, side=config.input_side)
-        masks = episode.masks[0]
-        shots = tuple(runtime.prototypes(runtime.encode(episode.supports[0], masks), masks))
+        inputs = make_inputs(classes=1, shots=5, side=config.input_side)
+        masks = inputs.masks[0]
+        shots = tuple(runtime.prototypes(runtime.encode(inputs.supports[0], masks), masks))
         eager = EagerQueries(load_network(checkpoint)[0], shots, torch_device, dtype)
         sides = _Sides(
             eager,
             runtime,
             shots,
-            episode.query,
-            flops=_flops(eager, episode.query[None]),
+            inputs.query,
+            flops=_flops(eager, inputs.query[None]),
             peak_flops=_peak_flops(torch_device, dtype),
         )
         return [

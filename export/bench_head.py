@@ -16,7 +16,7 @@ import numpy as np
 
 from export.benchmarks.options import options, preset_at
 from export.benchmarks.output import progress, write_rows
-from export.benchmarks.sides import EngineSide, make_episode, random_bundle
+from export.benchmarks.sides import EngineSide, make_inputs, random_bundle
 from export.benchmarks.table import format_table
 from export.benchmarks.timing import time_alternately
 from model.cli.types import positive
@@ -47,9 +47,9 @@ def bench_head(bundle: Path, *, classes: int, shots: int, repeats: int, threads:
     """
     runtime = BundleRuntime(bundle, precision="fp32", intra_op_threads=threads)
     side = runtime.manifest.input_side
-    episode = make_episode(classes=classes, shots=shots, side=side)
-    registered = EngineSide(runtime).register(episode)
-    encoded = runtime.encode(episode.query[None])
+    inputs = make_inputs(classes=classes, shots=shots, side=side)
+    registered = EngineSide(runtime).register(inputs)
+    encoded = runtime.encode(inputs.query[None])
 
     def ask(asked: Sequence[SupportSet]) -> HeadOutput:
         return runtime.head(encoded, np.zeros(len(asked), np.int64), asked)

@@ -18,7 +18,7 @@ import numpy as np
 
 from export.benchmarks.options import options, preset_at
 from export.benchmarks.output import progress, write_rows
-from export.benchmarks.sides import EngineSide, make_episode, random_bundle
+from export.benchmarks.sides import EngineSide, make_inputs, random_bundle
 from export.benchmarks.table import format_table
 from export.benchmarks.timing import time_alternately
 from export.tiers.build import write_tiers
@@ -94,13 +94,13 @@ def bench_tiers(bundle: Path, *, repeats: int, threads: int) -> list[TierRow]:
 def _engine(bundle: Path, precision: Precision, threads: int) -> _Engine:
     runtime = BundleRuntime(bundle, precision=precision, intra_op_threads=threads)
     side = EngineSide(runtime)
-    episode = make_episode(classes=1, shots=1, side=runtime.manifest.input_side)
-    classes = side.register(episode)
-    encoded = runtime.encode(episode.query[None])
+    inputs = make_inputs(classes=1, shots=1, side=runtime.manifest.input_side)
+    classes = side.register(inputs)
+    encoded = runtime.encode(inputs.query[None])
     return _Engine(
-        encode=lambda: runtime.encode(episode.query[None]),
+        encode=lambda: runtime.encode(inputs.query[None]),
         head=lambda: runtime.head(encoded, np.zeros(1, np.int64), classes),
-        query=lambda: side.segment(episode.query, classes),
+        query=lambda: side.segment(inputs.query, classes),
     )
 
 

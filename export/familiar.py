@@ -20,10 +20,10 @@ from model.contract import (
     write_manifest,
 )
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
-from model.data.mixture import allowed_images
+from model.data.mixture import images_without
 from model.runtime import BundleRuntime, image_vectors
 
-_MAX_IMAGES = 400
+_MIN_IMAGES = 400  # of the sample, or all; every nth is taken, so fewer than twice as many
 _WITHIN = 0.99  # share of the images that are inside the distance
 _DIGITS = 5
 
@@ -38,10 +38,10 @@ def measure_familiar(bundle: Path, dataset: LabelledImages) -> Familiar:
     runtime = BundleRuntime(bundle)
     training = runtime.manifest.training
     excluded = frozenset(training.excluded_classes if training else ())
-    allowed = [image.image_index for image in allowed_images([dataset], excluded)]
+    allowed = images_without(dataset, excluded)
     if not allowed:
         raise DatasetError(f"every image of {dataset.name} shows a class that is to stay unseen")
-    chosen = allowed[:: max(1, len(allowed) // _MAX_IMAGES)]
+    chosen = allowed[:: max(1, len(allowed) // _MIN_IMAGES)]
     side = runtime.manifest.input_side
     vectors = np.concatenate(
         [

@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from model.build import PresenceRecord
 from model.contract import sigmoid
-from model.data.datasets import DatasetError, LabelledImages, class_areas
+from model.data.datasets import DatasetError, LabelledImages
 from model.data.episodes import ClassIndex
-from model.data.folds import barred_classes
+from model.data.mixture import classes_without, images_without
 from model.evaluation.absence import AbsenceList, absent_queries
 from model.evaluation.images import RecentImages
 from model.evaluation.presence import need_both_kinds, youden_threshold
@@ -23,7 +23,7 @@ from model.evaluation.segmenter import show_supports
 from model.nets import SDAANet
 from model.segmenters import EagerSegmenter
 
-_CENTRE_IMAGES = 400
+_MIN_CENTRE_IMAGES = 400  # or all; every nth is taken, so fewer than twice as many
 
 
 class Calibration(NamedTuple):
@@ -55,14 +55,8 @@ def calibration_episodes(
     Raises:
         DatasetError: every class that may be asked for is an unseen one.
     """
-    barred = barred_classes(dataset.class_names, excluded)
-    shown = [class_areas(dataset, index) for index in range(len(dataset))]
-    allowed = np.asarray(
-        [index for index, areas in enumerate(shown) if barred.isdisjoint(areas)], np.int64
-    )
-    kept = ClassIndex(
-        {c: np.intersect1d(rows, allowed) for c, rows in classes.images.items() if c not in barred}
-    )
+    allowed = np.asarray(images_without(dataset, excluded), np.int64)
+    kept = classes_without(dataset, classes, excluded)
     if not kept.images:
         raise DatasetError(
             "every class to ask for is unseen by this checkpoint: take other --folds, or "
@@ -76,6 +70,9 @@ def calibrate(
     network: SDAANet, dataset: LabelledImages, calibration: Calibration, *, progress: bool = False
 ) -> PresenceRecord:
     """Centre, coefficients and threshold of a network's presence score.
+
+    The network's own centre is overwritten, since the evidence is measured from it; coefficients
+    and threshold are left to `model.build.load_presence`.
 
     Raises:
         ValueError: the network has no prior, or all queries hold the class, or none does.
@@ -107,7 +104,7 @@ def _centre(
     segmenter: EagerSegmenter, images: RecentImages, chosen: NDArray[np.int64], progress: bool
 ) -> torch.Tensor:
     """Mean (D,) of the L2-normalised high-level features of evenly chosen images."""
-    step = max(1, len(chosen) // _CENTRE_IMAGES)
+    step = max(1, len(chosen) // _MIN_CENTRE_IMAGES)
     means = []
     for index in tqdm(chosen[::step], "centre", disable=not progress):
         high = segmenter.high_feature((images.name, int(index)), images.read(int(index))[0])

@@ -1,4 +1,4 @@
-"""Opens what an evaluation is about, a bundle or a checkpoint, with its record."""
+"""Opens what an evaluation is about, a bundle, a checkpoint or a baseline, with its record."""
 
 import hashlib
 import json
@@ -9,16 +9,26 @@ from typing import Any, NamedTuple
 import torch
 from pydantic import ValidationError
 
-from model.build import load_network, presence_threshold, read_checkpoint
+from model.build import (
+    PRESETS,
+    load_network,
+    load_pretrained,
+    presence_threshold,
+    read_checkpoint,
+)
+from model.build.pretrained import MOBILENET_FILE
 from model.contract import Precision, file_sha256
 from model.evaluation.averaged import AveragedSegmenter, side_at_scale
 from model.evaluation.records import Subject
 from model.evaluation.segmenter import DEFAULT_THRESHOLD, Segmenter
+from model.lru_cache import KEPT_BYTES
 from model.nets import SDAANet
-from model.recent import KEPT_BYTES
+from model.nets.backbones import MobileNetV2Backbone
 from model.runtime import Adapt, BundleRuntime
-from model.segmenters import BundleSegmenter, EagerSegmenter
+from model.segmenters import BundleSegmenter, EagerSegmenter, NearestPrototypeSegmenter
 from model.training import TrainConfig
+
+NEAREST_PROTOTYPE = "nearest-prototype"
 
 # The fold, the seed, the length of the schedule, and what changes no result.
 _NOT_RECIPE: dict[str, Any] = {
@@ -135,6 +145,39 @@ def open_checkpoint(
         recipe=_recipe(json.loads(progress.get("training", "null"))),
     )
     return Opened(tuple(members), subject, DEFAULT_THRESHOLD, presence_threshold(path))
+
+
+def open_baseline(
+    weights_dir: Path,
+    *,
+    name: str | None,
+    scales: Sequence[float],
+    input_side: int | None,
+    device: str,
+) -> Opened:
+    """The nearest prototype on MobileNetV2's ImageNet features, at the side of `lite` by default.
+
+    Raises:
+        SubjectError: several scales were asked for, or there is no such device.
+        model.build.PretrainedWeightsError: the weights are not in the folder.
+    """
+    if tuple(scales) != (1.0,):
+        raise SubjectError("the baseline has one scale: --scales needs a --checkpoint")
+    require_device(device)
+    backbone = MobileNetV2Backbone()
+    load_pretrained(backbone, weights_dir)
+    side = input_side or PRESETS["lite"]().input_side
+    subject = Subject(
+        kind="baseline",
+        name=name or NEAREST_PROTOTYPE,
+        preset=NEAREST_PROTOTYPE,
+        input_side=side,
+        sha256={"weights": file_sha256(weights_dir / MOBILENET_FILE)},
+        trained_on=(),
+        excluded_classes=(),
+    )
+    segmenter = NearestPrototypeSegmenter(backbone.to(device), input_side=side)
+    return Opened((segmenter,), subject, DEFAULT_THRESHOLD, DEFAULT_THRESHOLD)
 
 
 def _recipe(training: object) -> str | None:

@@ -24,7 +24,7 @@ OBJECT_SHARE = 0.15
 _SEED = 0
 
 
-class Episode(NamedTuple):
+class BenchmarkInputs(NamedTuple):
     """A query and N classes of K supports at the input side S."""
 
     query: NDArray[np.uint8]  # (S, S, 3)
@@ -40,12 +40,12 @@ class EagerSide:
         self._normalise = imagenet_normalise()
 
     @torch.inference_mode()
-    def segment(self, episode: Episode) -> Float:
+    def segment(self, inputs: BenchmarkInputs) -> Float:
         """Logits (N, h, h), foreground minus background."""
         logits = []
-        for supports, masks in zip(episode.supports, episode.masks, strict=True):
+        for supports, masks in zip(inputs.supports, inputs.masks, strict=True):
             ((background, foreground),) = self._network(
-                self._normalise(torch.from_numpy(episode.query[None])),
+                self._normalise(torch.from_numpy(inputs.query[None])),
                 self._normalise(torch.from_numpy(supports))[None],
                 torch.from_numpy(masks[None]),
             )
@@ -59,11 +59,11 @@ class EngineSide:
     def __init__(self, runtime: BundleRuntime) -> None:
         self._runtime = runtime
 
-    def register(self, episode: Episode) -> list[SupportSet]:
+    def register(self, inputs: BenchmarkInputs) -> list[SupportSet]:
         """Prototypes of every class, one support at a time."""
         return [
             SupportSet(tuple(map(self._prototype, images, masks)))
-            for images, masks in zip(episode.supports, episode.masks, strict=True)
+            for images, masks in zip(inputs.supports, inputs.masks, strict=True)
         ]
 
     def _prototype(self, image: NDArray[np.uint8], mask: Float) -> SupportPrototype:
@@ -115,11 +115,11 @@ def random_bundle(config: NetworkConfig) -> Iterator[tuple[Path, Path]]:
         yield checkpoint, bundle
 
 
-def make_episode(*, classes: int, shots: int, side: int) -> Episode:
+def make_inputs(*, classes: int, shots: int, side: int) -> BenchmarkInputs:
     """Soft random colours with an elliptic object on `OBJECT_SHARE` of every support."""
     rng = np.random.default_rng(_SEED)
     pairs = [[_support(rng, side) for _ in range(shots)] for _ in range(classes)]
-    return Episode(
+    return BenchmarkInputs(
         query=_support(rng, side)[0],
         supports=np.array([[image for image, _ in row] for row in pairs]),
         masks=np.array([[mask for _, mask in row] for row in pairs]),

@@ -11,8 +11,7 @@ from tqdm import tqdm
 from model.contract import SupportSet, collate_classes, resize_image, resize_mask
 from model.data.datasets import DatasetError, LabelledImages
 from model.data.episodes import ClassIndex, draw_episode, index_classes
-from model.data.folds import barred_classes
-from model.data.mixture import allowed_images
+from model.data.mixture import classes_without
 from model.runtime import BundleRuntime
 
 Feed = dict[str, NDArray[np.generic]]
@@ -49,7 +48,7 @@ def collect_feeds(
         min_area: pixels from which a class counts in an image.
 
     Raises:
-        DatasetError: no class is left with two images.
+        DatasetError: no class is left with two images, or one cannot be read.
     """
     classes = known_classes(runtime, dataset, min_area)
     encoder, head = [], []
@@ -74,15 +73,8 @@ def known_classes(runtime: BundleRuntime, dataset: LabelledImages, min_area: int
     """
     training = runtime.manifest.training
     unseen = frozenset(training.excluded_classes if training else ())
-    barred = barred_classes(dataset.class_names, unseen)
-    asked = tuple(c for c in dataset.class_names if c not in barred)
-    allowed = [image.image_index for image in allowed_images([dataset], unseen)]
-    known = ClassIndex(
-        {
-            c: np.intersect1d(rows, np.asarray(allowed, np.int64))
-            for c, rows in index_classes(dataset, asked, min_area).images.items()
-        }
-    ).with_at_least(2)
+    every = index_classes(dataset, tuple(dataset.class_names), min_area)
+    known = classes_without(dataset, every, unseen).with_at_least(2)
     if not known.images:
         raise DatasetError(
             f"{dataset.name} has no class for calibration with two images of {min_area} pixels"

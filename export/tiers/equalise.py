@@ -3,8 +3,8 @@
 An activation is quantised with a single scale, and what MobileNetV2's narrow layers hold differs
 hundredfold between channels. Convolution, ReLU and addition let a factor for each channel pass, so
 it is taken out of the convolutions that make an activation and put into those that read it:
-cross-layer equalisation (arXiv 1906.04721), here by measured activations. A ReLU6 then clips at a
-channel's own peak.
+cross-layer equalisation (arXiv 1906.04721), here by measured activations. At full strength a ReLU6
+then clips at a channel's own peak, with less strength between that and 6.
 """
 
 from collections import defaultdict

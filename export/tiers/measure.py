@@ -60,7 +60,13 @@ def measure_tiers(
     *,
     episodes: int,
 ) -> dict[LoweredPrecision, TierMetrics]:
-    """Run a fixed list of one-shot episodes through fp32 and through each tier of a bundle."""
+    """Run a fixed list of one-shot episodes through fp32 and through each tier of a bundle.
+
+    Raises:
+        model.contract.InvalidBundleError: not an intact bundle.
+        model.contract.MissingTierError: it lacks a tier.
+        model.data.datasets.DatasetError: no class has two images, or one cannot be read.
+    """
     recent = RecentImages(dataset)
     fp32 = _Side(BundleRuntime(bundle))
     tiers = {each: _Side(BundleRuntime(bundle, precision=each)) for each in precisions}

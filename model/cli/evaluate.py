@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from model.build import CheckpointError
+from model.build import CheckpointError, PretrainedWeightsError
 from model.cli.types import integers, numbers, positive
 from model.contract import InvalidBundleError, Precision
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
@@ -20,7 +20,14 @@ from model.evaluation.records import Evaluation, Protocol, Result, write_evaluat
 from model.evaluation.segmenter import DEFAULT_THRESHOLD
 from model.evaluation.summary import summary
 from model.runtime import Adapt
-from model.subject import Opened, SubjectError, open_bundle, open_checkpoint
+from model.subject import (
+    NEAREST_PROTOTYPE,
+    Opened,
+    SubjectError,
+    open_baseline,
+    open_bundle,
+    open_checkpoint,
+)
 
 _ADAPT: dict[str, Adapt] = {"never": False, "always": True, "auto": "auto"}
 
@@ -30,6 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--checkpoint", type=Path, help="evaluate the eager network")
     what.add_argument("--bundle", type=Path, help="evaluate an exported bundle")
+    what.add_argument(
+        "--baseline",
+        choices=[NEAREST_PROTOTYPE],
+        help="evaluate what needs no training, on MobileNetV2's ImageNet features",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        help="folder of the baseline's weights; default: weights beside the folder of the sets",
+    )
     parser.add_argument("--name", help="row of the results page; default: bundle or run folder")
     parser.add_argument("--data", type=Path, required=True, help="folder of one set")
     parser.add_argument("--folds", type=integers, help="such as 0,1; none: every class")
@@ -73,8 +90,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="fp32",
         help="tier of the bundle; default fp32",
     )
-    parser.add_argument("--input-side", type=positive, help="another side (checkpoint only)")
-    parser.add_argument("--device", default="cpu", help="of the checkpoint, such as cuda")
+    parser.add_argument("--input-side", type=positive, help="another side (no bundle)")
+    parser.add_argument("--device", default="cpu", help="such as cuda (no bundle)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--absent", type=float, help="share of queries that lack the class: judge presence"
@@ -91,7 +108,13 @@ def main(args: argparse.Namespace) -> int:
     """Run every list, record it as it ends, print the figures; returns the exit status."""
     try:
         evaluation = _evaluate(args)
-    except (CheckpointError, InvalidBundleError, DatasetError, ValueError) as exc:
+    except (
+        CheckpointError,
+        PretrainedWeightsError,
+        InvalidBundleError,
+        DatasetError,
+        ValueError,
+    ) as exc:
         print(exc, file=sys.stderr)
         return 2
     print(summary(evaluation))
@@ -139,6 +162,9 @@ def _open(args: argparse.Namespace) -> Opened:
         raise SubjectError("tiers belong to what is served: --precision goes with --bundle")
     elif args.adapt != "never":
         raise SubjectError("adaptation belongs to what is served: --adapt goes with --bundle")
+    elif args.baseline:
+        opener = partial(open_baseline)
+        path = args.weights or args.data.resolve().parents[1] / "weights"
     else:
         opener, path = partial(open_checkpoint), args.checkpoint
     return opener(

@@ -26,6 +26,7 @@ from model.contract.prototype import (
     collate_classes,
     thin_tokens,
 )
+from model.contract.replacing import replace_text
 from model.contract.signature import SIGNATURE_FILE, BundleKey
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "load_manifest",
     "logit",
     "read_graph",
+    "replace_text",
     "resize_image",
     "resize_mask",
     "sigmoid",

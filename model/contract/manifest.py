@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from model.contract.errors import InvalidBundleError, MissingTierError
 from model.contract.prototype import GateFusion
+from model.contract.replacing import replace_text
 from model.contract.signature import BundleKey
 
 MANIFEST_FILE = "manifest.json"
@@ -76,6 +77,8 @@ class Manifest(_Record):
     """Sizes, numbers and provenance of a bundle. Sides are pixels or cells, square.
 
     `graphs` are fp32; `tiers` hold those of other precisions that passed their gate.
+    `mean` and `std` are those of the normalisation inside the encoder's graph. They inform readers
+    of a manifest; no code uses them.
     `max_shot_bytes` bounds what is kept of a shot, see `prototype.thin_tokens`.
     `presence_growth` is by how much the logit of a presence grows with e times as many shots, class
     present or not; the runtime takes it off, so that one threshold serves any number of shots.
@@ -164,9 +167,9 @@ def load_manifest(bundle: Path, key: BundleKey | None = None) -> Manifest:
 
 
 def write_manifest(bundle: Path, manifest: Manifest) -> None:
-    """Write a bundle's manifest; a signature of an earlier one does not fit it."""
+    """Write a bundle's manifest atomically; a signature of an earlier one does not fit it."""
     text = json.dumps(manifest.model_dump(mode="json"), indent=1)
-    (bundle / MANIFEST_FILE).write_text(text + "\n", encoding="utf-8")
+    replace_text(bundle / MANIFEST_FILE, text + "\n")
 
 
 def read_graph(bundle: Path, graph: GraphFile) -> bytes:

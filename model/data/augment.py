@@ -1,4 +1,8 @@
-"""Views of a labelled image for training: crop, rotation, colour and blur."""
+"""Views of a labelled image that are made once and cached: crop, rotation, colour, blur and noise.
+
+Where nothing is cached, `model.training.augmentation` makes changes of the same ranges to batches
+on the device instead.
+"""
 
 from typing import NamedTuple
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from model.data.augment import View, plain_view, random_view
-from model.data.datasets import LabelledImages
+from model.data.datasets import DatasetError, LabelledImages, source_files
 from model.data.episodes import binary_labels
 from model.data.mixture import SourceImage, count_classes
 from model.data.sampler import DrawnImage
@@ -124,7 +124,7 @@ def build_cache(
     """Encode every view of every image, or open the cache that an identical call has written.
 
     Each configuration has its own subfolder, so no run overwrites the cache another one reads.
-    Changed files are not detected: after changing images or labels, use another folder.
+    An image is known by the paths, sizes and times of change of its files.
 
     Args:
         folder: parent of all caches.
@@ -134,8 +134,11 @@ def build_cache(
         config: views and sizes.
         weights_key: identifies the graph's weights; with another key the cache is made again.
         workers: processes.
+
+    Raises:
+        DatasetError: a file of an image is missing.
     """
-    described = [(sets[i.set_index].name, i.image_index) for i in images]
+    described = [(sets[i.set_index].name, *_described(sets, i)) for i in images]
     identity = json.dumps([described, repr(config), weights_key])
     digest = hashlib.sha256(identity.encode()).hexdigest()
     complete = folder / digest[:16]
@@ -148,6 +151,18 @@ def build_cache(
             with suppress(OSError):  # another run has just written the same cache
                 made.rename(complete)
     return FeatureCache(*(np.load(complete / name, mmap_mode="r") for name in _FILES))
+
+
+def _described(sets: Sequence[LabelledImages], source: SourceImage) -> tuple[object, ...]:
+    """The indices of an image, with which its views are drawn, and the state of its files."""
+    try:
+        files = [
+            (str(path.resolve()), (state := path.stat()).st_size, state.st_mtime_ns)
+            for path in source_files(sets[source.set_index], source.image_index)
+        ]
+    except OSError as exc:
+        raise DatasetError(f"expected a file at {exc.filename}") from exc
+    return *source, files
 
 
 def _write(

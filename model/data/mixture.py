@@ -17,6 +17,7 @@ from model.data.datasets import (
     class_areas,
     open_dataset,
 )
+from model.data.episodes import ClassIndex
 from model.data.folds import barred_classes
 
 PROCEDURAL = "procedural_defects"
@@ -62,13 +63,29 @@ def open_set(config: SetConfig, data_root: Path, side: int) -> LabelledImages:
 
 def allowed_images(sets: Sequence[LabelledImages], excluded: frozenset[str]) -> list[SourceImage]:
     """Every image of the sets that shows no excluded class, whatever its name in the set."""
-    images = []
-    for set_index, dataset in enumerate(sets):
-        barred = barred_classes(dataset.class_names, excluded)
-        for index in range(len(dataset)):
-            if not barred or barred.isdisjoint(class_areas(dataset, index)):
-                images.append(SourceImage(set_index, index))
-    return images
+    return [
+        SourceImage(set_index, index)
+        for set_index, dataset in enumerate(sets)
+        for index in images_without(dataset, excluded)
+    ]
+
+
+def images_without(dataset: LabelledImages, excluded: frozenset[str]) -> list[int]:
+    """Indices of the images that show no excluded class, whatever its name in the set."""
+    barred = barred_classes(dataset.class_names, excluded)
+    every = range(len(dataset))
+    return [i for i in every if not barred or barred.isdisjoint(class_areas(dataset, i))]
+
+
+def classes_without(
+    dataset: LabelledImages, classes: ClassIndex, excluded: frozenset[str]
+) -> ClassIndex:
+    """The classes that are not excluded, on images that show no excluded one."""
+    barred = barred_classes(dataset.class_names, excluded)
+    allowed = np.asarray(images_without(dataset, excluded), np.int64)
+    return ClassIndex(
+        {c: np.intersect1d(rows, allowed) for c, rows in classes.images.items() if c not in barred}
+    )
 
 
 def count_classes(label: NDArray[np.uint8]) -> NDArray[np.int32]:

@@ -64,7 +64,8 @@ class EpisodeSampler:
         shots: K.
         seed: of the run.
         absent: probability that the query lacks the class.
-        same_image: probability that query and supports are views of one image.
+        same_image: probability that query and supports are views of one image; other views than
+            the query's, where the image has one with the class.
         class_power: a class is drawn in proportion to its number of images to this power.
 
     Raises:
@@ -127,6 +128,8 @@ class EpisodeSampler:
         kind = rng.random()
         if kind < self._same_image:
             same = rows[rows[:, 0] == first[0]]
+            if len(same) > 1:  # a query that is its own support has nothing to find
+                same = same[same[:, 1] != first[1]]
             chosen = same[rng.integers(len(same), size=self._shots)]
         else:
             others = rows[rows[:, 0] != first[0]]

@@ -49,6 +49,10 @@ def evaluate_episodes(
         threshold: foreground probability from which a pixel is predicted.
         label_side: compare at this square side instead of the images' own size.
         progress: show a bar.
+
+    Raises:
+        DatasetError: no class has enough images, or one cannot be read.
+        ValueError: no class is labelled or predicted anywhere, at labels of a small side.
     """
     totals = IoUTotals()
     min_logit = logit(threshold)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.datasets import LabelledImages, class_areas
-from model.recent import KEPT_BYTES, Recent
+from model.lru_cache import KEPT_BYTES, LRUCache
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
@@ -21,7 +21,7 @@ class RecentImages:
 
     def __init__(self, dataset: LabelledImages, *, limit_bytes: int = KEPT_BYTES) -> None:
         self._dataset = dataset
-        self._pairs: Recent[Pair] = Recent(
+        self._pairs: LRUCache[Pair] = LRUCache(
             lambda pair: pair[0].nbytes + pair[1].nbytes, limit_bytes
         )
 

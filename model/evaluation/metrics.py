@@ -50,10 +50,13 @@ class IoUTotals:
         self.background_union += total - both
 
     def class_iou(self) -> dict[int, float]:
-        """IoU of each class in [0, 1]; 0 for a class with an empty union."""
+        """IoU in [0, 1] of each class that was labelled or predicted.
+
+        A class that is neither anywhere, such as one whose absence was recognised in every query,
+        has no IoU: 0 would count the best possible answer as the worst.
+        """
         return {
-            c: self.intersection[c] / self.union[c] if self.union[c] else 0.0
-            for c in sorted(self.union)
+            c: self.intersection[c] / self.union[c] for c in sorted(self.union) if self.union[c]
         }
 
     def named_percent(self, names: Mapping[int, str]) -> dict[str, float]:
@@ -61,29 +64,30 @@ class IoUTotals:
         return {names[c]: 100 * iou for c, iou in self.class_iou().items()}
 
     def mean_iou(self) -> float:
-        """Mean over classes.
+        """Mean over the classes of `class_iou`.
 
         Raises:
-            ValueError: nothing was added.
+            ValueError: no class was labelled or predicted.
         """
-        if not self.union:
-            raise ValueError("no episode was added")
+        self._need_a_class()
         return float(np.mean(list(self.class_iou().values())))
 
     def fb_iou(self) -> float:
         """Mean of foreground and background IoU.
 
         Raises:
-            ValueError: nothing was added.
+            ValueError: no class was labelled or predicted.
         """
-        if not self.union:
-            raise ValueError("no episode was added")
-        union = sum(self.union.values())
-        foreground = sum(self.intersection.values()) / union if union else 0.0
+        self._need_a_class()
+        foreground = sum(self.intersection.values()) / sum(self.union.values())
         background = (
             self.background_intersection / self.background_union if self.background_union else 0.0
         )
         return (foreground + background) / 2
+
+    def _need_a_class(self) -> None:
+        if not any(self.union.values()):
+            raise ValueError("no episode was added in which a class is labelled or predicted")
 
 
 class LabelMapTotals:

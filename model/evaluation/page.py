@@ -32,7 +32,9 @@ the AUROC against those absent queries alone that show a class which training le
 its images."""
 
 _GENERALISED = """Every class of the set, base and novel, is registered with K supports, and whole
-label maps are compared: the best class of each pixel, or background below the threshold."""
+label maps are compared: the best class of each pixel, or background below the threshold. A section
+sign marks figures of base classes on a set that the network was also trained on: images of it
+without a novel class may have been in training, as queries here and as supports."""
 
 _SETS = (
     """Every class of the set is tested. Without a star the network was trained on other sets."""
@@ -126,7 +128,9 @@ def _source(number: int, evaluation: Evaluation) -> str:
         "",
         f"{indent}{subject.kind.capitalize()} {subject.name} ({subject.preset}; SHA-256 {hashes}), "
         f"on {protocol.data} ({protocol.images} images).",
-        f"{indent}Trained on: {trained}.{_length(subject)} Classes left out of all of them: "
+        f"{indent}Not trained on any of the sets: ImageNet weights alone."
+        if subject.kind == "baseline"
+        else f"{indent}Trained on: {trained}.{_length(subject)} Classes left out of all of them: "
         f"{excluded}.",
     ]
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from model.contract import Precision
+from model.contract import Precision, replace_text
 from model.data.folds import FoldScheme
 from model.evaluation.absence import USUAL_ABSENT, AbsenceReport
 from model.evaluation.episodes import EpisodeReport
@@ -31,7 +31,8 @@ class _Record(BaseModel):
 class Subject(_Record):
     """What was evaluated.
 
-    sha256: of each graph of the bundle's tier, or of the checkpoint's file.
+    kind: `baseline` is trained on no set: it has the weights of ImageNet classification alone.
+    sha256: of each graph of the bundle's tier, or of the checkpoint's or the weights' file.
     precision: the tier.
     trained_on: the sets, each with its number of images; empty when that is not recorded.
     excluded_classes: names excluded from all of them.
@@ -39,7 +40,7 @@ class Subject(_Record):
     recipe: digest of the recipe without fold, seed and length; None where it is not recorded.
     """
 
-    kind: Literal["bundle", "checkpoint"]
+    kind: Literal["bundle", "checkpoint", "baseline"]
     name: str
     preset: str
     input_side: int
@@ -70,17 +71,32 @@ class Subject(_Record):
         folds occur in several sets, but those of other sets in one set alone. Where no training
         sets are recorded, training may have seen everything.
         """
-        if set(classes) <= set(self.excluded_classes):
+        if self.kind == "baseline" or set(classes) <= set(self.excluded_classes):
             return False
         if not self.trained_on:
             return True
         sets = {_family(line.rpartition(":")[0]) for line in self.trained_on}
         return fold is not None or _family(data) in sets
 
+    def shares_images(self, data: str) -> bool:
+        """Whether images of this very set may have been in training: it is among the training sets.
+
+        Where no training sets are recorded, any image may have been.
+        """
+        if self.kind == "baseline":
+            return False
+        sets = {_whole(line.rpartition(":")[0]) for line in self.trained_on}
+        return not sets or _whole(data) in sets
+
+
+def _whole(name: str) -> str:
+    """The set of a share such as `magnetic_tile[0/2]`."""
+    return name.partition("[")[0]
+
 
 def _family(name: str) -> str:
-    """The set of a name such as `magnetic_tile[0/2]`, or the family of that set."""
-    name = name.partition("[")[0]
+    """The family of a set or of a share of it."""
+    name = _whole(name)
     families = (family for prefix, family in _FAMILIES.items() if name.startswith(prefix))
     return next(families, name)
 
@@ -146,8 +162,8 @@ class Evaluation(_Record):
 
 
 def write_evaluation(path: Path, evaluation: Evaluation) -> None:
-    """Write a record as JSON, replacing what was there."""
-    path.write_text(evaluation.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    """Write a record as JSON, replacing what was there as a whole."""
+    replace_text(path, evaluation.model_dump_json(indent=1) + "\n")
 
 
 def read_evaluations(folder: Path) -> dict[str, Evaluation]:

@@ -3,6 +3,7 @@
 from model.evaluation.entries import entries_of
 from model.evaluation.records import Evaluation
 from model.evaluation.tables import (
+    OF_TRAINING,
     absence_table,
     class_tables,
     fold_table,
@@ -30,4 +31,9 @@ def summary(evaluation: Evaluation) -> str:
         if any(e.result.seen for e in entries)
         else []
     )
-    return "\n\n".join([*tables, *class_tables(entries), *seen, lists])
+    of_training = (
+        [f"{OF_TRAINING} on images some of which may have been in training"]
+        if any(OF_TRAINING in table for table in tables)
+        else []
+    )
+    return "\n\n".join([*tables, *class_tables(entries), *seen, *of_training, lists])

@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 from statistics import fmean, stdev
+from typing import Literal
 
+from model.data.folds import FOLDS
 from model.evaluation.absence import AbsenceReport
 from model.evaluation.entries import Entry, by_network, by_network_and_fold, by_set
 from model.evaluation.episodes import EpisodeReport
 from model.evaluation.generalised import GeneralisedReport
 
-FOLDS = (0, 1, 2, 3)
 NONE = "-"
 UNLIKE = "‡"  # a mean over networks that were not trained alike
+OF_TRAINING = "§"  # on images some of which may have been in training
 _CLASSES_A_TABLE = 10
 
 
@@ -27,9 +29,9 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([padded[0], rule, *padded[1:]])
 
 
-def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Mean, and from two values on ± their sample standard deviation."""
-    mean = f"{fmean(values):.{digits}f}"
+def spread(values: Sequence[float], digits: int = 1, sign: Literal["", "+"] = "") -> str:
+    """Mean, with `+` signed, and from two values on ± their sample standard deviation."""
+    mean = f"{fmean(values):{sign}.{digits}f}"
     return mean if len(values) < 2 else f"{mean} ± {stdev(values):.{digits}f}"
 
 
@@ -40,7 +42,7 @@ def fold_table(
     rows = [
         _fold_row(network, found) for network, found in by_network(entries, shots=shots).items()
     ]
-    header = ["network", *(f"fold {fold}" for fold in FOLDS), "mean", "FB-IoU"]
+    header = ["network", *(f"fold {fold}" for fold in range(FOLDS)), "mean", "FB-IoU"]
     return markdown_table(header, [*rows, *published])
 
 
@@ -54,14 +56,14 @@ def _fold_row(network: str, entries: Sequence[Entry]) -> list[str]:
         _marked([report.mean_iou for report in by_fold[fold].values()], entries, fold)
         if fold in by_fold
         else NONE
-        for fold in FOLDS
+        for fold in range(FOLDS)
     ]
-    lists = [by_fold[fold] for fold in FOLDS if fold in by_fold]
+    lists = [by_fold[fold] for fold in range(FOLDS) if fold in by_fold]
     seeds = sorted(set(lists[0]).intersection(*lists))  # a mean needs the seed in every fold
     means = [fmean(reports[seed].mean_iou for reports in lists) for seed in seeds]
     fb_means = [fmean(reports[seed].fb_iou for reports in lists) for seed in seeds]
     mark = "" if _trained_alike(entries) else UNLIKE
-    mean = spread(means) + mark if seeds and len(lists) == len(FOLDS) else NONE
+    mean = spread(means) + mark if seeds and len(lists) == FOLDS else NONE
     return [network, *cells, mean, spread(fb_means) + mark if seeds else NONE]
 
 
@@ -144,21 +146,27 @@ def absence_table(entries: Sequence[Entry]) -> str:
 
 
 def generalised_table(entries: Sequence[Entry]) -> str:
-    """Base, novel and harmonic mIoU of whole label maps."""
+    """Base, novel and harmonic mIoU of whole label maps.
+
+    Images of base classes alone may have been in training: one that shows a novel class, if it was
+    left out by name, was left out with it.
+    """
     rows = []
     for (data, shots), found in by_set(entries):
         for (network, fold), same in by_network_and_fold(found):
             reports = [
                 e.result.report for e in same if isinstance(e.result.report, GeneralisedReport)
             ]
+            shared = any(entry.evaluation.subject.shares_images(data) for entry in same)
+            mark = OF_TRAINING if shared else ""
             rows.append(
                 [
                     _place(data, fold),
                     network,
                     str(shots),
-                    spread([report.base_iou for report in reports]),
+                    spread([report.base_iou for report in reports]) + mark,
                     _marked([report.novel_iou for report in reports], same, fold),
-                    spread([report.harmonic_iou for report in reports]),
+                    spread([report.harmonic_iou for report in reports]) + mark,
                     spread([report.background_iou for report in reports]),
                 ]
             )

@@ -4,37 +4,18 @@ import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from model.evaluation.tables import markdown_table, spread
 from model.experiments.ablation import RowResult
 from model.experiments.variants import Comparison, Variant
 
 _COLUMNS = ("row", "SAAM", "SDPM", "prior", "teachers", "shots", "head", "mIoU", "FB-IoU", "gain")
 
 
-class Spread(NamedTuple):
-    """Mean and sample deviation over seeds; one seed has no deviation."""
-
-    mean: float
-    deviation: float | None
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        """The spread of one value or more."""
-        deviation = statistics.stdev(values) if len(values) > 1 else None
-        return cls(statistics.fmean(values), deviation)
-
-    def text(self, sign: str = "") -> str:
-        """The mean with two digits, the deviation after it."""
-        spread = "" if self.deviation is None else f" ± {self.deviation:.2f}"
-        return f"{self.mean:{sign}.2f}{spread}"
-
-
-def gain(results: Sequence[RowResult], row: str, reference: str) -> Spread | None:
-    """Gain in mIoU of a row over its reference, paired by seed; None without a common seed."""
+def gain(results: Sequence[RowResult], row: str, reference: str) -> list[float]:
+    """Gain in mIoU of a row over its reference at each seed that both have."""
     own, base = (by_seed(results, each) for each in (row, reference))
     shared = sorted(own.keys() & base.keys())
-    if not shared:
-        return None
-    return Spread.of([own[seed].mean_iou - base[seed].mean_iou for seed in shared])
+    return [own[seed].mean_iou - base[seed].mean_iou for seed in shared]
 
 
 class SeedMeans(NamedTuple):
@@ -67,9 +48,7 @@ def markdown(groups: Sequence[Comparison], results: Sequence[RowResult], about: 
         rows = [_row(variant, group.rows[0], results) for variant in group.rows]
         shown = [row for row in rows if row is not None]
         if shown:
-            head = [" | ".join(_COLUMNS), " | ".join("---" for _ in _COLUMNS)]
-            lines = "\n".join(f"| {line} |" for line in (*head, *shown))
-            parts += [f"## {group.title}", lines]
+            parts += [f"## {group.title}", markdown_table(_COLUMNS, shown)]
     parts.append(
         "mIoU and FB-IoU in percent, of several folds their mean; mean ± sample deviation over the "
         "seeds. Gain: mIoU over the table's first row, seed by seed. Head: million parameters "
@@ -89,33 +68,39 @@ def as_json(groups: Sequence[Comparison], results: Sequence[RowResult]) -> list[
                     **variant.parts.model_dump(),
                     "strategy": variant.strategy,
                     "shots": variant.shots,
-                    "mean_iou": Spread.of([means.mean_iou for means in own.values()])._asdict(),
-                    "gain": None if over is None else over._asdict(),
+                    "mean_iou": _summary([means.mean_iou for means in own.values()]),
+                    "gain": _summary(gain(results, variant.name, group.rows[0].name)),
                 }
                 for variant in group.rows
                 if (own := by_seed(results, variant.name))
-                for over in [gain(results, variant.name, group.rows[0].name)]
             ],
         }
         for group in groups
     ]
 
 
-def _row(variant: Variant, reference: Variant, results: Sequence[RowResult]) -> str | None:
+def _summary(values: Sequence[float]) -> dict[str, float | None] | None:
+    """Mean and sample deviation; one value has no deviation, and none has neither."""
+    if not values:
+        return None
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return {"mean": statistics.fmean(values), "deviation": deviation}
+
+
+def _row(variant: Variant, reference: Variant, results: Sequence[RowResult]) -> list[str] | None:
     own = by_seed(results, variant.name)
     if not own:
         return None
     parameters = next(r.parameters for r in results if r.variant == variant.name)
-    over = gain(results, variant.name, reference.name) if variant != reference else None
+    over = gain(results, variant.name, reference.name) if variant != reference else []
     parts = variant.parts
-    cells = (
+    return [
         variant.name,
         *("yes" if on else "" for on in (parts.saam, parts.sdpm, parts.prior)),
         variant.strategy if parts.sdpm and variant.shots > 1 else "",
         str(variant.shots),
         f"{parameters / 1e6:.2f}",
-        Spread.of([means.mean_iou for means in own.values()]).text(),
-        Spread.of([means.fb_iou for means in own.values()]).text(),
-        "" if over is None else over.text("+"),
-    )
-    return " | ".join(cells)
+        spread([means.mean_iou for means in own.values()], digits=2),
+        spread([means.fb_iou for means in own.values()], digits=2),
+        spread(over, digits=2, sign="+") if over else "",
+    ]

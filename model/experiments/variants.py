@@ -43,6 +43,7 @@ def comparisons(shots: int) -> tuple[Comparison, ...]:
     if shots < 2:
         raise AblationError(f"strategies differ from 2 shots on, not at {shots}")
     both = Variant("both", Parts(), "separate", 1)
+    # As in the paper's ablation on PASCAL-5i, every row of this comparison has the prior.
     modules = (
         Variant("baseline", Parts(saam=False, sdpm=False), "separate", 1),
         Variant("saam", Parts(sdpm=False), "separate", 1),

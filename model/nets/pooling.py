@@ -102,18 +102,18 @@ class MaskResize(nn.Module):
         return torch.where(missed, area, sampled)
 
 
-def masked_average(feature: Tensor, mask: Tensor, *, ballast: float = 0.0) -> Tensor:
+def masked_average(feature: Tensor, mask: Tensor, *, eps: float = 0.0) -> Tensor:
     """Masked global average pooling, sum(F * m) / sum(m) (paper, section III-B).
 
     Args:
         feature: (B, C, h, w).
         mask: (B, 1, h, w), non-negative; an empty mask gives zeros.
-        ballast: added to the weight sum(m).
+        eps: added to the weight sum(m).
 
     Returns:
         Prototype (B, C).
     """
     weight = mask.sum(dim=(2, 3)).clamp_min(1e-6)  # (B, 1)
-    if ballast:
-        weight = weight + ballast
+    if eps:
+        weight = weight + eps
     return (feature * mask).sum(dim=(2, 3)) / weight

@@ -1,4 +1,8 @@
-"""The training-free prior map (PFENet, arXiv 2008.01449)."""
+"""The training-free prior map (PFENet, arXiv 2008.01449).
+
+Its cosines are stretched from minimum to maximum, so they need the digits that bf16 has not
+(docs/adr/0015): under autocast, the functions here compute in float32 all the same.
+"""
 
 import torch
 from torch import Tensor
@@ -19,6 +23,10 @@ def prior_map(high_feature: Tensor, tokens: Tensor, token_valid: Tensor) -> Tens
     Returns:
         Prior (P, 1, h, w) in [0, 1].
     """
+    device = high_feature.device.type
+    if torch.is_autocast_enabled(device):
+        with torch.autocast(device, enabled=False):
+            return prior_map(high_feature.float(), tokens.float(), token_valid)
     pairs, shots, length, depth = tokens.shape
     height, width = high_feature.shape[2:]
     query = high_feature.flatten(2)  # (P, D, N)
@@ -49,6 +57,10 @@ def foreground_tokens(
         L2-normalised features (B, N, D) of every position, and which are foreground (B, N): cells
         covered by `min_share`, or the most covered ones where the object is smaller than that.
     """
+    device = high_feature.device.type
+    if torch.is_autocast_enabled(device):
+        with torch.autocast(device, enabled=False):
+            return foreground_tokens(high_feature.float(), mask, min_share=min_share)
     tokens = F.normalize(high_feature.flatten(2), dim=1).transpose(1, 2)  # (B, N, D)
     share = mask.flatten(1)  # (B, N)
     enough = share.amax(dim=1, keepdim=True).clamp_max(min_share)

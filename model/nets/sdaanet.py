@@ -21,14 +21,15 @@ from model.nets.saam import SAAM
 from model.nets.sdpm import SSEBlock, product_gate, reweight_feature, reweight_prototype
 
 # Added to the weight of a masked average by the authors' code.
-_REFERENCE_BALLAST = 5e-4
+_REFERENCE_EPS = 5e-4
 
 
 class SDAANet(nn.Module):
     """Few-shot segmentation network.
 
-    SAAM, SDPM and the prior can be left out, for ablations; without all three it is the paper's
-    baseline, a masked-average prototype and the decoder.
+    SAAM, SDPM and the prior can be left out for ablations. Without SAAM and SDPM it is the baseline
+    of the paper's ablation, which varies these two alone (ResNet-50 on PASCAL-5i at one shot: 60.4
+    mIoU, with both 62.9): a masked-average prototype, the prior and the decoder.
 
     Args:
         backbone: encoder; see `nets.backbones.Backbone`.
@@ -116,8 +117,8 @@ class SDAANet(nn.Module):
 
     def support_vectors(self, support_feature: Tensor, share: Tensor) -> SupportVectors:
         """Prototypes before and after SDPM, of features under object shares (B, 1, h, w)."""
-        ballast = _REFERENCE_BALLAST if self.reference else 0.0
-        affinity = masked_average(support_feature, share, ballast=ballast)
+        eps = _REFERENCE_EPS if self.reference else 0.0
+        affinity = masked_average(support_feature, share, eps=eps)
         if self.sse is None:
             return SupportVectors(affinity, affinity, affinity[:, :0])
         gate = self.sse(affinity)

@@ -24,6 +24,7 @@ from model.contract import (
 )
 from model.runtime.device import Device
 from model.runtime.encoded import Encoded, EncodedBatch
+from model.runtime.precision import multiplies_bytes
 
 Float = NDArray[np.float32]
 
@@ -85,6 +86,10 @@ class BundleRuntime:
         options.log_severity_level = 3
         # Threads that wait by spinning take the cores from whoever decodes and answers meanwhile.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if precision == "int8" and not multiplies_bytes():
+            # Such CPUs add two products of a signed and an unsigned byte in 16 bits, which
+            # overflow; products of unsigned bytes take longer and do not.
+            options.add_session_config_entry("session.x64quantprecision", "1")
         # A tier's graphs may read their weights from the fp32 ones beside them.
         options.add_session_config_entry(
             "session.model_external_initializers_file_folder_path", str(bundle)

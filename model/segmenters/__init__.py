@@ -1,4 +1,4 @@
-"""Segmenters for the episode loop: a bundle as it is served, and the eager network.
+"""Segmenters for the episode loop: a bundle as it is served, the eager network, and a baseline.
 
 Whatever depends on nothing but an image, or on an image and its mask, is computed once as long as
 it fits in memory. A list of 1,000 five-shot episodes draws some 400 images 6,000 times.
@@ -6,5 +6,6 @@ it fits in memory. A list of 1,000 five-shot episodes draws some 400 images 6,00
 
 from model.segmenters.bundle import BundleSegmenter
 from model.segmenters.eager import EagerSegmenter
+from model.segmenters.nearest_prototype import NearestPrototypeSegmenter
 
-__all__ = ["BundleSegmenter", "EagerSegmenter"]
+__all__ = ["BundleSegmenter", "EagerSegmenter", "NearestPrototypeSegmenter"]

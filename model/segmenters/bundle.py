@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model.contract import SupportPrototype, SupportSet, resize_image, resize_mask
 from model.evaluation.prediction import Prediction
-from model.recent import KEPT_BYTES, Recent
+from model.lru_cache import KEPT_BYTES, LRUCache
 from model.runtime import Adapt, BundleRuntime, Encoded, choose_refit, predict_left_out
 from model.segmenters.supports import crop_close_up, support_key
 
@@ -67,9 +67,11 @@ class BundleSegmenter:
         self._runtime, self._adapt = runtime, adapt
         self._threshold = runtime.manifest.threshold if threshold is None else threshold
         self._side = runtime.manifest.input_side
-        self._queries: Recent[Encoded] = Recent(lambda encoded: encoded.nbytes, limit_bytes)
-        self._supports: Recent[BundleSupport] = Recent(lambda support: support.nbytes, limit_bytes)
-        self._refitted: Recent[_RefittedSet] = Recent(lambda each: each.nbytes, limit_bytes)
+        self._queries: LRUCache[Encoded] = LRUCache(lambda encoded: encoded.nbytes, limit_bytes)
+        self._supports: LRUCache[BundleSupport] = LRUCache(
+            lambda support: support.nbytes, limit_bytes
+        )
+        self._refitted: LRUCache[_RefittedSet] = LRUCache(lambda each: each.nbytes, limit_bytes)
 
     def add_support(
         self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]

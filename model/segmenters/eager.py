@@ -12,9 +12,9 @@ from torch.nn.utils.rnn import pad_sequence
 from model.build.presets import imagenet_normalise
 from model.contract import resize_image, resize_mask
 from model.evaluation.prediction import Prediction
+from model.lru_cache import KEPT_BYTES, LRUCache
 from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
-from model.recent import KEPT_BYTES, Recent
 from model.segmenters.supports import crop_close_up, support_key
 
 
@@ -39,8 +39,8 @@ class EagerSegmenter:
         self._network = network.eval()
         self._device = next(network.parameters()).device
         self._normalise = imagenet_normalise().to(self._device)
-        self._features: Recent[BackboneFeatures] = Recent(_tensor_bytes, limit_bytes)
-        self._supports: Recent[EagerSupport] = Recent(
+        self._features: LRUCache[BackboneFeatures] = LRUCache(_tensor_bytes, limit_bytes)
+        self._supports: LRUCache[EagerSupport] = LRUCache(
             lambda support: _tensor_bytes(support.prototypes) + support.identity.nbytes, limit_bytes
         )
 

@@ -1,5 +1,8 @@
 """Augmentation of a batch on its device: one warp, colour and blur for each image.
 
+It serves recipes without a cache; cached views are made by `model.data.augment`, one by one, before
+training.
+
 Every number is drawn on the CPU from the seed of its image, so that a batch is the same whatever
 the device, the prefetching and the number of processes.
 """
@@ -37,7 +40,7 @@ class Augmentation(NamedTuple):
     colour: float
 
 
-class Changes(NamedTuple):
+class AugmentationParams(NamedTuple):
     """The augmentation of M images; (M,) each, `balance` (M, 3).
 
     angle: radians.
@@ -64,8 +67,8 @@ class Changes(NamedTuple):
     balance: Tensor
 
 
-def draw_changes(images: Sequence[DrawnImage], augmentation: Augmentation) -> NDArray[np.float32]:
-    """The columns of `Changes` for each image, (M, 14)."""
+def draw_params(images: Sequence[DrawnImage], augmentation: Augmentation) -> NDArray[np.float32]:
+    """The columns of `AugmentationParams` for each image, (M, 14)."""
     return np.asarray([_draw(image, augmentation) for image in images], np.float32)
 
 
@@ -88,22 +91,22 @@ def _draw(image: DrawnImage, augmentation: Augmentation) -> list[float]:
 
 
 @torch.no_grad()
-def augment(pixels: Tensor, labels: Tensor, changes: Tensor) -> tuple[Tensor, Tensor]:
+def augment(pixels: Tensor, labels: Tensor, drawn: Tensor) -> tuple[Tensor, Tensor]:
     """Warp images and labels alike; recolour and blur the images.
 
     Args:
         pixels: (M, S, S, 3) uint8.
         labels: (M, S, S) uint8; 1 class, 0 other, 255 ignore.
-        changes: (M, 14) of `draw_changes`, on the same device.
+        drawn: (M, 14) of `draw_params`, on the same device.
 
     Returns:
         Images (M, 3, S, S) in 0-255, not rounded, and labels (M, S, S), 255 outside the image.
     """
-    made = Changes._make((*changes[:, :11].unbind(dim=1), changes[:, 11:]))
+    params = AugmentationParams._make((*drawn[:, :11].unbind(dim=1), drawn[:, 11:]))
     # Eight bits of bf16 are too few for pixel coordinates and colours.
     with torch.autocast(pixels.device.type, enabled=False):
         images = pixels.permute(0, 3, 1, 2).float()
-        grid = F.affine_grid(_warps(labels, made), list(images.shape), align_corners=False)
+        grid = F.affine_grid(_warps(labels, params), list(images.shape), align_corners=False)
         images = F.grid_sample(
             images, grid, mode="bilinear", padding_mode="reflection", align_corners=False
         )
@@ -112,18 +115,18 @@ def augment(pixels: Tensor, labels: Tensor, changes: Tensor) -> tuple[Tensor, Te
         turned = F.grid_sample(
             shifted, grid, mode="nearest", padding_mode="zeros", align_corners=False
         )
-        images = _blur(_recolour(images, made), made.sigma).clamp(0, 255)
+        images = _blur(_recolour(images, params), params.sigma).clamp(0, 255)
     return images, (turned[:, 0] + IGNORE).round().to(torch.uint8)
 
 
-def _warps(labels: Tensor, made: Changes) -> Tensor:
+def _warps(labels: Tensor, params: AugmentationParams) -> Tensor:
     """Matrices (M, 2, 3) from output to input places, both in [-1, 1]: crop, then rotation."""
-    cos, sin = made.angle.cos(), made.angle.sin()
-    y, x = _anchors(labels, made.anchor)
+    cos, sin = params.angle.cos(), params.angle.sin()
+    y, x = _anchors(labels, params.anchor)
     y, x = cos * y - sin * x, sin * y + cos * x  # where the rotation puts the anchor
-    centre_y = _window_centre(y, made.height, made.place_y)
-    centre_x = _window_centre(x, made.width, made.place_x)
-    step_y, step_x = made.height, made.width * made.flip
+    centre_y = _window_centre(y, params.height, params.place_y)
+    centre_x = _window_centre(x, params.width, params.place_x)
+    step_y, step_x = params.height, params.width * params.flip
     row_x = torch.stack([cos * step_x, -sin * step_y, cos * centre_x - sin * centre_y], dim=1)
     row_y = torch.stack([sin * step_x, cos * step_y, sin * centre_x + cos * centre_y], dim=1)
     return torch.stack([row_x, row_y], dim=1)
@@ -147,11 +150,11 @@ def _window_centre(anchor: Tensor, size: Tensor, place: Tensor) -> Tensor:
     return torch.maximum(torch.minimum(centre, 1 - size), size - 1)
 
 
-def _recolour(images: Tensor, made: Changes) -> Tensor:
+def _recolour(images: Tensor, params: AugmentationParams) -> Tensor:
     grey = images.mean(dim=1, keepdim=True)
-    images = grey + (images - grey) * _each(made.saturation)
-    images = (images - 128) * _each(made.contrast) + 128 + _each(made.brightness)
-    return images * made.balance[:, :, None, None]
+    images = grey + (images - grey) * _each(params.saturation)
+    images = (images - 128) * _each(params.contrast) + 128 + _each(params.brightness)
+    return images * params.balance[:, :, None, None]
 
 
 def _blur(images: Tensor, sigma: Tensor) -> Tensor:

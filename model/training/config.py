@@ -17,8 +17,9 @@ from pydantic import (
 
 from model.build import PRESETS, NetworkConfig
 from model.data import augment_ranges as ranges
+from model.data.datasets import KEEP_ALL
 from model.data.folds import FOLDS, FoldScheme, excluded_names, fold_classes
-from model.data.mixture import SetConfig
+from model.data.mixture import PROCEDURAL, SetConfig
 from model.losses import LossWeights
 from model.training.augmentation import Augmentation
 from model.training.source import Trained
@@ -37,10 +38,19 @@ class SetEntry(_Config):
 
     name: str
     weight: Annotated[float, Field(ge=0)]
-    keep: tuple[tuple[int, ...], int] = ((0,), 1)
+    keep: tuple[tuple[Annotated[int, Field(ge=0)], ...], Annotated[int, Field(ge=1)]] = KEEP_ALL
     min_share: Annotated[float, Field(gt=0, lt=1)] = 0.005
     per_class: Annotated[int, Field(ge=2)] = 120
     absent: bool = True
+
+    @model_validator(mode="after")
+    def _keeps_images(self) -> Self:
+        residues, modulus = self.keep
+        if not residues or max(residues) >= modulus:
+            raise ValueError(f"`keep` takes remainders below {modulus}, at least one")
+        if self.name == PROCEDURAL and self.keep != KEEP_ALL:
+            raise ValueError("rendered images have no rest for evaluation: leave out `keep`")
+        return self
 
     def as_set(self) -> SetConfig:
         """The data room's form of it."""
@@ -93,6 +103,14 @@ class EpisodeMix(_Config):
     same_image: Annotated[float, Field(ge=0, lt=1)] = 0.08  # two views of one image
     class_power: Annotated[float, Field(ge=0, le=1)] = 0.5  # 0 classes alike, 1 images alike
 
+    @model_validator(mode="after")
+    def _exclude_each_other(self) -> Self:
+        if self.absent + self.same_image > 1:
+            raise ValueError(
+                "an episode is of one kind: absent and same_image are together above 1"
+            )
+        return self
+
 
 class UnseenFold(_Config):
     """The test classes that a run excludes from every set, whatever their names there."""
@@ -138,6 +156,8 @@ class Stage(_Config):
             raise ValueError(
                 f"`backbone: {self.backbone}` needs a backbone_lr above 0, or none of it trains"
             )
+        if self.backbone == "none" and self.backbone_lr:
+            raise ValueError("`backbone: none` trains nothing at a backbone_lr: leave it out")
         return self
 
     def in_steps(self, images: int) -> "Stage":
@@ -164,7 +184,7 @@ class TrainConfig(_Config):
     parts: Parts = Parts()
     input_side: Annotated[int, Field(ge=65)]
     unseen: UnseenFold | None
-    sets: tuple[SetEntry, ...]
+    sets: Annotated[tuple[SetEntry, ...], Field(min_length=1)]
     cache: CacheEntry | None = CacheEntry()  # null: the backbone runs in every step
     augment: AugmentEntry = AugmentEntry()
     loading: LoadingEntry = LoadingEntry()
@@ -180,7 +200,7 @@ class TrainConfig(_Config):
     distillation_weight: Annotated[float, Field(ge=0)] = 50.0
     seed: int = 0
     checkpoint_steps: Annotated[int, Field(gt=0)] = 200
-    stages: tuple[Stage, ...]
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
 
     @field_validator("preset")
     @classmethod
@@ -196,6 +216,15 @@ class TrainConfig(_Config):
             raise ValueError(
                 "with a cache, stages train ever more of the backbone: none, then deep, then all; "
                 "cached features are of the backbone as it was"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _augments_pixels(self) -> Self:
+        # Compared by value: a run's record has every field, whether its recipe had it or not.
+        if self.cache is not None and self.augment != AugmentEntry():
+            raise ValueError(
+                "cached views are augmented in a fixed way: `augment` needs `cache: null`"
             )
         return self
 

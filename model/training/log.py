@@ -1,11 +1,14 @@
 """The run's log: a line of JSON for every window of steps, and the same for TensorBoard."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from torch.utils.tensorboard import SummaryWriter
+
+from model.contract import replace_text
 
 LOG_FILE = "log.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"
@@ -16,11 +19,14 @@ class RunLog:
 
     Args:
         folder: the run's folder.
-        step: first step to come; TensorBoard drops what an earlier, lost stretch wrote behind it.
+        step: the last one done; both drop what a stretch that was lost wrote behind it.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
-        self._file = (folder / LOG_FILE).open("a", encoding="utf-8")
+        path = folder / LOG_FILE
+        if path.is_file():
+            replace_text(path, "".join(_lines_until(path, step)))
+        self._file = path.open("a", encoding="utf-8")
         self._board = SummaryWriter(folder / TENSORBOARD_FOLDER, purge_step=step + 1)
 
     def write(self, entry: dict[str, float]) -> None:
@@ -42,3 +48,14 @@ class RunLog:
     ) -> None:
         self._file.close()
         self._board.close()
+
+
+def _lines_until(path: Path, step: int) -> Iterator[str]:
+    """The lines of a log up to a step, without one that was cut off."""
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        try:
+            kept = json.loads(line)["step"] <= step
+        except json.JSONDecodeError:
+            kept = False
+        if kept:
+            yield line

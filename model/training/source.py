@@ -16,7 +16,7 @@ from model.data.images import TrainingImages
 from model.data.mixture import SourceImage
 from model.data.sampler import DrawnImage, EpisodeBatch
 from model.nets.backbones import Backbone, BackboneFeatures
-from model.training.augmentation import Augmentation, augment, draw_changes
+from model.training.augmentation import Augmentation, augment, draw_params
 
 Trained = Literal["none", "deep", "all"]
 
@@ -137,13 +137,13 @@ class PixelSource:
             ]
         )
         pixels = torch.from_numpy(np.stack([view.image for view in views]))
-        changes = torch.from_numpy(draw_changes(drawn.images, self._augmentation))
-        return _loaded(drawn, (pixels, changes), labels)
+        params = torch.from_numpy(draw_params(drawn.images, self._augmentation))
+        return _loaded(drawn, (pixels, params), labels)
 
     def encode(self, loaded: LoadedBatch, backbone: Backbone, trained: Trained) -> TrainingBatch:
         """Features of augmented images, with gradients for the trained part of the backbone."""
-        pixels, changes = loaded.inputs
-        images, labels = augment(pixels, loaded.labels, changes)
+        pixels, params = loaded.inputs
+        images, labels = augment(pixels, loaded.labels, params)
         image = self._normalise.to(pixels.device)(images.permute(0, 2, 3, 1))
         with torch.set_grad_enabled(trained == "all"):
             shallow = backbone.shallow(image)

@@ -7,7 +7,7 @@ import pytest
 
 from export import bench
 from export.bench import CASES, TOLERANCE, Row, as_table, bench_preset, main
-from export.benchmarks.sides import OBJECT_SHARE, EagerSide, EngineSide, make_episode
+from export.benchmarks.sides import OBJECT_SHARE, EagerSide, EngineSide, make_inputs
 from model.build import PRESETS
 from model.runtime import BundleRuntime
 from tests.export.exported import Exported
@@ -42,12 +42,12 @@ def test_both_sides_agree_on_every_case() -> None:
 
 
 def test_sides_with_other_supports_differ(exported: Exported) -> None:
-    episode = make_episode(classes=1, shots=2, side=SIDE)
-    turned = episode._replace(supports=np.ascontiguousarray(episode.supports[:, :, ::-1]))
+    inputs = make_inputs(classes=1, shots=2, side=SIDE)
+    turned = inputs._replace(supports=np.ascontiguousarray(inputs.supports[:, :, ::-1]))
     engine = EngineSide(BundleRuntime(exported.bundle, intra_op_threads=1))
-    expected = EagerSide(exported.network).segment(episode)
+    expected = EagerSide(exported.network).segment(inputs)
     found, of_others = (
-        engine.segment(each.query, engine.register(each)) for each in (episode, turned)
+        engine.segment(each.query, engine.register(each)) for each in (inputs, turned)
     )
     tolerance = TOLERANCE * np.abs(expected).max()
     assert np.abs(found - expected).max() < tolerance
@@ -74,8 +74,8 @@ def test_the_table_shows_each_rows_ratio_and_its_bounds() -> None:
 
 
 def test_every_support_has_an_object_of_the_stated_share() -> None:
-    episode = make_episode(classes=2, shots=3, side=SIDE)
-    assert episode.supports.shape == (2, 3, SIDE, SIDE, 3)
-    assert episode.masks.mean(axis=(2, 3)) == pytest.approx(OBJECT_SHARE, rel=0.05)
-    flat = episode.supports.reshape(6, -1)
+    inputs = make_inputs(classes=2, shots=3, side=SIDE)
+    assert inputs.supports.shape == (2, 3, SIDE, SIDE, 3)
+    assert inputs.masks.mean(axis=(2, 3)) == pytest.approx(OBJECT_SHARE, rel=0.05)
+    flat = inputs.supports.reshape(6, -1)
     assert len(np.unique(flat, axis=0)) == 6

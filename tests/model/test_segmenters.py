@@ -1,5 +1,6 @@
 """What segmenters keep of images changes no answer."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 
 from model.build import PRESETS, build_network
 from model.evaluation import Segmenter
+from model.nets.backbones import Backbone
 from model.runtime import BundleRuntime
-from model.segmenters import BundleSegmenter, EagerSegmenter
+from model.segmenters import BundleSegmenter, EagerSegmenter, NearestPrototypeSegmenter
 from tests.service.tiny_bundle import write_tiny_bundle
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 40, 48, 3), dtype=np.uint8)
@@ -98,3 +100,56 @@ def test_the_eager_network_runs_its_backbone_once_an_image(monkeypatch: pytest.M
     for answer, again in zip(kept, forgetful, strict=True):
         np.testing.assert_allclose(answer, again, atol=1e-6)
     assert not np.allclose(kept[0], kept[1], atol=1e-6)
+
+
+class _Colours(Backbone):
+    """Features are the colours of every second pixel."""
+
+    mid_channels, high_channels, stride = 3, 3, 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+
+    def shallow(self, image: torch.Tensor) -> torch.Tensor:
+        return image[:, :, ::2, ::2]
+
+    def deep(self, shallow: torch.Tensor) -> torch.Tensor:
+        return shallow[:, :0]
+
+    def high(self, stage3: torch.Tensor) -> torch.Tensor:
+        return stage3
+
+    def deep_parameters(self) -> Iterator[torch.nn.Parameter]:
+        yield self.unused
+
+
+def test_the_nearest_prototype_is_found_wherever_the_object_moves() -> None:
+    def picture(rows: slice, columns: slice) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        mask = np.zeros((33, 33), np.bool_)
+        mask[rows, columns] = True
+        colours = np.where(mask[..., None], (220, 30, 30), (20, 60, 200))
+        return colours.astype(np.uint8), mask
+
+    segmenter = NearestPrototypeSegmenter(_Colours(), input_side=33)
+    shown = [picture(slice(4, 20), slice(2, 14)), picture(slice(20, 30), slice(8, 30))]
+    supports = [segmenter.add_support(i, *each) for i, each in enumerate(shown)]
+    query, expected = picture(slice(6, 26), slice(16, 28))
+    for shots in (supports[:1], supports):
+        found = segmenter.segment("query", query, shots)
+        np.testing.assert_array_equal(found.logits > 0, expected[::2, ::2])
+        assert found.presence == 1
+
+
+def test_the_nearest_prototype_weighs_shots_alike() -> None:
+    first, second = _masks()
+    segmenter = NearestPrototypeSegmenter(_Colours(), input_side=33)
+    one = segmenter.add_support(0, IMAGES[0], first)
+    other = segmenter.add_support(1, IMAGES[1], second)
+    both = segmenter.segment(2, IMAGES[2], [one, other]).logits
+    np.testing.assert_allclose(
+        segmenter.segment(2, IMAGES[2], [other, one]).logits, both, atol=1e-5
+    )
+    alone = segmenter.segment(2, IMAGES[2], [one]).logits
+    np.testing.assert_allclose(segmenter.segment(2, IMAGES[2], [one, one]).logits, alone, atol=1e-5)
+    assert np.abs(both - alone).max() > 1e-3

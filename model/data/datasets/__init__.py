@@ -4,9 +4,11 @@ from model.data.datasets.base import (
     BACKGROUND,
     IGNORE,
     DatasetError,
+    FromFiles,
     KnownAreas,
     LabelledImages,
     class_areas,
+    source_files,
 )
 from model.data.datasets.coco import CocoDataset
 from model.data.datasets.defects import ProceduralDefects
@@ -23,6 +25,7 @@ __all__ = [
     "CocoDataset",
     "DatasetError",
     "FolderDataset",
+    "FromFiles",
     "FssDataset",
     "Keep",
     "KnownAreas",
@@ -32,4 +35,5 @@ __all__ = [
     "Subset",
     "class_areas",
     "open_dataset",
+    "source_files",
 ]

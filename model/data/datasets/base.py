@@ -1,6 +1,7 @@
 """The interface of a set of labelled images, and readers of its files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -46,6 +47,20 @@ class KnownAreas(Protocol):
         ...
 
 
+@runtime_checkable
+class FromFiles(Protocol):
+    """A set that is read from files."""
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        """The files of an image and its label map."""
+        ...
+
+
+def source_files(dataset: LabelledImages, index: int) -> tuple[Path, ...]:
+    """The files that an image and its label map are read from; none of a set that is rendered."""
+    return dataset.files(index) if isinstance(dataset, FromFiles) else ()
+
+
 def class_areas(dataset: LabelledImages, index: int) -> Mapping[int, int]:
     """Class index → pixels of it in an image, at the image's own size.
 
@@ -62,33 +77,39 @@ def read_image(path: Path, *, as_displayed: bool = False) -> NDArray[np.uint8]:
     """RGB (H, W, 3) of an image file: as it is stored, or after its EXIF orientation.
 
     Raises:
-        DatasetError: missing, damaged, or grey of more than 8 bits.
+        DatasetError: missing, damaged, too large for Pillow, or grey of more than 8 bits.
     """
-    try:
-        with Image.open(path) as image:
-            if image.mode.startswith(_WIDE_MODES):
-                raise DatasetError(f"expected 8 bits a channel, not {image.mode}: {path}")
-            if as_displayed:
-                ImageOps.exif_transpose(image, in_place=True)
-            return np.asarray(image.convert("RGB"), dtype=np.uint8)
-    except OSError as exc:
-        raise DatasetError(f"expected an image at {path}") from exc
+    with _opened(path, "an image") as image:
+        if as_displayed:
+            ImageOps.exif_transpose(image, in_place=True)
+        return np.asarray(image.convert("RGB"), dtype=np.uint8)
 
 
 def read_label_map(path: Path) -> NDArray[np.uint8]:
     """Class indices (H, W) of a palette or grey PNG.
 
     Raises:
-        DatasetError: missing, damaged, or in colours.
+        DatasetError: missing, damaged, too large for Pillow, of more than 8 bits, or in colours.
     """
-    try:
-        with Image.open(path) as image:
-            label = np.asarray(image, dtype=np.uint8)
-    except OSError as exc:
-        raise DatasetError(f"expected a label map at {path}") from exc
+    with _opened(path, "a label map") as image:
+        label = np.asarray(image, dtype=np.uint8)
     if label.ndim != 2:
         raise DatasetError(f"expected class indices (a palette or grey PNG), not colours: {path}")
     return label
+
+
+@contextmanager
+def _opened(path: Path, expected: str) -> Iterator[Image.Image]:
+    """An image file of at most 8 bits a channel; what Pillow raises for a bad one becomes ours."""
+    try:
+        with Image.open(path) as image:
+            if image.mode.startswith(_WIDE_MODES):
+                raise DatasetError(f"expected 8 bits a channel, not {image.mode}: {path}")
+            yield image
+    except DatasetError:
+        raise
+    except Exception as exc:  # Pillow raises many kinds for a damaged file
+        raise DatasetError(f"expected {expected} at {path}: {exc}") from exc
 
 
 def read_pair(

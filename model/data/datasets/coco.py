@@ -119,9 +119,11 @@ class CocoDataset:
         return label
 
     def read(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        return read_pair(self.files(index)[0], self.label(index))
+
+    def files(self, index: int) -> tuple[Path, Path]:
         folder = self.root / self.annotation_file.stem.removeprefix(_PREFIX)
-        image = folder / self._coco.imgs[self.ids[index]]["file_name"]
-        return read_pair(image, self.label(index))
+        return folder / self._coco.imgs[self.ids[index]]["file_name"], self.annotation_file
 
     def _painted(self, index: int) -> list[dict[str, Any]]:
         """Crowds, then instances by descending area: the order of painting."""

@@ -70,6 +70,9 @@ class FssDataset:
     def read(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         return read_pair(self._path(index, "jpg"), self.label(index))
 
+    def files(self, index: int) -> tuple[Path, Path]:
+        return self._path(index, "jpg"), self._path(index, "png")
+
     def _path(self, index: int, kind: str) -> Path:
         number, name = 1 + index % _PER_CLASS, self.classes[index // _PER_CLASS]
         return self.root / name / f"{number}.{kind}"

@@ -88,18 +88,22 @@ class PascalDataset:
         return len(self.ids)
 
     def label(self, index: int) -> NDArray[np.uint8]:
-        image_id = self.ids[index]
-        from_voc = self.root / VOC_FOLDER / "SegmentationClass" / f"{image_id}.png"
-        if from_voc.is_file():
-            return read_label_map(from_voc)
-        from_sbd = self.root / SBD_FOLDER / "cls" / f"{image_id}.mat"
-        if not from_sbd.is_file():
-            raise DatasetError(f"expected a label map at {from_voc} or {from_sbd}")
-        return _sbd_label(from_sbd)
+        path = self.files(index)[1]
+        return read_label_map(path) if path.suffix == ".png" else _sbd_label(path)
 
     def read(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        image = self.root / VOC_FOLDER / "JPEGImages" / f"{self.ids[index]}.jpg"
-        return read_pair(image, self.label(index))
+        return read_pair(self.files(index)[0], self.label(index))
+
+    def files(self, index: int) -> tuple[Path, Path]:
+        image_id = self.ids[index]
+        image = self.root / VOC_FOLDER / "JPEGImages" / f"{image_id}.jpg"
+        from_voc = self.root / VOC_FOLDER / "SegmentationClass" / f"{image_id}.png"
+        from_sbd = self.root / SBD_FOLDER / "cls" / f"{image_id}.mat"
+        if from_voc.is_file():
+            return image, from_voc
+        if from_sbd.is_file():
+            return image, from_sbd
+        raise DatasetError(f"expected a label map at {from_voc} or {from_sbd}")
 
 
 def _sbd_label(path: Path) -> NDArray[np.uint8]:

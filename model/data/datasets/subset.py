@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.datasets.base import LabelledImages, class_areas
+from model.data.datasets.base import LabelledImages, class_areas, source_files
 
 Keep = tuple[tuple[int, ...], int]
 KEEP_ALL: Keep = ((0,), 1)
@@ -50,3 +51,6 @@ class Subset:
 
     def class_areas(self, index: int) -> Mapping[int, int]:
         return class_areas(self.dataset, self.positions[index])
+
+    def files(self, index: int) -> tuple[Path, ...]:
+        return source_files(self.dataset, self.positions[index])

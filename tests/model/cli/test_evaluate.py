@@ -10,8 +10,11 @@ from PIL import Image
 
 from model.__main__ import main
 from model.build import PRESETS, build_network, network_state, presence_threshold
+from model.build.pretrained import MOBILENET_FILE
 from model.data.folds import PASCAL_CLASSES
+from model.evaluation.episodes import EpisodeReport
 from model.evaluation.records import Evaluation
+from model.nets.backbones import MobileNetV2Backbone
 from tests.service.tiny_bundle import write_tiny_bundle
 
 COLOURS = (
@@ -88,6 +91,32 @@ def test_episodes_are_recorded_and_made_into_a_page(
     page = (tmp_path / "docs" / "RESULTS.md").read_text()
     assert "## colours" in page
     assert evaluation.command in page
+
+
+def test_the_baseline_is_evaluated_and_recorded_as_trained_on_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("evaluate", "--baseline", "nearest-prototype", "--data", data, "--folds", "0,1")
+    few = ("--episodes", 4, "--min-area", 100, "--input-side", 65)
+    assert _run(*options, *few) == 2
+    assert f"weights at {data.parents[1] / 'weights' / MOBILENET_FILE}" in capsys.readouterr().err
+    torch.manual_seed(0)
+    state = MobileNetV2Backbone().state_dict()
+    arrays = {k: v.numpy() for k, v in state.items() if not k.endswith("num_batches_tracked")}
+    np.savez(tmp_path / MOBILENET_FILE, **arrays)
+    record = tmp_path / "records" / "baseline.json"
+    assert _run(*options, *few, "--weights", tmp_path, "--json", record) == 0
+    found = Evaluation.model_validate_json(record.read_bytes())
+    assert (found.subject.kind, found.subject.name) == ("baseline", "nearest-prototype")
+    assert [(r.fold, r.seen) for r in found.results] == [(0, False), (1, False)]
+    report = found.results[0].report
+    assert isinstance(report, EpisodeReport)
+    assert report.mean_iou > 20
+    assert _run("results", "--from", record.parent, "--out", tmp_path / "page.md") == 0
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert "Not trained on any of the sets: ImageNet weights alone." in page
+    assert _run(*options, *few, "--weights", tmp_path, "--scales", "0.8,1") == 2
+    assert "the baseline has one scale" in capsys.readouterr().err
 
 
 def test_a_bundle_is_judged_on_absence(data: Path, bundle: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from model.contract import (
     Tier,
     load_manifest,
     read_graph,
+    write_manifest,
 )
 from tests.service.tiny_bundle import write_tiny_bundle
 
@@ -36,6 +37,16 @@ def test_files_that_the_manifest_does_not_list_do_not_matter(bundle: Path) -> No
     (bundle / "notes.txt").write_text("mine")
     (bundle / "more").mkdir()
     assert load_manifest(bundle).model == "tiny@test"
+
+
+def test_whoever_reads_a_manifest_while_it_is_written_reads_the_earlier_one(bundle: Path) -> None:
+    manifest = load_manifest(bundle)
+    before = (bundle / MANIFEST_FILE).read_text(encoding="utf-8")
+    with (bundle / MANIFEST_FILE).open(encoding="utf-8") as reader:
+        write_manifest(bundle, manifest.model_copy(update={"revision": "next"}))
+        assert reader.read() == before
+    assert load_manifest(bundle).revision == "next"
+    assert not list(bundle.glob("*.partial"))
 
 
 def alter(path: Path) -> None:

@@ -1,5 +1,6 @@
 """The memory a process may still take is the machine's, or its control group's if that is less."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,16 @@ def test_the_smaller_limit_counts(
         (tmp_path / "memory.max").write_text(f"{limit}\n")
         (tmp_path / "memory.current").write_text("1000000\n")
     assert available_memory(memory_info, tmp_path) == expected
+
+
+def test_pages_of_files_that_can_be_given_up_are_free(tmp_path: Path, memory_info: Path) -> None:
+    for name, text in {
+        "max": "5000000", "current": "4000000", "stat": "anon 900000\ninactive_file 3000000\n",
+    }.items():  # fmt: skip
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert available_memory(memory_info, tmp_path) == 4_000_000
+
+
+def test_without_the_kernels_table_all_of_the_machine_counts(tmp_path: Path) -> None:
+    every = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert available_memory(tmp_path / "meminfo", tmp_path) == every

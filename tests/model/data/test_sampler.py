@@ -200,3 +200,10 @@ def test_a_label_value_without_a_name_is_no_class() -> None:
 def test_a_mixture_without_an_episode_is_refused() -> None:
     with pytest.raises(DatasetError, match="only is shown by the 5 images that a 4-shot"):
         _sampler(shots=4)
+
+
+def test_no_query_is_its_own_support_where_its_image_has_another_view() -> None:
+    batch = _sampler(same_image=1.0).batch(0, 50)
+    queries = [image for image in batch.queries for _ in range(2)]
+    assert all(q.row == s.row for q, s in zip(queries, batch.supports, strict=True))
+    assert all(q.view != s.view for q, s in zip(queries, batch.supports, strict=True))

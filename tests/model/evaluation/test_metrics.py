@@ -17,12 +17,11 @@ I = 255  # noqa: E741  (reads as a cell of the tables below)
         ([1, 1, 1, 0], [1, 1, 0, 0], 2 / 3, (2 / 3 + 1 / 2) / 2),
         ([1, 1, 1, 0], [1, 1, I, 0], 1.0, 1.0),
         ([1, 0, 0, 0], [1, I, I, 0], 1.0, 1.0),
-        ([1, 1, 1, 1], [I, I, I, I], 0.0, 0.0),
-        ([0, 0, 0, 0], [0, 0, 0, 0], 0.0, 0.5),
+        ([1, 1, 0, 0], [I, 0, I, I], 0.0, 0.0),
     ],
     ids=[
         "equal", "inverted", "half found", "one too many", "ignored in prediction",
-        "ignored in label", "all ignored", "nothing there",
+        "ignored in label", "absent and predicted",
     ],
 )  # fmt: skip
 def test_one_query(prediction: list[int], label: list[int], iou: float, fb_iou: float) -> None:
@@ -41,6 +40,23 @@ def test_totals_add_pixels_within_a_class_and_average_over_classes() -> None:
     assert totals.class_iou() == {1: pytest.approx(4 / 5), 2: pytest.approx(1 / 2)}
     assert totals.mean_iou() == pytest.approx(0.65)
     assert totals.fb_iou() == pytest.approx((5 / 7 + 5 / 7) / 2)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "label"),
+    [([0, 0, 0, 0], [0, 0, 0, 0]), ([1, 1, 1, 1], [I, I, I, I])],
+    ids=["absent and not predicted", "all ignored"],
+)
+def test_a_class_that_is_nowhere_has_no_iou(prediction: list[int], label: list[int]) -> None:
+    totals = IoUTotals()
+    totals.update(3, np.array([prediction], bool), np.array([label], np.uint8))
+    assert totals.class_iou() == {}
+    for mean in (totals.mean_iou, totals.fb_iou):
+        with pytest.raises(ValueError, match="labelled or predicted"):
+            mean()
+    totals.update(1, np.array([[1, 0]], bool), np.array([[1, 1]], np.uint8))
+    assert totals.class_iou() == {1: pytest.approx(1 / 2)}
+    assert totals.mean_iou() == pytest.approx(1 / 2)
 
 
 def test_shapes_must_agree() -> None:

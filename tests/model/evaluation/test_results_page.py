@@ -201,6 +201,26 @@ def test_other_sets_absence_and_generalised_have_their_tables() -> None:
     assert "SD-AANet, paper" not in page  # published figures stand beside episodes of folds alone
 
 
+@pytest.mark.parametrize(
+    ("trained_on", "mark"),
+    [
+        (("msrc: 458 images",), ""),
+        (("msrc: 458 images", "pascal5i_val: 1016 images"), "§"),
+        (("pascal5i_val[0/2]: 500 images",), "§"),
+        ((), "§"),  # not recorded
+    ],
+)
+def test_base_figures_on_images_of_training_are_marked(
+    trained_on: tuple[str, ...], mark: str
+) -> None:
+    report = GeneralisedReport(300, 1, 0, 30.0, 20.0, 24.0, 80.0, {"bird": 20.0})
+    record = _record((0, report))
+    subject = SUBJECT.model_copy(update={"trained_on": trained_on})
+    page = results_page({"a.json": record.model_copy(update={"subject": subject})}, "c")
+    cells = _cells(page, "pascal5i_val, fold 0")
+    assert cells[3:] == [f"30.0{mark}", "20.0", f"24.0{mark}", "80.0"]
+
+
 def test_the_same_list_recorded_twice_is_an_error() -> None:
     record = _record((0, _episodes(40)))
     with pytest.raises(RecordError, match=r"a\.json and b\.json both record tiny.*seed 0"):
@@ -218,6 +238,15 @@ def test_records_are_read_back_as_they_were(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     write_evaluation(tmp_path / "deep" / "a.json", record)
     assert read_evaluations(tmp_path) == {"deep/a.json": record}
+
+
+def test_an_earlier_record_stays_whole_until_the_new_one_takes_its_place(tmp_path: Path) -> None:
+    path, record = tmp_path / "a.json", _record((0, _episodes(40)))
+    write_evaluation(path, record)
+    with path.open(encoding="utf-8") as reader:
+        write_evaluation(path, _record((0, _episodes(50))))
+        assert Evaluation.model_validate_json(reader.read()) == record
+    assert [each.name for each in tmp_path.iterdir()] == ["a.json"]
 
 
 def test_a_folder_without_records_says_how_to_make_one(tmp_path: Path) -> None:

@@ -90,6 +90,6 @@ def test_masked_average(mask: list[list[float]], expected: float) -> None:
     torch.testing.assert_close(average, torch.tensor([[expected, -expected]]))
 
 
-def test_ballast_draws_the_average_towards_zero() -> None:
-    average = masked_average(torch.ones(1, 2, 2, 2), torch.ones(1, 1, 2, 2), ballast=1.0)
+def test_eps_draws_the_average_towards_zero() -> None:
+    average = masked_average(torch.ones(1, 2, 2, 2), torch.ones(1, 1, 2, 2), eps=1.0)
     torch.testing.assert_close(average, torch.full((1, 2), 0.8))

@@ -95,3 +95,18 @@ def test_without_a_minimum_share_every_touched_cell_counts() -> None:
     mask = torch.tensor([[[[0.0, 0.001], [0.02, 1.0]]]])
     _, foreground = foreground_tokens(torch.ones(1, 6, 2, 2), mask, min_share=0.0)
     assert foreground.tolist() == [[False, True, True, True]]
+
+
+def test_autocast_costs_the_prior_no_digits() -> None:
+    torch.manual_seed(0)
+    query, support = (torch.randn(1, 64, 6, 6).bfloat16() + 8 for _ in range(2))
+    share = torch.ones(1, 1, 6, 6)
+
+    def prior() -> Tensor:
+        tokens, foreground = foreground_tokens(support, share)
+        return prior_map(query, tokens[:, None], foreground[:, None])
+
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = prior()
+    query, support = query.float(), support.float()
+    torch.testing.assert_close(mixed, prior())

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from model.contract import Manifest, MissingTierError, Tier, load_manifest
-from model.runtime import AskedPrecision, resolve_precision
+from model.contract import (
+    Manifest,
+    MissingTierError,
+    Precision,
+    Tier,
+    load_manifest,
+    write_manifest,
+)
+from model.runtime import AskedPrecision, BundleRuntime, bundle, resolve_precision
 from tests.service.tiny_bundle import write_tiny_bundle
 
 CPU = ("CPUExecutionProvider",)
@@ -64,3 +71,27 @@ def test_a_tier_by_name_is_taken_whatever_the_machine(
 def test_a_missing_tier_by_name_is_an_error(manifest: Manifest) -> None:
     with pytest.raises(MissingTierError, match="no fp16 tier"):
         resolve_precision("fp16", manifest, CUDA)
+
+
+@pytest.mark.parametrize(
+    ("precision", "vnni", "expected"),
+    [("int8", False, "1"), ("int8", True, ""), ("fp32", False, "")],
+)
+def test_int8_sums_overflow_on_no_cpu(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: Precision,
+    vnni: bool,
+    expected: str,
+) -> None:
+    folder = write_tiny_bundle(tmp_path / "tiny")
+    write_manifest(folder, _with_tiers(load_manifest(folder), "int8"))
+    monkeypatch.setattr(bundle, "multiplies_bytes", lambda: vnni)
+    runtime = BundleRuntime(folder, precision=precision)
+    for session in runtime._sessions.values():
+        options = session.get_session_options()
+        try:
+            found = options.get_session_config_entry("session.x64quantprecision")
+        except RuntimeError:  # not set
+            found = ""
+        assert found == expected

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from model.data.sampler import DrawnImage
-from model.training.augmentation import Augmentation, Changes, augment, draw_changes
+from model.training.augmentation import Augmentation, AugmentationParams, augment, draw_params
 
 SIDE = 48
 NONE = Augmentation(rotation=0, blur=0, min_scale=1, colour=0)
@@ -28,7 +28,7 @@ def _batch(count: int) -> tuple[Tensor, Tensor]:
 
 
 def _augment(images: list[DrawnImage], how: Augmentation) -> tuple[Tensor, Tensor]:
-    return augment(*_batch(len(images)), torch.from_numpy(draw_changes(images, how)))
+    return augment(*_batch(len(images)), torch.from_numpy(draw_params(images, how)))
 
 
 def test_without_changes_pixels_and_labels_stay() -> None:
@@ -56,8 +56,8 @@ def test_labels_move_with_the_pixels_and_end_at_the_border() -> None:
 
 
 def test_rotation_stays_within_its_bound() -> None:
-    changes = draw_changes(_drawn(200), ALL)
-    angles = np.degrees(changes[:, Changes._fields.index("angle")])
+    params = draw_params(_drawn(200), ALL)
+    angles = np.degrees(params[:, AugmentationParams._fields.index("angle")])
     assert 9 < np.abs(angles).max() <= 10
     assert angles.min() < 0 < angles.max()
 
@@ -80,7 +80,7 @@ def test_blur_softens_an_edge_and_keeps_the_brightness() -> None:
 
 def test_an_image_without_the_object_is_cropped_about_its_centre() -> None:
     pixels, labels = _batch(1)
-    changes = torch.from_numpy(draw_changes(_drawn(1), ALL))
-    images, changed = augment(pixels, torch.zeros_like(labels), changes)
+    params = torch.from_numpy(draw_params(_drawn(1), ALL))
+    images, changed = augment(pixels, torch.zeros_like(labels), params)
     assert torch.isfinite(images).all()
     assert set(np.unique(changed.numpy())) <= {0, 255}

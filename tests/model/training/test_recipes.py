@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from pydantic import ValidationError
 from torchvision.models import ResNet50_Weights
 
 from model.__main__ import main
 from model.build import read_checkpoint
 from model.nets.backbones import ResNetBackbone
-from model.training import load_config
+from model.training import TrainConfig, load_config
 from model.training.checkpoints import save_checkpoint
 from tests.model.data.tiny_sets import write_pascal
 
@@ -34,6 +35,40 @@ def test_the_papers_numbers(name: str, preset: str, lr: float, batch: int, epoch
     assert (stage.lr, stage.batch, stage.epochs, stage.backbone) == (lr, batch, epochs, "none")
     assert config.augment.as_augmentation() == (10, 0.5, 1, 0)
     assert config.cache is None
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_shipped_recipe_is_valid_and_so_is_its_record(path: Path) -> None:
+    config = load_config(path)
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"stages": []}, "at least 1 item"),
+        ({"sets": []}, "at least 1 item"),
+        ({"sets": [{"name": "voc", "weight": 1, "keep": [[0], 0]}]}, "greater than or equal to 1"),
+        ({"sets": [{"name": "voc", "weight": 1, "keep": [[], 2]}]}, "remainders below 2"),
+        ({"sets": [{"name": "voc", "weight": 1, "keep": [[2], 2]}]}, "remainders below 2"),
+        (
+            {"sets": [{"name": "procedural_defects", "weight": 1, "keep": [[0], 2]}]},
+            "leave out `keep`",
+        ),
+        ({"cache": {"views": 2}, "augment": {"rotation": 30}}, "`augment` needs `cache: null`"),
+        (
+            {"stages": [{"steps": 1, "backbone": "none", "lr": 1, "backbone_lr": 1, "batch": 1}]},
+            "trains nothing at a backbone_lr",
+        ),
+        ({"episodes": {"absent": 0.6, "same_image": 0.5}}, "together above 1"),
+    ],
+)
+def test_a_recipe_that_contradicts_itself_is_refused(
+    changes: dict[str, object], problem: str
+) -> None:
+    recipe = yaml.safe_load((CONFIGS / "pascal_r50.yaml").read_text(encoding="utf-8"))
+    with pytest.raises(ValidationError, match=problem):
+        TrainConfig.model_validate(recipe | changes)
 
 
 @pytest.mark.parametrize(("images", "steps"), [(5953, 297_650), (3, 150)])

@@ -272,6 +272,20 @@ def test_the_log_is_written_as_lines_and_for_tensorboard(tmp_path: Path) -> None
     assert [(s.step, s.value) for s in scalars] == [(20, 0.5), (40, 0.25)]
 
 
+def test_a_resumed_run_forgets_the_lines_of_the_stretch_that_was_lost(tmp_path: Path) -> None:
+    with RunLog(tmp_path, 0) as log:
+        for step in (20.0, 40.0, 60.0):
+            log.write({"step": step, "main": 0.5})
+    with (tmp_path / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"step": 80.0, "ma')  # the process died here
+    with RunLog(tmp_path, 20) as log:
+        for step in (40.0, 60.0):
+            log.write({"step": step, "main": 0.25})
+    lines = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert [(e["step"], e["main"]) for e in entries] == [(20, 0.5), (40, 0.25), (60, 0.25)]
+
+
 @pytest.fixture
 def _signals() -> Iterator[None]:
     """The command installs handlers for the rest of its process."""

@@ -9,7 +9,7 @@ T = TypeVar("T")
 KEPT_BYTES = 1 << 30
 
 
-class Recent(Generic[T]):
+class LRUCache(Generic[T]):
     """A least-recently-used cache.
 
     The value computed last always stays, even if it alone exceeds the limit.

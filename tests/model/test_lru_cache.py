@@ -1,6 +1,6 @@
 """A bounded memory of results."""
 
-from model.recent import Recent
+from model.lru_cache import LRUCache
 
 
 def test_a_kept_value_is_not_computed_again_and_the_oldest_goes_first() -> None:
@@ -13,7 +13,7 @@ def test_a_kept_value_is_not_computed_again_and_the_oldest_goes_first() -> None:
 
         return recent.get(key, compute)
 
-    recent: Recent[bytes] = Recent(len, limit_bytes=8)
+    recent: LRUCache[bytes] = LRUCache(len, limit_bytes=8)
     assert [value(key) for key in "abab"] == [b"aaaa", b"bbbb", b"aaaa", b"bbbb"]
     assert computed == ["a", "b"]
     value("a")  # now b is the least recently used
@@ -25,7 +25,7 @@ def test_a_kept_value_is_not_computed_again_and_the_oldest_goes_first() -> None:
 
 
 def test_a_value_over_the_limit_stays_until_the_next() -> None:
-    recent: Recent[bytes] = Recent(len, limit_bytes=2)
+    recent: LRUCache[bytes] = LRUCache(len, limit_bytes=2)
     large = recent.get("large", lambda: b"123")
     assert recent.get("large", lambda: b"not computed") is large
     recent.get("small", lambda: b"1")
