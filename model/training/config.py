@@ -169,7 +169,7 @@ class Stage(_Config):
 
 
 def _listed(value: object) -> object:
-    """One path becomes a list of one; null, as in recipes of earlier releases, an empty list."""
+    """One path becomes a list of one; null, as in recorded recipes, an empty list."""
     if value is None:
         return ()
     return (value,) if isinstance(value, str | Path) else value

@@ -12,7 +12,7 @@ CONFIG = TrainConfig.model_validate(
         "preset": "lite",
         "input_side": 65,
         "unseen": None,
-        "sets": [{"name": "any"}],
+        "sets": [{"name": "any", "weight": 1.0}],
         "stages": [
             {"steps": 60, "backbone": "none", "lr": 1.0, "batch": 1},
             {"steps": 40, "backbone": "deep", "lr": 1.0, "backbone_lr": 0.1, "batch": 1},
