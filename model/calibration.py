@@ -55,13 +55,14 @@ def calibration_episodes(
     Raises:
         DatasetError: every class that may be asked for is an unseen one.
     """
-    allowed = np.asarray(images_without(dataset, excluded), np.int64)
-    kept = classes_without(dataset, classes, excluded)
+    without = images_without(dataset, excluded)
+    kept = classes_without(dataset, classes, excluded, without)
     if not kept.images:
         raise DatasetError(
             "every class to ask for is unseen by this checkpoint: take other --folds, or "
             "another set"
         )
+    allowed = np.asarray(without, np.int64)
     absent = {c: np.intersect1d(rows, allowed) for c, rows in absent_queries(dataset, kept).items()}
     return Calibration(AbsenceList(kept, absent, 0.5, shots, episodes, seed), allowed)
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from model.contract import SupportSet, collate_classes, resize_image, resize_mask
 from model.data.datasets import DatasetError, LabelledImages
 from model.data.episodes import ClassIndex, draw_episode, index_classes
-from model.data.mixture import classes_without
+from model.data.mixture import classes_without, images_without
 from model.runtime import BundleRuntime
 
 Feed = dict[str, NDArray[np.generic]]
@@ -74,7 +74,8 @@ def known_classes(runtime: BundleRuntime, dataset: LabelledImages, min_area: int
     training = runtime.manifest.training
     unseen = frozenset(training.excluded_classes if training else ())
     every = index_classes(dataset, tuple(dataset.class_names), min_area)
-    known = classes_without(dataset, every, unseen).with_at_least(2)
+    allowed = images_without(dataset, unseen)
+    known = classes_without(dataset, every, unseen, allowed).with_at_least(2)
     if not known.images:
         raise DatasetError(
             f"{dataset.name} has no class for calibration with two images of {min_area} pixels"

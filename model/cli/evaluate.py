@@ -150,6 +150,10 @@ def _evaluate(args: argparse.Namespace) -> Evaluation:
 
 
 def _open(args: argparse.Namespace) -> Opened:
+    if args.weights is not None and not args.baseline:
+        raise SubjectError(
+            "other subjects have weights of their own: --weights goes with --baseline"
+        )
     if args.bundle:
         opener = partial(
             open_bundle,
@@ -164,7 +168,7 @@ def _open(args: argparse.Namespace) -> Opened:
         raise SubjectError("adaptation belongs to what is served: --adapt goes with --bundle")
     elif args.baseline:
         opener = partial(open_baseline)
-        path = args.weights or args.data.resolve().parents[1] / "weights"
+        path = args.weights or args.data.resolve().parent.parent / "weights"
     else:
         opener, path = partial(open_checkpoint), args.checkpoint
     return opener(

@@ -78,11 +78,13 @@ def images_without(dataset: LabelledImages, excluded: frozenset[str]) -> list[in
 
 
 def classes_without(
-    dataset: LabelledImages, classes: ClassIndex, excluded: frozenset[str]
+    dataset: LabelledImages,
+    classes: ClassIndex,
+    excluded: frozenset[str],
+    allowed: Sequence[int],
 ) -> ClassIndex:
-    """The classes that are not excluded, on images that show no excluded one."""
+    """The classes that are not excluded, on the images of `images_without`."""
     barred = barred_classes(dataset.class_names, excluded)
-    allowed = np.asarray(images_without(dataset, excluded), np.int64)
     return ClassIndex(
         {c: np.intersect1d(rows, allowed) for c, rows in classes.images.items() if c not in barred}
     )

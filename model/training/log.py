@@ -53,9 +53,5 @@ class RunLog:
 def _lines_until(path: Path, step: int) -> Iterator[str]:
     """The lines of a log up to a step, without one that was cut off."""
     for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        try:
-            kept = json.loads(line)["step"] <= step
-        except json.JSONDecodeError:
-            kept = False
-        if kept:
+        if line.endswith("\n") and json.loads(line)["step"] <= step:
             yield line

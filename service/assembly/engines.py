@@ -112,6 +112,6 @@ def describe_build(metrics: Metrics, models: ModelRegistry) -> None:
     """Tell the metrics which version, networks and devices run here."""
     metrics.describe_build(
         version=__version__,
-        model=",".join(engine.manifest.model for engine in models.engines),
+        model=",".join(engine.manifest.model for engine in models.listed),
         provider=",".join(models.default.devices),
     )

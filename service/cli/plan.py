@@ -106,8 +106,8 @@ def plan_measure(
     from service.planning.measure import MeasureOptions, measure, steps
     from service.planning.profile import ProfileError
 
-    if out.is_dir() or not out.parent.is_dir():
-        raise CommandError(f"{out} cannot be written: it is a folder, or in none", USAGE)
+    if out.is_dir() or not os.access(out if out.exists() else out.parent, os.W_OK):
+        raise CommandError(f"{out} cannot be written", USAGE)
     count = cores or len(os.sched_getaffinity(0))
     key = os.environ.get("FSS_CLIENT_KEY")
     options = MeasureOptions(url, redis, out.stem, count, machine, key, repeats)

@@ -69,7 +69,9 @@ class BundleWatcher:
         self._closing = True
         self._asked.set()
         if self._task is not None:
-            await asyncio.gather(self._task, return_exceptions=True)  # the engines must stop
+            await asyncio.wait([self._task])  # whatever it raised, the engines must stop
+            if not self._task.cancelled() and (error := self._task.exception()) is not None:
+                _log.error("bundles not watched to the end", exc_info=error)
         retiring = dict(self._retiring)
         for task in retiring.values():
             task.cancel()
@@ -149,9 +151,7 @@ class BundleWatcher:
         for engine in gone:
             self._retiring[engine] = asyncio.create_task(self._retire(engine))
         self._on_switch()
-        _log.info(
-            "models served", extra={"models": [e.manifest.model for e in self.models.engines]}
-        )
+        _log.info("models served", extra={"models": [e.manifest.model for e in self.models.listed]})
 
     async def _engine_of(self, directory: Path, beside: dict[Path, Engine]) -> Engine:
         """The engine of a directory, started; the one there is if the bundle is the same.

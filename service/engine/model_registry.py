@@ -31,6 +31,11 @@ class ModelRegistry:
 
     @property
     def engines(self) -> tuple[Engine, ...]:
+        """All that are served, in any order."""
+        return tuple(self._served.values())
+
+    @property
+    def listed(self) -> tuple[Engine, ...]:
         """All that are served, the default first, then by name, the newest revision first."""
         newest_first = sorted(self._served.values(), key=_age, reverse=True)
         by_name = sorted(newest_first, key=lambda engine: engine.manifest.name)
@@ -119,7 +124,7 @@ class ModelRegistry:
         return max(of_name, key=_age)
 
     def _offer(self) -> str:
-        return "there is " + ", ".join(engine.manifest.model for engine in self.engines)
+        return "there is " + ", ".join(engine.manifest.model for engine in self.listed)
 
 
 def _age(engine: Engine) -> list[tuple[int, str]]:

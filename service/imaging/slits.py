@@ -1,5 +1,6 @@
 """Several rings as one, for formats without holes and parts."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,13 +9,14 @@ from numpy.typing import NDArray
 from service.imaging.contours import Ring
 
 _REACH = 2
+_MAX_PLACES = 1 << 20
 
 
 def join_rings(rings: Sequence[Ring]) -> Ring:
     """One ring that goes along all of them, each joined to an earlier one by a slit of no width.
 
-    A slit goes from the start of a ring to the nearest corner of those before it: readers that
-    paint outlines paint slits too, so they are short.
+    A slit goes from the start of a ring to about the nearest corner of those before it: readers
+    that paint outlines paint slits too, so they are short.
 
     Args:
         rings: at least one.
@@ -42,18 +44,21 @@ def _branches(rings: Sequence[Ring]) -> list[list[tuple[int, int]]]:
     """For each ring, the corners at which others are joined to it, and these; last corner first."""
     corners = np.concatenate(rings)
     corners -= corners.min(axis=0)
-    width, height = corners.max(axis=0) + 1
+    extent = corners.max(axis=0) + 1
+    # Pixels of one place; a large mask costs no more memory than a small one.
+    places = corners // math.ceil(math.sqrt(extent.prod(dtype=np.int64) / _MAX_PLACES))
+    width, height = places.max(axis=0) + 1
     ends = np.cumsum([len(ring) for ring in rings])
-    index = np.full((height, width), -1, np.int32)  # of the corner at that place
+    index = np.full((height, width), -1, np.int32)  # of the last corner at that place
     branches: list[list[tuple[int, int]]] = [[] for _ in rings]
     for number, end in enumerate(ends.tolist()):
         start = end - len(rings[number])
         if number:
-            at = _nearest(index, *corners[start].tolist())
+            at = _nearest(index, *places[start].tolist())
             parent = int(np.searchsorted(ends, at, side="right"))
             first = int(ends[parent]) - len(rings[parent])
             branches[parent].append((at - first, number))
-        index[corners[start:end, 1], corners[start:end, 0]] = np.arange(start, end)
+        index[places[start:end, 1], places[start:end, 0]] = np.arange(start, end)
     for each in branches:
         each.sort(reverse=True)
     return branches

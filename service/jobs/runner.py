@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -32,6 +33,7 @@ _BACK_OFF_S, _MAX_BACK_OFF_S = 0.1, 10.0
 _MAX_TIMEOUTS = 5
 _MAX_READS = 9  # of a file that a disk fails to read, over 20 s
 _NEVER_S = 1e9
+_UNBOUNDED = sys.maxsize
 SNAPSHOT = "session.safetensors"
 T = TypeVar("T")
 
@@ -150,8 +152,15 @@ class JobRunner:
         path = self._store.folder(job.job_id) / SNAPSHOT
         read = partial(_read_snapshot, path)
         content = await self._resources.pool.run(read)
-        limits = SessionLimits(_NEVER_S, 255, 2**31, 1, 2**62)
-        store = MemoryStore(limits, max_sessions=1, max_bytes=2**62)
+        # The session is within its limits, whatever these are now.
+        limits = SessionLimits(
+            ttl_s=_NEVER_S,
+            max_classes=_UNBOUNDED,
+            max_shots=_UNBOUNDED,
+            max_owner_sessions=_UNBOUNDED,
+            max_owner_bytes=_UNBOUNDED,
+        )
+        store = MemoryStore(limits, max_sessions=1, max_bytes=_UNBOUNDED)
         form = JobForm.model_validate_json(job.form)
         await store.restore(SessionKey(job.owner, form.session_id or ""), content)
         # Large images of jobs have a slot of their own, so that requests keep theirs; jobs wait.

@@ -1,6 +1,8 @@
 """Predictions for the tasks of Label Studio."""
 
 import logging
+import math
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,10 +32,12 @@ async def predict_tasks(
     Raises:
         ServiceError: the only task failed.
     """
+    # The request was admitted with all of them: the wait must not leave the last ones empty.
+    admitted = replace(resources, max_wait_s=math.inf)
     predictions = []
     for task in tasks:
         try:
-            predictions.append(await _predict(resources, mirror, session, config, task))
+            predictions.append(await _predict(admitted, mirror, session, config, task))
         except ServiceError as exc:
             if len(tasks) == 1:
                 raise

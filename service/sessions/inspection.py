@@ -54,7 +54,7 @@ def session_response(session: Session) -> SessionResponse:
 
 def describe_models(resources: Resources) -> list[ModelSummary]:
     """The networks that are served, the default first."""
-    return [_describe(resources, engine) for engine in resources.models.engines]
+    return [_describe(resources, engine) for engine in resources.models.listed]
 
 
 def _describe(resources: Resources, engine: Engine) -> ModelSummary:

@@ -1,6 +1,8 @@
 """The benchmark for GPUs, tried on a CPU, where both sides compute in float32."""
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,16 @@ from export.bench_gpu import Row, main
 from model.contract import Precision
 
 
+@pytest.fixture
+def _all_threads() -> Iterator[None]:
+    """For torch, by which the peak is measured, as for onnxruntime."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_all_threads")
 def test_both_sides_are_one_function(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--device", "cpu", "--preset", "lite", "--side", "97", "--repeats", "2"]
     out = tmp_path / "rows.json"

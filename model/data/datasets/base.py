@@ -106,7 +106,7 @@ def _opened(path: Path, expected: str) -> Iterator[Image.Image]:
             if image.mode.startswith(_WIDE_MODES):
                 raise DatasetError(f"expected 8 bits a channel, not {image.mode}: {path}")
             yield image
-    except DatasetError:
+    except (DatasetError, MemoryError):
         raise
     except Exception as exc:  # Pillow raises many kinds for a damaged file
         raise DatasetError(f"expected {expected} at {path}: {exc}") from exc

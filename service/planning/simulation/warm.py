@@ -37,12 +37,12 @@ def _with_affinity(
     The time since the last use is exponential; copies live as long as Che's approximation says.
     """
     spread = spread_of(scenario)
-    time = np.inf if room >= spread.count else spread.characteristic_time(room)
+    characteristic_time = np.inf if room >= spread.count else spread.characteristic_time(room)
     for first in range(0, spread.count, _CHUNK):
         sessions = np.arange(first, min(first + _CHUNK, spread.count))
         replicas = route(scenario, sessions, None, rng)
         kept = replicas < scenario.sample
         sessions, replicas = sessions[kept], replicas[kept]
         ages = rng.exponential(1 / spread.chances(sessions))
-        used = ages < time
+        used = ages < characteristic_time
         yield sessions[used], replicas[used], ages[used]

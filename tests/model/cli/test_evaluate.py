@@ -117,6 +117,8 @@ def test_the_baseline_is_evaluated_and_recorded_as_trained_on_nothing(
     assert "Not trained on any of the sets: ImageNet weights alone." in page
     assert _run(*options, *few, "--weights", tmp_path, "--scales", "0.8,1") == 2
     assert "the baseline has one scale" in capsys.readouterr().err
+    assert _run("evaluate", "--bundle", tmp_path, "--data", data, "--weights", tmp_path) == 2
+    assert "--weights goes with --baseline" in capsys.readouterr().err
 
 
 def test_a_bundle_is_judged_on_absence(data: Path, bundle: Path, tmp_path: Path) -> None:

@@ -277,7 +277,7 @@ def test_a_resumed_run_forgets_the_lines_of_the_stretch_that_was_lost(tmp_path: 
         for step in (20.0, 40.0, 60.0):
             log.write({"step": step, "main": 0.5})
     with (tmp_path / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write('{"step": 80.0, "ma')  # the process died here
+        file.write('{"step": 15.0, "main": 0.5}')  # the process died before the line ended
     with RunLog(tmp_path, 20) as log:
         for step in (40.0, 60.0):
             log.write({"step": step, "main": 0.25})

@@ -29,7 +29,7 @@ def test_a_name_alone_is_its_newest_revision(oldest_first: list[str]) -> None:
         models = ModelRegistry(order[0])
         models.switch(order, "net")
         assert models.find("net") is models.find(None) is models.default is engines[-1]
-        assert list(models.engines) == engines[::-1]
+        assert list(models.listed) == engines[::-1]
 
 
 def test_a_model_still_to_be_loaded_is_waited_for() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pytest
@@ -209,8 +209,9 @@ async def test_the_whole_application_runs_as_replicas(
 class FailingHandle:
     """A pool whose calls fail before they reach a replica."""
 
-    def __init__(self) -> None:
-        self.register = self
+    def options(self, *, method_name: str) -> Self:
+        assert method_name == "register"
+        return self
 
     async def remote(self, *_: object) -> Reply:
         raise TimeoutError("of a socket")

@@ -2,6 +2,7 @@
 
 import struct
 import time
+import tracemalloc
 from io import BytesIO
 
 import cv2
@@ -175,6 +176,22 @@ def test_one_ring_covers_parts_and_leaves_their_holes() -> None:
             outline = join_rings(rings).astype(float).ravel().tolist()
             found = coco_mask.decode(coco_mask.frPyObjects([outline], *mask.shape))[..., 0]
             np.testing.assert_array_equal(found, mask)
+
+
+def test_far_parts_of_a_large_mask_are_joined_in_little_memory() -> None:
+    mask = np.zeros((7000, 7000), np.bool_)
+    for place in range(0, 7000, 100):
+        mask[place : place + 3, -3 - place : 7000 - place] = True
+    rings = [cut_ring(region) for region in trace_regions(mask)]
+    tracemalloc.start()
+    try:
+        outline = join_rings(rings).astype(float).ravel().tolist()
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    found = coco_mask.decode(coco_mask.frPyObjects([outline], *mask.shape))[..., 0]
+    np.testing.assert_array_equal(found, mask)
+    assert peak_bytes < 20_000_000
 
 
 def test_thousands_of_holes_are_cut_at_once() -> None:

@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 
 from service.access import key_line, new_key
 from service.app import create_app
+from service.engine import OnnxEngine
 from service.labelling_tools import mirror, parse_label_config
 from service.labelling_tools.brush_rle import decode_brush, encode_brush
 from service.settings import Settings
@@ -232,6 +233,18 @@ async def test_one_bad_task_among_several_is_empty(
     studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
     answer = (await predict(client, "/data/none.png", "/data/upload/1/2.png")).json()
     assert [len(each["result"]) for each in answer["results"]] == [0, 1]
+
+
+async def test_a_wait_that_grows_meanwhile_leaves_no_task_empty(
+    client: httpx.AsyncClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    await set_up(client)
+    await send_webhook(client)
+    waits = iter([0.0])  # of which the first admits the request
+    monkeypatch.setattr(OnnxEngine, "wait_s", lambda *_: next(waits, 99.0))
+    answer = (await predict(client, "/data/upload/1/1.png", "/data/upload/1/2.png")).json()
+    assert [len(each["result"]) for each in answer["results"]] == [1, 1]
 
 
 async def test_odd_annotations_keep_no_other_from_being_learned(
