@@ -260,7 +260,8 @@ async def test_a_job_that_finds_no_place_can_be_cancelled_and_goes_on_where_it_w
                 await asyncio.sleep(0.2)
         assert (cancelled["state"], cancelled["done"], cancelled["failed"]) == ("cancelled", 0, 0)
         resumed = (await client.post(f"/jobs/{job_id}/resume")).json()
-        assert (resumed["state"], resumed["total"]) == ("queued", 2)
+        assert resumed["state"] in {"queued", "running"}  # the runner may be quicker
+        assert resumed["total"] == 2
 
 
 async def test_results_that_take_long_hold_up_no_request(
