@@ -34,14 +34,14 @@ async def test_load(tmp_path: Path) -> None:
 
 
 async def test_soak(tmp_path: Path) -> None:
-    options = SoakOptions(requests=300, sessions=30, settle=100, clients=2, tenants=2, quiet=True)
+    options = SoakOptions(requests=400, sessions=40, settle=250, clients=2, tenants=2, quiet=True)
     report = await run_soak(options, tmp_path)
     content, memory, leaks = report.promises
     assert (content.kept, leaks.kept) == (True, True), broken(report)
-    assert "300" in memory.name
+    assert "400" in memory.name
     samples, everything = report.tables
-    assert [samples.rows[0]["requests"], samples.rows[-1]["requests"]] == [100, 300]
-    assert int(everything.rows[0]["requests"]) >= 300
+    assert [samples.rows[0]["requests"], samples.rows[-1]["requests"]] == [250, 400]
+    assert int(everything.rows[0]["requests"]) >= 400
 
 
 async def test_chaos(tmp_path: Path) -> None:
