@@ -212,8 +212,10 @@ class JobDesk:
         await self.get(job_id, owner)
         if not await self._threads.query(partial(self.store.resume, job_id)):
             raise JobStateError("the job has not ended")
-        self._runner.wake()
-        return await self.get(job_id, owner)
+        try:
+            return await self.get(job_id, owner)  # as it is before the runner takes it
+        finally:
+            self._runner.wake()
 
     async def delete(self, job_id: str, owner: str) -> None:
         """Forget a job, its images and results.
