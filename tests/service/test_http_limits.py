@@ -128,7 +128,7 @@ async def test_responses_that_are_read_slowly_arrive(
         listening(settings, fake_engine) as client,
         asking(client, "/openapi.json") as (reader, nbytes),
     ):
-        assert await received(reader, nbytes, pause_s=0.01) >= nbytes
+        assert await received(reader, nbytes, pause_s=0.02) >= nbytes
 
 
 def resident_bytes(pid: int) -> int:
