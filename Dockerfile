@@ -24,6 +24,7 @@ RUN apt-get update \
 FROM python AS app
 WORKDIR /app
 COPY model/__init__.py model/
+COPY model/lru_cache.py model/
 COPY model/contract/ model/contract/
 COPY model/runtime/ model/runtime/
 COPY model/bundles/ model/bundles/

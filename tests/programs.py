@@ -1,9 +1,11 @@
-"""Programs that Python cannot install, by the marker of the tests that need them."""
+"""Programs and devices that Python cannot install, by the marker of the tests that need them."""
 
 import re
 import shutil
 import subprocess
 from functools import cache
+
+import onnxruntime as ort
 
 # Components came to kustomize with its third release.
 _OLDEST_KUSTOMIZE = 4
@@ -35,6 +37,8 @@ def missing() -> dict[str, str]:
             "kubectl of 1.21 or later is not installed "
             "(Debian 13: apt-get install kubernetes-client)"
         )
+    if "CUDAExecutionProvider" not in ort.get_available_providers():
+        found["gpu"] = "there is no GPU, or no onnxruntime-gpu (requirements-gpu.txt)"
     return found
 
 

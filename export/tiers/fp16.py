@@ -6,12 +6,15 @@ import onnx
 from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
 from export.tiers.folding import folded
+from export.tiers.sharing import share_halves
 
 _ACTIVATIONS = frozenset({"Clip", "Relu"})
 
 
 def halve(source: Path, target: Path) -> None:
-    """Write a graph's fp16 form, with float32 inputs and outputs.
+    """Write a graph's fp16 form, which shares its weights with the fp32 one beside it.
+
+    Inputs and outputs are float32.
 
     What comes before the first convolutions and behind the last stays float32: normalisation,
     cosines, the prior's stretching, logits, presence. Their divisors are kept from zero by numbers
@@ -26,7 +29,9 @@ def halve(source: Path, target: Path) -> None:
         op_block_list=DEFAULT_OP_BLOCK_LIST,
         node_block_list=_outside_convolutions(model),
     )
+    _join_repeated_casts(halved)
     _skip_detours(halved)
+    share_halves(halved, source)
     onnx.save(halved, target)
 
 
@@ -58,6 +63,15 @@ def _reached(nodes: list[onnx.NodeProto], *, backwards: bool) -> set[str]:
         if reached or node.op_type == "Conv":
             tensors.update(name for name in leaving if name)
     return found
+
+
+def _join_repeated_casts(model: onnx.ModelProto) -> None:
+    """Keep one of equal casts: up to onnxruntime 1.31 the converter adds one for every reader."""
+    made: set[str] = set()
+    for node in list(model.graph.node):
+        if node.op_type == "Cast" and node.output[0] in made:
+            model.graph.node.remove(node)
+        made.update(node.output)
 
 
 def _skip_detours(model: onnx.ModelProto) -> None:

@@ -1,8 +1,9 @@
 """Share weights: a tier reads those that the fp32 graph has already from that graph's file.
 
-They are external data in the sense of ONNX, in the fp32 graph. A quantised weight is written as
-what it is made of: the fp32 weight, the factors of its channels, and a QuantizeLinear, all of which
-onnxruntime computes once, when it loads the graph.
+They are external data in the sense of ONNX, in the fp32 graph. A weight is written as what it is
+made of, all of which onnxruntime computes once, when it loads the graph: a quantised one as the
+fp32 weight, the factors of its channels, and a QuantizeLinear; one of half precision as a Cast, or
+as it is where the fp32 graph is narrowed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from export.tiers.equalise import Float
 from model.build.graph_names import FP16_WEIGHT_SUFFIX
 
+_SMALLEST_HALF = 6e-8
 _MIN_ELEMENTS = 16_384  # of a weight that is worth sharing
 _QUANTISED_SUFFIX = "_quantized"  # of onnxruntime's quantisation
 
@@ -54,6 +56,42 @@ def share_weights(
     nodes = [*made, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def share_halves(model: onnx.ModelProto, source: Path) -> None:
+    """Make an fp16 graph read its weights from the fp32 graph, in place.
+
+    Args:
+        model: with half weights that are named as in the fp32 graph.
+        source: the fp32 graph, which has to lie beside where the model is written.
+    """
+    graph = model.graph
+    held = _held(source)
+    made = []
+    for half in graph.initializer:
+        if half.data_type != TensorProto.FLOAT16 or half.name not in held:
+            continue
+        tensor = held[half.name].tensor
+        if not _rounds_to(tensor, half):
+            continue
+        name = half.name
+        if tensor.data_type == TensorProto.FLOAT16:
+            half.CopyFrom(_external(held[name], name, source.name))
+            continue
+        wide = name + ".source"
+        half.CopyFrom(_external(held[name], wide, source.name))
+        made.append(helper.make_node("Cast", [wide], [name], wide, to=TensorProto.FLOAT16))
+    nodes = [*made, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _rounds_to(source: TensorProto, half: TensorProto) -> bool:
+    """Whether a weight is another in half precision; the converter keeps tiny ones from zero."""
+    if source.dims != half.dims:
+        return False
+    rounded = numpy_helper.to_array(source).astype(np.float16)
+    return bool(np.abs(rounded - numpy_helper.to_array(half)).max() <= _SMALLEST_HALF)
 
 
 def reads_elsewhere(model: onnx.ModelProto) -> bool:

@@ -20,6 +20,7 @@ from model.contract.manifest import (
 )
 from model.contract.prototype import (
     JUDGEMENT_SIZE,
+    GateFusion,
     HeadInputs,
     SupportPrototype,
     SupportSet,
@@ -41,6 +42,7 @@ __all__ = [
     "BundleKey",
     "BundleKeyError",
     "Familiar",
+    "GateFusion",
     "GraphFile",
     "GraphSpec",
     "HeadInputs",

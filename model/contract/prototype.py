@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -51,14 +53,17 @@ def thin_tokens(
     return tokens[np.linspace(0, len(tokens) - 1, room).round().astype(np.intp)]
 
 
-class SupportSet(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class SupportSet:
     """One class: its shots, and how the head's answer is corrected for it, if it is.
 
-    refit: (R,) as in `graphs.HEAD`; see `model.runtime.refit`.
-    side: pixels of the image that one side of the network's square covered; None: unknown.
-    close_up: the same objects cropped to close-ups, where they are small in their images.
-    judgements: (K, J) what was measured of each shot when it came, a row of zeros for one that was
-        not judged; the head makes no use of them.
+    Attributes:
+        shots: K, of the class as a whole.
+        refit: (R,) as in `graphs.HEAD`; see `model.runtime.refit`.
+        side: pixels of the image that one side of the network's square covered; None: unknown.
+        close_up: the same objects cropped to close-ups, where they are small in their images.
+        judgements: (K, J) what was measured of each shot when it came, a row of zeros for one that
+            was not judged; the head makes no use of them.
     """
 
     shots: tuple[SupportPrototype, ...]
@@ -86,6 +91,39 @@ class SupportSet(NamedTuple):
         extra_bytes = refit_bytes + judgement_bytes + close_up_bytes
         return extra_bytes + sum(shot.nbytes for shot in self.shots)
 
+    @cached_property
+    def mean_affinity(self) -> NDArray[np.float32]:
+        """The mean of the shots' affinities (C,)."""
+        return self._mean("affinity")
+
+    @cached_property
+    def mean_guided(self) -> NDArray[np.float32]:
+        """The mean of the shots' guided prototypes (C,)."""
+        return self._mean("guided")
+
+    @cached_property
+    def mean_gate(self) -> NDArray[np.float32]:
+        """The mean of the shots' gates (C,)."""
+        return self._mean("gate")
+
+    @cached_property
+    def product_gate(self) -> NDArray[np.float32]:
+        """The gate (C,) that stands for K gates and their mean applied in turn (docs/adr/0009)."""
+        factors = (1 + np.stack([shot.gate for shot in self.shots]).astype(np.float64)) / 2
+        product = factors.prod(axis=0) * (1 + factors.mean(axis=0)) / 2
+        return np.asarray(2 * product - 1, np.float32)
+
+    @cached_property
+    def mean_token(self) -> NDArray[np.float32]:
+        """The mean over the shots of each one's mean token (D,)."""
+        means = np.stack([shot.tokens.mean(axis=0, dtype=np.float32) for shot in self.shots])
+        return np.asarray(means.mean(axis=0, dtype=np.float64), np.float32)
+
+    def _mean(self, field: str) -> NDArray[np.float32]:
+        """In float64, so that the order of the shots leaves no trace."""
+        rows = [getattr(shot, field) for shot in self.shots]
+        return np.asarray(np.mean(rows, axis=0, dtype=np.float64), np.float32)
+
     def thinned(self, max_bytes: int) -> "SupportSet":
         """The class with shots of at most `max_bytes` each; see `thin_tokens`."""
 
@@ -95,7 +133,7 @@ class SupportSet(NamedTuple):
                 tokens=thin_tokens(shot.tokens, channels=channels, max_bytes=max_bytes)
             )
 
-        return self._replace(shots=tuple(thin(shot) for shot in self.shots))
+        return replace(self, shots=tuple(thin(shot) for shot in self.shots))
 
     def extended(self, more: "SupportSet") -> "SupportSet":
         """The class with the shots of `more` too, whose refit, if any, replaces the one here.
@@ -120,7 +158,7 @@ class SupportSet(NamedTuple):
         if self.close_up is not None:
             return self
         whole = self.thinned(max(shot.nbytes for shot in self.shots) // 2)
-        return whole._replace(close_up=whole._replace(refit=None, judgements=None))
+        return replace(whole, close_up=replace(whole, refit=None, judgements=None))
 
 
 def _mean_side(first: SupportSet, second: SupportSet) -> int | None:
@@ -161,8 +199,8 @@ class HeadInputs(NamedTuple):
 def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean") -> HeadInputs:
     """Lay out P classes, each of one or more shots, for the head.
 
-    Vectors are averaged over the shots in float64, so the order of the shots leaves no trace;
-    tokens stay apart, since the prior is normalised for each shot, and are padded to the longest.
+    Vectors are averaged over the shots; tokens stay apart, since the prior is normalised for each
+    shot, and are padded to the longest.
     Presence is judged by the class in close-ups, since cells of a whole image show as much
     of a small object's surroundings as of the object.
 
@@ -185,32 +223,15 @@ def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean"
             tokens[p, k, : len(shot.tokens)] = shot.tokens
             token_valid[p, k, : len(shot.tokens)] = True
 
-    def mean(field: str) -> NDArray[np.float32]:
-        rows = [
-            np.mean([getattr(shot, field) for shot in each.shots], axis=0, dtype=np.float64)
-            for each in classes
-        ]
-        return np.stack(rows).astype(np.float32)  # (P, C)
-
-    affinity = mean("affinity")
-    plain = np.zeros(2 * affinity.shape[1] + 2, np.float32)
+    plain = np.zeros(2 * len(classes[0].mean_affinity) + 2, np.float32)
     plain[0] = 1.0  # the network's own logit alone
-    refit = np.stack([plain if each.refit is None else each.refit for each in classes])
-    gate = mean("gate")
-    if gates == "product":
-        gate = np.stack([_product_gate(each.shots) for each in classes])
-    identity = np.stack([_identity(each.close_up_or_self.shots) for each in classes])
-    return HeadInputs(affinity, mean("guided"), gate, tokens, token_valid, refit, identity)
-
-
-def _identity(shots: Sequence[SupportPrototype]) -> NDArray[np.float32]:
-    """The identity (D,) of a class: the mean over its shots of each one's mean token."""
-    means = np.stack([shot.tokens.mean(axis=0, dtype=np.float32) for shot in shots])
-    return np.asarray(means.mean(axis=0, dtype=np.float64), np.float32)
-
-
-def _product_gate(shots: Sequence[SupportPrototype]) -> NDArray[np.float32]:
-    """The gate (C,) that stands for K gates and their mean applied in turn (docs/adr/0009)."""
-    factors = (1 + np.stack([shot.gate for shot in shots]).astype(np.float64)) / 2  # (K, C)
-    product = factors.prod(axis=0) * (1 + factors.mean(axis=0)) / 2
-    return np.asarray(2 * product - 1, np.float32)
+    fused = [each.product_gate if gates == "product" else each.mean_gate for each in classes]
+    return HeadInputs(
+        affinity=np.stack([each.mean_affinity for each in classes]),
+        guided=np.stack([each.mean_guided for each in classes]),
+        gate=np.stack(fused),
+        tokens=tokens,
+        token_valid=token_valid,
+        refit=np.stack([plain if each.refit is None else each.refit for each in classes]),
+        identity=np.stack([each.close_up_or_self.mean_token for each in classes]),
+    )

@@ -45,18 +45,25 @@ class Device(NamedTuple):
 
         Args:
             memory_limit_bytes: limit for the arena of one session on a GPU; None: no limit.
-            fixed_shapes: whether all shapes that the graph will see are run at the start. TensorRT
-                builds an engine at every shape beyond those before, for minutes, so it does not
-                run other graphs.
+            fixed_shapes: whether all shapes that the graph will see are run at the start. Such a
+                graph may search for the fastest convolutions, up to a second for each shape.
+                TensorRT builds an engine at every shape beyond those before, for minutes, so it
+                does not run other graphs.
         """
         if self.kind == "cpu":
             return [(self.provider, {})]
         cuda = {
             "device_id": str(self.number),
-            # An exhaustive search costs up to a second at every new shape.
             "cudnn_conv_algo_search": "HEURISTIC",
             "arena_extend_strategy": "kSameAsRequested",
         }
+        if fixed_shapes:
+            # On an H200 these three together take 1.6 times less for the encoder of `r50`.
+            cuda |= {
+                "cudnn_conv_algo_search": "EXHAUSTIVE",
+                "prefer_nhwc": "1",
+                "fuse_conv_bias": "1",
+            }
         if memory_limit_bytes is not None:
             cuda["gpu_mem_limit"] = str(memory_limit_bytes)
         if self.kind == "cuda" or not fixed_shapes:

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import geometric_mean
 
@@ -134,11 +135,11 @@ async def _learn_views(
         # The bytes stored of a support are bounded, with a close-up or without.
         max_bytes = resources.engine.manifest.max_shot_bytes // 2
         close_up = (await _learn(resources, close_ups, form.adapt)).thinned(max_bytes)
-        registered = registered.thinned(max_bytes)._replace(close_up=close_up)
+        registered = replace(registered.thinned(max_bytes), close_up=close_up)
     if form.report:
         alike = [support.original for support in supports]
         rows = await judge(resources.engine, resources.pool, whole, alike, registered, known)
-        registered = registered._replace(judgements=rows)
+        registered = replace(registered, judgements=rows)
     return registered
 
 
@@ -147,7 +148,7 @@ async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt)
     learned = await resources.engine.register(
         [view.pixels for view in views], [view.mask for view in views], adapt=adapt
     )
-    return learned._replace(side=round(geometric_mean(view.side for view in views)))
+    return replace(learned, side=round(geometric_mean(view.side for view in views)))
 
 
 async def _keep(

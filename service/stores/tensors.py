@@ -11,6 +11,7 @@ K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`
     judgements (K, J) F32 in [0, 1], only if a shot of it was judged
 """
 
+from dataclasses import replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -84,7 +85,7 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
         whole, close_up = from_tensors(rest, spec), from_tensors(close_up_tensors, spec)
         if len(close_up.shots) != len(whole.shots) or close_up.side is None:
             raise InvalidArchiveError("a class is not seen from near as often as it has shots")
-        return whole._replace(close_up=close_up)
+        return replace(whole, close_up=close_up)
     if set(tensors) - _OPTIONAL != _NAMES:
         raise InvalidArchiveError("a class lacks tensors, or has some that do not belong there")
     counts = _token_counts(tensors["token_counts"])

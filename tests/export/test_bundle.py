@@ -177,7 +177,7 @@ def test_the_runtime_equals_the_network_at_any_size(exported: Exported) -> None:
         for found, wanted in zip((*answers, cells), eager, strict=True):
             np.testing.assert_allclose(found, wanted.numpy(), atol=tolerance)
         inverted = runtime.prototypes(runtime.encode(255 - pixels, masks), masks)
-        others = [each._replace(shots=tuple(inverted[:1])) for each in asked]
+        others = [replace(each, shots=tuple(inverted[:1])) for each in asked]
         of_others = runtime.head(runtime.encode(pixels), index, others).logits
         assert np.abs(of_others - answers.logits).max(axis=(1, 2)).min() > 100 * tolerance
 

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from export.bench_tiers import as_table, bench_tiers
 from export.narrow import narrow_bundle
@@ -16,7 +17,7 @@ from export.tiers.build import write_tiers
 from export.tiers.calibration import known_classes
 from export.tiers.equalise import equalise, equalised_tensors
 from export.tiers.folding import folded
-from export.tiers.measure import mask_iou
+from export.tiers.measure import LoweredPrecision, mask_iou
 from export.tiers.rewrites import convolve_normalisations
 from export.tiers.sharing import reads_elsewhere
 from model.__main__ import main as model_main
@@ -195,24 +196,32 @@ def test_half_precision_answers_closely_with_trained_weights(tmp_path: Path) -> 
     _check_close(bundle, "fp16", min_db=25)
 
 
-def test_int8_graphs_are_smaller_and_hold_bytes(lowered: Path) -> None:
+@pytest.mark.parametrize(
+    ("precision", "kind"),
+    [("fp16", onnx.TensorProto.FLOAT16), ("int8", onnx.TensorProto.INT8)],
+)
+def test_graphs_of_a_tier_are_smaller_and_of_its_kind(
+    lowered: Path, precision: LoweredPrecision, kind: int
+) -> None:
     manifest = load_manifest(lowered)
     for graph in ("encoder", "head"):
-        sizes = [manifest.graphs_of(each)[graph].size_bytes for each in ("int8", "fp16", "fp32")]
-        assert sizes == sorted(sizes)
-    model = onnx.load(lowered / "head.int8.onnx")
-    assert any(tensor.data_type == onnx.TensorProto.INT8 for tensor in model.graph.initializer)
+        whole, tier = (manifest.graphs_of(each)[graph] for each in ("fp32", precision))
+        assert tier.size_bytes < whole.size_bytes / 2
+    model = onnx.load(lowered / f"head.{precision}.onnx")
+    assert any(tensor.data_type == kind for tensor in model.graph.initializer)
 
 
-def test_int8_reads_weights_of_the_fp32_graph_and_keeps_few_itself(
-    lowered: Path, tmp_path: Path
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_tier_reads_weights_of_the_fp32_graph_and_keeps_few_itself(
+    lowered: Path, tmp_path: Path, precision: LoweredPrecision
 ) -> None:
     bundle = Path(shutil.copytree(lowered, tmp_path / "tiny"))
     manifest = load_manifest(bundle)
-    tier = manifest.tiers["int8"].graphs
+    tier = manifest.tiers[precision].graphs
     assert tier["encoder"].size_bytes < manifest.graphs["encoder"].size_bytes / 8
-    whole = onnx.load(bundle / "encoder.int8.onnx")  # with the weights it reads
-    assert reads_elsewhere(onnx.load(bundle / "encoder.int8.onnx", load_external_data=False))
+    path = bundle / f"encoder.{precision}.onnx"
+    whole = onnx.load(path)  # with the weights it reads
+    assert reads_elsewhere(onnx.load(path, load_external_data=False))
     assert not reads_elsewhere(whole)
     rendered, _ = ProceduralDefects(per_class=1, side=SIDE).read(0)
     feed: dict[str, np.ndarray] = {
@@ -220,20 +229,55 @@ def test_int8_reads_weights_of_the_fp32_graph_and_keeps_few_itself(
         "mask": np.ones((1, SIDE, SIDE), np.float32),
     }
     answers = _run(whole, feed)
-    encoded = BundleRuntime(bundle, precision="int8").encode(rendered[None])
+    encoded = BundleRuntime(bundle, precision=precision).encode(rendered[None])
     for name, expected in zip(("support_feature", "query_feature"), answers, strict=False):
         np.testing.assert_array_equal(encoded.to_numpy(name), expected)
 
 
+@pytest.mark.parametrize(
+    ("precision", "sharing"),
+    [("fp16", "export.tiers.fp16.share_halves"), ("int8", "export.tiers.int8.share_weights")],
+)
+@pytest.mark.parametrize("narrowed", [False, True])
 def test_sharing_changes_no_answer(
-    exported: Exported, lowered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    exported: Exported,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: LoweredPrecision,
+    sharing: str,
+    *,
+    narrowed: bool,
 ) -> None:
+    answers = []
+    for shared in (True, False):
+        bundle = Path(shutil.copytree(exported.bundle, tmp_path / str(shared)))
+        if narrowed:
+            narrow_bundle(bundle)
+        if not shared:
+            monkeypatch.setattr(sharing, lambda *_: None)
+        write_tiers(bundle, (precision,), **CALIBRATION)
+        graph = onnx.load(bundle / f"encoder.{precision}.onnx", load_external_data=False)
+        assert reads_elsewhere(graph) is shared
+        answers.append(_answers(bundle, precision))
+    for own, other in zip(*answers, strict=True):
+        np.testing.assert_array_equal(own, other)
+
+
+def test_a_cast_for_every_reader_does_no_harm(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Onnxruntime's converter of 1.31, which its build for GPUs has, repeats them."""
+
+    def convert(*arguments: Any, **options: Any) -> onnx.ModelProto:
+        model: onnx.ModelProto = convert_float_to_float16(*arguments, **options)
+        casts = [node for node in model.graph.node if node.op_type == "Cast"]
+        model.graph.node.extend(casts)
+        return model
+
     bundle = Path(shutil.copytree(exported.bundle, tmp_path / "tiny"))
-    monkeypatch.setattr("export.tiers.int8.share_weights", lambda *_: None)
-    write_tiers(bundle, ("int8",), **CALIBRATION)
-    assert not reads_elsewhere(onnx.load(bundle / "encoder.int8.onnx", load_external_data=False))
-    for shared, own in zip(_answers(lowered, "int8"), _answers(bundle, "int8"), strict=True):
-        np.testing.assert_array_equal(shared, own)
+    monkeypatch.setattr("export.tiers.fp16.convert_float_to_float16", convert)
+    write_tiers(bundle, ("fp16",), **CALIBRATION)
+    assert BundleRuntime(bundle, precision="fp16").precision == "fp16"
 
 
 def test_a_bundle_that_changes_while_it_loads_is_refused(

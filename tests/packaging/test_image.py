@@ -156,7 +156,7 @@ def test_copied_files_are_enough_to_import_the_service(built: Built) -> None:
 
 def test_no_training_code_is_copied(built: Built) -> None:
     assert {path.name for path in (built.app / "model").iterdir()} - {"__pycache__"} == {
-        *("__init__.py", "bundles", "contract", "runtime"),
+        *("__init__.py", "bundles", "contract", "lru_cache.py", "runtime"),
     }
 
 

@@ -1,5 +1,7 @@
 """Layout of classes for the head."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,7 @@ def test_vectors_are_averaged_and_tokens_padded() -> None:
 
 def test_a_class_is_identified_by_its_close_up() -> None:
     whole, close_up = _class(_shot(1, 4), _shot(3, 1)), _class(_shot(5, 1), _shot(9, 2))
-    inputs = collate_classes([whole, whole._replace(close_up=close_up)])
+    inputs = collate_classes([whole, replace(whole, close_up=close_up)])
     # The mean over shots of the mean over each one's tokens, however many those are.
     assert inputs.identity.tolist() == [[2, 2, 2], [7, 7, 7]]
     assert inputs.affinity.tolist() == [[2, 2], [2, 2]]
@@ -87,8 +89,8 @@ def _seen(number: int, tokens: int, side: int, refit: float | None = None) -> Su
 
 def test_shots_of_one_view_stand_for_themselves_in_the_other() -> None:
     judged = np.ones((1, 35), np.float32)
-    small = _seen(1, 4, side=1000, refit=1)._replace(close_up=_seen(2, 4, side=100, refit=2))
-    large = _seen(3, 40, side=3000, refit=3)._replace(judgements=judged)
+    small = replace(_seen(1, 4, side=1000, refit=1), close_up=_seen(2, 4, side=100, refit=2))
+    large = replace(_seen(3, 40, side=3000, refit=3), judgements=judged)
     for kept, order in ((small.extended(large), (1, 3)), (large.extended(small), (3, 1))):
         assert [shot.affinity[0] for shot in kept.shots] == list(order)
         assert [shot.affinity[0] for shot in kept.close_up_or_self.shots] == [
@@ -106,7 +108,7 @@ def test_shots_of_one_view_stand_for_themselves_in_the_other() -> None:
 
 
 def test_both_views_of_shots_share_the_room_that_one_had() -> None:
-    small = _seen(1, 4, side=1000)._replace(close_up=_seen(2, 4, side=100))
+    small = replace(_seen(1, 4, side=1000), close_up=_seen(2, 4, side=100))
     large = _seen(3, 400, side=3000)
     kept = large.extended(small)
     assert kept.close_up is not None

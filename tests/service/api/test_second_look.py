@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -311,7 +312,7 @@ class WordyEngine(FakeEngine):
     ) -> SupportSet:
         learned = await super().register(images, masks, adapt=adapt)
         shots = [shot._replace(tokens=shot.tokens.repeat(100, axis=0)) for shot in learned.shots]
-        return learned._replace(shots=tuple(shots))
+        return replace(learned, shots=tuple(shots))
 
 
 @pytest.mark.parametrize(("box", "views", "kept"), [(LARGE, 1, 618), (SMALL, 2, 1020)])

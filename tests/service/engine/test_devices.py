@@ -97,6 +97,15 @@ def test_a_gpu_is_asked_for_with_its_number_and_bounds() -> None:
     ]
 
 
+def test_a_gpu_searches_for_the_fastest_convolutions_of_fixed_shapes_alone() -> None:
+    """A search takes up to a second, within the request that first has such a shape."""
+    searched = {
+        fixed: Device("cuda").providers(fixed_shapes=fixed)[0][1]["cudnn_conv_algo_search"]
+        for fixed in (True, False)
+    }
+    assert searched == {True: "EXHAUSTIVE", False: "HEURISTIC"}
+
+
 def test_graphs_whose_shapes_change_are_not_left_to_tensorrt() -> None:
     """It would build an engine within the request that first has more classes or shots."""
     providers = Device("tensorrt", 1).providers(fixed_shapes=False)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -64,7 +65,7 @@ async def lesson(engine: OnnxEngine) -> Lesson:
     masks[:, 4:20, 8:24] = 1
     queries = rng.integers(0, 255, (8, SIDE, SIDE, 3), dtype=np.uint8)
     learned = await engine.register(list(images), list(masks), adapt=True)
-    learned = learned._replace(close_up=SupportSet(learned.shots[:1]))  # with a close-up
+    learned = replace(learned, close_up=SupportSet(learned.shots[:1]))  # with a close-up
     found = await engine.segment(list(queries), [learned, learned])
     return Lesson(images, masks, queries, learned, found)
 
@@ -237,9 +238,9 @@ async def test_prototypes_are_put_once_and_within_a_bound(cluster: object, lesso
     classes = [lesson.learned, SupportSet(lesson.learned.shots[:1])]
     references = References(classes[0].nbytes + classes[1].nbytes)
     first = references.to(classes[:1])
-    again = lesson.learned._replace(side=400, judgements=np.zeros((3, 35), np.float32))
+    again = replace(lesson.learned, side=400, judgements=np.zeros((3, 35), np.float32))
     assert references.to([again]) == first  # what tiles and reports need is not the engine's
-    plain = again._replace(close_up=None)
+    plain = replace(again, close_up=None)
     keys = {digest(each) for each in ([again], [plain], [plain, plain], [plain, classes[1]])}
     assert len(keys) == 4
     assert references.to(classes[1:]) != first

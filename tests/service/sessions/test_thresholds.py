@@ -1,5 +1,7 @@
 """Which threshold a class has, in whole images and in close-ups."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def judged() -> SupportSet:
     """A class whose shot was found best at the highest threshold there is."""
     row = np.zeros((1, JUDGEMENT_SIZE), np.float32)
     row[0, 0], row[0, -1] = 2 / 256, 1
-    return _class()._replace(judgements=row)
+    return replace(_class(), judgements=row)
 
 
 def test_a_number_is_for_all_and_for_every_view(judged: SupportSet) -> None:
@@ -38,5 +40,5 @@ def test_a_view_with_a_refit_has_the_models_threshold(judged: SupportSet) -> Non
 
 def test_a_whole_with_a_refit_has_the_models_threshold_in_close_ups_too(judged: SupportSet) -> None:
     thresholds = Thresholds(OWN, calibrated=True)
-    fitted = judged._replace(refit=_REFIT)
+    fitted = replace(judged, refit=_REFIT)
     assert [thresholds.of(fitted), thresholds.of(fitted, _class())] == [OWN, OWN]

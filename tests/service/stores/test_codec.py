@@ -4,6 +4,7 @@ import json
 import pickle
 import random
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -248,8 +249,8 @@ def test_flipped_bits_are_refused_or_make_another_valid_session() -> None:
 
 
 def test_class_with_a_close_up_comes_back() -> None:
-    close_up = random_supports(2)._replace(side=240)
-    supports = random_supports(2, adapted=True)._replace(side=3464, close_up=close_up)
+    close_up = replace(random_supports(2), side=240)
+    supports = replace(random_supports(2, adapted=True), side=3464, close_up=close_up)
     session = SessionContent("m@1", 1.0, {"thing": supports})
     kept = decode_session(encode_session(session), SPECS).classes["thing"]
     assert (kept.side, kept.close_up_or_self.side, kept.close_up_or_self.close_up) == (
@@ -279,7 +280,7 @@ def test_scale_of_another_shape_is_refused(extra: Arrays) -> None:
 @pytest.mark.parametrize(("shots", "side"), [(1, 240), (2, None)])
 def test_close_up_of_other_shots_or_of_no_scale_is_refused(shots: int, side: int | None) -> None:
     two = SupportSet(random_supports().shots[:2], side=3464)
-    supports = two._replace(close_up=SupportSet(two.shots[:shots], side=side))
+    supports = replace(two, close_up=SupportSet(two.shots[:shots], side=side))
     data = encode_session(SessionContent("m@1", 1.0, {"thing": supports}))
     with pytest.raises(InvalidArchiveError, match="from near"):
         decode_session(data, SPECS)

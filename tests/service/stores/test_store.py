@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -125,10 +126,10 @@ async def test_a_refit_stays_until_another_comes_or_the_shots_are_replaced(
     store: SessionStore,
 ) -> None:
     first, second = (np.full(18, value, np.float32) for value in (1, 2))
-    await store.create(key("s"), "m", "cat", shots(1)._replace(refit=first))
+    await store.create(key("s"), "m", "cat", replace(shots(1), refit=first))
     session = await store.put(key("s"), "m", "cat", shots(2), "append")
     np.testing.assert_array_equal(session.classes["cat"].refit, first)
-    session = await store.put(key("s"), "m", "cat", shots(3)._replace(refit=second), "append")
+    session = await store.put(key("s"), "m", "cat", replace(shots(3), refit=second), "append")
     np.testing.assert_array_equal(session.classes["cat"].refit, second)
     session = await store.put(key("s"), "m", "cat", shots(4), "replace")
     assert session.classes["cat"].refit is None

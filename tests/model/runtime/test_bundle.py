@@ -1,0 +1,97 @@
+"""What a loaded bundle keeps on its device changes no answer."""
+
+import gc
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.contract import SupportSet, collate_classes
+from model.runtime import BundleRuntime, Device
+from model.runtime.class_inputs import ClassInputs
+from tests.service.tiny_bundle import write_tiny_bundle
+
+MANY = 1 << 30
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def classes(tiny: Path) -> list[SupportSet]:
+    """Classes of one, two and three shots."""
+    runtime = BundleRuntime(tiny)
+    images, masks = _images(runtime, 6), np.zeros((6, *_images(runtime, 1).shape[1:3]), np.float32)
+    for number, mask in enumerate(masks):
+        mask[5 : 20 + 5 * number, 5 : 30 + 3 * number] = 1
+    shots = runtime.prototypes(runtime.encode(images, masks), masks)
+    return [SupportSet(tuple(part)) for part in (shots[:1], shots[1:3], shots[3:])]
+
+
+def _images(runtime: BundleRuntime, count: int) -> np.ndarray:
+    side = runtime.manifest.input_side
+    return np.random.default_rng(count).integers(0, 255, (count, side, side, 3), dtype=np.uint8)
+
+
+def test_classes_that_are_kept_get_the_same_answers(tiny: Path, classes: list[SupportSet]) -> None:
+    plain, keeping = BundleRuntime(tiny), BundleRuntime(tiny, class_cache_bytes=MANY)
+    one, two, three = classes
+    for asked in ([one, two], [two, one], [one, two], [three], [two] * 5, [one, two, three]):
+        images = _images(plain, len(asked))
+        expected, actual = (
+            each.head(each.encode(images), np.arange(len(asked)), asked)
+            for each in (plain, keeping)
+        )
+        np.testing.assert_array_equal(actual.logits, expected.logits)
+        np.testing.assert_array_equal(actual.presence, expected.presence)
+
+
+def test_what_comes_again_is_laid_out_once_while_there_is_room(classes: list[SupportSet]) -> None:
+    one, two, three = classes
+    kept = ClassInputs(Device(), "mean", MANY)
+    first = kept.of([one, two])
+    assert kept.of([one, two]) is first
+    assert kept.of([two, one]) is not first
+    narrow = ClassInputs(Device(), "mean", 1)
+    last = narrow.of([three])
+    assert narrow.of([three]) is last  # the last one, whatever it takes
+    narrow.of([one])
+    assert narrow.of([three]) is not last
+    assert ClassInputs(Device(), "mean", 0).of([one]) is not kept.of([one])
+
+
+def test_a_new_class_is_never_taken_for_one_that_is_gone(classes: list[SupportSet]) -> None:
+    kept = ClassInputs(Device(), "mean", MANY)
+    for number in range(200):
+        passing = SupportSet(classes[number % 3].shots)  # whose memory the next one may get
+        _check_same(kept, [passing])
+        del passing
+        gc.collect(0)
+
+
+def _check_same(kept: ClassInputs, asked: Sequence[SupportSet]) -> None:
+    expected = collate_classes(asked)._asdict()
+    for name, value in kept.of(asked).items():
+        np.testing.assert_array_equal(value.numpy(), expected[name])
+
+
+def test_no_class_and_no_shots_are_refused_and_not_kept(classes: list[SupportSet]) -> None:
+    kept, empty = ClassInputs(Device(), "mean", MANY), SupportSet(())
+    for _ in range(2):
+        with pytest.raises(ValueError, match="at least one shot"):
+            kept.of([])
+        with pytest.raises(ValueError, match="at least one shot"):
+            kept.of([classes[0], empty])
+
+
+def test_a_query_is_an_image_that_is_seen_everywhere(tiny: Path) -> None:
+    runtime = BundleRuntime(tiny)
+    for count in (2, 1, 3, 2):
+        images = _images(runtime, count)
+        query = runtime.encode(images)
+        support = runtime.encode(images, np.ones(images.shape[:3], np.float32))
+        for name in query.batch.tensors:
+            np.testing.assert_array_equal(query.to_numpy(name), support.to_numpy(name))
