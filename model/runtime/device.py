@@ -58,7 +58,7 @@ class Device(NamedTuple):
             "arena_extend_strategy": "kSameAsRequested",
         }
         if fixed_shapes:
-            # On an H200 these three together take 1.6 times less for the encoder of `r50`.
+            # The encoder of `r50` takes 0.61 of the time with these three, on an H200.
             cuda |= {
                 "cudnn_conv_algo_search": "EXHAUSTIVE",
                 "prefer_nhwc": "1",
