@@ -129,7 +129,13 @@ class BundleRuntime:
         return tuple(self._sessions["encoder"].get_providers())
 
     def encode(self, images: NDArray[np.uint8], masks: Float | None = None) -> Encoded:
-        """Encode images (B, S, S, 3); masks (B, S, S) in [0, 1] for supports, none for queries."""
+        """Encode images (B, S, S, 3); masks (B, S, S) in [0, 1] for supports, none for queries.
+
+        Raises:
+            ValueError: there are more or fewer masks than images; the graph would repeat a mask.
+        """
+        if masks is not None and masks.shape != images.shape[:3]:
+            raise ValueError(f"masks {masks.shape} do not go with images {images.shape}")
         session = self._sessions["encoder"]
         binding = session.io_binding()
         binding.bind_cpu_input("image", np.ascontiguousarray(images))

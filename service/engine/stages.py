@@ -69,10 +69,13 @@ class Stages:
         self._max_padded_shots = max_padded_shots
 
     def encode(self, tasks: Sequence[EncodeTask]) -> list[Encoded]:
-        """Encode supports, or queries; one encoding for each task, all of one batch."""
+        """Encode supports and queries together; one encoding for each task, all of one batch."""
         images = np.stack([task.image for task in tasks])  # (B, S, S, 3)
-        masks = [task.mask for task in tasks if task.mask is not None]
-        encoded = self._runtime.encode(images, np.stack(masks) if masks else None)
+        masks = None
+        if any(task.mask is not None for task in tasks):
+            everywhere = np.ones(images.shape[1:3], np.float32)
+            masks = np.stack([everywhere if task.mask is None else task.mask for task in tasks])
+        encoded = self._runtime.encode(images, masks)
         self._counters.encoder_runs += 1
         self._counters.encoder_images += len(tasks)
         return [encoded.rows(i, i + 1) for i in range(len(tasks))]

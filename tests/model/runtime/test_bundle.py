@@ -95,3 +95,11 @@ def test_a_query_is_an_image_that_is_seen_everywhere(tiny: Path) -> None:
         support = runtime.encode(images, np.ones(images.shape[:3], np.float32))
         for name in query.batch.tensors:
             np.testing.assert_array_equal(query.to_numpy(name), support.to_numpy(name))
+
+
+def test_masks_for_other_images_are_refused(tiny: Path) -> None:
+    runtime = BundleRuntime(tiny)
+    images = _images(runtime, 3)
+    for masks in (np.ones((1, *images.shape[1:3]), np.float32), np.ones((3, 8, 8), np.float32)):
+        with pytest.raises(ValueError, match="do not go with"):
+            runtime.encode(images, masks)
