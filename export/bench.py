@@ -2,12 +2,13 @@
 
 The eager side works as the authors' code does: for every query and class it encodes the supports
 again. The engine made its prototypes when the supports were registered; a query costs it one
-encoding and one head run over all classes. The sides take turns, so that a slow spell of the
-machine falls on both. Weights are random, since time does not depend on them.
+encoding and one head run over all classes. The cached side is eager PyTorch cut in the same way,
+so what the engine gains on it is not the cut's. The sides take turns, so that a slow spell of the
+machine falls on all. Weights are random, since time does not depend on them.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import NamedTuple
@@ -16,7 +17,7 @@ import numpy as np
 
 from export.benchmarks.options import options, preset_at
 from export.benchmarks.output import Difference, progress, report_disagreement, write_rows
-from export.benchmarks.sides import EagerSide, EngineSide, both_sides, make_inputs
+from export.benchmarks.sides import Float, Sides, all_sides, make_inputs
 from export.benchmarks.table import format_table
 from export.benchmarks.timing import timed
 from model.build import NetworkConfig
@@ -45,8 +46,8 @@ class Row:
 
     `registration_ms` is the engine's single pass over all supports. `ratio` is eager over engine
     time, from the medians; its bounds are the smallest and the largest ratio of a repeat.
-    `max_difference` is the largest difference between the logits (foreground minus background) of
-    the two sides, `max_logit` the largest logit.
+    `cached_ratio` is cached over engine time. `max_difference` is the largest difference between
+    the logits (foreground minus background) of the sides, `max_logit` the largest logit.
     """
 
     preset: str
@@ -55,11 +56,13 @@ class Row:
     threads: int
     repeats: int
     eager_ms: float
+    cached_ms: float
     engine_ms: float
     registration_ms: float
     ratio: float
     ratio_min: float
     ratio_max: float
+    cached_ratio: float
     max_difference: float
     max_logit: float
 
@@ -69,49 +72,46 @@ def bench_preset(config: NetworkConfig, *, repeats: int, threads: int) -> list[R
 
     Args:
         config: the network.
-        repeats: of each case, one query on both sides each; a long case stops after two.
+        repeats: of each case, one query on every side each; a long case stops after two.
         threads: of torch and of onnxruntime alike.
     """
     progress(f"{config.preset}: export at {config.input_side} px")
-    with both_sides(config, threads=threads) as (eager, engine):
-        _warm_up(eager, engine, config.input_side)
+    with all_sides(config, threads=threads) as sides:
         return [
-            _bench_case(config, case, eager, engine, repeats=repeats, threads=threads)
-            for case in CASES
+            _bench_case(config, case, sides, repeats=repeats, threads=threads) for case in CASES
         ]
 
 
-def _warm_up(eager: EagerSide, engine: EngineSide, side: int) -> None:
-    inputs = make_inputs(classes=1, shots=1, side=side)
-    eager.segment(inputs)
-    engine.segment(inputs.query, engine.register(inputs))
-
-
 def _bench_case(
-    config: NetworkConfig,
-    case: Case,
-    eager: EagerSide,
-    engine: EngineSide,
-    *,
-    repeats: int,
-    threads: int,
+    config: NetworkConfig, case: Case, sides: Sides, *, repeats: int, threads: int
 ) -> Row:
     inputs = make_inputs(classes=case.classes, shots=case.shots, side=config.input_side)
-    prototypes, registration_s = timed(lambda: engine.register(inputs))
-    engine.segment(inputs.query, prototypes)  # onnxruntime plans its memory for new shapes
-    eager_s: list[float] = []
-    engine_s: list[float] = []
+    prototypes, registration_s = timed(lambda: sides.engine.register(inputs))
+    class_tensors = sides.cached.lay_out(prototypes)
+    rows = [0] * case.classes
+    runs: dict[str, Callable[[], Float]] = {
+        "eager": lambda: sides.eager.segment(inputs),
+        "cached": lambda: sides.cached.segment(inputs.query[None], rows, class_tensors),
+        "engine": lambda: sides.engine.segment(inputs.query, prototypes),
+    }
+    progress(f"{config.preset} {case.name}: warm up")
+    for run in runs.values():  # each plans its memory for new shapes
+        run()
+    found: dict[str, list[float]] = {name: [] for name in runs}
     difference = 0.0
     wanted = repeats
-    while len(eager_s) < wanted:
-        progress(f"{config.preset} {case.name}: repeat {len(eager_s) + 1} of {wanted}")
-        expected, seconds = timed(lambda: eager.segment(inputs))
-        eager_s.append(seconds)
-        actual, seconds = timed(lambda: engine.segment(inputs.query, prototypes))
-        engine_s.append(seconds)
-        difference = max(difference, float(np.abs(actual - expected).max()))
-        if eager_s[-1] > _LONG_S:
+    while len(found["eager"]) < wanted:
+        progress(f"{config.preset} {case.name}: repeat {len(found['eager']) + 1} of {wanted}")
+        answers = {}
+        for name, run in runs.items():
+            answers[name], seconds = timed(run)
+            found[name].append(seconds)
+        expected = answers.pop("eager")
+        for actual in answers.values():
+            difference = max(difference, float(np.abs(actual - expected).max()))
+        if found["eager"][-1] > _LONG_S:
             wanted = min(repeats, _MIN_REPEATS)
+    eager_s, cached_s, engine_s = found.values()
     ratios = [slow / fast for slow, fast in zip(eager_s, engine_s, strict=True)]
     return Row(
         preset=config.preset,
@@ -120,11 +120,13 @@ def _bench_case(
         threads=threads,
         repeats=len(ratios),
         eager_ms=1000 * median(eager_s),
+        cached_ms=1000 * median(cached_s),
         engine_ms=1000 * median(engine_s),
         registration_ms=1000 * registration_s,
         ratio=median(eager_s) / median(engine_s),
         ratio_min=min(ratios),
         ratio_max=max(ratios),
+        cached_ratio=median(cached_s) / median(engine_s),
         max_difference=difference,
         max_logit=float(np.abs(expected).max()),
     )
@@ -133,8 +135,8 @@ def _bench_case(
 def as_table(rows: Sequence[Row]) -> str:
     """Rows as aligned text."""
     names = (
-        "preset", "case", "side", "eager ms", "engine ms", "ratio", "min-max", "register ms",
-        "difference",
+        "preset", "case", "side", "eager ms", "cached ms", "engine ms", "ratio", "min-max",
+        "to cached", "register ms", "difference",
     )  # fmt: skip
     cells = (
         (
@@ -142,9 +144,11 @@ def as_table(rows: Sequence[Row]) -> str:
             row.case,
             str(row.input_side),
             f"{row.eager_ms:.1f}",
+            f"{row.cached_ms:.1f}",
             f"{row.engine_ms:.1f}",
             f"{row.ratio:.1f}x",
             f"{row.ratio_min:.1f}-{row.ratio_max:.1f}",
+            f"{row.cached_ratio:.1f}x",
             f"{row.registration_ms:.1f}",
             f"{row.max_difference:.1e}",
         )

@@ -22,22 +22,21 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from export.benchmarks.options import preset_at
 from export.benchmarks.output import Difference, report_disagreement, write_rows
-from export.benchmarks.sides import make_inputs, random_bundle
+from export.benchmarks.sides import CachedEagerSide, make_inputs, random_bundle
 from export.benchmarks.table import format_table
 from export.benchmarks.timing import time_alternately, timed
 from export.tiers.build import write_tiers
 from model.build import PRESETS, NetworkConfig, load_network
-from model.build.presets import imagenet_normalise
 from model.cli.types import positive
-from model.contract import Precision, SupportPrototype, SupportSet, collate_classes
+from model.contract import Precision, SupportPrototype, SupportSet
 from model.data.datasets import ProceduralDefects
-from model.nets import SDAANet
 from model.runtime import BundleRuntime, Device
 
 BATCHES = (1, 2, 4, 8)
 # Of the largest logit. Both sides round to half precision at every layer, each in its own order;
 # other supports would move the logits by a third of it.
 TOLERANCE = {"fp16": 0.05, "fp32": 1e-3}
+_CLASS_CACHE_BYTES = 1 << 30
 _PEAK_SIDE = 8192
 _PEAK_REPEATS = 20
 _WARM_UPS = 3
@@ -66,60 +65,6 @@ class Row:
     max_logit: float
 
 
-class EagerQueries:
-    """The network in PyTorch, one class whose prototypes are cached.
-
-    Args:
-        network: in eval mode.
-        shots: of the class.
-        device: to run on.
-        dtype: of weights and features.
-    """
-
-    def __init__(
-        self,
-        network: SDAANet,
-        shots: tuple[SupportPrototype, ...],
-        device: torch.device,
-        dtype: torch.dtype,
-    ) -> None:
-        self._network = network.eval().to(device, dtype)
-        self._network.to(memory_format=torch.channels_last)
-        self._normalise = imagenet_normalise().to(device)
-        self._shots, self._device, self._dtype = shots, device, dtype
-        self._class_inputs: dict[int, dict[str, torch.Tensor]] = {}
-
-    @torch.inference_mode()
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Logits (B, h, h) of images (B, S, S, 3)."""
-        pixels = self._normalise(torch.from_numpy(images).to(self._device)).to(self._dtype)
-        count, side = len(images), images.shape[1]
-        everywhere = torch.ones(count, side, side, device=self._device, dtype=self._dtype)
-        encoded = self._network.encode(
-            pixels.contiguous(memory_format=torch.channels_last), everywhere
-        )
-        rows = torch.arange(count, device=self._device)
-        matched = self._network.match(encoded, rows, **self._classes(count))
-        logits = matched.logits[:, 1] - matched.logits[:, 0]
-        return np.asarray(logits.float().cpu().numpy())
-
-    def _classes(self, count: int) -> dict[str, torch.Tensor]:
-        """The class as often as there are queries, on the device since it was first asked for."""
-        if count not in self._class_inputs:
-            self._class_inputs[count] = self._lay_out(count)
-        return self._class_inputs[count]
-
-    def _lay_out(self, count: int) -> dict[str, torch.Tensor]:
-        inputs = collate_classes([SupportSet(self._shots)] * count)._asdict()
-        del inputs["refit"], inputs["identity"]
-        return {
-            name: torch.from_numpy(value).to(self._device)
-            if value.dtype == np.bool_
-            else torch.from_numpy(value).to(self._device, self._dtype)
-            for name, value in inputs.items()
-        }
-
-
 def bench(config: NetworkConfig, device: Device, batches: Sequence[int], repeats: int) -> list[Row]:
     """Every batch size on both sides; on a CPU in float32, which is for trying the command."""
     on_gpu = device.kind != "cpu"
@@ -129,17 +74,25 @@ def bench(config: NetworkConfig, device: Device, batches: Sequence[int], repeats
         if on_gpu:
             rendered = ProceduralDefects(per_class=1, side=config.input_side)
             write_tiers(bundle, ("fp16",), rendered, episodes=1, min_area=1)
-        runtime = BundleRuntime(bundle, device=device, precision="fp16" if on_gpu else "fp32")
+        runtime = BundleRuntime(
+            bundle,
+            device=device,
+            precision="fp16" if on_gpu else "fp32",
+            class_cache_bytes=_CLASS_CACHE_BYTES,
+        )
         inputs = make_inputs(classes=1, shots=5, side=config.input_side)
         masks = inputs.masks[0]
         shots = tuple(runtime.prototypes(runtime.encode(inputs.supports[0], masks), masks))
-        eager = EagerQueries(load_network(checkpoint)[0], shots, torch_device, dtype)
+        network = load_network(checkpoint)[0].to(torch_device, dtype)
+        if on_gpu:
+            network.to(memory_format=torch.channels_last)
+        eager = CachedEagerSide(network)
         sides = _Sides(
             eager,
             runtime,
             shots,
             inputs.query,
-            flops=_flops(eager, inputs.query[None]),
+            flops=_flops(eager, shots, inputs.query),
             peak_flops=_peak_flops(torch_device, dtype),
         )
         return [
@@ -156,7 +109,7 @@ class _Sides(NamedTuple):
     peak_flops: operations a second that the device reaches.
     """
 
-    eager: EagerQueries
+    eager: CachedEagerSide
     runtime: BundleRuntime
     shots: tuple[SupportPrototype, ...]
     query: NDArray[np.uint8]
@@ -169,9 +122,11 @@ def _row(preset: str, device: Device, sides: _Sides, *, batch: int, repeats: int
     classes = [SupportSet(sides.shots)] * batch
     index = np.arange(batch, dtype=np.int64)
 
+    class_tensors = sides.eager.lay_out(classes)
+
     # Both answers are in the host's memory when they return, so nothing is still at work then.
     def eager() -> NDArray[np.float32]:
-        return sides.eager(images)
+        return sides.eager.segment(images, range(batch), class_tensors)
 
     def engine() -> NDArray[np.float32]:
         return sides.runtime.head(sides.runtime.encode(images), index, classes).logits
@@ -197,10 +152,13 @@ def _row(preset: str, device: Device, sides: _Sides, *, batch: int, repeats: int
     )
 
 
-def _flops(eager: EagerQueries, images: NDArray[np.uint8]) -> float:
-    """Operations for images: two a multiply-add, of convolutions and matrix products only."""
+def _flops(
+    eager: CachedEagerSide, shots: tuple[SupportPrototype, ...], query: NDArray[np.uint8]
+) -> float:
+    """Operations for a query: two a multiply-add, of convolutions and matrix products only."""
+    class_tensors = eager.lay_out([SupportSet(shots)])
     with FlopCounterMode(display=False) as counter:
-        eager(images)
+        eager.segment(query[None], [0], class_tensors)
     return float(counter.get_total_flops())
 
 

@@ -1,7 +1,7 @@
 """`python -m export.narrow`: halve what the fp32 graphs of a bundle take on disk.
 
 Their weights are kept in half precision behind a cast. onnxruntime casts them once, when it loads
-the graph, and computes in float32 as before. An int8 tier is made after that: it reads its weights
+the graph, and computes in float32 as before. Tiers are made after that: they read their weights
 from these files.
 """
 

@@ -1,7 +1,7 @@
-"""The two sides of a benchmark: one network in eager PyTorch, and as a served bundle."""
+"""The sides of a benchmark: one network in eager PyTorch, called in two ways, and as a bundle."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from export.bundle import ExportOptions, export_bundle
 from model.build import NetworkConfig, load_network, random_network, write_checkpoint
 from model.build.presets import imagenet_normalise
-from model.contract import SupportPrototype, SupportSet
+from model.contract import SupportPrototype, SupportSet, collate_classes
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
 
 Float = NDArray[np.float32]
+ClassTensors = Mapping[str, torch.Tensor]
 
 OBJECT_SHARE = 0.15
 _SEED = 0
@@ -53,6 +54,52 @@ class EagerSide:
         return np.stack(logits)
 
 
+class CachedEagerSide:
+    """The eager network behind the serving cut: supports were encoded before, an image is once.
+
+    Args:
+        network: on the device it runs on, in the precision it computes in.
+    """
+
+    def __init__(self, network: SDAANet) -> None:
+        self._network = network.eval()
+        weight = next(network.parameters())
+        self._device, self._dtype = weight.device, weight.dtype
+        self._normalise = imagenet_normalise().to(self._device)
+
+    def lay_out(self, classes: Sequence[SupportSet]) -> ClassTensors:
+        """The P classes of as many pairs, on the device."""
+        inputs = collate_classes(classes)._asdict()
+        del inputs["refit"], inputs["identity"]
+        return {
+            name: torch.from_numpy(value).to(self._device)
+            if value.dtype == np.bool_
+            else torch.from_numpy(value).to(self._device, self._dtype)
+            for name, value in inputs.items()
+        }
+
+    @torch.inference_mode()
+    def segment(
+        self, images: NDArray[np.uint8], image_index: Sequence[int], classes: ClassTensors
+    ) -> Float:
+        """Logits (P, h, h), foreground minus background, of P pairs of an image and a class.
+
+        Args:
+            images: (B, S, S, 3), in the host's memory, as the logits are.
+            image_index: (P,) the image of each pair.
+            classes: (P,) of `lay_out`.
+        """
+        pixels = self._normalise(torch.from_numpy(images).to(self._device)).to(self._dtype)
+        count, side = len(images), images.shape[1]
+        everywhere = torch.ones(count, side, side, device=self._device, dtype=self._dtype)
+        form = torch.channels_last if self._device.type == "cuda" else torch.contiguous_format
+        encoded = self._network.encode(pixels.contiguous(memory_format=form), everywhere)
+        rows = torch.tensor(image_index, device=self._device)
+        matched = self._network.match(encoded, rows, **classes)
+        logits = matched.logits[:, 1] - matched.logits[:, 0]
+        return np.asarray(logits.float().cpu().numpy())
+
+
 class EngineSide:
     """The bundle, used as the service does: prototypes once, then one encoding per query."""
 
@@ -76,9 +123,17 @@ class EngineSide:
         return self._runtime.head(encoded, np.zeros(len(classes), np.int64), classes).logits
 
 
+class Sides(NamedTuple):
+    """One network on every side."""
+
+    eager: EagerSide
+    cached: CachedEagerSide
+    engine: EngineSide
+
+
 @contextmanager
-def both_sides(config: NetworkConfig, *, threads: int) -> Iterator[tuple[EagerSide, EngineSide]]:
-    """A network of random weights on both sides, each with so many threads within the block.
+def all_sides(config: NetworkConfig, *, threads: int) -> Iterator[Sides]:
+    """A network of random weights on all sides, each with so many threads within the block.
 
     Raises:
         export.parity.ParityError: the bundle does not pass its own gate.
@@ -88,7 +143,8 @@ def both_sides(config: NetworkConfig, *, threads: int) -> Iterator[tuple[EagerSi
     try:
         with random_bundle(config) as (checkpoint, bundle):
             network, _ = load_network(checkpoint)
-            yield EagerSide(network), EngineSide(BundleRuntime(bundle, intra_op_threads=threads))
+            engine = EngineSide(BundleRuntime(bundle, intra_op_threads=threads))
+            yield Sides(EagerSide(network), CachedEagerSide(network), engine)
     finally:
         torch.set_num_threads(before)
 

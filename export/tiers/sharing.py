@@ -3,7 +3,8 @@
 They are external data in the sense of ONNX, in the fp32 graph. A weight is written as what it is
 made of, all of which onnxruntime computes once, when it loads the graph: a quantised one as the
 fp32 weight, the factors of its channels, and a QuantizeLinear; one of half precision as a Cast, or
-as it is where the fp32 graph is narrowed.
+as it is where the fp32 graph is narrowed. The former gives the same bits; the latter may make zero
+of what the converter keeps as the smallest half.
 """
 
 from collections.abc import Mapping, Sequence

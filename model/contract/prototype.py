@@ -119,6 +119,11 @@ class SupportSet:
         means = np.stack([shot.tokens.mean(axis=0, dtype=np.float32) for shot in self.shots])
         return np.asarray(means.mean(axis=0, dtype=np.float64), np.float32)
 
+    def averaged(self) -> "SupportSet":
+        """The same, with its means computed; they go along where it is sent."""
+        _ = self.mean_affinity, self.mean_guided, self.mean_gate, self.close_up_or_self.mean_token
+        return self
+
     def _mean(self, field: str) -> NDArray[np.float32]:
         """In float64, so that the order of the shots leaves no trace."""
         rows = [getattr(shot, field) for shot in self.shots]

@@ -10,13 +10,13 @@ from model.contract import GateFusion, SupportSet, collate_classes
 from model.lru_cache import LRUCache
 from model.runtime.device import Device
 
-Inputs = Mapping[str, ort.OrtValue]
+ClassTensors = Mapping[str, ort.OrtValue]
 
 
-class _LaidOut(NamedTuple):
-    """Inputs, and the classes that they are of; these must live for as long as their ids count."""
+class _Kept(NamedTuple):
+    """Tensors, and the classes that they are of; these must live for as long as their ids count."""
 
-    inputs: Inputs
+    tensors: ClassTensors
     classes: tuple[SupportSet, ...]
     nbytes: int
 
@@ -25,7 +25,8 @@ class ClassInputs:
     """Lays out classes for the head in the memory of the device, and keeps what came last there.
 
     A session's images are asked for the same classes one after the other, so laying them out and
-    copying them to the device, megabytes a shot, is worth doing once.
+    copying them to the device, megabytes a shot, is worth doing once. They are found again where
+    the same objects come in the same order.
 
     Args:
         device: whose memory they go to.
@@ -35,28 +36,37 @@ class ClassInputs:
 
     def __init__(self, device: Device, gates: GateFusion, limit_bytes: int) -> None:
         self._device, self._gates = device, gates
-        self._kept: LRUCache[_LaidOut] | None = None
+        self._kept: LRUCache[_Kept] | None = None
         if limit_bytes:
-            self._kept = LRUCache(lambda laid_out: laid_out.nbytes, limit_bytes)
+            self._kept = LRUCache(lambda kept: kept.nbytes, limit_bytes)
         self._lock = Lock()
 
-    def of(self, classes: Sequence[SupportSet]) -> Inputs:
+    def of(self, classes: Sequence[SupportSet]) -> ClassTensors:
         """The inputs of P pairs, by name (axes as in `model.contract.graphs.HEAD`).
 
         Raises:
             ValueError: no class, or a class without shots.
         """
         if self._kept is None:
-            return self._lay_out(classes).inputs
+            return self.lay_out(classes)
         with self._lock:
-            return self._kept.get(tuple(map(id, classes)), lambda: self._lay_out(classes)).inputs
+            return self._kept.get(tuple(map(id, classes)), lambda: self._keep(classes)).tensors
 
-    def _lay_out(self, classes: Sequence[SupportSet]) -> _LaidOut:
+    def lay_out(self, classes: Sequence[SupportSet]) -> ClassTensors:
+        """The same, for classes that will not come again.
+
+        Raises:
+            ValueError: no class, or a class without shots.
+        """
         arrays = collate_classes(classes, gates=self._gates)._asdict()
-        inputs = {
+        return {
             name: ort.OrtValue.ortvalue_from_numpy(
                 array, self._device.memory, self._device.memory_number
             )
             for name, array in arrays.items()
         }
-        return _LaidOut(inputs, tuple(classes), sum(array.nbytes for array in arrays.values()))
+
+    def _keep(self, classes: Sequence[SupportSet]) -> _Kept:
+        tensors = self.lay_out(classes)
+        nbytes = sum(tensor.tensor_size_in_bytes() for tensor in tensors.values())
+        return _Kept(tensors, tuple(classes), nbytes)

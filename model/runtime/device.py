@@ -45,10 +45,10 @@ class Device(NamedTuple):
 
         Args:
             memory_limit_bytes: limit for the arena of one session on a GPU; None: no limit.
-            fixed_shapes: whether all shapes that the graph will see are run at the start. Such a
-                graph may search for the fastest convolutions, up to a second for each shape.
-                TensorRT builds an engine at every shape beyond those before, for minutes, so it
-                does not run other graphs.
+            fixed_shapes: whether the graph sees few shapes, known at the start. Such a graph may
+                search for the fastest convolutions, up to a second for each shape. TensorRT builds
+                an engine at every shape beyond those before, for minutes, so it does not run other
+                graphs.
         """
         if self.kind == "cpu":
             return [(self.provider, {})]

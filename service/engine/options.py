@@ -18,5 +18,6 @@ class EngineOptions(NamedTuple):
     batch_wait_s: float = 0.0
     max_queued_images: int = 256
     cache_bytes: int = 0
+    class_cache_bytes: int = 0
     deadline_s: float = 60.0
     stuck_s: float = 120.0

@@ -259,6 +259,8 @@ class Pipeline:
                 precision=self._precision,
                 intra_op_threads=options.intra_op_threads,
                 memory_limit_bytes=options.gpu_memory_bytes,
+                # On a CPU a class is laid out in less time than it takes to look for it.
+                class_cache_bytes=0 if self._device.kind == "cpu" else options.class_cache_bytes,
             )
         )
         if runtime.manifest != self.manifest:

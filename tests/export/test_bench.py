@@ -21,11 +21,13 @@ ROW = Row(
     threads=1,
     repeats=3,
     eager_ms=30.0,
+    cached_ms=18.0,
     engine_ms=12.0,
     registration_ms=5.0,
     ratio=2.5,
     ratio_min=2.0,
     ratio_max=3.0,
+    cached_ratio=1.5,
     max_difference=5 * TOLERANCE,
     max_logit=10.0,
 )
@@ -39,6 +41,8 @@ def test_both_sides_agree_on_every_case() -> None:
         assert row.repeats == 2
         assert 0 < row.ratio_min <= row.ratio <= row.ratio_max
         assert row.ratio == pytest.approx(row.eager_ms / row.engine_ms)
+        assert row.cached_ratio == pytest.approx(row.cached_ms / row.engine_ms)
+        assert row.cached_ms < row.eager_ms
 
 
 def test_sides_with_other_supports_differ(exported: Exported) -> None:

@@ -5,6 +5,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import ray
@@ -35,16 +36,17 @@ class References:
         self.max_bytes = max_bytes
         self.nbytes = 0
         self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._digests: WeakKeyDictionary[SupportSet, bytes] = WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def to(self, classes: Sequence[SupportSet]) -> Reference:
         """The reference to these classes, put into the store if missing; blocks briefly."""
-        key = digest(classes)
+        key = b"".join(map(self._digest, classes))
         with self._lock:
             if (kept := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)
                 return kept.reference
-            needed = tuple(map(_needed, classes))
+            needed = tuple(_needed(each).averaged() for each in classes)
             fresh = _Kept(ray.put(needed), sum(each.nbytes for each in needed))
             self._kept[key] = fresh
             self.nbytes += fresh.nbytes
@@ -53,14 +55,20 @@ class References:
                 self.nbytes -= oldest.nbytes
             return fresh.reference
 
+    def _digest(self, supports: SupportSet) -> bytes:
+        """The digest of a class, computed once for as long as it lives."""
+        if supports not in self._digests:
+            self._digests[supports] = digest(supports)
+        return self._digests[supports]
 
-def digest(classes: Sequence[SupportSet]) -> bytes:
-    """A key of classes in this order, made of what the engine needs of them."""
+
+def digest(supports: SupportSet) -> bytes:
+    """A key of a class, made of what the engine needs of it."""
     found = hashlib.sha256()
-    for each in map(_needed, classes):
-        _take(found, b"class", each)
-        if each.close_up is not None:
-            _take(found, b"close_up", each.close_up)
+    needed = _needed(supports)
+    _take(found, b"class", needed)
+    if needed.close_up is not None:
+        _take(found, b"close_up", needed.close_up)
     return found.digest()
 
 

@@ -60,7 +60,8 @@ def test_what_comes_again_is_laid_out_once_while_there_is_room(classes: list[Sup
     assert narrow.of([three]) is last  # the last one, whatever it takes
     narrow.of([one])
     assert narrow.of([three]) is not last
-    assert ClassInputs(Device(), "mean", 0).of([one]) is not kept.of([one])
+    without = ClassInputs(Device(), "mean", 0)
+    assert without.of([one]) is not without.of([one])
 
 
 def test_a_new_class_is_never_taken_for_one_that_is_gone(classes: list[SupportSet]) -> None:
