@@ -83,6 +83,11 @@ class Call(Generic[T]):
             ) from exc
 
 
+def once() -> dict[str, str]:
+    """A header by which the service knows a repeated request, and does not do it again."""
+    return {IDEMPOTENCY_HEADER: secrets.token_urlsafe(_IDEMPOTENCY_KEY_BYTES)}
+
+
 def ready() -> Call[StatusResponse]:
     """Succeeds once the service can work; fails with `NotReadyError` while it loads."""
     return Call("GET", "/readyz", parse_as(StatusResponse))
@@ -132,8 +137,7 @@ def register(
         parse_as(SupportResponse),
         session_id=session_id,
         options={
-            # The service registers a repeated request with the same key once.
-            "headers": {IDEMPOTENCY_HEADER: secrets.token_urlsafe(_IDEMPOTENCY_KEY_BYTES)},
+            "headers": once(),
             "data": sendable(fields),
             "files": _files("images", shots, image_file) + _files("masks", truths, mask_file),
         },

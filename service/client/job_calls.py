@@ -5,7 +5,16 @@ from typing import Literal, TypedDict
 
 import httpx
 
-from service.client.calls import Call, Fields, no_content, parse_as, path_segment, sendable, texts
+from service.client.calls import (
+    Call,
+    Fields,
+    no_content,
+    once,
+    parse_as,
+    path_segment,
+    sendable,
+    texts,
+)
 from service.client.connection import LONG_TIMEOUT
 from service.client.packing import JobImages, pack
 from service.schemas import Absent, JobResponse, JobsResponse, LookMode, Threshold
@@ -66,9 +75,9 @@ def create_job(
         "POST",
         "/jobs",
         parse_as(JobResponse),
-        repeatable=False,
         session_id=session_id,
         options={
+            "headers": once(),
             "data": data,
             "files": [("archive", ("images.zip", archive))],
             "timeout": LONG_TIMEOUT,

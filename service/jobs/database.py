@@ -26,6 +26,10 @@ CREATE TABLE IF NOT EXISTS sources (
     path BLOB NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
     PRIMARY KEY (job, number)
 );
+CREATE TABLE IF NOT EXISTS receipts (
+    owner TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, PRIMARY KEY (owner, key)
+);
 PRAGMA user_version = {_VERSION};
 COMMIT;
 """

@@ -1,8 +1,11 @@
 """Use cases of jobs: create, inspect, end, and download the results."""
 
 import asyncio
+import hashlib
+import json
 import secrets
 import shutil
+import sqlite3
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -23,7 +26,7 @@ from service.jobs.threads import JobThreads, result_of
 from service.schemas import FINISHED, FailedImage, ImageResult, JobResponse
 from service.sessions import Resources, require_classes
 from service.sessions.resources import to_datetime
-from service.stores import decode_session, encode_session
+from service.stores import IdempotencyToken, decode_session, encode_session
 
 _MAX_ERRORS = 100
 
@@ -115,25 +118,42 @@ class JobDesk:
                 raise
 
     async def create(
-        self, form: JobForm, arrival: Arrival, names: Sequence[str], archive: Path | None
+        self,
+        form: JobForm,
+        arrival: Arrival,
+        names: Sequence[str],
+        archive: Path | None,
+        idempotency_key: str | None,
     ) -> JobResponse:
         """Make a job of files that arrived, as 0, 1, ..., of a zip and of a folder.
 
         Raises:
             LimitExceededError, InvalidRequestError, TooManyFilesError, BodyTooLargeError.
             SessionNotFoundError, ClassNotFoundError, EmptySessionError, ModelMismatchError.
+            IdempotencyKeyReusedError.
         """
+        once = None
+        if idempotency_key is not None:
+            files = [arrival.folder / str(number) for number in range(len(names))]
+            files += [] if archive is None else [archive]
+            read = partial(_fingerprint, form, names, files)
+            fingerprint = await result_of(self._threads.unpack_or_remove(read))
+            once = IdempotencyToken(idempotency_key, fingerprint)
+            find = partial(self.store.find_done, arrival.owner, once)
+            if (done := await self._threads.query(find)) is not None:
+                await asyncio.to_thread(partial(shutil.rmtree, arrival.folder, ignore_errors=True))
+                return self._response(done)
         session = await require_classes(self._resources, form, arrival.owner)
         snapshot = await self._resources.pool.run(partial(encode_session, session.content))
         fields = form.model_copy(
             update={"images": [], "archive": [], "session_id": session.session_id}
         )
-        add = partial(self._add, fields, arrival, list(names), archive, snapshot)
-        job = await self._created(self._threads.unpack_or_remove(add))
+        add = partial(self._add, fields, arrival, list(names), archive, snapshot, once)
+        job = await self._created(self._threads.unpack_or_remove(add), arrival)
         self._runner.wake()
         return self._response(job)
 
-    async def _created(self, making: asyncio.Future[Job]) -> Job:
+    async def _created(self, making: asyncio.Future[Job], arrival: Arrival) -> Job:
         """The job that a thread creates; deleted again if the request is cancelled meanwhile.
 
         The thread cannot be stopped, and the job would have lost its files.
@@ -141,7 +161,7 @@ class JobDesk:
         try:
             return await result_of(making)
         except asyncio.CancelledError:
-            if not making.exception():
+            if not making.exception() and making.result().job_id == arrival.folder.name:
                 await asyncio.to_thread(self.store.delete, making.result().job_id)
             raise
 
@@ -152,6 +172,7 @@ class JobDesk:
         names: list[str],
         archive: Path | None,
         snapshot: bytes,
+        once: IdempotencyToken | None,
     ) -> Job:
         folder, sources = arrival.folder, []
         if archive is not None:
@@ -169,7 +190,15 @@ class JobDesk:
         (folder / SNAPSHOT).write_bytes(snapshot)
         nbytes = sum(path.stat().st_size for path in folder.iterdir())
         text = form.model_dump_json()
-        self.store.create(folder.name, arrival.owner, text, names, nbytes, sources)
+        try:
+            self.store.create(folder.name, arrival.owner, text, names, nbytes, sources, once)
+        except sqlite3.IntegrityError:
+            # The same request came twice at the same time, and the other was first.
+            done = None if once is None else self.store.find_done(arrival.owner, once)
+            if done is None:
+                raise
+            shutil.rmtree(folder, ignore_errors=True)
+            return done
         return self.store.get(folder.name, arrival.owner)
 
     async def list(self, owner: str) -> list[JobResponse]:
@@ -292,3 +321,13 @@ class JobDesk:
             created=to_datetime(job.created),
             eta_s=eta_s,
         )
+
+
+def _fingerprint(form: JobForm, names: Sequence[str], files: Sequence[Path]) -> str:
+    """A digest of fields, names and files, which does not depend on the multipart boundary."""
+    fields = form.model_dump_json(exclude={"images", "archive"})
+    digest = hashlib.sha256(json.dumps([fields, *names]).encode())
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from service.errors import JobNotFoundError
+from service.errors import IdempotencyKeyReusedError, JobNotFoundError
 from service.jobs.database import open_database
 from service.jobs.folders import Source
 from service.schemas import FINISHED, State
+from service.stores import IdempotencyToken
 
 
 class Job(NamedTuple):
@@ -69,6 +70,7 @@ class JobStore:
         names: Sequence[str],
         nbytes: int,
         sources: Sequence[Source] = (),
+        once: IdempotencyToken | None = None,
     ) -> None:
         """Add a job, ready to run.
 
@@ -79,6 +81,10 @@ class JobStore:
             names: of its images.
             nbytes: of its files.
             sources: of its last images, which are not in its folder.
+            once: makes sure that there is one job of its key.
+
+        Raises:
+            sqlite3.IntegrityError: the owner has a job of that key.
         """
         first = len(names) - len(sources)
         now = time.time()
@@ -96,6 +102,26 @@ class JobStore:
                 "INSERT INTO sources VALUES (?, ?, ?, ?, ?)",
                 [(job_id, number, *source) for number, source in enumerate(sources, start=first)],
             )
+            if once is not None:
+                self._db.execute(
+                    "INSERT INTO receipts VALUES (?, ?, ?, ?)",
+                    (owner, once.key, once.fingerprint, job_id),
+                )
+
+    def find_done(self, owner: str, once: IdempotencyToken) -> Job | None:
+        """The job that a request made when it came first; None if there is none.
+
+        Raises:
+            IdempotencyKeyReusedError.
+        """
+        query = "SELECT fingerprint, job FROM receipts WHERE owner = ? AND key = ?"
+        rows = self._query(query, (owner, once.key))
+        if not rows:
+            return None
+        ((fingerprint, job_id),) = rows
+        if fingerprint != once.fingerprint:
+            raise IdempotencyKeyReusedError
+        return self.get(job_id, owner)
 
     def get(self, job_id: str, owner: str) -> Job:
         """A job of an owner.

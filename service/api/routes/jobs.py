@@ -17,6 +17,7 @@ from service.api.body.forms import validate_form
 from service.api.body.intake import receive_job_form
 from service.api.context import ApiContext
 from service.api.dependencies import Context, CurrentClient, Owner
+from service.api.idempotency import idempotency_key
 from service.api.interruption import cancel_on_disconnect
 from service.api.openapi import problems, upload
 from service.api.slots import acquire_slot, release_after
@@ -45,6 +46,10 @@ async def _desk(context: Context) -> JobDesk:
 
 
 Desk = Annotated[JobDesk, Depends(_desk)]
+IdempotencyKey = Annotated[
+    str | None,
+    idempotency_key("makes no other job, and gets the job as it is by then. Kept as long as it"),
+]
 
 
 @router.post(
@@ -53,7 +58,13 @@ Desk = Annotated[JobDesk, Depends(_desk)]
     openapi_extra=upload(JobForm),
     responses=problems(400, 404, 409, 413, 415, 504),
 )
-async def post_job(request: Request, context: Context, desk: Desk, owner: Owner) -> JobResponse:
+async def post_job(
+    request: Request,
+    context: Context,
+    desk: Desk,
+    owner: Owner,
+    key: IdempotencyKey = None,
+) -> JobResponse:
     """Segment images, a zip or a folder of them; the classes are those the session has now."""
     with _translate_storage_errors():
         async with (
@@ -63,7 +74,7 @@ async def post_job(request: Request, context: Context, desk: Desk, owner: Owner)
             header = request.headers.get(SESSION_HEADER)
             form = validate_form(JobForm, spooled.fields, session_header=header, repeated=_REPEATED)
             async with cancel_on_disconnect(request):
-                return await desk.create(form, arrival, spooled.names, spooled.archive)
+                return await desk.create(form, arrival, spooled.names, spooled.archive, key)
 
 
 @contextmanager

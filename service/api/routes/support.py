@@ -2,25 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, status
+from fastapi import APIRouter, Request, status
 
 from service.api.body.intake import receive_form
 from service.api.dependencies import Context, Owner
+from service.api.idempotency import idempotency_key
 from service.api.openapi import problems, upload
-from service.schemas import IDEMPOTENCY_HEADER, SupportForm, SupportResponse
+from service.schemas import SupportForm, SupportResponse
 from service.sessions import register
 
-# Visible ASCII, so that no proxy on the way writes it in another manner.
 IdempotencyKey = Annotated[
     str | None,
-    Header(
-        alias=IDEMPOTENCY_HEADER,
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
-        description="Fresh and random, such as a UUID: a request that is sent again with the same "
-        "key registers nothing again, and gets the class as it is by then. Kept as "
-        "long as an unused session; with another request it is refused.",
+    idempotency_key(
+        "registers nothing again, and gets the class as it is by then. Kept as long as an unused "
+        "session"
     ),
 ]
 

@@ -11,6 +11,7 @@ import pytest
 
 from service.client import AsyncClient, Client, Retries
 from service.client.errors import (
+    ApiError,
     ConnectionFailedError,
     QueueFullError,
     RateLimitedError,
@@ -84,6 +85,31 @@ def test_shots_are_sent_again_under_one_key(mode: Literal["append", "replace"]) 
     assert [len(set(keys[start : start + 3])) for start in (0, 3)] == [1, 1]
     assert len(set(keys)) == 2
     assert all(len(key) == 32 for key in keys)
+
+
+def test_a_job_is_sent_again_whole_under_one_key(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture().image_png)
+    job = {"job_id": "j", "state": "queued", "total": 1, "done": 0, "failed": 0}
+    busy: Answer = (503, problem(503, "store_unavailable"), {})
+    script = Scripted(busy, busy, (202, job | {"created": "2026-01-01T00:00:00Z"}, {}))
+    with scripted(script) as url, Client(url, retries=QUICK) as client:
+        assert client.session("s").create_job(tmp_path).id == "j"
+    assert script.asked == ["/jobs"] * 3
+    assert len({headers["idempotency-key"] for headers in script.headers}) == 1
+    # The server has read as many bytes each time.
+    assert len({headers["content-length"] for headers in script.headers}) == 1
+
+
+def test_a_job_that_has_no_room_is_not_sent_again(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture().image_png)
+    script = Scripted((503, problem(503, "job_storage_failed"), {}))
+    with (
+        scripted(script) as url,
+        Client(url, retries=QUICK) as client,
+        pytest.raises(ApiError, match="as the script says"),
+    ):
+        client.session("s").create_job(tmp_path)
+    assert len(script.asked) == 1
 
 
 def test_nobody_at_the_address() -> None:
