@@ -19,12 +19,15 @@ async def with_stall_timeout(stream: AsyncIterator[bytes], stall_s: float) -> As
     chunks = aiter(stream)
     stalled_at, fresh = clock() + stall_s, 0
     while True:
+        waiting = asyncio.timeout_at(stalled_at)
         try:
-            async with asyncio.timeout_at(stalled_at):
+            async with waiting:
                 chunk = await anext(chunks)
         except StopAsyncIteration:
             return
         except TimeoutError as exc:
+            if not waiting.expired():
+                raise
             raise DeadlineExceededError(f"the body did not move on for {stall_s:g} s") from exc
         fresh += len(chunk)
         if fresh >= _PROGRESS_BYTES:

@@ -88,10 +88,13 @@ async def post_setup(
     async with receive_file(context, request, JSON) as body:
         setup = await _read(context, _Setup, body)
         follower = _follower(owner, setup.project)
+        waiting = asyncio.timeout(_SETUP_WAIT_S)
         try:
-            async with asyncio.timeout(_SETUP_WAIT_S):
+            async with waiting:
                 session = await mirror.session(follower)
         except TimeoutError:
+            if not waiting.expired():
+                raise
             return {"model_version": None}
     return {"model_version": model_version(session), "session_id": session.session_id}
 
