@@ -3,8 +3,9 @@
 The eager side works as the authors' code does: for every query and class it encodes the supports
 again. The engine made its prototypes when the supports were registered; a query costs it one
 encoding and one head run over all classes. The cached side is eager PyTorch cut in the same way,
-so what the engine gains on it is not the cut's. The sides take turns, so that a slow spell of the
-machine falls on all. Weights are random, since time does not depend on them.
+with its classes laid out beforehand, so what the engine gains on it is not the cut's. The sides
+take turns, so that a slow spell of the machine falls on all. Weights are random, since time does
+not depend on them.
 """
 
 import sys
@@ -77,6 +78,7 @@ def bench_preset(config: NetworkConfig, *, repeats: int, threads: int) -> list[R
     """
     progress(f"{config.preset}: export at {config.input_side} px")
     with all_sides(config, threads=threads) as sides:
+        sides.engine.register(make_inputs(classes=1, shots=1, side=config.input_side))  # warm
         return [
             _bench_case(config, case, sides, repeats=repeats, threads=threads) for case in CASES
         ]

@@ -186,7 +186,12 @@ class BundleRuntime:
         return SupportPrototype(affinity.astype(half), guided.astype(half), gate.astype(half), kept)
 
     def head(
-        self, encoded: Encoded, image_index: NDArray[np.int64], classes: Sequence[SupportSet]
+        self,
+        encoded: Encoded,
+        image_index: NDArray[np.int64],
+        classes: Sequence[SupportSet],
+        *,
+        keep: bool = True,
     ) -> HeadOutput:
         """Answers for P pairs of an encoded image and a class.
 
@@ -194,12 +199,13 @@ class BundleRuntime:
             encoded: the images.
             image_index: (P,) the image of each pair, by its place in `encoded`.
             classes: the class of each pair; at least one.
+            keep: whether the same ones may be asked for again.
 
         Raises:
             ValueError: no class, or a class without shots.
         """
         names = list(HeadOutput._fields)
-        feeds = self._classes.of(classes)
+        feeds = self._classes.of(classes) if keep else self._classes.lay_out(classes)
         logits, presence = self._run_head(names, encoded, image_index, feeds)
         if growth := self.manifest.presence_growth:
             shots = np.array([len(each.shots) for each in classes], np.float32)

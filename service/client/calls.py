@@ -47,6 +47,8 @@ class Call(Generic[T]):
     """A request, and how its response is parsed.
 
     repeatable: it is idempotent, and its response is the same each time.
+    long: it takes so long to send, or to answer, that it is sent again only where the connection
+        broke, and not where the service is slow, which would begin again.
     session_id: of its session; also sent as a header, by which load balancers find the replica.
     options: keyword arguments of httpx's `request`.
     open_file: that the request reads; closed after the response.
@@ -56,6 +58,7 @@ class Call(Generic[T]):
     path: str
     parse: Callable[[httpx.Response], T]
     repeatable: bool = True
+    long: bool = False
     session_id: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     open_file: IO[bytes] | None = None
@@ -67,6 +70,13 @@ class Call(Generic[T]):
         if self.session_id and self.session_id.isascii() and self.session_id.isprintable():
             headers[SESSION_HEADER] = self.session_id
         return {**self.options, "headers": headers}
+
+    def may_be_repeated(self, outcome: httpx.Response | httpx.RequestError) -> bool:
+        """Whether doing it once more does no harm after this outcome."""
+        if not self.long:
+            return self.repeatable
+        broke = isinstance(outcome, httpx.RequestError)
+        return self.repeatable and broke and not isinstance(outcome, httpx.ReadTimeout)
 
     def read(self, response: httpx.Response) -> T:
         """The result in a successful response.

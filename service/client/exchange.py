@@ -98,7 +98,7 @@ def pause_or_raise(
     Raises:
         ClientError: a retry is of no use.
     """
-    wait_s = retries.wait_s(attempt, outcome, repeatable=call.repeatable)
+    wait_s = retries.wait_s(attempt, outcome, repeatable=call.may_be_repeated(outcome))
     if wait_s is not None:
         return Pause(wait_s)
     if isinstance(outcome, httpx.Response):

@@ -75,6 +75,7 @@ def create_job(
         "POST",
         "/jobs",
         parse_as(JobResponse),
+        long=True,
         session_id=session_id,
         options={
             "headers": once(),

@@ -13,7 +13,7 @@ _REFUSED_BEFORE = frozenset(
     {"not_ready", "queue_full", "rate_limited", "too_many_requests", "worker_lost"}
 )
 # A retry cannot help.
-_FINAL = frozenset({"job_storage_failed", "jobs_disabled"})
+_FINAL = frozenset({"jobs_disabled"})
 _JITTER = 0.25
 
 

@@ -25,10 +25,14 @@ class PrototypeTask(NamedTuple):
 
 
 class HeadTask(NamedTuple):
-    """An encoded query image and the P classes to find in it."""
+    """An encoded query image and the P classes to find in it.
+
+    passing: nobody will ask for these classes again.
+    """
 
     encoded: Encoded
     classes: tuple[SupportSet, ...]
+    passing: bool = False
 
 
 class CellsTask(NamedTuple):
@@ -115,9 +119,10 @@ class Stages:
             FloatingPointError: an output is not finite.
         """
         answers: list[list[HeadOutput]] = [[] for _ in tasks]
+        keep = not any(task.passing for task in tasks)
         for run, positions in consecutive([task.encoded for task in tasks]):
             for chunk in self._chunks(_pairs(run, positions, tasks)):
-                for pair, answer in zip(chunk, self._head_call(run, chunk), strict=True):
+                for pair, answer in zip(chunk, self._head_call(run, chunk, keep=keep), strict=True):
                     answers[pair.task].append(answer)
         found = [
             HeadOutput(*(np.stack(part) for part in zip(*each, strict=True))) for each in answers
@@ -126,12 +131,15 @@ class Stages:
             raise FloatingPointError("an answer is not finite")
         return found
 
-    def _head_call(self, run: Encoded, pairs: Sequence[_Pair]) -> list[HeadOutput]:
+    def _head_call(self, run: Encoded, pairs: Sequence[_Pair], *, keep: bool) -> list[HeadOutput]:
         """One answer for each pair; only the images asked about go into the graph."""
         first, last = pairs[0].row, pairs[-1].row
         image_index = np.array([pair.row - first for pair in pairs], np.int64)
         answers = self._runtime.head(
-            run.rows(first, last + 1), image_index, [pair.support_set for pair in pairs]
+            run.rows(first, last + 1),
+            image_index,
+            [pair.support_set for pair in pairs],
+            keep=keep,
         )
         self._counters.head_runs += 1
         self._counters.head_pairs += len(pairs)

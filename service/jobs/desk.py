@@ -94,15 +94,24 @@ class JobDesk:
         return self._max_images
 
     @asynccontextmanager
-    async def arrival(self, owner: str) -> AsyncIterator[Arrival]:
+    async def arrival(
+        self, owner: str, idempotency_key: str | None = None
+    ) -> AsyncIterator[Arrival]:
         """A block in which the files of a job arrive; they are removed if it fails.
+
+        Args:
+            owner: whose the job will be.
+            idempotency_key: of its request; where a job of it is there, one more is no other job.
 
         Raises:
             LimitExceededError: the owner has as many jobs or bytes as it may.
             JobStorageError: the quota of all owners together is used up.
         """
         async with AsyncExitStack() as stack:
-            arrival = self._quota.arrival(owner)
+            repeated = idempotency_key is not None and await self._threads.query(
+                partial(self.store.knows_key, owner, idempotency_key)
+            )
+            arrival = self._quota.arrival(owner, repeated=repeated)
             take = await self._threads.query(arrival.__enter__)
             leave = partial(arrival.__exit__, None, None, None)
             stack.push_async_callback(lambda: asyncio.to_thread(leave))
@@ -114,8 +123,13 @@ class JobDesk:
                 require = partial(self._quota.require, owner)
                 yield Arrival(owner, folder, take, require, self._threads.write)
             except BaseException:
-                await asyncio.to_thread(partial(shutil.rmtree, folder, ignore_errors=True))
+                await asyncio.to_thread(self._remove_files, folder)
                 raise
+
+    def _remove_files(self, folder: Path) -> None:
+        """Remove files that arrived, unless a job has them."""
+        if not self.store.has(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
 
     async def create(
         self,
@@ -149,19 +163,23 @@ class JobDesk:
             update={"images": [], "archive": [], "session_id": session.session_id}
         )
         add = partial(self._add, fields, arrival, list(names), archive, snapshot, once)
-        job = await self._created(self._threads.unpack_or_remove(add), arrival)
-        self._runner.wake()
+        making = self._threads.unpack_or_remove(add)
+        try:
+            job = await (self._created(making) if once is None else result_of(making))
+        finally:
+            self._runner.wake()
         return self._response(job)
 
-    async def _created(self, making: asyncio.Future[Job], arrival: Arrival) -> Job:
+    async def _created(self, making: asyncio.Future[Job]) -> Job:
         """The job that a thread creates; deleted again if the request is cancelled meanwhile.
 
-        The thread cannot be stopped, and the job would have lost its files.
+        The thread cannot be stopped, and nobody would know the job. One that has a key is found by
+        the request that comes again.
         """
         try:
             return await result_of(making)
         except asyncio.CancelledError:
-            if not making.exception() and making.result().job_id == arrival.folder.name:
+            if not making.exception():
                 await asyncio.to_thread(self.store.delete, making.result().job_id)
             raise
 
@@ -192,11 +210,11 @@ class JobDesk:
         text = form.model_dump_json()
         try:
             self.store.create(folder.name, arrival.owner, text, names, nbytes, sources, once)
-        except sqlite3.IntegrityError:
+        except sqlite3.IntegrityError as exc:
             # The same request came twice at the same time, and the other was first.
             done = None if once is None else self.store.find_done(arrival.owner, once)
             if done is None:
-                raise
+                raise JobStateError("the job of this key was deleted meanwhile") from exc
             shutil.rmtree(folder, ignore_errors=True)
             return done
         return self.store.get(folder.name, arrival.owner)

@@ -43,8 +43,12 @@ class JobQuota:
         self._all = _Usage()
 
     @contextmanager
-    def arrival(self, owner: str) -> Iterator[Callable[[int], None]]:
+    def arrival(self, owner: str, *, repeated: bool = False) -> Iterator[Callable[[int], None]]:
         """A block in which a job arrives; it counts from the start.
+
+        Args:
+            owner: whose it will be.
+            repeated: the job is there already, so that no other one is made.
 
         Yields:
             `take(more)`, which reserves more bytes; safe from any thread, and never blocks.
@@ -60,7 +64,7 @@ class JobQuota:
             self._take(owner, more)
             taken += more
 
-        self._enter(owner)
+        self._enter(owner, repeated=repeated)
         try:
             take(1)  # fails early if nothing is left
             yield take
@@ -82,12 +86,12 @@ class JobQuota:
         if self._all.stored_bytes + self._all.arriving_bytes + size > self._max_bytes:
             raise JobStorageError("there is no room for the images of more jobs")
 
-    def _enter(self, owner: str) -> None:
+    def _enter(self, owner: str, *, repeated: bool) -> None:
         with self._counting:
             jobs, stored = self._store.count_of_owner(owner), self._stored(owner)
             with self._lock:
                 own = self._owners.get(owner, _Usage())
-                if jobs + own.arriving_jobs >= self._max_jobs:
+                if jobs + own.arriving_jobs >= self._max_jobs and not repeated:
                     raise LimitExceededError(f"more than {self._max_jobs} jobs; delete one")
                 own.arriving_jobs += 1
                 self._owners[owner] = own

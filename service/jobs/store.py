@@ -121,7 +121,17 @@ class JobStore:
         ((fingerprint, job_id),) = rows
         if fingerprint != once.fingerprint:
             raise IdempotencyKeyReusedError
-        return self.get(job_id, owner)
+        jobs = self._select("WHERE j.id = ?", (job_id,))
+        return jobs[0] if jobs else None  # deleted in between
+
+    def knows_key(self, owner: str, key: str) -> bool:
+        """Whether a job of this owner's key is there."""
+        query = "SELECT 1 FROM receipts WHERE owner = ? AND key = ?"
+        return bool(self._query(query, (owner, key)))
+
+    def has(self, job_id: str) -> bool:
+        """Whether there is such a job, of any owner."""
+        return bool(self._query("SELECT 1 FROM jobs WHERE id = ?", (job_id,)))
 
     def get(self, job_id: str, owner: str) -> Job:
         """A job of an owner.

@@ -48,7 +48,9 @@ async def _desk(context: Context) -> JobDesk:
 Desk = Annotated[JobDesk, Depends(_desk)]
 IdempotencyKey = Annotated[
     str | None,
-    idempotency_key("makes no other job, and gets the job as it is by then. Kept as long as it"),
+    idempotency_key(
+        "makes no other job, and gets the job as it is by then. The key is kept as long as the job"
+    ),
 ]
 
 
@@ -68,7 +70,7 @@ async def post_job(
     """Segment images, a zip or a folder of them; the classes are those the session has now."""
     with _translate_storage_errors():
         async with (
-            desk.arrival(owner) as arrival,
+            desk.arrival(owner, key) as arrival,
             receive_job_form(context, request, arrival) as spooled,
         ):
             header = request.headers.get(SESSION_HEADER)

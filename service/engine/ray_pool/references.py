@@ -42,11 +42,12 @@ class References:
     def to(self, classes: Sequence[SupportSet]) -> Reference:
         """The reference to these classes, put into the store if missing; blocks briefly."""
         key = b"".join(map(self._digest, classes))
+        if (reference := self._find(key)) is not None:
+            return reference
+        needed = tuple(_needed(each).averaged() for each in classes)
         with self._lock:
-            if (kept := self._kept.get(key)) is not None:
-                self._kept.move_to_end(key)
+            if (kept := self._kept.get(key)) is not None:  # another thread was first
                 return kept.reference
-            needed = tuple(_needed(each).averaged() for each in classes)
             fresh = _Kept(ray.put(needed), sum(each.nbytes for each in needed))
             self._kept[key] = fresh
             self.nbytes += fresh.nbytes
@@ -54,6 +55,13 @@ class References:
                 _, oldest = self._kept.popitem(last=False)
                 self.nbytes -= oldest.nbytes
             return fresh.reference
+
+    def _find(self, key: bytes) -> Reference | None:
+        with self._lock:
+            if (kept := self._kept.get(key)) is None:
+                return None
+            self._kept.move_to_end(key)
+            return kept.reference
 
     def _digest(self, supports: SupportSet) -> bytes:
         """The digest of a class, computed once for as long as it lives."""

@@ -20,6 +20,7 @@ from service.client.errors import (
     StoreUnavailableError,
     UnexpectedAnswerError,
 )
+from service.client.job_calls import create_job
 from tests.service.client.scripted_server import Answer, Scripted, problem, scripted
 from tests.service.pictures import picture
 from tests.service.processes import unused_port
@@ -90,8 +91,8 @@ def test_shots_are_sent_again_under_one_key(mode: Literal["append", "replace"]) 
 def test_a_job_is_sent_again_whole_under_one_key(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(picture().image_png)
     job = {"job_id": "j", "state": "queued", "total": 1, "done": 0, "failed": 0}
-    busy: Answer = (503, problem(503, "store_unavailable"), {})
-    script = Scripted(busy, busy, (202, job | {"created": "2026-01-01T00:00:00Z"}, {}))
+    broken: Answer = (202, b"{", {"Content-Length": "99"})
+    script = Scripted(broken, broken, (202, job | {"created": "2026-01-01T00:00:00Z"}, {}))
     with scripted(script) as url, Client(url, retries=QUICK) as client:
         assert client.session("s").create_job(tmp_path).id == "j"
     assert script.asked == ["/jobs"] * 3
@@ -100,9 +101,10 @@ def test_a_job_is_sent_again_whole_under_one_key(tmp_path: Path) -> None:
     assert len({headers["content-length"] for headers in script.headers}) == 1
 
 
-def test_a_job_that_has_no_room_is_not_sent_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["job_storage_failed", "store_unavailable", "unavailable"])
+def test_a_job_is_not_sent_again_whole_to_a_service_that_answers(tmp_path: Path, code: str) -> None:
     (tmp_path / "a.png").write_bytes(picture().image_png)
-    script = Scripted((503, problem(503, "job_storage_failed"), {}))
+    script = Scripted((503, problem(503, code), {}))
     with (
         scripted(script) as url,
         Client(url, retries=QUICK) as client,
@@ -110,6 +112,25 @@ def test_a_job_that_has_no_room_is_not_sent_again(tmp_path: Path) -> None:
     ):
         client.session("s").create_job(tmp_path)
     assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (httpx.ReadTimeout("slow"), False),
+        (httpx.ReadError("broke"), True),
+        (httpx.RemoteProtocolError("broke"), True),
+        (httpx.ConnectError("nobody"), True),
+    ],
+)
+def test_a_job_is_sent_again_where_the_connection_broke(
+    tmp_path: Path, error: httpx.TransportError, *, again: bool
+) -> None:
+    (tmp_path / "a.png").write_bytes(picture().image_png)
+    call = create_job("s", tmp_path)
+    assert call.open_file is not None
+    with call.open_file:
+        assert call.may_be_repeated(error) == again
 
 
 def test_nobody_at_the_address() -> None:

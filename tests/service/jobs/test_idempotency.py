@@ -1,17 +1,25 @@
 """A job that is asked for again under one key, because its answer was lost, is made once."""
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import FakeEngine
+from service.jobs import desk
+from service.jobs.archives import unpack_images
+from service.jobs.store import Job, JobStore
 from service.settings import Settings
+from service.stores import IdempotencyToken
 from tests.service.http_api import assert_problem, new_session, running
 from tests.service.jobs.job_calls import SCENES, ended, results, uploads, zipped
 
@@ -73,6 +81,89 @@ async def test_requests_at_the_same_time_make_one_job(
     (job_id,) = {answer.json()["job_id"] for answer in answers}
     assert (await ended(jobs, job_id))["done"] == 1
     assert folders(tmp_path) == [job_id]
+
+
+async def test_the_second_of_two_that_meet_in_the_database_is_the_first(
+    jobs: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+    find = JobStore.find_done
+
+    def find_late(store: JobStore, owner: str, once: IdempotencyToken) -> Job | None:
+        nonlocal looks
+        looks += 1
+        return None if looks <= 2 else find(store, owner, once)  # neither finds the other's job
+
+    monkeypatch.setattr(JobStore, "find_done", find_late)
+    session_id = await new_session(jobs, SCENES[:1])
+    answers = await asyncio.gather(*(post(jobs, session_id, uploads(1)) for _ in range(2)))
+    assert {answer.status_code for answer in answers} == {202}
+    (job_id,) = {answer.json()["job_id"] for answer in answers}
+    assert looks == 3
+    assert folders(tmp_path) == [job_id]
+
+
+async def test_a_repeated_request_needs_no_place_for_another_job(tmp_path: Path) -> None:
+    settings = Settings(jobs_dir=tmp_path / "jobs", jobs_max_owner=1)
+    async with running(create_app(settings, engine=FakeEngine())) as client:
+        session_id = await new_session(client, SCENES[:1])
+        made, again = [await post(client, session_id, uploads(1)) for _ in range(2)]
+        assert again.json()["job_id"] == made.json()["job_id"]
+        data = {"session_id": session_id}
+        another = await client.post("/jobs", data=data, files=uploads(1))
+        assert_problem(another, 422, "limit_exceeded")
+
+
+async def test_a_job_of_a_client_that_left_is_found_by_the_next_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacking, left = threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any, **options: Any) -> list[str]:
+        unpacking.set()
+        assert left.wait(30)
+        return unpack(*arguments, **options)
+
+    unpack = unpack_images
+    monkeypatch.setattr(desk, "unpack_images", slowly)
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=FakeEngine())
+    async with running(app) as client:
+        session_id = await new_session(client, SCENES[:1])
+        request = client.build_request(
+            "POST", "/jobs", data={"session_id": session_id}, files=archive(), headers=KEY
+        )
+        body, sent = [await request.aread()], list[Message]()
+
+        async def receive() -> Message:
+            if body:
+                return {"type": "http.request", "body": body.pop(), "more_body": False}
+            await asyncio.to_thread(unpacking.wait, 30)
+            asyncio.get_running_loop().call_later(0.1, left.set)  # the thread cannot be stopped
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        headers = [(name.lower(), value) for name, value in request.headers.raw]
+        scope = {"type": "http", "method": "POST", "path": "/jobs", "query_string": b""}
+        await app(scope | {"headers": headers}, receive, send)
+        assert sent == []
+        again = await post(client, session_id, archive())
+        assert again.status_code == 202
+        (job_id,) = folders(tmp_path)
+        assert again.json()["job_id"] == job_id
+        assert (await ended(client, job_id))["done"] == 1
+
+
+async def test_a_directory_of_an_earlier_release_gets_its_table(tmp_path: Path) -> None:
+    settings = Settings(jobs_dir=tmp_path / "jobs")
+    for release in ("earlier", "this"):
+        async with running(create_app(settings, engine=FakeEngine())) as client:
+            session_id = await new_session(client, SCENES[:1])
+            assert (await post(client, session_id, uploads(1))).status_code == 202
+        if release == "earlier":
+            with closing(sqlite3.connect(tmp_path / "jobs" / "jobs.sqlite3")) as db:
+                db.execute("DROP TABLE receipts")
 
 
 async def test_a_key_of_another_request_is_refused(jobs: httpx.AsyncClient, tmp_path: Path) -> None:
