@@ -33,6 +33,7 @@ from model.contract import (
     collate_classes,
     file_sha256,
     load_manifest,
+    write_manifest,
 )
 from model.evaluation import Segmenter
 from model.evaluation.prediction import Prediction
@@ -211,8 +212,9 @@ def test_a_bundle_in_the_reference_arithmetic_answers_as_its_network(tmp_path: P
     assert _ask(BundleSegmenter(runtime, adapt="auto"), query, supports).logits.shape == (65, 65)
     with pytest.raises(CheckpointError, match="reference arithmetic"):
         load_start(network, tmp_path / "b", unseen=())
-    runtime.manifest = manifest.model_copy(update={"gates": "mean"})
-    wrongly_fused = _ask(BundleSegmenter(runtime), query, supports)
+    write_manifest(tmp_path / "b", manifest.model_copy(update={"gates": "mean"}))
+    wrong = BundleRuntime(tmp_path / "b", intra_op_threads=1)
+    wrongly_fused = _ask(BundleSegmenter(wrong), query, supports)
     assert _apart(wrongly_fused, answer) > 100 * LOGITS_TOLERANCE
 
 
