@@ -2,11 +2,17 @@
 
 import asyncio
 import io
+import threading
 import zipfile
 from typing import Any
 
 import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.types import Message
 
+from service.jobs import desk
+from service.jobs.archives import unpack_images
 from tests.service.pictures import picture
 
 SCENES = [picture(seed=seed, box=(10 * seed, 40, 50, 60)) for seed in range(4)]
@@ -36,3 +42,33 @@ async def ended(client: httpx.AsyncClient, job_id: str) -> dict[str, Any]:
 def results(response: httpx.Response) -> zipfile.ZipFile:
     assert response.status_code == 200, response.text
     return zipfile.ZipFile(io.BytesIO(response.content))
+
+
+async def post_and_leave(
+    app: FastAPI, request: httpx.Request, monkeypatch: pytest.MonkeyPatch
+) -> list[Message]:
+    """Post a job with an archive, and leave while that is unpacked; what was sent back."""
+    unpacking, left = threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any, **options: Any) -> list[str]:
+        unpacking.set()
+        assert left.wait(30)
+        return unpack_images(*arguments, **options)
+
+    monkeypatch.setattr(desk, "unpack_images", slowly)
+    body, sent = [await request.aread()], list[Message]()
+
+    async def receive() -> Message:
+        if body:
+            return {"type": "http.request", "body": body.pop(), "more_body": False}
+        await asyncio.to_thread(unpacking.wait, 30)
+        asyncio.get_running_loop().call_later(0.1, left.set)  # the thread cannot be stopped
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(name.lower(), value) for name, value in request.headers.raw]
+    scope = {"type": "http", "method": "POST", "path": "/jobs", "query_string": b""}
+    await app(scope | {"headers": headers}, receive, send)
+    return sent

@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
@@ -10,18 +9,22 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.types import Message
 
 from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import FakeEngine
-from service.jobs import desk
-from service.jobs.archives import unpack_images
 from service.jobs.store import Job, JobStore
 from service.settings import Settings
 from service.stores import IdempotencyToken
 from tests.service.http_api import assert_problem, new_session, running
-from tests.service.jobs.job_calls import SCENES, ended, results, uploads, zipped
+from tests.service.jobs.job_calls import (
+    SCENES,
+    ended,
+    post_and_leave,
+    results,
+    uploads,
+    zipped,
+)
 
 # pycocotools is older than NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -117,37 +120,13 @@ async def test_a_repeated_request_needs_no_place_for_another_job(tmp_path: Path)
 async def test_a_job_of_a_client_that_left_is_found_by_the_next_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unpacking, left = threading.Event(), threading.Event()
-
-    def slowly(*arguments: Any, **options: Any) -> list[str]:
-        unpacking.set()
-        assert left.wait(30)
-        return unpack(*arguments, **options)
-
-    unpack = unpack_images
-    monkeypatch.setattr(desk, "unpack_images", slowly)
     app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=FakeEngine())
     async with running(app) as client:
         session_id = await new_session(client, SCENES[:1])
         request = client.build_request(
             "POST", "/jobs", data={"session_id": session_id}, files=archive(), headers=KEY
         )
-        body, sent = [await request.aread()], list[Message]()
-
-        async def receive() -> Message:
-            if body:
-                return {"type": "http.request", "body": body.pop(), "more_body": False}
-            await asyncio.to_thread(unpacking.wait, 30)
-            asyncio.get_running_loop().call_later(0.1, left.set)  # the thread cannot be stopped
-            return {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        headers = [(name.lower(), value) for name, value in request.headers.raw]
-        scope = {"type": "http", "method": "POST", "path": "/jobs", "query_string": b""}
-        await app(scope | {"headers": headers}, receive, send)
-        assert sent == []
+        assert await post_and_leave(app, request, monkeypatch) == []
         again = await post(client, session_id, archive())
         assert again.status_code == 202
         (job_id,) = folders(tmp_path)

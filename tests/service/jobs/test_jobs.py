@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -21,13 +20,18 @@ from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import FakeEngine
 from service.formats import LabelledImage
-from service.jobs import desk
-from service.jobs.archives import unpack_images
 from service.schemas import ImageResult
 from service.settings import Settings
 from tests.service.engines import BusyEngine
 from tests.service.http_api import assert_problem, new_session, running
-from tests.service.jobs.job_calls import SCENES, ended, results, uploads, zipped
+from tests.service.jobs.job_calls import (
+    SCENES,
+    ended,
+    post_and_leave,
+    results,
+    uploads,
+    zipped,
+)
 from tests.service.pictures import iou
 from tests.service.processes import STOP_TIMEOUT_S, register, serving
 
@@ -95,15 +99,6 @@ async def test_no_job_is_made_for_a_client_that_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two that it sends, one behind the other, one would be too many."""
-    unpacking, left = threading.Event(), threading.Event()
-
-    def slowly(*arguments: Any, **options: Any) -> list[str]:
-        unpacking.set()
-        assert left.wait(30)
-        return unpack(*arguments, **options)
-
-    unpack = unpack_images
-    monkeypatch.setattr(desk, "unpack_images", slowly)
     app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=FakeEngine())
     async with running(app) as client:
         fields = {"session_id": await new_session(client, SCENES[:1])}
@@ -111,22 +106,7 @@ async def test_no_job_is_made_for_a_client_that_left(
         request = client.build_request(
             "POST", "/jobs", data=fields, files=[("archive", ("a.zip", packed))]
         )
-        body, sent = [await request.aread()], list[Message]()
-
-        async def receive() -> Message:
-            if body:
-                return {"type": "http.request", "body": body.pop(), "more_body": False}
-            await asyncio.to_thread(unpacking.wait, 30)
-            asyncio.get_running_loop().call_later(0.1, left.set)  # the thread cannot be stopped
-            return {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        headers = [(name.lower(), value) for name, value in request.headers.raw]
-        scope = {"type": "http", "method": "POST", "path": "/jobs", "query_string": b""}
-        await app(scope | {"headers": headers}, receive, send)
-        assert sent == []
+        assert await post_and_leave(app, request, monkeypatch) == []
         assert (await client.get("/jobs")).json() == {"jobs": []}
     assert not list((tmp_path / "jobs" / "files").iterdir())
 
