@@ -310,7 +310,7 @@ async def test_stopped_engine_refuses(tiny_bundle: Path) -> None:
         await engine.segment([image], [shots])
 
 
-def _raise(*_: Any) -> Any:
+def _raise(*_: Any, **__: Any) -> Any:
     raise RuntimeError("no memory")
 
 
