@@ -9,7 +9,16 @@ from service.access import Access, KeyFile, RateLimits, RateStorage
 from service.capacity import ClientCapacity
 from service.engine import ModelRegistry, available_cpus
 from service.errors import JobsDisabledError
-from service.jobs import Folders, JobDesk, JobImages, JobQuota, JobRunner, open_jobs
+from service.jobs import (
+    Folders,
+    JobCreator,
+    JobDesk,
+    JobImages,
+    JobQuota,
+    JobRunner,
+    JobThreads,
+    open_jobs,
+)
 from service.labelling_tools import LabelStudio, ProjectMirror
 from service.sessions import CodecPool, DecodedImages, ImageReader, PixelBudget, Resources
 from service.settings import Settings
@@ -136,16 +145,15 @@ def create_jobs(
         return store
     folders = Folders(settings.jobs_folders)
     images = JobImages(store, folders, max_bytes=settings.max_body_bytes)
-    return JobDesk(
+    runner = JobRunner(store, resources, images, metrics, ttl_s=settings.jobs_ttl_s)
+    quota = JobQuota(
         store,
-        JobRunner(store, resources, images, metrics, ttl_s=settings.jobs_ttl_s),
-        resources,
-        folders,
-        JobQuota(
-            store,
-            max_jobs=settings.jobs_max_owner,
-            max_owner_bytes=settings.jobs_max_owner_bytes,
-            max_bytes=settings.jobs_max_total_bytes,
-        ),
-        max_images=settings.jobs_max_images,
+        max_jobs=settings.jobs_max_owner,
+        max_owner_bytes=settings.jobs_max_owner_bytes,
+        max_bytes=settings.jobs_max_total_bytes,
     )
+    threads = JobThreads()
+    creator = JobCreator(
+        store, resources, folders, quota, threads, max_images=settings.jobs_max_images
+    )
+    return JobDesk(store, runner, creator, threads)

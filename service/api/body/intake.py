@@ -84,7 +84,7 @@ async def receive_job_form(
         DeadlineExceededError: the body stalls; it may take any time as long as it progresses.
         LimitExceededError, NotReadyError, ServiceError: see `read_form`.
     """
-    limits = BodyLimits(context.jobs_max_bytes, context.require_jobs().max_images)
+    limits = BodyLimits(context.jobs_max_bytes, context.require_jobs().creator.max_images)
     arrival.require(_check_headers(request.headers, limits))
     content_type = request.headers.get("content-type", "")
     stream = with_stall_timeout(request.stream(), context.jobs_stall_s)

@@ -70,7 +70,7 @@ async def post_job(
     """Segment images, a zip or a folder of them; the classes are those the session has now."""
     with _translate_storage_errors():
         async with (
-            desk.arrival(owner, key) as arrival,
+            desk.creator.arrival(owner, key) as arrival,
             receive_job_form(context, request, arrival) as spooled,
         ):
             header = request.headers.get(SESSION_HEADER)

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message
 
-from service.jobs import desk
+from service.jobs import creation
 from service.jobs.archives import unpack_images
 from tests.service.pictures import picture
 
@@ -55,7 +55,7 @@ async def post_and_leave(
         assert left.wait(30)
         return unpack_images(*arguments, **options)
 
-    monkeypatch.setattr(desk, "unpack_images", slowly)
+    monkeypatch.setattr(creation, "unpack_images", slowly)
     body, sent = [await request.aread()], list[Message]()
 
     async def receive() -> Message:

@@ -13,7 +13,7 @@ import pytest
 
 from service.app import create_app
 from service.engine import FakeEngine
-from service.jobs import JobForm, desk, runner
+from service.jobs import JobForm, runner
 from service.jobs.images import JobImages
 from service.jobs.store import JobStore
 from service.settings import Settings
@@ -118,6 +118,28 @@ async def test_a_job_that_cannot_be_kept_is_refused_and_leaves_nothing(
     assert (await _make(jobs)).status_code == 202
 
 
+async def test_all_files_are_on_the_disk_before_a_job_is_recorded(
+    jobs: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    synced, recorded = list[Path](), list[set[str]]()
+    sync, create = os.fsync, JobStore.create
+
+    def watched_sync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    def watched_create(store: JobStore, job_id: str, *arguments: Any) -> None:
+        folder = tmp_path / "jobs/files" / job_id
+        assert {folder, folder.parent, *folder.iterdir()} <= set(synced)
+        recorded.append({path.name for path in folder.iterdir()})
+        create(store, job_id, *arguments)
+
+    monkeypatch.setattr(os, "fsync", watched_sync)
+    monkeypatch.setattr(JobStore, "create", watched_create)
+    assert (await _make(jobs)).status_code == 202
+    assert recorded == [{"0", "1", "2", runner.SNAPSHOT}]
+
+
 async def test_results_that_find_no_room_are_the_operators_concern(
     jobs: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -128,7 +150,7 @@ async def test_results_that_find_no_room_are_the_operators_concern(
         raise OSError(28, "No space left on device", str(tmp_path))
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(desk, "export_dataset", full)
+        meanwhile.setattr("service.jobs.results.export_dataset", full)
         assert_problem(await jobs.get(path), 503, "job_storage_failed")
     results(await jobs.get(path))
 

@@ -65,7 +65,7 @@ async def test_the_packing_of_results_ends_when_their_client_leaves(
         fields = {"session_id": await new_session(client, SCENES[:1])}
         made = (await client.post("/jobs", data=fields, files=uploads(4))).json()
         await ended(client, made["job_id"])
-        monkeypatch.setattr("service.jobs.desk.LabelledImage.from_result", slowly)
+        monkeypatch.setattr("service.jobs.results.LabelledImage.from_result", slowly)
         path, sent = f"/jobs/{made['job_id']}/results", list[Message]()
 
         async def receive() -> Message:

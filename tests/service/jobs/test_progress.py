@@ -275,7 +275,7 @@ async def test_results_that_take_long_hold_up_no_request(
         released.wait(30)
         export_dataset(*arguments, **options)
 
-    monkeypatch.setattr("service.jobs.desk.export_dataset", slow)
+    monkeypatch.setattr("service.jobs.results.export_dataset", slow)
     context = app.state.context
     access = replace(context.access, downloads=ClientCapacity(40, "downloads"))  # of 20 clients
     app.state.context = replace(context, access=access)
