@@ -40,7 +40,8 @@ check: $(VENV)/.stamp ## Check format, lint, types and who imports whom
 bench: $(VENV)/.stamp ## Time eager PyTorch, the engine and its int8 tier, write out/bench*.json
 	$(VENV)/bin/python -m export.bench --json out/bench.json
 	$(VENV)/bin/python -m export.bench_tiers --json out/bench-tiers.json
-	$(VENV)/bin/python -m export.bench_head --json out/bench-head.json
+	$(VENV)/bin/python -m export.bench_head --json out/bench-head.json \
+		--bundle model/bundles/base model/bundles/lite --precision fp32 int8
 
 load: $(VENV)/.stamp ## Load a service of its own over HTTP, write out/load.json
 	$(VENV)/bin/python -m tests.load load --json out/load.json

@@ -2,7 +2,7 @@
 
 All classes of a request run as one batch over one encoded image, and what does not depend on the
 class is computed once. Weights are random, since time does not depend on them; `--bundle` times
-one that is there.
+those that are there, in several precisions if they have them.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import get_args
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from export.benchmarks.sides import EngineSide, make_inputs, random_bundle
 from export.benchmarks.table import format_table
 from export.benchmarks.timing import time_alternately
 from model.cli.types import positive
-from model.contract import InvalidBundleError, SupportSet
+from model.contract import InvalidBundleError, MissingTierError, Precision, SupportSet
 from model.runtime import BundleRuntime, HeadOutput
 
 
@@ -29,6 +30,7 @@ class HeadRow:
     """Median milliseconds of the head; `share` is `together_ms` divided by `apart_ms`."""
 
     bundle: str
+    precision: Precision
     classes: int
     shots: int
     input_side: int
@@ -39,13 +41,22 @@ class HeadRow:
     share: float
 
 
-def bench_head(bundle: Path, *, classes: int, shots: int, repeats: int, threads: int) -> HeadRow:
-    """Time the fp32 head of a bundle both ways over one encoded image.
+def bench_head(
+    bundle: Path,
+    *,
+    classes: int,
+    shots: int,
+    repeats: int,
+    threads: int,
+    precision: Precision = "fp32",
+) -> HeadRow:
+    """Time the head of a bundle both ways over one encoded image.
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle.
+        model.contract.MissingTierError: it lacks the tier.
     """
-    runtime = BundleRuntime(bundle, precision="fp32", intra_op_threads=threads)
+    runtime = BundleRuntime(bundle, precision=precision, intra_op_threads=threads)
     side = runtime.manifest.input_side
     inputs = make_inputs(classes=classes, shots=shots, side=side)
     registered = EngineSide(runtime).register(inputs)
@@ -59,6 +70,7 @@ def bench_head(bundle: Path, *, classes: int, shots: int, repeats: int, threads:
     )
     return HeadRow(
         bundle=runtime.manifest.name,
+        precision=precision,
         classes=classes,
         shots=shots,
         input_side=side,
@@ -72,10 +84,11 @@ def bench_head(bundle: Path, *, classes: int, shots: int, repeats: int, threads:
 
 def as_table(rows: Sequence[HeadRow]) -> str:
     """Rows as aligned text."""
-    names = ("bundle", "side", "classes", "shots", "together ms", "apart ms", "share")
+    names = ("bundle", "precision", "side", "classes", "shots", "together ms", "apart ms", "share")
     cells = (
         (
             row.bundle,
+            row.precision,
             str(row.input_side),
             str(row.classes),
             str(row.shots),
@@ -85,19 +98,30 @@ def as_table(rows: Sequence[HeadRow]) -> str:
         )
         for row in rows
     )
-    return format_table(names, cells, left=1)
+    return format_table(names, cells, left=2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and measure; 0 on success, 2 on bad input."""
     parser = options("export.bench_head", __doc__, repeats=9)
-    parser.add_argument("--bundle", type=Path, help="time this one instead of random presets")
+    parser.add_argument(
+        "--bundle", type=Path, nargs="+", help="time these instead of random presets"
+    )
+    parser.add_argument(
+        "--precision",
+        nargs="+",
+        choices=get_args(Precision),
+        default=["fp32"],
+        help="with --bundle",
+    )
     parser.add_argument("--classes", type=positive, default=5)
     parser.add_argument("--shots", type=positive, default=1)
     args = parser.parse_args(arguments)
+    if args.bundle is None and args.precision != ["fp32"]:
+        parser.error("--precision goes with --bundle: random networks have fp32 alone")
     try:
         rows = _rows(args)
-    except InvalidBundleError as exc:
+    except (InvalidBundleError, MissingTierError) as exc:
         progress(str(exc))
         return 2
     print(as_table(rows))
@@ -109,7 +133,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _rows(args: argparse.Namespace) -> list[HeadRow]:
     asked = {name: getattr(args, name) for name in ("classes", "shots", "repeats", "threads")}
     if args.bundle is not None:
-        return [bench_head(args.bundle, **asked)]
+        return [
+            bench_head(bundle, precision=precision, **asked)
+            for bundle in args.bundle
+            for precision in args.precision
+        ]
     rows: list[HeadRow] = []
     for name in args.presets:
         config = preset_at(name, args.side)

@@ -1,4 +1,4 @@
-"""`python -m export.narrow`: halve what the fp32 graphs of a bundle take on disk.
+"""`python -m export.narrow`: halve what the weights of a bundle's fp32 graphs take on disk.
 
 Their weights are kept in half precision behind a cast. onnxruntime casts them once, when it loads
 the graph, and computes in float32 as before. Tiers are made after that: they read their weights
@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from export.parity import PARITY_FILE
 from export.staging import replacing
 from export.tiers.sharing import reads_elsewhere
-from model.build.graph_names import FP16_WEIGHT_SUFFIX
+from model.build.graph_names import FP16_WEIGHT_SUFFIX, NETWORK_PREFIX
 from model.contract import (
     GraphFile,
     InvalidBundleError,
@@ -102,11 +102,13 @@ def _size(graphs: Iterable[GraphFile]) -> int:
 
 
 def narrow(model: onnx.ModelProto) -> None:
-    """Store a graph's large float32 constants in half precision, in place."""
+    """Store a graph's large float32 weights in half precision, in place."""
     casts = []
     for constant in model.graph.initializer:
         if constant.data_type != TensorProto.FLOAT or np.prod(constant.dims) < _MIN_ELEMENTS:
             continue
+        if constant.name.startswith(NETWORK_PREFIX) and not constant.name.endswith(".weight"):
+            continue  # no weight but a matrix, whose rounding would not be one of training
         values = numpy_helper.to_array(constant)
         if np.abs(values).max() > _FP16_MAX:
             continue

@@ -18,7 +18,6 @@ from export.tiers.rewrites import (
     convolve_normalisations,
     feed_pixels,
     fold_normalisation,
-    gather_columns_before_rows,
 )
 from export.tiers.sharing import share_weights
 
@@ -39,7 +38,6 @@ def quantise(source: Path, target: Path, feeds: Sequence[Feed], *, float_convolu
         float_convolutions: how many of the graph's first convolutions stay in fp32.
     """
     model = folded(source)
-    gather_columns_before_rows(model)
     convolve_normalisations(model)
     zero = fold_normalisation(model)
     factors = equalise(model, _peaks(model, feeds), strength=_STRENGTH)

@@ -12,22 +12,6 @@ _PIXEL_ZERO = "pixel_zero"
 _BIAS = "pixel_bias"
 
 
-def gather_columns_before_rows(model: onnx.ModelProto) -> None:
-    """Swap a Gather of rows with the Gather of columns that follows it.
-
-    The last Gather then copies whole rows instead of single numbers.
-    """
-    readers = _readers(model)
-    for node in model.graph.node:
-        following = readers.get(node.output[0], [])
-        if _gather_axis(node) == 2 and [_gather_axis(other) for other in following] == [3]:
-            (other,) = following
-            node.input[1], other.input[1] = other.input[1], node.input[1]
-            for gather, axis in ((node, 3), (other, 2)):
-                gather.ClearField("attribute")
-                gather.attribute.append(helper.make_attribute("axis", axis))
-
-
 def convolve_normalisations(model: onnx.ModelProto) -> None:
     """Write a normalisation before a ReLU as a convolution of each channel by itself.
 
@@ -123,12 +107,6 @@ def _readers(model: onnx.ModelProto) -> Mapping[str, list[onnx.NodeProto]]:
         for name in node.input:
             readers.setdefault(name, []).append(node)
     return readers
-
-
-def _gather_axis(node: onnx.NodeProto) -> int | None:
-    if node.op_type != "Gather":
-        return None
-    return next((int(a.i) for a in node.attribute if a.name == "axis"), 0)
 
 
 def _replace(model: onnx.ModelProto, name: str, values: NDArray[np.floating]) -> None:

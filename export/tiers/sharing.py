@@ -52,7 +52,8 @@ def share_weights(
             continue
         quantised, name = constants[node.input[0]], node.input[0].removesuffix(_QUANTISED_SUFFIX)
         own = factors.get(name, ())
-        if name in held and _gives(held[name].tensor, own, quantised, constants[node.input[1]]):
+        scales = _along_axis(constants[node.input[1]], quantised, node)
+        if name in held and _gives(held[name].tensor, own, quantised, scales):
             made += _quantised_at_load(graph, quantised, held[name], own, node, source.name)
     nodes = [*made, *graph.node]
     del graph.node[:]
@@ -110,8 +111,17 @@ def _held(source: Path) -> dict[str, _Held]:
     }
 
 
+def _along_axis(scales: TensorProto, quantised: TensorProto, node: onnx.NodeProto) -> Float:
+    """The scales of a quantised weight in a shape that it can be multiplied by."""
+    values: Float = numpy_helper.to_array(scales)
+    if not values.ndim:
+        return values
+    axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+    return values.reshape([-1 if i == axis else 1 for i in range(len(quantised.dims))])
+
+
 def _gives(
-    source: TensorProto, factors: Sequence[Float], quantised: TensorProto, scales: TensorProto
+    source: TensorProto, factors: Sequence[Float], quantised: TensorProto, scales: Float
 ) -> bool:
     """Whether the fp32 weight, multiplied by the factors and quantised, equals the int8 one."""
     if source.dims != quantised.dims or quantised.data_type != TensorProto.INT8:
@@ -119,9 +129,7 @@ def _gives(
     weight = numpy_helper.to_array(source).astype(np.float32)
     for each in factors:
         weight = weight * each
-    scale = numpy_helper.to_array(scales)
-    scale = scale.reshape(-1, *[1] * (weight.ndim - 1)) if scale.ndim else scale
-    steps: NDArray[np.float32] = np.clip(np.rint(weight / scale), -128, 127)
+    steps: NDArray[np.float32] = np.clip(np.rint(weight / scales), -128, 127)
     return bool(np.array_equal(steps, numpy_helper.to_array(quantised)))
 
 

@@ -84,7 +84,9 @@ def load_network(path: Path, *, input_side: int | None = None) -> tuple[SDAANet,
     try:
         network.load_state_dict(checkpoint["network"])
     except RuntimeError as exc:
-        raise CheckpointError(f"{path} does not fit its own config") from exc
+        raise CheckpointError(
+            f"{path} does not fit its own config: is it of another release?"
+        ) from exc
     load_presence(network, _presence_record(checkpoint))
     return network.eval(), config
 

@@ -42,6 +42,8 @@ def random_network(config: NetworkConfig, *, seed: int) -> tuple[SDAANet, dict[s
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5, generator=generator)
             nn.init.normal_(module.bias, _MOSTLY_ACTIVE, _BIAS, generator=generator)
+    for conv in network.decoder.join:  # parts of one convolution
+        conv.get_parameter("weight").data *= len(network.decoder.join) ** -0.5
     pictures = _pictures(_PICTURES, _PICTURE_SIDE, generator)
     _measure_statistics(network, pictures)
     network.eval()

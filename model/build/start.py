@@ -19,10 +19,11 @@ from model.contract import InvalidBundleError, Manifest, load_manifest, read_gra
 from model.contract.manifest import GraphName
 from model.nets import SDAANet
 from model.nets.backbones import Trunk
-from model.nets.saam import UpsampledConv
+from model.nets.saam import ContextBranch
 
 _READ: tuple[GraphName, ...] = get_args(GraphName)
 # Used in training only: no graph holds them.
+_DECODER, _PARAMETERS = "decoder.", (".weight", ".bias")
 _TRAINED_WITH = ("saam.support_head.", "decoder.auxiliary_heads.")
 _BACKBONE, _REDUCTIONS = "backbone.", "reduce_"
 
@@ -44,8 +45,9 @@ def load_start(network: SDAANet, bundle: Path, *, unseen: Collection[str] = ()) 
         The names of what was loaded.
 
     Raises:
-        CheckpointError: not an intact bundle, one with another number of channels or another
-            arithmetic, or one that may have been trained on an unseen class.
+        CheckpointError: not an intact bundle, one with another number of channels, another
+            arithmetic or a decoder of another release, or one that may have been trained on an
+            unseen class.
     """
     manifest, models = _read(bundle)
     if manifest.gates != "mean":
@@ -113,6 +115,11 @@ def _load(network: SDAANet, models: Sequence[ModelProto]) -> set[str]:
     found: dict[str, Tensor] = {}
     for model in models:
         found |= _weights(network, _constants(model))
+    known = network.state_dict()
+    for name in found:
+        # Its buffers are named, too.
+        if name.startswith(_DECODER) and name.endswith(_PARAMETERS) and name not in known:
+            raise CheckpointError(f"{name} is of another release: export the bundle again with it")
     with torch.no_grad():
         return _give(network, found)
 
@@ -145,7 +152,7 @@ def _weights(network: SDAANet, constants: Mapping[str, Tensor]) -> dict[str, Ten
 
 def _context_convs(network: SDAANet, transposed: list[Tensor]) -> dict[str, Tensor]:
     """SAAM's context convolutions by name; in the graph they are transposed and have lost it."""
-    names = [n for n, module in network.named_modules() if isinstance(module, UpsampledConv)]
+    names = [n for n, module in network.named_modules() if isinstance(module, ContextBranch)]
     if len(names) != len(transposed):
         return {}
     return {

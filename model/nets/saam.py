@@ -3,15 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from model.nets.pooling import AdaptiveAveragePool, upsample
+from model.nets.pooling import pooling_matrix, upsample
 
 
 class ExpandedPrototypeConv(nn.Module):
     """A zero-padded 3x3 convolution of a prototype expanded to (side, side), in 9 positions.
 
     On a constant map, results differ only at the border, where kernel taps fall outside. So a 3x3
-    map has every case (corners, edges, interior), and its columns and rows are then repeated.
-    Rows come last, since a row is copied in one piece, and a column number by number.
+    map has every case (corners, edges, interior), and a matrix of ones and zeros repeats them.
     """
 
     repeat: Tensor
@@ -19,73 +18,86 @@ class ExpandedPrototypeConv(nn.Module):
     def __init__(self, inputs: int, outputs: int, *, side: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        repeat = torch.ones(side, dtype=torch.int64)
-        repeat[0], repeat[-1] = 0, 2
+        self.side = side
+        case = torch.ones(side, dtype=torch.int64)
+        case[0], case[-1] = 0, 2
+        along = nn.functional.one_hot(case, 3).float()  # (side, 3)
+        repeat = torch.einsum("yi,xj->ijyx", along, along).reshape(9, side * side)
         self.register_buffer("repeat", repeat, persistent=False)
 
     def forward(self, prototype: Tensor) -> Tensor:
         """Prototype (B, C) → (B, outputs, side, side)."""
         cases = self.conv(prototype[:, :, None, None].expand(-1, -1, 3, 3))
-        columns: Tensor = cases.index_select(3, self.repeat)
-        return columns.index_select(2, self.repeat)
+        repeated = cases.flatten(2) @ self.repeat  # (B, outputs, side * side)
+        whole: Tensor = repeated.reshape(-1, repeated.shape[1], self.side, self.side)
+        return whole
 
 
-class UpsampledConv(nn.Module):
-    """A zero-padded 3x3 convolution of a map upsampled from (bins, bins) to (side, side).
+def upsampled_taps(side: int, bins: int) -> Tensor:
+    """What a zero-padded 3x3 convolution of an upsampled map makes of each tap and cell.
 
-    Upsampling and each shift of the kernel are linear along an axis, so the nine taps are applied
-    to the small map and then spread by one constant matrix from both sides: the same function at
-    1/30 of the cost for 6 bins of 60.
+    Upsampling and each shift of the kernel are linear, so the nine taps may be applied to the small
+    map (bins, bins) first, and then spread over (side, side) by one constant matrix: the same
+    function at a small part of the cost.
+
+    Returns:
+        (9 * bins * bins, side * side).
     """
+    impulses = torch.eye(bins).view(1, bins, bins, 1).expand(-1, -1, -1, bins)
+    upsampling = upsample(impulses, side)[0, :, :, 0].T  # (side, bins)
+    padded = nn.functional.pad(upsampling, (0, 0, 1, 1))
+    shifted = torch.stack([padded[tap : tap + side] for tap in range(3)])  # (3, side, bins)
+    spread = torch.einsum("kyi,lxj->klijyx", shifted, shifted)
+    return spread.reshape(9 * bins * bins, side * side)
 
-    spread: Tensor
 
-    def __init__(self, inputs: int, outputs: int, *, side: int, bins: int) -> None:
+class ContextBranch(nn.Module):
+    """The context at one size: a 1x1 convolution with ReLU, then the nine taps of a 3x3 one."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-        self.bins = bins
-        impulses = torch.eye(bins).view(1, bins, bins, 1).expand(-1, -1, -1, bins)
-        upsampling = upsample(impulses, side)[0, :, :, 0].T  # (side, bins)
-        padded = nn.functional.pad(upsampling, (0, 0, 1, 1))
-        shifted = torch.cat([padded[tap : tap + side] for tap in range(3)], dim=1)
-        self.register_buffer("spread", shifted, persistent=False)  # (side, 3 * bins)
+        self.reduce = nn.Conv2d(inputs, outputs, 1)
+        self.relu = nn.ReLU()
+        self.conv = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
 
-    def forward(self, small: Tensor) -> Tensor:
-        """Map (B, inputs, bins, bins) → (B, outputs, side, side)."""
+    def forward(self, cells: Tensor) -> Tensor:
+        """Pooled cells (B, inputs, N, 1) → taps (B, outputs, 9 * N) for `upsampled_taps`."""
         outputs, inputs = self.conv.weight.shape[:2]
         taps = self.conv.weight.permute(0, 2, 3, 1).reshape(outputs * 9, inputs, 1, 1)
-        tapped = nn.functional.conv2d(small, taps)
-        tapped = tapped.reshape(-1, outputs, 3, 3, self.bins, self.bins).transpose(3, 4)
-        tapped = tapped.reshape(-1, outputs, 3 * self.bins, 3 * self.bins)
-        return self.spread @ tapped @ self.spread.T  # (B, outputs, side, side)
+        tapped = nn.functional.conv2d(self.relu(self.reduce(cells)), taps)
+        return tapped.reshape(-1, outputs, 9 * cells.shape[2])
 
 
 class PyramidPooling(nn.Module):
-    """Context at several bins beside the feature itself, then a 3x3 bottleneck (PSPNet).
+    """Context at several sizes beside the feature itself, then a 3x3 bottleneck (PSPNet).
 
     The bottleneck over concat(feature, upsampled contexts) is split into one convolution for each
-    part, which is the same function.
+    part, which is the same function. All sizes are pooled by one matrix, and spread by another.
     """
+
+    pool: Tensor
+    spread: Tensor
 
     def __init__(self, inputs: int, outputs: int, *, side: int, bins: tuple[int, ...]) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(
-            nn.Sequential(
-                AdaptiveAveragePool(side=side, bins=size),
-                nn.Conv2d(inputs, outputs, 1),
-                nn.ReLU(),
-                UpsampledConv(outputs, outputs, side=side, bins=size),
-            )
-            for size in bins
-        )
+        self.cells = [size * size for size in bins]
+        along = [pooling_matrix(side, size) for size in bins]
+        pools = [torch.einsum("iy,jx->yxij", one, one).reshape(side * side, -1) for one in along]
+        self.register_buffer("pool", torch.cat(pools, dim=1), persistent=False)
+        spread = torch.cat([upsampled_taps(side, size) for size in bins])
+        self.register_buffer("spread", spread, persistent=False)
+        self.branches = nn.ModuleList(ContextBranch(inputs, outputs) for _ in bins)
         self.feature_conv = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.relu = nn.ReLU()
 
     def forward(self, feature: Tensor) -> Tensor:
-        joined = self.feature_conv(feature)
-        for branch in self.branches:
-            joined = joined + branch(feature)
-        out: Tensor = self.relu(joined)
+        """Feature (B, inputs, side, side) → (B, outputs, side, side)."""
+        own = self.feature_conv(feature)
+        pooled = (feature.flatten(2) @ self.pool).unsqueeze(3)  # (B, inputs, sum of cells, 1)
+        parts = torch.split(pooled, self.cells, dim=2)
+        tapped = [branch(cells) for branch, cells in zip(self.branches, parts, strict=True)]
+        context = (torch.cat(tapped, dim=2) @ self.spread).reshape(own.shape)
+        out: Tensor = self.relu(own + context)
         return out
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from model.nets.backbones import Backbone, BackboneFeatures
-from model.nets.decoder import PyramidDecoder
+from model.nets.decoder import DecoderInput, PyramidDecoder
 from model.nets.outputs import (
     EncodedImages,
     MatchOutput,
@@ -18,7 +18,7 @@ from model.nets.pooling import MaskResize, masked_average, upsample
 from model.nets.presence import PresenceHead
 from model.nets.prior import foreground_tokens, prior_map
 from model.nets.saam import SAAM
-from model.nets.sdpm import SSEBlock, product_gate, reweight_feature, reweight_prototype
+from model.nets.sdpm import SSEBlock, gate_factor, product_gate, reweight_prototype
 
 # Added to the weight of a masked average by the authors' code.
 _REFERENCE_EPS = 5e-4
@@ -87,8 +87,8 @@ class SDAANet(nn.Module):
         self.use_prior = use_prior
         self.presence = PresenceHead(depth=backbone.high_channels) if use_prior else None
         self.decoder = PyramidDecoder(
-            inputs=2 * channels + use_prior + use_saam,
             channels=channels,
+            maps=use_prior + use_saam,
             side=side,
             bins=decoder_bins,
             dropout=head_dropout,
@@ -156,12 +156,17 @@ class SDAANet(nn.Module):
             attention = self.saam.attention(embedded, affinity)
         if self.use_prior:
             prior = prior_map(query.high_feature.index_select(0, image_index), tokens, token_valid)
-        own = feature = query.query_feature.index_select(0, image_index)
-        if self.sse is not None:
-            feature = reweight_feature(feature, gate)
-        expanded = guided[:, :, None, None].expand_as(feature)
+        own = query.query_feature.index_select(0, image_index)
         maps = [part for part in (prior, attention) if part is not None]
-        decoded = self.decoder(torch.cat([expanded, feature, *maps], dim=1))
+        decoded = self.decoder(
+            DecoderInput(
+                guided,
+                query.query_feature,
+                image_index,
+                None if self.sse is None else gate_factor(gate),
+                torch.cat(maps, dim=1) if maps else own[:, :0],
+            )
+        )
         logits = upsample(decoded.logits, self.input_side) if self.reference else decoded.logits
         return MatchOutput(logits, decoded.auxiliary, attention, prior, decoded.feature, own)
 
@@ -172,7 +177,10 @@ class SDAANet(nn.Module):
         `MatchOutput.cells`; (1, 0, …, 0) leaves the logits as they are.
         """
         own = matched.logits[:, 1] - matched.logits[:, 0]
-        linear = (matched.cells * refit[:, 2:, None, None]).sum(dim=1, keepdim=True)
+        channels = matched.decoded.shape[1]
+        of_decoded = refit[:, None, 2 : 2 + channels] @ matched.decoded.flatten(2)  # (P, 1, N)
+        of_query = refit[:, None, 2 + channels :] @ matched.query_feature.flatten(2)
+        linear = (of_decoded + of_query).reshape(-1, 1, *matched.decoded.shape[2:])
         fitted = upsample(linear, own.shape[-1])[:, 0]
         return own * refit[:, 0, None, None] + refit[:, 1, None, None] + fitted
 

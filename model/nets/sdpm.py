@@ -35,15 +35,15 @@ def product_gate(gates: Tensor) -> Tensor:
     return 2 * product - 1
 
 
+def gate_factor(gate: Tensor) -> Tensor:
+    """What a gate multiplies channels by: the mean of gated and original is F * (1 + a) / 2."""
+    return (1 + gate) / 2
+
+
 def reweight_prototype(prototype: Tensor, gate: Tensor) -> Tensor:
-    """Mean of the gated and the original, F * (1 + a) / 2, for prototypes (..., C).
+    """Mean of the gated and the original, for prototypes (..., C).
 
     The gate is constant over positions, so gating commutes with masked averaging: the prototype
     of the reweighted feature is the reweighted prototype.
     """
-    return prototype * (1 + gate) / 2
-
-
-def reweight_feature(feature: Tensor, gate: Tensor) -> Tensor:
-    """The same for a feature map (B, C, h, w) and its gate (B, C)."""
-    return feature * ((1 + gate) / 2)[:, :, None, None]
+    return prototype * gate_factor(gate)

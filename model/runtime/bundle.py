@@ -28,6 +28,8 @@ from model.runtime.precision import multiplies_bytes
 
 Float = NDArray[np.float32]
 
+_OF_QUERIES = ("query_feature", "high_feature")
+
 
 class HeadOutput(NamedTuple):
     """Answers for P pairs (axes as in `model.contract.graphs.HEAD`)."""
@@ -126,6 +128,8 @@ class BundleRuntime:
     def encode(self, images: NDArray[np.uint8], masks: Float | None = None) -> Encoded:
         """Encode images (B, S, S, 3); masks (B, S, S) in [0, 1] for supports, none for queries.
 
+        Without masks, what only supports need is not kept.
+
         Raises:
             ValueError: there are more or fewer masks than images; the graph would repeat a mask.
         """
@@ -146,7 +150,7 @@ class BundleRuntime:
             )
         else:
             binding.bind_cpu_input("mask", np.ascontiguousarray(masks))
-        names = [tensor.name for tensor in ENCODER.outputs]
+        names = _OF_QUERIES if masks is None else [tensor.name for tensor in ENCODER.outputs]
         for name in names:
             binding.bind_output(name, self._device.memory, self._device.memory_number)
         session.run_with_iobinding(binding)
@@ -163,7 +167,13 @@ class BundleRuntime:
         return ones
 
     def prototypes(self, encoded: Encoded, masks: Float) -> list[SupportPrototype]:
-        """One prototype for each of B encoded supports and its mask (B, S, S)."""
+        """One prototype for each of B encoded supports and its mask (B, S, S).
+
+        Raises:
+            ValueError: they were encoded as queries, without masks.
+        """
+        if "support_feature" not in encoded.batch.tensors:
+            raise ValueError("these images were encoded as queries: encode supports with masks")
         names = [tensor.name for tensor in PROTOTYPE.outputs]
         bound = ("support_feature", "high_feature")
         outputs = self._run("prototype", encoded, bound, {"mask": masks}, names)
@@ -228,7 +238,7 @@ class BundleRuntime:
         classes: ClassTensors,
     ) -> Sequence[Float]:
         feeds = {**classes, "image_index": image_index}
-        return self._run("head", encoded, ("query_feature", "high_feature"), feeds, outputs)
+        return self._run("head", encoded, _OF_QUERIES, feeds, outputs)
 
     def _run(
         self,

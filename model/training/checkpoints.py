@@ -57,6 +57,13 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def restore_networks(checkpoint: dict[str, Any], *, network: SDAANet, ema_network: SDAANet) -> None:
-    """Load both networks in place."""
-    network.load_state_dict(checkpoint["live"])
-    ema_network.load_state_dict(checkpoint["network"])
+    """Load both networks in place.
+
+    Raises:
+        model.build.CheckpointError: they do not fit, as those of another release.
+    """
+    try:
+        network.load_state_dict(checkpoint["live"])
+        ema_network.load_state_dict(checkpoint["network"])
+    except RuntimeError as exc:
+        raise CheckpointError("the run was begun by another release: start it over") from exc

@@ -127,7 +127,8 @@ class JobCreator:
         Raises:
             LimitExceededError, InvalidRequestError, TooManyFilesError, BodyTooLargeError.
             SessionNotFoundError, ClassNotFoundError, EmptySessionError, ModelMismatchError.
-            IdempotencyKeyReusedError.
+            IdempotencyKeyReusedError, JobStateError: the job of the key was deleted meanwhile.
+            OSError, sqlite3.OperationalError: the disk or the database fails.
         """
         once = None
         if idempotency_key is not None:

@@ -168,7 +168,7 @@ def _answers(bundle: Path, precision: Precision) -> list[np.ndarray]:
     (image, label), (other, _) = rendered.read(0), rendered.read(1)
     mask = (label > 0).astype(np.float32)[None]
     shots = tuple(runtime.prototypes(runtime.encode(image[None], mask), mask))
-    query = runtime.encode(other[None])
+    query = runtime.encode(other[None], np.ones_like(mask))
     features = ("support_feature", "query_feature", "high_feature")
     encoded = [query.to_numpy(name) for name in features]
     return [*encoded, *runtime.head(query, np.zeros(1, np.int64), [SupportSet(shots)])]
@@ -229,7 +229,8 @@ def test_a_tier_reads_weights_of_the_fp32_graph_and_keeps_few_itself(
         "mask": np.ones((1, SIDE, SIDE), np.float32),
     }
     answers = _run(whole, feed)
-    encoded = BundleRuntime(bundle, precision=precision).encode(rendered[None])
+    runtime = BundleRuntime(bundle, precision=precision)
+    encoded = runtime.encode(rendered[None], feed["mask"])
     for name, expected in zip(("support_feature", "query_feature"), answers, strict=False):
         np.testing.assert_array_equal(encoded.to_numpy(name), expected)
 
@@ -383,6 +384,35 @@ def test_the_benchmark_times_every_part_of_both_tiers(lowered: Path) -> None:
         assert 0 < row.ratio_min <= row.ratio_max
     header, *lines = as_table(rows).splitlines()
     assert {len(line) for line in lines} == {len(header)}
+
+
+def test_int8_leaves_cosines_and_pooling_from_both_sides_in_float32(lowered: Path) -> None:
+    model = onnx.load(lowered / "head.int8.onnx", load_external_data=False)
+    initial = {tensor.name for tensor in model.graph.initializer}
+    reached = {"high_feature", "tokens", "identity"}
+    for node in model.graph.node:
+        if node.op_type != "Concat" and not reached.isdisjoint(node.input):
+            reached.update(node.output)
+    quantised = [n for n in model.graph.node if n.op_type == "QuantizeLinear"]
+    assert len([n for n in quantised if n.input[0] in reached]) == 1  # the prior, to be joined
+    behind = _origins(model, "presence") - _origins(model, "logits")
+    assert "MatMul" in {n.op_type for n in model.graph.node if n.name in behind}
+    assert behind.isdisjoint(n.name for n in quantised)
+    # Three scales: of the feature, of the maps, of the scale before; each from both sides.
+    products = [n for n in model.graph.node if n.op_type == "MatMul"]
+    first = {n.output[0] for n in products if n.input[0] in initial}
+    second = [n for n in products if n.input[0] in first and n.input[1] in initial]
+    assert (len(first), len(second)) == (9, 9)
+
+
+def _origins(model: onnx.ModelProto, output: str) -> set[str]:
+    """Names of the nodes that an output depends on."""
+    wanted, found = {output}, set[str]()
+    for node in reversed(model.graph.node):
+        if not wanted.isdisjoint(node.output):
+            found.add(node.name)
+            wanted.update(node.input)
+    return found
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])

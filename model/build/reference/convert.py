@@ -1,11 +1,12 @@
 """Their tensors → ours, entry by entry.
 
-Three changes are more than another name; each keeps the function:
+Four changes are more than another name; each keeps the function:
 
 - Their mid-level feature is concat(stage 3, stage 2), ours concat(stage 2, stage 3).
 - SAAM's first convolution and its bottleneck run over concatenations; ours are kept in parts. The
   batch norms of the trunk are folded into the convolutions before them, in float64, with the
   statistics that they have at inference.
+- The decoder's convolution over all scales is kept in parts, too.
 - Most of their convolutions have no bias; ours is then zero.
 """
 
@@ -29,12 +30,11 @@ _NORM_EPSILON = 1e-5
 _RENAMED = {
     "saam.support_head": "s_cls",
     "saam.attention_head": "q_maskgeneration",
-    "decoder.join.0": "res1.0",
     "decoder.residual.convs.0": "res2.0",
     "decoder.residual.convs.2": "res2.2",
     "decoder.head.0": "cls.0",
     "decoder.head.3": "cls.3",
-    **{f"decoder.enter.{i}.0": f"init_merge.{i}.0" for i in range(SCALES)},
+    **{f"decoder.enter.{i}.conv": f"init_merge.{i}.0" for i in range(SCALES)},
     **{f"decoder.merges.{i}.conv": f"alpha_conv.{i}.0" for i in range(SCALES - 1)},
     **{
         f"decoder.refine.{i}.convs.{layer}": f"beta_conv.{i}.{layer}"
@@ -65,6 +65,7 @@ def converted_state(state: State, *, backbone_names: tuple[str, ...]) -> dict[st
         ours[f"{own}.weight"] = state[f"{theirs}.weight"].flatten(1)  # a 1x1 kernel
         ours[f"{own}.bias"] = state[f"{theirs}.bias"]
     ours |= _trunk(state)
+    ours |= _join(state)
     return {name: _single(tensor) for name, tensor in ours.items()}
 
 
@@ -107,9 +108,17 @@ def _trunk(state: State) -> dict[str, Tensor]:
     for i in range(CONTEXTS):
         own, stage = f"saam.pyramid.branches.{i}", f"{pyramid}.stages.{i}"
         start = wide + i * channels
-        ours[f"{own}.3.conv.weight"] = weight[:, start : start + channels]
-        ours[f"{own}.1.weight"], ours[f"{own}.1.bias"] = _folded(state, f"{stage}.1", f"{stage}.2")
+        ours[f"{own}.conv.weight"] = weight[:, start : start + channels]
+        reduction = _folded(state, f"{stage}.1", f"{stage}.2")
+        ours[f"{own}.reduce.weight"], ours[f"{own}.reduce.bias"] = reduction
     return ours
+
+
+def _join(state: State) -> dict[str, Tensor]:
+    """The decoder's convolution over all scales, in parts."""
+    whole = _renamed(state, "decoder.join.0", "res1.0")
+    parts = whole["decoder.join.0.weight"].chunk(SCALES, dim=1)
+    return whole | {f"decoder.join.{i}.weight": part for i, part in enumerate(parts)}
 
 
 def _folded(state: State, conv: str, norm: str) -> tuple[Tensor, Tensor]:

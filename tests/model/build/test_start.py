@@ -1,10 +1,12 @@
 """The weights of a bundle as a start: what they then compute, and what is refused."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from torch import Tensor
 from model.build import CheckpointError, NetworkConfig, build_network, load_start
 from model.build.presets import base, lite, r50
 from model.build.start import _give
-from model.contract import SupportSet
+from model.contract import GraphFile, SupportSet, load_manifest, write_manifest
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
 
@@ -124,3 +126,25 @@ def test_a_bundle_of_other_channels_is_refused() -> None:
 def test_no_bundle_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no bundle"):
         load_start(_random(lite(), 97), tmp_path)
+
+
+def _older(name: str) -> str:
+    return name.replace("decoder.join.0.", "decoder.join.0.0.")
+
+
+def test_a_decoder_of_another_release_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(BUNDLE, tmp_path / "lite"))
+    model = onnx.load(bundle / "head.onnx")
+    for tensor in model.graph.initializer:
+        tensor.name = _older(tensor.name)
+    for node in model.graph.node:
+        node.input[:] = [_older(name) for name in node.input]
+    onnx.save(model, bundle / "head.onnx")
+    manifest = load_manifest(BUNDLE)
+    graphs = {**manifest.graphs, "head": GraphFile.of(bundle / "head.onnx")}
+    write_manifest(bundle, manifest.model_copy(update={"graphs": graphs, "tiers": {}}))
+    network = _random(lite(), 97)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(CheckpointError, match="of another release"):
+        load_start(network, bundle)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())

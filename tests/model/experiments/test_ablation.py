@@ -83,7 +83,7 @@ def test_rows_differ_in_exactly_the_parts_they_name(
         assert _modules(trial, name) == base | {"saam", "sse"}, name
     fused = {
         name: read_checkpoint(trial.out / f"{name}-seed0" / "checkpoint.pt")["network"][
-            "decoder.enter.0.0.weight"
+            "decoder.enter.0.conv.weight"
         ].shape[1]
         for name in VARIANTS
     }

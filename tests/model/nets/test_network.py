@@ -133,12 +133,8 @@ def test_presets_have_the_numbers_of_the_paper(
     assert built.get_parameter("sse.squeeze.weight").shape == (channels // 4, channels)
     saam = built.get_parameter("saam.feature_conv.weight")
     assert saam.shape == (4 * channels, channels, 3, 3)
-    assert built.get_parameter("decoder.enter.0.0.weight").shape == (
-        channels,
-        2 * channels + 2,
-        1,
-        1,
-    )
+    enter = built.get_parameter("decoder.enter.0.conv.weight")
+    assert enter.shape == (channels, 2 * channels + 2, 1, 1)
     assert config.context_bins == (1, 2, 3, 6)
 
 
@@ -146,12 +142,8 @@ def test_the_paper_sizes_its_decoder_60_30_15_8() -> None:
     assert decoder_bins(60) == (60, 30, 15, 8)
     with torch.device("meta"):
         built = build_network(PRESETS["r50"]())
-    assert [built.get_buffer(f"decoder.pools.{i}.matrix").shape[0] for i in range(4)] == [
-        60,
-        30,
-        15,
-        8,
-    ]
+    pools = [built.get_buffer(f"decoder.enter.{i}.pool.matrix") for i in range(4)]
+    assert [len(matrix) for matrix in pools] == [60, 30, 15, 8]
 
 
 def test_r50_runs() -> None:

@@ -38,7 +38,7 @@ def test_a_part_that_is_off_is_not_there(saam: int, sdpm: int, prior: int) -> No
     assert shots.tokens.shape[1] == shots.foreground.shape[1] == 25 * prior
     assert shots.gate.shape == (2, 128 * sdpm)
     assert torch.equal(shots.guided, shots.affinity) != bool(sdpm)
-    assert network.get_parameter("decoder.enter.0.0.weight").shape[1] == 256 + saam + prior
+    assert network.get_parameter("decoder.enter.0.conv.weight").shape[1] == 256 + saam + prior
     names = {name.split(".")[0] for name, _ in network.named_parameters()}
     assert ("saam" in names, "sse" in names) == (bool(saam), bool(sdpm))
 

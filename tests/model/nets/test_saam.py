@@ -2,11 +2,16 @@
 
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from model.nets.pooling import upsample
-from model.nets.saam import SAAM, ExpandedPrototypeConv, PyramidPooling, UpsampledConv
+from model.nets.saam import (
+    SAAM,
+    ContextBranch,
+    ExpandedPrototypeConv,
+    PyramidPooling,
+    upsampled_taps,
+)
 
 
 @pytest.mark.parametrize("side", [3, 4, 7])
@@ -41,24 +46,27 @@ def test_the_split_first_conv_is_one_conv_over_the_concatenation() -> None:
 
 
 @pytest.mark.parametrize(("side", "bins"), [(5, 1), (7, 2), (22, 6), (6, 6)])
-def test_upsampled_conv_is_a_padded_conv_of_the_upsampled_map(side: int, bins: int) -> None:
+def test_spread_taps_are_a_padded_conv_of_the_upsampled_map(side: int, bins: int) -> None:
     torch.manual_seed(side)
-    short = UpsampledConv(4, 6, side=side, bins=bins)
+    branch = ContextBranch(4, 6)
     small = torch.randn(2, 4, bins, bins)
-    whole = short.conv(upsample(small, side))
-    torch.testing.assert_close(short(small), whole, atol=1e-6, rtol=0)
+    spread = branch(small.reshape(2, 4, -1, 1)) @ upsampled_taps(side, bins)
+    whole = branch.conv(upsample(branch.reduce(small).relu(), side))
+    torch.testing.assert_close(spread.reshape(2, 6, side, side), whole, atol=1e-6, rtol=0)
 
 
-def test_the_split_bottleneck_is_one_conv_over_the_concatenation() -> None:
+@pytest.mark.parametrize("side", [6, 7])
+def test_the_split_bottleneck_is_one_conv_over_the_concatenation(side: int) -> None:
     torch.manual_seed(0)
-    pyramid = PyramidPooling(8, 4, side=6, bins=(1, 2, 3))
-    feature = torch.randn(2, 8, 6, 6)
-    branches = [tuple(branch.children()) for branch in pyramid.branches]
-    contexts = [upsample(nn.Sequential(*parts[:3])(feature), 6) for parts in branches]
-    weights = [
-        pyramid.feature_conv.weight,
-        *(b.get_parameter("3.conv.weight") for b in pyramid.branches),
-    ]
+    bins = (1, 2, 3)
+    pyramid = PyramidPooling(8, 4, side=side, bins=bins)
+    feature = torch.randn(2, 8, side, side)
+    contexts, weights = [], [pyramid.feature_conv.weight]
+    for size, branch in zip(bins, pyramid.branches, strict=True):
+        assert isinstance(branch, ContextBranch)
+        reduced = branch.reduce(F.adaptive_avg_pool2d(feature, size)).relu()
+        contexts.append(upsample(reduced, side))
+        weights.append(branch.conv.weight)
     whole = F.conv2d(
         torch.cat([feature, *contexts], dim=1),
         torch.cat(weights, dim=1),

@@ -94,8 +94,17 @@ def test_a_query_is_an_image_that_is_seen_everywhere(tiny: Path) -> None:
         images = _images(runtime, count)
         query = runtime.encode(images)
         support = runtime.encode(images, np.ones(images.shape[:3], np.float32))
+        assert set(query.batch.tensors) == {"query_feature", "high_feature"}
+        assert query.nbytes < support.nbytes
         for name in query.batch.tensors:
             np.testing.assert_array_equal(query.to_numpy(name), support.to_numpy(name))
+
+
+def test_no_prototype_is_made_of_what_was_encoded_as_a_query(tiny: Path) -> None:
+    runtime = BundleRuntime(tiny)
+    images = _images(runtime, 1)
+    with pytest.raises(ValueError, match="encode supports with masks"):
+        runtime.prototypes(runtime.encode(images), np.ones(images.shape[:3], np.float32))
 
 
 def test_masks_for_other_images_are_refused(tiny: Path) -> None:

@@ -253,6 +253,17 @@ def test_a_run_is_not_resumed_by_another_recipe(root: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_run_of_another_release_is_not_resumed(root: Path) -> None:
+    _train_until(_run(root, "release"), 1)
+    path = root / "release" / "checkpoint.pt"
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["live"]["decoder.join.0.0.weight"] = checkpoint["live"].pop("decoder.join.0.weight")
+    torch.save(checkpoint, path)
+    with pytest.raises(CheckpointError, match="begun by another release"):
+        _run(root, "release").resume()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_network_without_a_run_is_not_resumed(root: Path, tmp_path: Path) -> None:
     run = _run(root, "bare")
     run.out = tmp_path

@@ -104,17 +104,23 @@ async def test_a_file_that_can_never_be_read_fails_alone(
     assert (job["done"], [each["code"] for each in job["errors"]]) == (2, ["internal_error"])
 
 
+@pytest.mark.parametrize(("owner", "name"), [(JobStore, "create"), (os, "fsync")])
 async def test_a_job_that_cannot_be_kept_is_refused_and_leaves_nothing(
-    jobs: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    jobs: httpx.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    owner: object,
+    name: str,
 ) -> None:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device", str(tmp_path))
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(JobStore, "create", full)
+        meanwhile.setattr(owner, name, full)
         problem = assert_problem(await _make(jobs), 503, "job_storage_failed")
     assert str(tmp_path) not in problem["detail"]
     assert (await jobs.get("/jobs")).json() == {"jobs": []}
+    assert list((tmp_path / "jobs/files").iterdir()) == []
     assert (await _make(jobs)).status_code == 202
 
 
