@@ -33,7 +33,7 @@ def test_both_sides_are_one_function(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert row["max_difference"] < 1e-3
         assert row["max_logit"] > 1
         assert row["peak_share"] == pytest.approx(row["engine_tflops"] / row["peak_tflops"])
-        assert 0 < row["peak_share"] < 10  # other work may fall on the measuring of the peak
+        assert 0 < row["peak_share"] < 1
         assert row["engine_images_s"] == pytest.approx(1000 * row["batch"] / row["engine_ms"])
     assert "peak_tflops" in capsys.readouterr().out
 

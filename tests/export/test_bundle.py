@@ -43,8 +43,8 @@ from model.segmenters import BundleSegmenter, EagerSegmenter
 from tests.export.exported import Exported
 
 ROOT = Path(__file__).parents[2]
-# Of the largest logit; shots are stored in half precision on the bundle's side.
-LOGITS_TOLERANCE, PRESENCE_TOLERANCE = 1e-3, 1e-3
+# Of logits that are about ten; shots are stored in half precision on the bundle's side.
+LOGITS_TOLERANCE, PRESENCE_TOLERANCE = 1e-2, 1e-3
 
 Image = NDArray[np.uint8]
 
@@ -243,8 +243,7 @@ def _ask(segmenter: Segmenter, query: Image, supports: Image) -> Prediction:
 
 
 def _apart(one: Prediction, other: Prediction) -> float:
-    """The largest difference, as a share of the largest logit."""
-    return float(np.abs(one.logits - other.logits).max() / np.abs(other.logits).max())
+    return float(np.abs(one.logits - other.logits).max())
 
 
 def test_graphs_hold_no_source_path_of_the_exporting_machine(exported: Exported) -> None:
