@@ -23,6 +23,11 @@ class SSEBlock(nn.Module):
         return gate
 
 
+def gate_factor(gate: Tensor) -> Tensor:
+    """What a gate multiplies channels by: the mean of gated and original is F * (1 + a) / 2."""
+    return (1 + gate) / 2
+
+
 def product_gate(gates: Tensor) -> Tensor:
     """One gate for K shots (B, K, C) → (B, C), as the authors' code applies them.
 
@@ -30,14 +35,9 @@ def product_gate(gates: Tensor) -> Tensor:
     of the mean of those factors: K + 1 factors, two of them at one shot. The result is the gate
     whose own (1 + a) / 2 is that product, so it may be negative.
     """
-    factors = (1 + gates) / 2
+    factors = gate_factor(gates)
     product = factors.prod(dim=1) * (1 + factors.mean(dim=1)) / 2
     return 2 * product - 1
-
-
-def gate_factor(gate: Tensor) -> Tensor:
-    """What a gate multiplies channels by: the mean of gated and original is F * (1 + a) / 2."""
-    return (1 + gate) / 2
 
 
 def reweight_prototype(prototype: Tensor, gate: Tensor) -> Tensor:

@@ -154,6 +154,12 @@ def create_jobs(
     )
     threads = JobThreads()
     creator = JobCreator(
-        store, resources, folders, quota, threads, max_images=settings.jobs_max_images
+        store,
+        resources,
+        folders,
+        quota,
+        threads,
+        max_images=settings.jobs_max_images,
+        wake=runner.wake,
     )
     return JobDesk(store, runner, creator, threads)

@@ -52,6 +52,7 @@ class JobCreator:
         quota: bounds the jobs and their bytes.
         threads: that the work is done in.
         max_images: of one job.
+        wake: called where a job may have been made.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class JobCreator:
         threads: JobThreads,
         *,
         max_images: int,
+        wake: Callable[[], None],
     ) -> None:
         self._store = store
         self._resources = resources
@@ -70,6 +72,7 @@ class JobCreator:
         self._quota = quota
         self._threads = threads
         self._max_images = max_images
+        self._wake = wake
 
     @property
     def max_images(self) -> int:
@@ -148,7 +151,10 @@ class JobCreator:
         )
         add = partial(self._add, fields, arrival, list(names), archive, snapshot, once)
         making = self._threads.unpack_or_remove(add)
-        return await (self._created(making) if once is None else result_of(making))
+        try:
+            return await (self._created(making) if once is None else result_of(making))
+        finally:
+            self._wake()  # a job that has a key stands although its request was cancelled
 
     async def _created(self, making: asyncio.Future[Job]) -> Job:
         """The job that a thread creates; deleted again if the request is cancelled meanwhile.

@@ -1,15 +1,12 @@
-"""Use cases of jobs: create, inspect, end, and download the results."""
+"""Use cases of jobs that are there: inspect, end, and download the results."""
 
 import asyncio
 import threading
-from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import IO
 
 from service.errors import JobStateError
-from service.jobs.creation import Arrival, JobCreator
-from service.jobs.forms import JobForm
+from service.jobs.creation import JobCreator
 from service.jobs.results import write_results
 from service.jobs.runner import JobRunner
 from service.jobs.store import Job, JobStore
@@ -48,25 +45,10 @@ class JobDesk:
         await self._threads.close()
         await asyncio.to_thread(self._store.close)
 
-    async def create(
-        self,
-        form: JobForm,
-        arrival: Arrival,
-        names: Sequence[str],
-        archive: Path | None,
-        idempotency_key: str | None,
-    ) -> JobResponse:
-        """See `JobCreator.create`; the runner is woken for the job."""
-        try:
-            job = await self.creator.create(form, arrival, names, archive, idempotency_key)
-        finally:
-            self._runner.wake()  # a job that has a key stands although its request was cancelled
-        return self._response(job)
-
     async def list(self, owner: str) -> list[JobResponse]:
         """An owner's jobs."""
         jobs = await self._threads.query(partial(self._store.of_owner, owner))
-        return [self._response(job) for job in jobs]
+        return [self.response(job) for job in jobs]
 
     async def get(self, job_id: str, owner: str) -> JobResponse:
         """One job, with what failed.
@@ -80,7 +62,7 @@ class JobDesk:
             FailedImage(file_name=each.name, code=each.code or "", detail=each.detail or "")
             for each in await self._threads.query(find)
         ]
-        return self._response(job).model_copy(update={"errors": errors})
+        return self.response(job).model_copy(update={"errors": errors})
 
     def at_work(self, job_id: str) -> bool:
         """Whether an image of the job is in progress, also if the job was cancelled meanwhile."""
@@ -139,7 +121,8 @@ class JobDesk:
             cancelled.set()
 
     @staticmethod
-    def _response(job: Job) -> JobResponse:
+    def response(job: Job) -> JobResponse:
+        """A job as it stands, without what failed."""
         finished = job.done + job.failed
         left = job.total - finished
         eta_s = job.seconds / finished * left if finished and job.state not in FINISHED else None

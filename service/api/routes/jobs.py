@@ -76,7 +76,8 @@ async def post_job(
             header = request.headers.get(SESSION_HEADER)
             form = validate_form(JobForm, spooled.fields, session_header=header, repeated=_REPEATED)
             async with cancel_on_disconnect(request):
-                return await desk.create(form, arrival, spooled.names, spooled.archive, key)
+                job = await desk.creator.create(form, arrival, spooled.names, spooled.archive, key)
+                return desk.response(job)
 
 
 @contextmanager
