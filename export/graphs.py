@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.build.presets import imagenet_normalise
-from model.nets import EncodedImages, SDAANet
+from model.nets import EncodedImages, HighCells, SDAANet
 from model.nets.presence import PresenceHead
 
 _TURNS = 64
@@ -90,7 +90,7 @@ class HeadGraph(nn.Module):
             token_valid=token_valid,
         )
         logits = self.network.refit_logits(decoded, refit)
-        presence = self.presence(high_feature.index_select(0, image_index), logits, identity)
+        presence = self.presence(decoded.high, logits, identity)
         return logits, presence, decoded.cells
 
 
@@ -146,7 +146,7 @@ def example_inputs(
     with torch.inference_mode():
         head = HeadGraph(network)
         logits, _, _ = head(*asked, alike)
-        identity = _undecided(head.presence, high[rows], logits, alike, generator)
+        identity = _undecided(head.presence, HighCells.of(high, rows), logits, alike, generator)
     return {
         "encoder": (image, mask),
         "prototype": (support.clone(), high.clone(), mask),
@@ -155,7 +155,11 @@ def example_inputs(
 
 
 def _undecided(
-    presence: PresenceHead, high: Tensor, logits: Tensor, alike: Tensor, generator: torch.Generator
+    presence: PresenceHead,
+    high: HighCells,
+    logits: Tensor,
+    alike: Tensor,
+    generator: torch.Generator,
 ) -> Tensor:
     """Identities (P, D) whose presence scores are as close to one half as possible.
 

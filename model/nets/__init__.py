@@ -2,6 +2,7 @@
 
 from model.nets.outputs import (
     EncodedImages,
+    HighCells,
     MatchOutput,
     Prototypes,
     SDAANetOutput,
@@ -11,6 +12,7 @@ from model.nets.sdaanet import SDAANet
 
 __all__ = [
     "EncodedImages",
+    "HighCells",
     "MatchOutput",
     "Prototypes",
     "SDAANet",

@@ -58,12 +58,19 @@ class ScaleEntry(nn.Module):
     Args:
         channels: C.
         maps: M.
+        bins: side of the scale.
         pool: of the feature to the scale.
         pool_maps: of the maps.
     """
 
-    def __init__(self, channels: int, *, maps: int, pool: nn.Module, pool_maps: nn.Module) -> None:
+    everywhere: Tensor
+
+    def __init__(
+        self, channels: int, *, maps: int, bins: int, pool: nn.Module, pool_maps: nn.Module
+    ) -> None:
         super().__init__()
+        # A product with ones: onnxruntime takes several times as long to expand a tensor.
+        self.register_buffer("everywhere", torch.ones(1, bins * bins), persistent=False)
         self.pool = pool
         self.pool_maps = pool_maps
         self.conv = nn.Conv2d(2 * channels + maps, channels, 1)
@@ -74,7 +81,7 @@ class ScaleEntry(nn.Module):
         feature = self.pool(fused.query_feature).index_select(0, fused.image_index)
         if fused.factor is not None:
             feature = feature * fused.factor[:, :, None, None]
-        prototype = fused.prototype[:, :, None, None].expand_as(feature)
+        prototype = (fused.prototype.unsqueeze(2) @ self.everywhere).reshape(feature.shape)
         maps = self.pool_maps(fused.maps)
         out: Tensor = self.relu(self.conv(torch.cat([prototype, feature, maps], dim=1)))
         return out
@@ -150,6 +157,7 @@ class PyramidDecoder(nn.Module):
             ScaleEntry(
                 channels,
                 maps=maps,
+                bins=size,
                 pool=AdaptiveAveragePool(side=side, bins=size),
                 pool_maps=AlignedSampling(source=side, side=side, bins=size)
                 if sampled

@@ -32,6 +32,23 @@ class Prototypes(NamedTuple):
     foreground: Tensor  # (B, N) bool
 
 
+class HighCells(NamedTuple):
+    """The high-level feature of the images of P pairs, and the lengths of its cells, in float32.
+
+    Lengths do not depend on the class: they are taken once for an image, before it is repeated.
+    """
+
+    feature: Tensor  # (P, D, h, w)
+    length: Tensor  # (P, h, w)
+
+    @classmethod
+    def of(cls, high_feature: Tensor, image_index: Tensor) -> Self:
+        """Of images (B, D, h, w), those of P pairs by `image_index` (P,)."""
+        feature = high_feature.float()
+        length: Tensor = feature.norm(dim=1)
+        return cls(feature.index_select(0, image_index), length.index_select(0, image_index))
+
+
 class MatchOutput(NamedTuple):
     """Output for P pairs of image and class, with the intermediate maps; None without that part."""
 
@@ -41,6 +58,7 @@ class MatchOutput(NamedTuple):
     prior: Tensor | None  # (P, 1, h, w) in [0, 1]
     decoded: Tensor  # (P, C, h, w) the classifier's input
     query_feature: Tensor  # (P, C, h, w) before reweighting
+    high: HighCells | None
 
     @property
     def cells(self) -> Tensor:

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.nets.outputs import HighCells
+
 _BEST_SHARE = 0.1
 EVIDENCE = ("marked_likeness", "image_likeness", "best_likeness")
 
@@ -35,14 +37,14 @@ class PresenceHead(nn.Module):
         self.register_buffer("intercept", torch.zeros(()), persistent=False)
         self.register_buffer("growth", torch.zeros(()), persistent=False)
 
-    def evidence(self, high_feature: Tensor, logits: Tensor, identity: Tensor) -> Tensor:
+    def evidence(self, high: HighCells, logits: Tensor, identity: Tensor) -> Tensor:
         """The inputs of the score, in the order of `EVIDENCE`.
 
         Centred cosines of the class with the predicted foreground and with the whole image, and
         the mean over the tenth of the cells with the highest cosine.
 
         Args:
-            high_feature: of the queries (P, D, h, w).
+            high: cells of the queries, (P, D, h, w).
             logits: predicted foreground logits (P, h, w), or finer.
             identity: of the classes (P, D): the mean over shots of each shot's mean L2-normalised
                 foreground feature, taken from close-ups where objects are small.
@@ -50,7 +52,7 @@ class PresenceHead(nn.Module):
         Returns:
             (P, 3).
         """
-        size = high_feature.shape[2:]
+        size = high.feature.shape[2:]
         if logits.shape[1:] != size:
             logits = F.interpolate(logits[:, None], size, mode="bilinear", align_corners=True)
         probability = logits.flatten(1).sigmoid()  # (P, N)
@@ -58,8 +60,8 @@ class PresenceHead(nn.Module):
         weights = probability / probability.sum(dim=1, keepdim=True).clamp_min(1e-6)
         own = F.normalize(identity - self.centre, dim=1)  # (P, D)
         # Normalise the dot products, not the cells: that saves D operations per cell.
-        query = high_feature.flatten(2)  # (P, D, N)
-        norm = query.norm(dim=1)  # (P, N)
+        query = high.feature.flatten(2)  # (P, D, N)
+        norm = high.length.flatten(1)  # (P, N)
         inverse = 1 / norm.clamp_min(1e-12)
         spread = torch.stack([weights * inverse, inverse / inverse.shape[1]], dim=2)  # (P, N, 2)
         total = torch.stack([weights.sum(dim=1), torch.ones_like(weights[:, 0])], dim=1)  # (P, 2)
@@ -83,9 +85,9 @@ class PresenceHead(nn.Module):
         offset = (own @ self.centre)[:, None]
         return (with_own - offset) / square.clamp_min(1e-12).sqrt()
 
-    def forward(self, high_feature: Tensor, logits: Tensor, identity: Tensor) -> Tensor:
+    def forward(self, high: HighCells, logits: Tensor, identity: Tensor) -> Tensor:
         """Presence score (P,) in (0, 1) of one-shot classes; arguments as in `evidence`."""
-        return self.score(self.evidence(high_feature, logits, identity))
+        return self.score(self.evidence(high, logits, identity))
 
     def score(self, evidence: Tensor, *, shots: int = 1) -> Tensor:
         """Evidence (P, 3) → score (P,) in (0, 1).

@@ -9,6 +9,7 @@ from model.nets.backbones import Backbone, BackboneFeatures
 from model.nets.decoder import DecoderInput, PyramidDecoder
 from model.nets.outputs import (
     EncodedImages,
+    HighCells,
     MatchOutput,
     Prototypes,
     SDAANetOutput,
@@ -150,12 +151,13 @@ class SDAANet(nn.Module):
         token_valid: Tensor,
     ) -> MatchOutput:
         """Segment P classes in B encoded images; arguments as in `contract.graphs.HEAD`."""
-        attention = prior = None
+        attention = prior = high = None
         if self.saam is not None:
             embedded = self.saam.embed(query.query_feature).index_select(0, image_index)
             attention = self.saam.attention(embedded, affinity)
         if self.use_prior:
-            prior = prior_map(query.high_feature.index_select(0, image_index), tokens, token_valid)
+            high = HighCells.of(query.high_feature, image_index)
+            prior = prior_map(high, tokens, token_valid)
         own = query.query_feature.index_select(0, image_index)
         maps = [part for part in (prior, attention) if part is not None]
         decoded = self.decoder(
@@ -168,7 +170,7 @@ class SDAANet(nn.Module):
             )
         )
         logits = upsample(decoded.logits, self.input_side) if self.reference else decoded.logits
-        return MatchOutput(logits, decoded.auxiliary, attention, prior, decoded.feature, own)
+        return MatchOutput(logits, decoded.auxiliary, attention, prior, decoded.feature, own, high)
 
     def refit_logits(self, matched: MatchOutput, refit: Tensor) -> Tensor:
         """Foreground minus background logits, corrected by refits (P, 2C + 2).

@@ -113,12 +113,12 @@ class EagerSegmenter:
         query, head = self._encode_query(key, image), self._network.presence
         matched = self._match(query, supports)
         logits = matched.logits[:, 1] - matched.logits[:, 0]
-        if head is None:
+        if head is None or matched.high is None:
             return logits, None
         identity = torch.stack(
             [support.identity for support in cast(Sequence[EagerSupport], supports)]
         )
-        return logits, head.evidence(query.high_feature, logits, identity.mean(dim=0))
+        return logits, head.evidence(matched.high, logits, identity.mean(dim=0))
 
     @torch.inference_mode()
     def high_feature(self, key: Hashable, image: NDArray[np.uint8]) -> Tensor:

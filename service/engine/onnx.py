@@ -13,7 +13,7 @@ from model.runtime import Adapt, Device, resolve_precision
 from service.engine.adaptation import adapt_class
 from service.engine.base import Coverage, EngineCounters, ImageU8, Predictions
 from service.engine.device_metrics import DeviceMetrics
-from service.engine.encoding_cache import Digest, digest
+from service.engine.encoding_cache import Digest, digests_of
 from service.engine.engine_resources import EngineResources
 from service.engine.options import EngineOptions
 from service.engine.pipeline import Pipeline
@@ -146,7 +146,7 @@ class OnnxEngine:
         """See `Engine.segment`."""
         deadline_at = self._clock() + self._options.deadline_s
         with self._resources.images.admit(len(images)):
-            digests = await asyncio.to_thread(lambda: [digest(image, self) for image in images])
+            digests = await digests_of(images, self)
             pipeline = self._best_for(digests)
             new = sum(key not in pipeline.cache for key in set(digests))
             with self._resources.reserve(pipeline.cost_s(new, len(images) * len(classes))):

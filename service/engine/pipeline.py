@@ -25,7 +25,7 @@ from model.runtime import (
 from service.engine.base import Coverage, EngineCounters, ImageU8
 from service.engine.costs import Costs
 from service.engine.device_metrics import DeviceMetrics
-from service.engine.encoding_cache import Digest, EncodingCache, digest
+from service.engine.encoding_cache import Digest, EncodingCache, digests_of
 from service.engine.engine_resources import DeviceResources
 from service.engine.lane import Lane, Payload, Result
 from service.engine.options import EngineOptions
@@ -161,9 +161,7 @@ class Pipeline:
         self, name: str, images: Sequence[ImageU8], deadline_at: float
     ) -> list[Encoded]:
         """Encode supports as queries, for leave-one-out predictions."""
-        digests = await asyncio.to_thread(
-            lambda: [digest(image, self._encoder) for image in images]
-        )
+        digests = await digests_of(images, self._encoder)
         return await self._encode_new(name, self._supports, images, digests, deadline_at)
 
     async def _encode_new(

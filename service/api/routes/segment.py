@@ -10,13 +10,14 @@ from service.api.body.intake import receive_form
 from service.api.dependencies import Context, Owner
 from service.api.negotiation import JSON, PNG, prefers_png
 from service.api.openapi import problems, upload
-from service.schemas import SESSION_HEADER, SegmentForm, SegmentResponse
+from service.schemas import SESSION_HEADER, Output, SegmentForm, SegmentResponse
 from service.sessions import LabelMap, segment, segment_to_label_map
 
 router = APIRouter(tags=["segment"])
 
 CLASS_NAMES_HEADER = "X-Class-Names"
 _REPEATED = frozenset({"classes"})
+_SHORT_PIXELS = 1 << 21
 _LABEL_MAP: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {PNG: {"schema": {"type": "string", "format": "binary"}}},
@@ -52,9 +53,16 @@ async def post_segment(request: Request, context: Context, owner: Owner) -> Resp
         if as_png:
             return _png_response(await segment_to_label_map(context.resources, form, owner))
         found = await segment(context.resources, form, owner)
-        # In the pool: the polygons and run lengths of many images take long to serialise.
+        if _is_short(found, form.output):
+            return Response(found.model_dump_json(), media_type=JSON)
         content = await context.resources.pool.run(lambda: found.model_dump_json().encode())
         return Response(content, media_type=JSON)
+
+
+def _is_short(found: SegmentResponse, output: Output) -> bool:
+    """Whether a response is serialised in less time than a codec thread takes to wake."""
+    pixels = sum(each.height * each.width * len(each.classes) for each in found.results)
+    return output != "polygon" and pixels <= _SHORT_PIXELS
 
 
 def _png_response(label_map: LabelMap) -> Response:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from model.build import PRESETS, build_network, load_network, random_network, write_checkpoint
+from model.nets import HighCells
 
 SIDE = 97
 
@@ -30,8 +31,9 @@ def test_every_part_is_heard(preset: str) -> None:
     assert logits[0].std() > 0.5
     assert (logits[0] - logits[1]).abs().max() > 0.5
     assert network.presence is not None
+    high = HighCells.of(encoded.high_feature, torch.arange(1))
     identity = shot.tokens[shot.foreground].mean(dim=0, keepdim=True)
-    assert 0.1 < network.presence(encoded.high_feature, logits[0], identity) < 0.9
+    assert 0.1 < network.presence(high, logits[0], identity) < 0.9
 
 
 def test_its_checkpoint_makes_it_again_and_another_seed_another(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def _fused(*, factor: bool = True) -> tuple[DecoderInput, Tensor]:
 def test_an_entry_pools_the_whole_concatenation(bins: int, factor: bool) -> None:
     parts, whole = _fused(factor=factor)
     pool = AdaptiveAveragePool(side=SIDE, bins=bins)
-    entry = ScaleEntry(CHANNELS, maps=2, pool=pool, pool_maps=pool)
+    entry = ScaleEntry(CHANNELS, maps=2, bins=bins, pool=pool, pool_maps=pool)
     pooled = F.adaptive_avg_pool2d(whole, bins)
     expected = entry.conv(pooled).relu()
     torch.testing.assert_close(entry(parts), expected, atol=1e-6, rtol=0)
@@ -41,7 +41,11 @@ def test_maps_may_be_sampled_where_the_feature_is_averaged() -> None:
     parts, whole = _fused()
     sample = AlignedSampling(source=SIDE, side=SIDE, bins=5)
     entry = ScaleEntry(
-        CHANNELS, maps=2, pool=AdaptiveAveragePool(side=SIDE, bins=5), pool_maps=sample
+        CHANNELS,
+        maps=2,
+        bins=5,
+        pool=AdaptiveAveragePool(side=SIDE, bins=5),
+        pool_maps=sample,
     )
     averaged = F.adaptive_avg_pool2d(whole[:, :-2], 5)
     sampled = F.interpolate(parts.maps, size=(5, 5), mode="bilinear", align_corners=True)

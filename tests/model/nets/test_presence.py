@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.nets import HighCells
 from model.nets.presence import PresenceHead
 
 DEPTH = 6
@@ -18,13 +19,13 @@ def head() -> PresenceHead:
     return head
 
 
-def _image(kind: int, *, cells: int = 4) -> Tensor:
+def _image(kind: int, *, cells: int = 4) -> HighCells:
     """A ground of channel 0, and in its upper half an object of another channel, (1, D, h, h)."""
     feature = torch.zeros(1, DEPTH, cells, cells)
     feature[:, 0] = 1
     feature[:, :, : cells // 2] = 0
     feature[:, kind, : cells // 2] = 1
-    return feature
+    return HighCells.of(feature, torch.zeros(1, dtype=torch.int64))
 
 
 def _marked(cells: int = 4) -> Tensor:

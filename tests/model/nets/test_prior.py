@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from model.nets import HighCells
 from model.nets.prior import foreground_tokens, prior_map
 
 
@@ -15,6 +16,11 @@ def _inputs() -> tuple[Tensor, Tensor, Tensor]:
     tokens = F.normalize(torch.randn(2, 3, 4, 6), dim=-1)
     valid = (torch.arange(4) < torch.tensor([4, 2, 1])[:, None]).expand(2, 3, 4).clone()
     return torch.randn(2, 6, 3, 4), tokens, valid
+
+
+def _cells(query: Tensor) -> HighCells:
+    """One image for each pair, (P, D, h, w)."""
+    return HighCells.of(query, torch.arange(len(query)))
 
 
 def _reference(query: Tensor, tokens: Tensor, valid: Tensor) -> NDArray[np.float64]:
@@ -35,7 +41,7 @@ def _reference(query: Tensor, tokens: Tensor, valid: Tensor) -> NDArray[np.float
 
 def test_prior_equals_the_loops() -> None:
     query, tokens, valid = _inputs()
-    prior = prior_map(query, tokens, valid)
+    prior = prior_map(_cells(query), tokens, valid)
     assert prior.shape == (2, 1, 3, 4)
     for pair in range(2):
         expected = _reference(query[pair], tokens[pair], valid[pair])
@@ -44,14 +50,14 @@ def test_prior_equals_the_loops() -> None:
 
 def test_prior_of_one_shot_spans_0_to_1() -> None:
     query, tokens, valid = _inputs()
-    prior = prior_map(query, tokens[:, :1], valid[:, :1])
+    prior = prior_map(_cells(query), tokens[:, :1], valid[:, :1])
     torch.testing.assert_close(prior.amin(dim=(1, 2, 3)), torch.zeros(2))
     torch.testing.assert_close(prior.amax(dim=(1, 2, 3)), torch.ones(2), atol=1e-5, rtol=0)
 
 
 def test_prior_of_a_constant_query_is_0_not_nan() -> None:
     _, tokens, valid = _inputs()
-    assert not prior_map(torch.ones(2, 6, 3, 4), tokens, valid).any()
+    assert not prior_map(_cells(torch.ones(2, 6, 3, 4)), tokens, valid).any()
 
 
 def test_padding_tokens_change_nothing() -> None:
@@ -59,7 +65,7 @@ def test_padding_tokens_change_nothing() -> None:
     padded = torch.cat([tokens, torch.full((2, 3, 5, 6), 9.0)], dim=2)
     padded_valid = torch.cat([valid, torch.zeros(2, 3, 5, dtype=torch.bool)], dim=2)
     torch.testing.assert_close(
-        prior_map(query, padded, padded_valid), prior_map(query, tokens, valid)
+        prior_map(_cells(query), padded, padded_valid), prior_map(_cells(query), tokens, valid)
     )
 
 
@@ -68,8 +74,24 @@ def test_padded_shots_change_nothing() -> None:
     padded = torch.cat([tokens, torch.full((2, 2, 4, 6), 9.0)], dim=1)
     padded_valid = torch.cat([valid, torch.zeros(2, 2, 4, dtype=torch.bool)], dim=1)
     torch.testing.assert_close(
-        prior_map(query, padded, padded_valid), prior_map(query, tokens, valid)
+        prior_map(_cells(query), padded, padded_valid), prior_map(_cells(query), tokens, valid)
     )
+
+
+def test_padding_may_stand_before_tokens() -> None:
+    query, tokens, valid = _inputs()
+    padded = torch.cat([torch.full((2, 3, 2, 6), 9.0), tokens], dim=2)
+    padded_valid = torch.cat([torch.zeros(2, 3, 2, dtype=torch.bool), valid], dim=2)
+    torch.testing.assert_close(
+        prior_map(_cells(query), padded, padded_valid), prior_map(_cells(query), tokens, valid)
+    )
+
+
+def test_pairs_take_the_cells_of_their_images() -> None:
+    query, _, _ = _inputs()
+    cells = HighCells.of(query, torch.tensor([1, 0, 1]))
+    torch.testing.assert_close(cells.feature, query[[1, 0, 1]])
+    torch.testing.assert_close(cells.length, query[[1, 0, 1]].square().sum(dim=1).sqrt())
 
 
 def test_tokens_are_normalised_and_foreground_from_half_a_cell_on() -> None:
@@ -104,7 +126,7 @@ def test_autocast_costs_the_prior_no_digits() -> None:
 
     def prior() -> Tensor:
         tokens, foreground = foreground_tokens(support, share)
-        return prior_map(query, tokens[:, None], foreground[:, None])
+        return prior_map(_cells(query), tokens[:, None], foreground[:, None])
 
     with torch.autocast("cpu", torch.bfloat16):
         mixed = prior()
