@@ -24,7 +24,8 @@ _log = logging.getLogger(__name__)
 
 _MAX_RUNNING = 64
 _ATTEMPTS = 3
-_RETRY_PAUSE_S = 0.2  # longer with each attempt
+_RETRY_PAUSE_S = 0.2  # longer before each attempt, none before the first
+_MAX_FAILED = 1024  # projects that are retried; beyond them the oldest wait for a webhook
 # Label Studio may ask for predictions while it responds to this service, which would then wait for
 # itself: a project that evaluates predictions automatically does so when its tasks are listed.
 _FOLLOW_WAIT_S = 2.0
@@ -52,7 +53,7 @@ class ProjectMirror:
         self._learner = ShotLearner(studio, max_shots=max_shots)
         self._running: dict[Follower, asyncio.Task[ServiceError | None]] = {}
         self._stale: set[Follower] = set()
-        self._failed: set[Follower] = set()
+        self._failed: dict[Follower, None] = {}  # oldest first
         self._one_at_a_time = asyncio.Semaphore(1)
 
     def key(self, follower: Follower) -> SessionKey:
@@ -126,21 +127,23 @@ class ProjectMirror:
             self._stale.discard(follower)
             del self._running[follower]
         # A transient failure is retried when somebody asks for the session.
-        self._failed.discard(follower)
+        self._failed.pop(follower, None)
         if failure is not None and is_transient(failure):
-            self._failed.add(follower)
+            self._failed[follower] = None
+            if len(self._failed) > _MAX_FAILED:
+                del self._failed[next(iter(self._failed))]
         return failure
 
     async def _copy_with_retries(self, follower: Follower) -> ServiceError | None:
         """Returns None, or why the project could not be followed after some attempts."""
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(_ATTEMPTS):
+            await asyncio.sleep(_RETRY_PAUSE_S * attempt)
             try:
                 await self._copy(follower)
             except ServiceError as exc:
                 failure = exc
                 if not is_transient(exc):
                     break
-                await asyncio.sleep(_RETRY_PAUSE_S * attempt)
             else:
                 return None
         _log.warning("label studio project not followed", extra={"code": failure.code})

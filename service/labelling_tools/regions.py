@@ -46,11 +46,15 @@ class Region(BaseModel):
     original_width: Annotated[int, Field(ge=1, le=1_000_000)]
     value: _Value
 
-    @property
-    def labels(self) -> list[str]:
-        """The labels it was given."""
+    def learned_labels(self, config: LabelConfig) -> list[str]:
+        """Those of its labels that the config draws with its control."""
         labels: list[str] = getattr(self.value, self.type)
-        return labels
+        return [
+            label
+            for label in labels
+            if (control := config.controls.get(label)) is not None
+            and control.name == self.from_name
+        ]
 
 
 def to_masks(regions: Iterable[Region], config: LabelConfig, *, max_pixels: int) -> dict[str, Mask]:
@@ -62,10 +66,7 @@ def to_masks(regions: Iterable[Region], config: LabelConfig, *, max_pixels: int)
     """
     masks: dict[str, Mask] = {}
     for region in regions:
-        for label in region.labels:
-            control = config.controls.get(label)
-            if control is None or control.name != region.from_name:
-                continue
+        for label in region.learned_labels(config):
             drawn = _draw(region, max_pixels)
             known = masks.get(label)
             if known is None or known.shape != drawn.shape:

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.schemas import ClassResult, ImageResult
+from service.imaging import decode_rle, encode_polygons
+from service.schemas import ClassResult, ImageResult, RleMask
 
 _LEAST_EPSILON = 0.1  # pixels; corners of masks are whole numbers apart
 
@@ -14,8 +15,10 @@ _LEAST_EPSILON = 0.1  # pixels; corners of masks are whole numbers apart
 def to_shapes(result: ImageResult, *, min_score: float, tolerance: float) -> list[dict[str, Any]]:
     """One polygon for each connected part of each class, in pixels; parts of a class are a group.
 
+    People edit them, so they are outer outlines: holes are filled, not cut open.
+
     Args:
-        result: its masks are polygons.
+        result: its masks are run lengths.
         min_score: of a class that is kept.
         tolerance: share of the outline's perimeter (epsilon of `approxPolyDP`).
     """
@@ -28,8 +31,11 @@ def to_shapes(result: ImageResult, *, min_score: float, tolerance: float) -> lis
 
 
 def _outlines(found: ClassResult, tolerance: float) -> list[NDArray[np.float32]]:
+    rle = RleMask.model_validate(found.mask)
+    mask = decode_rle({"size": list(rle.size), "counts": rle.counts})
     return [
-        _simplified(np.array(each, np.float32).reshape(-1, 2), tolerance) for each in found.mask
+        _simplified(np.array(each, np.float32).reshape(-1, 2), tolerance)
+        for each in encode_polygons(mask)
     ]
 
 

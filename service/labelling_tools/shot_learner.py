@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
@@ -19,9 +18,11 @@ from service.errors import (
     StudioError,
 )
 from service.imaging import encode_png_mask
+from service.labelling_tools.downloads import UndeliveredError, UndeliveredImageError
 from service.labelling_tools.label_config import LabelConfig, parse_label_config
 from service.labelling_tools.regions import Region, to_masks
-from service.labelling_tools.studio import Annotation, LabelStudio, Task, UndeliveredImageError
+from service.labelling_tools.shot_cache import ShotCache, ShotKey
+from service.labelling_tools.studio import Annotation, LabelStudio, Task
 from service.schemas import ClassName
 from service.sessions import ModelResources, learn_shot
 from service.stores import SessionContent
@@ -32,20 +33,11 @@ _MAX_CACHE_BYTES = 256 << 20
 _CLASS_NAME: TypeAdapter[str] = TypeAdapter(ClassName)
 
 
-class _ShotKey(NamedTuple):
-    """An annotation's label as it was when its shot was learned, and the model that learned it."""
-
-    model: str
-    annotation: int
-    updated_at: str
-    label: str
-
-
 class _Learned(NamedTuple):
     """What came of one annotation.
 
     shots: by label.
-    undelivered: labels of the annotation; some may still have a cached shot.
+    undelivered: labels that could not be learned without the image.
     error: why Label Studio does not deliver the image; None if it does.
     """
 
@@ -65,8 +57,7 @@ class ShotLearner:
     def __init__(self, studio: LabelStudio, *, max_shots: int) -> None:
         self._studio = studio
         self._max_shots = max_shots
-        self._cache: OrderedDict[_ShotKey, SupportPrototype] = OrderedDict()
-        self._cache_bytes = 0
+        self._cache = ShotCache(_MAX_CACHE_BYTES)
 
     async def session_content(self, resources: ModelResources, project: int) -> SessionContent:
         """The classes that are annotated in a project, as the content of a session.
@@ -108,27 +99,28 @@ class ShotLearner:
     ) -> _Learned:
         """One shot for each label of an annotation, except for classes that are complete."""
         regions = list(_regions(annotation, config))
-        labels = {label for region in regions for label in region.labels}
+        labels = {label for region in regions for label in region.learned_labels(config)}
+        version = (resources.model, annotation.id, annotation.updated_at)
         keys = {
-            label: _ShotKey(resources.model, annotation.id, annotation.updated_at, label)
+            label: ShotKey(*version, config.controls[label].name, label)
             for label in sorted(labels - complete)
             if _is_class_name(label)
         }
+        new = {label: key for label, key in keys.items() if key not in self._cache}
         error: UndeliveredImageError | None = None
-        if any(key not in self._cache for key in keys.values()):
+        if new:
             try:
-                await self._learn(resources, task, regions, config, keys)
+                await self._learn(resources, task, regions, config, new)
             except ServiceError as exc:
                 # One bad annotation, or missing image, must not keep others from being learned.
                 if is_transient(exc):
                     raise
                 error = exc if isinstance(exc, UndeliveredImageError) else None
                 _log.warning("annotation not learned", extra={"code": exc.code})
-        for key in keys.values():
-            if key in self._cache:
-                self._cache.move_to_end(key)
-        shots = {label: self._cache[key] for label, key in keys.items() if key in self._cache}
-        return _Learned(shots, () if error is None else tuple(keys), error)
+        found = {label: self._cache.get(key) for label, key in keys.items()}
+        shots = {label: shot for label, shot in found.items() if shot is not None}
+        unlearned = tuple(label for label, key in new.items() if key not in self._cache)
+        return _Learned(shots, () if error is None else unlearned, error)
 
     async def _learn(
         self,
@@ -136,29 +128,25 @@ class ShotLearner:
         task: Task,
         regions: list[Region],
         config: LabelConfig,
-        keys: dict[str, _ShotKey],
+        keys: dict[str, ShotKey],
     ) -> None:
         pool = resources.pool
         draw = partial(to_masks, regions, config, max_pixels=resources.reader.max_pixels)
         masks = await pool.run(draw)
+        useful = {label for label in keys if masks[label].any() and not masks[label].all()}
+        for label in keys.keys() - useful:
+            self._cache.add(keys[label], None)
+        if not useful:
+            return
         image = await self._studio.image(task.data.get(config.image_key))
-        for label, mask in masks.items():
-            if label in keys and mask.any():
-                png = await pool.run(partial(encode_png_mask, mask))
-                self._add_to_cache(keys[label], await learn_shot(resources, image, png))
-
-    def _add_to_cache(self, key: _ShotKey, shot: SupportPrototype) -> None:
-        replaced = self._cache.pop(key, None)
-        self._cache[key] = shot
-        self._cache_bytes += shot.nbytes - (0 if replaced is None else replaced.nbytes)
-        while self._cache_bytes > _MAX_CACHE_BYTES:
-            _, oldest = self._cache.popitem(last=False)
-            self._cache_bytes -= oldest.nbytes
+        for label in sorted(useful):
+            png = await pool.run(partial(encode_png_mask, masks[label]))
+            self._cache.add(keys[label], await learn_shot(resources, image, png))
 
 
 def is_transient(error: ServiceError) -> bool:
     """Whether a retry may help."""
-    if isinstance(error, UndeliveredImageError):
+    if isinstance(error, UndeliveredError):
         return False
     # The first batches on a lost device fail as if the images in them were at fault.
     transient = RetryableError | StudioError | InferenceError | DeadlineExceededError

@@ -1,10 +1,10 @@
 """A client of the Label Studio and the image origins that the settings name, and no others."""
 
-import asyncio
 import base64
 import json
 import re
 import time
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -12,10 +12,15 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from service.errors import InvalidRequestError, StudioError
+from service.labelling_tools.downloads import (
+    Downloads,
+    UnauthorizedStudioError,
+    UndeliveredError,
+    UndeliveredImageError,
+)
 
-_TIMEOUT_S = 10.0
-_WHOLE_TIMEOUT_S = 30.0
 _ACCESS_TOKEN_S = 240.0  # access tokens of Label Studio live for five minutes
+_NO_ACCESS = ("", 0.0)
 _PAGE = 100
 _MAX_JSON_BYTES = 64 * 1024 * 1024
 # Paths that hold images. Others must not be reachable by those who write tasks.
@@ -38,14 +43,7 @@ _ANNOTATED = {
     },
 }
 
-# A later request may succeed, as once the operator has corrected the token.
-_TRANSIENT_STATUSES = frozenset({401, 408, 425, 429})
-
 Body = TypeVar("Body", bound=BaseModel)
-
-
-class UndeliveredImageError(StudioError):
-    """An image that Label Studio does not deliver, and a retry would not help."""
 
 
 class Annotation(BaseModel):
@@ -92,21 +90,27 @@ class LabelStudio:
     ) -> None:
         self.url = url
         self.token = token
+        self._is_personal = token.count(".") == 2
         self._image_origins = frozenset(_split(origin)[0] for origin in image_origins)
         self._max_bytes = max_bytes
-        self._access: tuple[str, float] = ("", 0.0)
-        # Redirects could lead to any host; proxies are not part of the settings.
-        self._http = httpx.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False)
+        self._access = _NO_ACCESS
+        self._downloads = Downloads()
 
     async def label_config(self, project: int) -> str:
-        """The XML of a project. Raises: StudioError."""
+        """The XML of a project.
+
+        Raises:
+            UndeliveredError: it is gone or forbidden.
+            StudioError: it cannot be had now.
+        """
         return (await self._json(_Project, f"/api/projects/{project}")).label_config
 
     async def annotated_tasks(self, project: int) -> list[Task]:
         """The last tasks of a project that somebody annotated, newest first; 100 at most.
 
         Raises:
-            StudioError.
+            UndeliveredError: they are gone, forbidden or too large.
+            StudioError: they cannot be had now.
         """
         query = {"project": str(project), "fields": "all", "page_size": str(_PAGE)}
         query["query"] = json.dumps(_ANNOTATED)
@@ -130,9 +134,11 @@ class LabelStudio:
             inside = path.removeprefix(urlsplit(self.url).path)
             if not _IMAGE_PATHS.match(inside):
                 raise InvalidRequestError("this path of Label Studio holds no images")
-            return await self._fetch_image(url, await self._headers())
+            return await self._get_with_token(url, self._max_bytes, UndeliveredImageError)
         if origin in self._image_origins:
-            return await self._fetch_image(url, {})
+            return await self._downloads.get(
+                url, {}, max_bytes=self._max_bytes, permanent_error=UndeliveredImageError
+            )
         raise InvalidRequestError(
             "the image is neither in Label Studio nor at an origin of "
             "FSS_LABEL_STUDIO_IMAGE_ORIGINS"
@@ -140,7 +146,7 @@ class LabelStudio:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._downloads.close()
 
     def _inline(self, text: str) -> bytes:
         try:
@@ -148,77 +154,40 @@ class LabelStudio:
         except ValueError as exc:
             raise InvalidRequestError("the data URI of the image is not valid base64") from exc
 
-    async def _fetch_image(self, url: str, headers: dict[str, str]) -> bytes:
-        return await self._get(url, headers, self._max_bytes, permanent_error=UndeliveredImageError)
-
     async def _json(
         self, model: type[Body], path: str, query: dict[str, str] | None = None
     ) -> Body:
         url = str(httpx.URL(self.url + path, params=query))
-        body = await self._get(url, await self._headers(), _MAX_JSON_BYTES)
-        return _read(model, body)
+        return _read(model, await self._get_with_token(url, _MAX_JSON_BYTES, UndeliveredError))
+
+    async def _get_with_token(
+        self, url: str, max_bytes: int, permanent_error: type[UndeliveredError]
+    ) -> bytes:
+        get = partial(
+            self._downloads.get, url, max_bytes=max_bytes, permanent_error=permanent_error
+        )
+        headers = await self._headers()
+        try:
+            return await get(headers)
+        except UnauthorizedStudioError:
+            if not self._is_personal:
+                raise
+        self._access = _NO_ACCESS  # it was revoked before its time
+        return await get(await self._headers())
 
     async def _headers(self) -> dict[str, str]:
         """Legacy tokens are sent as such, personal ones (JWTs) exchanged for an access token."""
-        if self.token.count(".") != 2:
+        if not self._is_personal:
             return {"Authorization": f"Token {self.token}"}
         access, until = self._access
         if time.monotonic() >= until:
-            body = await self._send(
-                self._http.build_request(
-                    "POST", f"{self.url}/api/token/refresh/", json={"refresh": self.token}
-                ),
-                _MAX_JSON_BYTES,
+            refresh = f"{self.url}/api/token/refresh/"
+            body = await self._downloads.post(
+                refresh, {"refresh": self.token}, max_bytes=_MAX_JSON_BYTES
             )
             access = _read(_Access, body).access
             self._access = access, time.monotonic() + _ACCESS_TOKEN_S
         return {"Authorization": f"Bearer {access}"}
-
-    async def _get(
-        self,
-        url: str,
-        headers: dict[str, str],
-        max_bytes: int,
-        permanent_error: type[StudioError] = StudioError,
-    ) -> bytes:
-        try:
-            request = self._http.build_request("GET", url, headers=headers)
-        except httpx.InvalidURL as exc:  # such as one that is too long
-            raise InvalidRequestError("the address of the image is not valid") from exc
-        return await self._send(request, max_bytes, permanent_error)
-
-    async def _send(
-        self,
-        request: httpx.Request,
-        max_bytes: int,
-        permanent_error: type[StudioError] = StudioError,
-    ) -> bytes:
-        try:
-            # Of the whole response: httpx bounds only the wait for each chunk.
-            async with asyncio.timeout(_WHOLE_TIMEOUT_S):
-                response = await self._http.send(request, stream=True)
-                try:
-                    return await _body(response, max_bytes, permanent_error)
-                finally:
-                    await response.aclose()
-        except (httpx.HTTPError, TimeoutError) as exc:
-            raise StudioError(f"Label Studio cannot be reached ({type(exc).__name__})") from exc
-
-
-async def _body(
-    response: httpx.Response, max_bytes: int, permanent_error: type[StudioError]
-) -> bytes:
-    """The body of a response; raises `permanent_error` where a retry would not help."""
-    status = response.status_code
-    if status != httpx.codes.OK:
-        is_transient = status >= httpx.codes.INTERNAL_SERVER_ERROR or status in _TRANSIENT_STATUSES
-        raise (StudioError if is_transient else permanent_error)(f"Label Studio answers {status}")
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > max_bytes:
-            raise permanent_error(f"Label Studio sends more than {max_bytes} bytes")
-    return bytes(body)
 
 
 def _read(model: type[Body], body: bytes) -> Body:

@@ -26,6 +26,8 @@ class Studio:
         self.images: dict[str, bytes] = {}
         self.redirects: dict[str, str] = {}
         self.statuses: dict[str, int] = {}
+        self.access = "fresh-access"
+        """The access token that it gives, the only one that it accepts."""
         self.asked: list[tuple[str, str | None]] = []
         self.before: Callable[[str], object] = lambda path: None
         """What it does before it answers a path."""
@@ -36,7 +38,7 @@ class Studio:
         if path == "/api/tasks":
             return json.dumps({"total": len(self.tasks), "tasks": self.tasks}).encode()
         if path == "/api/token/refresh/":
-            return json.dumps({"access": "fresh-access"}).encode()
+            return json.dumps({"access": self.access}).encode()
         return self.images.get(path)
 
 
@@ -47,12 +49,15 @@ def label_studio() -> Iterator[Studio]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = urlsplit(self.path).path
-            studio.asked.append((path, self.headers.get("Authorization")))
+            shown = self.headers.get("Authorization")
+            studio.asked.append((path, shown))
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             studio.before(path)
             body = studio.answer(path)
             target = studio.redirects.get(path)
             usual = 302 if target else 404 if body is None else 200
+            if shown and shown.startswith("Bearer ") and shown != f"Bearer {studio.access}":
+                usual = 401
             self.send_response(studio.statuses.get(path, usual))
             if target:
                 self.send_header("Location", target)

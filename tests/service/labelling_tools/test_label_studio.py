@@ -85,15 +85,17 @@ def annotation(number: int, *regions: dict[str, Any], at: str = "2026-01-01") ->
     return {"id": number, "updated_at": at, "was_cancelled": False, "result": list(regions)}
 
 
-async def send_webhook(client: httpx.AsyncClient, action: str = "ANNOTATION_CREATED") -> None:
+async def send_webhook(
+    client: httpx.AsyncClient, action: str = "ANNOTATION_CREATED", project: int = 1
+) -> None:
     # With what Label Studio sends besides, none of which is believed.
-    event = {"action": action, "project": {"id": 1, "title": "x"}, "annotation": {"id": 9}}
+    event = {"action": action, "project": {"id": project, "title": "x"}, "annotation": {"id": 9}}
     answer = await client.post("/webhook", json=event)
     assert answer.status_code == 202, answer.text
 
 
-async def set_up(client: httpx.AsyncClient) -> dict[str, Any]:
-    request = {"project": UID, "schema": CONFIG, "hostname": "http://evil", "access_token": "x"}
+async def set_up(client: httpx.AsyncClient, uid: str = UID) -> dict[str, Any]:
+    request = {"project": uid, "schema": CONFIG, "hostname": "http://evil", "access_token": "x"}
     answer = await client.post("/setup", json=request | {"extra_params": None})
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
@@ -108,9 +110,13 @@ async def predict(
     return await client.post("/predict", json=request)
 
 
-async def shots(client: httpx.AsyncClient) -> list[int]:
-    session = await client.get(f"/sessions/{(await set_up(client))['session_id']}")
-    return [each["shots"] for each in session.json()["classes"]]
+async def classes(client: httpx.AsyncClient, uid: str = UID) -> dict[str, int]:
+    session = await client.get(f"/sessions/{(await set_up(client, uid))['session_id']}")
+    return {each["class_name"]: each["shots"] for each in session.json()["classes"]}
+
+
+async def shots(client: httpx.AsyncClient, uid: str = UID) -> list[int]:
+    return list((await classes(client, uid)).values())
 
 
 async def test_annotations_become_shots_once(client: httpx.AsyncClient, studio: Studio) -> None:
@@ -260,6 +266,109 @@ async def test_odd_annotations_keep_no_other_from_being_learned(
     assert await shots(client) == [1]
 
 
+def controls(**labels: list[str]) -> str:
+    """A config of a control for each kind, which has the kind's name."""
+    tags = "".join(
+        f'<{kind} name="{kind.lower()}" toName="image">'
+        + "".join(f'<Label value="{label}"/>' for label in values)
+        + f"</{kind}>"
+        for kind, values in labels.items()
+    )
+    return f'<View><Image name="image" value="$image"/>{tags}</View>'
+
+
+def box(label: str, *corner_and_size: float) -> dict[str, Any]:
+    value = dict(zip(("x", "y", "width", "height"), corner_and_size, strict=True))
+    drawn = region("rectanglelabels", PICTURES[0], value | {"rectanglelabels": [label]})
+    return drawn | {"from_name": "rectanglelabels"}
+
+
+def polygon(label: str) -> dict[str, Any]:
+    points = [[25, 25], [75, 25], [75, 75], [25, 75]]
+    drawn = region("polygonlabels", PICTURES[0], {"points": points, "polygonlabels": [label]})
+    return drawn | {"from_name": "polygonlabels"}
+
+
+def images_asked_for(studio: Studio) -> int:
+    return sum(path.startswith("/data/") for path, _ in studio.asked)
+
+
+async def test_labels_of_another_control_are_not_learned(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    studio.config = controls(BrushLabels=["cat"], PolygonLabels=["cat", "dog"])
+    studio.tasks = [task(0, annotation(1, polygon("cat"), polygon("dog")))]
+    for _ in range(3):
+        await send_webhook(client)
+        assert await classes(client) == {"dog": 1}
+    assert images_asked_for(studio) == 1
+
+
+async def test_an_image_that_is_gone_and_holds_nothing_to_learn_stops_no_update(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    studio.config = controls(BrushLabels=["cat"], PolygonLabels=["cat", "dog"])
+    studio.tasks = [task(404, annotation(1, polygon("cat")))]
+    assert await classes(client) == {}
+    studio.tasks.append(task(0, annotation(2, polygon("dog"))))
+    await send_webhook(client)
+    assert await classes(client) == {"dog": 1}
+
+
+async def test_masks_with_nothing_to_learn_are_looked_at_once(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    studio.config = controls(RectangleLabels=["all", "none", "some"])
+    everything, nothing = box("all", 0, 0, 100, 100), box("none", 25, 25, 0, 0)
+    studio.tasks = [
+        task(0, annotation(1, everything, nothing, box("some", 25, 25, 50, 50))),
+        task(404, annotation(2, everything, nothing)),
+    ]
+    for _ in range(3):
+        await send_webhook(client)
+        assert await classes(client) == {"some": 1}
+    assert images_asked_for(studio) == 1
+
+
+async def test_what_one_control_cannot_teach_another_may(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    studio.config = controls(PolygonLabels=["thing"], RectangleLabels=["thing"])
+    empty = region("polygonlabels", PICTURES[0], {"polygonlabels": ["thing"]})
+    drawn = [empty | {"from_name": "polygonlabels"}, box("thing", 25, 25, 50, 50)]
+    studio.tasks = [task(0, annotation(1, *drawn))]
+    assert await classes(client) == {}
+    studio.config = controls(RectangleLabels=["thing"])
+    await send_webhook(client, "PROJECT_UPDATED")
+    assert await classes(client) == {"thing": 1}
+
+
+async def test_only_new_labels_of_an_annotation_are_learned(
+    settings: Settings, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = 0
+    register = OnnxEngine.register
+
+    async def counted(*args: Any, **options: Any) -> Any:
+        nonlocal registered
+        registered += 1
+        return await register(*args, **options)
+
+    monkeypatch.setattr(OnnxEngine, "register", counted)
+    studio.config = controls(PolygonLabels=["cat", "dog"])
+    studio.tasks = [
+        task(0, annotation(1, polygon("cat"), polygon("dog"), at="2026-01-01")),
+        task(1, annotation(2, polygon("cat"), at="2026-01-02")),
+    ]
+    async with running(backend(settings, studio, label_studio_shots=1)) as client:
+        assert await classes(client) == {"cat": 1, "dog": 1}
+        assert registered == 2
+        studio.tasks.pop()
+        await send_webhook(client, "TASKS_DELETED")
+        assert await classes(client) == {"cat": 1, "dog": 1}
+        assert registered == 3
+
+
 @pytest.mark.parametrize("why", [404, 403, 410, "redirected", "too large"])
 async def test_an_image_that_is_not_delivered_keeps_no_other_from_being_learned(
     settings: Settings, studio: Studio, why: int | str
@@ -349,6 +458,48 @@ async def test_what_is_not_answered_of_a_project_is_a_failure(
         assert_problem(await predict(client, "/data/none.png"), 502, "label_studio_failed")
 
 
+@pytest.mark.parametrize("path", ["/api/projects/1", "/api/tasks"])
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_project_that_is_refused_is_asked_for_once(
+    client: httpx.AsyncClient, studio: Studio, path: str, status: int
+) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    assert await shots(client) == [1]
+    studio.statuses[path] = status
+    studio.asked.clear()
+    await send_webhook(client)
+    assert await shots(client) == await shots(client) == [1]  # as it was
+    assert [asked for asked, _ in studio.asked].count(path) == 1
+
+
+async def test_nothing_waits_after_the_last_attempt(
+    client: httpx.AsyncClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "_ATTEMPTS", 1)
+    monkeypatch.setattr(mirror, "_RETRY_PAUSE_S", 60)
+    studio.statuses["/api/tasks"] = 503
+    answer = await client.post("/setup", json={"project": UID})
+    assert_problem(answer, 502, "label_studio_failed")
+
+
+async def test_the_oldest_of_many_failures_waits_for_its_next_webhook(
+    client: httpx.AsyncClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "_MAX_FAILED", 1)
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    assert await shots(client, "1.0") == await shots(client, "2.0") == [1]
+    studio.statuses["/api/tasks"] = 503
+    studio.tasks.append(task(1, annotation(2, brush(PICTURES[1]))))
+    for project in (1, 2):
+        await send_webhook(client, project=project)
+    assert await shots(client, "2.0") == [1]
+    del studio.statuses["/api/tasks"]
+    assert await shots(client, "2.0") == [2]
+    assert await shots(client, "1.0") == [1]
+    await send_webhook(client)
+    assert await shots(client, "1.0") == [2]
+
+
 async def test_hostile_messages(client: httpx.AsyncClient, studio: Studio) -> None:
     bomb = '<!DOCTYPE x [<!ENTITY a "aaaa">]><View>&a;</View>'
     for config in (bomb, "<View>", ""):
@@ -376,6 +527,35 @@ async def test_tokens_go_to_label_studio_alone(settings: Settings, studio: Studi
     sent = dict(studio.asked)
     assert sent["/api/token/refresh/"] is None
     assert sent["/api/tasks"] == "Bearer fresh-access"
+
+
+async def test_an_access_token_that_is_revoked_is_replaced(
+    settings: Settings, studio: Studio
+) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    async with running(backend(settings, studio, label_studio_token=PERSONAL)) as client:
+        assert await shots(client) == [1]
+        studio.access = "another"
+        studio.asked.clear()
+        assert (await predict(client, "/data/upload/1/2.png")).status_code == 200
+        assert [path for path, _ in studio.asked] == [
+            "/data/upload/1/2.png",
+            "/api/token/refresh/",
+            "/data/upload/1/2.png",
+        ]
+
+
+@pytest.mark.parametrize(("token", "attempts"), [(TOKEN, 1), (PERSONAL, 2)])
+async def test_an_image_that_no_token_opens_is_given_up(
+    settings: Settings, studio: Studio, token: str, attempts: int
+) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    studio.statuses["/data/upload/1/2.png"] = 401
+    async with running(backend(settings, studio, label_studio_token=token)) as client:
+        assert await shots(client) == [1]
+        answer = await predict(client, "/data/upload/1/2.png")
+        assert_problem(answer, 502, "label_studio_failed")
+    assert [path for path, _ in studio.asked].count("/data/upload/1/2.png") == attempts
 
 
 async def test_a_key_is_the_basic_password(
