@@ -11,15 +11,22 @@ from pathlib import Path
 def placing(bundle: Path) -> Iterator[Path]:
     """An empty directory that becomes the bundle, or replaces it, when the block ends.
 
-    An exception inside leaves everything as it was.
+    An exception inside leaves everything as it was. One while the bundle is replaced, such as that
+    of Ctrl-C, leaves the old one or the new one.
     """
     with tempfile.TemporaryDirectory(dir=bundle.parent) as folder:
         staging = Path(folder, "bundle")
         staging.mkdir()
         yield staging
-        if bundle.exists():
-            bundle.rename(Path(folder, "before"))
-        staging.rename(bundle)
+        before = Path(folder, "before")
+        try:
+            if bundle.exists():
+                bundle.rename(before)
+            staging.rename(bundle)
+        except BaseException:
+            if before.exists() and not bundle.exists():
+                before.rename(bundle)
+            raise
 
 
 @contextmanager

@@ -378,11 +378,16 @@ class DeadlineExceededError(ServiceError):
 
 
 class InferenceError(ServiceError):
-    """The engine failed on this item; the cause is in the log alone."""
+    """The engine failed on this item; the cause is in the log alone.
+
+    A lost device fails its first batches like that, as if the items in them were at fault, before
+    it is loaded anew. So work that nobody waits for is tried `max_attempts` times.
+    """
 
     status = 500
     code = "inference_failed"
     title = "Inference failed"
+    max_attempts: ClassVar[int] = 4  # one more than the batches that a lost device fails
 
 
 class EngineFailedError(ServiceError):

@@ -1,5 +1,6 @@
 """Checkpoints: a network's tensors with its config, read without executing anything."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -39,9 +40,15 @@ def network_state(network: SDAANet, config: NetworkConfig) -> dict[str, Any]:
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write atomically: a reader finds the old file or the new one, never half of one."""
+    """Write atomically: a reader finds the old file or the new one, never half of one.
+
+    That holds after a power cut, too.
+    """
     partial = path.with_name(f"{path.name}.partial")
-    torch.save(dict(state), partial)
+    with partial.open("wb") as file:
+        torch.save(dict(state), file)
+        file.flush()
+        os.fsync(file.fileno())  # before it takes the old one's place
     partial.replace(path)
 
 

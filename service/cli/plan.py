@@ -17,7 +17,7 @@ Profiled = Annotated[str, typer.Option("--profile", help="Unit costs: a shipped 
 Gpu = Annotated[
     str | None, typer.Option(help="Estimate for this GPU instead, such as h100; not measured.")
 ]
-Net = Annotated[Literal["lite", "r50"], typer.Option(help="Network of the estimate.")]
+Net = Annotated[Literal["lite", "base", "r50"], typer.Option(help="Network of the estimate.")]
 Share = Annotated[
     float, typer.Option("--gpu-share", min=0.01, max=1, help="Of the peak it reaches.")
 ]

@@ -70,13 +70,43 @@ def masks_in(folder: Path) -> list[Path]:
 
 
 def _beside(folder: Path) -> Iterator[tuple[str, Shot]]:
-    images = _by_stem(_files(folder, IMAGE_SUFFIXES))
+    images: defaultdict[str, list[Path]] = defaultdict(list)
+    masks: dict[Path, str] = {}  # and the stem of the image
+    # Short stems first: beside a.jpg, a.v1.png is a mask, so a.v1.2.png is no mask of that.
+    for path in sorted(_files(folder, IMAGE_SUFFIXES), key=lambda each: len(each.stem)):
+        stem = _image_stem(path, images)
+        if stem is None:
+            images[path.stem].append(path)
+        else:
+            masks[path] = stem
+    _require_masked(images, set(masks.values()))
     found = []
-    for mask in _files(folder, _PNG):
-        stem, dot, name = mask.stem.rpartition(".")
-        if dot and stem in images:
-            found.append((class_name(name), Shot(_only(images[stem]), mask)))
+    for mask, stem in sorted(masks.items()):
+        name = mask.stem.removeprefix(f"{stem}.")
+        found.append((class_name(name), Shot(_only(images[stem]), mask)))
     yield from sorted(found, key=lambda each: each[0])
+
+
+def _image_stem(path: Path, images: Collection[str]) -> str | None:
+    """The longest stem of an image that a file may be a mask of, by its name."""
+    stem, dot, _ = path.stem.rpartition(".")
+    while dot and path.suffix.lower() in _PNG:
+        if stem in images:
+            return stem
+        stem, dot, _ = stem.rpartition(".")
+    return None
+
+
+def _require_masked(images: dict[str, list[Path]], masked: Collection[str]) -> None:
+    """Raise `CommandError` for a PNG that is named as a mask, but is of no image."""
+    for stem in sorted(images.keys() - masked):
+        for path in images[stem]:
+            if "." in stem and path.suffix.lower() in _PNG:
+                raise CommandError(
+                    f"{path} is the mask of no image: none is called {stem.rpartition('.')[0]}. "
+                    f"If it is an image itself, its mask {stem}.CLASS.png is missing",
+                    USAGE,
+                )
 
 
 def _labelled(folder: Path, names: dict[int, str]) -> Iterator[tuple[str, Shot]]:

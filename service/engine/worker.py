@@ -17,7 +17,7 @@ from service.errors import InferenceError, NotReadyError, WorkerLostError
 _log = logging.getLogger(__name__)
 
 # One batch may fail because of its content. So many in a row fail because of the device.
-_FAILURES_UNTIL_REVIVAL = 3
+_FAILURES_UNTIL_REVIVAL = InferenceError.max_attempts - 1
 _REVIVALS_UNTIL_FAILURE = 5
 _PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)
 _LONGEST_BATCH_S = 10.0  # of a worker that is to stop

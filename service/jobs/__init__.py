@@ -6,6 +6,7 @@ from service.jobs.directory import JobsDirectoryError, check_jobs_directory, ope
 from service.jobs.folders import Folders
 from service.jobs.forms import JobForm
 from service.jobs.images import JobImages
+from service.jobs.log_reason import log_reason
 from service.jobs.quota import JobQuota
 from service.jobs.runner import JobRunner
 from service.jobs.threads import JobThreads
@@ -22,5 +23,6 @@ __all__ = [
     "JobThreads",
     "JobsDirectoryError",
     "check_jobs_directory",
+    "log_reason",
     "open_jobs",
 ]

@@ -1,4 +1,8 @@
-"""Works through jobs, one image at a time, with lower priority than requests."""
+"""Works through jobs, one image at a time.
+
+An image waits in the same lanes as those of requests, and has no lower rank there. Requests are
+protected because jobs ask for one image at a time, and try again later where there is no place.
+"""
 
 import asyncio
 import logging
@@ -16,9 +20,16 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from service.errors import DeadlineExceededError, JobNotFoundError, RetryableError, ServiceError
+from service.errors import (
+    DeadlineExceededError,
+    InferenceError,
+    JobNotFoundError,
+    RetryableError,
+    ServiceError,
+)
 from service.jobs.forms import JobForm
 from service.jobs.images import JobImages
+from service.jobs.log_reason import log_reason
 from service.jobs.store import Job, JobStore
 from service.schemas import STATES, ImageResult, SegmentForm
 from service.sessions import Resources, segment
@@ -96,7 +107,7 @@ class JobRunner:
                 await self._work_on_next()
                 back_off_s = _BACK_OFF_S
             except Exception as exc:  # noqa: BLE001  # a full disk must not end all jobs
-                _log.error("jobs stand still", extra={"reason": _reason(exc)})
+                _log.error("jobs stand still", extra={"reason": log_reason(exc)})
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
 
@@ -195,7 +206,7 @@ class JobRunner:
             except FileNotFoundError:
                 raise
             except (OSError, sqlite3.OperationalError) as exc:
-                _log.warning("a file of a job cannot be read", extra={"reason": _reason(exc)})
+                _log.warning("a file of a job cannot be read", extra={"reason": log_reason(exc)})
             await asyncio.sleep(back_off_s)
             back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
             await self._require_running(job)
@@ -207,7 +218,7 @@ class JobRunner:
         Raises:
             OSError: there is no room for the result, which is no fault of the image.
         """
-        back_off_s, timeouts = _BACK_OFF_S, 0
+        back_off_s, timeouts, failures = _BACK_OFF_S, 0, 0
         read = partial(asyncio.to_thread, self._images.read, job.job_id, number)
         while True:
             try:
@@ -215,9 +226,11 @@ class JobRunner:
                 form = _single(job.form, data)
                 (result,) = (await segment(resources, form, job.owner)).results
                 break
-            except (RetryableError, DeadlineExceededError) as exc:  # requests go first
+            except (RetryableError, DeadlineExceededError, InferenceError) as exc:
                 timeouts += isinstance(exc, DeadlineExceededError)
-                if timeouts > _MAX_TIMEOUTS:  # it takes longer than a request may, even alone
+                failures += isinstance(exc, InferenceError)
+                # It takes longer than a request may, even alone; or no device can segment it.
+                if timeouts > _MAX_TIMEOUTS or failures >= InferenceError.max_attempts:
                     return _failure(exc)
                 await asyncio.sleep(back_off_s)
                 back_off_s = min(2 * back_off_s, _MAX_BACK_OFF_S)
@@ -261,12 +274,11 @@ def _write_result(folder: Path, number: int, result: ImageResult) -> None:
         os.close(directory)
 
 
-def _reason(exc: Exception) -> str:
-    return f"{type(exc).__name__}: {exc}"
-
-
 def _failure(exc: Exception) -> tuple[str, str]:
     if isinstance(exc, ServiceError):
         return exc.code, exc.detail
-    _log.error("image of a job failed", exc_info=exc)
+    if isinstance(exc, OSError):  # a traceback would tell the file's name
+        _log.error("image of a job failed", extra={"reason": log_reason(exc)})
+    else:
+        _log.error("image of a job failed", exc_info=exc)
     return ServiceError.code, ServiceError.title

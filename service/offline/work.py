@@ -12,7 +12,7 @@ from service.client.advice import advice
 from service.client.batches import Shots, shot_batches
 from service.client.files import image_file, mask_file
 from service.engine import Engine, ModelRegistry
-from service.errors import RetryableError, ServiceError
+from service.errors import InferenceError, RetryableError, ServiceError
 from service.offline.card import draw_card
 from service.offline.errors import OfflineError
 from service.offline.folder import ImageFile
@@ -176,6 +176,7 @@ async def _label(
 async def _segment(
     resources: Resources, data: bytes, session_id: str, options: LabelOptions
 ) -> ImageResult:
+    failures = 0
     while True:
         form = SegmentForm(
             images=[data],
@@ -186,7 +187,10 @@ async def _segment(
         )
         try:
             (result,) = (await segment(resources, form, OWNER)).results
-        except RetryableError:  # a lost device recovers
+        except (RetryableError, InferenceError) as exc:  # a lost device recovers
+            failures += isinstance(exc, InferenceError)
+            if failures >= InferenceError.max_attempts:
+                raise
             _require_engine(resources)
             await asyncio.sleep(_BACK_OFF_S)
         else:

@@ -19,9 +19,11 @@ class NetworkCosts(NamedTuple):
 
 
 # r50: counted by hand at 473 px, 67 + 108 to stage 4, 104 a class; the prior of a shot is
-# 3600 positions x 700 tokens x 2048 channels. lite: counted by torch's FlopCounterMode at 337 px.
+# 3600 positions x 700 tokens x 2048 channels. lite and base: counted by torch's FlopCounterMode at
+# 337 and 257 px; the shots of lite have 74 tokens, those of base 108.
 NETWORKS = {
     "lite": NetworkCosts(2.92, 2.34, 0.023, 31_350.0),
+    "base": NetworkCosts(23.1, 5.27, 0.075, 70_350.0),
     "r50": NetworkCosts(175.0, 104.0, 10.3, 2_900_000.0),
 }
 # TFLOP/s of dense fp16 by the makers' data sheets.

@@ -40,6 +40,33 @@ def test_an_exception_leaves_the_bundle_as_it_was(bundle: Path) -> None:
     assert list(bundle.parent.iterdir()) == [bundle]
 
 
+@pytest.mark.parametrize(
+    ("target", "renamed", "left"),
+    [("before", True, "before"), ("bundle", False, "before"), ("bundle", True, "after")],
+)
+def test_an_interruption_of_the_replacement_leaves_one_of_the_two(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, target: str, renamed: bool, left: str
+) -> None:
+    rename, interruptions = Path.rename, [KeyboardInterrupt()]
+
+    def interrupted(path: Path, to: Path) -> Path:
+        if to.name == target and interruptions:
+            if renamed:
+                rename(path, to)
+            raise interruptions.pop()
+        return rename(path, to)
+
+    def replace() -> None:
+        with replacing(bundle) as staging:
+            (staging / "a").write_text("after")
+            monkeypatch.setattr(Path, "rename", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        replace()
+    assert _files(bundle) == {"a": left, "b": "kept"}
+    assert list(bundle.parent.iterdir()) == [bundle]
+
+
 def test_a_link_to_a_bundle_stays_one(bundle: Path, tmp_path: Path) -> None:
     link = tmp_path / "current"
     link.symlink_to(bundle.name)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import IO, Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, status
+from fastapi import APIRouter, Depends, Header, Request, Response, status
 from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
@@ -22,7 +22,7 @@ from service.api.interruption import cancel_on_disconnect
 from service.api.openapi import problems, upload
 from service.api.slots import acquire_slot, release_after
 from service.errors import JobNotFoundError, JobStorageError
-from service.jobs import JobDesk, JobForm
+from service.jobs import JobDesk, JobForm, log_reason
 from service.schemas import FINISHED, SESSION_HEADER, JobResponse, JobsResponse
 
 _log = logging.getLogger("service.api.jobs")  # which operators may filter by
@@ -86,8 +86,7 @@ def _translate_storage_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.OperationalError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
-        _log.error("a job cannot be kept", extra={"reason": reason})
+        _log.error("a job cannot be kept", extra={"reason": log_reason(exc)})
         raise JobStorageError("the service cannot write what it keeps of the job") from exc
 
 
@@ -159,7 +158,12 @@ async def get_results(
     return StreamingResponse(chunks, media_type="application/zip", headers=headers)
 
 
-@router.delete("/{job_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
+@router.delete(
+    "/{job_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    response_class=Response,
+    responses=problems(404),
+)
 async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
     """Forget a job, its images and results."""
     with _translate_storage_errors():
@@ -169,7 +173,7 @@ async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
 async def _events(
     desk: JobDesk, context: ApiContext, job_id: str, owner: str, seen: int
 ) -> AsyncIterator[ServerSentEvent]:
-    before = 0
+    before = seen
     while not context.drain.begun:
         # Before the job is read, or the image at work could finish in between and be left out.
         at_work = desk.at_work(job_id)

@@ -1,6 +1,7 @@
 """Jobs over folders of the server: what was allowed, as it was when the job was made."""
 
 import errno
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from service.app import create_app
 from service.engine import FakeEngine
 from service.settings import Settings
+from service.telemetry.logs import JsonFormatter
 from tests.service.http_api import assert_problem, new_session, running
 from tests.service.jobs.job_calls import SCENES, ended, results
 
@@ -138,6 +140,30 @@ async def test_a_folder_that_cannot_be_read_is_told_of(
     first = (await make(client, str(allowed / "line"))).json()["total"]
     (allowed / "line" / "lost+found").rename(allowed / "line" / "shown")
     assert (await make(client, str(allowed / "line"))).json()["total"] == first + 1
+
+
+async def test_the_log_tells_why_an_image_cannot_be_read_and_not_which(
+    client: httpx.AsyncClient,
+    allowed: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    opened = os.open
+
+    def broken(path: Any, *arguments: Any, **options: Any) -> int:
+        if path == "patient.png":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+        return opened(path, *arguments, **options)
+
+    (allowed / "line" / "a.png").rename(allowed / "line" / "patient.png")
+    monkeypatch.setattr("service.jobs.runner._MAX_BACK_OFF_S", 0.001)
+    monkeypatch.setattr(os, "open", broken)
+    job = await ended(client, (await make(client, str(allowed / "line"))).json()["job_id"])
+    assert (job["done"], [each["code"] for each in job["errors"]]) == (1, ["internal_error"])
+    lines = [JsonFormatter().format(record) for record in caplog.records]
+    told = [json.loads(line)["event"] for line in lines if "OSError: Input/output error" in line]
+    assert set(told) == {"a file of a job cannot be read", "image of a job failed"}
+    assert "patient" not in "".join(lines)
 
 
 async def test_an_image_that_the_machine_cannot_open_for_now_is_not_missing(

@@ -22,7 +22,13 @@ from service.access import key_line, new_key
 from service.app import create_app
 from service.capacity import ClientCapacity
 from service.engine import FakeEngine, ImageU8, Predictions
-from service.errors import DeadlineExceededError, QueueFullError
+from service.errors import (
+    DeadlineExceededError,
+    ImageMissingError,
+    InferenceError,
+    QueueFullError,
+    ServiceError,
+)
 from service.formats import export_dataset
 from service.jobs import Folders, JobDesk, JobImages, JobQuota, JobRunner
 from service.jobs.store import JobStore
@@ -78,19 +84,6 @@ async def made(client: httpx.AsyncClient, count: int = 3, **fields: str) -> str:
     response = await client.post("/jobs", data=data, files=[*uploads(count), broken])
     assert response.status_code == 202, response.text
     return str(response.json()["job_id"])
-
-
-async def test_events_go_on_behind_the_last_one_seen(client: httpx.AsyncClient) -> None:
-    path = f"/jobs/{await made(client, 30)}/events"
-    seen = []
-    async with client.stream("GET", path, headers={"Last-Event-ID": "10"}) as stream:
-        async for line in stream.aiter_lines():
-            if line.startswith("data: "):
-                job = json.loads(line.removeprefix("data: "))
-                seen.append(job["done"] + job["failed"])
-    assert seen == sorted(set(seen))
-    assert min(seen) > 10
-    assert seen[-1] == 31
 
 
 async def test_metrics_tell_of_jobs_and_not_whose(client: httpx.AsyncClient) -> None:
@@ -197,34 +190,42 @@ async def test_a_request_that_goes_while_its_job_is_made_leaves_none(
     assert list((tmp_path / "jobs" / "files").iterdir()) == []
 
 
-class BusyEngine(CountingEngine):
-    """Comes too late to its first images, as many as it is told."""
+class FailingEngine(CountingEngine):
+    """Fails on its first images, as many as it is told."""
 
-    def __init__(self, late: int) -> None:
+    def __init__(self, failures: int, error: ServiceError) -> None:
         super().__init__()
-        self.late = late
+        self.failures, self.error = failures, error
 
     async def segment(
         self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
     ) -> Predictions:
         answers = await super().segment(images, classes)
-        if self.calls <= self.late:
-            raise DeadlineExceededError("the engine did not come to it in time")
+        if self.calls <= self.failures:
+            raise self.error
         return answers
 
 
-@pytest.mark.parametrize(("late", "outcome"), [(2, (1, 0)), (10**6, (0, 1))])
-async def test_an_image_that_waited_too_long_is_tried_again_but_not_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: int, outcome: tuple[int, int]
+@pytest.mark.parametrize(
+    ("error", "most"), [(DeadlineExceededError(), 5), (InferenceError(), 3)], ids=["late", "failed"]
+)
+@pytest.mark.parametrize("too_often", [0, 1])
+async def test_an_image_that_may_not_be_at_fault_is_tried_again_but_not_for_ever(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: ServiceError,
+    most: int,
+    too_often: int,
 ) -> None:
     monkeypatch.setattr("service.jobs.runner._BACK_OFF_S", 0.001)
-    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=BusyEngine(late))
+    engine = FailingEngine(most + too_often, error)
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=engine)
     async with running(app) as client:
         data = {"session_id": await new_session(client, SCENES[:1])}
         response = await client.post("/jobs", data=data, files=uploads(1))
         job = await ended(client, response.json()["job_id"])
-    assert (job["done"], job["failed"]) == outcome
-    assert [each["code"] for each in job["errors"]] == ["deadline_exceeded"] * outcome[1]
+    assert (job["done"], job["failed"]) == (1 - too_often, too_often)
+    assert [each["code"] for each in job["errors"]] == [error.code] * too_often
 
 
 class FullEngine(CountingEngine):
@@ -311,19 +312,66 @@ async def test_long_responses_of_one_client_are_bounded_until_they_end(
 
 
 class HeldEngine(CountingEngine):
-    """Holds an image until it is told."""
+    """Holds images until it is told, but for the first ones, as many as are free."""
 
-    def __init__(self) -> None:
+    def __init__(self, free: int = 0) -> None:
         super().__init__()
+        self.free = free
         self.entered, self.leave = asyncio.Event(), asyncio.Event()
 
     async def segment(
         self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
     ) -> Predictions:
         answers = await super().segment(images, classes)
-        self.entered.set()
-        await self.leave.wait()
+        if self.calls > self.free:
+            self.entered.set()
+            await self.leave.wait()
         return answers
+
+
+async def told_after(
+    client: httpx.AsyncClient, job_id: str, last_id: int, engine: HeldEngine
+) -> list[int]:
+    """The ids of the events of a job that a client gets which has seen one of them."""
+    await asyncio.wait_for(engine.entered.wait(), 30)
+    headers = {"Last-Event-ID": str(last_id)}
+    told = asyncio.create_task(client.get(f"/jobs/{job_id}/events", headers=headers))
+    await asyncio.sleep(0.6)  # the store is asked every quarter of a second
+    engine.leave.set()
+    lines = (await told).text.splitlines()
+    return [int(line.removeprefix("id: ")) for line in lines if line.startswith("id: ")]
+
+
+async def test_events_go_on_behind_the_last_one_seen(tmp_path: Path) -> None:
+    engine = HeldEngine(free=20)
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=engine)
+    async with running(app) as client:
+        seen = await told_after(client, await made(client, 30, mode="whole"), 20, engine)
+    assert seen == sorted(set(seen))
+    assert min(seen) > 20
+    assert seen[-1] == 31
+
+
+async def test_a_client_that_comes_back_is_told_of_images_that_are_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, engine = JobImages.read, HeldEngine(free=5)
+
+    def missing(images: JobImages, job_id: str, number: int) -> bytes:
+        if number >= 5:
+            raise ImageMissingError
+        return read(images, job_id, number)
+
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=engine)
+    async with running(app) as client:
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(JobImages, "read", missing)
+            data = {"session_id": await new_session(client, SCENES[:1]), "mode": "whole"}
+            job_id = (await client.post("/jobs", data=data, files=uploads(10))).json()["job_id"]
+            assert (await ended(client, job_id))["failed"] == 5
+        await client.post(f"/jobs/{job_id}/resume")
+        seen = await told_after(client, job_id, 10, engine)
+    assert (seen[0], seen[-1]) == (5, 10)
 
 
 async def test_a_cancelled_job_ends_behind_the_image_at_work(tmp_path: Path) -> None:

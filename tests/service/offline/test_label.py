@@ -5,19 +5,24 @@ import os
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
+from model.runtime import BundleRuntime
 from service import offline
 from service.cli import main
+from service.engine import FakeEngine, Predictions
+from service.errors import InferenceError
 from service.imaging import encode_rle
 from service.offline import Ledger, OfflineError
 from service.offline.card import draw_card
 from service.schemas import ClassResult, ImageResult, RleMask
 from service.sessions import PixelBudget
+from tests.service.lost_device import lose_device
 from tests.service.pictures import BLUE, RED, iou, picture, png
 from tests.service.processes import serving
 
@@ -250,6 +255,41 @@ def test_a_broken_image_is_named_at_the_end_and_stops_nothing(
     (photos / "empty.jpg").unlink()
     assert label(out, "--format", "png") == 0
     assert (out / "masks/labels/2.png").exists()
+
+
+def test_no_image_fails_because_the_device_does(
+    label: Label, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register, failed = offline.register_supports, list[list[BundleRuntime]]()
+
+    async def register_and_lose_device(*arguments: Any) -> str:
+        session_id = await register(*arguments)
+        failed.append(lose_device(monkeypatch))
+        return session_id
+
+    with monkeypatch.context() as losing:
+        losing.setattr(offline, "register_supports", register_and_lose_device)
+        assert label(tmp_path / "out") == 0
+    assert failed[0]
+
+
+def test_an_image_on_which_every_device_fails_is_named_in_the_end(
+    label: Label,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    calls = []
+
+    async def fail(*_: object) -> Predictions:
+        calls.append(1)
+        raise InferenceError
+
+    monkeypatch.setenv("FSS_ENGINE", "fake")
+    monkeypatch.setattr(FakeEngine, "segment", fail)
+    assert label(tmp_path / "out") == 1
+    assert capsys.readouterr().err.rstrip().endswith("6 of 6 failed")
+    assert len(calls) == 6 * 4
 
 
 def test_names_that_are_no_utf_8_or_end_lines_are_names(
