@@ -67,7 +67,7 @@ HEAD = GraphSpec(
         # How much of the network's own logit stays, a bias, and a weight for each channel of a
         # cell; see `model.runtime.refit`.
         TensorSpec("refit", ("P", "R")),
-        # The mean over the shots of each one's mean token, from close-ups of small objects.
+        # The mean over the shots of each one's mean token, in near views of its object.
         TensorSpec("identity", ("P", "D")),
     ),
     # Foreground logit minus background logit at feature resolution; sigmoid gives the probability.

@@ -33,6 +33,11 @@ class SupportPrototype(NamedTuple):
         """Bytes the arrays occupy."""
         return sum(array.nbytes for array in self)
 
+    @property
+    def mean_token(self) -> NDArray[np.float32]:
+        """The mean of the tokens (D,)."""
+        return np.asarray(self.tokens.mean(axis=0, dtype=np.float32))
+
 
 def thin_tokens(
     tokens: NDArray[np.float16], *, channels: int, max_bytes: int
@@ -64,6 +69,8 @@ class SupportSet:
         close_up: the same objects cropped to close-ups, where they are small in their images.
         judgements: (K, J) what was measured of each shot when it came, a row of zeros for one that
             was not judged; the head makes no use of them.
+        identities: (K, D) what each shot's object looks like: its mean token over several views
+            (docs/adr/0010); None: the mean tokens of the shots in close-up stand for them.
     """
 
     shots: tuple[SupportPrototype, ...]
@@ -71,6 +78,7 @@ class SupportSet:
     side: int | None = None
     close_up: "SupportSet | None" = None
     judgements: NDArray[np.float32] | None = None
+    identities: NDArray[np.float16] | None = None
 
     @property
     def close_up_or_self(self) -> "SupportSet":
@@ -85,10 +93,8 @@ class SupportSet:
     @property
     def nbytes(self) -> int:
         """Bytes the arrays occupy."""
-        refit_bytes = 0 if self.refit is None else self.refit.nbytes
-        judgement_bytes = 0 if self.judgements is None else self.judgements.nbytes
-        close_up_bytes = 0 if self.close_up is None else self.close_up.nbytes
-        extra_bytes = refit_bytes + judgement_bytes + close_up_bytes
+        optional = (self.refit, self.close_up, self.judgements, self.identities)
+        extra_bytes = sum(each.nbytes for each in optional if each is not None)
         return extra_bytes + sum(shot.nbytes for shot in self.shots)
 
     @cached_property
@@ -113,15 +119,21 @@ class SupportSet:
         product = factors.prod(axis=0) * (1 + factors.mean(axis=0)) / 2
         return np.asarray(2 * product - 1, np.float32)
 
+    @property
+    def shot_identities(self) -> NDArray[np.float32]:
+        """What the object of each shot looks like (K, D), which presence is judged by."""
+        if self.identities is not None:
+            return self.identities.astype(np.float32)
+        return np.stack([shot.mean_token for shot in self.close_up_or_self.shots])
+
     @cached_property
-    def mean_token(self) -> NDArray[np.float32]:
-        """The mean over the shots of each one's mean token (D,)."""
-        means = np.stack([shot.tokens.mean(axis=0, dtype=np.float32) for shot in self.shots])
-        return np.asarray(means.mean(axis=0, dtype=np.float64), np.float32)
+    def identity(self) -> NDArray[np.float32]:
+        """What the class looks like: the mean over the shots (D,)."""
+        return np.asarray(self.shot_identities.mean(axis=0, dtype=np.float64), np.float32)
 
     def averaged(self) -> "SupportSet":
         """The same, with its means computed; they go along where it is sent."""
-        _ = self.mean_affinity, self.mean_guided, self.mean_gate, self.close_up_or_self.mean_token
+        _ = self.mean_affinity, self.mean_guided, self.mean_gate, self.identity
         return self
 
     def _mean(self, field: str) -> NDArray[np.float32]:
@@ -155,7 +167,8 @@ class SupportSet:
             self.refit if more.refit is None else more.refit,
             _mean_side(self, more),
             close_up,
-            _joined(self, more),
+            _joined_judgements(self, more),
+            _joined_identities(self, more),
         )
 
     def _in_both_views(self) -> "SupportSet":
@@ -175,7 +188,7 @@ def _mean_side(first: SupportSet, second: SupportSet) -> int | None:
     return round(math.exp(sum(count * math.log(side) for count, side in sides) / shots))
 
 
-def _joined(first: SupportSet, second: SupportSet) -> NDArray[np.float32] | None:
+def _joined_judgements(first: SupportSet, second: SupportSet) -> NDArray[np.float32] | None:
     """The judgements of both, with zeros for the shots of the one that has none."""
     known = [each.judgements for each in (first, second) if each.judgements is not None]
     if not known:
@@ -187,6 +200,14 @@ def _joined(first: SupportSet, second: SupportSet) -> NDArray[np.float32] | None
         for each in (first, second)
     ]
     return np.concatenate(rows)
+
+
+def _joined_identities(first: SupportSet, second: SupportSet) -> NDArray[np.float16] | None:
+    """The identities of both, if one of them has any."""
+    if first.identities is None and second.identities is None:
+        return None
+    rows = np.concatenate([first.shot_identities, second.shot_identities])
+    return rows.astype(np.float16)
 
 
 class HeadInputs(NamedTuple):
@@ -206,8 +227,8 @@ def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean"
 
     Vectors are averaged over the shots; tokens stay apart, since the prior is normalised for each
     shot, and are padded to the longest.
-    Presence is judged by the class in close-ups, since cells of a whole image show as much
-    of a small object's surroundings as of the object.
+    Presence is judged by near views of the class, since cells of a whole image show as much of a
+    small object's surroundings as of the object.
 
     Args:
         classes: shots of each.
@@ -238,5 +259,5 @@ def collate_classes(classes: Sequence[SupportSet], *, gates: GateFusion = "mean"
         tokens=tokens,
         token_valid=token_valid,
         refit=np.stack([plain if each.refit is None else each.refit for each in classes]),
-        identity=np.stack([each.close_up_or_self.mean_token for each in classes]),
+        identity=np.stack([each.identity for each in classes]),
     )

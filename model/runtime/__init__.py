@@ -1,7 +1,7 @@
 """Runs a bundle's graphs with onnxruntime, synchronously and without torch."""
 
 from model.runtime.bundle import BundleRuntime, CellsOutput, DeviceUnavailableError, HeadOutput
-from model.runtime.close_up import Window, find_close_up, find_windows
+from model.runtime.close_up import Window, find_close_up, find_portrait, find_windows
 from model.runtime.device import Device
 from model.runtime.encoded import Encoded, consecutive
 from model.runtime.familiarity import are_familiar, image_vectors
@@ -33,6 +33,7 @@ __all__ = [
     "choose_refit",
     "consecutive",
     "find_close_up",
+    "find_portrait",
     "find_windows",
     "image_vectors",
     "mirrored",

@@ -1,4 +1,4 @@
-"""Close-ups: the parts of an image that are cropped and enlarged to show small objects.
+"""Close-ups and portraits: parts of an image that are cropped and enlarged to show objects.
 
 Squashed as a whole, an object of 40 pixels in an image of 4,000 covers less than a cell of the
 network's grid: its prototype would be of what surrounds it, and its mask a guess.
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 _OVERVIEW = 1024  # pixels of the longer side; enough to find an object, and small in memory
 _MIN_SIDE = 64  # pixels of a side: smaller crops show the codec's blocks more than the object
 _CONTEXT = 2.0  # side of a support's close-up, in longer sides of the object
+_PORTRAIT = 1.2  # side of a support's portrait, likewise
 _MARGIN = 1.5  # side of a window, in longer sides of what was marked, whose edges are not sure yet
 _WORTH_IT = 0.5  # share of the image's area; windows that cover more hardly enlarge anything
 _MAX_WINDOWS = 4  # windows of one class in one image
@@ -88,6 +89,18 @@ def find_close_up(mask: NDArray[np.bool_]) -> Window | None:
     largest = max(_parts(mask), key=lambda part: part.area)
     window = largest.window(_CONTEXT, height, width)
     return window if window.area < _WORTH_IT * mask.size else None
+
+
+def find_portrait(mask: NDArray[np.bool_]) -> Window:
+    """A window that the largest part of a support's mask nearly fills, whatever its size.
+
+    One of the views that a class is recognised by (docs/adr/0010).
+
+    Args:
+        mask: (H, W) with an object pixel at least.
+    """
+    largest = max(_parts(mask), key=lambda part: part.area)
+    return largest.window(_PORTRAIT, *mask.shape)
 
 
 def find_windows(marked: NDArray[np.bool_], height: int, width: int) -> Sequence[Window]:

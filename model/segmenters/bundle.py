@@ -10,24 +10,24 @@ from model.contract import SupportPrototype, SupportSet, resize_image, resize_ma
 from model.evaluation.prediction import Prediction
 from model.lru_cache import KEPT_BYTES, LRUCache
 from model.runtime import Adapt, BundleRuntime, Encoded, choose_refit, predict_left_out
-from model.segmenters.supports import crop_close_up, support_key
+from model.segmenters.supports import recognition_views, support_key
 
 
 class BundleSupport(NamedTuple):
     """A support's prototypes, and its input, which adaptation encodes again.
 
-    close_up: the prototype of its close-up, or `prototype` again where there is none.
+    identity: (D,) its mean token over several views.
     """
 
     prototype: SupportPrototype
-    close_up: SupportPrototype
+    identity: NDArray[np.float16]
     image: NDArray[np.uint8]  # (S, S, 3)
     mask: NDArray[np.float32]  # (S, S)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays."""
-        return self.prototype.nbytes + self.close_up.nbytes + self.image.nbytes + self.mask.nbytes
+        return self.prototype.nbytes + self.identity.nbytes + self.image.nbytes + self.mask.nbytes
 
 
 class _RefittedSet(NamedTuple):
@@ -80,18 +80,16 @@ class BundleSegmenter:
         return self._supports.get(support_key(key, mask), lambda: self._encode_support(image, mask))
 
     def _encode_support(self, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> BundleSupport:
-        prototype, pixels, share = self._prototype(image, mask)
-        window = crop_close_up(image, mask)
-        close_up = prototype if window is None else self._prototype(*window)[0]
-        return BundleSupport(prototype, close_up, pixels, share)
-
-    def _prototype(
-        self, image: NDArray[np.uint8], mask: NDArray[np.bool_]
-    ) -> tuple[SupportPrototype, NDArray[np.uint8], NDArray[np.float32]]:
-        """The prototype of a support and the input it was made from, (S, S, 3) and (S, S)."""
         pixels, share = resize_image(image, self._side), resize_mask(mask, self._side)
-        encoded = self._runtime.encode(pixels[None], share[None])
-        return self._runtime.prototypes(encoded, share[None])[0], pixels, share
+        (prototype,) = self._prototypes(pixels[None], share[None])
+        views = self._prototypes(*recognition_views(image, mask, self._side))
+        identity = np.mean([view.mean_token for view in views], axis=0).astype(np.float16)
+        return BundleSupport(prototype, identity, pixels, share)
+
+    def _prototypes(
+        self, pixels: NDArray[np.uint8], shares: NDArray[np.float32]
+    ) -> list[SupportPrototype]:
+        return self._runtime.prototypes(self._runtime.encode(pixels, shares), shares)
 
     def segment(
         self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
@@ -112,15 +110,19 @@ class BundleSegmenter:
                 ids, lambda: _RefittedSet(supports, self._refit(supports, self._adapt))
             )
             return refitted.support_set
-        shots = tuple(support.prototype for support in supports)
-        close_up = SupportSet(tuple(support.close_up for support in supports))
-        return SupportSet(shots, close_up=close_up)
+        return _class_of(supports, None)
 
     def _refit(self, supports: tuple[BundleSupport, ...], adapt: Adapt) -> SupportSet:
         shots = tuple(support.prototype for support in supports)
-        close_up = SupportSet(tuple(support.close_up for support in supports))
         images = np.stack([support.image for support in supports])
         masks = np.stack([support.mask for support in supports])
         seen = predict_left_out(self._runtime, images, masks, shots)
-        refit = choose_refit(seen, adapt, threshold=self._threshold)
-        return SupportSet(shots, refit, close_up=close_up)
+        return _class_of(supports, choose_refit(seen, adapt, threshold=self._threshold))
+
+
+def _class_of(supports: tuple[BundleSupport, ...], refit: NDArray[np.float32] | None) -> SupportSet:
+    return SupportSet(
+        tuple(support.prototype for support in supports),
+        refit,
+        identities=np.stack([support.identity for support in supports]),
+    )

@@ -15,11 +15,11 @@ from model.evaluation.prediction import Prediction
 from model.lru_cache import KEPT_BYTES, LRUCache
 from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
 from model.nets.backbones import BackboneFeatures
-from model.segmenters.supports import crop_close_up, support_key
+from model.segmenters.supports import recognition_views, support_key
 
 
 class EagerSupport(NamedTuple):
-    """A support's prototypes, and the mean token (1, D) of its close-up."""
+    """A support's prototypes, and its mean token (1, D) over several views."""
 
     prototypes: Prototypes
     identity: Tensor
@@ -64,19 +64,21 @@ class EagerSegmenter:
     def _encode_support(
         self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
     ) -> EagerSupport:
-        prototypes = close_up = self._prototype(key, image, mask)
-        window = crop_close_up(image, mask)
-        if window is not None:
-            close_up = self._prototype((support_key(key, mask), "close-up"), *window)
-        return EagerSupport(prototypes, close_up.tokens.mean(dim=1))
+        side = self._network.input_side
+        prototypes = self._prototype(key, resize_image(image, side), resize_mask(mask, side))
+        views = [
+            self._prototype((support_key(key, mask), number), *view)
+            for number, view in enumerate(zip(*recognition_views(image, mask, side), strict=True))
+        ]
+        means = torch.stack([view.tokens.mean(dim=1) for view in views])
+        return EagerSupport(prototypes, means.mean(dim=0))
 
     def _prototype(
-        self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
+        self, key: Hashable, pixels: NDArray[np.uint8], mask: NDArray[np.float32]
     ) -> Prototypes:
         """Prototypes with foreground tokens alone, as a bundle has them, but in full precision."""
-        share = torch.from_numpy(resize_mask(mask, self._network.input_side)[None])
-        share = share.to(self._device)
-        encoded = self._encode(key, image, share)
+        share = torch.from_numpy(mask[None]).to(self._device)
+        encoded = self._encode(key, pixels, share)
         shot = self._network.prototype(encoded.support_feature, encoded.high_feature, share)
         tokens = shot.tokens[shot.foreground]  # (T, D)
         return shot._replace(tokens=tokens[None], foreground=shot.foreground[shot.foreground][None])

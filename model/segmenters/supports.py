@@ -6,7 +6,8 @@ from collections.abc import Hashable
 import numpy as np
 from numpy.typing import NDArray
 
-from model.runtime import find_close_up
+from model.contract import resize_image, resize_mask
+from model.runtime import find_close_up, find_portrait, mirrored
 
 
 def support_key(key: Hashable, mask: NDArray[np.bool_]) -> Hashable:
@@ -14,11 +15,24 @@ def support_key(key: Hashable, mask: NDArray[np.bool_]) -> Hashable:
     return key, hashlib.blake2b(np.packbits(mask).tobytes()).digest()
 
 
-def crop_close_up(
-    image: NDArray[np.uint8], mask: NDArray[np.bool_]
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
-    """The window around a small object, of image and mask; None where the whole image is one."""
-    window = find_close_up(mask)
-    if window is None:
-        return None
-    return np.ascontiguousarray(image[window.slices]), mask[window.slices]
+def recognition_views(
+    image: NDArray[np.uint8], mask: NDArray[np.bool_], side: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """The views by which presence is judged, (V, S, S, 3), and their masks (V, S, S).
+
+    A close-up of the object, or the whole where it is large, that mirrored, and a portrait.
+
+    Args:
+        image: (H, W, 3).
+        mask: (H, W).
+        side: S, pixels.
+    """
+    close_up = find_close_up(mask)
+    everything = (slice(None), slice(None))
+    windows = [close_up.slices if close_up else everything, find_portrait(mask).slices]
+    pixels = np.stack([resize_image(np.ascontiguousarray(image[w]), side) for w in windows])
+    shares = np.stack([resize_mask(np.ascontiguousarray(mask[w]), side) for w in windows])
+    return (
+        np.concatenate([pixels, mirrored(pixels[:1])]),
+        np.concatenate([shares, mirrored(shares[:1])]),
+    )

@@ -29,6 +29,7 @@ class Candidate(NamedTuple):
     in_reach: whether close-ups could still make it present.
     threshold_logit: the smallest logit of a marked pixel in the whole image.
     close_up_threshold_logit: the same in close-ups.
+    search_logit: the smallest logit of the whole image that a close-up is taken of.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Candidate(NamedTuple):
     logits: NDArray[np.float32]
     threshold_logit: float
     close_up_threshold_logit: float
+    search_logit: float
 
 
 class CloseUpPrediction(NamedTuple):
@@ -148,7 +150,7 @@ def _find_windows(
     """The windows of one image; a class is segmented in all of its windows, or in none."""
     by_class: list[tuple[tuple[bool, bool, int], list[_WindowQuery]]] = []
     for each in candidates:
-        marked = upsample_logits(each.logits, side, side) >= each.threshold_logit
+        marked = upsample_logits(each.logits, side, side) >= each.search_logit
         windows = find_windows(marked, query.height, query.width)
         queries = [_WindowQuery(position, each.name, window) for window in windows]
         area = sum(window.area for window in windows)

@@ -1,13 +1,47 @@
-"""Use case: learn one shot of a class, for a caller that keeps it itself."""
+"""What the engine learns from supports: whole, from near, and what their objects look like."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from statistics import geometric_mean
 
-from model.contract import SupportPrototype
+import numpy as np
+from numpy.typing import NDArray
+
+from model.contract import SupportPrototype, SupportSet
+from model.runtime import Adapt, mirrored
+from service.engine import Engine
 from service.sessions.resources import ModelResources
+from service.sessions.uploads import Support, View
+
+
+async def learn_class(
+    resources: ModelResources, supports: Sequence[Support], adapt: Adapt
+) -> SupportSet:
+    """The class that supports show, with close-ups of them if an object is small.
+
+    Raises:
+        ServiceError: see `service.errors`.
+    """
+    near = [support.close_up or support.whole for support in supports]
+    whole = learned = await _learn(resources, [support.whole for support in supports], adapt)
+    if any(support.close_up is not None for support in supports):
+        learned = await _learn(resources, near, adapt)
+    portraits = [support.portrait for support in supports]
+    identities = await _identify(resources.engine, learned, near, portraits)
+    # The bytes stored of a support are bounded, with a close-up or without.
+    max_bytes = resources.engine.manifest.max_shot_bytes
+    close_up = None
+    if learned is not whole:
+        max_bytes //= 2
+        close_up = learned.thinned(max_bytes - identities[0].nbytes)
+        close_up = replace(close_up, identities=identities)
+    whole = whole.thinned(max_bytes - identities[0].nbytes)
+    return replace(whole, close_up=close_up, identities=identities)
 
 
 async def learn_shot(resources: ModelResources, image: bytes, mask: bytes) -> SupportPrototype:
-    """The prototype of an image file and the file of its mask.
+    """The prototype of an image file and the file of its mask, for a caller that keeps it itself.
 
     Raises:
         ServiceError: see `service.errors`.
@@ -17,3 +51,30 @@ async def learn_shot(resources: ModelResources, image: bytes, mask: bytes) -> Su
     shown = (await resources.pool.run(read)).whole
     learned = await resources.engine.register([shown.pixels], [shown.mask], adapt=False)
     return learned.shots[0]
+
+
+async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt) -> SupportSet:
+    """What the engine learns from supports, all of them whole or all from near."""
+    learned = await resources.engine.register(
+        [view.pixels for view in views], [view.mask for view in views], adapt=adapt
+    )
+    return replace(learned, side=round(geometric_mean(view.side for view in views)))
+
+
+async def _identify(
+    engine: Engine, learned: SupportSet, near: Sequence[View], portraits: Sequence[View]
+) -> NDArray[np.float16]:
+    """What the objects of K supports look like (K, D): from near, mirrored, and in portraits.
+
+    Args:
+        engine: that learned them.
+        learned: from the views from near, before anything was thinned.
+        near: views from near.
+        portraits: of the same supports.
+    """
+    pixels = mirrored(np.stack([view.pixels for view in near]))
+    masks = mirrored(np.stack([view.mask for view in near]))
+    mirror = await engine.register(list(pixels), list(masks))
+    filling = await engine.register([v.pixels for v in portraits], [v.mask for v in portraits])
+    means = [[shot.mean_token for shot in seen.shots] for seen in (learned, mirror, filling)]
+    return np.asarray(np.mean(means, axis=0), np.float16)

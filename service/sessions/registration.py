@@ -4,10 +4,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from statistics import geometric_mean
 
 from model.contract import SupportSet
-from model.runtime import Adapt, originals
+from model.runtime import originals
 from service.engine import Engine
 from service.errors import (
     ClassNotFoundError,
@@ -18,8 +17,9 @@ from service.errors import (
 from service.schemas import SESSION_ID_BYTES, SupportForm, SupportResponse
 from service.sessions.idempotency import idempotency_token
 from service.sessions.judging import judge, report_card
+from service.sessions.learning import learn_class
 from service.sessions.resources import ModelResources, Resources, to_datetime
-from service.sessions.uploads import Support, View, drained
+from service.sessions.uploads import Support, drained
 from service.stores import IdempotencyToken, Session, SessionKey
 from service.telemetry import stage
 
@@ -46,7 +46,7 @@ async def register(
     engine, known = await _admit(resources, form, owner)
     with resources.using(engine) as own:
         supports = await _read(own, form)
-        registered = await _learn_views(own, form, supports, known)
+        registered = await _learn(own, form, supports, known)
         session = await _keep(own, form, owner, registered, once)
         return _answer(own, form, session, supports)
 
@@ -121,34 +121,20 @@ async def _read(resources: ModelResources, form: SupportForm) -> list[Support]:
     ]
 
 
-async def _learn_views(
+async def _learn(
     resources: ModelResources,
     form: SupportForm,
     supports: Sequence[Support],
     known: SupportSet | None,
 ) -> SupportSet:
-    """What the engine learns from supports, and from close-ups of small objects."""
-    whole = [support.whole for support in supports]
-    registered = await _learn(resources, whole, form.adapt)
-    if any(support.close_up is not None for support in supports):
-        close_ups = [support.close_up or support.whole for support in supports]
-        # The bytes stored of a support are bounded, with a close-up or without.
-        max_bytes = resources.engine.manifest.max_shot_bytes // 2
-        close_up = (await _learn(resources, close_ups, form.adapt)).thinned(max_bytes)
-        registered = replace(registered.thinned(max_bytes), close_up=close_up)
+    """What the engine learns from supports, with their judgements if a report is wanted."""
+    registered = await learn_class(resources, supports, form.adapt)
     if form.report:
+        whole = [support.whole for support in supports]
         alike = [support.original for support in supports]
         rows = await judge(resources.engine, resources.pool, whole, alike, registered, known)
         registered = replace(registered, judgements=rows)
     return registered
-
-
-async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt) -> SupportSet:
-    """What the engine learns from supports, all of them whole or all close-ups."""
-    learned = await resources.engine.register(
-        [view.pixels for view in views], [view.mask for view in views], adapt=adapt
-    )
-    return replace(learned, side=round(geometric_mean(view.side for view in views)))
 
 
 async def _keep(

@@ -10,10 +10,15 @@ from service.sessions.thresholds import Thresholds
 
 
 class ViewThresholds(NamedTuple):
-    """The probability thresholds of a class in whole images, and in close-ups."""
+    """The probability thresholds of a class in whole images, and in close-ups.
+
+    search: by which the whole image tells where to take close-ups. It does not depend on the
+        request, so that a higher threshold marks no more than a lower one.
+    """
 
     whole: float
     close_up: float
+    search: float
 
 
 class SegmentRequest(NamedTuple):
@@ -28,10 +33,12 @@ class SegmentRequest(NamedTuple):
     @classmethod
     def of(cls, resources: ModelResources, form: SegmentForm, selection: Selection) -> Self:
         """A form, and what it selects."""
-        thresholds = Thresholds.asked(form, resources)
+        thresholds, usual = Thresholds.asked(form, resources), Thresholds.unless_asked(resources)
         view_thresholds = {
             name: ViewThresholds(
-                thresholds.of(supports), thresholds.of(supports, supports.close_up_or_self)
+                thresholds.of(supports),
+                thresholds.of(supports, supports.close_up_or_self),
+                usual.of(supports),
             )
             for name, supports in selection.classes.items()
         }

@@ -18,12 +18,18 @@ class Thresholds(NamedTuple):
     calibrated: bool
 
     @classmethod
+    def unless_asked(cls, resources: ModelResources) -> Self:
+        """Those of a request that asks for none: an operator's go before calibrated ones."""
+        return cls(resources.threshold, calibrated=resources.threshold_override is None)
+
+    @classmethod
     def asked(cls, form: SegmentForm, resources: ModelResources) -> Self:
-        """A number is for all classes; without one, an operator's goes before calibrated ones."""
+        """Those of a request; a number is for all classes."""
+        if form.threshold is None:
+            return cls.unless_asked(resources)
         if isinstance(form.threshold, float):
             return cls(form.threshold, calibrated=False)
-        unless_told = form.threshold is None and resources.threshold_override is None
-        return cls(resources.threshold, calibrated=unless_told or form.threshold == "calibrated")
+        return cls(resources.threshold, calibrated=form.threshold == "calibrated")
 
     def of(self, supports: SupportSet, view: SupportSet | None = None) -> float:
         """The threshold of a class in what one of its views shows; None: the view of the whole.

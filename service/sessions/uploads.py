@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import resize_image, resize_mask
-from model.runtime import Window, find_close_up
+from model.runtime import Window, find_close_up, find_portrait
 from service.errors import EmptyMaskError, FullMaskError, MaskSizeMismatchError, ServiceError
 from service.imaging import decode_image, decode_mask, decode_reduced
 from service.sessions.decoded import DecodedImages, FileKey, QueryImage
@@ -35,12 +35,13 @@ class View(NamedTuple):
 
 
 class Support(NamedTuple):
-    """A support as a whole, its close-up if the object is small, and warnings about it.
+    """A support as a whole, its portrait, its close-up if the object is small, and warnings.
 
     original: position of the first support of the same image and mask, mostly its own.
     """
 
     whole: View
+    portrait: View
     close_up: View | None
     warnings: tuple[str, ...]
     original: int
@@ -129,8 +130,8 @@ class ImageReader:
         with self.pixel_budget.reservation() as reserve, _located(f"masks[{position}]"):
             mask = decode_mask(mask_data, max_pixels=self.max_pixels, on_size=reserve)
             shape, share = mask.shape, float(mask.mean(dtype=np.float64))
-            window = find_close_up(mask) if 0 < share < 1 else None
-            shares = [resize_mask(part, side) for part in _parts(mask, window)]
+            windows = _windows(mask) if 0 < share < 1 else []
+            shares = [resize_mask(part, side) for part in _parts(mask, windows)]
             del mask
         with self.pixel_budget.reservation() as reserve:
             with _located(f"images[{position}]"):
@@ -138,18 +139,26 @@ class ImageReader:
             height, width = image.shape[:2]
             with _located(f"masks[{position}]"):
                 _check_mask(shape, share, height, width)
-            pixels = [resize_image(part, side) for part in _parts(image, window)]
+            pixels = [resize_image(part, side) for part in _parts(image, windows)]
             del image
-        areas = [height * width, *([] if window is None else [window.area])]
+        areas = [height * width, *(window.area for window in windows)]
         sides = [round(math.sqrt(area)) for area in areas]
-        whole, *close_ups = map(View, pixels, shares, sides)
+        whole, portrait, *close_ups = map(View, pixels, shares, sides)
         close_up = close_ups[0] if close_ups else None
-        return Support(whole, close_up, _warnings(share, position), position)
+        return Support(whole, portrait, close_up, _warnings(share, position), position)
 
 
-def _parts(array: NDArray[Pixel], window: Window | None) -> list[NDArray[Pixel]]:
-    """The whole, and the part in the window if there is one."""
-    return [array] if window is None else [array, np.ascontiguousarray(array[window.slices])]
+def _windows(mask: NDArray[np.bool_]) -> list[Window]:
+    """The portrait of a support, and its close-up if it has one."""
+    close_up = find_close_up(mask)
+    return [find_portrait(mask), *([] if close_up is None else [close_up])]
+
+
+def _parts(array: NDArray[Pixel], windows: Sequence[Window]) -> list[NDArray[Pixel]]:
+    """The whole, and the part in each window."""
+    parts = [array]
+    parts += [np.ascontiguousarray(array[window.slices]) for window in windows]
+    return parts
 
 
 @contextmanager

@@ -9,6 +9,7 @@ K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`
     side (1,) U32, only if it is known
     close.affinity, ... the same again, only if the class has close-ups
     judgements (K, J) F32 in [0, 1], only if a shot of it was judged
+    identities (K, D) F16, only if one of its shots has views besides these
 """
 
 from dataclasses import replace
@@ -25,7 +26,7 @@ Tensors = dict[str, Array]
 
 _VECTORS = ("affinity", "guided", "gate")
 _NAMES = frozenset({*_VECTORS, "tokens", "token_counts"})
-_OPTIONAL = frozenset({"judgements", "refit", "side"})
+_OPTIONAL = frozenset({"identities", "judgements", "refit", "side"})
 _CLOSE_UP = "close."
 _MAX_REFIT = 1e6  # weights of standardised features; far greater ones overflow in the head
 
@@ -60,6 +61,8 @@ def to_tensors(supports: SupportSet) -> Tensors:
         tensors |= {_CLOSE_UP + name: tensor for name, tensor in close_up.items()}
     if supports.judgements is not None:
         tensors["judgements"] = supports.judgements
+    if supports.identities is not None:
+        tensors["identities"] = supports.identities
     return tensors
 
 
@@ -109,6 +112,7 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
         None if refit is None else np.asarray(refit, np.float32),
         _side(tensors.get("side")),
         judgements=_judgements(tensors.get("judgements"), len(counts)),
+        identities=_identities(tensors.get("identities"), len(counts), depth),
     )
 
 
@@ -128,6 +132,13 @@ def _judgements(tensor: Array | None, shots: int) -> NDArray[np.float32] | None:
     if tensor.min() < 0 or tensor.max() > 1:
         raise InvalidArchiveError("a judgement is not in [0, 1]")
     return np.asarray(tensor, np.float32)
+
+
+def _identities(tensor: Array | None, shots: int, depth: int) -> NDArray[np.float16] | None:
+    if tensor is None:
+        return None
+    _require(tensor, np.float16, (shots, depth))
+    return np.asarray(tensor, np.float16)
 
 
 def _token_counts(tensor: Array) -> list[int]:

@@ -62,7 +62,7 @@ def test_a_bundle_encodes_each_query_and_each_masked_support_once(
     forgetful = _answers(BundleSegmenter(runtime, limit_bytes=1))
     calls = _count(monkeypatch, runtime, "encode")
     kept = _answers(BundleSegmenter(runtime))
-    assert len(calls) == 3 + 2
+    assert len(calls) == 3 * 2 + 2  # a support, its views together, and the queries
     for answer, again in zip(kept, forgetful, strict=True):
         np.testing.assert_array_equal(answer, again)
     assert not np.array_equal(kept[0], kept[1])  # another mask is another support
@@ -96,7 +96,7 @@ def test_the_eager_network_runs_its_backbone_once_an_image(monkeypatch: pytest.M
     forgetful = _answers(EagerSegmenter(network, limit_bytes=1))
     calls = _count(monkeypatch, network.backbone, "features")
     kept = _answers(EagerSegmenter(network))
-    assert len(calls) == 3
+    assert len(calls) == 3 + 3 * 3  # images, and three views of each object
     for answer, again in zip(kept, forgetful, strict=True):
         np.testing.assert_allclose(answer, again, atol=1e-6)
     assert not np.allclose(kept[0], kept[1], atol=1e-6)

@@ -81,9 +81,11 @@ def digest(supports: SupportSet) -> bytes:
 
 
 def _needed(supports: SupportSet) -> SupportSet:
-    """What the engine needs of a class; of its close-up only the shots, which tell its identity."""
-    close_up = None if supports.close_up is None else SupportSet(supports.close_up.shots)
-    return SupportSet(supports.shots, supports.refit, close_up=close_up)
+    """What the engine needs of a class; of its close-up the shots, if these tell its identity."""
+    identities, close_up = supports.identities, None
+    if supports.close_up is not None and identities is None:
+        close_up = SupportSet(supports.close_up.shots)
+    return SupportSet(supports.shots, supports.refit, close_up=close_up, identities=identities)
 
 
 def _take(found: "hashlib._Hash", mark: bytes, supports: SupportSet) -> None:
@@ -98,3 +100,5 @@ def _arrays(supports: SupportSet) -> Iterator[NDArray[np.float16] | NDArray[np.f
         yield from shot
     if supports.refit is not None:
         yield supports.refit
+    if supports.identities is not None:
+        yield supports.identities

@@ -117,6 +117,18 @@ def test_both_views_of_shots_share_the_room_that_one_had() -> None:
     assert kept.shots[1].tokens is small.shots[0].tokens
 
 
+def test_portraits_tell_the_identity_and_other_shots_stand_for_themselves() -> None:
+    small = replace(_seen(1, 4, side=1000), close_up=_seen(2, 4, side=100))
+    assert small.identity.tolist() == [2, 2, 2]
+    shown = replace(small, identities=np.array([[5, 6, 7]], np.float16))
+    assert collate_classes([shown]).identity.tolist() == [[5, 6, 7]]
+    assert shown.nbytes == small.nbytes + 6
+    kept = small.extended(shown).extended(_seen(9, 1, side=1))
+    assert kept.identities is not None
+    assert kept.identities.tolist() == [[2, 2, 2], [5, 6, 7], [9, 9, 9]]
+    assert small.extended(_seen(9, 1, side=1)).identities is None
+
+
 def test_side_is_a_mean_over_the_shots_that_have_one() -> None:
     first = _seen(1, 1, side=100)
     assert first.extended(SupportSet((_shot(2, 1),))).side == 100

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.runtime import Window, find_close_up, find_windows
+from model.runtime import Window, find_close_up, find_portrait, find_windows
 
 
 def _mask(height: int, width: int, *boxes: tuple[int, int, int, int]) -> NDArray[np.bool_]:
@@ -37,6 +37,20 @@ def test_close_up_is_of_the_largest_part() -> None:
     assert window is not None
     assert window.overlaps(Window(700, 700, 60, 60))
     assert not window.overlaps(Window(100, 100, 20, 20))
+
+
+@pytest.mark.parametrize(
+    ("boxes", "window"),
+    [
+        ([(200, 450, 80, 100)], Window(180, 440, 120, 120)),
+        ([(0, 0, 20, 20), (200, 450, 80, 100)], Window(180, 440, 120, 120)),  # the largest part's
+        ([(20, 20, 460, 960)], Window(0, 0, 500, 1000)),  # where it is large already
+    ],
+)
+def test_a_portrait_is_nearly_filled_by_its_object(
+    boxes: list[tuple[int, int, int, int]], window: Window
+) -> None:
+    assert find_portrait(_mask(500, 1000, *boxes)) == window
 
 
 def test_object_thinner_than_the_overview_is_found() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -71,8 +72,6 @@ async def test_small_object_is_marked_more_finely(
         (scene(SMALL), {}, [(1, 1), (1, 1)]),
         (scene(SMALL, (10, 10, 20, 20), (200, 280, 30, 30)), {}, [(1, 1), (3, 1)]),
         (scene(SMALL, colour=BLUE), {}, [(1, 1)]),  # not there
-        (scene(SMALL), {"threshold": 0}, [(1, 1)]),  # everything is marked
-        (scene(SMALL), {"threshold": 1}, [(1, 1)]),  # nothing is
     ],
 )
 async def test_only_what_is_marked_and_small_is_looked_at_again(
@@ -83,6 +82,23 @@ async def test_only_what_is_marked_and_small_is_looked_at_again(
         session_id = await new_session(client, [scene(LARGE)])
         (await post_segment(client, session_id, [query], **fields)).raise_for_status()
     assert engine.calls == calls
+
+
+async def test_a_higher_threshold_marks_no_more_and_changes_no_presence(settings: Settings) -> None:
+    engine = CountingEngine()
+    query = scene(SMALL, (10, 10, 20, 20))
+    masks, presences = [], set[float]()
+    async with running(create_app(settings, engine=engine)) as client:
+        session_id = await new_session(client, [scene(LARGE)])
+        for threshold in (0, 0.01, 0.3, 0.7, 0.99, 1):
+            answer = await post_segment(client, session_id, [query], threshold=threshold)
+            masks.append(found(answer)["thing"])
+            presences.add(answer.json()["results"][0]["classes"][0]["presence"])
+    assert engine.calls == 6 * [(1, 1), (2, 1)]  # the same windows each time
+    assert masks[0].all()
+    assert not masks[-1].any()
+    assert all(not (higher & ~lower).any() for lower, higher in pairwise(masks))
+    assert len(presences) == 1
 
 
 async def test_every_object_of_every_class_in_every_image_is_marked(
@@ -315,7 +331,7 @@ class WordyEngine(FakeEngine):
         return replace(learned, shots=tuple(shots))
 
 
-@pytest.mark.parametrize(("box", "views", "kept"), [(LARGE, 1, 618), (SMALL, 2, 1020)])
+@pytest.mark.parametrize(("box", "views", "kept"), [(LARGE, 1, 624), (SMALL, 2, 1020)])
 async def test_both_views_of_a_support_share_its_room(
     settings: Settings, box: Box, views: int, kept: int
 ) -> None:
@@ -323,11 +339,27 @@ async def test_both_views_of_a_support_share_its_room(
     async with running(create_app(settings, engine=engine)) as client:
         session_id = await new_session(client, [scene(box)], report="false")
         archive = await client.get(f"/sessions/{session_id}/archive")
-    assert engine.counters.encoder_images == views
+    assert engine.counters.encoder_images == views + 2  # its portrait and the mirror image
     arrays = load(archive.raise_for_status().content)
-    vectors = ("affinity", "guided", "gate", "tokens")
+    vectors = ("affinity", "guided", "gate", "tokens", "identities")
     assert sum(a.nbytes for name, a in arrays.items() if name.endswith(vectors)) == kept
     assert kept <= engine.manifest.max_shot_bytes
+
+
+async def test_class_is_recognised_by_near_views_of_its_objects(settings: Settings) -> None:
+    async with running(create_app(settings, engine=FakeEngine())) as client:
+        session_id = await new_session(client, [scene(SMALL), scene(LARGE)])
+        archive = await client.get(f"/sessions/{session_id}/archive")
+    arrays = load(archive.raise_for_status().content)
+    tokens, *views = (
+        next(a for name, a in arrays.items() if name.endswith(f"0.{end}"))
+        for end in ("tokens", "identities", "close.identities")
+    )
+    red = np.array(RED) / np.linalg.norm(RED)
+    for identities in views:
+        assert identities.shape == (2, 3)
+        likeness = identities.astype(np.float64) @ red
+        assert likeness[0] > 0.999 > float(tokens[0] @ red)
 
 
 async def test_shot_that_was_thinned_beside_a_small_one_is_still_known(settings: Settings) -> None:

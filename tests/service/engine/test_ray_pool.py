@@ -241,7 +241,10 @@ async def test_prototypes_are_put_once_and_within_a_bound(cluster: object, lesso
     again = replace(lesson.learned, side=400, judgements=np.zeros((3, 35), np.float32))
     assert references.to([again]) == first  # what tiles and reports need is not the engine's
     plain = replace(again, close_up=None)
-    assert len({digest(each) for each in (again, plain, classes[1])}) == 3
+    seen = replace(plain, identities=np.ones((3, 320), np.float16))
+    other = replace(seen, identities=np.zeros((3, 320), np.float16))
+    assert len({digest(each) for each in (again, plain, seen, other, classes[1])}) == 5
+    assert digest(replace(seen, close_up=again.close_up)) == digest(seen)  # which it goes by
     assert references.to(classes[1:]) != first
     assert references.nbytes == references.max_bytes
     both = references.to(classes)

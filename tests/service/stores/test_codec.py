@@ -262,16 +262,27 @@ def test_class_with_a_close_up_comes_back() -> None:
     assert kept.nbytes == supports.nbytes > close_up.nbytes
 
 
+def test_class_with_portraits_comes_back() -> None:
+    identities = np.arange(3 * D, dtype=np.float16).reshape(3, D)
+    supports = replace(random_supports(), identities=identities)
+    kept = decode_session(encode_session(SessionContent("m@1", 1.0, {"a": supports})), SPECS)
+    assert kept.classes["a"].identities is not None
+    np.testing.assert_array_equal(kept.classes["a"].identities, identities)
+
+
 @pytest.mark.parametrize(
     "extra",
     [
+        {"identities": np.zeros((2, D), np.float16)},
+        {"identities": np.zeros((3, D), np.float32)},
+        {"identities": np.full((3, D), np.inf, np.float16)},
         {"side": np.zeros(1, np.uint32)},
         {"side": np.ones(2, np.uint32)},
         {"close.gate": np.zeros((3, C), np.float16)},
         {"close.close.side": np.ones(1, np.uint32)},
     ],
 )
-def test_scale_of_another_shape_is_refused(extra: Arrays) -> None:
+def test_optional_tensor_of_another_shape_or_type_is_refused(extra: Arrays) -> None:
     tensors = {**to_tensors(random_supports()), **extra}
     with pytest.raises(InvalidArchiveError):
         decode_supports(save(tensors, {"format": "fss-supports", "version": "1"}), SPEC)
