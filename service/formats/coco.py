@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any, Literal
 
-from service.formats.instances import Instance, Instances, instances
+from service.formats.instances import Instance
 from service.formats.labelled import LabelledImage
 from service.formats.sinks import Sink
-from service.imaging import Part, bounding_box, cut_ring, encode_part_rle
+from service.imaging import Part, cut_polygons, encode_part_rle
 
 Segmentation = Literal["rle", "polygon"]
 
@@ -22,7 +22,6 @@ class CocoJson:
     Args:
         sink: takes the file.
         classes: in the order of their numbers.
-        by: what is one object.
         segmentation: run lengths or polygons.
         files: closes the temporary files.
         scratch: their folder; the system's own by default. They take twice the room of the result.
@@ -35,32 +34,34 @@ class CocoJson:
         self,
         sink: Sink,
         classes: Sequence[str],
-        by: Instances,
         segmentation: Segmentation,
         files: ExitStack,
         scratch: Path | None = None,
     ) -> None:
         self._sink = sink
         self._categories = {name: number for number, name in enumerate(classes, start=1)}
-        self._by = by
         self._segmentation = segmentation
         self._scratch = scratch
         self._images = _Rows(files, scratch)
         self._annotations = _Rows(files, scratch)
 
-    def add(self, image: LabelledImage, stem: str) -> None:
-        """Note the image and its objects."""
-        number = self._images.count + 1
+    def begin(self, image: LabelledImage, stem: str) -> None:
+        """Note the image."""
         self._images.add(
             {
-                "id": number,
+                "id": self._images.count + 1,
                 "file_name": image.file_name,
                 "height": image.height,
                 "width": image.width,
             }
         )
-        for instance in instances(image, self._by):
-            self._annotations.add(self._annotation(instance, number))
+
+    def add(self, instance: Instance) -> None:
+        """Note the object."""
+        self._annotations.add(self._annotation(instance))
+
+    def end(self) -> None:
+        """All is noted."""
 
     def finish(self) -> None:
         """Write the file."""
@@ -79,10 +80,10 @@ class CocoJson:
             document.seek(0)
             self._sink.copy("coco.json", document)
 
-    def _annotation(self, instance: Instance, image_id: int) -> dict[str, Any]:
+    def _annotation(self, instance: Instance) -> dict[str, Any]:
         return {
             "id": self._annotations.count + 1,
-            "image_id": image_id,
+            "image_id": self._images.count,
             "category_id": self._categories[instance.found.class_name],
             "segmentation": self._encoded(instance),
             "area": instance.area,
@@ -96,13 +97,13 @@ class CocoJson:
         if self._segmentation == "rle":
             height, width = instance.found.rle["size"]
             return encode_part_rle(instance.part, height=height, width=width)
-        return [cut_ring(region).astype(float).ravel().tolist() for region in instance.regions]
+        return cut_polygons(instance.regions)
 
 
-def _box(part: Part) -> tuple[int, int, int, int] | None:
+def _box(part: Part) -> tuple[int, int, int, int]:
     """Around the pixels of an object: x, y, width, height."""
-    box = bounding_box(part.mask)
-    return box and (part.left + box[0], part.top + box[1], *box[2:])
+    height, width = part.mask.shape
+    return part.left, part.top, width, height
 
 
 class _Rows:

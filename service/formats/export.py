@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from service.formats.coco import CocoJson, Segmentation
 from service.formats.geojson import GeoJson
-from service.formats.instances import Instances
+from service.formats.instances import Instance, Instances, instances
 from service.formats.labelled import LabelledImage
 from service.formats.masks import PngMasks
 from service.formats.sinks import Sink
@@ -30,7 +30,13 @@ class ExportOptions(NamedTuple):
 
 
 class _Writer(Protocol):
-    def add(self, image: LabelledImage, stem: str) -> None: ...
+    """Is told of every image, of the objects in it, and of its end; at last, of the end of all."""
+
+    def begin(self, image: LabelledImage, stem: str) -> None: ...
+
+    def add(self, instance: Instance) -> None: ...
+
+    def end(self) -> None: ...
 
     def finish(self) -> None: ...
 
@@ -45,6 +51,8 @@ def export_dataset(
 ) -> None:
     """Write a dataset; images are taken one at a time, and none is kept.
 
+    Each object is decoded and traced once, for all formats.
+
     Args:
         images: each with masks of these classes alone.
         classes: all there are, at most 255, in the order of their numbers.
@@ -57,13 +65,23 @@ def export_dataset(
     with ExitStack() as files:
         options = options or ExportOptions()
         writers = [_writer(each, sink, classes, options, files, scratch) for each in formats]
+        # A label map does not tell objects of a class apart.
+        by: Instances = "class" if set(formats) == {"png"} else options.instances
         stems = Stems()
         for image in images:
-            stem = stems.of(image.file_name)
-            for writer in writers:
-                writer.add(image, stem)
+            _write(image, stems.of(image.file_name), by, writers)
         for writer in writers:
             writer.finish()
+
+
+def _write(image: LabelledImage, stem: str, by: Instances, writers: Sequence[_Writer]) -> None:
+    for writer in writers:
+        writer.begin(image, stem)
+    for instance in instances(image, by):
+        for writer in writers:
+            writer.add(instance)
+    for writer in writers:
+        writer.end()
 
 
 def _writer(
@@ -78,8 +96,8 @@ def _writer(
         case "png":
             return PngMasks(sink, classes)
         case "coco":
-            return CocoJson(sink, classes, options.instances, options.segmentation, files, scratch)
+            return CocoJson(sink, classes, options.segmentation, files, scratch)
         case "yolo":
-            return YoloPolygons(sink, classes, options.instances)
+            return YoloPolygons(sink, classes)
         case "geojson":
-            return GeoJson(sink, options.instances)
+            return GeoJson(sink)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from service.formats.instances import Instance, Instances, instances
+from service.formats.instances import Instance
 from service.formats.labelled import LabelledImage
 from service.formats.sinks import Sink
 from service.imaging import Region, Ring
@@ -19,18 +19,34 @@ class GeoJson:
     7946 asks for. Always MultiPolygon: parts that touch by a corner are polygons of their own.
     """
 
-    def __init__(self, sink: Sink, by: Instances) -> None:
+    def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self._by = by
+        self._path = ""
+        self._image: dict[str, Any] = {}
+        self._features: list[dict[str, Any]] = []
 
-    def add(self, image: LabelledImage, stem: str) -> None:
-        """Write the objects of an image."""
+    def begin(self, image: LabelledImage, stem: str) -> None:
+        """Nothing is found yet."""
+        self._path = f"geojson/{stem}.geojson"
+        self._image = {
+            "file_name": image.file_name,
+            "height": image.height,
+            "width": image.width,
+        }
+        self._features = []
+
+    def add(self, instance: Instance) -> None:
+        """Note the object."""
+        self._features.append(_feature(instance))
+
+    def end(self) -> None:
+        """Write the objects of the image."""
         collection = {
             "type": "FeatureCollection",
-            "image": {"file_name": image.file_name, "height": image.height, "width": image.width},
-            "features": [_feature(instance) for instance in instances(image, self._by)],
+            "image": self._image,
+            "features": self._features,
         }
-        self._sink.write(f"geojson/{stem}.geojson", json.dumps(collection).encode())
+        self._sink.write(self._path, json.dumps(collection).encode())
 
     def finish(self) -> None:
         """Nothing is left to write."""

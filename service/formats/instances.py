@@ -1,7 +1,9 @@
 """What counts as one object: a connected part of a class's mask, or all of it."""
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
@@ -11,15 +13,16 @@ from service.imaging import Part, Region, components, trace_regions
 Instances = Literal["component", "class"]
 
 
-class Instance(NamedTuple):
-    """One object and the class it was found as."""
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One object: the class it was found as, and its pixels within their bounding box."""
 
     found: ClassMask
     part: Part
 
-    @property
+    @cached_property
     def regions(self) -> list[Region]:
-        """Its outlines in the image."""
+        """Its outlines in the image, traced once for all formats."""
         return trace_regions(self.part.mask, top=self.part.top, left=self.part.left)
 
     @property
@@ -29,7 +32,7 @@ class Instance(NamedTuple):
 
 
 def instances(image: LabelledImage, by: Instances) -> Iterator[Instance]:
-    """The objects of an image; a class without pixels has none.
+    """The objects of an image, one mask in memory at a time; a class without pixels has none.
 
     Args:
         image: what was found in it.
@@ -37,6 +40,8 @@ def instances(image: LabelledImage, by: Instances) -> Iterator[Instance]:
             of a class are.
     """
     for found in image.classes:
-        mask = found.mask
-        parts = components(mask) if by == "component" else (Part(0, 0, mask),)
-        yield from (Instance(found, part) for part in parts if part.mask.any())
+        whole = found.decode()
+        if whole is not None:
+            top, left, mask = whole
+            parts = components(mask, top=top, left=left) if by == "component" else (whole,)
+            yield from (Instance(found, part) for part in parts)

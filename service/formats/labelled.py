@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from service.imaging import Rle, decode_rle, encode_rle
+from service.imaging import Part, Rle, decode_part_rle, encode_rle
 from service.schemas import ImageResult, RleMask
 
 
@@ -28,10 +28,9 @@ class ClassMask(NamedTuple):
         """From a mask (H, W)."""
         return cls(class_name, encode_rle(mask), score, present)
 
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """The mask (H, W)."""
-        return decode_rle(self.rle)
+    def decode(self) -> Part | None:
+        """The mask within its bounding box; None if it is empty."""
+        return decode_part_rle(self.rle)
 
 
 class LabelledImage(NamedTuple):

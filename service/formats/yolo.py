@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from service.formats.instances import Instances, instances
+from service.formats.instances import Instance
 from service.formats.labelled import LabelledImage
 from service.formats.sinks import Sink
 from service.imaging import Ring, cut_ring, join_rings
@@ -24,19 +24,26 @@ class YoloPolygons:
     file is empty, which readers take for background.
     """
 
-    def __init__(self, sink: Sink, classes: Sequence[str], by: Instances) -> None:
+    def __init__(self, sink: Sink, classes: Sequence[str]) -> None:
         self._sink = sink
         self._numbers = {name: number for number, name in enumerate(classes)}
-        self._by = by
+        self._path = ""
+        self._lines: list[str] = []
 
-    def add(self, image: LabelledImage, stem: str) -> None:
-        """Write the objects of an image."""
-        lines = []
-        for instance in instances(image, self._by):
-            ring = join_rings([cut_ring(region) for region in instance.regions])
-            number = self._numbers[instance.found.class_name]
-            lines.append(f"{number} {_shares(ring, image.height, image.width)}\n")
-        self._sink.write(f"yolo/labels/{stem}.txt", "".join(lines).encode())
+    def begin(self, image: LabelledImage, stem: str) -> None:
+        """Nothing is found yet."""
+        self._path = f"yolo/labels/{stem}.txt"
+        self._lines = []
+
+    def add(self, instance: Instance) -> None:
+        """Note the object."""
+        ring = join_rings([cut_ring(region) for region in instance.regions])
+        number = self._numbers[instance.found.class_name]
+        self._lines.append(f"{number} {_shares(ring, *instance.found.rle['size'])}\n")
+
+    def end(self) -> None:
+        """Write the objects of the image."""
+        self._sink.write(self._path, "".join(self._lines).encode())
 
     def finish(self) -> None:
         """Write the names."""

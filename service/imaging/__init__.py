@@ -11,8 +11,8 @@ from service.imaging.masks import (
     encode_png_mask,
     encode_rle,
 )
-from service.imaging.part_rle import encode_part_rle
-from service.imaging.polygons import encode_polygons
+from service.imaging.part_rle import decode_part_rle, encode_part_rle
+from service.imaging.polygons import cut_polygons, outer_polygons
 from service.imaging.regions import (
     Part,
     Region,
@@ -30,17 +30,19 @@ __all__ = [
     "Rle",
     "bounding_box",
     "components",
+    "cut_polygons",
     "cut_ring",
     "decode_image",
     "decode_mask",
+    "decode_part_rle",
     "decode_reduced",
     "decode_rle",
     "encode_label_map",
     "encode_part_rle",
     "encode_png_mask",
-    "encode_polygons",
     "encode_rle",
     "guided_filter",
     "join_rings",
+    "outer_polygons",
     "trace_regions",
 ]

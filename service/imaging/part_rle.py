@@ -1,10 +1,19 @@
-"""Run lengths of a part of a mask, without the rest of the mask in memory."""
+"""Run lengths of a part of a mask, without the rest of the mask around it."""
 
 import numpy as np
 from pycocotools import mask as coco_mask
 
 from service.imaging.masks import Rle
 from service.imaging.regions import Part
+
+
+def decode_part_rle(rle: Rle) -> Part | None:
+    """The mask of COCO RLE within its bounding box; None of an empty one, which costs nothing."""
+    if not coco_mask.area(rle):
+        return None
+    left, top, width, height = (int(value) for value in coco_mask.toBbox(rle))
+    inside = coco_mask.decode(rle)[top : top + height, left : left + width]
+    return Part(top, left, np.ascontiguousarray(inside).view(np.bool_))
 
 
 def encode_part_rle(part: Part, *, height: int, width: int) -> Rle:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.imaging.contours import Ring, corner_rings
+from service.imaging.masks import bounding_box
 from service.imaging.slits import join_rings
 
 
@@ -30,20 +31,29 @@ class Part(NamedTuple):
     mask: NDArray[np.bool_]
 
 
-def components(mask: NDArray[np.bool_], *, connectivity: int = 8) -> Iterator[Part]:
+def components(
+    mask: NDArray[np.bool_], *, connectivity: int = 8, top: int = 0, left: int = 0
+) -> Iterator[Part]:
     """The connected parts of a mask (H, W), each within its box: thousands may be tiny.
+
+    Only the box around all of them is searched, so a small object of a large image is quick.
 
     Args:
         mask: any; an empty one has no part.
         connectivity: 8 joins pixels that share a corner, 4 only those that share an edge.
+        top: of the mask's first row in the image.
+        left: of its first column.
     """
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(
-        np.ascontiguousarray(mask).view(np.uint8), connectivity=connectivity
-    )
+    around = bounding_box(mask)
+    if around is None:
+        return
+    x, y, width, height = around
+    inside = np.ascontiguousarray(mask[y : y + height, x : x + width]).view(np.uint8)
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(inside, connectivity=connectivity)
     for label in range(1, count):
-        left, top, width, height = (int(value) for value in boxes[label][:4])
-        box = labels[top : top + height, left : left + width]
-        yield Part(top, left, np.ascontiguousarray(box == label))
+        column, row, width, height = (int(value) for value in boxes[label][:4])
+        box = labels[row : row + height, column : column + width]
+        yield Part(top + y + row, left + x + column, np.ascontiguousarray(box == label))
 
 
 def trace_regions(mask: NDArray[np.bool_], *, top: int = 0, left: int = 0) -> list[Region]:
@@ -52,10 +62,7 @@ def trace_regions(mask: NDArray[np.bool_], *, top: int = 0, left: int = 0) -> li
     Parts joined by a corner alone become regions of their own: one ring that touches itself, or
     an inside that hangs together by a point, is not a valid polygon.
     """
-    return [
-        _trace(part.mask, top + part.top, left + part.left)
-        for part in components(mask, connectivity=4)
-    ]
+    return [_trace(part) for part in components(mask, connectivity=4, top=top, left=left)]
 
 
 def cut_ring(region: Region) -> Ring:
@@ -66,8 +73,8 @@ def cut_ring(region: Region) -> Ring:
     return join_rings([region.outer, *region.holes])
 
 
-def _trace(part: NDArray[np.bool_], top: int, left: int) -> Region:
-    """The region of one part (h, w) that is 4-connected."""
-    rings = corner_rings(part, holes=True, top=top, left=left)
+def _trace(part: Part) -> Region:
+    """The region of one part that is 4-connected."""
+    rings = corner_rings(part.mask, holes=True, top=part.top, left=part.left)
     (outer,) = (ring.corners for ring in rings if not ring.is_hole)
     return Region(outer, tuple(ring.corners for ring in rings if ring.is_hole))

@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 from pydantic import BaseModel, Field
 
 from service.errors import ImageTooLargeError, InvalidRequestError
-from service.imaging import decode_rle, encode_polygons
+from service.imaging import decode_rle, outer_polygons
 from service.labelling_tools.brush_rle import decode_brush, encode_brush
 from service.labelling_tools.label_config import Control, LabelConfig
 from service.schemas import ClassResult, ImageResult, RleMask
@@ -141,7 +141,7 @@ def _values(
     scale = 100 / np.array([width, height])
     return [
         {"points": (np.array(outline).reshape(-1, 2) * scale).tolist(), "closed": True}
-        for outline in encode_polygons(mask)
+        for outline in outer_polygons(mask)
     ]
 
 

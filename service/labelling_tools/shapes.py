@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from service.imaging import decode_rle, encode_polygons
+from service.imaging import decode_rle, outer_polygons
 from service.schemas import ClassResult, ImageResult, RleMask
 
 _LEAST_EPSILON = 0.1  # pixels; corners of masks are whole numbers apart
@@ -35,7 +35,7 @@ def _outlines(found: ClassResult, tolerance: float) -> list[NDArray[np.float32]]
     mask = decode_rle({"size": list(rle.size), "counts": rle.counts})
     return [
         _simplified(np.array(each, np.float32).reshape(-1, 2), tolerance)
-        for each in encode_polygons(mask)
+        for each in outer_polygons(mask)
     ]
 
 

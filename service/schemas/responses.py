@@ -58,7 +58,9 @@ class ClassResult(BaseModel):
         RleMask | str | list[list[float]],
         Field(
             description="`rle`: COCO RLE; `png`: base64 of an 8-bit PNG, 255 on the object; "
-            "`polygon`: COCO polygons, each x, y, x, y, …"
+            "`polygon`: COCO polygons, each x, y, x, y, …, of the parts that hang together by "
+            "edges; a hole is joined to the outside by a slit of no width, so that filled they "
+            "are the very mask"
         ),
     ]
 

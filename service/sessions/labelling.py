@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import logit, sigmoid
-from service.imaging import bounding_box, encode_png_mask, encode_polygons, encode_rle
+from service.imaging import (
+    bounding_box,
+    cut_polygons,
+    encode_png_mask,
+    encode_rle,
+    trace_regions,
+)
 from service.schemas import ClassResult, ImageResult, Output, RleMask
 from service.sessions.full_size_logits import FullSizeLogits
 
@@ -106,8 +112,12 @@ def _base64_png(mask: NDArray[np.bool_]) -> str:
     return base64.b64encode(encode_png_mask(mask)).decode("ascii")
 
 
+def _polygons(mask: NDArray[np.bool_]) -> list[list[float]]:
+    return cut_polygons(trace_regions(mask))
+
+
 _ENCODERS: dict[Output, Callable[[NDArray[np.bool_]], MaskValue]] = {
     "rle": _rle,
     "png": _base64_png,
-    "polygon": encode_polygons,
+    "polygon": _polygons,
 }

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from service.demo.samples import Sample, queries, supports
-from service.imaging import decode_rle, encode_polygons
+from service.imaging import decode_rle, outer_polygons
 from service.labelling_tools import parse_label_config
 from service.labelling_tools.brush_rle import encode_brush
 from service.labelling_tools.regions import Region, to_masks
@@ -123,7 +123,7 @@ def annotate(studio: httpx.Client, kind: str, sample: Sample, task: int) -> None
                 ],
                 "closed": True,
             }
-            for outline in encode_polygons(mask)
+            for outline in outer_polygons(mask)
         ]
     result = [
         {

@@ -19,7 +19,9 @@ from model.data.datasets.base import (
 )
 
 # Those of `service.schemas`, which this room does not import; a test compares them.
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+)
 
 FOLDER_LAYOUT = "images/<id>.jpg, labels/<id>.png and classes.csv"
 

@@ -94,7 +94,7 @@ async def _read(resources: Resources, body: bytes) -> _Predict:
 
 async def _predict(resources: Resources, predict: _Predict, owner: str) -> dict[str, Any]:
     image = await resources.pool.run(partial(_image, predict.image))
-    form = SegmentForm(images=[image], session_id=predict.model, output="polygon", absent="drop")
+    form = SegmentForm(images=[image], session_id=predict.model, absent="drop")
     (result,) = (await segment(resources, form, owner)).results
     draw = partial(
         to_shapes,

@@ -36,7 +36,12 @@ async def get_session(key: PathKey, resources: UseCaseResources) -> SessionRespo
     return await describe_session(resources, key)
 
 
-@router.delete("/{session_id}", status_code=status.HTTP_204_NO_CONTENT, responses=problems(404))
+@router.delete(
+    "/{session_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    response_class=Response,
+    responses=problems(404),
+)
 async def delete_session(key: PathKey, resources: UseCaseResources) -> None:
     """Forget a session."""
     await resources.store.delete(key)
@@ -46,6 +51,7 @@ async def delete_session(key: PathKey, resources: UseCaseResources) -> None:
     # A class name may hold a slash, which arrives decoded.
     "/{session_id}/classes/{name:path}",
     status_code=status.HTTP_204_NO_CONTENT,
+    response_class=Response,
     responses=problems(404),
 )
 async def delete_class(key: PathKey, name: ClassName, resources: UseCaseResources) -> None:

@@ -68,7 +68,7 @@ def report_card(supports: SupportSet, own_threshold: float) -> ReportCard | None
         mean_iou=mean_iou,
         threshold=class_threshold(supports, own_threshold),
         warnings=warnings,
-        suggestion=_suggest(warnings, len(supports.shots)),
+        suggestion=_suggest(warnings, 1 if alone else _distinct(supports)),
     )
 
 
@@ -80,6 +80,11 @@ def class_threshold(supports: SupportSet, own_threshold: float) -> float:
     if supports.refit is not None:
         return own_threshold
     return calibrated_threshold(read_curves(supports.judgements), own_threshold)
+
+
+def _distinct(supports: SupportSet) -> int:
+    """The number of shots without repeats, which show nothing new; by their vectors."""
+    return len({(each.affinity.tobytes(), each.guided.tobytes()) for each in supports.shots})
 
 
 def _describe(shot: int, judged: Judgement, suspect: Suspicion | None) -> ShotReport:
@@ -123,7 +128,7 @@ def _suspect_codes(judged: Judgement, suspect: Suspicion | None) -> Iterator[War
         yield _CODES[suspect.kind]
 
 
-def _suggest(warnings: list[ReportWarning], shots: int) -> str:
+def _suggest(warnings: list[ReportWarning], distinct: int) -> str:
     found = [
         advice.format(_listed([w.shot for w in warnings if w.code == code and w.shot is not None]))
         for code, advice in _ADVICE.items()
@@ -134,7 +139,7 @@ def _suggest(warnings: list[ReportWarning], shots: int) -> str:
             "Add shots like the images to be segmented; where those are unlike photographs, "
             "send all shots together with adapt=true."
         )
-    if shots < _FEW:
+    if distinct < _FEW:
         found.append("Add shots that show the object in other poses, sizes and surroundings.")
     return " ".join(found) or "The shots agree with each other: nothing needs to be done."
 

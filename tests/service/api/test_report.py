@@ -119,6 +119,24 @@ async def test_a_repeated_shot_is_told_and_is_no_evidence(client: httpx.AsyncCli
     assert (await post_support(client, [SHOTS[0], remasked])).json()["warnings"] == []
 
 
+@pytest.mark.parametrize("copies", [2, 3, 5, 16])
+async def test_copies_of_one_shot_are_told_what_a_single_one_is(
+    client: httpx.AsyncClient, copies: int
+) -> None:
+    single = (await post_support(client, SHOTS[:1])).json()["report"]
+    report = (await post_support(client, SHOTS[:1] * copies)).json()["report"]
+    assert {shot["predicted_from"] for shot in report["shots"]} == {0}
+    assert report["suggestion"] == single["suggestion"]
+
+
+async def test_only_shots_that_differ_make_enough_of_them(client: httpx.AsyncClient) -> None:
+    repeated = (await post_support(client, [*SHOTS[:2], *SHOTS[:2]])).json()
+    assert "Add shots" in repeated["report"]["suggestion"]
+    session = repeated["session_id"]
+    report = (await post_support(client, SHOTS[2:], session_id=session)).json()["report"]
+    assert "nothing needs to be done" in report["suggestion"]
+
+
 async def test_a_class_without_a_report_says_so(client: httpx.AsyncClient) -> None:
     session = (await post_support(client, SHOTS, report="false")).json()["session_id"]
     response = await client.get(f"/sessions/{session}/classes/thing/report")

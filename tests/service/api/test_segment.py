@@ -64,6 +64,22 @@ async def test_masks_of_every_output_find_their_objects(
     assert iou(blue, picture(BLUE, box=(70, 90, 40, 60)).mask) > 0.85
 
 
+async def test_polygons_are_the_very_masks_holes_and_all(
+    client: httpx.AsyncClient, session_id: str
+) -> None:
+    red, blue = picture(RED), picture(BLUE, box=(50, 60, 20, 30))
+    scene = Picture(np.where(blue.mask[..., None], blue.image, red.image), red.mask & ~blue.mask)
+    exact, drawn = [
+        (await post_segment(client, session_id, [scene], output=output)).json()["results"][0]
+        for output in ("rle", "polygon")
+    ]
+    for mask, polygons in zip(exact["classes"], drawn["classes"], strict=True):
+        expected = decoded(mask["mask"], 120, 160)
+        assert expected.any()
+        np.testing.assert_array_equal(decoded(polygons["mask"], 120, 160), expected)
+    assert not decoded(drawn["classes"][0]["mask"], 120, 160)[60, 75]  # the blue one's place
+
+
 async def test_figures_agree_with_the_mask(client: httpx.AsyncClient, session_id: str) -> None:
     found = (await post_segment(client, session_id, [two_objects()])).json()["results"][0]
     for entry in found["classes"]:

@@ -3,9 +3,10 @@
 import io
 import json
 import tempfile
+import time
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -27,6 +28,7 @@ from service.formats import (
     export_dataset,
     safe_path,
 )
+from service.imaging import Part
 from tests.service.pictures import iou
 
 # pycocotools is older than NumPy 2.
@@ -82,6 +84,13 @@ def test_label_map_and_names(folder: Path) -> None:
     ]
 
 
+def test_label_map_alone_is_the_same(folder: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "alone"
+    export_dataset([labelled()], CLASSES, ["png"], FolderSink(alone))
+    name = "masks/labels/line 1/part.png"
+    assert (alone / name).read_bytes() == (folder / name).read_bytes()
+
+
 @pytest.mark.parametrize("instances", ["component", "class"])
 def test_coco_masks_are_equal_bit_for_bit(tmp_path: Path, instances: Any) -> None:
     options = ExportOptions(instances=instances)
@@ -107,8 +116,10 @@ def test_coco_polygons_keep_holes(tmp_path: Path) -> None:
     options = ExportOptions(segmentation="polygon")
     export_dataset([labelled()], CLASSES, ["coco"], FolderSink(tmp_path), options)
     coco = COCO(tmp_path / "coco.json")
-    masks = [coco.annToMask(each) for each in coco.loadAnns(coco.getAnnIds([1], [1]))]
-    assert iou(np.logical_or.reduce(masks), MASKS["ring"]) > 0.97
+    for category in coco.loadCats(coco.getCatIds()):
+        found = coco.loadAnns(coco.getAnnIds([1], [category["id"]]))
+        masks = [np.zeros((HEIGHT, WIDTH)), *(coco.annToMask(each) for each in found)]
+        np.testing.assert_array_equal(np.add.reduce(masks), MASKS[category["name"]])
 
 
 def yolo_mask(text: str, number: int) -> Mask:
@@ -164,6 +175,33 @@ def test_zip_and_folder_hold_the_same(folder: Path, tmp_path: Path) -> None:
         for name in archive.namelist():
             assert archive.read(name) == (folder / name).read_bytes()
         assert len(archive.namelist()) == 9
+
+
+class Counted(ClassMask):
+    """A mask that notes when it is decoded."""
+
+    decoded: ClassVar[list[str]] = []
+
+    def decode(self) -> Part | None:
+        self.decoded.append(self.class_name)
+        return super().decode()
+
+
+def test_a_mask_is_decoded_once_for_all_formats(tmp_path: Path) -> None:
+    Counted.decoded.clear()
+    image = labelled()._replace(classes=tuple(Counted(*each) for each in labelled().classes))
+    export_dataset([image], CLASSES, FORMATS, FolderSink(tmp_path))
+    assert Counted.decoded == list(CLASSES)
+
+
+def test_a_class_without_pixels_takes_no_time(tmp_path: Path) -> None:
+    names = [f"class {number}" for number in range(64)]
+    empty = np.zeros((3000, 4000), np.bool_)
+    masks = tuple(ClassMask.of(name, empty) for name in names)
+    image = LabelledImage("a.jpg", *empty.shape, masks)
+    started = time.thread_time()
+    export_dataset([image], names, FORMATS, FolderSink(tmp_path))
+    assert time.thread_time() - started < 1
 
 
 def test_what_is_written_in_between_lies_in_the_scratch_folder(

@@ -14,13 +14,15 @@ from pycocotools import mask as coco_mask
 
 from service.imaging import (
     bounding_box,
+    components,
+    cut_polygons,
     cut_ring,
     decode_mask,
     encode_label_map,
     encode_png_mask,
-    encode_polygons,
     encode_rle,
     join_rings,
+    outer_polygons,
     trace_regions,
 )
 from tests.service.imaging.samples import MAX_PIXELS, blob
@@ -87,6 +89,20 @@ def test_rle_round_trip(name: str) -> None:
     np.testing.assert_array_equal(coco_mask.decode(rle).astype(bool), MASKS[name])
 
 
+def test_a_small_object_of_a_large_mask_is_searched_in_its_own_box() -> None:
+    mask = np.zeros((4000, 4000), np.bool_)
+    mask[3000:3010, 500:520] = mask[3020, 530] = True
+    tracemalloc.start()
+    try:
+        parts = list(components(mask, top=7, left=8))
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    places = [(part.top, part.left, part.mask.shape) for part in parts]
+    assert places == [(3007, 508, (10, 20)), (3027, 538, (1, 1))]
+    assert peak_bytes < 100_000
+
+
 def rasterised(polygons: list[list[float]], shape: tuple[int, ...]) -> Mask:
     parts = coco_mask.frPyObjects(polygons, *shape)
     return np.asarray(coco_mask.decode(coco_mask.merge(parts)), np.bool_)
@@ -110,9 +126,18 @@ def rasterised(polygons: list[list[float]], shape: tuple[int, ...]) -> Mask:
     ],
 )
 def test_polygons_without_holes_rasterise_to_the_very_mask(mask: Mask) -> None:
-    polygons = encode_polygons(mask)
+    polygons = outer_polygons(mask)
     assert all(len(polygon) >= 6 and len(polygon) % 2 == 0 for polygon in polygons)
     np.testing.assert_array_equal(rasterised(polygons, mask.shape), mask)
+
+
+def test_cut_polygons_rasterise_to_the_very_mask_holes_and_all() -> None:
+    rng = np.random.default_rng(0)
+    drawn_by_chance = (rng.random(rng.integers(1, 40, 2)) < rng.random() for _ in range(100))
+    for mask in (*MASKS.values(), *drawn_by_chance):
+        polygons = cut_polygons(trace_regions(mask))
+        painted = sum(rasterised([each], mask.shape).astype(int) for each in polygons)
+        np.testing.assert_array_equal(painted, mask)  # so none is painted over by another
 
 
 def holes_filled(mask: Mask) -> Mask:
@@ -124,33 +149,33 @@ def holes_filled(mask: Mask) -> Mask:
 
 def test_a_noisy_mask_with_its_holes_filled_comes_back() -> None:
     filled = holes_filled(noise())
-    back = rasterised(encode_polygons(noise()), filled.shape)
+    back = rasterised(outer_polygons(noise()), filled.shape)
     assert (back & filled).sum() / (back | filled).sum() > 0.99
 
 
 def test_one_pixel_is_a_square_of_area_one() -> None:
     mask = np.zeros((9, 9), np.bool_)
     mask[2, 5] = True
-    (polygon,) = encode_polygons(mask)
+    (polygon,) = outer_polygons(mask)
     corners = {tuple(corner) for corner in np.reshape(polygon, (-1, 2)).tolist()}
     assert corners == {(5.0, 2.0), (6.0, 2.0), (6.0, 3.0), (5.0, 3.0)}
     assert len(polygon) == 8
 
 
 def test_corners_are_not_repeated() -> None:
-    (polygon,) = encode_polygons(drawn("##.", "#..", "#.."))
+    (polygon,) = outer_polygons(drawn("##.", "#..", "#.."))
     assert len(polygon) == 2 * 6
 
 
 def test_a_hole_is_filled_and_what_lies_in_it_is_no_part_of_its_own() -> None:
     ring = drawn("#####", "#...#", "#.#.#", "#...#", "#####")
-    polygons = encode_polygons(ring)
+    polygons = outer_polygons(ring)
     assert len(polygons) == 1
     assert rasterised(polygons, ring.shape).all()
 
 
 def test_no_object_gives_no_polygon() -> None:
-    assert encode_polygons(np.zeros((4, 4), np.bool_)) == []
+    assert outer_polygons(np.zeros((4, 4), np.bool_)) == []
 
 
 @pytest.mark.parametrize(

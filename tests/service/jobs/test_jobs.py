@@ -116,7 +116,7 @@ async def test_uploads_and_zip_are_segmented_and_exported(jobs: httpx.AsyncClien
     packed = {
         "deep/x.png": SCENES[2].image_png,
         "../../escape.png": SCENES[3].image_png,
-        "broken.jpg": b"none",
+        "broken.JFIF": b"none",
         "readme.txt": b"none",
         "nested.zip": zipped({"y.png": SCENES[0].image_png}),
     }
@@ -131,7 +131,7 @@ async def test_uploads_and_zip_are_segmented_and_exported(jobs: httpx.AsyncClien
     job = await ended(jobs, response.json()["job_id"])
     assert (job["state"], job["total"], job["done"], job["failed"]) == ("done", 5, 4, 1)
     assert [(each["file_name"], each["code"]) for each in job["errors"]] == [
-        ("broken.jpg", "unsupported_image")
+        ("broken.JFIF", "unsupported_image")
     ]
     archive = results(await jobs.get(f"/jobs/{job['job_id']}/results"))
     assert json.loads(archive.read("coco.json"))["categories"][0]["name"] == "thing"
@@ -141,7 +141,9 @@ async def test_uploads_and_zip_are_segmented_and_exported(jobs: httpx.AsyncClien
         assert archive.read(f"yolo/labels/{stem}.txt").startswith(b"0 ")
         assert json.loads(archive.read(f"geojson/{stem}.geojson"))["features"]
     assert (await jobs.get("/jobs")).json()["jobs"][0]["job_id"] == job["job_id"]
-    assert (await jobs.delete(f"/jobs/{job['job_id']}")).status_code == 204
+    deleted = await jobs.delete(f"/jobs/{job['job_id']}")
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert "content-type" not in deleted.headers
     assert_problem(await jobs.get(f"/jobs/{job['job_id']}"), 404, "job_not_found")
 
 

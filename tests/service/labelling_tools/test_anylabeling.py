@@ -4,11 +4,15 @@ import base64
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
 from service.access import key_line, new_key
 from service.app import create_app
+from service.imaging import encode_rle
+from service.labelling_tools import to_shapes
+from service.schemas import ClassResult, ImageResult, RleMask
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, running
 from tests.service.pictures import Picture, iou, picture
@@ -44,6 +48,25 @@ async def test_a_session_is_a_model(settings: Settings) -> None:
         assert 3 <= len(rough["points"]) < len(shape["points"])
         sure = request | {"params": {"conf_threshold": 1.0}}
         assert (await client.post("/v1/predict", json=sure)).json()["data"]["shapes"] == []
+
+
+def test_what_people_edit_are_outlines_without_slits() -> None:
+    mask = np.zeros((20, 30), np.bool_)
+    mask[2:12, 3:23] = mask[12:15, 23:26] = True
+    mask[5:8, 6:9] = False
+    rle = RleMask.model_validate(encode_rle(mask))
+    found = ClassResult(
+        class_name="thing",
+        present=True,
+        presence=1.0,
+        score=1.0,
+        area=int(mask.sum()),
+        bbox=(3, 2, 23, 13),
+        mask=rle,
+    )
+    result = ImageResult(height=20, width=30, classes=[found])
+    (shape,) = to_shapes(result, min_score=0, tolerance=0)
+    assert len(shape["points"]) == 8  # of two rectangles that touch by a corner, and no hole
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
 
 from service.sessions.full_size_logits import WholeLogits
 from service.sessions.labelling import ClassPrediction, Labels, describe_classes, label_pixels
+
+# pycocotools is older than NumPy 2.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 INF = np.inf
 
@@ -94,3 +98,19 @@ def test_an_image_without_any_class_is_background() -> None:
     labels = label_pixels([], 2, 3)
     np.testing.assert_array_equal(labels.class_index, np.zeros((2, 3)))
     assert describe_classes(labels, [], "rle").classes == []
+
+
+def test_polygons_of_labels_neither_overlap_nor_leave_a_gap() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        height, width = rng.integers(2, 30, 2).tolist()
+        index = rng.integers(0, 4, (height, width)).astype(np.uint8)
+        logits = np.ones((height, width), np.float32)
+        predictions = [asked(logits, number) for number in (1, 2, 3)]
+        result = describe_classes(Labels(index, logits), predictions, "polygon")
+        painted = np.zeros((height, width), int)
+        for number, found in enumerate(result.classes, start=1):
+            for polygon in found.mask:
+                (outline,) = coco_mask.frPyObjects([polygon], height, width)
+                painted += number * coco_mask.decode(outline).astype(int)
+        np.testing.assert_array_equal(painted, index)
