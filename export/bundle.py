@@ -214,7 +214,10 @@ def _miou_gate(
             seed=0,
             threshold=options.threshold,
         ).mean_iou
-        for segmenter in (EagerSegmenter(network), BundleSegmenter(BundleRuntime(bundle)))
+        for segmenter in (
+            EagerSegmenter(network, near_views=False),
+            BundleSegmenter(BundleRuntime(bundle), near_views=False),
+        )
     )
     if abs(eager - onnx) > MIOU_TOLERANCE:
         raise ParityError(

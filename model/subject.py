@@ -69,10 +69,12 @@ def open_bundle(
     adapt: Adapt = False,
     threshold: float | None = None,
     precision: Precision = "fp32",
+    near_views: bool = True,
 ) -> Opened:
     """A bundle, as it is served on a CPU; with `adapt`, refitted to the supports of each episode.
 
-    A refit is made for logits thresholded at `threshold`, by default the bundle's own.
+    A refit is made for logits thresholded at `threshold`, by default the bundle's own. Without
+    `near_views` presence is not judged as it is served.
 
     Raises:
         SubjectError: another size than the bundle's own was asked for, or another device.
@@ -103,7 +105,7 @@ def open_bundle(
         recipe=_recipe(training.config) if training else None,
     )
     return Opened(
-        (BundleSegmenter(runtime, adapt=adapt, threshold=threshold),),
+        (BundleSegmenter(runtime, adapt=adapt, threshold=threshold, near_views=near_views),),
         subject,
         manifest.threshold,
         manifest.presence_threshold,
@@ -117,8 +119,9 @@ def open_checkpoint(
     scales: Sequence[float],
     input_side: int | None,
     device: str,
+    near_views: bool = True,
 ) -> Opened:
-    """The eager network of a checkpoint, once for each scale.
+    """The eager network of a checkpoint, once for each scale; `near_views` as in `open_bundle`.
 
     Raises:
         SubjectError: no such device.
@@ -130,7 +133,10 @@ def open_checkpoint(
     ]
     networks = [load_network(path, input_side=side)[0] for side in sides]
     limit_bytes = KEPT_BYTES // len(networks)
-    members = [EagerSegmenter(on_device(n, device), limit_bytes=limit_bytes) for n in networks]
+    members = [
+        EagerSegmenter(on_device(n, device), near_views=near_views, limit_bytes=limit_bytes)
+        for n in networks
+    ]
     progress = read_checkpoint(path).get("progress", {})
     subject = Subject(
         kind="checkpoint",

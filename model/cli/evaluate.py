@@ -154,9 +154,11 @@ def _open(args: argparse.Namespace) -> Opened:
         raise SubjectError(
             "other subjects have weights of their own: --weights goes with --baseline"
         )
+    near_views = args.absent is not None  # nothing else looks at presence
     if args.bundle:
         opener = partial(
             open_bundle,
+            near_views=near_views,
             adapt=_ADAPT[args.adapt],
             threshold=args.threshold,
             precision=args.precision,
@@ -170,7 +172,7 @@ def _open(args: argparse.Namespace) -> Opened:
         opener = partial(open_baseline)
         path = args.weights or args.data.resolve().parent.parent / "weights"
     else:
-        opener, path = partial(open_checkpoint), args.checkpoint
+        opener, path = partial(open_checkpoint, near_views=near_views), args.checkpoint
     return opener(
         path,
         name=args.name,

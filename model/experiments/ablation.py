@@ -191,7 +191,7 @@ def _judge(
 ) -> RowResult:
     network, _ = load_network(folder / CHECKPOINT_FILE, input_side=trial.input_side)
     report = evaluate_episodes(
-        EagerSegmenter(on_device(network, trial.device)),
+        EagerSegmenter(on_device(network, trial.device), near_views=False),
         trial.test,
         trial.classes[fold],
         shots=variant.shots,

@@ -52,6 +52,8 @@ class BundleSegmenter:
         runtime: the loaded bundle.
         adapt: whether the head is refitted to the supports of each episode.
         threshold: foreground probability that the refit is fitted for; by default the bundle's.
+        near_views: judge presence by near views of supports, as it is served; without them, by the
+            supports as they are, which saves three of four encodings of each.
         limit_bytes: of the cached queries, again of the cached supports, and again of the supports
             whose refit is cached.
     """
@@ -62,9 +64,10 @@ class BundleSegmenter:
         *,
         adapt: Adapt = False,
         threshold: float | None = None,
+        near_views: bool = True,
         limit_bytes: int = KEPT_BYTES,
     ) -> None:
-        self._runtime, self._adapt = runtime, adapt
+        self._runtime, self._adapt, self._near_views = runtime, adapt, near_views
         self._threshold = runtime.manifest.threshold if threshold is None else threshold
         self._side = runtime.manifest.input_side
         self._queries: LRUCache[Encoded] = LRUCache(lambda encoded: encoded.nbytes, limit_bytes)
@@ -82,7 +85,9 @@ class BundleSegmenter:
     def _encode_support(self, image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> BundleSupport:
         pixels, share = resize_image(image, self._side), resize_mask(mask, self._side)
         (prototype,) = self._prototypes(pixels[None], share[None])
-        views = self._prototypes(*recognition_views(image, mask, self._side))
+        views = [prototype]
+        if self._near_views:
+            views = self._prototypes(*recognition_views(image, mask, self._side))
         identity = np.mean([view.mean_token for view in views], axis=0).astype(np.float16)
         return BundleSupport(prototype, identity, pixels, share)
 

@@ -32,11 +32,14 @@ class EagerSegmenter:
 
     Args:
         network: on the device it runs on.
+        near_views: see `BundleSegmenter`.
         limit_bytes: of the cached features, and again of the cached supports.
     """
 
-    def __init__(self, network: SDAANet, *, limit_bytes: int = KEPT_BYTES) -> None:
-        self._network = network.eval()
+    def __init__(
+        self, network: SDAANet, *, near_views: bool = True, limit_bytes: int = KEPT_BYTES
+    ) -> None:
+        self._network, self._near_views = network.eval(), near_views
         self._device = next(network.parameters()).device
         self._normalise = imagenet_normalise().to(self._device)
         self._features: LRUCache[BackboneFeatures] = LRUCache(_tensor_bytes, limit_bytes)
@@ -66,10 +69,11 @@ class EagerSegmenter:
     ) -> EagerSupport:
         side = self._network.input_side
         prototypes = self._prototype(key, resize_image(image, side), resize_mask(mask, side))
-        views = [
-            self._prototype((support_key(key, mask), number), *view)
-            for number, view in enumerate(zip(*recognition_views(image, mask, side), strict=True))
-        ]
+        views = [prototypes]
+        if self._near_views:
+            shown = zip(*recognition_views(image, mask, side), strict=True)
+            own = support_key(key, mask)
+            views = [self._prototype((own, number), *view) for number, view in enumerate(shown)]
         means = torch.stack([view.tokens.mean(dim=1) for view in views])
         return EagerSupport(prototypes, means.mean(dim=0))
 

@@ -63,6 +63,10 @@ def test_a_bundle_encodes_each_query_and_each_masked_support_once(
     calls = _count(monkeypatch, runtime, "encode")
     kept = _answers(BundleSegmenter(runtime))
     assert len(calls) == 3 * 2 + 2  # a support, its views together, and the queries
+    quick = _answers(BundleSegmenter(runtime, near_views=False))
+    assert len(calls) == 8 + 3 + 2
+    for answer, again in zip(kept, quick, strict=True):
+        np.testing.assert_array_equal(answer, again)
     for answer, again in zip(kept, forgetful, strict=True):
         np.testing.assert_array_equal(answer, again)
     assert not np.array_equal(kept[0], kept[1])  # another mask is another support
