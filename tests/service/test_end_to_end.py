@@ -34,14 +34,14 @@ async def real_client(
         yield client
 
 
-async def test_supports_are_encoded_once(
+async def test_supports_are_encoded_when_registered_and_never_again(
     real_client: httpx.AsyncClient, real_engine: OnnxEngine
 ) -> None:
     shots = [picture(RED, seed=i) for i in range(5)]
     plain = {"report": "false", "adapt": "false"}
     session_id = await new_session(real_client, shots, "red", **plain)
     await post_support(real_client, [picture(BLUE)], "blue", session_id=session_id, **plain)
-    assert real_engine.counters.encoder_images == 6
+    assert real_engine.counters.encoder_images == 6 * 3  # a view each time
     for count in (1, 3, 16):
         before = real_engine.counters.encoder_images
         response = await post_segment(
@@ -58,7 +58,8 @@ async def test_supports_are_seen_as_queries_once_however_often_they_are_judged(
     shots = [picture(RED, seed=i) for i in range(3)]
     async with running(create_app(settings, engine=engine)) as client:
         await new_session(client, shots, "red", report="true", adapt="auto")
-    assert engine.counters.encoder_images == 6  # each with its mask, and once as a query
+    # Each with its mask, once as a query, and in two more views for what it looks like.
+    assert engine.counters.encoder_images == 3 + 3 + 6
 
 
 async def test_queries_of_different_sessions_share_a_batch(
@@ -71,12 +72,13 @@ async def test_queries_of_different_sessions_share_a_batch(
             *(new_session(client, [picture()], report="false", adapt="false") for _ in range(4))
         )
         assert len(set(sessions)) == 4
-        assert (engine.counters.encoder_runs, engine.counters.encoder_images) == (1, 4)
+        # The supports, their mirror images and their portraits, each of all sessions together.
+        assert (engine.counters.encoder_runs, engine.counters.encoder_images) == (3, 12)
         answers = await asyncio.gather(
             *(post_segment(client, session, [picture()]) for session in sessions)
         )
         assert [answer.status_code for answer in answers] == [200] * 4
-        assert (engine.counters.encoder_runs, engine.counters.encoder_images) == (2, 8)
+        assert (engine.counters.encoder_runs, engine.counters.encoder_images) == (4, 16)
 
 
 async def test_order_of_shots_does_not_matter(real_client: httpx.AsyncClient) -> None:

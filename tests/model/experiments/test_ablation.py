@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -154,9 +155,9 @@ def test_every_fold_is_left_out_of_a_training_of_its_own(trial: Trial, root: Pat
 def test_rows_are_judged_at_another_side(trial: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     sides: list[int] = []
 
-    def judge(network: SDAANet) -> EagerSegmenter:
+    def judge(network: SDAANet, **options: Any) -> EagerSegmenter:
         sides.append(network.input_side)
-        return EagerSegmenter(network)
+        return EagerSegmenter(network, **options)
 
     monkeypatch.setattr(ablation, "EagerSegmenter", judge)
     larger = replace(trial, input_side=97, out=trial.out / "larger")
