@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from model.contract import SupportPrototype, SupportSet
 from model.runtime import Adapt, mirrored
-from service.engine import Engine
 from service.sessions.resources import ModelResources
 from service.sessions.uploads import Support, View
 
@@ -28,7 +27,7 @@ async def learn_class(
     if any(support.close_up is not None for support in supports):
         learned = await _learn(resources, near, adapt)
     portraits = [support.portrait for support in supports]
-    identities = await _identify(resources.engine, learned, near, portraits)
+    identities = await _identify(resources, learned, near, portraits)
     # The bytes stored of a support are bounded, with a close-up or without.
     max_bytes = resources.engine.manifest.max_shot_bytes
     close_up = None
@@ -62,19 +61,38 @@ async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt)
 
 
 async def _identify(
-    engine: Engine, learned: SupportSet, near: Sequence[View], portraits: Sequence[View]
+    resources: ModelResources,
+    learned: SupportSet,
+    near: Sequence[View],
+    portraits: Sequence[View],
 ) -> NDArray[np.float16]:
     """What the objects of K supports look like (K, D): from near, mirrored, and in portraits.
 
     Args:
-        engine: that learned them.
+        resources: with the engine that learned them.
         learned: from the views from near, before anything was thinned.
         near: views from near.
         portraits: of the same supports.
     """
-    pixels = mirrored(np.stack([view.pixels for view in near]))
-    masks = mirrored(np.stack([view.mask for view in near]))
-    mirror = await engine.register(list(pixels), list(masks))
-    filling = await engine.register([v.pixels for v in portraits], [v.mask for v in portraits])
-    means = [[shot.mean_token for shot in seen.shots] for seen in (learned, mirror, filling)]
+    flipped = await resources.pool.run(partial(_mirrored, near))
+    seen = [
+        learned,
+        await resources.engine.register(*flipped),
+        await resources.engine.register([v.pixels for v in portraits], [v.mask for v in portraits]),
+    ]
+    return await resources.pool.run(partial(_mean_tokens, seen))
+
+
+def _mirrored(
+    views: Sequence[View],
+) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.float32]]]:
+    """The mirror images of views, and their masks."""
+    pixels = mirrored(np.stack([view.pixels for view in views]))
+    masks = mirrored(np.stack([view.mask for view in views]))
+    return list(pixels), list(masks)
+
+
+def _mean_tokens(seen: Sequence[SupportSet]) -> NDArray[np.float16]:
+    """The mean token (K, D) of each of K supports over several views of all."""
+    means = [[shot.mean_token for shot in view.shots] for view in seen]
     return np.asarray(np.mean(means, axis=0), np.float16)

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from safetensors.numpy import load
 
+from model.runtime import BundleRuntime
+from model.segmenters import BundleSegmenter
 from service.app import create_app
 from service.engine import EngineOptions, OnnxEngine
 from service.imaging import ReducedImage, decode_reduced
@@ -79,6 +83,20 @@ async def test_queries_of_different_sessions_share_a_batch(
         )
         assert [answer.status_code for answer in answers] == [200] * 4
         assert (engine.counters.encoder_runs, engine.counters.encoder_images) == (4, 16)
+
+
+async def test_presence_is_judged_by_what_evaluations_judge_it_by(
+    real_client: httpx.AsyncClient, tiny_bundle: Path
+) -> None:
+    shots = [picture(RED, box=(30, 40, 12, 14)), picture(RED, box=(5, 5, 90, 100))]
+    session_id = await new_session(real_client, shots, report="false", adapt="false")
+    archive = await real_client.get(f"/sessions/{session_id}/archive")
+    (served,) = (a for name, a in load(archive.content).items() if name.endswith("0.identities"))
+    segmenter = BundleSegmenter(BundleRuntime(tiny_bundle))
+    evaluated = [segmenter.add_support(k, s.image, s.mask) for k, s in enumerate(shots)]
+    expected = np.stack([each.identity for each in evaluated]).astype(np.float32)
+    np.testing.assert_allclose(served.astype(np.float32), expected, atol=2e-3)
+    assert not np.allclose(expected[0], expected[1], atol=2e-2)
 
 
 async def test_order_of_shots_does_not_matter(real_client: httpx.AsyncClient) -> None:

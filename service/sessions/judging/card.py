@@ -6,6 +6,7 @@ import numpy as np
 
 from model.contract import SupportSet
 from service.schemas import ReportCard, ReportWarning, ShotReport, WarningCode
+from service.sessions.judging.repeats import appearance
 from service.sessions.judging.rows import Judgement, read_curves, read_rows
 from service.sessions.judging.score import Kind, Suspicion, suspicions
 from service.sessions.judging.threshold import calibrated_threshold
@@ -83,8 +84,8 @@ def class_threshold(supports: SupportSet, own_threshold: float) -> float:
 
 
 def _distinct(supports: SupportSet) -> int:
-    """The number of shots without repeats, which show nothing new; by their vectors."""
-    return len({(each.affinity.tobytes(), each.guided.tobytes()) for each in supports.shots})
+    """The number of shots without repeats, which show nothing new."""
+    return len({appearance(shot) for shot in supports.shots})
 
 
 def _describe(shot: int, judged: Judgement, suspect: Suspicion | None) -> ShotReport:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from model.contract import SupportPrototype, SupportSet
 from model.runtime import mirrored
 from service.engine import Engine, Predictions
+from service.sessions.judging.repeats import appearance
 from service.sessions.judging.rows import MAX_OTHERS, Judgement
 from service.sessions.judging.signals import (
     Prediction,
@@ -79,17 +80,11 @@ def _others(shots: Shots, originals: Sequence[int], known: Shots) -> list[Shots]
     """For each new shot, the shots it is predicted from: all but itself and its repeats."""
     return [
         (
-            *(other for other in known if not _same(other, shot)),
+            *(other for other in known if appearance(other) != appearance(shot)),
             *(shots[j] for j, first in enumerate(originals) if first != original),
         )[-MAX_OTHERS:]
         for shot, original in zip(shots, originals, strict=True)
     ]
-
-
-def _same(first: SupportPrototype, second: SupportPrototype) -> bool:
-    """Whether two shots show the same, by their vectors: tokens may have been thinned since."""
-    vectors = ((first.affinity, second.affinity), (first.guided, second.guided))
-    return all(np.array_equal(one, other) for one, other in vectors)
 
 
 async def _mirror(engine: Engine, support: View) -> Shots:
