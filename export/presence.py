@@ -16,7 +16,13 @@ from tqdm import tqdm
 
 from model.calibration import calibration_episodes
 from model.cli.types import integers
-from model.contract import InvalidBundleError, Manifest, load_manifest, logit, write_manifest
+from model.contract import (
+    InvalidBundleError,
+    Manifest,
+    clipped_logit,
+    load_manifest,
+    write_manifest,
+)
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA, ClassIndex, asked_classes
 from model.evaluation.images import RecentImages
@@ -75,8 +81,7 @@ def measure_growth(
             supports = show_supports(segmenter, recent, episode)
             image, _ = recent.read(episode.query)
             score = segmenter.segment((dataset.name, episode.query), image, supports).presence
-            score = float(np.clip(score, 1e-6, 1 - 1e-6))
-            rows.append((logit(score), np.log(shots)))
+            rows.append((clipped_logit(score), np.log(shots)))
             present.append(holds)
     return growth_of(rows, present)
 

@@ -254,7 +254,7 @@ class Settings(BaseSettings):
     jobs_max_total_bytes: Annotated[int, Field(ge=1024)] = 32 * 1024 * MIB
     """Most bytes of the images of all jobs."""
     jobs_max_owner: Annotated[int, Field(ge=1, le=100_000)] = 100
-    """Most jobs of one API key."""
+    """Most jobs of one API key; without keys, of all clients together."""
     jobs_max_owner_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * MIB
     """Most bytes of the images of all jobs of one API key."""
     jobs_stall_s: Seconds = 30.0

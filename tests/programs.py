@@ -11,12 +11,14 @@ import onnxruntime as ort
 _OLDEST_KUSTOMIZE = 4
 _PROGRAMS = {
     "browser": ("chromium", "chromedriver"),
+    "compiler": ("g++",),
     "nginx": ("nginx",),
     "promtool": ("promtool",),
     "redis": ("redis-server",),
 }
 _PACKAGES = {
     "browser": "chromium chromium-driver",
+    "compiler": "g++",
     "nginx": "nginx-light",
     "promtool": "prometheus",
     "redis": "redis-server",

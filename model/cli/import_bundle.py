@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from model.build import CheckpointError, network_state, restore_network, write_checkpoint
-from model.contract import InvalidBundleError, Manifest, logit
+from model.contract import InvalidBundleError, Manifest, clipped_logit
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
@@ -63,17 +63,12 @@ def _require_same_answers(network: SDAANet, runtime: BundleRuntime) -> None:
         for each in (EagerSegmenter(network), BundleSegmenter(runtime))
     )
     logits_apart = float(np.abs(ours.logits - theirs.logits).max())
-    presence_apart = abs(_logit(ours.presence) - _logit(theirs.presence))
+    presence_apart = abs(clipped_logit(ours.presence) - clipped_logit(theirs.presence))
     if not max(logits_apart, presence_apart) <= _MAX_DIFFERENCE:
         raise CheckpointError(
             f"the network read back answers otherwise: its logits differ by {logits_apart:.2g}, "
             f"that of its presence by {presence_apart:.2g}"
         )
-
-
-def _logit(probability: float) -> float:
-    """The logit of a probability, clipped to what single precision distinguishes from 0 and 1."""
-    return logit(float(np.clip(probability, 1e-6, 1 - 1e-6)))
 
 
 def _progress(manifest: Manifest) -> dict[str, Any]:

@@ -37,6 +37,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="auto (CUDA where there is some), cpu, cuda or cuda:N; default auto",
     )
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the pass through a backbone that neither trains nor is cached; "
+        "needs a C++ compiler",
+    )
     parser.add_argument("--resume", action="store_true", help="continue where the run stopped")
 
 
@@ -88,6 +94,7 @@ def _start(args: argparse.Namespace, context: DistributedContext) -> Run:
         cache_dir=args.cache or args.out / "cache",
         budget_minutes=args.minutes,
         context=context,
+        compiled=args.compile,
     )
     if args.resume and has_checkpoint(args.out):
         run.resume()

@@ -3,7 +3,7 @@
 from model.contract.errors import BundleKeyError, InvalidBundleError, MissingTierError
 from model.contract.geometry import resize_image, resize_mask, upsample_logits
 from model.contract.graphs import ENCODER, GRAPHS, HEAD, PROTOTYPE, GraphSpec, TensorSpec
-from model.contract.logits import logit, sigmoid
+from model.contract.logits import clipped_logit, logit, sigmoid
 from model.contract.manifest import (
     FORMAT_VERSION,
     MANIFEST_FILE,
@@ -55,6 +55,7 @@ __all__ = [
     "TensorSpec",
     "Tier",
     "TrainingRecord",
+    "clipped_logit",
     "collate_classes",
     "file_sha256",
     "load_manifest",

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# Numbers of an image that are averaged as floats: to the same bytes in two thirds of the time,
-# unless they no longer fit the caches.
+# Numbers of an image that are averaged as floats: in two thirds of the time, unless they no longer
+# fit the caches. Bytes are the same, except where a tie is rounded: at half the size exactly.
 _MAX_FLOATS = 3 << 20
 
 

@@ -6,6 +6,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+_LEAST = 1e-6
+
 Real = TypeVar("Real", NDArray[np.float32], NDArray[np.float64], float)
 
 
@@ -21,3 +23,8 @@ def logit(probability: float) -> float:
     if probability in (0.0, 1.0):
         return math.inf if probability else -math.inf
     return math.log(probability) - math.log1p(-probability)
+
+
+def clipped_logit(probability: float) -> float:
+    """The logit of a probability; closer than 1e-6 to 0 or 1 it counts as so far from it."""
+    return logit(min(max(probability, _LEAST), 1 - _LEAST))

@@ -23,6 +23,9 @@ from model.data.mixture import SourceImage, count_classes
 from model.data.sampler import DrawnImage
 
 _FILES = ("shallow.npy", "stage3.npy", "labels.npy")
+# Of what no file, size or weight tells: raise it where another view is drawn, another defect
+# rendered, or a feature is taken from another layer.
+_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +142,7 @@ def build_cache(
         DatasetError: a file of an image is missing.
     """
     described = [(sets[i.set_index].name, *_described(sets, i)) for i in images]
-    identity = json.dumps([described, repr(config), weights_key])
+    identity = json.dumps([_VERSION, described, repr(config), weights_key])
     digest = hashlib.sha256(identity.encode()).hexdigest()
     complete = folder / digest[:16]
     if not complete.is_dir():

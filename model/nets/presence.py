@@ -47,7 +47,7 @@ class PresenceHead(nn.Module):
             high: cells of the queries, (P, D, h, w).
             logits: predicted foreground logits (P, h, w), or finer.
             identity: of the classes (P, D): the mean over shots of each shot's mean L2-normalised
-                foreground feature, taken from close-ups where objects are small.
+                foreground feature, which is the mean over its views (docs/adr/0010).
 
         Returns:
             (P, 3).

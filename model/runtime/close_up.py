@@ -160,15 +160,18 @@ def _span(centre: float, side: int, length: int) -> tuple[int, int]:
 def _parts(mask: NDArray[np.bool_]) -> list[_Part]:
     """The connected parts of a mask with a pixel at least."""
     height, width = mask.shape
-    scale = max(1.0, max(height, width) / _OVERVIEW)
-    size = (max(1, round(width / scale)), max(1, round(height / scale)))
+    reduction = max(1.0, max(height, width) / _OVERVIEW)
+    size = (max(1, round(width / reduction)), max(1, round(height / reduction)))
+    # Of each axis: by its rounded side, a few cells of a long and narrow image are many pixels.
+    scale_y, scale_x = height / size[1], width / size[0]
     overview = cv2.resize(mask.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
     # Area averages round to zero what is thinner than 1/500 of a cell: then any pixel will do.
     if not overview.any():
         row, column = np.unravel_index(int(mask.argmax()), mask.shape)
-        return [_Part(float(row), float(column), float(row) + scale, float(column) + scale, 1.0)]
+        top, left = float(row), float(column)
+        return [_Part(top, left, top + scale_y, left + scale_x, 1.0)]
     _, _, stats, _ = cv2.connectedComponentsWithStats((overview > 0).view(np.uint8))
     return [
-        _Part(top * scale, left * scale, (top + tall) * scale, (left + wide) * scale, area)
+        _Part(top * scale_y, left * scale_x, (top + tall) * scale_y, (left + wide) * scale_x, area)
         for left, top, wide, tall, area in stats[1:].astype(float).tolist()
     ]

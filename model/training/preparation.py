@@ -47,12 +47,17 @@ def prepare(
     data_root: Path,
     cache_dir: Path,
     context: DistributedContext,
+    *,
+    compiled: bool = False,
 ) -> Prepared:
-    """Open the sets, exclude test classes, and fill the feature cache or the memory."""
+    """Open the sets, exclude test classes, and fill the feature cache or the memory.
+
+    With `compiled`, the pass through a frozen backbone is compiled, where there is no cache.
+    """
     entries = [entry.as_set() for entry in config.sets]
     sets = [open_set(entry, data_root, config.input_side) for entry in entries]
     if config.cache is None:
-        counted = _from_pixels(config, sets, context)
+        counted = _from_pixels(config, sets, context, compiled)
     else:
         counted = _from_cache(config, config.cache, sets, network, cache_dir, context)
     sampler = EpisodeSampler(
@@ -107,7 +112,10 @@ def _from_cache(
 
 
 def _from_pixels(
-    config: TrainConfig, sets: Sequence[LabelledImages], context: DistributedContext
+    config: TrainConfig,
+    sets: Sequence[LabelledImages],
+    context: DistributedContext,
+    compiled: bool,
 ) -> _Counted:
     images: list[SourceImage] = allowed_images(sets, config.excluded_names)
     limit = config.loading.memory_gb
@@ -120,5 +128,5 @@ def _from_pixels(
         workers=config.loading.workers,
     )
     set_index = np.asarray([image.set_index for image in images], dtype=np.int64)
-    source = PixelSource(held, config.augment.as_augmentation())
+    source = PixelSource(held, config.augment.as_augmentation(), compiled=compiled)
     return _Counted(source, held.counts, set_index)

@@ -53,6 +53,8 @@ class Run:
         cache_dir: folder of the feature cache.
         budget_minutes: of training, the cache's filling aside, that the schedule is scaled to.
         context: device and processes; this process alone on the best device unless given.
+        compiled: compile the pass through a frozen backbone (`cache: null`), which takes a C++
+            compiler; results then differ in rounding.
         clock: seconds.
 
     Raises:
@@ -70,6 +72,7 @@ class Run:
         cache_dir: Path,
         budget_minutes: float | None = None,
         context: DistributedContext | None = None,
+        compiled: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.out, self.budget_minutes, self._clock = out, budget_minutes, clock
@@ -85,7 +88,9 @@ class Run:
         given = {name.removeprefix("backbone.") for name in self.started}
         with self.context.rank_zero_first():  # it may have to download them
             load_pretrained(self.network.backbone, weights_dir, given=given)
-        self.prepared = prepare(config, self.network, data_root, cache_dir, self.context)
+        self.prepared = prepare(
+            config, self.network, data_root, cache_dir, self.context, compiled=compiled
+        )
         self.config = config.in_steps(self.prepared.images)
         self.context.move_network(self.network, repeatable=config.precision == "fp32")
         if not self.context.is_rank_zero:  # whose dropout would else equal the first's
@@ -218,14 +223,15 @@ class Run:
                 self.minutes += minutes
                 bar.update(min(self._schedule_step(), total_steps(self.config)) - bar.n)
                 last = self._schedule(self.budget_minutes).stage != at.stage
-                if self.step % _LOG_STEPS == 0:
+                saves = last or stop or self.step % self.config.checkpoint_steps == 0
+                if saves or self.step % _LOG_STEPS == 0:  # no checkpoint lacks what led to it
                     self._log(window, log, bar)
                     window = []
                 if last and at.stage < len(self.config.stages) - 1:
                     # The next stage has other parameter groups, its own optimizer and average.
                     self.ema.n_averaged.zero_()
                     self._save(None)
-                elif last or stop or self.step % self.config.checkpoint_steps == 0:
+                elif saves:
                     self._save(optimizer)
 
     def _optimizer(self, at: Position) -> torch.optim.Optimizer:

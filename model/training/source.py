@@ -121,10 +121,14 @@ class PixelSource:
     Args:
         images: the plain images.
         augmentation: its strength.
+        compiled: compile the backbone's forward pass for where none of it trains.
     """
 
-    def __init__(self, images: TrainingImages, augmentation: Augmentation) -> None:
+    def __init__(
+        self, images: TrainingImages, augmentation: Augmentation, *, compiled: bool = False
+    ) -> None:
         self._images, self._augmentation = images, augmentation
+        self._frozen_features = torch.compile(_features) if compiled else _features
         self._normalise = imagenet_normalise()
 
     def load(self, drawn: EpisodeBatch, trained: Trained) -> LoadedBatch:
@@ -145,11 +149,18 @@ class PixelSource:
         pixels, params = loaded.inputs
         images, labels = augment(pixels, loaded.labels, params)
         image = self._normalise.to(pixels.device)(images.permute(0, 2, 3, 1))
-        with torch.set_grad_enabled(trained == "all"):
-            shallow = backbone.shallow(image)
-        with torch.set_grad_enabled(trained != "none"):
+        if trained == "none":
+            with torch.no_grad():
+                features = self._frozen_features(backbone, image)
+        else:
+            with torch.set_grad_enabled(trained == "all"):
+                shallow = backbone.shallow(image)
             features = BackboneFeatures(shallow, backbone.deep(shallow))
         return _split(features, labels, loaded.episodes)
+
+
+def _features(backbone: Backbone, image: Tensor) -> BackboneFeatures:
+    return backbone.features(image)
 
 
 def _loaded(

@@ -41,10 +41,10 @@ async def adapt_class(
         supports = supports.extended(pixels, mask, mirror_shots)
     encoded = await pipeline.encode_supports("adapt", list(supports.pixels), deadline_at)
     outputs = await pipeline.cells("adapt", encoded, supports.left_out_classes(), deadline_at)
-    logits, cells = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
     manifest = pipeline.manifest
 
     def fit() -> NDArray[np.float32] | None:
+        logits, cells = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
         predictions = supports.predictions(cells, logits, encoded[0], manifest, single=single)
         return choose_refit(predictions, adapt, threshold=manifest.threshold)
 

@@ -88,7 +88,8 @@ class Stages:
         """One prototype for each task.
 
         Raises:
-            FloatingPointError: a prototype is not finite and would corrupt its class.
+            FloatingPointError: a prototype is not finite, or has no tokens, and would corrupt its
+                class.
         """
         found: dict[int, SupportPrototype] = {}
         for run, positions in consecutive([task.encoded for task in tasks]):
@@ -96,6 +97,8 @@ class Stages:
             found.update(zip(positions, self._runtime.prototypes(run, masks), strict=True))
         if not all(np.isfinite(array).all() for shot in found.values() for array in shot):
             raise FloatingPointError("a prototype is not finite")
+        if not all(len(shot.tokens) for shot in found.values()):
+            raise FloatingPointError("a prototype has no cell of its object")
         return [found[i] for i in range(len(tasks))]
 
     def cells(self, tasks: Sequence[CellsTask]) -> list[CellsOutput]:

@@ -4,12 +4,12 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterator
-from functools import partial
+from functools import partial, reduce
 from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from model.contract import SupportPrototype, SupportSet
+from model.contract import SupportSet
 from service.errors import (
     DeadlineExceededError,
     InferenceError,
@@ -36,12 +36,12 @@ _CLASS_NAME: TypeAdapter[str] = TypeAdapter(ClassName)
 class _Learned(NamedTuple):
     """What came of one annotation.
 
-    shots: by label.
+    shots: by label, each a class of one shot.
     undelivered: labels that could not be learned without the image.
     error: why Label Studio does not deliver the image; None if it does.
     """
 
-    shots: dict[str, SupportPrototype]
+    shots: dict[str, SupportSet]
     undelivered: tuple[str, ...] = ()
     error: UndeliveredImageError | None = None
 
@@ -69,7 +69,7 @@ class ShotLearner:
         text = await self._studio.label_config(project)
         config = await resources.pool.run(partial(parse_label_config, text))
         tasks = await self._studio.annotated_tasks(project)
-        classes: dict[str, list[SupportPrototype]] = {}
+        classes: dict[str, list[SupportSet]] = {}
         undelivered: dict[str, UndeliveredImageError] = {}
         for task, annotation in _newest_first(tasks):
             complete = {name for name, shots in classes.items() if len(shots) >= self._max_shots}
@@ -83,7 +83,7 @@ class ShotLearner:
                 raise error  # so that the session keeps what it holds of the class
         # In the order of the config: that of the annotations changes.
         content = {
-            label: SupportSet(tuple(classes[label]))
+            label: reduce(SupportSet.extended, classes[label])
             for label in config.controls
             if label in classes
         }

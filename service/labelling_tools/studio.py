@@ -131,8 +131,7 @@ class LabelStudio:
         url = self.url + address if address.startswith("/") else address
         origin, path = _split(url)
         if origin == _split(self.url)[0]:
-            inside = path.removeprefix(urlsplit(self.url).path)
-            if not _IMAGE_PATHS.match(inside):
+            if not _IMAGE_PATHS.match(path):
                 raise InvalidRequestError("this path of Label Studio holds no images")
             return await self._get_with_token(url, self._max_bytes, UndeliveredImageError)
         if origin in self._image_origins:

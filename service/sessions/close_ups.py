@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import SupportSet, logit, sigmoid, upsample_logits
+from model.contract import SupportSet, clipped_logit, sigmoid, upsample_logits
 from model.runtime import Window, find_windows
 from service.engine import ImageU8
 from service.sessions.decoded import QueryImage
@@ -19,7 +19,6 @@ from service.telemetry import stage
 
 _MAX_WINDOWS = 8  # in an image, of all its classes; what is smallest gains most
 _MAX_SHIFT = 1.0  # of the logit of a presence
-_EPSILON = 1e-6  # presences closer to 0 or 1 count as so far from it
 
 
 class Candidate(NamedTuple):
@@ -122,18 +121,14 @@ def combined_presence(whole: float, close_up: float) -> float:
     The mean of both on the scale of logits, yet no further than 1 from what the whole says: the
     likeliest of several windows is likely by chance.
     """
-    before = _clipped_logit(whole)
-    shift = (_clipped_logit(close_up) - before) / 2
+    before = clipped_logit(whole)
+    shift = (clipped_logit(close_up) - before) / 2
     return sigmoid(before + min(max(shift, -_MAX_SHIFT), _MAX_SHIFT))
 
 
 def in_reach(presence: float, presence_threshold: float) -> bool:
     """Whether the best possible close-ups could lift `presence` to its threshold."""
-    return _clipped_logit(presence) + _MAX_SHIFT >= _clipped_logit(presence_threshold)
-
-
-def _clipped_logit(probability: float) -> float:
-    return logit(min(max(probability, _EPSILON), 1 - _EPSILON))
+    return clipped_logit(presence) + _MAX_SHIFT >= clipped_logit(presence_threshold)
 
 
 def _shift(candidate: Candidate) -> float:

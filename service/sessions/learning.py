@@ -8,7 +8,7 @@ from statistics import geometric_mean
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import SupportPrototype, SupportSet
+from model.contract import SupportSet
 from model.runtime import Adapt, mirrored
 from service.sessions.resources import ModelResources
 from service.sessions.uploads import Support, View
@@ -39,17 +39,15 @@ async def learn_class(
     return replace(whole, close_up=close_up, identities=identities)
 
 
-async def learn_shot(resources: ModelResources, image: bytes, mask: bytes) -> SupportPrototype:
-    """The prototype of an image file and the file of its mask, for a caller that keeps it itself.
+async def learn_shot(resources: ModelResources, image: bytes, mask: bytes) -> SupportSet:
+    """The class that the files of an image and its mask show, for a caller that keeps it itself.
 
     Raises:
         ServiceError: see `service.errors`.
     """
     side = resources.engine.manifest.input_side
     read = partial(resources.reader.support, image, mask, 0, side=side)
-    shown = (await resources.pool.run(read)).whole
-    learned = await resources.engine.register([shown.pixels], [shown.mask], adapt=False)
-    return learned.shots[0]
+    return await learn_class(resources, [await resources.pool.run(read)], adapt=False)
 
 
 async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt) -> SupportSet:

@@ -1,7 +1,8 @@
 """`python -m tests.served --data SET`: masks as users get them, bundle beside bundle.
 
 Episodes go through the service's own application with everything as it comes: precision, report,
-calibrated threshold, `adapt=auto`, `mode=auto`, the presence of the class.
+calibrated threshold, `adapt=auto`, `mode=auto`, the presence of the class. All numbers of shots are
+measured on the same queries, by the first of the same supports.
 """
 
 import argparse
@@ -49,13 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dataset = FolderDataset(args.data)
         classes = asked_classes(dataset, args.folds, args.min_area)
         absent = absent_queries(dataset, classes) if args.absent else {}
-        episodes = {
-            shots: [
-                AbsenceList(classes, absent, args.absent, shots, args.episodes, args.seed).draw(k)
-                for k in range(args.episodes)
-            ]
-            for shots in args.shots
-        }
+        drawn = AbsenceList(classes, absent, args.absent, max(args.shots), args.episodes, args.seed)
+        episodes = _cut([drawn.draw(k) for k in range(args.episodes)], args.shots)
     except (DatasetError, ValueError) as exc:
         print(exc, file=sys.stderr)
         return 2
@@ -74,6 +70,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args.json.parent.mkdir(parents=True, exist_ok=True)
     args.json.write_text(json.dumps(rows, indent=1) + "\n")
     return 0
+
+
+def _cut(
+    drawn: Sequence[tuple[Episode, bool]], counts: Sequence[int]
+) -> dict[int, list[tuple[Episode, bool]]]:
+    """By number of shots: the same queries, by the first of their supports."""
+    return {
+        count: [(e._replace(supports=e.supports[:count]), holds) for e, holds in drawn]
+        for count in counts
+    }
 
 
 def _parser() -> argparse.ArgumentParser:

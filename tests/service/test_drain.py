@@ -1,20 +1,26 @@
 """How the service ends on SIGTERM: a real process, its sockets, and time limits."""
 
+import asyncio
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from service.app import create_app
 from service.engine import FakeEngine
+from service.jobs import creation
+from service.jobs.archives import unpack_images
 from service.settings import Settings
-from tests.service.http_api import assert_problem, running
+from tests.service.http_api import assert_problem, new_session, running
+from tests.service.jobs.job_calls import SCENES, zipped
 from tests.service.pictures import picture
 from tests.service.processes import STOP_TIMEOUT_S, Server, serving
 
@@ -120,3 +126,26 @@ async def test_readiness_ends_first_and_no_work_is_begun(
         assert_problem(await client.post("/segment"), 503, "not_ready")
         alive = await client.get("/healthz")
         assert (alive.status_code, alive.headers["connection"]) == (200, "close")
+
+
+async def test_a_job_whose_body_is_complete_is_made_though_the_service_stops(
+    tmp_path: Path, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacking, drained = threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any, **options: Any) -> list[str]:
+        unpacking.set()
+        assert drained.wait(30)
+        return unpack_images(*arguments, **options)
+
+    monkeypatch.setattr(creation, "unpack_images", slowly)
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=fake_engine)
+    async with running(app) as client:
+        form = {"session_id": await new_session(client, SCENES[:1])}
+        archive = {"archive": ("a.zip", zipped({"a.png": SCENES[1].image_png}))}
+        asked = asyncio.create_task(client.post("/jobs", data=form, files=archive))
+        assert await asyncio.to_thread(unpacking.wait, 30)
+        app.state.context.drain.begin()
+        await asyncio.sleep(0.1)  # in which a request whose body still arrived would be refused
+        drained.set()
+        assert (await asked).status_code == 202

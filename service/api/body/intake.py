@@ -89,7 +89,8 @@ async def receive_job_form(
     content_type = request.headers.get("content-type", "")
     stream = with_stall_timeout(request.stream(), context.jobs_stall_s)
     async with cancel_when(context.drain.wait, context.drain.refusal):
-        yield await spool_form(_counted(stream, arrival.take), content_type, limits, arrival)
+        spooled = await spool_form(_counted(stream, arrival.take), content_type, limits, arrival)
+    yield spooled
 
 
 @asynccontextmanager

@@ -53,6 +53,16 @@ def test_a_portrait_is_nearly_filled_by_its_object(
     assert find_portrait(_mask(500, 1000, *boxes)) == window
 
 
+@pytest.mark.parametrize("shape", [(136, 40_000), (40_000, 136), (1000, 36_000), (3, 20_000)])
+def test_views_of_a_long_and_narrow_image_hold_the_object(shape: tuple[int, int]) -> None:
+    mask = np.zeros(shape, np.bool_)
+    mask[-5:, -5:] = True
+    held = [find_portrait(mask)]
+    held += [window for window in [find_close_up(mask)] if window]
+    for window in held:
+        assert mask[window.slices].sum() == mask.sum()
+
+
 def test_object_thinner_than_the_overview_is_found() -> None:
     mask = np.zeros((3000, 9000), np.bool_)
     mask[1234, 4321] = True

@@ -61,6 +61,7 @@ def _run(
     recipe: dict[str, object] = RECIPE,
     budget: float | None = None,
     clock: Callable[[], float] = time.monotonic,
+    compiled: bool = False,
 ) -> Run:
     return Run(
         TrainConfig.model_validate(recipe),
@@ -70,6 +71,7 @@ def _run(
         cache_dir=root / "cache",
         budget_minutes=budget,
         clock=clock,
+        compiled=compiled,
     )
 
 
@@ -103,6 +105,9 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(root: Path) -> No
     for trained in ("decoder.head.3.weight", "backbone.blocks.16.project.conv.weight",
                     "backbone.stem.conv.weight"):  # fmt: skip
         assert not torch.equal(start[trained], expected["live"][trained]), trained
+    # Every step counts in the log, also those before a stop or the end of a stage.
+    for checkpoint, logged in ((expected, [2, 4, 6]), (found, [1, 2, 3, 4, 6])):
+        assert [entry["step"] for entry in checkpoint["progress"]["curve"]] == logged
     assert expected["progress"]["data"] == ["tiny: 8 images"]
     assert set(expected["progress"]["excluded"]) >= {"aeroplane", "bottle"}
 
@@ -124,6 +129,25 @@ def test_a_run_without_a_cache_resumes_exactly_from_memory_or_from_disk(root: Pa
     weights = np.load(root / "weights" / MOBILENET_FILE)
     for untouched in ("stem.bn.running_mean", "blocks.16.project.bn.running_var"):
         assert torch.equal(expected[f"backbone.{untouched}"], torch.as_tensor(weights[untouched]))
+
+
+@pytest.mark.compiler
+def test_a_compiled_backbone_trains_the_same_network(root: Path) -> None:
+    stages = [  # the backbone is frozen, then trained, then frozen as it has become
+        {"steps": 1, "backbone": "none", "lr": 1e-3, "batch": 1},
+        {"steps": 1, "backbone": "all", "lr": 1e-3, "backbone_lr": 1e-2, "batch": 1},
+        {"steps": 1, "backbone": "none", "lr": 1e-3, "batch": 1},
+    ]
+    recipe = {**RECIPE, "cache": None, "optimizer": "sgd", "stages": stages}
+    plain = _run(root, "not_compiled", recipe=recipe)
+    start = {k: v.clone() for k, v in plain.network.state_dict().items()}
+    plain.train(lambda: False)
+    compiled = _run(root, "compiled", recipe=recipe, compiled=True)
+    compiled.train(lambda: False)
+    expected, found = plain.network.state_dict(), compiled.network.state_dict()
+    assert not torch.equal(start["backbone.stem.conv.weight"], found["backbone.stem.conv.weight"])
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, atol=1e-5, rtol=1e-3, msg=name)
 
 
 def test_epochs_become_steps_of_as_many_episodes_as_there_are_images(root: Path) -> None:

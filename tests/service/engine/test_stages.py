@@ -7,7 +7,7 @@ import pytest
 
 from model.runtime import BundleRuntime
 from service.engine.base import EngineCounters
-from service.engine.stages import EncodeTask, Stages
+from service.engine.stages import EncodeTask, PrototypeTask, Stages
 from service.settings import SHIPPED_BUNDLES
 
 
@@ -38,3 +38,14 @@ def test_supports_and_queries_that_share_a_batch_are_encoded_as_alone(
     (seen_everywhere,) = stages.encode([EncodeTask(images[1])])
     whole, masked = (e.to_numpy("high_feature") for e in (seen_everywhere, alone[1]))
     assert not np.allclose(whole, masked, atol=1e-2)
+
+
+def test_a_support_without_a_cell_of_its_object_becomes_no_prototype(
+    runtime: BundleRuntime,
+) -> None:
+    stages = Stages(runtime, EngineCounters(), max_pairs=8, max_padded_shots=8)
+    side = runtime.manifest.input_side
+    nothing = np.zeros((side, side), np.float32)
+    (encoded,) = stages.encode([EncodeTask(np.zeros((side, side, 3), np.uint8), nothing)])
+    with pytest.raises(FloatingPointError):
+        stages.prototypes([PrototypeTask(encoded, nothing)])

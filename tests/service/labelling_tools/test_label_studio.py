@@ -10,14 +10,22 @@ import httpx
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
+from safetensors.numpy import load
 
 from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import OnnxEngine
-from service.labelling_tools import mirror, parse_label_config
+from service.labelling_tools import mirror, parse_label_config, shot_learner
 from service.labelling_tools.brush_rle import decode_brush, encode_brush
+from service.sessions import learn_shot
 from service.settings import Settings
-from tests.service.http_api import assert_problem, post_segment, running
+from tests.service.http_api import (
+    assert_problem,
+    new_session,
+    post_segment,
+    post_support,
+    running,
+)
 from tests.service.labelling_tools.fake_studio import (
     CONFIG,
     PERSONAL,
@@ -134,6 +142,28 @@ async def test_annotations_become_shots_once(client: httpx.AsyncClient, studio: 
     studio.tasks.pop()
     await send_webhook(client, "ANNOTATIONS_DELETED")
     assert await shots(client) == [1]
+
+
+async def test_shots_are_learned_as_they_are_registered(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    # Small in one image, which is learned from near too, and large in the other.
+    drawn = [picture(height=400, width=400, box=(60, 300, 40, 40), seed=5), PICTURES[1]]
+    studio.tasks = []
+    for number, each in enumerate(drawn):
+        studio.images[f"/data/upload/1/{number}.png"] = each.image_png
+        studio.tasks.append(task(number, annotation(number, brush(each), at=f"2026-01-0{number}")))
+    kept = (await set_up(client))["session_id"]
+    form = {"adapt": "false", "report": "false"}
+    newest, *others = reversed(drawn)
+    session_id = await new_session(client, [newest], **form)
+    await post_support(client, others, session_id=session_id, **form)
+    archives = [await client.get(f"/sessions/{each}/archive") for each in (kept, session_id)]
+    found, expected = (load(archive.content) for archive in archives)
+    assert found.keys() == expected.keys()
+    assert any(".close." in name for name in found)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 
 async def test_version_changes_with_the_shots(client: httpx.AsyncClient, studio: Studio) -> None:
@@ -346,15 +376,14 @@ async def test_what_one_control_cannot_teach_another_may(
 async def test_only_new_labels_of_an_annotation_are_learned(
     settings: Settings, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registered = 0
-    register = OnnxEngine.register
+    learned = 0
 
-    async def counted(*args: Any, **options: Any) -> Any:
-        nonlocal registered
-        registered += 1
-        return await register(*args, **options)
+    async def counted(*args: Any) -> Any:
+        nonlocal learned
+        learned += 1
+        return await learn_shot(*args)
 
-    monkeypatch.setattr(OnnxEngine, "register", counted)
+    monkeypatch.setattr(shot_learner, "learn_shot", counted)
     studio.config = controls(PolygonLabels=["cat", "dog"])
     studio.tasks = [
         task(0, annotation(1, polygon("cat"), polygon("dog"), at="2026-01-01")),
@@ -362,11 +391,11 @@ async def test_only_new_labels_of_an_annotation_are_learned(
     ]
     async with running(backend(settings, studio, label_studio_shots=1)) as client:
         assert await classes(client) == {"cat": 1, "dog": 1}
-        assert registered == 2
+        assert learned == 2
         studio.tasks.pop()
         await send_webhook(client, "TASKS_DELETED")
         assert await classes(client) == {"cat": 1, "dog": 1}
-        assert registered == 3
+        assert learned == 3
 
 
 @pytest.mark.parametrize("why", [404, 403, 410, "redirected", "too large"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.contract import SupportPrototype
+from model.contract import SupportPrototype, SupportSet
 from service.labelling_tools.shot_cache import ShotCache, ShotKey
 
 
@@ -10,9 +10,10 @@ def key(annotation: int) -> ShotKey:
     return ShotKey("lite", annotation, "2026-01-01", "tag", "thing")
 
 
-def shot(channels: int) -> SupportPrototype:
+def shot(channels: int) -> SupportSet:
     one = np.ones(channels, np.float16)
-    return SupportPrototype(one, one, one, np.ones((1, channels), np.float16))
+    tokens = np.ones((1, channels), np.float16)
+    return SupportSet((SupportPrototype(one, one, one, tokens),))
 
 
 def test_the_least_used_are_forgotten() -> None:
