@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from model.contract import logit
 from model.runtime.bundle import Float
 from model.runtime.leave_one_out import LeaveOneOutPredictions
+from model.runtime.one_thread import on_one_thread
 
 _PENALTY = 30.0  # of a standardised weight, in cells
 _STEPS = 12
@@ -48,6 +49,7 @@ class Blend(NamedTuple):
     offset: float = 0.0
 
 
+@on_one_thread
 def choose_refit(
     predictions: LeaveOneOutPredictions, adapt: Adapt, *, threshold: float
 ) -> Float | None:

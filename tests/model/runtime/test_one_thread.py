@@ -1,0 +1,34 @@
+"""Products of matrices keep to their thread, so that busy cores do not hold them up."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from model.runtime import LeaveOneOutPredictions, choose_refit, refit
+
+
+def _blas_threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_a_fit_is_made_by_the_thread_that_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    newton = refit._newton
+
+    def watched(*design: Any, **options: Any) -> Any:
+        seen.append(_blas_threads())
+        return newton(*design, **options)
+
+    monkeypatch.setattr(refit, "_newton", watched)
+    rng = np.random.default_rng(0)
+    shares = (rng.random((2, 4, 4)) > 0.5).astype(np.float32)
+    logits = rng.standard_normal((2, 4, 4)).astype(np.float32)
+    cells = rng.standard_normal((2, 3, 4, 4)).astype(np.float32)
+    predictions = LeaveOneOutPredictions(cells, shares, logits, single=False, familiar=True)
+    with threadpool_limits(2, user_api="blas"):
+        assert choose_refit(predictions, True, threshold=0.5) is not None
+        assert _blas_threads() == {2}
+    assert seen
+    assert seen == [{1}] * len(seen)
