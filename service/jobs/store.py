@@ -4,7 +4,7 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -169,7 +169,7 @@ class JobStore:
                 (before,),
             ).fetchall()
         for (job_id,) in gone:
-            shutil.rmtree(self.folder(job_id), ignore_errors=True)
+            self._remove_files(job_id)
 
     def images(self, job_id: str, state: str, *, limit: int = -1) -> list[JobImage]:
         """The images of a job in a state, in order; the first `limit`, unless it is negative."""
@@ -259,15 +259,22 @@ class JobStore:
         """Forget a job and its files."""
         with self._lock:
             self._db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
-        shutil.rmtree(self.folder(job_id), ignore_errors=True)
+        self._remove_files(job_id)
 
     def close(self) -> None:
         """Close the database, and with it unlock the directory."""
         with self._lock:
             self._db.close()
 
+    def _remove_files(self, job_id: str) -> None:
+        # Out of the way first: a result that is being written would appear in it again.
+        removed = self.folder(job_id).with_suffix(".removed")
+        with suppress(OSError):
+            self.folder(job_id).rename(removed)
+            shutil.rmtree(removed, ignore_errors=True)
+
     def _drop_orphans(self) -> None:
-        """Remove the files of uploads that a crash interrupted."""
+        """Remove the files of uploads and removals that a crash interrupted."""
         known = {str(row[0]) for row in self._query("SELECT id FROM jobs", ())}
         for folder in (self._directory / "files").glob("*"):
             if folder.name not in known:

@@ -19,6 +19,11 @@ from service.schemas import ClassResult, ImageResult, Output, RleMask
 from service.sessions.full_size_logits import FullSizeLogits
 
 MaskValue = RleMask | str | list[list[float]]
+Proceed = Callable[[], None]
+
+
+def _proceed() -> None:
+    pass
 
 
 class ClassPrediction(NamedTuple):
@@ -48,13 +53,16 @@ class Labels(NamedTuple):
     logits: NDArray[np.float32]
 
 
-def label_pixels(predictions: Sequence[ClassPrediction], height: int, width: int) -> Labels:
+def label_pixels(
+    predictions: Sequence[ClassPrediction], height: int, width: int, proceed: Proceed = _proceed
+) -> Labels:
     """Give each pixel to its best class of those that reach their threshold there.
 
     Args:
         predictions: of one image, at most 255; of none, every pixel is background.
         height: of the image in pixels.
         width: of the image in pixels.
+        proceed: called before every class but the first; may raise to end the work.
     """
     predictions = [each for each in predictions if each.logits.may_reach(logit(each.threshold))]
     if not predictions:
@@ -65,6 +73,7 @@ def label_pixels(predictions: Sequence[ClassPrediction], height: int, width: int
     index = (best >= logit(first.threshold)) * np.uint8(first.number)
     # One class at a time: all at once would take P times the image in floats.
     for other in others:
+        proceed()
         candidate = other.logits.at(height, width)
         reached = candidate >= logit(other.threshold)
         # A class that reaches its threshold goes before all that do not.
@@ -75,15 +84,21 @@ def label_pixels(predictions: Sequence[ClassPrediction], height: int, width: int
 
 
 def describe_classes(
-    labels: Labels, predictions: Sequence[ClassPrediction], output: Output
+    labels: Labels,
+    predictions: Sequence[ClassPrediction],
+    output: Output,
+    proceed: Proceed = _proceed,
 ) -> ImageResult:
-    """The result of one image, its classes in the order of `predictions`."""
+    """The result of one image, its classes in the order of `predictions`.
+
+    `proceed` is called before each of them, and may raise to end the work.
+    """
     height, width = labels.class_index.shape
-    return ImageResult(
-        height=height,
-        width=width,
-        classes=[_describe(each, labels, _ENCODERS[output]) for each in predictions],
-    )
+    classes = []
+    for each in predictions:
+        proceed()
+        classes.append(_describe(each, labels, _ENCODERS[output]))
+    return ImageResult(height=height, width=width, classes=classes)
 
 
 def _describe(

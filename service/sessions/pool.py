@@ -1,13 +1,38 @@
 """The threads that decode and encode, so that the event loop never does."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
-from threading import Lock
+from threading import Event, Lock
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+class AbandonedError(Exception):
+    """Nobody waits for what a thread works on."""
+
+
+@contextmanager
+def abandonable() -> Iterator[Callable[[], None]]:
+    """A block that awaits work on codec threads, which cannot be cancelled.
+
+    Yields:
+        A check for the work to call now and then: it raises `AbandonedError` once the block has
+        ended, as it does when its request is cancelled.
+    """
+    ended = Event()
+
+    def proceed() -> None:
+        if ended.is_set():
+            raise AbandonedError
+
+    try:
+        yield proceed
+    finally:
+        ended.set()
 
 
 class CodecPool:

@@ -13,7 +13,14 @@ from service.errors import NotAcceptableError
 from service.imaging import encode_label_map
 from service.schemas import ImageResult, SegmentForm, SegmentResponse
 from service.sessions.decoded import QueryImage
-from service.sessions.labelling import ClassPrediction, Labels, describe_classes, label_pixels
+from service.sessions.labelling import (
+    ClassPrediction,
+    Labels,
+    Proceed,
+    describe_classes,
+    label_pixels,
+)
+from service.sessions.pool import abandonable
 from service.sessions.predictions import plan_tiles, predict_close_ups, predict_whole, with_tiles
 from service.sessions.resources import Resources
 from service.sessions.segment_request import SegmentRequest
@@ -23,7 +30,7 @@ from service.sessions.uploads import drained
 from service.telemetry import stage
 
 Rendered = TypeVar("Rendered")
-Render = Callable[[Labels, Sequence[ClassPrediction]], Rendered]
+Render = Callable[[Labels, Sequence[ClassPrediction], Proceed], Rendered]
 
 
 class LabelMap(NamedTuple):
@@ -42,8 +49,10 @@ async def segment(resources: Resources, form: SegmentForm, owner: str) -> Segmen
     """
     selection = await select(resources, form, owner)
 
-    def describe(labels: Labels, predictions: Sequence[ClassPrediction]) -> ImageResult:
-        return describe_classes(labels, predictions, form.output)
+    def describe(
+        labels: Labels, predictions: Sequence[ClassPrediction], proceed: Proceed
+    ) -> ImageResult:
+        return describe_classes(labels, predictions, form.output, proceed)
 
     with resources.using(selection.engine) as own:
         results = await _segment_images(SegmentRequest.of(own, form, selection), describe)
@@ -64,7 +73,7 @@ async def segment_to_label_map(resources: Resources, form: SegmentForm, owner: s
         raise NotAcceptableError("image/png can hold the answer for one image only")
     selection = await select(resources, form, owner)
 
-    def draw(labels: Labels, _: Sequence[ClassPrediction]) -> bytes:
+    def draw(labels: Labels, *_: object) -> bytes:
         return encode_label_map(labels.class_index)
 
     with resources.using(selection.engine) as own:
@@ -92,12 +101,14 @@ async def _segment_images(request: SegmentRequest, render: Render[Rendered]) -> 
     require_time(request.resources, list(chain(*layouts)), late_at - time.monotonic())
     if request.form.mode == "auto":
         predictions = await predict_close_ups(request, queries, output, predictions, layouts)
-    return await _render_images(request, render, queries, predictions, layouts)
+    with abandonable() as proceed:
+        draw = partial(_render_image, request, render, proceed)
+        return await _render_images(request, draw, queries, predictions, layouts)
 
 
 async def _render_images(
     request: SegmentRequest,
-    render: Render[Rendered],
+    render: Callable[[QueryImage, Sequence[ClassPrediction]], Rendered],
     queries: Sequence[QueryImage],
     predictions: Sequence[Sequence[ClassPrediction]],
     layouts: Sequence[Sequence[Tiles]],
@@ -108,7 +119,7 @@ async def _render_images(
     for position, (query, whole, tiles) in enumerate(
         zip(queries, predictions, layouts, strict=True)
     ):
-        render_image = partial(_render_image, request, render, query)
+        render_image = partial(render, query)
         if query.file is not None and tiles:
             decode = partial(_decode_full_size, request, query.file, position)
             tiled[position] = await _render_tiled(request, decode, tiles, whole, render_image)
@@ -124,15 +135,17 @@ async def _render_images(
 def _render_image(
     request: SegmentRequest,
     render: Render[Rendered],
+    proceed: Proceed,
     query: QueryImage,
     predictions: Sequence[ClassPrediction],
 ) -> Rendered:
-    """What is sent of one image; on a codec thread."""
+    """What is sent of one image; on a codec thread, until `proceed` raises."""
     if request.form.absent == "drop":
         predictions = [each for each in predictions if each.present]
     with request.resources.reader.pixel_budget.reservation() as reserve:
         reserve(query.height * query.width)
-        return render(label_pixels(predictions, query.height, query.width), predictions)
+        labels = label_pixels(predictions, query.height, query.width, proceed)
+        return render(labels, predictions, proceed)
 
 
 async def _render_tiled(

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from model.contract import SupportSet
 from service.app import create_app
 from service.engine import FakeEngine, ImageU8, Predictions
+from service.sessions import labelling
 from service.settings import Settings
 from tests.service.engines import BusyEngine
 from tests.service.http_api import (
@@ -130,6 +133,29 @@ async def test_deadline_ends_a_request_and_frees_its_place(
         assert (line.levelname, line.exc_info) == ("WARNING", None)
         engine.release.set()
         assert (await post_segment(client, session_id, [picture()])).status_code == 200
+
+
+async def test_masks_of_a_late_request_are_drawn_no_further(
+    fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn, describe = 0, labelling._describe
+
+    def slowly(*arguments: Any) -> Any:
+        nonlocal drawn
+        drawn += 1
+        time.sleep(0.25)
+        return describe(*arguments)
+
+    monkeypatch.setattr(labelling, "_describe", slowly)
+    async with running(create_app(Settings(deadline_s=1.0), engine=fake_engine)) as client:
+        session_id = await new_session(client, [picture()])
+        for number in range(7):
+            await post_support(client, [picture()], f"more-{number}", session_id=session_id)
+        late = await post_segment(client, session_id, [picture()])
+        assert_problem(late, 504, "deadline_exceeded")
+        until = drawn
+        await asyncio.sleep(0.6)
+        assert drawn <= until + 1 < 8
 
 
 async def stalled(

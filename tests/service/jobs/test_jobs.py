@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import re
+import shutil
 import signal
 import threading
 import time
@@ -220,6 +221,25 @@ async def test_a_form_without_files_that_is_not_multipart_is_told_what_to_be(
     urlencoded = await jobs.post("/jobs", data={"folder": "/data"})
     problem = assert_problem(urlencoded, 415, "unsupported_media_type")
     assert "multipart/form-data, also where it holds no file" in problem["detail"]
+
+
+async def test_a_result_written_while_its_job_is_deleted_is_not_kept(
+    jobs: httpx.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(folder: Path, **options: object) -> None:
+        # What the runner does with a result, between the listing of the folder and its removal.
+        with pytest.raises(FileNotFoundError):
+            (tmp_path / "jobs" / "files" / job_id / "7.part").write_text("late")
+        rmtree(folder, **options)  # type: ignore[arg-type]
+
+    rmtree = shutil.rmtree
+    session_id = await new_session(jobs, SCENES[:1])
+    made = await jobs.post("/jobs", data={"session_id": session_id}, files=uploads(2))
+    job_id = made.json()["job_id"]
+    await ended(jobs, job_id)
+    monkeypatch.setattr("service.jobs.store.shutil.rmtree", late)
+    assert (await jobs.delete(f"/jobs/{job_id}")).status_code == 204
+    assert list((tmp_path / "jobs" / "files").iterdir()) == []
 
 
 async def test_owners_do_not_see_each_others_jobs(tmp_path: Path) -> None:

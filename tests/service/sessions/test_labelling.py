@@ -7,6 +7,7 @@ from pycocotools import mask as coco_mask
 
 from service.sessions.full_size_logits import WholeLogits
 from service.sessions.labelling import ClassPrediction, Labels, describe_classes, label_pixels
+from service.sessions.pool import AbandonedError
 
 # pycocotools is older than NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -114,3 +115,21 @@ def test_polygons_of_labels_neither_overlap_nor_leave_a_gap() -> None:
                 (outline,) = coco_mask.frPyObjects([polygon], height, width)
                 painted += number * coco_mask.decode(outline).astype(int)
         np.testing.assert_array_equal(painted, index)
+
+
+def test_work_that_nobody_waits_for_ends_before_the_next_class() -> None:
+    predictions, begun = maps([[1, 0]], [[0, 1]], [[2, 2]]), 0
+
+    def until_the_second() -> None:
+        nonlocal begun
+        begun += 1
+        if begun == 2:
+            raise AbandonedError
+
+    with pytest.raises(AbandonedError):
+        label_pixels(predictions, 1, 2, until_the_second)
+    assert begun == 2
+    labels, begun = label_pixels(predictions, 1, 2), 0
+    with pytest.raises(AbandonedError):
+        describe_classes(labels, predictions, "rle", until_the_second)
+    assert begun == 2
