@@ -14,7 +14,7 @@ from service.cli.class_names import class_name
 from service.cli.failure import USAGE, CommandError, client_errors_as_messages
 
 if TYPE_CHECKING:
-    from service.client import ClientError, ImageLike, MaskLike, Session
+    from service.client import ImageLike, MaskLike, Session
     from service.client.batches import Shots
     from service.schemas import SupportResponse
 
@@ -96,18 +96,12 @@ def _failure_as_message(
     try:
         yield
     except ClientError as exc:
-        lines = [f"{name}: {_in_words(exc, shots)}"]
+        told = str(exc) if exc.location is None else exc.told_of(shots.named(exc.location))
+        lines = [f"{name}: {told}"]
         if answers:
             by_then = (f"{each.class_name} ({each.shots} shots)" for each in answers.values())
             lines.append(f"session {target.id} has by then: {', '.join(by_then)}")
         raise CommandError("\n".join(lines)) from exc
-
-
-def _in_words(error: "ClientError", shots: "Shots") -> str:
-    """The message of an error, with the name of its file in place of the location."""
-    if error.location is None:
-        return str(error)
-    return f"{shots.named(error.location)}: {str(error).removeprefix(f'{error.location}: ')}"
 
 
 def _wanted(

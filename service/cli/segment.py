@@ -101,7 +101,7 @@ class _Run:
 
     def note(self, image: "ImageLike", error: "ClientError") -> None:
         """An image is of no use."""
-        self._problems.append(f"{image!s}: {error}")
+        self._problems.append(error.told_of(str(image)))
 
     def labelled(
         self, answers: "Iterable[tuple[ImageLike, Segmentation]]"

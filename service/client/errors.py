@@ -23,6 +23,11 @@ class ClientError(Exception):
 
     location: str | None = None
 
+    def told_of(self, file: str) -> str:
+        """The message, with the name of the file at fault in place of its location."""
+        reason = str(self).removeprefix(f"{self.location}: ").removeprefix(f"{file}: ")
+        return f"{file}: {reason}"
+
 
 class InvalidInputError(ClientError):
     """An image, a mask or an option that cannot be sent; no request was made."""
@@ -211,7 +216,7 @@ class InvalidArchiveError(InvalidRequestError):
 
 
 class InvalidFileError(InvalidRequestError):
-    """An image or mask cannot be used; `location` says which."""
+    """An image or mask cannot be used; `location` says which. Base of the errors that say why."""
 
 
 class UnsupportedImageError(InvalidFileError):
@@ -289,6 +294,7 @@ def _descendants(kind: type[ApiError]) -> Iterator[type[ApiError]]:
         yield from _descendants(child)
 
 
+# A class that inherits its code would take the place of the one that it inherits from.
 _BY_CODE: dict[str, type[ApiError]] = {
-    kind.code: kind for kind in _descendants(ApiError) if kind.code
+    kind.code: kind for kind in _descendants(ApiError) if "code" in vars(kind)
 }

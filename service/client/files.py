@@ -45,7 +45,7 @@ def mask_file(mask: MaskLike) -> bytes:
     if isinstance(mask, Image.Image):
         return pil_mask_file(mask)
     if isinstance(mask, np.ndarray):
-        if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8):
+        if mask.ndim != 2 or mask.dtype not in (np.bool_, np.uint8) or not mask.size:
             raise InvalidInputError(
                 f"a mask is bool or uint8 of (height, width), not {_described(mask)}"
             )
@@ -63,7 +63,7 @@ def size_hint(image: ImageLike) -> int:
         return image.width * image.height * 4
     try:
         return Path(image).stat().st_size
-    except OSError:
+    except (OSError, ValueError, TypeError):
         return 0
 
 
@@ -114,6 +114,8 @@ def _bytes(source: str | os.PathLike[str] | bytes) -> bytes:
         return Path(source).read_bytes()
     except OSError as exc:
         raise InvalidInputError(f"{os.fspath(source)}: {exc.strerror}") from exc
+    except ValueError as exc:  # such as a null byte
+        raise InvalidInputError(f"{os.fspath(source)!r} cannot name a file: {exc}") from exc
 
 
 def _pixels(image: NDArray[Any]) -> NDArray[np.uint8]:

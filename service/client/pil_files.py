@@ -6,9 +6,10 @@ the modes that a PNG would change are brought to one that it keeps, as the servi
 
 import struct
 from io import BytesIO
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from service.client.errors import InvalidInputError
 
@@ -17,6 +18,11 @@ _ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "La", "RGBa"})
 _INDEX_MODES = frozenset({"P", "PA"})
 _IMAGE_MODES = frozenset({"1", "L", "RGB", "LA", "RGBA"})
 _BYTE_MODES = frozenset({"LA", "RGB", "RGBA"})
+_GREY_16_WHITE = 65535
+_ORIENTATION = ExifTags.Base.Orientation
+# Where Pillow looks for an orientation that EXIF does not give; as text, EXIF too is passed over.
+_ELSEWHERE = frozenset({"xmp", "XML:com.adobe.xmp", "Raw profile type exif"})
+_BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 _LOSSY_TIFFS = frozenset({"jpeg", "tiff_jpeg", "webp"})
 _LOSSY_CHUNKS = frozenset({b"VP8 ", b"ALPH"})
 _FRAME_HEADER_BYTES = 16
@@ -31,12 +37,13 @@ def pil_image_file(image: Image.Image) -> bytes:
     """The bytes of a file with this image as displayed, transparency and 16 bits included.
 
     Raises:
-        InvalidInputError: its pixels cannot be had or converted.
+        InvalidInputError: its pixels cannot be had or converted, or are inverted without notice.
     """
+    _require_grey_as_shown(image)
     try:
-        upright = ImageOps.exif_transpose(image)
+        upright = _upright(image)
         if upright.mode in _WIDE_MODES:
-            return _tiff(upright)
+            return _tiff(_over_white(upright))
         if upright.mode in _ALPHA_MODES or "transparency" in upright.info:
             return png(_in(upright, _ALPHA_MODES & _IMAGE_MODES, "RGBA"))
         return png(_in(upright, _IMAGE_MODES, "RGB"))
@@ -50,6 +57,7 @@ def pil_mask_file(mask: Image.Image) -> bytes:
     Raises:
         InvalidInputError: as for an image, or it has 16 bits a channel, of which some are lost.
     """
+    _require_grey_as_shown(mask)
     # Before it is loaded and turned: a copy knows no file.
     lossy = _is_lossy(mask)
     if mask.mode in _BYTE_MODES and ";16" in str(getattr(mask, "tile", "")):
@@ -57,7 +65,7 @@ def pil_mask_file(mask: Image.Image) -> bytes:
             "a mask of 16 bits a channel must be grey, without colour and alpha"
         )
     try:
-        upright = ImageOps.exif_transpose(mask)
+        upright = _upright(mask)
         if upright.mode in _WIDE_MODES:
             return _tiff(upright)
         if upright.mode in _INDEX_MODES:
@@ -78,6 +86,46 @@ def png(image: Image.Image) -> bytes:
     image.info.clear()
     image.save(buffer, "PNG", compress_level=_FAST, exif=b"")
     return buffer.getvalue()
+
+
+def _require_grey_as_shown(image: Image.Image) -> None:
+    """Refuse what the service refuses: Pillow does not invert such a file, and says nothing."""
+    tags = _tiff_tags(image)
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and tags.get(_BITS) == (16,):
+        raise InvalidInputError("16-bit TIFF with white as zero is not supported")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """A copy as displayed, turned by EXIF alone, as by the service; Pillow would read XMP too."""
+    try:
+        exif = image.getexif()
+        inside = Image.Exif()
+        inside.load(image.info.get("exif") or b"")
+    except (SyntaxError, struct.error):  # broken: it says nothing
+        return image.copy()
+    by_exif = _ORIENTATION in inside or _ORIENTATION in _tiff_tags(image)
+    if by_exif or _ORIENTATION not in exif or _ELSEWHERE.isdisjoint(image.info):
+        return ImageOps.exif_transpose(image)
+    # Hidden rather than undone: a TIFF is turned when it is loaded, and forgets by what.
+    hidden = exif.pop(_ORIENTATION)
+    try:
+        return image.copy()
+    finally:
+        exif[_ORIENTATION] = hidden
+
+
+def _tiff_tags(image: Image.Image) -> Any:
+    """The fields of the TIFF that it was opened from; of other images, none."""
+    return getattr(image, "tag_v2", {})
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """Wide grey without the value that its file calls transparent."""
+    if "transparency" not in image.info:
+        return image
+    values = np.array(image)
+    values[values == image.info["transparency"]] = max(_GREY_16_WHITE, values.max())
+    return Image.fromarray(values)
 
 
 def _tiff(image: Image.Image) -> bytes:

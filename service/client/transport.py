@@ -13,7 +13,7 @@ import httpx
 
 from service.client.calls import Call
 from service.client.connection import TIMEOUT_S, connection
-from service.client.errors import ClientError
+from service.client.errors import ClientError, InvalidInputError
 from service.client.exchange import Flow, Pause, SendRequest, Step, StreamResponse, exchange
 from service.client.retries import Retries
 
@@ -191,7 +191,12 @@ class AsyncTransport:
 def in_order(
     function: Callable[[A], T], items: Iterable[A], workers: int
 ) -> Generator[T, None, None]:
-    """Results in the order of the items, at most `workers` of which are fetched ahead."""
+    """Results in the order of the items, at most `workers` of which are fetched ahead.
+
+    Raises:
+        InvalidInputError: there are no workers.
+    """
+    _require_some(workers)
     waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="fss-client") as pool:
         try:
@@ -209,7 +214,12 @@ def in_order(
 async def in_order_async(
     function: Callable[[A], Coroutine[Any, Any, T]], items: Iterable[A], workers: int
 ) -> AsyncGenerator[T, None]:
-    """Results in the order of the items, at most `workers` of which are in progress."""
+    """Results in the order of the items, at most `workers` of which are in progress.
+
+    Raises:
+        InvalidInputError: there are no workers.
+    """
+    _require_some(workers)
     waiting: deque[asyncio.Task[T]] = deque()
     try:
         for item in items:
@@ -223,3 +233,8 @@ async def in_order_async(
             task.cancel()
         # Until none of them uses the client, and every exception is retrieved.
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def _require_some(workers: int) -> None:
+    if workers < 1:
+        raise InvalidInputError(f"concurrency is 1 or more, not {workers}")

@@ -18,8 +18,11 @@ from service.client import AsyncClient, Client, ClientError, Session
 from service.client import errors as client_errors
 from service.client.errors import (
     ClassNotFoundError,
+    CorruptImageError,
     DeadlineExceededError,
+    InvalidFileError,
     InvalidInputError,
+    InvalidRequestError,
     MaskSizeMismatchError,
     SessionNotFoundError,
     error_of,
@@ -76,7 +79,8 @@ def test_many_images_in_order_past_those_of_no_use(url: str, tmp_path: Path) -> 
     good = [picture(seed=i, box=(10 + i, 20, 60, 80)) for i in range(20)]
     broken, missing = SHOT.image_png[:200], tmp_path / "missing.png"
     images = [each.image for each in good]
-    mixed: list[Any] = [*images[:5], broken, *images[5:17], missing, *images[17:]]
+    bad = [broken, missing, "a\0b.jpg", 7]
+    mixed: list[Any] = [*images[:5], bad[0], *images[5:17], *bad[1:], *images[17:]]
     failures: list[tuple[object, ClientError]] = []
     with Client(url) as client:
         session = client.session()
@@ -87,8 +91,9 @@ def test_many_images_in_order_past_those_of_no_use(url: str, tmp_path: Path) -> 
     assert [image is each for (image, _), each in zip(found, images, strict=True)] == [True] * 20
     for (_, answer), each in zip(found, good, strict=True):
         assert iou(answer["thing"].mask, each.mask) > 0.8
-    assert [image for image, _ in failures] == [broken, missing]
-    assert isinstance(failures[1][1], InvalidInputError)
+    assert [image for image, _ in failures] == bad
+    kinds = [CorruptImageError, *[InvalidInputError] * 3]
+    assert [type(error) for _, error in failures] == kinds
 
 
 def test_images_that_take_too_long_together_are_asked_for_apart() -> None:
@@ -207,6 +212,26 @@ def test_refusals_are_typed_and_say_where(url: str) -> None:
         session.register("thing", SHOT.image, SHOT.mask)
         with pytest.raises(ClassNotFoundError):
             session.segment(SHOT.image, classes=["other"])
+        with pytest.raises(InvalidFileError) as raised_:
+            session.segment(SHOT.image_png[:200])
+        assert (type(raised_.value), raised_.value.location) == (CorruptImageError, "images[0]")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda session: session.segment(SHOT.image, threshold=5),
+        lambda session: session.segment(SHOT.image, mode="x"),
+        lambda session: session.register("x" * 65, SHOT.image, SHOT.mask),
+    ],
+)
+def test_a_field_at_fault_is_no_file(url: str, ask: Callable[[Session], object]) -> None:
+    with Client(url) as client:
+        session = client.session()
+        session.register("thing", SHOT.image, SHOT.mask)
+        with pytest.raises(InvalidRequestError) as raised:
+            ask(session)
+    assert type(raised.value) is InvalidRequestError
 
 
 @pytest.mark.parametrize(
@@ -215,6 +240,10 @@ def test_refusals_are_typed_and_say_where(url: str) -> None:
         ("nowhere.jpg", SHOT.mask, r"nowhere\.jpg: No such file"),
         (SHOT.image.astype(np.float32), SHOT.mask, "uint8"),
         (SHOT.image, SHOT.mask.astype(np.int64), "bool or uint8"),
+        (SHOT.image[:0], SHOT.mask, r"uint8 .* not uint8 of \(0,"),
+        (SHOT.image, SHOT.mask[:0, :0], r"not bool of \(0, 0\)"),
+        ("a\0b.jpg", SHOT.mask, r"'a\\x00b\.jpg' cannot name a file"),
+        (SHOT.image, Path("\ud800.png"), r"'\\ud800\.png' cannot name a file"),
         ([SHOT.image] * 17, [SHOT.mask] * 17, "1 to 16"),
         ([SHOT.image] * 2, SHOT.mask, "2 images, but 1 masks"),
         (7, SHOT.mask, "not int"),
@@ -274,6 +303,33 @@ async def test_one_text_is_not_the_names_of_its_letters_asynchronously() -> None
             _ = [each async for each in session.segment_many([SHOT.image], classes="duck")]
 
 
+def test_a_file_at_fault_is_named_once() -> None:
+    with Client("http://127.0.0.1:9") as client, pytest.raises(InvalidInputError) as raised:
+        client.session("s").segment("a.jpg")
+    assert raised.value.location == "images[0]"
+    assert raised.value.told_of("a.jpg") == "a.jpg: No such file or directory"
+
+
+async def test_what_cannot_be_sent_is_told_asynchronously() -> None:
+    async with AsyncClient("http://127.0.0.1:9") as client:
+        for image, mask in (("a\0b.jpg", SHOT.mask), (SHOT.image, SHOT.mask[:0])):
+            with pytest.raises(InvalidInputError):
+                await client.session().register("thing", image, mask)
+
+
+@pytest.mark.parametrize("concurrency", [0, -1])
+async def test_images_cannot_be_asked_for_by_nobody(concurrency: int) -> None:
+    with (
+        Client("http://127.0.0.1:9") as client,
+        pytest.raises(InvalidInputError, match="concurrency is 1 or more"),
+    ):
+        list(client.session("s").segment_many([SHOT.image], concurrency=concurrency))
+    async with AsyncClient("http://127.0.0.1:9") as client_:
+        many = client_.session("s").segment_many([SHOT.image], concurrency=concurrency)
+        with pytest.raises(InvalidInputError, match="concurrency is 1 or more"):
+            _ = [each async for each in many]
+
+
 @pytest.mark.parametrize("address", ["localhost:8000", "ftp://host", "http://", "http://[::"])
 def test_an_address_that_is_none(address: str) -> None:
     with pytest.raises(InvalidInputError, match="no address"):
@@ -281,8 +337,8 @@ def test_an_address_that_is_none(address: str) -> None:
 
 
 async def test_the_asynchronous_client_answers_alike(url: str, tmp_path: Path) -> None:
-    images: list[np.ndarray | Path] = [picture(seed=i).image for i in range(20)]
-    images.insert(3, tmp_path / "missing.png")
+    images: list[np.ndarray | Path | str] = [picture(seed=i).image for i in range(20)]
+    images[3:3] = [tmp_path / "missing.png", "a\0b.jpg"]
     failures = []
     with Client(url) as client:
         session = client.session()
@@ -299,7 +355,7 @@ async def test_the_asynchronous_client_answers_alike(url: str, tmp_path: Path) -
         await fresh.delete()
         with pytest.raises(SessionNotFoundError):
             await fresh.describe()
-    assert len(failures) == 1
+    assert len(failures) == 2
     for ours, theirs in zip([*awaited, one], [*blocking, blocking[0]], strict=True):
         assert np.array_equal(ours["thing"].mask, theirs["thing"].mask)
 
@@ -324,7 +380,7 @@ def test_every_refusal_of_a_request_has_its_class() -> None:
             "image_missing",  # of single images of a job, told in its status
             "image_changed",
         }:
-            assert type(error).code == code
+            assert vars(type(error))["code"] == code
 
 
 def test_importing_the_client_imports_nothing_that_serves() -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from service.client import Client
 from service.client.errors import InvalidInputError
 from service.client.files import image_file, mask_file
+from service.errors import UnsupportedImageError
 from service.imaging import decode_image, decode_mask
 from tests.service.imaging.samples import (
     MAX_PIXELS,
@@ -56,6 +58,30 @@ def blurred() -> Image.Image:
     return Image.fromarray(soft.astype(np.uint8))
 
 
+XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF>
+</x:xmpmeta>"""
+
+
+def with_xmp(image: Image.Image, kind: str, **options: Any) -> bytes:
+    """A file that XMP says to turn."""
+    if kind == "PNG":
+        info = PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", XMP.decode())
+        return encode(image, kind, pnginfo=info, **options)
+    if kind == "TIFF":
+        return encode(image, kind, tiffinfo={700: XMP, **options})
+    return encode(image, kind, xmp=XMP, **options)
+
+
+def with_exif_as_text() -> bytes:
+    """A PNG as ImageMagick once wrote them."""
+    info, block = PngInfo(), exif(6)
+    info.add_text("Raw profile type exif", f"\nexif\n{len(block):8}\n{block.hex()}\n", zip=True)
+    return encode(Image.fromarray(photo()), "PNG", pnginfo=info)
+
+
 DEEP = GREY.astype(np.uint16) * 257
 IMAGES = dict(every_file()) | {
     "grey of 16 bits": encode(Image.fromarray(DEEP), "PNG", exif=exif(6)),
@@ -69,6 +95,18 @@ IMAGES = dict(every_file()) | {
     "palette and transparency": encode(palette(MARKED.astype(np.uint8)), "PNG", transparency=1),
     "a transparent colour": encode(Image.fromarray(photo()), "PNG", transparency=(40, 30, 120)),
     "a transparent grey": encode(Image.fromarray(GREY), "PNG", transparency=40),
+    "a transparent grey of 16 bits": encode(
+        Image.fromarray(DEEP), "PNG", transparency=int(DEEP[9, 9]), exif=exif(6)
+    ),
+    "JPEG and XMP": with_xmp(Image.fromarray(photo()), "JPEG"),
+    "PNG and XMP": with_xmp(Image.fromarray(photo()), "PNG"),
+    "WebP and XMP": with_xmp(Image.fromarray(photo()), "WEBP"),
+    "TIFF and XMP": with_xmp(Image.fromarray(photo()), "TIFF"),
+    "PNG, XMP and EXIF": with_xmp(Image.fromarray(photo()), "PNG", exif=exif(3)),
+    "JPEG, XMP and other EXIF": with_xmp(Image.fromarray(photo()), "JPEG", exif=b"Exif\0\0"),
+    "TIFF turned by both": encode(Image.fromarray(photo()), "TIFF", tiffinfo={274: 8, 700: XMP}),
+    "EXIF as text": with_exif_as_text(),
+    "broken EXIF": encode(Image.fromarray(photo()), "PNG", exif=b"Exif\0\0no directory"),
     "bits": encode(Image.fromarray(MARKED), "PNG"),
     "CMYK": encode(Image.fromarray(photo()).convert("CMYK"), "TIFF"),
 }
@@ -77,6 +115,10 @@ MASKS = {
     "bits": encode(Image.fromarray(MARKED), "PNG"),
     "colours": encode(
         Image.merge("RGB", [Image.fromarray(OBJECT // n) for n in (90, 255, 1)]), "BMP"
+    ),
+    "XMP": with_xmp(Image.fromarray(OBJECT), "PNG"),
+    "a transparent grey of 16 bits": encode(
+        Image.fromarray(MARKED.astype(np.uint16)), "PNG", transparency=1
     ),
     "alpha alone": encode(with_alpha("RGB", OBJECT), "PNG"),
     "grey and alpha": encode(with_alpha("L", OBJECT), "PNG"),
@@ -173,6 +215,35 @@ def test_a_mask_whose_small_values_are_lost_is_refused_as_its_file_is() -> None:
     deep = png(4, 4, png_chunk(b"IDAT", zlib.compress(rows)), depth=16, colour=2)
     with Image.open(BytesIO(deep)) as mask, pytest.raises(InvalidInputError, match="16 bits"):
         mask_file(mask)
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_tiff_that_pillow_reads_inverted_is_refused_as_its_file_is(loaded: bool) -> None:
+    data = grey_tiff(DEEP, photometric=0)
+    with pytest.raises(UnsupportedImageError, match="white as zero"):
+        decode_image(data, max_pixels=MAX_PIXELS)
+    for read in (image_file, mask_file):
+        with Image.open(BytesIO(data)) as image:
+            if loaded:
+                image.load()
+            with pytest.raises(InvalidInputError, match="white as zero"):
+                read(image)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_an_image_that_was_sent_is_what_it_was(kind: str) -> None:
+    data = with_xmp(Image.fromarray(photo()), kind)
+    with Image.open(BytesIO(data)) as image:
+        assert image_file(image) == image_file(image)
+        assert image.size == photo().shape[1::-1]
+        assert image.getexif()[274] == 6
+
+
+def test_an_orientation_that_a_program_sets_is_respected() -> None:
+    image = Image.fromarray(photo())
+    image.getexif()[274] = 6
+    sent = decode_image(image_file(image), max_pixels=MAX_PIXELS)
+    assert np.array_equal(sent, np.rot90(photo(), -1))
 
 
 def test_a_torn_file_that_was_opened_is_told() -> None:
