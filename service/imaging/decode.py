@@ -24,7 +24,7 @@ from service.imaging.containers import Format, Source, identify
 from service.imaging.orientation import displayed_size, to_displayed_frame
 from service.imaging.pixels import object_pixels, rgb_pixels
 
-_BYTE_MODES = frozenset({"LA", "RGB", "RGBA"})
+_BYTE_MODES = frozenset({"LA", "RGB", "RGBA", "CMYK"})
 
 # Least side, in sides that are wanted. From here on what it is resized to differs by 0.1 of 255
 # from what the whole is resized to, on average; at 1.5 by 0.4, which may have cost half a point.

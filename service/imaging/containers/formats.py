@@ -8,12 +8,12 @@ from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from service.errors import UnsupportedImageError
 from service.imaging.containers import bmp, jpeg, png, tiff, webp
 from service.imaging.containers.source import Source
+from service.imaging.containers.tiff_pixels import open_page
 
 _TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -44,7 +44,7 @@ FORMATS = (
     Format("PNG", lambda data: data.startswith(png.MAGIC), png.read, PngImageFile, png.check_rows),
     Format("WebP", webp.matches, webp.read, WebPImageFile),
     Format("BMP", lambda data: data.startswith(bmp.MAGIC), bmp.read, BmpImageFile),
-    Format("TIFF", lambda data: data.startswith(_TIFF_MAGICS), tiff.read, TiffImageFile),
+    Format("TIFF", lambda data: data.startswith(_TIFF_MAGICS), tiff.read, open_page),
 )
 
 

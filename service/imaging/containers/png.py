@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from service.errors import CorruptImageError
+from service.errors import CorruptImageError, UnsupportedImageError
 from service.imaging.containers.source import MAX_CHUNKS, Source
 from service.imaging.containers.tiff_directory import exif_orientation
 
@@ -12,7 +12,8 @@ MAGIC = b"\x89PNG\r\n\x1a\n"
 
 _PIXEL_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _HEADER_BYTES = 13
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_GREY, _RGB = 0, 2
+_CHANNELS = {_GREY: 1, _RGB: 3, 3: 1, 4: 2, 6: 4}
 # The seven passes of an interlaced picture: first column and row, step across and down.
 _PASSES = (
     (0, 0, 8, 8),
@@ -23,6 +24,8 @@ _PASSES = (
     (1, 0, 2, 2),
     (0, 1, 1, 2),
 )
+# Grey that Pillow brings to 8 bits, without what is said of it.
+_SCALED_DEPTHS = frozenset({2, 4})
 _FED_BYTES = 1 << 16
 _INFLATED_BYTES = 1 << 20
 
@@ -40,22 +43,39 @@ def read(data: bytes) -> Source:
 
     Raises:
         CorruptImageError: a chunk is cut off or fails its checksum, or header or end is missing.
+        UnsupportedImageError: 16-bit RGB with a transparent colour.
     """
-    kept = [MAGIC]
-    header: bytes | None = None
+    chunks = _chunks(data)
+    head = next(chunks)
+    if head.name != b"IHDR":
+        raise CorruptImageError("the PNG file does not start with its header")
+    header = head.content
+    if len(header) != _HEADER_BYTES:
+        raise CorruptImageError("the PNG header is broken")
+    kept = [MAGIC, _verified(head)]
     orientation = 1
-    for chunk in _chunks(data):
-        if header is None and chunk.name != b"IHDR":
-            raise CorruptImageError("the PNG file does not start with its header")
-        header = header or chunk.content
+    for chunk in chunks:
         if chunk.name == b"eXIf":
             orientation = exif_orientation(chunk.content)
         if chunk.name in _PIXEL_CHUNKS:
-            kept.append(_verified(chunk))
-    if header is None or len(header) != _HEADER_BYTES:
-        raise CorruptImageError("the PNG header is broken")
+            framed = _verified(chunk)
+            kept.append(_transparency(chunk, header) if chunk.name == b"tRNS" else framed)
     width, height = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big")
     return Source(b"".join(kept), height, width, orientation)
+
+
+def _transparency(chunk: _Chunk, header: bytes) -> bytes:
+    """The colour that is transparent, as it is once Pillow has brought the pixels to 8 bits."""
+    depth, colour = header[8], header[9]
+    if (depth, colour) == (16, _RGB):
+        # Of the pixels 8 bits are left, in which other colours are the same.
+        raise UnsupportedImageError("16-bit RGB PNG with a transparent colour is not supported")
+    if colour != _GREY or depth not in _SCALED_DEPTHS or len(chunk.content) != 2:
+        return chunk.framed
+    white = (1 << depth) - 1
+    grey = (int.from_bytes(chunk.content, "big") & white) * 255 // white
+    content = chunk.name + grey.to_bytes(2, "big")
+    return (2).to_bytes(4, "big") + content + zlib.crc32(content).to_bytes(4, "big")
 
 
 def check_rows(source: Source) -> None:

@@ -1,6 +1,6 @@
 """TIFF: keep the fields that describe the first page's pixels, drop other fields and pages."""
 
-from service.errors import CorruptImageError, UnsupportedImageError
+from service.errors import CorruptImageError
 from service.imaging.containers.source import MAX_CHUNKS, Source
 from service.imaging.containers.tiff_directory import (
     ORIENTATION_TAG,
@@ -25,7 +25,6 @@ _PIECE_LISTS = frozenset({_STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYT
 _LISTS = frozenset({_BITS, 320, 338, 339, 347, 529, 530, 532})
 _PIXEL_TAGS = _SCALARS | _PIECE_LISTS | _LISTS
 _LOSSY_COMPRESSIONS = frozenset({6, 7, 34712, 50001})
-_MIN_IS_WHITE = 0
 # A decoder allocates a whole tile, however small the image inside it.
 _MAX_TILE_PIXELS = 1 << 24
 
@@ -35,7 +34,6 @@ def read(data: bytes) -> Source:
 
     Raises:
         CorruptImageError: the directory is cut off, contradictory or absurd.
-        UnsupportedImageError: 16-bit grey stored with white as zero.
     """
     try:
         directory = read_directory(data)
@@ -46,9 +44,6 @@ def read(data: bytes) -> Source:
         raise CorruptImageError("the TIFF directory gives no image size")
     kept = _pixel_entries(directory, len(data))
     _check_tile(directory)
-    # Pillow inverts grey with white as zero at 1 to 8 bits and forgets to at 16.
-    if directory.integer(_PHOTOMETRIC) == _MIN_IS_WHITE and directory.integer(_BITS) == 16:
-        raise UnsupportedImageError("16-bit TIFF with white as zero is not supported")
     packed = directory.packed(kept)
     body = data[: directory.offset] + packed + data[directory.offset + len(packed) :]
     return Source(
@@ -67,6 +62,9 @@ def _pixel_entries(directory: Directory, file_bytes: int) -> list[Entry]:
         if entry.tag in _PIXEL_TAGS and entry.tag not in kept:
             _check_entry(directory, entry, file_bytes)
             kept[entry.tag] = entry
+    if (directory.integer(_SAMPLES) or 1) == 1:
+        # Of one channel it says nothing, but Pillow would decode a plane of its own wrongly.
+        kept.pop(_PLANAR, None)
     if sum(entry.value_bytes for entry in kept.values()) > file_bytes:
         raise CorruptImageError("the TIFF fields overlap")
     return [kept[tag] for tag in sorted(kept)]

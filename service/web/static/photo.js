@@ -1,17 +1,21 @@
-/** A photograph that a person chose: the file goes up as it is, small copies are shown. */
+/** A photograph that a person chose: the file goes up the way it is shown, small copies are shown. */
 
 import { Problem } from "./problem.js";
+import { withoutExif } from "./webp.js";
 
 const THUMB_SIDE = 720;
 export const CANVAS_SIDE = 2048;
 
 /**
- * A file, its displayed size (after its EXIF orientation) and a small picture of it.
+ * A file, its displayed size (after its EXIF orientation, which a WebP has lost here) and a small
+ * picture of it.
  * @typedef {{file: Blob, name: string, width: number, height: number, thumb: HTMLCanvasElement}} Photo
  */
 
 /** @returns {Promise<Photo>} @throws {Problem} the browser cannot read the file. */
-export async function readPhoto(file, name = file.name) {
+export async function readPhoto(chosen, name = chosen.name) {
+  // What cannot be read cannot be decoded either, and that is told.
+  const file = await withoutExif(chosen).catch(() => chosen);
   const bitmap = await decode(file, name);
   const { width, height } = bitmap;
   const thumb = shrink(bitmap, THUMB_SIDE);

@@ -145,6 +145,31 @@ def test_a_transparent_grey_of_sixteen_bits_is_white() -> None:
     np.testing.assert_array_equal(pixels, grey_of([255, 40]))
 
 
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_transparent_grey_of_few_bits_is_white_and_no_other_is(depth: int) -> None:
+    values = list(range(1 << depth))
+    bits = "".join(f"{value:0{depth}b}" for value in values).ljust(8, "0")
+    packed = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    pixels = png_chunk(b"IDAT", zlib.compress(b"\0" + packed))
+    greys = [value * 255 / values[-1] for value in values]
+    for key in values[:3]:
+        transparency = png_chunk(b"tRNS", key.to_bytes(2, "big"))
+        data = png(len(values), 1, transparency, pixels, depth=depth)
+        expected = [
+            255 if value == key else grey for value, grey in zip(values, greys, strict=True)
+        ]
+        np.testing.assert_array_equal(decoded(data), grey_of(expected))
+
+
+def test_a_transparent_colour_of_sixteen_bits_is_refused() -> None:
+    # Both have the same high bytes, and one alone is transparent.
+    row = b"\0" + bytes([10, 1, 20, 1, 30, 1]) + bytes([10, 1, 20, 1, 30, 2])
+    chunks = png_chunk(b"tRNS", row[1:7]), png_chunk(b"IDAT", zlib.compress(row))
+    with pytest.raises(UnsupportedImageError, match="transparent colour"):
+        decoded(png(2, 1, *chunks, depth=16, colour=2))
+    assert decoded(png(2, 1, chunks[1], depth=16, colour=2)).tolist() == [[[10, 20, 30]] * 2]
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -184,13 +209,6 @@ def test_floats_in_the_unit_range_are_intensities_and_others_stretched(
 ) -> None:
     data = grey_tiff(np.array([values], np.float32))
     np.testing.assert_array_equal(decoded(data), grey_of(expected))
-
-
-def test_white_as_zero_is_inverted_at_eight_bits_and_refused_at_sixteen() -> None:
-    eight = grey_tiff(np.array([[0, 255]], np.uint8), photometric=0)
-    np.testing.assert_array_equal(decoded(eight), grey_of([255, 0]))
-    with pytest.raises(UnsupportedImageError):
-        decoded(grey_tiff(np.array([[0, 65535]], np.uint16), photometric=0))
 
 
 def test_sixteen_bit_colour_keeps_its_high_bytes() -> None:

@@ -143,3 +143,10 @@ def test_faint_colours_of_sixteen_bits_are_refused_and_not_lost(colour: int) -> 
 def test_faint_grey_of_sixteen_bits_is_an_object() -> None:
     data = png(4, 1, png_chunk(b"IDAT", zlib.compress(b"\0" + b"\0\1" * 4)), depth=16)
     assert decode_mask(data, max_pixels=4).all()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_a_transparent_grey_of_few_bits_changes_nothing(depth: int) -> None:
+    pixels = png_chunk(b"IDAT", zlib.compress(b"\0" + bytes([1 << 8 - depth])))
+    transparency = png_chunk(b"tRNS", b"\0\1")
+    assert objects(png(1, 1, transparency, pixels, depth=depth)) == [True]
