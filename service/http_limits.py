@@ -1,4 +1,8 @@
-"""HTTP/1.1 with bounds that uvicorn's fast protocol lacks: of heads, and of unread responses."""
+"""HTTP/1.1 with bounds that uvicorn's fast protocol lacks.
+
+They are on heads, on requests that are sent before the last response, and on responses that are
+hardly read.
+"""
 
 import asyncio
 import fcntl
@@ -8,48 +12,66 @@ import termios
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
+MAX_PIPELINED = 128
 MAX_STALL_S = 60.0
+# Or a byte now and then would hold a response for ever.
+MIN_READ_BYTES = 512 * 1024  # in that time
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
 
 
+class TooManyRequestsAheadError(Exception):
+    """A client sends more requests than may wait for the responses before theirs."""
+
+
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose head goes on for too long, or whose responses nobody reads.
+    """Closes a connection whose head goes on for too long, or whose responses are hardly read.
 
     What arrives is counted until a head (request line, headers or trailers) ends or a piece of a
-    body is there, so a head may be larger by one reading from the socket at most.
+    body is there, so a head may be larger by one reading from the socket at most. While requests
+    wait for the responses before theirs, nothing more is read.
     """
 
     _unfinished_bytes = 0
-    _stall: asyncio.TimerHandle | None = None
+    _unread_at_pause = 0
+    _read_bytes = 0  # of responses, since the watch began
+    _watch: asyncio.TimerHandle | None = None
 
     def pause_writing(self) -> None:
         """The client reads less than it is sent."""
         super().pause_writing()
-        self._watch_stall()
+        self._unread_at_pause = self._unread()
+        if self._watch is None:
+            self._begin_watch()
 
     def resume_writing(self) -> None:
         """The client has read most of what it was sent."""
-        self._end_stall()
+        self._read_bytes += self._unread_at_pause - self._unread()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
-        self._end_stall()
+        if self._watch is not None:
+            self._watch.cancel()
         super().connection_lost(exc)
 
-    def _watch_stall(self) -> None:
-        self._end_stall()
-        self._stall = self.loop.call_later(MAX_STALL_S, self._abort_if_stalled, self._unread())
+    def _begin_watch(self) -> None:
+        self._read_bytes = 0
+        self._watch = self.loop.call_later(MAX_STALL_S, self._end_watch)
 
-    def _abort_if_stalled(self, unread: int) -> None:
-        """Free what the client has not read; closing would wait until it has."""
-        if self._unread() < unread:
-            self._watch_stall()
-        else:
+    def _end_watch(self) -> None:
+        """Free what the client hardly reads; closing would wait until it has."""
+        self._watch = None
+        if not self.flow.write_paused:
+            return
+        unread = self._unread()
+        if self._read_bytes + self._unread_at_pause - unread < MIN_READ_BYTES:
             self.transport.abort()
+        else:
+            self._unread_at_pause = unread
+            self._begin_watch()
 
     def _unread(self) -> int:
         """Bytes that the client has not acknowledged: here, and in the system's own buffer.
@@ -62,11 +84,6 @@ class BoundedProtocol(HttpToolsProtocol):
         except OSError:
             sent = 0
         return self.transport.get_write_buffer_size() + int(sent)
-
-    def _end_stall(self) -> None:
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = None
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and give up on a head that does not end."""
@@ -81,6 +98,14 @@ class BoundedProtocol(HttpToolsProtocol):
         """A head has ended."""
         self._unfinished_bytes = 0
         super().on_headers_complete()
+        if len(self.pipeline) > MAX_PIPELINED:
+            raise TooManyRequestsAheadError  # the parser ends, and with it the connection
+
+    def on_response_complete(self) -> None:
+        """A response has been written."""
+        super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()
 
     def on_body(self, body: bytes) -> None:
         """A piece of a body is there."""

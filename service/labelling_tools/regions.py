@@ -57,23 +57,21 @@ class Region(BaseModel):
         ]
 
 
-def to_masks(regions: Iterable[Region], config: LabelConfig, *, max_pixels: int) -> dict[str, Mask]:
-    """The masks (H, W) of an annotation by label: all regions of a label together.
+def to_mask(regions: Iterable[Region], label: str, config: LabelConfig, *, max_pixels: int) -> Mask:
+    """The mask (H, W) of a label: all regions of an annotation that have it, one at least.
 
     Raises:
         ImageTooLargeError.
         InvalidRequestError: a brush stroke is broken, or an outline too long.
     """
-    masks: dict[str, Mask] = {}
+    mask: Mask | None = None
     for region in regions:
-        for label in region.learned_labels(config):
+        if label in region.learned_labels(config):
             drawn = _draw(region, max_pixels)
-            known = masks.get(label)
-            if known is None or known.shape != drawn.shape:
-                masks[label] = drawn
-            else:
-                known |= drawn
-    return masks
+            mask = drawn if mask is None or mask.shape != drawn.shape else mask | drawn
+    if mask is None:
+        raise ValueError("no region has this label")
+    return mask
 
 
 def _draw(region: Region, max_pixels: int) -> Mask:

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial, reduce
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from service.errors import (
 from service.imaging import encode_png_mask
 from service.labelling_tools.downloads import UndeliveredError, UndeliveredImageError
 from service.labelling_tools.label_config import LabelConfig, parse_label_config
-from service.labelling_tools.regions import Region, to_masks
+from service.labelling_tools.regions import Region, to_mask
 from service.labelling_tools.shot_cache import ShotCache, ShotKey
 from service.labelling_tools.studio import Annotation, LabelStudio, Task
 from service.schemas import ClassName
@@ -130,18 +130,29 @@ class ShotLearner:
         config: LabelConfig,
         keys: dict[str, ShotKey],
     ) -> None:
-        pool = resources.pool
-        draw = partial(to_masks, regions, config, max_pixels=resources.reader.max_pixels)
-        masks = await pool.run(draw)
-        useful = {label for label in keys if masks[label].any() and not masks[label].all()}
-        for label in keys.keys() - useful:
-            self._cache.add(keys[label], None)
+        useful: dict[str, bytes] = {}
+        for label in sorted(keys):  # as files, since masks of all labels at once take any memory
+            draw = partial(_mask_file, resources, regions, label, config)
+            if (file := await resources.pool.run(draw)) is None:
+                self._cache.add(keys[label], None)
+            else:
+                useful[label] = file
         if not useful:
             return
         image = await self._studio.image(task.data.get(config.image_key))
-        for label in sorted(useful):
-            png = await pool.run(partial(encode_png_mask, masks[label]))
-            self._cache.add(keys[label], await learn_shot(resources, image, png))
+        for label, mask in useful.items():
+            self._cache.add(keys[label], await learn_shot(resources, image, mask))
+
+
+def _mask_file(
+    resources: ModelResources, regions: Sequence[Region], label: str, config: LabelConfig
+) -> bytes | None:
+    """The mask of a label as PNG; None where there is no object, or nothing else."""
+    pixels = max(each.original_height * each.original_width for each in regions)
+    with resources.reader.pixel_budget.reservation() as reserve:
+        reserve(min(pixels, resources.reader.max_pixels))
+        mask = to_mask(regions, label, config, max_pixels=resources.reader.max_pixels)
+        return encode_png_mask(mask) if mask.any() and not mask.all() else None
 
 
 def is_transient(error: ServiceError) -> bool:

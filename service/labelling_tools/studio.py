@@ -1,5 +1,6 @@
 """A client of the Label Studio and the image origins that the settings name, and no others."""
 
+import asyncio
 import base64
 import json
 import re
@@ -23,6 +24,8 @@ _ACCESS_TOKEN_S = 240.0  # access tokens of Label Studio live for five minutes
 _NO_ACCESS = ("", 0.0)
 _PAGE = 100
 _MAX_JSON_BYTES = 64 * 1024 * 1024
+# Of arrays and objects, which take dozens of times their two bytes.
+_MAX_JSON_PARTS = 1_000_000
 # Paths that hold images. Others must not be reachable by those who write tasks.
 _IMAGE_PATHS = re.compile(
     r"/(data|storage-data)/|/(api/)?(tasks|projects)/\d+/(resolve|presign)/?$"
@@ -157,7 +160,8 @@ class LabelStudio:
         self, model: type[Body], path: str, query: dict[str, str] | None = None
     ) -> Body:
         url = str(httpx.URL(self.url + path, params=query))
-        return _read(model, await self._get_with_token(url, _MAX_JSON_BYTES, UndeliveredError))
+        body = await self._get_with_token(url, _MAX_JSON_BYTES, UndeliveredError)
+        return await asyncio.to_thread(_read, model, body)
 
     async def _get_with_token(
         self, url: str, max_bytes: int, permanent_error: type[UndeliveredError]
@@ -190,6 +194,8 @@ class LabelStudio:
 
 
 def _read(model: type[Body], body: bytes) -> Body:
+    if body.count(b"{") + body.count(b"[") > _MAX_JSON_PARTS:
+        raise UndeliveredError("Label Studio answers with too many values")
     try:
         return model.model_validate_json(body)
     except ValidationError as exc:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import httpx
 import numpy as np
 
-from service.planning.measure_store import measure_store
+from service.planning.measure_store import check_store_url, measure_store
 from service.planning.pictures import HEIGHT, OBJECT_SHARE, WIDTH, Picture, pictures
 from service.planning.profile import EngineCosts, HostCosts, Profile, ProfileError, WireCosts
 from service.schemas import KEY_HEADER
@@ -61,6 +61,7 @@ def measure(options: MeasureOptions, advance: Callable[[], None] = lambda: None)
     Raises:
         ProfileError: the service or Redis cannot be asked.
     """
+    check_store_url(options.redis_url)
     headers = {KEY_HEADER: options.key} if options.key else {}
     try:
         url = httpx.URL(options.url)

@@ -5,14 +5,17 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from redis import Redis
 from redis.exceptions import RedisError
 
 from service.errors import StoreUnavailableError
 from service.planning.profile import ProfileError, StoreCosts
+from service.store_url import MEMORY, StoreUrl
 from service.stores import SessionKey, SessionLimits, decode_session
 from service.stores.redis import RedisStore
 
+_STORE_URL: TypeAdapter[Any] = TypeAdapter(StoreUrl)
 _CALLS = 300
 _MIB = 2**20
 _TOUCH_BYTES = 400.0  # three keys, the script's digest and arguments, and its answer
@@ -35,6 +38,21 @@ def measure_store(url: str, archives: Mapping[tuple[int, int], bytes]) -> StoreC
                     client.delete(key)
     except (RedisError, StoreUnavailableError, OSError) as exc:
         raise ProfileError(f"Redis could not be measured: {type(exc).__name__}") from exc
+
+
+def check_store_url(url: str) -> None:
+    """Refuse what `measure_store` cannot open, before anything else is measured.
+
+    Raises:
+        ProfileError: not the URL of a Redis; the message does not repeat it.
+    """
+    try:
+        store = _STORE_URL.validate_python(url).get_secret_value()
+    except ValidationError as exc:
+        reasons = "; ".join(error["msg"] for error in exc.errors(include_url=False))
+        raise ProfileError(f"the URL of Redis: {reasons.removeprefix('Value error, ')}") from None
+    if store == MEMORY:
+        raise ProfileError("the URL of Redis: must begin with redis://, rediss:// or unix://")
 
 
 async def _fill(

@@ -66,9 +66,9 @@ class CodecPool:
                 future.cancel()
 
     def _submit(self, call: Callable[[], T]) -> asyncio.Future[T]:
+        future = self._executor.submit(call)
         with self._counting:
             self._unfinished += 1
-        future = self._executor.submit(call)
         # Of the thread's own future: that of the loop may be cancelled while the thread works.
         future.add_done_callback(self._finished)
         return asyncio.wrap_future(future)

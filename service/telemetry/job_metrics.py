@@ -22,6 +22,8 @@ class JobMetrics:
         self._images = Counter(
             "fss_job_images", "Images of jobs worked on.", ("outcome",), registry=registry
         )
+        for outcome in ("done", "failed"):  # or the increase would lack their first ones
+            self._images.labels(outcome)
         self._seconds = Histogram(
             "fss_job_image_seconds",
             "Time one image of a job took, waiting for others included.",

@@ -24,7 +24,7 @@ from service.demo.samples import Sample, queries, supports
 from service.imaging import decode_rle, outer_polygons
 from service.labelling_tools import parse_label_config
 from service.labelling_tools.brush_rle import encode_brush
-from service.labelling_tools.regions import Region, to_masks
+from service.labelling_tools.regions import Region, to_mask
 from tests.label_studio.screenshot import photograph
 from tests.service.pictures import iou
 from tests.service.processes import serving, unused_port
@@ -161,13 +161,13 @@ def compare(
     (prediction,) = api(studio, "GET", f"/api/tasks/{task}")["predictions"][-1:]
     regions = [Region.model_validate(each) for each in prediction["result"]]
     config = parse_label_config(config_of(kind))
-    masks = to_masks(regions, config, max_pixels=10**8)
+    mask = to_mask(regions, CLASS, config, max_pixels=10**8)
     answer = service.post(
         "/segment",
         data={"session_id": session, "absent": "drop"},
         files={"images": ("image", sample.jpeg())},
     ).json()
-    return iou(masks[CLASS], decode_rle(answer["results"][0]["classes"][0]["mask"]))
+    return iou(mask, decode_rle(answer["results"][0]["classes"][0]["mask"]))
 
 
 def walk(studio: httpx.Client, service: httpx.Client, table: Table, screenshot: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What one connection may hold is bounded: heads of requests, and responses that nobody reads."""
+"""What one connection may hold is bounded: heads, requests ahead, and responses hardly read."""
 
 import asyncio
 import socket
@@ -124,11 +124,39 @@ async def test_responses_that_are_read_slowly_arrive(
     settings: Settings, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_limits, "MAX_STALL_S", 1)
+    monkeypatch.setattr(http_limits, "MIN_READ_BYTES", 50_000)
     async with (
         listening(settings, fake_engine) as client,
         asking(client, "/openapi.json") as (reader, nbytes),
     ):
         assert await received(reader, nbytes, pause_s=0.02) >= nbytes
+
+
+async def test_responses_of_which_a_little_is_read_now_and_then_are_given_up(
+    settings: Settings, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_limits, "MAX_STALL_S", 1)
+    monkeypatch.setattr(http_limits, "MIN_READ_BYTES", 5_000_000)
+    async with (
+        listening(settings, fake_engine) as client,
+        asking(client, "/openapi.json") as (reader, nbytes),
+    ):
+        assert await received(reader, nbytes, pause_s=0.02) < nbytes
+
+
+def test_requests_ahead_of_their_responses_are_bounded(served: Served) -> None:
+    client = served.server.client
+    many = [(START + b"\r\n") * 2_000] * 100
+    answer = exchange(client.base_url.port or 0, many)
+    assert answer.count(b"HTTP/1.1 200 ") < 2_000
+    assert client.get("/healthz").status_code == 200
+    assert resident_bytes(served.server.process.pid) - served.resident_bytes < MAX_GROWTH_BYTES
+
+
+def test_some_requests_may_go_ahead_of_their_responses(served: Served) -> None:
+    last = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = exchange(served.server.client.base_url.port or 0, [(START + b"\r\n") * 99 + last])
+    assert answer.count(b"HTTP/1.1 200 ") == 100
 
 
 def resident_bytes(pid: int) -> int:

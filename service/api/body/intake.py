@@ -97,7 +97,13 @@ async def receive_job_form(
 async def _bounded_body(
     context: ApiContext, request: Request, limits: BodyLimits
 ) -> AsyncIterator[AsyncIterator[bytes]]:
-    """The stream of a body, its bytes counted for its client and for the service."""
+    """The stream of a body, its bytes counted for its client and for the service.
+
+    Raises:
+        QueueFullError: there would be no slot for its request, or too long a wait.
+        UnsupportedMediaTypeError, BodyTooLargeError.
+    """
+    context.require_capacity()
     client_bytes = context.access.upload_bytes.hold(request.state.client.name, 0)
     with context.body_bytes.admit(0) as take_bytes, client_bytes as take_client_bytes:
         _check_headers(request.headers, limits)

@@ -30,7 +30,7 @@ export class Api {
       const response = await this.#send(method, path, options, key);
       if (response.ok) return response;
       if (response.status === 401 && (await this.#newKey(key))) continue;
-      if (!retryable(response) || attempt === TRIES) throw await problemOf(response);
+      if (!retryable(response) || attempt >= TRIES) throw await problemOf(response);
       await this.#wait(response);
     }
   }

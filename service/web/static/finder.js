@@ -93,7 +93,9 @@ export class Finder extends EventTarget {
       const answer = await this.session.ask("POST", "segment", { body: this.#form(query) });
       Object.assign(query, { found: answer.results[0].classes, answered: version });
     } catch (problem) {
-      query.problem = problem instanceof Problem ? problem : new Problem(0, "Something went wrong", "Reload the page.");
+      const told = problem instanceof Problem ? problem : new Problem(0, "Something went wrong", "Reload the page.");
+      // One of an earlier question says nothing of what is asked now.
+      if (version === this.version) query.problem = told;
     }
     query.busy = false;
     this.#tell(query);

@@ -176,6 +176,21 @@ async def test_slow_upload_meets_its_deadline(settings: Settings, fake_engine: F
         assert problem["detail"] == "the body took longer than 0.1 s to arrive"
 
 
+async def test_a_busy_service_refuses_every_body_before_it_is_read(settings: Settings) -> None:
+    engine, awaited = StuckEngine(), asyncio.Event()
+    full = settings.model_copy(update={"max_requests": 1})
+    async with running(create_app(full, engine=engine)) as client:
+        session_id = await new_session(client, [picture()])
+        inside = asyncio.create_task(post_segment(client, session_id, [picture()]))
+        await engine.entered.wait()
+        for method, path in (("PUT", f"/sessions/{session_id}/archive"), ("POST", "/v1/predict")):
+            refused = await client.request(method, path, content=stalled(awaited))
+            assert_problem(refused, 503, "queue_full")
+        assert not awaited.is_set()
+        engine.release.set()
+        assert (await inside).status_code == 200
+
+
 async def test_bodies_together_are_bounded(settings: Settings, fake_engine: FakeEngine) -> None:
     awaited = asyncio.Event()
     limits = {"max_body_bytes": 100_000, "max_upload_bytes": 100_000}

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import OnnxEngine
 from service.labelling_tools import mirror, parse_label_config, shot_learner
+from service.labelling_tools import studio as studio_client
 from service.labelling_tools.brush_rle import decode_brush, encode_brush
 from service.sessions import learn_shot
 from service.settings import Settings
@@ -277,7 +279,7 @@ async def test_a_wait_that_grows_meanwhile_leaves_no_task_empty(
     studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
     await set_up(client)
     await send_webhook(client)
-    waits = iter([0.0])  # of which the first admits the request
+    waits = iter([0.0, 0.0])  # the request may come, and is admitted
     monkeypatch.setattr(OnnxEngine, "wait_s", lambda *_: next(waits, 99.0))
     answer = (await predict(client, "/data/upload/1/1.png", "/data/upload/1/2.png")).json()
     assert [len(each["result"]) for each in answer["results"]] == [1, 1]
@@ -358,6 +360,35 @@ async def test_masks_with_nothing_to_learn_are_looked_at_once(
         await send_webhook(client)
         assert await classes(client) == {"some": 1}
     assert images_asked_for(studio) == 1
+
+
+async def test_masks_of_many_labels_are_never_there_at_once(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    names = [f"label {number}" for number in range(40)]
+    studio.config = controls(RectangleLabels=names)
+    drawn = [box(name, 0, 0, 100, 100) for name in names]
+    for each in drawn:
+        each |= {"original_height": 2000, "original_width": 2000}
+    studio.tasks = [task(0, annotation(1, *drawn))]
+    tracemalloc.start()
+    try:
+        assert await classes(client) == {}
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000  # of 40 masks of 4 MB
+    finally:
+        tracemalloc.stop()
+
+
+async def test_a_page_of_tasks_with_endless_values_is_not_parsed(
+    client: httpx.AsyncClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    assert await shots(client) == [1]
+    monkeypatch.setattr(studio_client, "_MAX_JSON_PARTS", 50)
+    studio.tasks.append(task(1, annotation(2, brush(PICTURES[1]))))
+    studio.tasks[0]["data"]["more"] = [[]] * 50
+    await send_webhook(client)
+    assert await shots(client) == [1]  # as it was
 
 
 async def test_what_one_control_cannot_teach_another_may(

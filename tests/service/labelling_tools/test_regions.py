@@ -5,7 +5,7 @@ import pytest
 
 from service.errors import InvalidRequestError
 from service.labelling_tools import parse_label_config
-from service.labelling_tools.regions import Region, to_masks
+from service.labelling_tools.regions import Region, to_mask
 
 # pycocotools is older than NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -31,9 +31,9 @@ def zigzag(turns: int, side: int) -> Region:
 
 def test_an_outline_that_is_much_longer_than_its_image_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="longer than its image allows"):
-        to_masks([zigzag(2_000, 4_000)], CONFIG, max_pixels=16_000_000)
+        to_mask([zigzag(2_000, 4_000)], "a", CONFIG, max_pixels=16_000_000)
 
 
 def test_an_outline_of_many_turns_is_drawn() -> None:
-    masks = to_masks([zigzag(200, 400)], CONFIG, max_pixels=16_000_000)
-    assert 0.2 < np.mean(masks["a"]) < 0.8
+    mask = to_mask([zigzag(200, 400)], "a", CONFIG, max_pixels=16_000_000)
+    assert 0.2 < np.mean(mask) < 0.8

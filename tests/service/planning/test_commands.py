@@ -105,6 +105,18 @@ def test_what_cannot_be_measured_tells_no_password(
             assert "secret" not in told
 
 
+def test_a_redis_that_cannot_be_meant_is_told_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for address in ("localhost:6379", "memory://", "redis://:secret/x@host:6379/0"):
+        nobody = ("--url", f"http://127.0.0.1:{unused_port()}")
+        asked = ["plan-measure", "--out", str(tmp_path / "a"), *nobody, "--redis", address]
+        assert main(asked) == 1
+        told = capsys.readouterr().err
+        assert "the URL of Redis" in told
+        assert "secret" not in told
+
+
 def test_where_a_profile_cannot_be_written_nothing_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
