@@ -3,24 +3,20 @@
 import asyncio
 import signal
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from service.app import create_app
 from service.engine import FakeEngine
-from service.jobs import creation
-from service.jobs.archives import unpack_images
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, running
-from tests.service.jobs.job_calls import SCENES, zipped
+from tests.service.jobs.job_calls import SCENES, slow_unpacking, zipped
 from tests.service.pictures import picture
 from tests.service.processes import STOP_TIMEOUT_S, Server, serving
 
@@ -131,14 +127,7 @@ async def test_readiness_ends_first_and_no_work_is_begun(
 async def test_a_job_whose_body_is_complete_is_made_though_the_service_stops(
     tmp_path: Path, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unpacking, drained = threading.Event(), threading.Event()
-
-    def slowly(*arguments: Any, **options: Any) -> list[str]:
-        unpacking.set()
-        assert drained.wait(30)
-        return unpack_images(*arguments, **options)
-
-    monkeypatch.setattr(creation, "unpack_images", slowly)
+    unpacking, drained = slow_unpacking(monkeypatch)
     app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=fake_engine)
     async with running(app) as client:
         form = {"session_id": await new_session(client, SCENES[:1])}

@@ -45,18 +45,24 @@ def results(response: httpx.Response) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(response.content))
 
 
+def slow_unpacking(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Have the unpacking of a zip wait: set when it begins, and to be set for it to go on."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any, **options: Any) -> list[str]:
+        begun.set()
+        assert go_on.wait(30)
+        return unpack_images(*arguments, **options)
+
+    monkeypatch.setattr(creation, "unpack_images", slowly)
+    return begun, go_on
+
+
 async def post_and_leave(
     app: FastAPI, request: httpx.Request, monkeypatch: pytest.MonkeyPatch
 ) -> list[Message]:
     """Post a job with an archive, and leave while that is unpacked; what was sent back."""
-    unpacking, left = threading.Event(), threading.Event()
-
-    def slowly(*arguments: Any, **options: Any) -> list[str]:
-        unpacking.set()
-        assert left.wait(30)
-        return unpack_images(*arguments, **options)
-
-    monkeypatch.setattr(creation, "unpack_images", slowly)
+    unpacking, left = slow_unpacking(monkeypatch)
     body, sent = [await request.aread()], list[Message]()
 
     async def receive() -> Message:
