@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -133,23 +133,22 @@ def _expose(app: FastAPI, metrics: Metrics, resources: Resources, watcher: Bundl
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Start the parts of the application, and close them all, whichever of them fails to."""
     context: ApiContext = app.state.context
     tracer: Tracer | None = app.state.tracer
-    # In the background, so that probes can tell a service that loads from one that is down.
     watcher: BundleWatcher = app.state.bundle_watcher
-    watcher.open()
-    if isinstance(context.jobs, JobDesk):
-        context.jobs.start()
-    try:
-        yield
-    finally:
-        if isinstance(context.jobs, JobDesk):
-            await context.jobs.close()
-        if context.mirror is not None:
-            await context.mirror.close()
-        await watcher.close()
-        await context.resources.pool.close()
-        await context.access.close()
-        await context.resources.store.close()
+    async with AsyncExitStack() as closing:
         if tracer is not None:
-            await asyncio.to_thread(tracer.shutdown)
+            closing.push_async_callback(asyncio.to_thread, tracer.shutdown)
+        closing.push_async_callback(context.resources.store.close)
+        closing.push_async_callback(context.access.close)
+        closing.push_async_callback(context.resources.pool.close)
+        closing.push_async_callback(watcher.close)
+        if context.mirror is not None:
+            closing.push_async_callback(context.mirror.close)
+        # In the background, so that probes can tell a service that loads from one that is down.
+        watcher.open()
+        if isinstance(context.jobs, JobDesk):
+            closing.push_async_callback(context.jobs.close)
+            context.jobs.start()
+        yield

@@ -5,7 +5,7 @@ from contextlib import closing
 from functools import partial, wraps
 from os import PathLike
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Concatenate, ParamSpec, TypeVar, Unpack
 
 from service.client import calls, job_calls
@@ -192,8 +192,9 @@ class Session:
         )
         total = len(images) if isinstance(images, Sized) else None
 
-        def send(batch: list[ImageLike]) -> list[Outcome]:
-            return self.client.perform(segment_batch(batch, describe, self.client.retries))
+        def send(batch: list[ImageLike], abandoned: Event) -> list[Outcome]:
+            flow = segment_batch(batch, describe, self.client.retries)
+            return self.client.perform(flow, abandoned)
 
         with (
             progress_bar("segment", total, shown=progress) as advance,

@@ -1,11 +1,11 @@
 """Performs the steps of flows, over blocking or asynchronous httpx."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing
+from threading import Event
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -50,14 +50,19 @@ class Transport:
         """The result of a call of `service.client.calls`, retries included."""
         return self.perform(exchange(describe, self.retries))
 
-    def perform(self, flow: Flow[T]) -> T:
-        """Perform the steps of a flow; returns its result."""
+    def perform(self, flow: Flow[T], abandoned: Event | None = None) -> T:
+        """Perform the steps of a flow; returns its result.
+
+        Raises:
+            CancelledError: the flow was to pause after it had been `abandoned`, or while it was.
+        """
+        abandoned = abandoned or Event()
         with closing(flow):  # also if a step is interrupted
             try:
                 step = next(flow)
                 while True:
                     try:
-                        outcome = self._perform_step(step)
+                        outcome = self._perform_step(step, abandoned)
                     except ClientError as exc:
                         step = flow.throw(exc)
                     else:
@@ -66,9 +71,10 @@ class Transport:
                 result: T = end.value
                 return result
 
-    def _perform_step(self, step: Step) -> Any:
+    def _perform_step(self, step: Step, abandoned: Event) -> Any:
         if isinstance(step, Pause):
-            time.sleep(step.seconds)
+            if abandoned.wait(step.seconds):
+                raise CancelledError
             return None
         if isinstance(step, SendRequest):
             try:
@@ -189,24 +195,28 @@ class AsyncTransport:
 
 
 def in_order(
-    function: Callable[[A], T], items: Iterable[A], workers: int
+    function: Callable[[A, Event], T], items: Iterable[A], workers: int
 ) -> Generator[T, None, None]:
     """Results in the order of the items, at most `workers` of which are fetched ahead.
+
+    The function is also given the event that its result is not asked for any more.
 
     Raises:
         InvalidInputError: there are no workers.
     """
     _require_some(workers)
+    abandoned = Event()
     waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="fss-client") as pool:
         try:
             for item in items:
-                waiting.append(pool.submit(function, item))
+                waiting.append(pool.submit(function, item, abandoned))
                 if len(waiting) > workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
+            abandoned.set()
             for future in waiting:
                 future.cancel()
 

@@ -13,7 +13,13 @@ import hmac
 import logging
 from typing import NamedTuple
 
-from service.errors import QueueFullError, RetryableError, ServiceError, SessionNotFoundError
+from service.errors import (
+    InferenceError,
+    QueueFullError,
+    RetryableError,
+    ServiceError,
+    SessionNotFoundError,
+)
 from service.labelling_tools.shot_learner import ShotLearner, is_transient
 from service.labelling_tools.studio import LabelStudio
 from service.schemas import SESSION_ID_BYTES
@@ -23,7 +29,7 @@ from service.stores import Session, SessionKey
 _log = logging.getLogger(__name__)
 
 _MAX_RUNNING = 64
-_ATTEMPTS = 3
+_ATTEMPTS = InferenceError.max_attempts
 _RETRY_PAUSE_S = 0.2  # longer before each attempt, none before the first
 _MAX_FAILED = 1024  # projects that are retried; beyond them the oldest wait for a webhook
 # Label Studio may ask for predictions while it responds to this service, which would then wait for

@@ -14,6 +14,7 @@ import pytest
 
 from service.app import create_app
 from service.engine import FakeEngine
+from service.jobs import JobDesk
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, running
 from tests.service.jobs.job_calls import SCENES, slow_unpacking, zipped
@@ -138,3 +139,18 @@ async def test_a_job_whose_body_is_complete_is_made_though_the_service_stops(
         await asyncio.sleep(0.1)  # in which a request whose body still arrived would be refused
         drained.set()
         assert (await asked).status_code == 202
+
+
+async def test_a_part_that_fails_to_close_leaves_none_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: JobDesk) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(JobDesk, "close", fail)
+    engine = FakeEngine()
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=engine)
+    with pytest.raises(OSError, match="the disk is gone"):
+        async with running(app):
+            assert engine.ready
+    assert not engine.ready

@@ -35,6 +35,7 @@ from tests.service.labelling_tools.fake_studio import (
     Studio,
     label_studio,
 )
+from tests.service.lost_device import lose_device
 from tests.service.pictures import Picture, iou, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -530,6 +531,15 @@ async def test_a_project_that_is_refused_is_asked_for_once(
     await send_webhook(client)
     assert await shots(client) == await shots(client) == [1]  # as it was
     assert [asked for asked, _ in studio.asked].count(path) == 1
+
+
+async def test_a_project_outlasts_a_lost_device(
+    client: httpx.AsyncClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    failed = lose_device(monkeypatch)
+    await set_up(client)
+    assert len(failed) == 3  # then the worker has loaded the bundle anew
 
 
 async def test_nothing_waits_after_the_last_attempt(
