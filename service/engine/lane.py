@@ -3,7 +3,8 @@
 import logging
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -40,6 +41,14 @@ class WorkItem(Generic[Payload, Result]):
         """Fail a queued item, unless its submitter has cancelled it."""
         if self.future.set_running_or_notify_cancel():
             self.future.set_exception(error)
+
+    def finish(self, outcome: Result | ServiceError) -> None:
+        """Settle a taken item, unless its worker was stopped and has given it up meanwhile."""
+        with suppress(InvalidStateError):
+            if isinstance(outcome, ServiceError):
+                self.future.set_exception(outcome)
+            else:
+                self.future.set_result(outcome)
 
 
 @dataclass
@@ -112,7 +121,7 @@ class Lane(Generic[Payload, Result]):
             return self._answer_failed(items, exc, clock)
         for item, result in zip(items, results, strict=True):
             item.done_at = clock()
-            item.future.set_result(result)
+            item.finish(result)
         return None
 
     def _collate(self, now: float) -> Collation:
@@ -141,5 +150,5 @@ class Lane(Generic[Payload, Result]):
             return failures[-1] if all(failures) else None
         error = InferenceError()
         error.__cause__ = cause
-        items[0].future.set_exception(error)
+        items[0].finish(error)
         return cause

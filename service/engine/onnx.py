@@ -103,13 +103,16 @@ class OnnxEngine:
 
     async def start(self) -> None:
         """Load the graphs, run all of them once, and take work; errors end up in `failure`."""
+        pipelines: list[Pipeline] = []
         try:
-            pipelines = [await asyncio.to_thread(self._load, d) for d in self._options.devices]
+            for device in self._options.devices:
+                pipelines.append(await asyncio.to_thread(self._load, device))
             for pipeline in pipelines:
                 pipeline.start()
         except Exception as exc:  # noqa: BLE001 - a probe reports it, the log tells it
             self._start_failure = f"{type(exc).__name__}: {exc}"
             _log.exception("engine failed to start")
+            await _stop_all(pipelines)
             return
         self._pipelines = tuple(pipelines)
         self._metrics.watch_cache(lambda: self._resources.cache_bytes)
@@ -118,8 +121,7 @@ class OnnxEngine:
     async def stop(self) -> None:
         """Stop taking work, answer what waits with an error, end the workers."""
         pipelines, self._pipelines = self._pipelines, ()
-        # At the same time, since a batch that does not end holds each up.
-        await asyncio.gather(*(asyncio.to_thread(each.stop) for each in pipelines))
+        await _stop_all(pipelines)
         for pipeline in pipelines:
             pipeline.cache.forget(self)
         self._own_metrics.forget()
@@ -210,3 +212,8 @@ class OnnxEngine:
             clock=self._clock,
             metrics=DeviceMetrics(device, self._clock, self._metrics, self._own_metrics),
         )
+
+
+async def _stop_all(pipelines: Sequence[Pipeline]) -> None:
+    # At the same time, since a batch that does not end holds each up.
+    await asyncio.gather(*(asyncio.to_thread(each.stop) for each in pipelines))

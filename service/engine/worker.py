@@ -12,7 +12,7 @@ from service.engine.collation import Waiting
 from service.engine.fair_lock import FairLock
 from service.engine.lane import Lane, Payload, Result, WorkItem
 from service.engine.priority import lower_priority
-from service.errors import InferenceError, NotReadyError, WorkerLostError
+from service.errors import InferenceError, NotReadyError, ServiceError, WorkerLostError
 
 _log = logging.getLogger(__name__)
 
@@ -159,7 +159,9 @@ class Worker:
             self._serve()
         except BaseException as exc:
             self._up = False
-            self._abandon(exc)
+            error = WorkerLostError()
+            error.__cause__ = exc
+            self._abandon(error)
             _log.critical("worker died", exc_info=exc, extra={"device": self.name})
             raise
 
@@ -194,12 +196,9 @@ class Worker:
         if self._failures >= _FAILURES_UNTIL_REVIVAL:
             raise InferenceError("batch after batch fails on this device") from failure
 
-    def _abandon(self, cause: BaseException) -> None:
-        error = WorkerLostError()
-        error.__cause__ = cause
+    def _abandon(self, error: ServiceError) -> None:
         for item in self._running:
-            if not item.future.done():
-                item.future.set_exception(error)
+            item.finish(error)
         self._running, self._failures = (), 0
 
     def _revived(self) -> bool:

@@ -327,6 +327,24 @@ async def test_not_ready_unless_all_graphs_have_run(
     await engine.stop()
 
 
+async def test_a_device_that_cannot_start_leaves_no_other_running(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Worker.start
+
+    def start_unless_second(worker: Worker) -> None:
+        if worker.name == "cpu:1":
+            raise RuntimeError("can't start new thread")
+        start(worker)
+
+    monkeypatch.setattr(Worker, "start", start_unless_second)
+    devices = (Device("cpu", 0), Device("cpu", 1))
+    engine = OnnxEngine(tiny_bundle, EngineOptions(devices=devices))
+    await engine.start()
+    assert engine.failure == "RuntimeError: can't start new thread"
+    assert "engine-cpu" not in {thread.name for thread in threading.enumerate()}
+
+
 async def test_missing_device_is_a_failure(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -393,15 +393,22 @@ def test_the_pause_between_revivals_is_bounded() -> None:
 
 
 def test_stop_does_not_wait_for_a_hanging_batch(
-    worker: Worker, lane: Lane[int, int], gate: Gate, monkeypatch: pytest.MonkeyPatch
+    worker: Worker,
+    lane: Lane[int, int],
+    gate: Gate,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr("service.engine.worker._LONGEST_BATCH_S", 0.1)
     gate.open.clear()
     (stuck,) = submit(worker, lane, [1], deadline_at=LATER)
     assert gate.entered.wait(TIMEOUT_S)
     worker.stop()
-    with pytest.raises(WorkerLostError):
+    with pytest.raises(NotReadyError):
         stuck.result(0)
+    gate.open.set()
+    worker._thread.join(TIMEOUT_S)
+    assert "worker died" not in caplog.text
 
 
 def test_a_device_is_revived_after_repeated_failures() -> None:
