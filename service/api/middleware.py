@@ -28,7 +28,7 @@ from service.telemetry import (
 if TYPE_CHECKING:
     from service.telemetry.tracing import RequestSpan, Tracer
 
-_log = logging.getLogger("service.access")
+_log = logging.getLogger("service.requests")
 
 REQUEST_ID_HEADER = "X-Request-ID"
 TRACE_PARENT_HEADER = "traceparent"

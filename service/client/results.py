@@ -72,7 +72,7 @@ def _found(each: ClassResult, image: ImageResult) -> Found:
     mask = each.mask
     if not isinstance(mask, RleMask) or tuple(mask.size) != (image.height, image.width):
         raise UnexpectedAnswerError(f"the mask of {each.class_name!r} is not of its image's size")
-    pixels = coco_mask.decode({"size": list(mask.size), "counts": mask.counts.encode("ascii")})
+    pixels = coco_mask.decode(mask.model_dump())
     return Found(
         class_name=each.class_name,
         present=each.present,

@@ -14,7 +14,7 @@ from service.errors import ModelMismatchError, ModelNotFoundError, NotReadyError
 class ModelRegistry:
     """Finds engines by model, and counts their users.
 
-    Used on the event loop's thread only, but for `manifest_of`. A model is `name@revision`; a name
+    Used on the event loop's thread only, except `manifest_of`. A model is `name@revision`; a name
     alone means its newest revision.
 
     Args:

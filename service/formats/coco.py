@@ -95,8 +95,8 @@ class CocoJson:
 
     def _encoded(self, instance: Instance) -> Any:
         if self._segmentation == "rle":
-            height, width = instance.found.rle["size"]
-            return encode_part_rle(instance.part, height=height, width=width)
+            height, width = instance.found.rle.size
+            return encode_part_rle(instance.part, height=height, width=width).model_dump()
         return cut_polygons(instance.regions)
 
 

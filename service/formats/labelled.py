@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from service.imaging import Part, Rle, decode_part_rle, encode_rle
+from service.imaging import Part, decode_part_rle, encode_rle
 from service.schemas import ImageResult, RleMask
 
 
@@ -17,7 +17,7 @@ class ClassMask(NamedTuple):
     """
 
     class_name: str
-    rle: Rle
+    rle: RleMask
     score: float
     present: bool
 
@@ -52,6 +52,5 @@ class LabelledImage(NamedTuple):
         for found in result.classes:
             if not isinstance(found.mask, RleMask):
                 raise ValueError("masks must be run lengths: ask for output=rle")
-            rle = Rle(size=list(found.mask.size), counts=found.mask.counts)
-            masks.append(ClassMask(found.class_name, rle, found.score, found.present))
+            masks.append(ClassMask(found.class_name, found.mask, found.score, found.present))
         return cls(file_name, result.height, result.width, tuple(masks))

@@ -39,7 +39,7 @@ class YoloPolygons:
         """Note the object."""
         ring = join_rings([cut_ring(region) for region in instance.regions])
         number = self._numbers[instance.found.class_name]
-        self._lines.append(f"{number} {_shares(ring, *instance.found.rle['size'])}\n")
+        self._lines.append(f"{number} {_shares(ring, *instance.found.rle.size)}\n")
 
     def end(self) -> None:
         """Write the objects of the image."""

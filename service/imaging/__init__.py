@@ -4,7 +4,6 @@ from service.imaging.contours import Ring
 from service.imaging.decode import ReducedImage, decode_image, decode_mask, decode_reduced
 from service.imaging.guided_filter import guided_filter
 from service.imaging.masks import (
-    Rle,
     bounding_box,
     decode_rle,
     encode_label_map,
@@ -27,7 +26,6 @@ __all__ = [
     "ReducedImage",
     "Region",
     "Ring",
-    "Rle",
     "bounding_box",
     "components",
     "cut_polygons",

@@ -2,7 +2,6 @@
 
 import zlib
 from io import BytesIO
-from typing import TypedDict
 
 import cv2
 import numpy as np
@@ -10,16 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from service.schemas import RleMask
+
 # Masks are flat areas, so matching runs alone is fast and no larger. By Pillow, because OpenCV
 # writes no PNG over a million pixels wide.
 _PNG_OPTIONS = {"compress_level": 1, "compress_type": zlib.Z_RLE}
-
-
-class Rle(TypedDict):
-    """COCO compressed run lengths: `size` is [height, width]."""
-
-    size: list[int]
-    counts: str
 
 
 def encode_png_mask(mask: NDArray[np.bool_]) -> bytes:
@@ -40,18 +34,18 @@ def encode_label_map(labels: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def encode_rle(mask: NDArray[np.bool_]) -> Rle:
+def encode_rle(mask: NDArray[np.bool_]) -> RleMask:
     """COCO RLE of a mask (H, W), as `pycocotools.mask.decode` reads it."""
     # By columns, as run lengths go; OpenCV turns a mask in a fraction of numpy's time.
     columns = cv2.transpose(np.ascontiguousarray(mask).view(np.uint8)).T
     encoded = coco_mask.encode(columns)
     height, width = encoded["size"]
-    return Rle(size=[int(height), int(width)], counts=encoded["counts"].decode("ascii"))
+    return RleMask(size=(height, width), counts=encoded["counts"].decode("ascii"))
 
 
-def decode_rle(rle: Rle) -> NDArray[np.bool_]:
+def decode_rle(rle: RleMask) -> NDArray[np.bool_]:
     """The mask (H, W) of COCO RLE."""
-    return np.ascontiguousarray(coco_mask.decode(rle)).astype(np.bool_)
+    return np.ascontiguousarray(coco_mask.decode(rle.model_dump())).astype(np.bool_)
 
 
 def bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:

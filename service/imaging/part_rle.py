@@ -3,20 +3,21 @@
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from service.imaging.masks import Rle
 from service.imaging.regions import Part
+from service.schemas import RleMask
 
 
-def decode_part_rle(rle: Rle) -> Part | None:
+def decode_part_rle(rle: RleMask) -> Part | None:
     """The mask of COCO RLE within its bounding box; None of an empty one, which costs nothing."""
-    if not coco_mask.area(rle):
+    encoded = rle.model_dump()
+    if not coco_mask.area(encoded):
         return None
-    left, top, width, height = (int(value) for value in coco_mask.toBbox(rle))
-    inside = coco_mask.decode(rle)[top : top + height, left : left + width]
+    left, top, width, height = (int(value) for value in coco_mask.toBbox(encoded))
+    inside = coco_mask.decode(encoded)[top : top + height, left : left + width]
     return Part(top, left, np.ascontiguousarray(inside).view(np.bool_))
 
 
-def encode_part_rle(part: Part, *, height: int, width: int) -> Rle:
+def encode_part_rle(part: Part, *, height: int, width: int) -> RleMask:
     """What `encode_rle` gives for the part alone in a mask (height, width), quick for a tiny part.
 
     Run lengths go down the columns; a column of the part that reaches from the top to the bottom
@@ -40,4 +41,4 @@ def encode_part_rle(part: Part, *, height: int, width: int) -> Rle:
     if not counts[-1]:
         counts.pop()
     encoded = coco_mask.frPyObjects({"size": [height, width], "counts": counts}, height, width)
-    return Rle(size=[height, width], counts=encoded["counts"].decode("ascii"))
+    return RleMask(size=(height, width), counts=encoded["counts"].decode("ascii"))

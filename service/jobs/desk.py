@@ -1,4 +1,4 @@
-"""Use cases of jobs that are there: inspect, end, and download the results."""
+"""Use cases of existing jobs: inspect, end, and download the results."""
 
 import asyncio
 import threading

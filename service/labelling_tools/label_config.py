@@ -67,7 +67,8 @@ def parse_label_config(text: str) -> LabelConfig:
     """Read the XML of a label config.
 
     Raises:
-        InvalidRequestError: no XML, or with a document type, which could make much of little.
+        InvalidRequestError: no XML, or with a document type, whose entities could expand
+            without bounds.
     """
     if len(text) > MAX_CONFIG_CHARACTERS:
         raise InvalidRequestError("the label config is too long")

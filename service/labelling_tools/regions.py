@@ -132,8 +132,7 @@ def _values(
 ) -> Sequence[dict[str, Any]]:
     if control.kind == "rectanglelabels":
         return [_box(found, height, width)]
-    rle = RleMask.model_validate(found.mask)
-    mask = decode_rle({"size": list(rle.size), "counts": rle.counts})
+    mask = decode_rle(RleMask.model_validate(found.mask))
     if control.kind == "brushlabels":
         return [{"format": "rle", "rle": encode_brush(mask)}]
     scale = 100 / np.array([width, height])

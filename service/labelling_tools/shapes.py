@@ -31,8 +31,7 @@ def to_shapes(result: ImageResult, *, min_score: float, tolerance: float) -> lis
 
 
 def _outlines(found: ClassResult, tolerance: float) -> list[NDArray[np.float32]]:
-    rle = RleMask.model_validate(found.mask)
-    mask = decode_rle({"size": list(rle.size), "counts": rle.counts})
+    mask = decode_rle(RleMask.model_validate(found.mask))
     return [
         _simplified(np.array(each, np.float32).reshape(-1, 2), tolerance)
         for each in outer_polygons(mask)

@@ -39,9 +39,7 @@ def draw_card(
         del image
         path = partial(_path, size=size)
         paths = {
-            each.class_name: path(
-                decode_rle({"size": list(each.mask.size), "counts": each.mask.counts})
-            )
+            each.class_name: path(decode_rle(each.mask))
             for each in result.classes
             if isinstance(each.mask, RleMask) and each.area
         }

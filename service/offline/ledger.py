@@ -97,7 +97,7 @@ class Ledger:
         """The last outcome of an image, by its name.
 
         Raises:
-            KeyError: nothing.
+            KeyError: none is recorded under that name.
         """
         self._file.seek(self._lines[name].offset)
         return Entry.model_validate_json(self._file.readline())

@@ -124,7 +124,7 @@ class SegmentForm(_Form):
             description="How an image is looked at. `whole`: squashed into the network's square. "
             "`tiled`: in overlapping tiles, at the scale at which the class was registered; finds "
             "small objects in large images, and takes as many times longer as there are tiles. "
-            "`auto`: as a whole first; then small regions that were marked are looked at once more "
-            "from near, and classes that are likely too small for that are looked for in tiles."
+            "`auto`: as a whole first; then small regions that were marked are segmented again "
+            "in close-up, and classes that are likely too small for that are looked for in tiles."
         ),
     ] = "auto"

@@ -117,12 +117,6 @@ def _describe(
     )
 
 
-def _rle(mask: NDArray[np.bool_]) -> RleMask:
-    encoded = encode_rle(mask)
-    height, width = encoded["size"]
-    return RleMask(size=(height, width), counts=encoded["counts"])
-
-
 def _base64_png(mask: NDArray[np.bool_]) -> str:
     return base64.b64encode(encode_png_mask(mask)).decode("ascii")
 
@@ -132,7 +126,7 @@ def _polygons(mask: NDArray[np.bool_]) -> list[list[float]]:
 
 
 _ENCODERS: dict[Output, Callable[[NDArray[np.bool_]], MaskValue]] = {
-    "rle": _rle,
+    "rle": encode_rle,
     "png": _base64_png,
     "polygon": _polygons,
 }

@@ -1,4 +1,4 @@
-"""What the engine learns from supports: whole, from near, and what their objects look like."""
+"""What the engine learns from supports: whole and close-up, and what their objects look like."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,12 +22,12 @@ async def learn_class(
     Raises:
         ServiceError: see `service.errors`.
     """
-    near = [support.close_up or support.whole for support in supports]
+    close_ups = [support.close_up or support.whole for support in supports]
     whole = learned = await _learn(resources, [support.whole for support in supports], adapt)
     if any(support.close_up is not None for support in supports):
-        learned = await _learn(resources, near, adapt)
+        learned = await _learn(resources, close_ups, adapt)
     portraits = [support.portrait for support in supports]
-    identities = await _identify(resources, learned, near, portraits)
+    identities = await _identify(resources, learned, close_ups, portraits)
     # The bytes stored of a support are bounded, with a close-up or without.
     max_bytes = resources.engine.manifest.max_shot_bytes
     close_up = None
@@ -51,7 +51,7 @@ async def learn_shot(resources: ModelResources, image: bytes, mask: bytes) -> Su
 
 
 async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt) -> SupportSet:
-    """What the engine learns from supports, all of them whole or all from near."""
+    """What the engine learns from supports, all of them whole or all close-up."""
     learned = await resources.engine.register(
         [view.pixels for view in views], [view.mask for view in views], adapt=adapt
     )
@@ -61,18 +61,18 @@ async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt)
 async def _identify(
     resources: ModelResources,
     learned: SupportSet,
-    near: Sequence[View],
+    close_ups: Sequence[View],
     portraits: Sequence[View],
 ) -> NDArray[np.float16]:
-    """What the objects of K supports look like (K, D): from near, mirrored, and in portraits.
+    """What the objects of K supports look like (K, D): close-up, mirrored, and in portraits.
 
     Args:
         resources: with the engine that learned them.
-        learned: from the views from near, before anything was thinned.
-        near: views from near.
+        learned: from the close-ups, before anything was thinned.
+        close_ups: of the supports, or the whole ones where there is none.
         portraits: of the same supports.
     """
-    flipped = await resources.pool.run(partial(_mirrored, near))
+    flipped = await resources.pool.run(partial(_mirrored, close_ups))
     seen = [
         learned,
         await resources.engine.register(*flipped),

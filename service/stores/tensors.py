@@ -84,10 +84,10 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
     if close_up_tensors:
         rest = {name: each for name, each in tensors.items() if not name.startswith(_CLOSE_UP)}
         if len(close_up_tensors) + len(rest) != len(tensors):
-            raise InvalidArchiveError("a class is seen from near more than once")
+            raise InvalidArchiveError("the close-up of a class has a close-up of its own")
         whole, close_up = from_tensors(rest, spec), from_tensors(close_up_tensors, spec)
         if len(close_up.shots) != len(whole.shots) or close_up.side is None:
-            raise InvalidArchiveError("a class is not seen from near as often as it has shots")
+            raise InvalidArchiveError("a class does not have a close-up of each of its shots")
         return replace(whole, close_up=close_up)
     if set(tensors) - _OPTIONAL != _NAMES:
         raise InvalidArchiveError("a class lacks tensors, or has some that do not belong there")

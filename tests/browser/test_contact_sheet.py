@@ -10,7 +10,7 @@ from service.imaging import encode_rle
 from service.offline import Entry, ImageFile, Ledger, write_sheet
 from service.offline.card import draw_card
 from service.offline.ledger import Labelled
-from service.schemas import ClassResult, ImageResult, RleMask
+from service.schemas import ClassResult, ImageResult
 from service.sessions import PixelBudget
 from tests.browser.chromium import DESKTOP, look_like
 from tests.service.pictures import Picture, picture
@@ -37,7 +37,7 @@ def result(shot: Picture, presence: tuple[float, float]) -> ImageResult:
             score=0.95 if mask.any() else 0.0,
             area=int(mask.sum()),
             bbox=None,
-            mask=RleMask(size=(height, width), counts=encode_rle(mask)["counts"]),
+            mask=encode_rle(mask),
         )
         for name, mask, chance in zip(CLASSES, masks, presence, strict=True)
     ]

@@ -25,6 +25,7 @@ from service.imaging import decode_rle, outer_polygons
 from service.labelling_tools import parse_label_config
 from service.labelling_tools.brush_rle import encode_brush
 from service.labelling_tools.regions import Region, to_mask
+from service.schemas import RleMask
 from tests.label_studio.screenshot import photograph
 from tests.service.pictures import iou
 from tests.service.processes import serving, unused_port
@@ -167,7 +168,7 @@ def compare(
         data={"session_id": session, "absent": "drop"},
         files={"images": ("image", sample.jpeg())},
     ).json()
-    return iou(mask, decode_rle(answer["results"][0]["classes"][0]["mask"]))
+    return iou(mask, decode_rle(RleMask.model_validate(answer["results"][0]["classes"][0]["mask"])))
 
 
 def walk(studio: httpx.Client, service: httpx.Client, table: Table, screenshot: Path) -> bool:

@@ -25,7 +25,7 @@ SESSION = "session-one"
 def results(width: int = 40, name: str = "red") -> list[dict[str, Any]]:
     mask = np.zeros((60, 80), np.bool_)
     mask[10:50, 20 : 20 + width] = True
-    return [{"classes": [{"class_name": name, "mask": encode_rle(mask)}]}]
+    return [{"classes": [{"class_name": name, "mask": encode_rle(mask).model_dump()}]}]
 
 
 def segmentation(content: list[dict[str, Any]], session_id: str = SESSION) -> Reply:

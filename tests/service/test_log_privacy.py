@@ -57,7 +57,7 @@ def test_log_holds_events_and_no_content(server: Server) -> None:
     client.get("/healthz", headers={"X-Request-ID": "the-last-one"})
     text = server.log_with("the-last-one")
     entries = [json.loads(line) for line in text.splitlines()]
-    assert len([entry for entry in entries if entry["logger"] == "service.access"]) >= 15
+    assert len([entry for entry in entries if entry["logger"] == "service.requests"]) >= 15
     for secret in secrets:
         assert secret.lower() not in text.lower()
 

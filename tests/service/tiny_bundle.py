@@ -161,7 +161,7 @@ def _head(graph: _Graph, sign: float) -> None:
 
 
 def _likeness(graph: _Graph) -> str:
-    """How like any position is to what the class looks like from near, (P,)."""
+    """How like any position is to what the class looks like in close-up, (P,)."""
     high = graph.node("Gather", "high_feature", "image_index", axis=0)
     similarity = graph.node("Einsum", high, "identity", equation="pdij,pd->pij")
     return graph.node("ReduceMax", similarity, graph.axes(1, 2), keepdims=0)

@@ -74,10 +74,7 @@ async def receive_file(
             yield file
 
 
-@asynccontextmanager
-async def receive_job_form(
-    context: ApiContext, request: Request, arrival: Arrival
-) -> AsyncIterator[SpooledForm]:
+async def read_job_form(context: ApiContext, request: Request, arrival: Arrival) -> SpooledForm:
     """The form of a job, its files on disk; it takes no slot from other requests.
 
     Raises:
@@ -89,8 +86,7 @@ async def receive_job_form(
     content_type = request.headers.get("content-type", "")
     stream = with_stall_timeout(request.stream(), context.jobs_stall_s)
     async with cancel_when(context.drain.wait, context.drain.refusal):
-        spooled = await spool_form(_counted(stream, arrival.take), content_type, limits, arrival)
-    yield spooled
+        return await spool_form(_counted(stream, arrival.take), content_type, limits, arrival)
 
 
 @asynccontextmanager

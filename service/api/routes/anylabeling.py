@@ -5,7 +5,6 @@ that session; behind the service's own, the session is named as the model.
 """
 
 import base64
-import binascii
 from functools import partial
 from typing import Annotated, Any
 
@@ -111,5 +110,5 @@ def _image(text: str) -> bytes:
     encoded = text.partition(",")[2] if text.startswith("data:") else text
     try:
         return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError) as exc:
+    except ValueError as exc:
         raise InvalidRequestError("the image is not valid base64").at("image") from exc

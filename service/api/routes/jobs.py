@@ -14,7 +14,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from service.api.body.forms import validate_form
-from service.api.body.intake import receive_job_form
+from service.api.body.intake import read_job_form
 from service.api.context import ApiContext
 from service.api.dependencies import Context, CurrentClient, Owner
 from service.api.idempotency import idempotency_key
@@ -69,10 +69,8 @@ async def post_job(
 ) -> JobResponse:
     """Segment images, a zip or a folder of them; the classes are those the session has now."""
     with _translate_storage_errors():
-        async with (
-            desk.creator.arrival(owner, key) as arrival,
-            receive_job_form(context, request, arrival) as spooled,
-        ):
+        async with desk.creator.arrival(owner, key) as arrival:
+            spooled = await read_job_form(context, request, arrival)
             header = request.headers.get(SESSION_HEADER)
             form = validate_form(JobForm, spooled.fields, session_header=header, repeated=_REPEATED)
             async with cancel_on_disconnect(request):

@@ -66,7 +66,7 @@ async def test_client_that_goes_frees_its_place_at_once(
         await asyncio.wait_for(engine.withdrawn.wait(), 20)
         engine.release.set()
         assert (await post_segment(client, session_id, [picture()])).status_code == 200
-    statuses = [vars(r)["status"] for r in caplog.records if r.name == "service.access"]
+    statuses = [vars(r)["status"] for r in caplog.records if r.name == "service.requests"]
     assert statuses == [201, 503, 499, 200]
     louder = [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]
     assert louder == ["request refused"]  # who went is no news

@@ -259,7 +259,7 @@ async def test_no_body_is_read_while_there_is_no_place(
         assert_problem(nowhere, 404, "not_found")
         engine.release.set()
         assert (await inside).status_code == 200
-    lines = [vars(record) for record in caplog.records if record.name == "service.access"]
+    lines = [vars(record) for record in caplog.records if record.name == "service.requests"]
     assert [line["route"] for line in lines if line["status"] in (404, 503)][-2:] == [
         "/segment",
         None,

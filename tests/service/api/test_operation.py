@@ -148,7 +148,7 @@ async def test_log_holds_no_session_and_no_names(
         for record in caplog.records
         if record.name.startswith("service")
     ]
-    routes = [getattr(r, "route", None) for r in caplog.records if r.name == "service.access"]
+    routes = [getattr(r, "route", None) for r in caplog.records if r.name == "service.requests"]
     assert routes[-3:] == [
         "/support",
         "/sessions/{session_id}",
@@ -184,7 +184,7 @@ async def test_upload_that_breaks_off_is_no_error_of_the_service(
     await app(scope, receive, send)
     assert sent == []
     (line,) = [record for record in caplog.records if record.name.startswith("service")]
-    assert (line.name, line.levelname) == ("service.access", "INFO")
+    assert (line.name, line.levelname) == ("service.requests", "INFO")
     assert vars(line)["status"] == 499
 
 

@@ -1,4 +1,4 @@
-"""`POST /segment` looks again, from near, where an image shows little of a class."""
+"""`POST /segment` looks again, in close-up, where an image shows little of a class."""
 
 import asyncio
 from collections.abc import Sequence

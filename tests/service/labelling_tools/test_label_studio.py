@@ -150,7 +150,7 @@ async def test_annotations_become_shots_once(client: httpx.AsyncClient, studio: 
 async def test_shots_are_learned_as_they_are_registered(
     client: httpx.AsyncClient, studio: Studio
 ) -> None:
-    # Small in one image, which is learned from near too, and large in the other.
+    # Small in one image, which is learned in close-up too, and large in the other.
     drawn = [picture(height=400, width=400, box=(60, 300, 40, 40), seed=5), PICTURES[1]]
     studio.tasks = []
     for number, each in enumerate(drawn):

@@ -20,7 +20,7 @@ from service.errors import InferenceError
 from service.imaging import encode_rle
 from service.offline import Ledger, OfflineError
 from service.offline.card import draw_card
-from service.schemas import ClassResult, ImageResult, RleMask
+from service.schemas import ClassResult, ImageResult
 from service.sessions import PixelBudget
 from tests.service.lost_device import lose_device
 from tests.service.pictures import BLUE, RED, iou, picture, png
@@ -448,7 +448,7 @@ def test_a_mask_of_one_pixel_is_outlined_and_not_the_whole_picture(row: int, col
         score=1.0,
         area=1,
         bbox=(column, row, 1, 1),
-        mask=RleMask.model_validate(encode_rle(mask)),
+        mask=encode_rle(mask),
     )
     result = ImageResult(height=23, width=7300, classes=[found])
     data = png(np.zeros((23, 7300), np.uint8))

@@ -293,5 +293,5 @@ def test_close_up_of_other_shots_or_of_no_scale_is_refused(shots: int, side: int
     two = SupportSet(random_supports().shots[:2], side=3464)
     supports = replace(two, close_up=SupportSet(two.shots[:shots], side=side))
     data = encode_session(SessionContent("m@1", 1.0, {"thing": supports}))
-    with pytest.raises(InvalidArchiveError, match="from near"):
+    with pytest.raises(InvalidArchiveError, match="close-up"):
         decode_session(data, SPECS)
