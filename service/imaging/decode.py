@@ -1,7 +1,7 @@
 """Untrusted bytes to arrays; bad input raises nothing but a `ServiceError`.
 
-Pure functions without global state, safe in a pool of threads; Pillow releases the GIL while
-it decodes. All pages but the first of an animation or a multi-page file are ignored.
+Pure functions without global state, safe in a pool of threads; the decoders release the GIL. All
+pages but the first of an animation or a multi-page file are ignored.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,8 @@ from service.errors import (
     ServiceError,
     UnsupportedImageError,
 )
-from service.imaging.containers import Format, Source, identify
+from service.imaging.containers import JPEG, Format, Source, identify
+from service.imaging.jpeg_pixels import decode_jpeg
 from service.imaging.orientation import displayed_size, to_displayed_frame
 from service.imaging.pixels import object_pixels, rgb_pixels
 
@@ -39,11 +40,11 @@ def _no_wait(_: int) -> None:
 
 
 class _Decoded(NamedTuple):
-    """A picture and its file; `reduced`: Pillow kept the high byte alone of 16-bit channels."""
+    """A picture and its file; `narrowed`: Pillow kept the high byte alone of 16-bit channels."""
 
-    image: Image.Image
+    image: Image.Image | NDArray[np.uint8]
     source: Source
-    reduced: bool
+    narrowed: bool
 
 
 class ReducedImage(NamedTuple):
@@ -94,7 +95,7 @@ def decode_mask(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> 
     `decode_image`; colour or alpha of 16 bits is unsupported too, because small values are lost.
     """
     decoded = _decode(data, max_pixels, on_size)
-    if decoded.reduced:
+    if decoded.narrowed:
         raise UnsupportedImageError(
             "a mask of 16 bits a channel must be grey, without colour and alpha"
         )
@@ -109,13 +110,15 @@ def _decode(data: bytes, max_pixels: int, on_size: OnSize, min_side: int | None 
     _check_size(source, max_pixels)
     on_size(source.height * source.width)
     with _corrupt_on_failure():
+        if container.name == JPEG and (pixels := decode_jpeg(source, min_side)) is not None:
+            return _Decoded(pixels, source, narrowed=False)
         container.check(source)
         image = _open(container, source)
         if image.size != (source.width, source.height):
             # The limit was checked on our reading of the header, so Pillow's must be the same.
             raise CorruptImageError("the file contradicts itself about its size")
         # The raw modes of several 16-bit channels; grey of 16 bits keeps them all.
-        reduced = image.mode in _BYTE_MODES and ";16" in str(image.tile)
+        narrowed = image.mode in _BYTE_MODES and ";16" in str(image.tile)
         if min_side is not None:
             image.draft(None, (min_side, min_side))
         unsigned = image.mode == "I" and "S'" not in str(image.tile)
@@ -123,7 +126,7 @@ def _decode(data: bytes, max_pixels: int, on_size: OnSize, min_side: int | None 
         if unsigned and np.min(image.getextrema()) < 0:
             # Pillow keeps 32 bits as signed, so the brightest pixels would be the darkest.
             raise UnsupportedImageError("unsigned values of 2^31 and more are not supported")
-    return _Decoded(image, source, reduced)
+    return _Decoded(image, source, narrowed)
 
 
 def _open(container: Format, source: Source) -> ImageFile:

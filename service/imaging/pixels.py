@@ -1,4 +1,4 @@
-"""From any Pillow mode to 8-bit RGB, or to object and background.
+"""From any Pillow mode, or RGB that is decoded already, to 8-bit RGB, or to object and background.
 
 Decisions, for images:
 - 16-bit grey is divided by its full range, 65535. A 12-bit picture stored in 16 bits therefore
@@ -29,12 +29,14 @@ _PALETTE_MODES = frozenset({"P", "PA"})
 _CHANNEL_MODES = frozenset({"1", "L", "LA", "RGB", "RGBA"})
 
 
-def rgb_pixels(image: Image.Image) -> NDArray[np.uint8]:
+def rgb_pixels(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The picture as 8-bit RGB (H, W, 3).
 
     Raises:
         ValueError: a mode Pillow cannot convert.
     """
+    if isinstance(image, np.ndarray):
+        return image
     if image.mode in _WIDE_WHITES:
         values = np.asarray(image)
         grey = _to_u8(values, _WIDE_WHITES[image.mode])  # (H, W)
@@ -47,12 +49,14 @@ def rgb_pixels(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
-def object_pixels(image: Image.Image, *, lossy: bool) -> NDArray[np.bool_]:
+def object_pixels(image: Image.Image | NDArray[np.uint8], *, lossy: bool) -> NDArray[np.bool_]:
     """Where the mask has its object (H, W).
 
     Raises:
         ValueError: a mode Pillow cannot convert.
     """
+    if isinstance(image, np.ndarray):
+        return np.asarray((image >= (LOSSY_OBJECT_LEVEL if lossy else 1)).any(axis=2))
     if image.mode in _WIDE_WHITES:
         return np.asarray(np.nan_to_num(np.asarray(image)) != 0)
     if image.mode not in _CHANNEL_MODES | _PALETTE_MODES:

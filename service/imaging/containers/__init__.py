@@ -5,7 +5,7 @@ without metadata. Profiles, comments, thumbnails, animation and all but the firs
 reach Pillow, whose cost on them an attacker can choose.
 """
 
-from service.imaging.containers.formats import Format, identify
+from service.imaging.containers.formats import JPEG, Format, identify
 from service.imaging.containers.source import Source
 
-__all__ = ["Format", "Source", "identify"]
+__all__ = ["JPEG", "Format", "Source", "identify"]

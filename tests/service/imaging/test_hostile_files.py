@@ -155,6 +155,33 @@ def test_a_jpeg_of_a_thousand_scans_is_refused(between: bytes) -> None:
     refuse(data[:-2] + between + last_scan * 1000 + b"\xff\xd9", CorruptImageError)
 
 
+def damaged_jpegs() -> Iterator[tuple[str, bytes]]:
+    """Files that libjpeg decodes, with colours that it makes up."""
+    noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    data = encode(Image.fromarray(noise), "JPEG", quality=95)
+    middle = len(data) // 2
+    yield "zeros", data[:middle] + bytes(400) + data[middle + 400 :]
+    yield "closed", data[:middle] + b"\xff\xd9"
+    announced = bytearray(data)
+    frame = announced.index(b"\xff\xc0")
+    announced[frame + 5 : frame + 9] = struct.pack(">HH", 600, 800)
+    yield "announced", bytes(announced)
+
+
+DAMAGED = dict(damaged_jpegs())
+
+
+@pytest.mark.parametrize("data", list(DAMAGED.values()), ids=DAMAGED)
+def test_a_jpeg_that_lost_a_part_is_corrupt(data: bytes) -> None:
+    refuse(data, CorruptImageError)
+
+
+def test_a_fax_is_refused_before_it_is_decoded() -> None:
+    for compression in ("group3", "group4", "tiff_ccitt"):
+        page = Image.fromarray(photo()).convert("1")
+        refuse(encode(page, "TIFF", compression=compression), UnsupportedImageError)
+
+
 def test_what_lies_behind_a_jpeg_is_not_looked_at() -> None:
     """As the video of a motion photo: 8 MB, of which some bytes are markers by chance."""
     video = np.random.default_rng(0).bytes(8 << 20)
