@@ -85,6 +85,10 @@ class BoundedProtocol(HttpToolsProtocol):
             sent = 0
         return self.transport.get_write_buffer_size() + int(sent)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header has ended; spaces behind its value are none of it (RFC 9110, section 5.5)."""
+        super().on_header(name, value.rstrip(b" \t"))
+
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and give up on a head that does not end."""
         self._unfinished_bytes += len(data)

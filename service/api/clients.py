@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
-from service.access import Access, Client, Quota
+from service.access import Access, Client, Quota, client_of_address
 from service.api.tool_keys import tool_key
-from service.errors import RateLimitedError
+from service.errors import RateLimitedError, UnauthorizedError
 from service.schemas import KEY_HEADER
 
 RATE_LIMIT_HEADERS = ("RateLimit", "RateLimit-Policy")
@@ -38,15 +38,30 @@ async def admit_client(request: Request, access: Access, key: str | None) -> Asy
     Raises:
         UnauthorizedError, TooManyRequestsError, RateLimitedError.
     """
-    client = access.identify(key, request.client.host if request.client else None)
+    host = request.client.host if request.client else None
+    try:
+        client = access.identify(key, host)
+    except UnauthorizedError:
+        await _count(request, access, client_of_address(host))  # so that keys cannot be guessed
+        raise
     with access.request_slots.hold(client.name):
-        if access.rate_limits is not None:
-            verdict = await access.rate_limits.take(client.name)
-            request.state.response_headers = _rate_headers(verdict.quotas)
-            if verdict.retry_after_s is not None:
-                raise RateLimitedError(verdict.retry_after_s)
+        await _count(request, access, client)
         request.state.client = client
         yield client
+
+
+async def _count(request: Request, access: Access, client: Client) -> None:
+    """Count a request of a client; the response tells what is left.
+
+    Raises:
+        RateLimitedError: the client has sent as many as it may.
+    """
+    if access.rate_limits is None:
+        return
+    verdict = await access.rate_limits.take(client.name)
+    request.state.response_headers = _rate_headers(verdict.quotas)
+    if verdict.retry_after_s is not None:
+        raise RateLimitedError(verdict.retry_after_s)
 
 
 def _rate_headers(quotas: tuple[Quota, ...]) -> dict[str, str]:

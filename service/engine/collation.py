@@ -24,15 +24,15 @@ class Collation(NamedTuple):
 def collate(
     queue: Sequence[Waiting], *, now: float, sizes: Sequence[int], max_wait_s: float
 ) -> Collation:
-    """Take items in order of arrival until the batch is full.
+    """Take items by their turns until the batch is full.
 
-    A batch runs once it is full or its oldest item has waited `max_wait_s`. It weighs one of
+    A batch runs once it is full or its first item has waited `max_wait_s`. It weighs one of
     `sizes`, so that the device only ever sees shapes that it was warmed with: what is left over
     makes the next batch. Where the weights do not add up to a size, the batch is what fits into
     the largest; an item heavier than that runs alone.
 
     Args:
-        queue: in order of arrival.
+        queue: in the order of their turns.
         now: the instant.
         sizes: ascending weights of a batch.
         max_wait_s: for items that may join.

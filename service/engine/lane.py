@@ -13,6 +13,8 @@ from service.errors import DeadlineExceededError, InferenceError, ServiceError
 
 _log = logging.getLogger(__name__)
 
+_NEWEST_SHARE = 0.1  # of the latest batch, in the running mean of its cost
+
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
 
@@ -21,12 +23,13 @@ Result = TypeVar("Result")
 class WorkItem(Generic[Payload, Result]):
     """A payload in a lane, and the future its submitter waits on.
 
-    `taken_at` and `done_at` are on the worker's clock, once the item is taken and done; `share` is
+    `turn` is its place among the items of its lane, as an instant on the worker's clock. `taken_at` and `done_at` are on the worker's clock, once the item is taken and done; `share` is
     the item's share of its batch, by weight.
     """
 
     payload: Payload
     waiting: Waiting
+    turn: float = 0.0
     future: Future[Result] = field(default_factory=Future)
     taken_at: float = 0.0
     done_at: float = 0.0
@@ -71,9 +74,36 @@ class Lane(Generic[Payload, Result]):
     max_wait_s: float = 0.0
     weigh: Callable[[Payload], int] = lambda _: 1
     queue: list[WorkItem[Payload, Result]] = field(default_factory=list)
+    _unit_s: float = 0.0
+
+    def make_items(
+        self, payloads: Sequence[Payload], now: float, deadline_at: float
+    ) -> list[WorkItem[Payload, Result]]:
+        """The work items of a request that comes now.
+
+        Each has its turn as if it had come when the one before it was done, had the device been
+        idle. So a request of a single item waits for one item, and not for all, of a long request
+        that came before; and no item is overtaken by those that come after its turn.
+        """
+        items: list[WorkItem[Payload, Result]] = []
+        turn = now
+        for payload in payloads:
+            weight = self.weigh(payload)
+            items.append(WorkItem(payload, Waiting(now, deadline_at, weight), turn))
+            turn += weight * self._unit_s
+        return items
+
+    def add(self, items: Sequence[WorkItem[Payload, Result]]) -> None:
+        """Queue items, each by its turn."""
+        self.queue = sorted([*self.queue, *items], key=lambda item: item.turn)
+
+    def learn(self, items: Sequence[WorkItem[Payload, Result]], seconds: float) -> None:
+        """Take note of how long a batch took."""
+        unit_s = seconds / sum(item.waiting.weight for item in items)
+        self._unit_s += _NEWEST_SHARE * (unit_s - self._unit_s) if self._unit_s else unit_s
 
     def depth(self) -> int:
-        """Jobs that wait."""
+        """Items that wait."""
         return len(self.queue)
 
     def due_at(self, now: float) -> float | None:

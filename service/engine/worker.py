@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from service.engine.collation import Waiting
 from service.engine.fair_lock import FairLock
 from service.engine.lane import Lane, Payload, Result, WorkItem
 from service.engine.priority import lower_priority
@@ -132,15 +131,11 @@ class Worker:
         Raises:
             NotReadyError: the worker has not started, or it stops.
         """
-        now = self._clock()
-        items: list[WorkItem[Payload, Result]] = [
-            WorkItem(payload, Waiting(now, deadline_at, lane.weigh(payload)))
-            for payload in payloads
-        ]
         with self._wakeup:
             if self._stopping.is_set() or not self._thread.is_alive():
                 raise NotReadyError
-            lane.queue.extend(items)
+            items = lane.make_items(payloads, self._clock(), deadline_at)
+            lane.add(items)
             self._wakeup.notify()
         return items
 
@@ -185,7 +180,10 @@ class Worker:
         if lane is None:
             return
         failure = lane.answer(items, self._clock)
-        self._on_batch(lane, items, self._clock() - items[0].taken_at)
+        seconds = self._clock() - items[0].taken_at
+        with self._wakeup:
+            lane.learn(items, seconds)
+        self._on_batch(lane, items, seconds)
         self._running = ()
         self._count_failure(failure)
 

@@ -69,6 +69,6 @@ def _describe(resources: Resources, engine: Engine) -> ModelSummary:
         threshold=resources.threshold_of(engine),
         presence_threshold=manifest.presence_threshold,
         metrics=manifest.metrics,
-        devices=dict(engine.devices),
+        devices=dict(engine.devices) if engine.ready else {},
         tiers={name: tier.metrics for name, tier in manifest.tiers.items()},
     )

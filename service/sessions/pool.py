@@ -56,14 +56,21 @@ class CodecPool:
     async def gather(self, calls: Iterable[Callable[[], T]]) -> list[T]:
         """The results of several calls, in order.
 
-        After the first failure, calls that have not begun are withdrawn.
+        A thread is left to others, whatever their number: of these calls, so many wait or run at
+        the same time. After the first failure, calls that have not begun are withdrawn.
         """
-        futures = [self._submit(call) for call in calls]
+        places = asyncio.Semaphore(max(1, self._threads - 1))
+
+        async def run_in_place(call: Callable[[], T]) -> T:
+            async with places:
+                return await self._submit(call)
+
+        tasks = [asyncio.ensure_future(run_in_place(call)) for call in calls]
         try:
-            return await asyncio.gather(*futures)
+            return await asyncio.gather(*tasks)
         finally:
-            for future in futures:
-                future.cancel()
+            for task in tasks:
+                task.cancel()
 
     def _submit(self, call: Callable[[], T]) -> asyncio.Future[T]:
         future = self._executor.submit(call)

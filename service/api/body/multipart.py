@@ -23,6 +23,7 @@ from service.errors import (
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
+_FILE_NAMES = frozenset({b"filename", b"filename*"})
 _FILE_FIELDS = frozenset({"archive", "images", "masks"})
 _MAX_TEXT_BYTES = 4096
 _MAX_PARTS = 300  # all files, 255 classes, and a few more
@@ -158,7 +159,7 @@ class Collector:
         if kind != b"form-data" or b"name" not in parameters:
             raise MalformedBodyError("a part has no field name")
         self._name = parameters[b"name"].decode("utf-8", "replace")
-        self._is_file = b"filename" in parameters
+        self._is_file = not _FILE_NAMES.isdisjoint(parameters)
         self._file_name = parameters.get(b"filename", b"").decode("utf-8", "replace")
         if not self._is_file and self._name in _FILE_FIELDS:
             raise InvalidFieldsError([(self._name, "must be a file: its part needs a filename")])

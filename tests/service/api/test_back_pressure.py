@@ -58,14 +58,15 @@ async def test_owner_is_limited_whatever_key_it_shows(
         assert (await client.get("/models", headers=of(DESK))).status_code == 200
 
 
-async def test_strangers_and_probes_use_nothing_up(
+async def test_strangers_are_counted_apart_and_probes_not_at_all(
     keyed_settings: Settings, fake_engine: FakeEngine
 ) -> None:
     limited = keyed_settings.model_copy(update={"rate_limit": "1/day"})
     async with running(create_app(limited, engine=fake_engine)) as client:
         for _ in range(3):
             assert (await client.get("/readyz", headers=of(LAB))).status_code == 200
-            assert_problem(await client.get("/models"), 401, "unauthorized")
+        assert_problem(await client.get("/models"), 401, "unauthorized")
+        assert_problem(await client.get("/models", headers=of("guess")), 429, "rate_limited")
         assert (await client.get("/models", headers=of(LAB))).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""Codec threads: what becomes of work that nobody waits for any more."""
+"""Codec threads: what a request leaves to others, and what becomes of work nobody waits for."""
 
 import asyncio
 import threading
@@ -46,4 +46,15 @@ async def test_a_thread_works_on_for_a_request_that_is_gone() -> None:
     go_on.set()
     await next_one
     assert pool.waiting == 0
+    await pool.close()
+
+
+async def test_a_request_of_many_calls_leaves_a_thread_to_others() -> None:
+    pool, release = CodecPool(threads=2), threading.Event()
+    many = asyncio.create_task(pool.gather([lambda: release.wait(20)] * 8))
+    await asyncio.sleep(0.05)
+    assert await asyncio.wait_for(pool.run(lambda: "short"), timeout=10) == "short"
+    assert not many.done()
+    release.set()
+    assert await many == [True] * 8
     await pool.close()
