@@ -89,6 +89,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """A header has ended; spaces behind its value are none of it (RFC 9110, section 5.5)."""
         super().on_header(name, value.rstrip(b" \t"))
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Anybody may ask for a WebSocket; uvicorn would advise to install a library for it."""
+
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and give up on a head that does not end."""
         self._unfinished_bytes += len(data)

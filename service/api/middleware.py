@@ -5,9 +5,11 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -84,6 +86,9 @@ class RequestContext:
         ):
             response = _Response(scope, send, request_id, stages, self._drain)
             try:
+                if scope["path"].endswith("\n"):
+                    # Starlette's patterns end before it: this would be another resource's path.
+                    raise HTTPException(HTTPStatus.NOT_FOUND)
                 if scope["method"] == "POST" and scope["path"] in _UPLOADS:
                     response.route = scope["path"]
                     self._require_capacity()

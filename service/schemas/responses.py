@@ -18,7 +18,10 @@ class SupportResponse(BaseModel):
     created: Annotated[datetime, Field(description="When the session was made.")]
     expires_at: Annotated[datetime, Field(description="Moves on with every use of the session.")]
     model: str
-    warnings: list[str]
+    warnings: Annotated[
+        list[str],
+        Field(description="About these shots and their masks, with those of the report."),
+    ]
     report: Annotated[
         ReportCard | None, Field(description="Of the whole class; null with `report=false`.")
     ]

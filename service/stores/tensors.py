@@ -28,6 +28,9 @@ _VECTORS = ("affinity", "guided", "gate")
 _NAMES = frozenset({*_VECTORS, "tokens", "token_counts"})
 _OPTIONAL = frozenset({"identities", "judgements", "refit", "side"})
 _CLOSE_UP = "close."
+# The most that FSS_MAX_SHOTS allows. Each shot is an object of its own, so a file of many costs
+# a multiple of its size.
+MAX_SHOTS = 1024
 _MAX_REFIT = 1e6  # weights of standardised features; far greater ones overflow in the head
 
 
@@ -144,6 +147,8 @@ def _identities(tensor: Array | None, shots: int, depth: int) -> NDArray[np.floa
 def _token_counts(tensor: Array) -> list[int]:
     if tensor.dtype != np.uint32 or tensor.ndim != 1:
         raise InvalidArchiveError("the token counts are of another type or shape")
+    if tensor.size > MAX_SHOTS:
+        raise InvalidArchiveError(f"a class has more than {MAX_SHOTS} shots")
     if not tensor.size or not tensor.all():
         raise InvalidArchiveError("a class has no shot, or a shot no token")
     return [int(count) for count in tensor]

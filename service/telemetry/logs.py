@@ -57,5 +57,7 @@ def configure_logging(level: str) -> None:
     # They tell of every request to Label Studio: names of images, and what signs their addresses.
     for client in ("httpx", "httpcore"):
         logging.getLogger(client).setLevel(logging.WARNING)
+    # Quotes events of jobs whole, and with them names of files.
+    logging.getLogger("sse_starlette").setLevel(logging.INFO)
     # Quotes bytes of malformed bodies; the client is told, and nobody else needs them.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)

@@ -70,6 +70,18 @@ def test_a_head_that_does_not_end_is_cut_off(served: Served, parts: list[bytes])
     assert resident_bytes(served.server.process.pid) - served.resident_bytes < MAX_GROWTH_BYTES
 
 
+def test_spaces_behind_a_header_are_no_part_of_it(served: Served) -> None:
+    head = "GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Request-ID: mine \t\r\n\r\n"
+    answer = exchange(served.server.client.base_url.port or 0, [head.encode()])
+    assert b"x-request-id: mine\r\n" in answer.lower()
+
+
+def test_a_websocket_is_not_advised_to_be_installed(served: Served) -> None:
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    assert served.server.client.get("/healthz", headers=upgrade).status_code == 200
+    assert "websocket" not in served.server.log.read_text().lower()
+
+
 def test_heads_of_a_reasonable_size_are_taken(served: Served) -> None:
     long = {f"X-Header-{number}": "a" * 1000 for number in range(50)}
     for _ in range(3):

@@ -193,7 +193,7 @@ async def test_unknown_session_has_no_archive(client: httpx.AsyncClient) -> None
     assert_problem(await client.get(f"/sessions/{FRESH_ID}/archive"), 404, "session_not_found")
 
 
-@pytest.mark.parametrize("session_id", ["mine", "a" * 33, "a" * 31 + ".", "a" * 31 + "%0A"])
+@pytest.mark.parametrize("session_id", ["mine", "a" * 33, "a" * 31 + "."])
 async def test_only_ids_as_the_service_makes_them(
     client: httpx.AsyncClient, archive: bytes, session_id: str
 ) -> None:

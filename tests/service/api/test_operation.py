@@ -65,6 +65,7 @@ async def test_engine_that_failed_is_unhealthy(settings: Settings) -> None:
         assert_problem(response, 500, "engine_failed")
         assert "device" not in response.text
         assert_problem(await client.get("/readyz"), 503, "not_ready")
+        assert (await client.get("/models")).json()["models"][0]["devices"] == {}
 
 
 async def test_work_before_readiness_is_retryable(settings: Settings) -> None:

@@ -50,6 +50,14 @@ async def test_class_of_any_name_is_deleted(client: httpx.AsyncClient, name: str
     assert_problem(await client.delete(path), 404, "class_not_found")
 
 
+async def test_a_newline_behind_a_path_makes_it_another(client: httpx.AsyncClient) -> None:
+    session_id = await new_session(client, [picture()])
+    for path in (f"/sessions/{session_id}/classes/thing", f"/sessions/{session_id}"):
+        assert_problem(await client.delete(path + "%0A"), 404, "not_found")
+    assert_problem(await client.get(f"/sessions/{session_id}/archive%0A"), 404, "not_found")
+    assert len((await client.get(f"/sessions/{session_id}")).json()["classes"]) == 1
+
+
 async def test_class_is_deleted_by_any_spelling(client: httpx.AsyncClient) -> None:
     session_id = await new_session(client, [picture()], "caf\u00e9")
     path = f"/sessions/{session_id}/classes/cafe\u0301"

@@ -126,6 +126,11 @@ HOSTILE: dict[str, Arrays] = {
         "tokens": np.ones((0, D), np.float16),
         "token_counts": np.ones(0, np.uint32),
     },
+    "more shots than a class may have": {
+        **{name: np.ones((1025, 1), np.float16) for name in ("affinity", "guided", "gate")},
+        "tokens": np.ones((1025, 1), np.float16),
+        "token_counts": np.ones(1025, np.uint32),
+    },
     "no channel": {
         name: np.ones((2, 0), np.float16) for name in ("affinity", "guided", "gate", "tokens")
     },
