@@ -20,7 +20,7 @@ LAUNCHER := '\#!%s/bin/python\nimport sys\n\nsys.path.insert(0, "%s")\n\nfrom se
 	label-studio report-card served
 
 help: ## List the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
 
 demo: $(SERVE_VENV)/.stamp ## Register two classes, segment the samples, write out/demo
 	$(SERVE_VENV)/bin/python -m service.demo
@@ -31,7 +31,7 @@ run: $(SERVE_VENV)/.stamp ## Serve in the foreground on HOST and PORT
 test: $(VENV)/.stamp ## Run the test suite
 	$(VENV)/bin/python -m pytest
 
-check: $(VENV)/.stamp ## Check format, lint, types and who imports whom
+check: $(VENV)/.stamp ## Check format, lint, types and import rules
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy

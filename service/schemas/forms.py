@@ -41,6 +41,10 @@ def _adapt(value: object) -> object:
 _BOOL = TypeAdapter(bool)
 _PROBABILITY = TypeAdapter(Probability)
 
+_FORMATS = (
+    "JPEG, PNG, WebP, BMP or TIFF, but no BMP in run-length coding, and no TIFF in that of faxes."
+)
+
 
 class _Form(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,8 +53,10 @@ class _Form(BaseModel):
 class SupportForm(_Form):
     """Fields of `POST /support`."""
 
-    class_name: ClassName
-    images: Annotated[Files, Field(description="JPEG, PNG, WebP, BMP or TIFF.")]
+    class_name: Annotated[
+        ClassName, Field(description="1 to 64 characters, counted in normal form (NFC).")
+    ]
+    images: Annotated[Files, Field(description=_FORMATS)]
     masks: Annotated[
         Files,
         Field(
@@ -97,7 +103,7 @@ class SupportForm(_Form):
 class SegmentForm(_Form):
     """Fields of `POST /segment`."""
 
-    images: Annotated[Files, Field(description="JPEG, PNG, WebP, BMP or TIFF.")]
+    images: Annotated[Files, Field(description=_FORMATS)]
     session_id: Annotated[
         str | None, Field(description=f"Needed here or in the header `{SESSION_HEADER}`.")
     ] = None

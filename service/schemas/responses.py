@@ -112,7 +112,7 @@ class ModelSummary(BaseModel):
     preset: str
     devices: Annotated[
         dict[str, Literal["fp32", "fp16", "int8"]],
-        Field(description="What it runs on, and in which precision."),
+        Field(description="What it runs on, and in which precision; empty until it is ready."),
     ]
     input_side: Annotated[int, Field(description="Pixels; images are resized to this square.")]
     threshold: Annotated[

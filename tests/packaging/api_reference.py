@@ -172,7 +172,8 @@ def _problems() -> Iterator[str]:
     yield (
         f"Errors are `{_PROBLEM}`, a [Problem](#problem). `code` is stable. What was\nanswered "
         "with a `Retry-After` may succeed after that many seconds. An unknown path is 404\n"
-        "`not_found`, another method 405 `method_not_allowed`; no HTTP at all is 400 in text.\n"
+        "`not_found`, another method 405 `method_not_allowed`. No HTTP at all is 400 in text, and\n"
+        "so is a preflight of CORS that is refused.\n"
     )
     kinds = sorted(_kinds(ServiceError), key=lambda kind: (kind.status, kind.code))
     rows = [
