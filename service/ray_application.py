@@ -5,6 +5,7 @@ Where the HTTP tier is a process of its own, as with `python -m service`, this i
 
 from fastapi import FastAPI
 
+from service.api import ApiContext
 from service.app import create_app
 from service.assembly import create_engine
 from service.engine.ray_pool import Application, RayEngine, http_tier
@@ -21,10 +22,16 @@ def build(_: dict[str, str]) -> Application:
     engine = create_engine(Settings())
     if not isinstance(engine, RayEngine):
         raise ValueError("a Ray cluster serves the engine ray only: set FSS_ENGINE=ray")
-    return http_tier(_http_replica, [engine.pool])
+    return http_tier(_http_replica, engine_failure, [engine.pool])
 
 
 def _http_replica() -> FastAPI:
     settings = Settings()
     configure_logging(settings.log_level)
     return create_app(settings)
+
+
+def engine_failure(app: FastAPI) -> str | None:
+    """Why `/healthz` fails for good, if so: no kubelet asks a Serve replica for it."""
+    context: ApiContext = app.state.context
+    return context.resources.models.failure

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -56,7 +57,8 @@ def plan(
     from pydantic import ValidationError
     from rich.console import Console
 
-    from service.planning.plan import PlanError, make_plan
+    from service.planning.fleet import PlanError
+    from service.planning.plan import make_plan
     from service.planning.profile import ProfileError
     from service.planning.report import plan_tables
     from service.planning.workload import Workload
@@ -110,7 +112,8 @@ def plan_measure(
         raise CommandError(f"{out} cannot be written", USAGE)
     count = cores or len(os.sched_getaffinity(0))
     key = os.environ.get("FSS_CLIENT_KEY")
-    options = MeasureOptions(url, redis, out.stem, count, machine, key, repeats)
+    seed = secrets.randbits(32)  # a service remembers the images of another measurement
+    options = MeasureOptions(url, redis, out.stem, count, machine, key, repeats, seed)
     try:
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("requests", total=steps(options))

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from service.planning.defaults import DEFAULT_SHARE
 from service.planning.profile import EngineCosts, Profile, ProfileError
+from service.planning.registration import counted_registration
 
 _MAX_BATCH = 8
 _LAUNCH_MS = 1.0
@@ -63,6 +64,7 @@ def estimate(
         f"{gpu} reaches {share:.0%} of {PEAK_TFLOPS[gpu]:g} TFLOP/s (fp16, dense)",
         f"{work.encode:g} GFLOP an image, {work.class_:g} a class, {work.shot:g} a shot, "
         f"{_LAUNCH_MS:g} ms a batch",
+        "registrations as encodings and heads that were counted",
         f"host, HTTP and Redis as measured on {base.machine}, {cores} cores a GPU",
     )
     return Profile(
@@ -75,6 +77,7 @@ def estimate(
         assumptions=assumptions,
         engine=engine,
         host=base.host.model_copy(update={"cores": cores}),
+        registration=counted_registration(engine, base.registration),
         wire=base.wire,
         store=base.store.model_copy(update={"shot_bytes": work.shot_bytes}),
     )

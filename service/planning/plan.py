@@ -4,38 +4,14 @@ import math
 
 from pydantic import BaseModel, ConfigDict
 
+from service.planning.fleet import Fleet, plan_fleet
 from service.planning.popularity import popularity
 from service.planning.profile import Profile
-from service.planning.queueing import wait_quantile_s
 from service.planning.workload import Workload
-
-_MAX_REPLICAS = 10**7
-_P99 = 0.99
-# A device's batches are all alike; what varies is how many images and classes requests bring.
-_SERVICE_CV2 = 0.5
-
-
-class PlanError(Exception):
-    """No number of replicas meets the workload; the message says why."""
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True)
-
-
-class Fleet(_Part):
-    """Replicas of one device each. `needed` carry the peak, `replicas` also without one zone."""
-
-    request_s: float
-    replica_rps: float
-    limited_by: str
-    needed: int
-    replicas: int
-    while_upgrading: int
-    cores: int
-    gpus: int
-    utilisation: float
-    p99_s: float
 
 
 class StorePlan(_Part):
@@ -76,7 +52,7 @@ def make_plan(workload: Workload, profile: Profile) -> Plan:
     Raises:
         PlanError: even an idle replica would be too slow.
     """
-    fleet = _fleet(workload, profile)
+    fleet = plan_fleet(workload, profile)
     answers = workload.images * workload.classes * profile.wire.answer_bytes
     network = Traffic(
         in_bytes_s=workload.rps * workload.images * profile.wire.image_bytes,
@@ -84,96 +60,6 @@ def make_plan(workload: Workload, profile: Profile) -> Plan:
     )
     store = _store(workload, profile, fleet.needed)
     return Plan(workload=workload, profile=profile, fleet=fleet, store=store, network=network)
-
-
-def registrations_s(workload: Workload) -> float:
-    """New sessions a second, each with all its classes and shots."""
-    return workload.sessions / (workload.session_hours * 3600)
-
-
-def device_s(workload: Workload, profile: Profile) -> float:
-    """Seconds of a device for each request, at full batches, its share of registrations too."""
-    engine = profile.engine
-    support_s = (engine.batch_ms / engine.max_batch + engine.image_ms) / 1000
-    supports = registrations_s(workload) / workload.rps * workload.classes * workload.shots
-    return query_s(workload, profile) + supports * support_s
-
-
-def query_s(workload: Workload, profile: Profile) -> float:
-    """Seconds of a device for the images of one request, at full batches."""
-    engine, batch = profile.engine, profile.engine.max_batch
-    fresh = 1 - workload.encode_hits
-    batch_s = engine.batch_s(batch, workload.classes, workload.shots, fresh, workload.close_ups)
-    return workload.images * batch_s / batch
-
-
-def host_s(workload: Workload, profile: Profile) -> float:
-    """Seconds of a core for one request, beside the device."""
-    return profile.host.request_s(workload.images, workload.classes, workload.close_ups)
-
-
-def _fleet(workload: Workload, profile: Profile) -> Fleet:
-    work_s = device_s(workload, profile)
-    core_s = host_s(workload, profile) / profile.host.cores
-    # On a CPU the network and everything else share the cores; beside a GPU they work abreast.
-    on_cpu = profile.engine.device == "cpu"
-    service_s = work_s + core_s if on_cpu else max(work_s, core_s)
-    alone_s = _alone_s(workload, profile)
-    if alone_s >= workload.p99_s:
-        raise PlanError(
-            f"a request takes {alone_s:.2f} s on an idle replica: allow a longer p99, fewer images "
-            "or classes, or choose a faster device"
-        )
-    needed = _needed(workload, service_s, alone_s)
-    zones = workload.zones
-    spare = needed + 1 if zones == 1 else math.ceil(needed * zones / (zones - 1))
-    replicas = math.ceil(spare / zones) * zones
-    return Fleet(
-        request_s=service_s,
-        replica_rps=1 / service_s,
-        limited_by="cores" if on_cpu or core_s > work_s else "device",
-        needed=needed,
-        replicas=replicas,
-        while_upgrading=replicas + math.ceil(replicas * workload.surge),
-        cores=replicas * profile.host.cores,
-        gpus=0 if on_cpu else replicas,
-        utilisation=workload.rps * service_s / needed,
-        p99_s=alone_s + _wait_s(workload, service_s, needed),
-    )
-
-
-def _alone_s(workload: Workload, profile: Profile) -> float:
-    """Seconds of a request that does not queue."""
-    images, classes = workload.images, workload.classes
-    engine_s = profile.engine.batch_s(images, classes, workload.shots, close_ups=workload.close_ups)
-    return engine_s + host_s(workload, profile)
-
-
-def _wait_s(workload: Workload, service_s: float, replicas: int) -> float:
-    """p99 of the wait: with affinity each replica is a queue of its own; else the fleet has one."""
-    servers, rate = replicas, workload.rps
-    if workload.routing == "affinity":
-        servers, rate = 1, workload.rps / replicas
-    return wait_quantile_s(_P99, servers, rate, service_s, _SERVICE_CV2, workload.arrival_cv2)
-
-
-def _needed(workload: Workload, service_s: float, alone_s: float) -> int:
-    low = max(1, math.ceil(workload.rps * service_s / workload.utilisation))
-    if low > _MAX_REPLICAS:
-        raise PlanError(f"more than {_MAX_REPLICAS} replicas would be needed")
-
-    def enough(replicas: int) -> bool:
-        return alone_s + _wait_s(workload, service_s, replicas) <= workload.p99_s
-
-    high = low
-    while not enough(high):
-        low, high = high + 1, high * 2
-        if high > _MAX_REPLICAS:
-            raise PlanError("no number of replicas keeps the p99: allow a longer one")
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle + 1, high)
-    return high
 
 
 def copy_hits(workload: Workload, profile: Profile, replicas: int) -> tuple[float, float]:
@@ -192,7 +78,7 @@ def _store(workload: Workload, profile: Profile, replicas: int) -> StorePlan:
     content = costs.content_bytes(workload.classes, workload.shots)
     room, hits = copy_hits(workload, profile, replicas)
     misses = rps * (1 - hits)
-    fresh = registrations_s(workload)
+    fresh = workload.registrations_s
     memory = workload.sessions * content * costs.memory_factor
     out = rps * costs.touch_bytes / 2 + misses * content
     core = rps * costs.touch_us / 1e6 + (misses + fresh) * costs.fetch_s(content)

@@ -51,6 +51,26 @@ class EngineCosts(_Part):
         return (self.batch_ms + images * image_ms) / 1000
 
 
+class RegistrationCosts(_Part):
+    """Milliseconds of the device, and of one core beside it, to register a class.
+
+    shot: of each shot. lone: what the only shot of a class takes beyond that.
+    """
+
+    device_shot_ms: Cost
+    device_lone_ms: Cost
+    host_shot_ms: Cost
+    host_lone_ms: Cost
+
+    def device_s(self, shots: int) -> float:
+        """Seconds of the device for a class."""
+        return (shots * self.device_shot_ms + (shots == 1) * self.device_lone_ms) / 1000
+
+    def host_s(self, shots: int) -> float:
+        """Core seconds for a class: HTTP, decoding, the fit of the head, and the report card."""
+        return (shots * self.host_shot_ms + (shots == 1) * self.host_lone_ms) / 1000
+
+
 class HostCosts(_Part):
     """Milliseconds of one core beside the device, and the cores of one replica."""
 
@@ -103,7 +123,7 @@ class StoreCosts(_Part):
 class Profile(_Part):
     """Unit costs with where they are from; `estimated` never reads as measured."""
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     name: str
     model: str
     precision: str
@@ -113,6 +133,7 @@ class Profile(_Part):
     assumptions: tuple[str, ...] = ()
     engine: EngineCosts
     host: HostCosts
+    registration: RegistrationCosts
     wire: WireCosts
     store: StoreCosts
 

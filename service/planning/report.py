@@ -38,6 +38,7 @@ def plan_tables(plan: Plan) -> list[Table]:
         ("replicas with one zone lost", f"{fleet.replicas}", f"{plan.workload.zones} zones"),
         ("pods while upgrading", f"{fleet.while_upgrading}", f"surge {plan.workload.surge:.0%}"),
         (kind, f"{fleet.gpus or fleet.cores}", f"{fleet.cores} cores in all"),
+        ("share of registrations", f"{fleet.registration_share:.1%}", _registrations(plan)),
         ("requests/s a replica at most", f"{fleet.replica_rps:.1f}", _ms(fleet.request_s)),
         ("p99 of the peak's replicas", _ms(fleet.p99_s), f"{fleet.utilisation:.0%} busy"),
         ("a session in Redis", size(store.session_bytes), f"{plan.workload.sessions:,} of them"),
@@ -60,13 +61,18 @@ def _what(plan: Plan) -> str:
 
 def _assumptions(plan: Plan) -> Table:
     rows = [(name, f"{value}") for name, value in plan.workload.model_dump().items()]
+    rows.append(("registrations", "adapt=auto, report=true, no close-ups"))
     return table("Assumptions", ("", ""), rows + _unit_costs(plan.profile))
+
+
+def _registrations(plan: Plan) -> str:
+    return f"{plan.workload.registrations_s:.3g} sessions/s"
 
 
 def _unit_costs(profile: Profile) -> list[tuple[str, str]]:
     rows = [("unit costs", f"{profile.origin}, {profile.date}"), ("machine", profile.machine)]
     rows += [("", each) for each in profile.assumptions]
-    for name in ("engine", "host", "wire", "store"):
+    for name in ("engine", "host", "registration", "wire", "store"):
         part = getattr(profile, name).model_dump()
         rows += [
             (f"{name}.{cost}", f"{value:.4g}" if isinstance(value, float) else f"{value}")

@@ -50,3 +50,8 @@ class Workload(BaseModel):
     redis_bytes: Positive = 64.0 * GIB
     redis_bytes_s: Positive = 10e9 / 8
     redis_utilisation: Annotated[float, Field(gt=0, lt=1)] = 0.6
+
+    @property
+    def registrations_s(self) -> float:
+        """New sessions a second, each with all its classes and shots."""
+        return self.sessions / (self.session_hours * 3600)

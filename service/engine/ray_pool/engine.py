@@ -3,19 +3,20 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ray.exceptions import RayError, RayTaskError
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
 
 from model.contract import BundleKey, Manifest, SupportPrototype, SupportSet, load_manifest
 from model.runtime import Adapt, resolve_precision
 from service.engine.base import Coverage, EngineCounters, ImageU8, Predictions
 from service.engine.options import EngineOptions
 from service.engine.ray_pool.backlog import Backlog
+from service.engine.ray_pool.failures import as_service_error, may_join_later
 from service.engine.ray_pool.pool import Handle, Pool, PoolOptions
 from service.engine.ray_pool.references import References
 from service.engine.ray_pool.reply import Reply
@@ -23,7 +24,6 @@ from service.errors import (
     DeadlineExceededError,
     InferenceError,
     NotReadyError,
-    QueueFullError,
     WorkerLostError,
 )
 
@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 2
 _MAX_REFERENCED_BYTES = 64 * 1024 * 1024
+_JOIN_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 
 class RayEngine:
@@ -43,6 +44,7 @@ class RayEngine:
         options: bounds and resources of each replica's engine.
         pool: size and bounds of the pool.
         clock: seconds, monotonic.
+        sleep: pauses for seconds, between attempts to join the pool.
         key: the public key that the bundle must be signed with, if any; replicas must hold the
             same manifest.
 
@@ -58,6 +60,7 @@ class RayEngine:
         pool: PoolOptions,
         *,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         key: BundleKey | None = None,
     ) -> None:
         self.manifest: Manifest = load_manifest(bundle, key)
@@ -69,6 +72,7 @@ class RayEngine:
         self._deadline_s = options.deadline_s
         self._references = References(_MAX_REFERENCED_BYTES)
         self._backlog = Backlog(clock)
+        self._sleep = sleep
         self._handle: Handle | None = None
 
     @property
@@ -90,13 +94,22 @@ class RayEngine:
         return 0.0
 
     async def start(self) -> None:
-        """Make or join the pool; errors end up in `failure`."""
-        try:
-            handle = await self.pool.join()
-        except Exception as exc:  # noqa: BLE001 - a probe reports it, the log tells it
-            self.failure = f"{type(exc).__name__}: {exc}"
-            _log.exception("pool not joined")
-            return
+        """Make or join the pool, for a minute also while Ray loses parts of it.
+
+        Errors end up in `failure`.
+        """
+        for pause_s in (*_JOIN_PAUSES_S, None):
+            try:
+                handle = await self.pool.join()
+            except Exception as exc:  # noqa: BLE001 - a probe reports it, the log tells it
+                if pause_s is None or not may_join_later(exc):
+                    self.failure = f"{type(exc).__name__}: {exc}"
+                    _log.exception("pool not joined")
+                    return
+                _log.warning("pool not joined yet", extra={"cause": type(exc).__name__})
+                await self._sleep(pause_s)
+            else:
+                break
         self._handle = handle
         _log.info("pool joined", extra={"pool": self.pool.name, "devices": self.devices})
 
@@ -159,16 +172,13 @@ class RayEngine:
         except asyncio.CancelledError:
             response.cancel()  # nobody waits for it any more
             raise
-        except BackPressureError as exc:
-            raise QueueFullError("more requests than allowed wait for the pool") from exc
-        except DeploymentUnavailableError as exc:
-            raise NotReadyError from exc
-        except RayTaskError as exc:
-            _log.exception("replica failed")
-            raise InferenceError from exc
         except (RayError, RayServeException) as exc:
-            _log.warning("replica lost", extra={"cause": type(exc).__name__})
-            raise WorkerLostError from exc
+            error = as_service_error(exc)
+            if isinstance(error, InferenceError):
+                _log.exception("replica failed")
+            elif isinstance(error, WorkerLostError):
+                _log.warning("replica lost", extra={"cause": type(exc).__name__})
+            raise error from exc
         return reply
 
 

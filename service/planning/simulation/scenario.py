@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.planning.plan import host_s, query_s
+from service.planning.fleet import host_s, query_s
 from service.planning.profile import Profile
 from service.planning.workload import Positive, Share, Whole, Workload
 

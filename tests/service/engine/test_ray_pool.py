@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pytest
+from fastapi import FastAPI
 from numpy.typing import NDArray
 
 from model.contract import Manifest, SupportSet
 from service.app import create_app
 from service.assembly import create_engine
-from service.engine import Engine, OnnxEngine, Predictions
+from service.engine import Engine, FakeEngine, OnnxEngine, Predictions
 from service.engine.base import EngineCounters
 from service.errors import (
     DeadlineExceededError,
@@ -26,13 +28,23 @@ from tests.service.http_api import new_session, post_segment, running
 from tests.service.pictures import RED, picture
 from tests.service.tiny_bundle import CELLS, SIDE, write_tiny_bundle
 
-# Ray itself is imported by the helpers alone.
 pytest.importorskip("ray", reason="the extra `ray` is not installed, see requirements-ray.txt")
 
-from service.engine.ray_pool import RayEngine
+from ray import serve
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    AuthenticationError,
+    RayTaskError,
+)
+from ray.serve._private.common import DeploymentID
+from ray.serve.exceptions import DeploymentUnavailableError, RequestCancelledError
+
+from service.engine.ray_pool import RayEngine, http_tier
 from service.engine.ray_pool.backlog import Backlog
 from service.engine.ray_pool.references import References, digest
 from service.engine.ray_pool.reply import Reply
+from service.ray_application import engine_failure
 from tests.service.ray_cluster import add_worker, application, pool_engine, ray_cluster
 
 pytestmark = pytest.mark.ray
@@ -207,6 +219,101 @@ async def test_the_whole_application_runs_as_replicas(
         assert found[0][0]["classes"]
 
 
+async def test_serve_is_told_of_http_replicas_that_will_never_infer_again(
+    cluster: object, tmp_path: Path
+) -> None:
+    failed = tmp_path / "failed"
+
+    def build_app() -> FastAPI:
+        return FastAPI()
+
+    def failure(app: FastAPI) -> str | None:
+        return failed.read_text() if failed.exists() else None
+
+    tier = http_tier(build_app, failure, [])
+    handle = await asyncio.to_thread(serve.run, tier, name="tier", route_prefix="/tier")
+    try:
+        await handle.check_health.remote()
+        failed.write_text("pool not joined")
+        with pytest.raises(RuntimeError, match="pool not joined"):
+            await handle.check_health.remote()
+    finally:
+        serve.delete("tier")
+
+
+def test_an_http_replica_is_replaced_for_what_its_healthz_fails_for() -> None:
+    engine = FakeEngine()
+    app = create_app(Settings(engine="fake"), engine=engine)
+    assert engine_failure(app) is None
+    engine.failure = "pool not joined"
+    assert engine_failure(app) == "pool not joined"
+
+
+def _joining(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, joined: Iterator[Any]
+) -> tuple[RayEngine, list[float]]:
+    """An engine that finds one after the other of `joined`, an error or a handle; its pauses."""
+    engine = create_engine(Settings(engine="ray", bundle=bundle, devices="cpu"))
+    assert isinstance(engine, RayEngine)
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def join() -> Any:
+        found = next(joined)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(engine.pool, "join", join)
+    monkeypatch.setattr(engine, "_sleep", sleep)
+    return engine, pauses
+
+
+async def test_a_pool_that_loses_its_first_greetings_is_joined_all_the_same(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = [ActorDiedError(), ActorUnavailableError("lost", None), RequestCancelledError()]
+    joined = iter([*lost, FailingHandle()])
+    engine, pauses = _joining(tiny_bundle, monkeypatch, joined)
+    await engine.start()
+    assert (engine.ready, engine.failure) == (True, None)
+    assert len(pauses) == len(lost)
+    assert pauses == sorted(set(pauses))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DeploymentUnavailableError(DeploymentID("pool", "application")),  # another bundle, say
+        RuntimeError("Deploying application failed"),
+        ConnectionError("no cluster"),
+        RayTaskError("greet", "traceback", ValueError()),  # type: ignore[no-untyped-call]
+        AuthenticationError("another token"),
+    ],
+)
+async def test_a_pool_that_cannot_be_joined_is_a_failure_at_once(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    engine, pauses = _joining(tiny_bundle, monkeypatch, iter([error, FailingHandle()]))
+    await engine.start()
+    assert not engine.ready
+    assert engine.failure is not None
+    assert engine.failure.startswith(type(error).__name__)
+    assert pauses == []
+
+
+async def test_a_pool_that_stays_lost_for_a_minute_is_a_failure(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, pauses = _joining(tiny_bundle, monkeypatch, repeat(ActorDiedError()))
+    await engine.start()
+    assert engine.failure is not None
+    assert engine.failure.startswith("ActorDiedError")
+    assert 60 <= sum(pauses) < 90
+
+
 class FailingHandle:
     """A pool whose calls fail before they reach a replica."""
 
@@ -221,14 +328,7 @@ class FailingHandle:
 async def test_a_timeout_within_a_call_is_not_its_deadline(
     tiny_bundle: Path, lesson: Lesson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(engine="ray", bundle=tiny_bundle, devices="cpu")
-    engine = create_engine(settings)
-    assert isinstance(engine, RayEngine)
-
-    async def join() -> FailingHandle:
-        return FailingHandle()
-
-    monkeypatch.setattr(engine.pool, "join", join)
+    engine, _ = _joining(tiny_bundle, monkeypatch, iter([FailingHandle()]))
     await engine.start()
     with pytest.raises(TimeoutError, match="of a socket"):
         await engine.register(list(lesson.images), list(lesson.masks))

@@ -9,7 +9,7 @@ import pytest
 
 from service.cli import main
 from service.planning.measure import MeasureOptions
-from service.planning.profile import ProfileError, load_profile
+from service.planning.profile import PROFILES, ProfileError, load_profile
 from tests.service.client.scripted_server import Scripted, scripted
 from tests.service.processes import serving, unused_port
 from tests.service.redis_server import RedisServer
@@ -43,6 +43,8 @@ def test_plan_prints_what_is_needed_and_all_it_assumes(run: Run) -> None:
     assert done.returncode == 0, done.stderr
     for text in ("replicas for the peak", "Redis memory", "measured", "engine.image_ms", "skew"):
         assert text in done.stdout
+    assert "adapt=auto, report=true, no close-ups" in done.stdout
+    assert "registration.device_shot_ms" in done.stdout
 
 
 def test_plan_as_json_for_a_gpu_is_marked_as_an_estimate(run: Run) -> None:
@@ -93,6 +95,31 @@ def test_the_key_to_measure_with_is_that_of_every_client(
     assert [options.key for options in asked] == ["mine"]
 
 
+def test_every_measurement_sends_other_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[MeasureOptions] = []
+
+    def refuse(options: MeasureOptions, advance: Callable[[], None]) -> NoReturn:
+        asked.append(options)
+        raise ProfileError("enough")
+
+    monkeypatch.setattr("service.planning.measure.measure", refuse)
+    for _ in range(2):
+        main(["plan-measure", "--out", str(tmp_path / "here.json")])
+    assert asked[0].seed != asked[1].seed
+
+
+def test_a_profile_without_registrations_is_to_be_measured_again(run: Run, tmp_path: Path) -> None:
+    earlier = json.loads((PROFILES / "lite-int8-cpu2.json").read_text())
+    del earlier["registration"]
+    path = tmp_path / "earlier.json"
+    path.write_text(json.dumps(earlier))
+    done = run("plan", "--rps", "9", "--profile", str(path))
+    assert done.returncode == 2
+    assert "measure it again" in done.stderr
+
+
 def test_what_cannot_be_measured_tells_no_password(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -141,6 +168,8 @@ def test_measured_costs_can_be_planned_with(run: Run, tmp_path: Path) -> None:
     found = load_profile(str(out))
     assert found.origin == "measured"
     assert found.engine.device == "cpu"
+    assert found.registration.device_s(1) > 0
+    assert found.registration.host_s(5) > 0
     assert found.store.shot_bytes > 0
     assert found.store.touch_us > 0
     assert run("plan", "--rps", "50", "--profile", str(out)).returncode == 0

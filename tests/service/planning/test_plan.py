@@ -2,8 +2,9 @@
 
 import pytest
 
+from service.planning.fleet import PlanError
 from service.planning.gpu import estimate
-from service.planning.plan import PlanError, make_plan
+from service.planning.plan import make_plan
 from service.planning.profile import ProfileError, load_profile, shipped_profiles
 from service.planning.workload import Workload
 
@@ -16,7 +17,8 @@ def test_a_plan_by_hand() -> None:
     device_s = costs.batch_s(8, 2, 5) / 8
     host_s = (MEASURED.host.request_ms + MEASURED.host.decode_ms + 2 * MEASURED.host.mask_ms) / 2000
     plan = make_plan(LOAD, MEASURED)
-    assert plan.fleet.request_s == pytest.approx(device_s + host_s, rel=0.1)
+    queries_s = plan.fleet.request_s * (1 - plan.fleet.registration_share)
+    assert queries_s == pytest.approx(device_s + host_s)
     assert plan.fleet.needed >= 200 * plan.fleet.request_s / 0.7
     assert plan.fleet.replicas * 2 / 3 >= plan.fleet.needed
     content = MEASURED.store.session_bytes + 10 * MEASURED.store.shot_bytes
@@ -43,6 +45,26 @@ def test_a_close_up_costs_as_much_as_another_image_of_one_class() -> None:
     image_s = (costs.image_ms + costs.class_ms + one.shots * costs.shot_ms) / 1000
     more_s = image_s + host.decode_ms / 1000 / host.cores
     assert twice - make_plan(one, MEASURED).fleet.request_s == pytest.approx(more_s, rel=0.05)
+
+
+@pytest.mark.parametrize("shots", [1, 5])
+def test_registrations_take_the_device_and_the_cores_as_long_as_was_measured(shots: int) -> None:
+    load = LOAD.model_copy(update={"shots": shots, "session_hours": 0.5})
+    costs = MEASURED.registration
+    class_s = costs.device_s(shots) + costs.host_s(shots) / MEASURED.host.cores
+    often = make_plan(load, MEASURED).fleet
+    never = make_plan(load.model_copy(update={"session_hours": 1e9}), MEASURED).fleet
+    more_s = 20_000 / 1800 / 200 * 2 * class_s
+    assert often.request_s - never.request_s == pytest.approx(more_s)
+    assert often.registration_share == pytest.approx(more_s / often.request_s)
+    assert never.registration_share == pytest.approx(0, abs=1e-6)
+
+
+def test_beside_a_gpu_fits_take_cores() -> None:
+    host = MEASURED.registration.model_copy(update={"host_shot_ms": 5000.0})
+    slow_fit = MEASURED.model_copy(update={"registration": host})
+    fleets = [make_plan(LOAD, estimate(base, "r50", "a100")).fleet for base in (MEASURED, slow_fit)]
+    assert [fleet.limited_by for fleet in fleets] == ["device", "cores"]
 
 
 def test_affinity_finds_more_copies_and_asks_less_of_redis() -> None:
