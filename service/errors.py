@@ -363,10 +363,18 @@ class WorkerLostError(RetryableError):
 
 
 class StoreUnavailableError(RetryableError):
-    """The session store cannot be reached, or does not respond in time."""
+    """The session store cannot be reached, does not respond in time, or refuses.
+
+    Args:
+        reason: what was in the way, in a word; for the operator and not in the response.
+    """
 
     code = "store_unavailable"
     title = "The session store cannot be reached"
+
+    def __init__(self, detail: str | None = None, *, reason: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class DeadlineExceededError(ServiceError):

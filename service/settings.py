@@ -212,7 +212,8 @@ class Settings(BaseSettings):
     store_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")] = "fss"
     """Prefix of every key in Redis, so that several services can share one."""
     store_timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 2.0
-    """Longest time for a response of Redis, in seconds; less than a readiness probe has."""
+    """Longest time for a response of Redis, in seconds, and a second more for each 8 MiB that it moves;
+    less than a readiness probe has."""
     ttl_s: Seconds = 3600.0
     """Seconds without a request after which a session ends."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
@@ -222,7 +223,7 @@ class Settings(BaseSettings):
     max_shots: Annotated[int, Field(ge=1, le=1024)] = 64
     """Most shots of one class."""
     max_store_bytes: Annotated[int, Field(ge=MIB)] = 1024 * MIB
-    """Most bytes of prototypes in this process: of all, or with Redis of those held beside it."""
+    """Most bytes of prototypes in this process: all sessions, or with Redis its local copies."""
     max_owner_sessions: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Most sessions of one API key."""
     max_owner_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import secrets
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -17,13 +19,22 @@ from service.cli.machine import (
     onnxruntime_builds,
     processor_features,
 )
+from service.cli.quiet import quiet_engine
 
 if TYPE_CHECKING:
     from service.engine import Engine
     from service.settings import Settings
+    from service.stores import SessionStore
 
 Verdict = Literal["ok", "note", "bad"]
 _GIB = 1024**3
+_STORE_ADVICE = {
+    "AuthenticationError": "look at the user and password of FSS_STORE_URL",
+    "NOPERM": "its user may not use keys that begin with FSS_STORE_PREFIX, or not run scripts",
+    "READONLY": "FSS_STORE_URL names a replica, not the primary",
+    "OOM": "it is full, and refuses to register more",
+    "MISCONF": "it cannot write to its disk",
+}
 
 
 class Finding(NamedTuple):
@@ -42,6 +53,7 @@ def doctor(
     Looks at the processor, memory, onnxruntime, GPU, settings, bundles, session store, API keys and
     jobs, and runs one inference of each bundle. The exit status is 1 if something would not work.
     """
+    quiet_engine()
     findings = list(examine())
     if as_json:
         print(json.dumps([each._asdict() for each in findings], indent=2))
@@ -174,18 +186,32 @@ async def _tried(engine: "Engine") -> tuple[Verdict, str]:
 
 
 async def _store(settings: "Settings") -> Finding:
+    """Whether a session can be made, read and deleted; an empty one, under an id of its own."""
     from service.assembly import create_store
-    from service.errors import ServiceError
+    from service.errors import ServiceError, StoreUnavailableError
 
     store = create_store(settings, {})
     try:
         await store.ping()
+        await _try_session(store)
+    except StoreUnavailableError as exc:
+        advice = _STORE_ADVICE.get(exc.reason, "look at FSS_STORE_URL")
+        return Finding("sessions", "bad", f"cannot be kept ({exc.reason}): {advice}")
     except ServiceError as exc:
-        return Finding("sessions", "bad", f"{exc.title}: look at FSS_STORE_URL")
+        return Finding("sessions", "bad", f"cannot be kept: {exc.title}")
     finally:
         await store.close()
     kind = settings.store_url.get_secret_value().partition(":")[0]
-    return Finding("sessions", "ok", f"{kind} answers")
+    return Finding("sessions", "ok", f"{kind} keeps them")
+
+
+async def _try_session(store: "SessionStore") -> None:
+    from service.stores import SessionContent, SessionKey
+
+    key = SessionKey("", f"doctor-{secrets.token_hex(16)}")
+    await store.restore(key, SessionContent("doctor", time.time(), {}))
+    await store.get(key)
+    await store.delete(key)
 
 
 def _keys(settings: "Settings") -> Finding:

@@ -184,7 +184,7 @@ class SessionStore(Protocol):
         """
 
     async def ping(self) -> None:
-        """Return if the store can be reached; raise otherwise."""
+        """Return if the store takes what a query asks of it; raise StoreUnavailableError if not."""
 
     async def close(self) -> None:
         """Close all connections; the last call."""

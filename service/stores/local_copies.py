@@ -29,6 +29,14 @@ class LocalCopies:
         self._copies: OrderedDict[SessionKey, _Copy] = OrderedDict()
         self._total_bytes = 0
 
+    def __len__(self) -> int:
+        return len(self._copies)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays of all copies."""
+        return self._total_bytes
+
     def find(self, key: SessionKey, version: bytes) -> SessionContent | None:
         """The content, if the copy is of that version; counts as a use."""
         copy = self._copies.get(key)

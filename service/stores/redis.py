@@ -2,17 +2,13 @@
 
 import asyncio
 import hashlib
-import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any, get_args
+from typing import get_args
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.commands.core import AsyncScript
 
 from model.contract import SupportSet
 from service.errors import (
@@ -20,7 +16,6 @@ from service.errors import (
     IdempotencyKeyReusedError,
     ModelMismatchError,
     SessionNotFoundError,
-    StoreUnavailableError,
 )
 from service.schemas import RegisterMode
 from service.stores import redis_scripts
@@ -32,19 +27,17 @@ from service.stores.base import (
     SessionLimits,
 )
 from service.stores.local_copies import LocalCopies
-from service.stores.redis_record import read_content, write_classes
+from service.stores.redis_link import Answer, Argument, RedisLink
+from service.stores.redis_record import read_content, read_nbytes, write_classes
 from service.stores.refusals import Limit, refusal
 from service.stores.shared_calls import SharedCalls
 from service.stores.tensors import ShotSpec
-
-_log = logging.getLogger(__name__)
+from service.stores.transfer_turns import TransferTurns
 
 _LIMITS = get_args(Limit)
-_MAX_CONNECTIONS = 32
 _VERSION_BYTES = 16
-
-Answer = list[Any]
-Argument = str | int | bytes
+# Of sessions that are fetched at once; each takes three times its bytes until it is decoded.
+_FETCH_BYTES = 64 * 1024 * 1024
 
 
 class RedisStore:
@@ -57,7 +50,7 @@ class RedisStore:
         limits: of one session and of one owner.
         max_bytes: of the arrays of the sessions held here, and so of one session.
         prefix: of every key.
-        timeout_s: for each answer of Redis.
+        timeout_s: for each answer of Redis; large ones may take longer, see `RedisLink`.
         specs: by model, what shots must be like; see `codec.decode_session`.
     """
 
@@ -71,28 +64,30 @@ class RedisStore:
         timeout_s: float = 2.0,
         specs: Mapping[str, ShotSpec] | None = None,
     ) -> None:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=_MAX_CONNECTIONS,
-            timeout=timeout_s,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            # A write whose answer was lost may have been done: only the caller may repeat it.
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
-        self._redis = Redis.from_pool(pool)
+        self._link = RedisLink(url, timeout_s)
         self._limits = limits
         self._max_bytes = max_bytes
         self._prefix = prefix
-        self._timeout_s = timeout_s
         self._specs = {} if specs is None else specs
         self._copies = LocalCopies(max_bytes, limits.ttl_s)
         self._fetches: SharedCalls[SessionKey, SessionContent] = SharedCalls()
-        self._touch = self._redis.register_script(redis_scripts.TOUCH)
-        self._write = self._redis.register_script(redis_scripts.WRITE)
-        self._delete = self._redis.register_script(redis_scripts.DELETE)
-        self._delete_class = self._redis.register_script(redis_scripts.DELETE_CLASS)
+        self._turns = TransferTurns(_FETCH_BYTES)
+        self._probe = self._link.script(redis_scripts.PROBE)
+        self._index = self._link.script(redis_scripts.INDEX)
+        self._touch = self._link.script(redis_scripts.TOUCH)
+        self._write = self._link.script(redis_scripts.WRITE)
+        self._delete = self._link.script(redis_scripts.DELETE)
+        self._delete_class = self._link.script(redis_scripts.DELETE_CLASS)
+
+    @property
+    def sessions(self) -> int:
+        """Sessions of which this process holds a copy."""
+        return len(self._copies)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays of these copies."""
+        return self._copies.nbytes
 
     async def create(
         self,
@@ -136,8 +131,7 @@ class RedisStore:
 
     async def find_done(self, owner: str, once: IdempotencyToken) -> SessionKey | None:
         """See `SessionStore.find_done`."""
-        async with self._answering():
-            found: Any = await self._redis.hgetall(self._receipt(owner, once))
+        found = await self._link.read(self._receipt(owner, once))
         if not found:
             return None
         if found[b"fingerprint"].decode() != once.fingerprint:
@@ -163,13 +157,12 @@ class RedisStore:
 
     async def ping(self) -> None:
         """See `SessionStore.ping`."""
-        async with self._answering():
-            await self._redis.ping()
+        await self._link.probe(self._probe, [f"{self._prefix}:probe"] * 3)
 
     async def close(self) -> None:
         """See `SessionStore.close`."""
         await self._fetches.close()
-        await self._redis.aclose()
+        await self._link.close()
 
     async def _make(
         self,
@@ -214,7 +207,7 @@ class RedisStore:
 
     async def _run(
         self,
-        script: Any,
+        script: AsyncScript,
         key: SessionKey,
         arguments: Sequence[Argument] = (),
         once: IdempotencyToken | None = None,
@@ -230,8 +223,7 @@ class RedisStore:
             keys.append(self._receipt(key.owner, once))
         owned = int(bool(key.owner))
         ttl_ms = max(1, round(self._limits.ttl_s * 1000))
-        async with self._answering():
-            answer: Answer = await script(keys, [ttl_ms, owned, *arguments])
+        answer = await self._link.run(script, keys, [ttl_ms, owned, *arguments])
         word = answer[0].decode()
         if word in _LIMITS:
             raise refusal(word, self._limits)
@@ -258,13 +250,15 @@ class RedisStore:
 
     async def _fetch(self, key: SessionKey) -> SessionContent:
         """The session as it is now, which may be later than what was asked about."""
-        async with self._answering():
-            # Bytes: replies are not decoded, which the annotations of the client do not know.
-            record: Any = await self._redis.hgetall(self._keys(key)[0])
-        if not record:
-            raise SessionNotFoundError
-        content = await asyncio.to_thread(read_content, record, self._specs)
-        self._copies.keep(key, record[b"version"], content)
+        _, index = await self._run(self._index, key)
+        nbytes = min(read_nbytes(index), self._max_bytes)
+        # Waiting for its turn counts for the request's deadline, and not for that of an answer.
+        async with self._turns.hold(nbytes):
+            record = await self._link.read(self._keys(key)[0], nbytes)
+            if not record:
+                raise SessionNotFoundError
+            content = await asyncio.to_thread(read_content, record, self._specs)
+            self._copies.keep(key, record[b"version"], content)
         return content
 
     def _session(self, key: SessionKey, content: SessionContent, now_ms: int) -> Session:
@@ -282,24 +276,6 @@ class RedisStore:
 
     def _receipt(self, owner: str, once: IdempotencyToken) -> str:
         return f"{self._prefix}:once:{_digest(_digest(owner) + once.key)}"
-
-    @asynccontextmanager
-    async def _answering(self) -> AsyncIterator[None]:
-        """A block that talks to Redis, bounded by the timeout.
-
-        Raises:
-            StoreUnavailableError.
-        """
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                yield
-        except (RedisError, OSError) as exc:
-            if isinstance(exc, ReadOnlyError):
-                # A demoted primary keeps its connections; new ones go where the address leads now.
-                await self._redis.connection_pool.disconnect(inuse_connections=False)
-            # The kind alone: texts of Redis may quote what was sent.
-            _log.warning("store unavailable", extra={"error": type(exc).__name__})
-            raise StoreUnavailableError from exc
 
 
 def _new_version() -> bytes:

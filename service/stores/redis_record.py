@@ -18,6 +18,7 @@ class _ClassEntry(BaseModel):
 
     name: str
     chunks: Annotated[list[int], Field(min_length=1)]
+    bytes: Annotated[int, Field(ge=0)] = 0
 
 
 # Errors end up in the log: without what users named their classes.
@@ -31,6 +32,18 @@ def write_classes(classes: Mapping[str, SupportSet]) -> list[str | int | bytes]:
         for name, supports in classes.items()
         for argument in (name, len(supports.shots), supports.nbytes, encode_supports(supports))
     ]
+
+
+def read_nbytes(index: bytes) -> int:
+    """Bytes of the arrays of a session, by its index.
+
+    Raises:
+        UnreadableSessionError: as `read_content`.
+    """
+    try:
+        return sum(entry.bytes for entry in _INDEX.validate_json(index))
+    except ValidationError as exc:
+        raise UnreadableSessionError from exc
 
 
 def read_content(record: Mapping[bytes, bytes], specs: Mapping[str, ShotSpec]) -> SessionContent:

@@ -57,6 +57,17 @@ local function save(index, version)
 end
 """
 
+# Nothing more -> ok. What a query does, on a session that is never there: to be refused as one is,
+# for want of rights, by a replica, or for a disk that fails. A full Redis, which reads, allows it.
+PROBE = (
+    _PRELUDE
+    + """
+redis.call('HGET', session, 'version')
+touch()
+return {'ok'}
+"""
+)
+
 # Nothing more -> ok, version, now. Who holds another version fetches the hash.
 TOUCH = (
     _PRELUDE
@@ -65,6 +76,15 @@ local version = redis.call('HGET', session, 'version')
 if not version then return {'unknown'} end
 touch()
 return {'ok', version, now}
+"""
+)
+
+# Nothing more -> ok, index. Who fetches the hash learns from it how much that is.
+INDEX = (
+    _PRELUDE
+    + """
+if redis.call('EXISTS', session) == 0 then return {'unknown'} end
+return {'ok', redis.call('HGET', session, 'index') or ''}
 """
 )
 

@@ -32,7 +32,7 @@ class Exposition(NamedTuple):
 
 @runtime_checkable
 class CountedStore(Protocol):
-    """A store that can tell how much it holds without asking anyone."""
+    """A store that can tell how much this process holds without asking anyone."""
 
     @property
     def sessions(self) -> int:
@@ -112,8 +112,9 @@ class Metrics:
     def watch_store(self, store: object) -> None:
         """Have a store tell what it holds, if it can; once."""
         if isinstance(store, CountedStore):
-            self._watch("fss_store_sessions", "Sessions held.", lambda: store.sessions)
-            self._watch("fss_store_bytes", "Bytes of prototypes held.", lambda: store.nbytes)
+            sessions, nbytes = "Sessions held in this process.", "Bytes of their prototypes."
+            self._watch("fss_store_sessions", sessions, lambda: store.sessions)
+            self._watch("fss_store_bytes", nbytes, lambda: store.nbytes)
 
     def watch_refusals(self, read: Callable[[], float]) -> None:
         """Have `read` tell how many bundles were refused when they were last looked at; once."""

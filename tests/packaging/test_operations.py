@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from service.access import key_line, new_key
 from service.settings import Settings
 from tests.packaging.dockerfile import read_stages
+from tests.packaging.instructions import block_with, follow
 from tests.packaging.manifests import K8S, NAME, OVERLAYS, Resource, one
 
 
@@ -91,6 +93,19 @@ def test_the_patch_for_other_dns_adds_a_way_and_takes_none(patched: list[Resourc
     assert made["spec"]["egress"][:-1] == plain["spec"]["egress"]
     (added,) = made["spec"]["egress"][-1]["to"]
     assert added.keys() == {"ipBlock"}
+
+
+def test_a_line_of_the_keys_is_removed_from_the_file_that_the_container_has(tmp_path: Path) -> None:
+    keys = tmp_path / "secrets" / "api-keys"
+    keys.parent.mkdir()
+    lines = [key_line(owner, new_key()) for owner in ("lab", "lab", "line")]
+    keys.write_text("\n".join(lines) + "\n")
+    mounted = tmp_path / "mounted"  # as the container has it
+    mounted.hardlink_to(keys)
+    removing = block_with("grep -vF")
+    follow(removing.replace("hash=...", f"hash={lines[0].split()[1]}"), tmp_path)
+    assert mounted.read_text().splitlines() == lines[1:]
+    assert [each.name for each in keys.parent.iterdir()] == ["api-keys"]
 
 
 def test_the_url_of_redis_is_that_of_the_service_in_the_cluster(page: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -45,12 +46,17 @@ def port() -> int:
 
 
 @contextmanager
-def deployed_redis(home: Path, port: int) -> Iterator[None]:
-    """Redis with the deployed configuration, but for its places; ended as a pod would be."""
+def deployed_redis(home: Path, port: int, *, save: str = "save 3600 1") -> Iterator[None]:
+    """Redis with the deployed configuration, but for its places; ended as a pod would be.
+
+    save: when it writes a snapshot, in place of what the file says.
+    """
     text = CONFIGURATION.read_text().replace("/etc/redis-users/users.acl", "secrets/users.acl")
     # A relative path of the users would be looked for in the folder of the data.
     text = text.replace("aclfile secrets", f"aclfile {home}/secrets")
     text = text.replace("dir /data", f"dir {home}/data")
+    assert "save 3600 1\n" in text
+    text = text.replace("save 3600 1\n", f"{save}\n")
     (home / "redis.conf").write_text(text)
     command = ["redis-server", str(home / "redis.conf"), "--port", str(port)]
     process = subprocess.Popen([*command, "--logfile", str(home / "log")])
@@ -64,8 +70,7 @@ def deployed_redis(home: Path, port: int) -> Iterator[None]:
 
 def _wait_for_pong(port: int, process: subprocess.Popen[bytes], home: Path) -> None:
     """Ask as the probes do."""
-    statefulset = yaml.safe_load((K8S / "components" / "redis" / "statefulset.yaml").read_text())
-    (container,) = statefulset["spec"]["template"]["spec"]["containers"]
+    (container,) = statefulset()["template"]["spec"]["containers"]
     *shell, probe = container["readinessProbe"]["exec"]["command"]
     command = [*shell, probe.replace("redis-cli", f"redis-cli -p {port}")]
     deadline = time.monotonic() + START_TIMEOUT_S
@@ -73,6 +78,13 @@ def _wait_for_pong(port: int, process: subprocess.Popen[bytes], home: Path) -> N
         assert process.poll() is None, (home / "log").read_text()
         assert time.monotonic() < deadline, "redis-server did not start"
         time.sleep(0.02)
+
+
+def statefulset() -> dict[str, Any]:
+    """What is asked for on Kubernetes."""
+    text = (K8S / "components" / "redis" / "statefulset.yaml").read_text()
+    found: dict[str, Any] = yaml.safe_load(text)["spec"]
+    return found
 
 
 def service_url(home: Path, port: int) -> str:
@@ -153,3 +165,28 @@ def test_sessions_outlive_a_restart_and_come_back_from_a_snapshot(
     follow(block_with("appendonly.aof.manifest"), data)
     with deployed_redis(home, port), deployed_service(home, bundle, port) as server:
         assert segment(server.client, session_id) == 200
+
+
+def test_a_snapshot_that_fails_stops_neither_writes_nor_probes_nor_the_end(
+    home: Path, port: int
+) -> None:
+    (home / "data" / "dump.rdb").mkdir()
+    with (
+        deployed_redis(home, port, save="save 1 1"),
+        redis.Redis.from_url(service_url(home, port)) as service,
+    ):
+        service.set("fss:x", 1)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while "Background saving error" not in (home / "log").read_text():
+            assert time.monotonic() < deadline, "the snapshot did not fail"
+            time.sleep(0.05)
+        service.set("fss:x", 2)
+        assert service.ping()
+
+
+def test_the_volume_holds_the_log_its_rewrite_and_a_snapshot() -> None:
+    (size,) = re.findall(r"^maxmemory (\d+)gb$", CONFIGURATION.read_text(), re.M)
+    (claim,) = statefulset()["volumeClaimTemplates"]
+    volume = claim["spec"]["resources"]["requests"]["storage"]
+    # The log may be twice its base, the new base and the snapshot are one each, and both grow.
+    assert int(volume.removesuffix("Gi")) >= 6 * int(size)

@@ -280,6 +280,7 @@ async def test_local_copies_are_bounded(replica: Callable[..., RedisStore]) -> N
     first = await store.create(key("a"), "m", "cat", some(4))
     second = await store.create(key("b"), "m", "cat", some(4))
     await store.create(key("c"), "m", "cat", some(4))
+    assert (store.sessions, store.nbytes) == (2, 8 * SHOT_BYTES)
     assert (await store.get(key("b"))).classes is second.classes
     assert (await store.get(key("a"))).classes is not first.classes
 
@@ -425,7 +426,7 @@ async def test_a_demoted_primary_is_left_for_the_one_that_took_its_place(
     redis_server: RedisServer,
     redis_directory: Path,
 ) -> None:
-    """Failover moves the address; the old primary stays up, read-only, and answers pings."""
+    """Failover moves the address; the old primary stays up, read-only."""
     address = redis_directory / "primary"
     address.symlink_to(own_server.socket)
     store = replica(f"unix://{address}?db=0")
