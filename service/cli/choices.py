@@ -9,12 +9,11 @@ import typer
 from service.cli.failure import USAGE, CommandError
 
 if TYPE_CHECKING:
-    from service.formats import Format
-    from service.schemas import Adapt, Threshold
+    from service.schemas import Adapt, Format, Threshold
 
 
 class FormatName(StrEnum):
-    """As in `service.formats.FORMATS`, which takes longer to import than help may take."""
+    """As `service.schemas.FORMATS`, which takes longer to import than help may take."""
 
     PNG = "png"
     COCO = "coco"
@@ -45,6 +44,16 @@ Absent = Annotated[
     Literal["keep", "drop"],
     typer.Option(help="Drop classes that an image does not seem to hold, or keep their masks."),
 ]
+InstancesChoice = Annotated[
+    Literal["component", "class"],
+    typer.Option(
+        "--instances", help="One object of coco, yolo, geojson: a connected part, or a whole class."
+    ),
+]
+MinArea = Annotated[
+    int,
+    typer.Option(min=0, help="Least pixels of a connected part in coco, yolo, geojson."),
+]
 AdaptChoice = Annotated[
     Literal["auto", "true", "false"],
     typer.Option(help="Fit the head to the shots: true where images are unlike photographs."),
@@ -74,6 +83,6 @@ def threshold_of(text: str | None) -> "Threshold":
 
 def chosen(formats: Collection[FormatName]) -> "list[Format]":
     """Each format once."""
-    from service.formats import FORMATS
+    from service.schemas import FORMATS
 
     return [each for each in FORMATS if each in formats]

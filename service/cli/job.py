@@ -12,6 +12,8 @@ from service.cli.choices import (
     Absent,
     FormatName,
     Formats,
+    InstancesChoice,
+    MinArea,
     Mode,
     ThresholdText,
     Url,
@@ -36,7 +38,9 @@ def create(
     formats: Formats = [FormatName.PNG, FormatName.COCO],  # noqa: B006 - typer copies it
     mode: Mode = "auto",
     threshold: ThresholdText = None,
-    absent: Absent = "keep",
+    absent: Absent = "drop",
+    instances: InstancesChoice = "component",
+    min_area: MinArea = 0,
     url: Url = None,
 ) -> None:
     """Send images, and print the job."""
@@ -49,6 +53,8 @@ def create(
             mode=mode,
             threshold=threshold_of(threshold),
             absent=absent,
+            instances=instances,
+            min_area=min_area,
         )
         print(job.id)
 

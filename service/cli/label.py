@@ -16,13 +16,17 @@ from service.cli.choices import (
     AdaptChoice,
     FormatName,
     Formats,
+    InstancesChoice,
+    MinArea,
     Mode,
     ThresholdText,
     chosen,
     threshold_of,
 )
 from service.cli.failure import USAGE, CommandError, client_errors_as_messages
+from service.cli.label_notes import note, say_what_is_there, sum_up
 from service.cli.left_out import results_in
+from service.cli.quiet import quiet_engine
 
 if TYPE_CHECKING:
     from service.engine import Engine
@@ -45,7 +49,9 @@ def label(
     mode: Mode = "auto",
     threshold: ThresholdText = None,
     adapt: AdaptChoice = "auto",
-    absent: Absent = "keep",
+    absent: Absent = "drop",
+    instances: InstancesChoice = "component",
+    min_area: MinArea = 0,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Look in the folders inside, too.")
     ] = False,
@@ -54,7 +60,8 @@ def label(
 
     Writes masks or annotations, and contact-sheet.html to look through, the least sure first. A run
     that was stopped goes on where it was: images that changed are done again, and with other
-    supports or options all are. What cannot be read is named at the end; the exit status is 1 then.
+    supports or options all are. What there is to warn of the supports is on the sheet, too. What
+    cannot be read is named at the end; the exit status is 1 then.
 
     \b
     fss label photos/ --support supports/ --out labels/ --format coco --format yolo
@@ -63,34 +70,41 @@ def label(
     """  # noqa: D301 - click's mark for lines that stay as they are
     from service.cli.serve import read_settings, startup_errors_as_messages
     from service.cli.support_folder import read_shots
+    from service.formats import ExportOptions
     from service.offline import (
         LabelOptions,
         Ledger,
         claim,
         export_results,
         find_images,
+        kept_warnings,
         offline_engine,
         run_identity,
     )
 
+    quiet_engine()
     with startup_errors_as_messages():
         settings = read_settings(os.environ)
         engine = offline_engine(settings)
     options = LabelOptions(threshold_of(threshold), mode, absent, ADAPT[adapt])
-    supports = read_shots(support)
+    supports, state = read_shots(support), out / _STATE
     with client_errors_as_messages(), _run_errors_as_messages(out):
         images = find_images(folder, recursive=recursive, without=_no_images(folder, support, out))
-        claim(out / _STATE, folder)
+        claim(state, folder)
         identity = run_identity(engine, supports, options, settings)
-        with Ledger(out / _STATE / "ledger.jsonl", identity) as ledger:
-            _say_what_is_there(ledger, images)
+        with Ledger(state / "ledger.jsonl", identity) as ledger:
+            say_what_is_there(ledger, images)
             left = [image for image in images if not ledger.has(image)]
             if left:
-                run = _label(settings, engine, supports, options, ledger, left, len(images))
+                run = _label(settings, engine, supports, options, ledger, left, len(images), state)
                 asyncio.run(run)
-            export_results(ledger, images, list(supports), chosen(formats), out, out / _STATE)
-            _lay_out(ledger, images, list(supports), folder, engine, out)
-            _sum_up(ledger, images, out)
+            warnings = kept_warnings(state, identity)
+            if not left:  # nobody has told them
+                note(*warnings)
+            written_as = ExportOptions(instances, min_area=min_area)
+            export_results(ledger, images, list(supports), chosen(formats), out, state, written_as)
+            _lay_out(ledger, images, list(supports), folder, engine, out, warnings)
+            sum_up(ledger, images, out / SHEET)
 
 
 @contextmanager
@@ -114,12 +128,21 @@ async def _label(
     ledger: "Ledger",
     left: "list[ImageFile]",
     total: int,
+    state: Path,
 ) -> None:
     from service.client.progress import progress_bar
-    from service.offline import images_at_once, label_images, register_supports, running_engine
+    from service.offline import (
+        images_at_once,
+        keep_warnings,
+        label_images,
+        register_supports,
+        running_engine,
+    )
 
     async with running_engine(settings, engine) as resources:
-        session_id = await register_supports(resources, supports, options, _note)
+        session_id, warnings = await register_supports(resources, supports, options)
+        note(*warnings)
+        keep_warnings(state, ledger.identity, warnings)
         shown = sys.stderr.isatty()
         with progress_bar("label", total, done=total - len(left), shown=shown) as advance:
             await label_images(
@@ -141,19 +164,6 @@ def _no_images(folder: Path, support: Path, out: Path) -> set[Path]:
     return results_in(folder, out) | ({support} if inside else set(masks_in(support)))
 
 
-def _say_what_is_there(ledger: "Ledger", images: "list[ImageFile]") -> None:
-    """Tell how much of an earlier run is used again."""
-    if ledger.changed:
-        changed = ", ".join(ledger.changed)
-        _note(f"the earlier run differs in {changed}: all images are labelled again")
-    finished = sum(ledger.has(image) for image in images)
-    if finished:
-        _note(f"{finished} of {len(images)} images are done already")
-    again = sum(ledger.knows(image) and not ledger.has(image) for image in images)
-    if again:
-        _note(f"{again} that changed, or failed before, are labelled again")
-
-
 def _lay_out(
     ledger: "Ledger",
     images: "list[ImageFile]",
@@ -161,6 +171,7 @@ def _lay_out(
     folder: Path,
     engine: "Engine",
     out: Path,
+    warnings: list[str],
 ) -> None:
     from service.client.files import shown_name
     from service.offline import write_sheet
@@ -172,17 +183,5 @@ def _lay_out(
         classes,
         title=shown_name(Path(folder.resolve().name)),
         presence_threshold=engine.manifest.presence_threshold,
+        warnings=warnings,
     )
-
-
-def _sum_up(ledger: "Ledger", images: "list[ImageFile]", out: Path) -> None:
-    """Say where the results are; fail if some images have none."""
-    failed = [image.name for image in images if not ledger.has(image)]
-    _note(f"{len(images) - len(failed)} images labelled; look through {out / SHEET}")
-    if failed:
-        lines = [f"{each}: {ledger.entry(each).error}" for each in failed]
-        raise CommandError("\n".join([*lines, f"{len(failed)} of {len(images)} failed"]))
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -53,7 +53,7 @@ def register(
     """  # noqa: D301 - click's mark for lines that stay as they are
     from service.cli.support_check import require_usable
     from service.client import Client
-    from service.client.advice import advice
+    from service.client.advice import Registered, advice
     from service.client.batches import shot_batches
 
     with client_errors_as_messages(), Client(url) as client:
@@ -65,6 +65,7 @@ def register(
         require_usable(wanted)
         answers: dict[str, SupportResponse] = {}
         for called, batches in wanted.items():
+            requests = []
             for number, shots in enumerate(batches):
                 with _failure_as_message(target, called, shots, answers):
                     answers[called] = target.register(
@@ -75,7 +76,8 @@ def register(
                         adapt=shots.adapt,
                         model=model,
                     )
-            for text in advice(answers[called]):
+                requests.append(Registered(shots, answers[called]))
+            for text in advice(requests):
                 print(f"{called}: {text}", file=sys.stderr)
     if as_json:
         classes = [each.model_dump(mode="json") for each in answers.values()]

@@ -13,6 +13,8 @@ from service.cli.choices import (
     Absent,
     FormatName,
     Formats,
+    InstancesChoice,
+    MinArea,
     Mode,
     ThresholdText,
     Url,
@@ -40,7 +42,9 @@ def segment(
     ] = None,
     mode: Mode = "auto",
     threshold: ThresholdText = None,
-    absent: Absent = "keep",
+    absent: Absent = "drop",
+    instances: InstancesChoice = "component",
+    min_area: MinArea = 0,
     url: Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print scores, a line an image.")] = False,
 ) -> None:
@@ -57,7 +61,7 @@ def segment(
     from service.cli.earlier_coco import SegmentedFolder
     from service.cli.used_folder import require_same_classes
     from service.client import Client
-    from service.formats import export_dataset
+    from service.formats import ExportOptions, export_dataset
 
     paths, least, kinds = _files(images, out), threshold_of(threshold), chosen(formats)
     wanted = [class_name(each) for each in classes or ()]
@@ -80,7 +84,8 @@ def segment(
             on_failure=run.note,
             progress=sys.stderr.isatty(),
         )
-        export_dataset(run.labelled(answers), known, kinds, folder)
+        written_as = ExportOptions(instances, min_area=min_area)
+        export_dataset(run.labelled(answers), known, kinds, folder, written_as)
     run.sum_up(kept_coco=folder.kept_coco)
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import IO
 
 from service.cli.failure import USAGE, CommandError
-from service.formats import Format, export_dataset
+from service.formats import export_dataset
+from service.schemas import Format
 
 _NUMBERED: tuple[Format, ...] = ("png", "yolo")
 """Formats with a file for each image, and one that maps numbers to classes."""

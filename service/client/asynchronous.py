@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sized
 from contextlib import aclosing
-from functools import partial, wraps
+from functools import partial
+from itertools import count
 from os import PathLike
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
@@ -16,6 +17,7 @@ from service.client.exchange import Outcome, segment_batch
 from service.client.files import ImageLike
 from service.client.job_calls import JobOptions
 from service.client.job_flows import download, follow
+from service.client.methods import method_of
 from service.client.packing import JobImages
 from service.client.progress import job_bar, progress_bar
 from service.client.results import Segmentation
@@ -38,7 +40,7 @@ Awaited = Coroutine[Any, Any, T]
 def _method(describe: Callable[P, Call[T]]) -> "Callable[Concatenate[AsyncClient, P], Awaited[T]]":
     """A call of `service.client.calls` as a method of the client."""
 
-    @wraps(describe)
+    @method_of(describe, bound=False)
     async def method(self: "AsyncClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.send(partial(describe, *args, **kwargs))
 
@@ -50,7 +52,7 @@ def _in_session(
 ) -> "Callable[Concatenate[AsyncSession, P], Awaited[T]]":
     """A call as a method of a session, which is its first argument."""
 
-    @wraps(describe)
+    @method_of(describe, bound=True)
     async def method(self: "AsyncSession", /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.client.send(partial(describe, self.id, *args, **kwargs))
 
@@ -62,7 +64,7 @@ def _creating_session(
 ) -> "Callable[Concatenate[AsyncSession, P], Awaited[Opened]]":
     """A call as a method of a session, which it creates if there is none yet."""
 
-    @wraps(describe)
+    @method_of(describe, bound=True)
     async def method(self: "AsyncSession", /, *args: P.args, **kwargs: P.kwargs) -> Opened:
         # Concurrent calls wait for the session that the first one creates.
         async with self._creation_lock:
@@ -165,6 +167,7 @@ class AsyncSession:
             mode=mode,
         )
         total = len(images) if isinstance(images, Sized) else None
+        positions = count()
 
         def send(batch: list[ImageLike]) -> Awaited[list[Outcome]]:
             return self.client.perform(segment_batch(batch, describe, self.client.retries))
@@ -172,14 +175,14 @@ class AsyncSession:
         async with aclosing(in_order_async(send, batches(images), concurrency)) as responses:
             with progress_bar("segment", total, shown=progress) as advance:
                 async for outcomes in responses:
-                    for image, outcome in outcomes:
+                    for (image, outcome), position in zip(outcomes, positions, strict=False):
                         advance()
                         if isinstance(outcome, Segmentation):
                             yield image, outcome
                         elif on_failure is None:
-                            raise outcome
+                            raise outcome.about(image, position)
                         else:
-                            on_failure(image, outcome)
+                            on_failure(image, outcome.about(image, position))
 
 
 def _of_job(
@@ -187,7 +190,7 @@ def _of_job(
 ) -> "Callable[Concatenate[AsyncJob, P], Awaited[T]]":
     """A call as a method of a job, which is its first argument."""
 
-    @wraps(describe)
+    @method_of(describe, bound=True)
     async def method(self: "AsyncJob", /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.client.send(partial(describe, self.id, *args, **kwargs))
 

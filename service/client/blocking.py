@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import closing
-from functools import partial, wraps
+from functools import partial
+from itertools import count
 from os import PathLike
 from pathlib import Path
 from threading import Event, Lock
@@ -16,6 +17,7 @@ from service.client.exchange import Outcome, segment_batch
 from service.client.files import ImageLike
 from service.client.job_calls import JobOptions
 from service.client.job_flows import download, follow
+from service.client.methods import method_of
 from service.client.packing import JobImages
 from service.client.progress import job_bar, progress_bar
 from service.client.results import Segmentation
@@ -37,7 +39,7 @@ Opened = TypeVar("Opened", SupportResponse, SessionResponse)
 def _method(describe: Callable[P, Call[T]]) -> "Callable[Concatenate[Client, P], T]":
     """A call of `service.client.calls` as a method of the client."""
 
-    @wraps(describe)
+    @method_of(describe, bound=False)
     def method(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.send(partial(describe, *args, **kwargs))
 
@@ -49,7 +51,7 @@ def _in_session(
 ) -> "Callable[Concatenate[Session, P], T]":
     """A call as a method of a session, which is its first argument."""
 
-    @wraps(describe)
+    @method_of(describe, bound=True)
     def method(self: "Session", /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.client.send(partial(describe, self.id, *args, **kwargs))
 
@@ -61,7 +63,7 @@ def _creating_session(
 ) -> "Callable[Concatenate[Session, P], Opened]":
     """A call as a method of a session, which it creates if there is none yet."""
 
-    @wraps(describe)
+    @method_of(describe, bound=True)
     def method(self: "Session", /, *args: P.args, **kwargs: P.kwargs) -> Opened:
         # Concurrent calls wait for the session that the first one creates.
         with self._creation_lock:
@@ -178,7 +180,7 @@ class Session:
             absent: `drop` leaves out the classes that an image does not seem to hold.
             mode: how images are looked at; see `service.client.calls.segment`.
             on_failure: called for an image that cannot be segmented, which is then skipped; None:
-                its error is raised.
+                its error is raised. Either names the image: its path, or its position in `images`.
             concurrency: requests at the same time.
             progress: show a bar on standard error.
         """
@@ -191,6 +193,7 @@ class Session:
             mode=mode,
         )
         total = len(images) if isinstance(images, Sized) else None
+        positions = count()
 
         def send(batch: list[ImageLike], abandoned: Event) -> list[Outcome]:
             flow = segment_batch(batch, describe, self.client.retries)
@@ -201,14 +204,14 @@ class Session:
             closing(in_order(send, batches(images), concurrency)) as responses,
         ):
             for outcomes in responses:
-                for image, outcome in outcomes:
+                for (image, outcome), position in zip(outcomes, positions, strict=False):
                     advance()
                     if isinstance(outcome, Segmentation):
                         yield image, outcome
                     elif on_failure is None:
-                        raise outcome
+                        raise outcome.about(image, position)
                     else:
-                        on_failure(image, outcome)
+                        on_failure(image, outcome.about(image, position))
 
 
 def _of_job(
@@ -216,7 +219,7 @@ def _of_job(
 ) -> "Callable[Concatenate[Job, P], T]":
     """A call as a method of a job, which is its first argument."""
 
-    @wraps(describe)
+    @method_of(describe, bound=True)
     def method(self: "Job", /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.client.send(partial(describe, self.id, *args, **kwargs))
 

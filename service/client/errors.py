@@ -3,8 +3,9 @@
 A code without a class, such as a newer service may send, becomes a plain `ApiError`.
 """
 
+import os
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import httpx
 from pydantic import ValidationError
@@ -27,6 +28,19 @@ class ClientError(Exception):
         """The message, with the name of the file at fault in place of its location."""
         reason = str(self).removeprefix(f"{self.location}: ").removeprefix(f"{file}: ")
         return f"{file}: {reason}"
+
+    def about(self, image: object, position: int) -> Self:
+        """This error, told of an image among many instead of one in a request that nobody sees.
+
+        Args:
+            image: that is at fault; the message names it if it is a path.
+            position: of the image among all that were given, from 0; `location` says it.
+        """
+        place = f"images[{position}]"
+        name = os.fspath(image) if isinstance(image, str | os.PathLike) else place
+        self.args = (self.told_of(name),)
+        self.location = place
+        return self
 
 
 class InvalidInputError(ClientError):

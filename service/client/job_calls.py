@@ -1,7 +1,7 @@
 """Requests about jobs; see `service.client.calls`."""
 
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 import httpx
 
@@ -17,9 +17,16 @@ from service.client.calls import (
 )
 from service.client.connection import LONG_TIMEOUT
 from service.client.packing import JobImages, pack
-from service.schemas import Absent, JobResponse, JobsResponse, LookMode, Threshold
-
-JobFormat = Literal["png", "coco", "yolo", "geojson"]
+from service.schemas import (
+    Absent,
+    CocoSegmentation,
+    Format,
+    Instances,
+    JobResponse,
+    JobsResponse,
+    LookMode,
+    Threshold,
+)
 
 
 class JobOptions(TypedDict, total=False):
@@ -29,9 +36,10 @@ class JobOptions(TypedDict, total=False):
     threshold: Threshold
     absent: Absent
     mode: LookMode
-    formats: Sequence[JobFormat]
-    instances: Literal["component", "class"]
-    segmentation: Literal["rle", "polygon"]
+    formats: Sequence[Format]
+    instances: Instances
+    segmentation: CocoSegmentation
+    min_area: int
 
 
 def create_job(
@@ -42,9 +50,10 @@ def create_job(
     threshold: Threshold = None,
     absent: Absent = "keep",
     mode: LookMode = "auto",
-    formats: Sequence[JobFormat] = (),
-    instances: Literal["component", "class"] = "component",
-    segmentation: Literal["rle", "polygon"] = "rle",
+    formats: Sequence[Format] = (),
+    instances: Instances = "component",
+    segmentation: CocoSegmentation = "rle",
+    min_area: int = 0,
 ) -> Call[JobResponse]:
     """Segment any number of images in the background.
 
@@ -58,6 +67,8 @@ def create_job(
         formats: of the results; none: all.
         instances: what one object is: a connected part, or all of a class in an image.
         segmentation: of COCO JSON.
+        min_area: pixels; connected parts of a mask that have fewer are left out, except of label
+            maps.
     """
     fields: Fields = {
         "session_id": session_id,
@@ -70,6 +81,8 @@ def create_job(
     }
     if threshold is not None:
         fields["threshold"] = str(threshold)
+    if min_area:  # services of an earlier version do not know it
+        fields["min_area"] = str(min_area)
     data, archive = sendable(fields), pack(images)
     return Call(
         "POST",

@@ -26,7 +26,7 @@ def progress_bar(
         yield lambda: None
         return
     with _bar() as progress:
-        task = progress.add_task(label, total=total, completed=done)
+        task = progress.add_task(label, total=total, completed=done, begun=done)
         yield lambda: progress.advance(task)
 
 
@@ -38,9 +38,16 @@ def job_bar(*, shown: bool) -> Iterator[Callable[[JobResponse], None]]:
         return
     with _bar() as progress:
         task = progress.add_task("job", total=None)
-        yield lambda job: progress.update(
-            task, total=job.total, completed=job.done + job.failed, description=job.state
-        )
+
+        def show(job: JobResponse) -> None:
+            completed = job.done + job.failed
+            # What was done before the first event came did not take the time of this bar.
+            begun = progress.tasks[task].fields.get("begun", completed)
+            progress.update(
+                task, total=job.total, completed=completed, description=job.state, begun=begun
+            )
+
+        yield show
 
 
 def _bar() -> "Progress":
@@ -51,16 +58,15 @@ def _bar() -> "Progress":
         MofNCompleteColumn,
         Progress,
         TextColumn,
-        TimeRemainingColumn,
     )
 
-    from service.client.rate import RateColumn
+    from service.client.rate import RateColumn, RemainingColumn
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         RateColumn(),
-        TimeRemainingColumn(),
+        RemainingColumn(),
     )
     return Progress(*columns, console=Console(stderr=True))

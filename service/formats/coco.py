@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any, Literal
+from typing import IO, Any
 
 from service.formats.instances import Instance
 from service.formats.labelled import LabelledImage
 from service.formats.sinks import Sink
 from service.imaging import Part, cut_polygons, encode_part_rle
-
-Segmentation = Literal["rle", "polygon"]
+from service.schemas import CocoSegmentation
 
 
 class CocoJson:
@@ -30,11 +29,13 @@ class CocoJson:
     here is one to leave out. `score` and `present` are additions that its readers pass over.
     """
 
+    of_classes = False
+
     def __init__(
         self,
         sink: Sink,
         classes: Sequence[str],
-        segmentation: Segmentation,
+        segmentation: CocoSegmentation,
         files: ExitStack,
         scratch: Path | None = None,
     ) -> None:

@@ -3,19 +3,17 @@
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from service.formats.coco import CocoJson, Segmentation
+from service.formats.coco import CocoJson
 from service.formats.geojson import GeoJson
-from service.formats.instances import Instance, Instances, instances
+from service.formats.instances import Instance, objects, whole_classes
 from service.formats.labelled import LabelledImage
 from service.formats.masks import PngMasks
 from service.formats.sinks import Sink
 from service.formats.stems import Stems
 from service.formats.yolo import YoloPolygons
-
-Format = Literal["png", "coco", "yolo", "geojson"]
-FORMATS: tuple[Format, ...] = ("png", "coco", "yolo", "geojson")
+from service.schemas import CocoSegmentation, Format, Instances
 
 
 class ExportOptions(NamedTuple):
@@ -23,14 +21,22 @@ class ExportOptions(NamedTuple):
 
     instances: what is one object: a connected part, or all of a class in an image.
     segmentation: of COCO: exact run lengths, or polygons for tools that cannot read those.
+    min_area: pixels; connected parts that have fewer are no objects, and belong to none. Label maps
+        keep them: every pixel of theirs is what the network says.
     """
 
     instances: Instances = "component"
-    segmentation: Segmentation = "rle"
+    segmentation: CocoSegmentation = "rle"
+    min_area: int = 0
 
 
 class _Writer(Protocol):
-    """Is told of every image, of the objects in it, and of its end; at last, of the end of all."""
+    """Is told of every image, of the objects in it, and of its end; at last, of the end of all.
+
+    of_classes: whether it is told of all pixels of each class instead of the objects.
+    """
+
+    of_classes: bool
 
     def begin(self, image: LabelledImage, stem: str) -> None: ...
 
@@ -65,21 +71,26 @@ def export_dataset(
     with ExitStack() as files:
         options = options or ExportOptions()
         writers = [_writer(each, sink, classes, options, files, scratch) for each in formats]
-        # A label map does not tell objects of a class apart.
-        by: Instances = "class" if set(formats) == {"png"} else options.instances
         stems = Stems()
         for image in images:
-            _write(image, stems.of(image.file_name), by, writers)
+            _write(image, stems.of(image.file_name), options, writers)
         for writer in writers:
             writer.finish()
 
 
-def _write(image: LabelledImage, stem: str, by: Instances, writers: Sequence[_Writer]) -> None:
+def _write(
+    image: LabelledImage, stem: str, options: ExportOptions, writers: Sequence[_Writer]
+) -> None:
+    of_classes = [writer for writer in writers if writer.of_classes]
+    of_objects = [writer for writer in writers if not writer.of_classes]
     for writer in writers:
         writer.begin(image, stem)
-    for instance in instances(image, by):
-        for writer in writers:
-            writer.add(instance)
+    for whole in whole_classes(image):
+        for writer in of_classes:
+            writer.add(whole)
+        for each in objects(whole, options.instances, options.min_area) if of_objects else ():
+            for writer in of_objects:
+                writer.add(each)
     for writer in writers:
         writer.end()
 

@@ -19,6 +19,8 @@ class GeoJson:
     7946 asks for. Always MultiPolygon: parts that touch by a corner are polygons of their own.
     """
 
+    of_classes = False
+
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self._path = ""

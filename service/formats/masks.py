@@ -19,6 +19,8 @@ class PngMasks:
     With the images in `masks/images/`, the folder is a set that can be trained on.
     """
 
+    of_classes = True
+
     def __init__(self, sink: Sink, classes: Sequence[str]) -> None:
         self._sink = sink
         self._numbers = {name: number for number, name in enumerate(classes, start=1)}

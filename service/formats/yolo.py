@@ -24,6 +24,8 @@ class YoloPolygons:
     file is empty, which readers take for background.
     """
 
+    of_classes = False
+
     def __init__(self, sink: Sink, classes: Sequence[str]) -> None:
         self._sink = sink
         self._numbers = {name: number for number, name in enumerate(classes)}

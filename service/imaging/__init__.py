@@ -11,6 +11,7 @@ from service.imaging.masks import (
     encode_rle,
 )
 from service.imaging.part_rle import decode_part_rle, encode_part_rle
+from service.imaging.pixels import LOSSY_OBJECT_LEVEL
 from service.imaging.polygons import cut_polygons, outer_polygons
 from service.imaging.regions import (
     Part,
@@ -22,6 +23,7 @@ from service.imaging.regions import (
 from service.imaging.slits import join_rings
 
 __all__ = [
+    "LOSSY_OBJECT_LEVEL",
     "Part",
     "ReducedImage",
     "Region",

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from service.formats import FORMATS, Format, Instances, Segmentation
-from service.schemas import SegmentForm
+from service.schemas import FORMATS, CocoSegmentation, Format, Instances, SegmentForm
 
 
 def _each_once(formats: list[Format]) -> list[Format]:
@@ -47,4 +46,12 @@ class JobForm(SegmentForm):
     instances: Annotated[
         Instances, Field(description="One object: a connected part, or all of a class.")
     ] = "component"
-    segmentation: Annotated[Segmentation, Field(description="Of COCO JSON.")] = "rle"
+    segmentation: Annotated[CocoSegmentation, Field(description="Of COCO JSON.")] = "rle"
+    min_area: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Pixels; connected parts of a mask that have fewer are left out, except of "
+            "label maps.",
+        ),
+    ] = 0

@@ -33,7 +33,7 @@ def write_results(store: JobStore, job: Job, cancelled: threading.Event) -> IO[b
     with ExitStack() as cleanup:
         target = cleanup.enter_context(tempfile.TemporaryFile(dir=folder))
         with ZipSink(target) as sink:
-            options = ExportOptions(form.instances, form.segmentation)
+            options = ExportOptions(form.instances, form.segmentation, form.min_area)
             export_dataset(
                 _labelled(store, job, cancelled),
                 classes,

@@ -7,6 +7,7 @@ from service.offline.options import LabelOptions, run_identity
 from service.offline.origin import claim
 from service.offline.results import export_results
 from service.offline.sheet import MAX_CARDS, write_sheet
+from service.offline.support_warnings import keep_warnings, kept_warnings
 from service.offline.work import (
     images_at_once,
     label_images,
@@ -26,6 +27,8 @@ __all__ = [
     "export_results",
     "find_images",
     "images_at_once",
+    "keep_warnings",
+    "kept_warnings",
     "label_images",
     "offline_engine",
     "register_supports",

@@ -4,9 +4,10 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from service.formats import FolderSink, Format, LabelledImage, export_dataset
+from service.formats import ExportOptions, FolderSink, LabelledImage, export_dataset
 from service.offline.folder import ImageFile
 from service.offline.ledger import Ledger
+from service.schemas import Format
 
 _LIST = "files.txt"
 
@@ -18,6 +19,7 @@ def export_results(
     formats: Collection[Format],
     out: Path,
     state: Path,
+    options: ExportOptions | None = None,
 ) -> None:
     """Write all that was found, in the order of the images, whatever order they were done in.
 
@@ -31,6 +33,7 @@ def export_results(
         formats: to write.
         out: folder of the dataset.
         state: folder in which a line names the run, and one each the files that it wrote.
+        options: how objects are written.
     """
     listing = state / _LIST
     text = listing.read_text(encoding="utf-8") if listing.exists() else ""
@@ -39,7 +42,7 @@ def export_results(
     before = {line for line in lines if _is_below(line)}
     run = json.dumps({"run": ledger.identity}, sort_keys=True)
     sink = _ListedSink(out)
-    export_dataset(_labelled(ledger, images), classes, formats, sink)
+    export_dataset(_labelled(ledger, images), classes, formats, sink, options)
     stale = before - sink.written
     # Not whether the ledger began again: what began it may have been stopped before it wrote here.
     if run_before == run:

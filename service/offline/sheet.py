@@ -29,9 +29,13 @@ def write_sheet(
     *,
     title: str,
     presence_threshold: float,
+    warnings: Sequence[str] = (),
     max_cards: int = MAX_CARDS,
 ) -> None:
-    """Write the sheet of a run; pictures are read from the ledger as they are written."""
+    """Write the sheet of a run; pictures are read from the ledger as they are written.
+
+    `warnings` of the supports stand at its top: what is wrong with those is wrong everywhere.
+    """
     ranks, failed = [], []
     for position, image in enumerate(images):
         entry = ledger.entry(image.name)
@@ -51,6 +55,7 @@ def write_sheet(
         classes=list(classes),
         total=len(ranks),
         failed=failed,
+        warnings=list(warnings),
         presence_threshold=presence_threshold,
         chunk=_CHUNK,
         index=list(index),

@@ -8,7 +8,7 @@ from functools import partial
 from pydantic import SecretStr, ValidationError
 
 from service.assembly import create_engine, create_resources, create_store
-from service.client.advice import advice
+from service.client.advice import Registered, advice
 from service.client.batches import Shots, shot_batches
 from service.client.files import image_file, mask_file
 from service.engine import Engine, ModelRegistry
@@ -67,23 +67,24 @@ async def running_engine(settings: Settings, engine: Engine) -> AsyncIterator[Re
 
 
 async def register_supports(
-    resources: Resources, supports: Supports, options: LabelOptions, note: Callable[[str], None]
-) -> str:
-    """Register all classes, and return their session; warnings are passed to `note`.
+    resources: Resources, supports: Supports, options: LabelOptions
+) -> tuple[str, list[str]]:
+    """Register all classes; returns their session, and what there is to warn of the supports.
 
     Raises:
         OfflineError: a support is not valid. InvalidInputError.
     """
-    session_id = None
+    session_id, warnings = None, list[str]()
     for name, (images, masks) in supports.items():
+        requests = []
         for shots in shot_batches(images, masks, options.adapt):
             answer = await _register(resources, _form(name, shots, session_id), shots)
             session_id = answer.session_id
-        for text in advice(answer):
-            note(f"{name}: {text}")
+            requests.append(Registered(shots, answer))
+        warnings += [f"{name}: {text}" for text in advice(requests)]
     if session_id is None:
         raise OfflineError("there are no supports")
-    return session_id
+    return session_id, warnings
 
 
 def _form(class_name: str, shots: Shots, session_id: str | None) -> SupportForm:

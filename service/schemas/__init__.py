@@ -1,5 +1,6 @@
 """What goes over the wire: the fields of requests and the bodies of responses."""
 
+from service.schemas.datasets import FORMATS, CocoSegmentation, Format, Instances
 from service.schemas.forms import (
     MAX_FILES,
     Absent,
@@ -42,6 +43,7 @@ from service.schemas.wire import (
 __all__ = [
     "ARCHIVE_MEDIA_TYPE",
     "FINISHED",
+    "FORMATS",
     "IDEMPOTENCY_HEADER",
     "IMAGE_SUFFIXES",
     "KEY_HEADER",
@@ -55,10 +57,13 @@ __all__ = [
     "ClassName",
     "ClassResult",
     "ClassSummary",
+    "CocoSegmentation",
     "FailedImage",
     "FieldProblem",
     "Files",
+    "Format",
     "ImageResult",
+    "Instances",
     "JobResponse",
     "JobsResponse",
     "LookMode",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from model.contract import resize_image, resize_mask
 from model.runtime import Window, find_close_up, find_portrait
 from service.errors import EmptyMaskError, FullMaskError, MaskSizeMismatchError, ServiceError
-from service.imaging import decode_image, decode_mask, decode_reduced
+from service.imaging import LOSSY_OBJECT_LEVEL, decode_image, decode_mask, decode_reduced
 from service.sessions.decoded import DecodedImages, FileKey, QueryImage
 from service.sessions.pixel_budget import PixelBudget
 
@@ -179,7 +179,10 @@ def _check_mask(shape: tuple[int, ...], share: float, height: int, width: int) -
             f"its image {height} x {width}"
         )
     if share == 0:
-        raise EmptyMaskError("the mask marks no pixel as object")
+        raise EmptyMaskError(
+            "the mask marks no pixel as object; of a JPEG or a lossy WebP, values from "
+            f"{LOSSY_OBJECT_LEVEL} on are"
+        )
     if share == 1:
         raise FullMaskError("the mask marks every pixel as object, so there is no background")
 

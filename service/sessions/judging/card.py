@@ -24,14 +24,15 @@ _CODES: Mapping[Kind, WarningCode] = {
     "inverted": "probably_inverted",
     "shifted": "probably_shifted",
 }
+# Behind the shot as an index from 0, like files of a request: "shots[1]: the mask ...".
 _MESSAGES: Mapping[WarningCode, str] = {
-    "nearly_empty_mask": "the mask of shot {} marks hardly anything: under 0.05 % of the image",
-    "tiny_mask": "the object of shot {} is tiny: under 0.5 % of the image",
-    "nearly_full_mask": "the mask of shot {} leaves hardly any background",
-    "touches_every_border": "the mask of shot {} touches every border of its image",
-    "probably_inverted": "the mask of shot {} seems to mark the background instead of the object",
-    "probably_shifted": "the mask of shot {} does not seem to lie on its object",
-    "unlike_others": "shot {} is unlike the others: perhaps another class, or a poor mask",
+    "nearly_empty_mask": "the mask marks hardly anything: under 0.05 % of the image",
+    "tiny_mask": "the object is tiny: under 0.5 % of the image",
+    "nearly_full_mask": "the mask leaves hardly any background",
+    "touches_every_border": "the mask touches every border of its image",
+    "probably_inverted": "the mask seems to mark the background instead of the object",
+    "probably_shifted": "the mask does not seem to lie on its object",
+    "unlike_others": "the shot is unlike the others: perhaps another class, or a poor mask",
 }
 # What to do about it; of several, the first is suggested first.
 _ADVICE: Mapping[WarningCode, str] = {
@@ -100,7 +101,7 @@ def _describe(shot: int, judged: Judgement, suspect: Suspicion | None) -> ShotRe
 
 def _warn(shot: int, judged: Judgement, suspect: Suspicion | None) -> Iterator[ReportWarning]:
     for code in (*_mask_codes(judged), *_suspect_codes(judged, suspect)):
-        yield ReportWarning(code=code, shot=shot, message=_MESSAGES[code].format(shot))
+        yield ReportWarning(code=code, shot=shot, message=f"{_place(shot)}: {_MESSAGES[code]}")
 
 
 def _mask_codes(judged: Judgement) -> Iterator[WarningCode]:
@@ -146,4 +147,8 @@ def _suggest(warnings: list[ReportWarning], distinct: int) -> str:
 
 
 def _listed(shots: list[int]) -> str:
-    return ("shot " if len(shots) == 1 else "shots ") + ", ".join(map(str, shots))
+    return ", ".join(map(_place, shots))
+
+
+def _place(shot: int) -> str:
+    return f"shots[{shot}]"

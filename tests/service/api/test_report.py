@@ -73,10 +73,14 @@ async def test_a_mask_that_touches_every_border(client: httpx.AsyncClient) -> No
 async def test_an_inverted_mask(client: httpx.AsyncClient, others: int) -> None:
     inverted = SHOTS[2]._replace(mask=~SHOTS[2].mask)
     pictures = [*SHOTS[:others], inverted]
-    report = (await post_support(client, pictures)).json()["report"]
+    answer = (await post_support(client, pictures)).json()
+    report = answer["report"]
     found = {(warning["shot"], warning["code"]) for warning in report["warnings"]}
     assert (others, "probably_inverted") in found
-    assert f"Swap object and background in the mask of shot {others}." in report["suggestion"]
+    assert answer["warnings"] == [warning["message"] for warning in report["warnings"]]
+    told = f"shots[{others}]: the mask seems to mark the background instead of the object"
+    assert told in [warning["message"] for warning in report["warnings"]]
+    assert f"Swap object and background in the mask of shots[{others}]." in report["suggestion"]
 
 
 async def test_a_shifted_mask(client: httpx.AsyncClient) -> None:

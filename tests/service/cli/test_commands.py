@@ -1,5 +1,6 @@
 """The commands as a person types them, against a real service."""
 
+import inspect
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,12 +18,15 @@ from PIL import Image
 
 from service.access import key_line, new_key
 from service.cli import main
+from service.cli.choices import FormatName
 from service.cli.doctor import why_no_gpu
+from service.cli.label import label
 from service.cli.machine import Gpus
 from service.client import Retries
 from service.jobs.store import JobStore
+from service.schemas import FORMATS, Absent, Instances, LookMode
 from tests.service.client.scripted_server import Answer, Scripted, problem, scripted
-from tests.service.pictures import BLUE, Picture, iou, picture
+from tests.service.pictures import BLUE, Picture, iou, picture, png
 from tests.service.processes import serving, unused_port
 from tests.service.tiny_bundle import write_tiny_bundle
 
@@ -114,6 +119,108 @@ def test_a_job_from_its_making_to_its_end(
         )
         fss("job", "delete", job)
         assert fss("job", "list") == ""
+
+
+def test_no_command_writes_what_is_not_there_or_is_but_a_speck(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At threshold 0 a class that is kept has pixels in every image, whether it is there or not."""
+    beside(tmp_path / "s", [picture()])
+    shot, photos = picture(BLUE), tmp_path / "photos"
+    (tmp_path / "s/b.png").write_bytes(shot.image_png)
+    (tmp_path / "s/b.blue.png").write_bytes(shot.mask_png)
+    photos.mkdir()
+    scene, small = picture(box=(20, 20, 60, 60), seed=5), picture(box=(90, 130, 12, 12), seed=5)
+    both = np.where(small.mask[..., None], small.image, scene.image)
+    (photos / "a.png").write_bytes(png(both))
+    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": str(tmp_path / "jobs")}
+    monkeypatch.setenv("FSS_ENGINE", "fake")
+    support = ["--support", str(tmp_path / "s")]
+
+    def annotations(command: str, *options: str) -> list[tuple[int, bool]]:
+        """The category of each object, and whether its class is present."""
+        out = tmp_path / "-".join([command, *options]).replace("--", "")
+        options = (*options, "--format", "coco")
+        if command == "label":
+            assert main(["label", str(photos), *support, "--out", str(out), *options]) == 0
+        elif command == "segment":
+            given = ["--session", session, "--out", str(out), *options]
+            assert main(["segment", str(photos), *given, *address]) == 0
+        else:
+            created = ["create", str(photos), "--session", session, *options]
+            assert main(["job", *created, *address]) == 0
+            job = capsys.readouterr().out.strip()
+            assert main(["job", "wait", job, "--out", str(out), *address]) == 0
+        capsys.readouterr()
+        coco = json.loads((out / "coco.json").read_text())
+        return sorted((each["category_id"], each["present"]) for each in coco["annotations"])
+
+    with serving(tmp_path / "log", environment) as server:
+        address = ["--url", str(server.client.base_url)]
+        assert main(["register", *support, *address]) == 0
+        session = capsys.readouterr().out.strip()
+        for command in ("label", "segment", "job"):
+            kept = annotations(command, "--threshold", "0", "--absent", "keep")
+            assert {present for _, present in kept} == {True, False}
+            assert annotations(command, "--threshold", "0") == [(2, True)]
+            assert annotations(command) == [(2, True)] * 2
+            assert annotations(command, "--instances", "class") == [(2, True)]
+            assert annotations(command, "--min-area", "400") == [(2, True)]
+
+
+def test_warnings_of_shots_name_their_files(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a session that has shots of the class already, and in requests of 16 shots."""
+    beside(tmp_path / "s", [picture(seed=seed) for seed in range(20)])
+    shot = picture(seed=18)
+    (tmp_path / "s/18.thing.png").write_bytes(png((~shot.mask).astype(np.uint8) * 255))
+    for name in ("", ".thing"):  # one of the first request comes twice
+        twice = (tmp_path / f"s/0{name}.png").read_bytes()
+        (tmp_path / f"s/1{name}.png").write_bytes(twice)
+    told = "thing: 18.png: the mask seems to mark the background instead of the object"
+    options = ["--support", str(tmp_path / "s"), "--url", url]
+    assert main(["register", *options]) == 0
+    first = capsys.readouterr()
+    session = first.out.strip()
+    assert first.err.splitlines().count(told) == 1
+    assert "thing: 1.png: the same image and mask as 0.png; it adds nothing" in first.err
+    assert "in the mask of 18.png." in first.err
+    assert main(["register", *options, "--session", session]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert told in lines
+    # In the order of the folder, where 10.png comes before 2.png, 18 is the tenth.
+    assert "thing: shots[10]: " + told.removeprefix("thing: 18.png: ") in lines
+
+
+def test_a_device_that_does_not_work_is_told_in_a_line(tmp_path: Path, tiny_bundle: Path) -> None:
+    """Without the traceback and the warnings that other programs find in a log."""
+    beside(tmp_path / "s", [picture()])
+    environment = os.environ | {"FSS_BUNDLE": str(tiny_bundle), "FSS_DEVICES": "cuda:99"}
+
+    def fss(*command: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-m", "service", *command]
+        run = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=120)
+        assert "Traceback" not in run.stderr
+        assert "warn" not in run.stderr.lower()
+        assert "[W:" not in run.stderr
+        return run
+
+    doctor = fss("doctor")
+    assert doctor.returncode == 1
+    assert re.search(r"^bad +bundle .*cuda:99", doctor.stdout, re.MULTILINE)
+    folder = str(tmp_path / "s")
+    labelled = fss("label", folder, "--support", folder, "--out", str(tmp_path / "out"))
+    assert labelled.returncode == 2
+    assert re.search(r"^the engine failed: .*cuda:99", labelled.stderr, re.MULTILINE)
+
+
+def test_choices_of_the_command_line_are_those_of_the_service() -> None:
+    assert [each.value for each in FormatName] == list(FORMATS)
+    ours = {"mode": LookMode, "absent": Absent, "instances": Instances}
+    for name, theirs in ours.items():
+        choice = inspect.signature(label).parameters[name].annotation
+        assert get_args(get_args(choice)[0]) == get_args(theirs)
 
 
 def test_waiting_for_a_job_that_was_cancelled_fails(capsys: pytest.CaptureFixture[str]) -> None:

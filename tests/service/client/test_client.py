@@ -96,6 +96,38 @@ def test_many_images_in_order_past_those_of_no_use(url: str, tmp_path: Path) -> 
     assert [type(error) for _, error in failures] == kinds
 
 
+async def test_the_image_at_fault_among_many_is_named_by_its_path_or_position(
+    url: str, tmp_path: Path
+) -> None:
+    """Not by its index in a request of 16, which nobody sees."""
+    good: list[Any] = [QUERY.image_png] * 37
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(SHOT.image_png[:200])
+    missing = tmp_path / "missing.png"
+    failures = []
+    with Client(url) as client:
+        session = client.session()
+        session.register("thing", SHOT.image, SHOT.mask)
+        for bad, name, kind in (
+            (broken, str(broken), CorruptImageError),
+            (SHOT.image_png[:200], "images[37]", CorruptImageError),
+            (str(missing), str(missing), InvalidInputError),
+        ):
+            images = [*good, bad, *good]
+            with pytest.raises(kind) as raised:
+                list(session.segment_many(images))
+            assert str(raised.value).startswith(f"{name}: ")
+            assert str(raised.value).count(name) == 1
+            assert raised.value.location == "images[37]"
+            list(session.segment_many(images, on_failure=lambda _, each: failures.append(each)))
+            assert (type(failures[-1]), str(failures[-1])) == (kind, str(raised.value))
+            async with AsyncClient(url) as client_:
+                many = client_.session(session.id).segment_many(images)
+                with pytest.raises(kind) as raised_:
+                    _ = [each async for each in many]
+            assert str(raised_.value) == str(raised.value)
+
+
 def test_images_that_take_too_long_together_are_asked_for_apart() -> None:
     late: Answer = (504, problem(504, "deadline_exceeded"), {})
     empty = {"height": 120, "width": 160, "classes": []}

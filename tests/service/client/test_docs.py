@@ -1,5 +1,6 @@
 """The code of docs/client.md and the commands of docs/command-line.md run as they stand."""
 
+import json
 import os
 import re
 import subprocess
@@ -52,6 +53,20 @@ def test_code_runs(url: str, checkout: Path, block: str) -> None:
     )
     assert run.returncode == 0, run.stderr
     assert run.stdout
+    for coco in checkout.glob("out/*/coco.json"):
+        images = json.loads(coco.read_text())["images"]
+        assert {Path(each["file_name"]).suffix for each in images} == {".jpg"}  # no masks
+
+
+def test_results_of_the_two_pages_do_not_meet() -> None:
+    """A person follows both in one checkout, and a folder holds the results of one job only."""
+    code, commands = (
+        "".join(blocks("client.md", "python")),
+        "".join(blocks("command-line.md", "bash")),
+    )
+    written = set(re.findall(r"out/[\w-]+", code))
+    assert written
+    assert written.isdisjoint(re.findall(r"out/[\w-]+", commands))
 
 
 def test_commands_run(url: str, checkout: Path) -> None:

@@ -18,7 +18,6 @@ from pycocotools.coco import COCO
 from shapely.geometry import shape
 
 from service.formats import (
-    FORMATS,
     ClassMask,
     ExportOptions,
     FolderSink,
@@ -29,6 +28,7 @@ from service.formats import (
     safe_path,
 )
 from service.imaging import Part
+from service.schemas import FORMATS
 from tests.service.pictures import iou
 
 # pycocotools is older than NumPy 2.
@@ -120,6 +120,35 @@ def test_coco_polygons_keep_holes(tmp_path: Path) -> None:
         found = coco.loadAnns(coco.getAnnIds([1], [category["id"]]))
         masks = [np.zeros((HEIGHT, WIDTH)), *(coco.annToMask(each) for each in found)]
         np.testing.assert_array_equal(np.add.reduce(masks), MASKS[category["name"]])
+
+
+@pytest.mark.parametrize("instances", ["component", "class"])
+def test_specks_are_no_objects_and_label_maps_keep_them(tmp_path: Path, instances: Any) -> None:
+    """Each class is parts of several sizes; those of fewer pixels than asked for are left out."""
+    parts = np.zeros((HEIGHT, WIDTH), np.bool_)
+    parts[10:20, 10:20] = parts[60:65, 40:50] = True  # 100 and 50 pixels
+    specks = np.zeros_like(parts)
+    specks[[3, 30, 30], [80, 80, 82]] = specks[100:107, 80:87] = True  # 1, 1, 1 and 49
+    masks = {"large": parts | specks, "small": np.roll(specks, -7, axis=1) & ~(parts | specks)}
+    image = LabelledImage(
+        "a.png", HEIGHT, WIDTH, tuple(ClassMask.of(name, mask) for name, mask in masks.items())
+    )
+    options = ExportOptions(instances=instances, min_area=50)
+    export_dataset([image], tuple(masks), FORMATS, FolderSink(tmp_path), options)
+    count = {"component": 2, "class": 1}[instances]
+    coco = COCO(tmp_path / "coco.json")
+    found = coco.loadAnns(coco.getAnnIds())
+    assert [each["category_id"] for each in found] == [1] * count
+    np.testing.assert_array_equal(np.add.reduce([coco.annToMask(each) for each in found]), parts)
+    assert sum(each["area"] for each in found) == 150
+    text = (tmp_path / "yolo/labels/a.txt").read_text()
+    assert len(text.splitlines()) == count
+    np.testing.assert_array_equal(yolo_mask(text, 0), parts)
+    features = json.loads((tmp_path / "geojson/a.geojson").read_text())["features"]
+    assert sum(shape(each["geometry"]).area for each in features) == 150
+    with Image.open(tmp_path / "masks/labels/a.png") as labels:
+        for number, mask in enumerate(masks.values(), start=1):
+            np.testing.assert_array_equal(np.asarray(labels) == number, mask)
 
 
 def yolo_mask(text: str, number: int) -> Mask:

@@ -215,6 +215,24 @@ async def test_a_format_named_twice_is_written_once(jobs: httpx.AsyncClient) -> 
     assert results(await jobs.get(f"/jobs/{job_id}/results")).namelist() == ["coco.json"]
 
 
+async def test_specks_are_left_out_where_asked(jobs: httpx.AsyncClient) -> None:
+    fields = {"session_id": await new_session(jobs, SCENES[:1]), "formats": "coco"}
+
+    async def found(**option: object) -> list[int]:
+        """The area of each object."""
+        response = await jobs.post("/jobs", data={**fields, **option}, files=uploads(1))
+        job_id = response.json()["job_id"]
+        await ended(jobs, job_id)
+        coco = json.loads(results(await jobs.get(f"/jobs/{job_id}/results")).read("coco.json"))
+        return [each["area"] for each in coco["annotations"]]
+
+    (area,) = await found()
+    assert await found(min_area=area) == [area]
+    assert await found(min_area=area + 1) == []
+    response = await jobs.post("/jobs", data={**fields, "min_area": -1}, files=uploads(1))
+    assert_problem(response, 422, "invalid_request")
+
+
 async def test_a_form_without_files_that_is_not_multipart_is_told_what_to_be(
     jobs: httpx.AsyncClient,
 ) -> None:

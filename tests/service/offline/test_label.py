@@ -149,6 +149,20 @@ def test_other_options_and_supports_begin_anew_and_say_so(
     assert "differs in supports" in capsys.readouterr().err
 
 
+def test_specks_are_left_out_without_labelling_again(
+    label: Label, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert label(out) == 0
+    before = results(out)
+    capsys.readouterr()
+    assert label(out, "--min-area", "100000") == 0
+    assert "6 of 6 images are done already" in capsys.readouterr().err
+    after = results(out)
+    assert after.pop("coco.json") != before.pop("coco.json")
+    assert after == before
+
+
 def test_a_run_that_cannot_begin_costs_no_earlier_one(
     label: Label, support: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -209,7 +223,7 @@ def test_a_list_of_results_that_was_changed_removes_nothing_elsewhere(
     assert label(out, "--format", "geojson") == 0
     with (out / ".fss-label/files.txt").open("a") as listing:
         listing.write(f"\n../own.txt\n{own}\ngeojson/../../own.txt\n\0")
-    assert label(out, "--format", "yolo", "--absent", "drop") == 0
+    assert label(out, "--format", "yolo", "--absent", "keep") == 0
     assert own.exists()
     assert not list((out / "geojson").glob("*.geojson"))
 
@@ -232,7 +246,7 @@ def test_an_image_that_changed_is_done_anew_and_one_that_is_gone_leaves_nothing(
     assert own.exists()
     assert label(out, "--format", "yolo") == 0
     assert (out / "masks/labels/0.png").exists()
-    assert label(out, "--format", "yolo", "--absent", "drop") == 0
+    assert label(out, "--format", "yolo", "--absent", "keep") == 0
     assert not (out / "masks/labels/0.png").exists()
     assert (out / "yolo/labels/0.txt").exists()
     assert own.exists()
@@ -262,10 +276,10 @@ def test_no_image_fails_because_the_device_does(
 ) -> None:
     register, failed = offline.register_supports, list[list[BundleRuntime]]()
 
-    async def register_and_lose_device(*arguments: Any) -> str:
-        session_id = await register(*arguments)
+    async def register_and_lose_device(*arguments: Any) -> tuple[str, list[str]]:
+        registered = await register(*arguments)
         failed.append(lose_device(monkeypatch))
-        return session_id
+        return registered
 
     with monkeypatch.context() as losing:
         losing.setattr(offline, "register_supports", register_and_lose_device)
@@ -354,6 +368,75 @@ def test_a_support_of_no_use_is_named(
     image.write_bytes(image.read_bytes()[:300])
     assert label(tmp_path / "out") == 2
     assert f"blue: {image}: " in capsys.readouterr().err
+
+
+@pytest.fixture
+def doubtful(support: Path) -> str:
+    """What is warned of: the mask of one shot marks the background, another shot comes twice."""
+    shot = picture(BLUE, seed=17)
+    (support / "17.blue.png").write_bytes(png((~shot.mask).astype(np.uint8) * 255))
+    for name in ("", ".red"):
+        twice = (support / f"03{name}.png").read_bytes()
+        (support / f"16{name}.png").write_bytes(twice)
+    return "blue: 17.png: the mask seems to mark the background instead of the object"
+
+
+def test_warnings_of_supports_name_files_and_stay(
+    label: Label, doubtful: str, support: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Shown when the run begins, again when it has nothing left to do, and on the sheet."""
+    out = tmp_path / "out"
+    for _ in range(2):
+        assert label(out) == 0
+        told = capsys.readouterr().err.splitlines()
+        assert told.count(doubtful) == 1
+        assert "blue: Swap object and background in the mask of 17.png." in " ".join(told)
+        assert doubtful in (out / "contact-sheet.html").read_text()
+    shot = picture(BLUE, seed=17)
+    (support / "17.blue.png").write_bytes(shot.mask_png)
+    assert label(out) == 0
+    assert doubtful not in capsys.readouterr().err
+    assert doubtful not in (out / "contact-sheet.html").read_text()
+    (out / ".fss-label/warnings.json").write_bytes(b"{")
+    assert label(out) == 0
+
+
+def test_a_run_that_was_stopped_warns_again(
+    label: Label, doubtful: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert label(out) == 0
+    ledger = out / ".fss-label/ledger.jsonl"
+    ledger.write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[:-2]))
+    capsys.readouterr()
+    assert label(out) == 0
+    assert capsys.readouterr().err.splitlines().count(doubtful) == 1
+
+
+def test_warnings_of_supports_that_labelled_nothing_are_not_told(
+    label: Label,
+    support: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, mask = tmp_path / "out", support / "17.blue.png"
+    good = mask.read_bytes()
+    assert label(out) == 0
+    mask.write_bytes(png((~picture(BLUE, seed=17).mask).astype(np.uint8) * 255))
+
+    def stop(*_: object, **__: object) -> None:
+        raise OfflineError("stopped before the first image")
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(offline, "label_images", stop)
+        assert label(out) == 2
+    assert "blue: 17.png: " in capsys.readouterr().err
+    mask.write_bytes(good)
+    assert label(out) == 0
+    told = capsys.readouterr().err
+    assert "6 of 6 images are done already" in told
+    assert "17.png" not in told
 
 
 def test_two_folders_do_not_share_one_folder_of_results(
