@@ -20,7 +20,8 @@ from service.errors import (
     ServiceError,
     SessionNotFoundError,
 )
-from service.labelling_tools.shot_learner import ShotLearner, is_transient
+from service.labelling_tools.class_learner import ClassLearner
+from service.labelling_tools.shot_reader import is_transient
 from service.labelling_tools.studio import LabelStudio
 from service.schemas import SESSION_ID_BYTES
 from service.sessions import Resources
@@ -56,7 +57,7 @@ class ProjectMirror:
     def __init__(self, studio: LabelStudio, resources: Resources, *, max_shots: int) -> None:
         self.studio = studio
         self._resources = resources
-        self._learner = ShotLearner(studio, max_shots=max_shots)
+        self._learner = ClassLearner(studio, max_shots=max_shots)
         self._running: dict[Follower, asyncio.Task[ServiceError | None]] = {}
         self._stale: set[Follower] = set()
         self._failed: dict[Follower, None] = {}  # oldest first

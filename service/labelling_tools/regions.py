@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 from pydantic import BaseModel, Field
 
 from service.errors import ImageTooLargeError, InvalidRequestError
-from service.imaging import decode_rle, outer_polygons
+from service.imaging import Part, components, decode_rle, outer_polygons
 from service.labelling_tools.brush_rle import decode_brush, encode_brush
 from service.labelling_tools.label_config import Control, LabelConfig
 from service.schemas import ClassResult, ImageResult, RleMask
@@ -130,9 +130,9 @@ def to_regions(result: ImageResult, config: LabelConfig) -> list[dict[str, Any]]
 def _values(
     found: ClassResult, control: Control, height: int, width: int
 ) -> Sequence[dict[str, Any]]:
-    if control.kind == "rectanglelabels":
-        return [_box(found, height, width)]
     mask = decode_rle(RleMask.model_validate(found.mask))
+    if control.kind == "rectanglelabels":
+        return [_box(part, height, width) for part in components(mask)]
     if control.kind == "brushlabels":
         return [{"format": "rle", "rle": encode_brush(mask)}]
     scale = 100 / np.array([width, height])
@@ -142,12 +142,12 @@ def _values(
     ]
 
 
-def _box(found: ClassResult, height: int, width: int) -> dict[str, Any]:
-    x, y, box_width, box_height = found.bbox or (0, 0, 0, 0)
+def _box(part: Part, height: int, width: int) -> dict[str, Any]:
+    part_height, part_width = part.mask.shape
     return {
-        "x": 100 * x / width,
-        "y": 100 * y / height,
-        "width": 100 * box_width / width,
-        "height": 100 * box_height / height,
+        "x": 100 * part.left / width,
+        "y": 100 * part.top / height,
+        "width": 100 * part_width / width,
+        "height": 100 * part_height / height,
         "rotation": 0,
     }

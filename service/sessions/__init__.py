@@ -3,14 +3,14 @@
 from service.sessions.archive import export_archive, import_archive
 from service.sessions.decoded import DecodedImages
 from service.sessions.inspection import describe_class, describe_models, describe_session
-from service.sessions.learning import learn_shot
+from service.sessions.learning import learn_as_registered, read_support
 from service.sessions.pixel_budget import PixelBudget
 from service.sessions.pool import CodecPool
 from service.sessions.registration import register
 from service.sessions.resources import ModelResources, Resources, ShotSpecs
 from service.sessions.segmentation import LabelMap, segment, segment_to_label_map
 from service.sessions.selection import require_classes
-from service.sessions.uploads import ImageReader
+from service.sessions.uploads import ImageReader, Support
 
 __all__ = [
     "CodecPool",
@@ -21,12 +21,14 @@ __all__ = [
     "PixelBudget",
     "Resources",
     "ShotSpecs",
+    "Support",
     "describe_class",
     "describe_models",
     "describe_session",
     "export_archive",
     "import_archive",
-    "learn_shot",
+    "learn_as_registered",
+    "read_support",
     "register",
     "require_classes",
     "segment",

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import SupportSet
-from model.runtime import Adapt, mirrored
+from model.runtime import Adapt, mirrored, originals
+from service.sessions.judging import judge
 from service.sessions.resources import ModelResources
 from service.sessions.uploads import Support, View
 
@@ -39,15 +40,65 @@ async def learn_class(
     return replace(whole, close_up=close_up, identities=identities)
 
 
-async def learn_shot(resources: ModelResources, image: bytes, mask: bytes) -> SupportSet:
-    """The class that the files of an image and its mask show, for a caller that keeps it itself.
+async def learn_judged_class(
+    resources: ModelResources,
+    supports: Sequence[Support],
+    adapt: Adapt,
+    known: SupportSet | None = None,
+) -> SupportSet:
+    """The class that supports show, with judgements of them.
+
+    Args:
+        resources: of the use cases.
+        supports: whose repeats are marked.
+        adapt: see `model.runtime.refit`.
+        known: the class that they are added to, if it exists.
+
+    Raises:
+        ServiceError: see `service.errors`.
+    """
+    learned = await learn_class(resources, supports, adapt)
+    whole = [support.whole for support in supports]
+    alike = [support.original for support in supports]
+    rows = await judge(resources.engine, resources.pool, whole, alike, learned, known)
+    return replace(learned, judgements=rows)
+
+
+async def learn_as_registered(resources: ModelResources, supports: Sequence[Support]) -> SupportSet:
+    """The class as `POST /support` registers it by default, for a caller that keeps it itself.
+
+    Raises:
+        ServiceError: see `service.errors`.
+    """
+    marked = await resources.pool.run(partial(mark_repeats, supports))
+    return await learn_judged_class(resources, marked, "auto")
+
+
+async def read_support(resources: ModelResources, image: bytes, mask: bytes) -> Support:
+    """The support that the files of an image and its mask hold.
 
     Raises:
         ServiceError: see `service.errors`.
     """
     side = resources.engine.manifest.input_side
-    read = partial(resources.reader.support, image, mask, 0, side=side)
-    return await learn_class(resources, [await resources.pool.run(read)], adapt=False)
+    return await resources.pool.run(partial(resources.reader.support, image, mask, 0, side=side))
+
+
+def mark_repeats(supports: Sequence[Support]) -> list[Support]:
+    """The supports of one class, each with the position of the first one like it.
+
+    Hashes all their pixels, so it is to run on a codec thread.
+    """
+    images = [support.whole.pixels for support in supports]
+    masks = [support.whole.mask for support in supports]
+    return [
+        support._replace(original=position)
+        if original == position
+        else support.repeating(original, position)
+        for position, (support, original) in enumerate(
+            zip(supports, originals(images, masks), strict=True)
+        )
+    ]
 
 
 async def _learn(resources: ModelResources, views: Sequence[View], adapt: Adapt) -> SupportSet:

@@ -2,11 +2,9 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from model.contract import SupportSet
-from model.runtime import originals
 from service.engine import Engine
 from service.errors import (
     ClassNotFoundError,
@@ -14,14 +12,22 @@ from service.errors import (
     LimitExceededError,
     ModelMismatchError,
 )
-from service.schemas import SESSION_ID_BYTES, SupportForm, SupportResponse
+from service.schemas import (
+    SESSION_ID_BYTES,
+    ReportCard,
+    SupportForm,
+    SupportResponse,
+    WarningCode,
+)
 from service.sessions.idempotency import idempotency_token
-from service.sessions.judging import judge, report_card
-from service.sessions.learning import learn_class
+from service.sessions.judging import report_card
+from service.sessions.learning import learn_class, learn_judged_class, mark_repeats
 from service.sessions.resources import ModelResources, Resources, to_datetime
 from service.sessions.uploads import Support, drained
 from service.stores import IdempotencyToken, Session, SessionKey
 from service.telemetry import stage
+
+_TOLD_OF_SUPPORTS: frozenset[WarningCode] = frozenset({"nearly_empty_mask", "nearly_full_mask"})
 
 
 async def register(
@@ -57,6 +63,7 @@ def _answer(
     kept = session.classes.get(form.class_name)
     if kept is None:  # somebody was quicker to delete it
         raise ClassNotFoundError(f"the session has no class {form.class_name!r} any more")
+    report = report_card(kept, resources.threshold) if form.report else None
     return SupportResponse(
         session_id=session.session_id,
         class_name=form.class_name,
@@ -65,9 +72,21 @@ def _answer(
         created=to_datetime(session.created),
         expires_at=to_datetime(session.expires_at),
         model=session.model,
-        warnings=[warning for support in supports for warning in support.warnings],
-        report=report_card(kept, resources.threshold) if form.report else None,
+        warnings=_warnings(supports, report, first=len(kept.shots) - len(supports)),
+        report=report,
     )
+
+
+def _warnings(supports: Sequence[Support], report: ReportCard | None, first: int) -> list[str]:
+    """What is to be said of supports, and of their class, the first of which is shot `first`."""
+    warnings = [warning for support in supports for warning in support.warnings]
+    if report is not None:
+        warnings += [
+            each.message
+            for each in report.warnings
+            if (each.shot is None or each.shot >= first) and each.code not in _TOLD_OF_SUPPORTS
+        ]
+    return warnings
 
 
 async def _admit(
@@ -112,13 +131,7 @@ async def _read(resources: ModelResources, form: SupportForm) -> list[Support]:
                 zip(drained(form.images), drained(form.masks), strict=True)
             )
         )
-        images = [each.whole.pixels for each in supports]
-        masks = [each.whole.mask for each in supports]
-        found = await resources.pool.run(partial(originals, images, masks))
-    return [
-        support if original == position else support.repeating(original, position)
-        for position, (support, original) in enumerate(zip(supports, found, strict=True))
-    ]
+        return await resources.pool.run(partial(mark_repeats, supports))
 
 
 async def _learn(
@@ -128,13 +141,9 @@ async def _learn(
     known: SupportSet | None,
 ) -> SupportSet:
     """What the engine learns from supports, with their judgements if a report is wanted."""
-    registered = await learn_class(resources, supports, form.adapt)
-    if form.report:
-        whole = [support.whole for support in supports]
-        alike = [support.original for support in supports]
-        rows = await judge(resources.engine, resources.pool, whole, alike, registered, known)
-        registered = replace(registered, judgements=rows)
-    return registered
+    if not form.report:
+        return await learn_class(resources, supports, form.adapt)
+    return await learn_judged_class(resources, supports, form.adapt, known)
 
 
 async def _keep(

@@ -3,29 +3,23 @@
 import asyncio
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
-from safetensors.numpy import load
 
 from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import OnnxEngine
-from service.labelling_tools import mirror, parse_label_config, shot_learner
+from service.labelling_tools import mirror, parse_label_config
 from service.labelling_tools import studio as studio_client
-from service.labelling_tools.brush_rle import decode_brush, encode_brush
-from service.sessions import learn_shot
+from service.labelling_tools.brush_rle import decode_brush
 from service.settings import Settings
 from tests.service.http_api import (
     assert_problem,
-    new_session,
     post_segment,
-    post_support,
     running,
 )
 from tests.service.labelling_tools.fake_studio import (
@@ -35,99 +29,28 @@ from tests.service.labelling_tools.fake_studio import (
     Studio,
     label_studio,
 )
+from tests.service.labelling_tools.project import (
+    PICTURES,
+    UID,
+    annotation,
+    backend,
+    box,
+    brush,
+    classes,
+    controls,
+    images_asked_for,
+    polygon,
+    predict,
+    region,
+    send_webhook,
+    set_up,
+    shots,
+    task,
+)
 from tests.service.lost_device import lose_device
-from tests.service.pictures import Picture, iou, picture
+from tests.service.pictures import iou
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-PICTURES = [picture(seed=seed) for seed in range(3)]
-UID = "1.1795558458"
-
-
-@pytest.fixture
-def studio() -> Iterator[Studio]:
-    with label_studio() as studio:
-        for number, each in enumerate(PICTURES):
-            studio.images[f"/data/upload/1/{number}.png"] = each.image_png
-        yield studio
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror, "_RETRY_PAUSE_S", 0.01)
-
-
-def backend(settings: Settings, studio: Studio, **more: Any) -> Any:
-    options = {"label_studio_url": studio.url, "label_studio_token": TOKEN, **more}
-    return create_app(Settings(**settings.model_dump() | options))
-
-
-@pytest.fixture
-async def client(settings: Settings, studio: Studio) -> AsyncIterator[httpx.AsyncClient]:
-    async with running(backend(settings, studio)) as client:
-        yield client
-
-
-def brush(drawn: Picture) -> dict[str, Any]:
-    value = {"format": "rle", "rle": encode_brush(drawn.mask), "brushlabels": ["thing"]}
-    return region("brushlabels", drawn, value)
-
-
-def region(kind: str, drawn: Picture, value: dict[str, Any]) -> dict[str, Any]:
-    height, width = drawn.mask.shape
-    return {
-        "id": "r1",
-        "from_name": "tag",
-        "to_name": "image",
-        "type": kind,
-        "original_width": width,
-        "original_height": height,
-        "image_rotation": 0,
-        "value": value,
-    }
-
-
-def task(number: int, *annotations: dict[str, Any]) -> dict[str, Any]:
-    data = {"image": f"/data/upload/1/{number}.png"}
-    return {"id": number, "project": 1, "data": data, "annotations": list(annotations)}
-
-
-def annotation(number: int, *regions: dict[str, Any], at: str = "2026-01-01") -> dict[str, Any]:
-    return {"id": number, "updated_at": at, "was_cancelled": False, "result": list(regions)}
-
-
-async def send_webhook(
-    client: httpx.AsyncClient, action: str = "ANNOTATION_CREATED", project: int = 1
-) -> None:
-    # With what Label Studio sends besides, none of which is believed.
-    event = {"action": action, "project": {"id": project, "title": "x"}, "annotation": {"id": 9}}
-    answer = await client.post("/webhook", json=event)
-    assert answer.status_code == 202, answer.text
-
-
-async def set_up(client: httpx.AsyncClient, uid: str = UID) -> dict[str, Any]:
-    request = {"project": uid, "schema": CONFIG, "hostname": "http://evil", "access_token": "x"}
-    answer = await client.post("/setup", json=request | {"extra_params": None})
-    assert answer.status_code == 200, answer.text
-    body: dict[str, Any] = answer.json()
-    return body
-
-
-async def predict(
-    client: httpx.AsyncClient, *images: object, config: str = CONFIG
-) -> httpx.Response:
-    tasks = [{"id": number, "data": {"image": image}} for number, image in enumerate(images)]
-    request = {"tasks": tasks, "project": UID, "label_config": config, "params": {"context": None}}
-    return await client.post("/predict", json=request)
-
-
-async def classes(client: httpx.AsyncClient, uid: str = UID) -> dict[str, int]:
-    session = await client.get(f"/sessions/{(await set_up(client, uid))['session_id']}")
-    return {each["class_name"]: each["shots"] for each in session.json()["classes"]}
-
-
-async def shots(client: httpx.AsyncClient, uid: str = UID) -> list[int]:
-    return list((await classes(client, uid)).values())
 
 
 async def test_annotations_become_shots_once(client: httpx.AsyncClient, studio: Studio) -> None:
@@ -145,28 +68,6 @@ async def test_annotations_become_shots_once(client: httpx.AsyncClient, studio: 
     studio.tasks.pop()
     await send_webhook(client, "ANNOTATIONS_DELETED")
     assert await shots(client) == [1]
-
-
-async def test_shots_are_learned_as_they_are_registered(
-    client: httpx.AsyncClient, studio: Studio
-) -> None:
-    # Small in one image, which is learned in close-up too, and large in the other.
-    drawn = [picture(height=400, width=400, box=(60, 300, 40, 40), seed=5), PICTURES[1]]
-    studio.tasks = []
-    for number, each in enumerate(drawn):
-        studio.images[f"/data/upload/1/{number}.png"] = each.image_png
-        studio.tasks.append(task(number, annotation(number, brush(each), at=f"2026-01-0{number}")))
-    kept = (await set_up(client))["session_id"]
-    form = {"adapt": "false", "report": "false"}
-    newest, *others = reversed(drawn)
-    session_id = await new_session(client, [newest], **form)
-    await post_support(client, others, session_id=session_id, **form)
-    archives = [await client.get(f"/sessions/{each}/archive") for each in (kept, session_id)]
-    found, expected = (load(archive.content) for archive in archives)
-    assert found.keys() == expected.keys()
-    assert any(".close." in name for name in found)
-    for name, array in expected.items():
-        np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 
 async def test_version_changes_with_the_shots(client: httpx.AsyncClient, studio: Studio) -> None:
@@ -299,33 +200,6 @@ async def test_odd_annotations_keep_no_other_from_being_learned(
     assert await shots(client) == [1]
 
 
-def controls(**labels: list[str]) -> str:
-    """A config of a control for each kind, which has the kind's name."""
-    tags = "".join(
-        f'<{kind} name="{kind.lower()}" toName="image">'
-        + "".join(f'<Label value="{label}"/>' for label in values)
-        + f"</{kind}>"
-        for kind, values in labels.items()
-    )
-    return f'<View><Image name="image" value="$image"/>{tags}</View>'
-
-
-def box(label: str, *corner_and_size: float) -> dict[str, Any]:
-    value = dict(zip(("x", "y", "width", "height"), corner_and_size, strict=True))
-    drawn = region("rectanglelabels", PICTURES[0], value | {"rectanglelabels": [label]})
-    return drawn | {"from_name": "rectanglelabels"}
-
-
-def polygon(label: str) -> dict[str, Any]:
-    points = [[25, 25], [75, 25], [75, 75], [25, 75]]
-    drawn = region("polygonlabels", PICTURES[0], {"points": points, "polygonlabels": [label]})
-    return drawn | {"from_name": "polygonlabels"}
-
-
-def images_asked_for(studio: Studio) -> int:
-    return sum(path.startswith("/data/") for path, _ in studio.asked)
-
-
 async def test_labels_of_another_control_are_not_learned(
     client: httpx.AsyncClient, studio: Studio
 ) -> None:
@@ -403,31 +277,6 @@ async def test_what_one_control_cannot_teach_another_may(
     studio.config = controls(RectangleLabels=["thing"])
     await send_webhook(client, "PROJECT_UPDATED")
     assert await classes(client) == {"thing": 1}
-
-
-async def test_only_new_labels_of_an_annotation_are_learned(
-    settings: Settings, studio: Studio, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    learned = 0
-
-    async def counted(*args: Any) -> Any:
-        nonlocal learned
-        learned += 1
-        return await learn_shot(*args)
-
-    monkeypatch.setattr(shot_learner, "learn_shot", counted)
-    studio.config = controls(PolygonLabels=["cat", "dog"])
-    studio.tasks = [
-        task(0, annotation(1, polygon("cat"), polygon("dog"), at="2026-01-01")),
-        task(1, annotation(2, polygon("cat"), at="2026-01-02")),
-    ]
-    async with running(backend(settings, studio, label_studio_shots=1)) as client:
-        assert await classes(client) == {"cat": 1, "dog": 1}
-        assert learned == 2
-        studio.tasks.pop()
-        await send_webhook(client, "TASKS_DELETED")
-        assert await classes(client) == {"cat": 1, "dog": 1}
-        assert learned == 3
 
 
 @pytest.mark.parametrize("why", [404, 403, 410, "redirected", "too large"])

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from service.errors import InvalidRequestError
+from service.imaging import bounding_box, encode_rle
 from service.labelling_tools import parse_label_config
-from service.labelling_tools.regions import Region, to_mask
+from service.labelling_tools.regions import Region, to_mask, to_regions
+from service.schemas import ClassResult, ImageResult
 
 # pycocotools is older than NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -37,3 +39,29 @@ def test_an_outline_that_is_much_longer_than_its_image_is_refused() -> None:
 def test_an_outline_of_many_turns_is_drawn() -> None:
     mask = to_mask([zigzag(200, 400)], "a", CONFIG, max_pixels=16_000_000)
     assert 0.2 < np.mean(mask) < 0.8
+
+
+def test_each_connected_part_has_a_box_of_its_own() -> None:
+    mask = np.zeros((20, 40), np.bool_)
+    mask[2:6, 4:12] = True
+    mask[10:20, 30:40] = True
+    found = ClassResult(
+        class_name="b",
+        present=True,
+        presence=1.0,
+        score=0.5,
+        area=int(mask.sum()),
+        bbox=bounding_box(mask),
+        mask=encode_rle(mask),
+    )
+    config = parse_label_config(
+        '<View><Image name="i" value="$image"/>'
+        '<RectangleLabels name="r" toName="i"><Label value="b"/></RectangleLabels></View>'
+    )
+    regions = to_regions(ImageResult(height=20, width=40, classes=[found]), config)
+    boxes = [
+        tuple(each["value"][side] for side in ("x", "y", "width", "height")) for each in regions
+    ]
+    assert sorted(boxes) == [(10, 10, 20, 20), (75, 50, 25, 50)]
+    drawn = to_mask(map(Region.model_validate, regions), "b", config, max_pixels=800)
+    assert (drawn == mask).all()
