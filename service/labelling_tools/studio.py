@@ -26,6 +26,8 @@ _PAGE = 100
 _MAX_JSON_BYTES = 64 * 1024 * 1024
 # Of arrays and objects, which take dozens of times their two bytes.
 _MAX_JSON_PARTS = 1_000_000
+# A longer one is hardly an address, and to look at it would hold up everybody.
+_MAX_ADDRESS_CHARACTERS = 8192
 # Paths that hold images. Others must not be reachable by those who write tasks.
 _IMAGE_PATHS = re.compile(
     r"/(data|storage-data)/|/(api/)?(tasks|projects)/\d+/(resolve|presign)/?$"
@@ -130,7 +132,9 @@ class LabelStudio:
         if not isinstance(address, str):
             raise InvalidRequestError("the task's data do not name an image")
         if inline := _DATA_URI.match(address):
-            return self._inline(address[inline.end() :])
+            return await asyncio.to_thread(_decoded, address[inline.end() :])
+        if len(address) > _MAX_ADDRESS_CHARACTERS:
+            raise InvalidRequestError("the address of the image is too long")
         url = self.url + address if address.startswith("/") else address
         origin, path = _split(url)
         if origin == _split(self.url)[0]:
@@ -149,12 +153,6 @@ class LabelStudio:
     async def close(self) -> None:
         """Close the connections."""
         await self._downloads.close()
-
-    def _inline(self, text: str) -> bytes:
-        try:
-            return base64.b64decode(text, validate=True)
-        except ValueError as exc:
-            raise InvalidRequestError("the data URI of the image is not valid base64") from exc
 
     async def _json(
         self, model: type[Body], path: str, query: dict[str, str] | None = None
@@ -191,6 +189,13 @@ class LabelStudio:
             access = _read(_Access, body).access
             self._access = access, time.monotonic() + _ACCESS_TOKEN_S
         return {"Authorization": f"Bearer {access}"}
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as exc:
+        raise InvalidRequestError("the data URI of the image is not valid base64") from exc
 
 
 def _read(model: type[Body], body: bytes) -> Body:

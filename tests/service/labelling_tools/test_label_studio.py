@@ -161,6 +161,18 @@ async def test_images_from_elsewhere_are_refused(
     assert studio.asked == []
 
 
+async def test_a_huge_address_is_not_taken_apart(client: httpx.AsyncClient, studio: Studio) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    await set_up(client)
+    started = time.process_time()
+    address = "/data/" + "%25" * 5_000_000
+    assert (
+        "too long"
+        in assert_problem(await predict(client, address), 422, "invalid_request")["detail"]
+    )
+    assert time.process_time() - started < 2
+
+
 async def test_redirects_are_not_followed(client: httpx.AsyncClient, studio: Studio) -> None:
     studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
     studio.redirects["/data/away"] = f"{studio.url}/data/upload/1/2.png"
