@@ -1,9 +1,8 @@
 """What engines of several bundles share: devices, caches of encodings, bounds on work."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from model.runtime import Device
 from service.capacity import Admission
@@ -25,31 +24,15 @@ class DeviceResources:
         self.cache = EncodingCache(self.cache.max_bytes)
 
 
-@dataclass
-class Reservation:
-    """Work of a request, in items that take turns with those of others; see `Lane.make_items`.
+class _Pending(NamedTuple):
+    """Work that is still to be done; `request` is None where it is for a background job.
 
-    request: whose work it is; None: that of a background job.
-    seconds: of all items together.
-    items: how many there are; `done`: how many of them are finished.
-    since: when they were queued.
+    Its items take turns with those of other requests, so `next_s`, the seconds of one of them, are
+    ahead of a request that comes now.
     """
 
     request: StageTimes | None
-    seconds: float
-    items: int
-    since: float
-    done: int = 0
-
-    def finish_one(self) -> None:
-        """Take note that one more item is finished."""
-        self.done += 1
-
-    def ahead_s(self, now: float) -> float:
-        """Seconds of it that would be done before the first item of a request that came now."""
-        item_s = self.seconds / self.items
-        due_s = min(self.seconds, now - self.since + item_s)
-        return max(0.0, due_s - self.done * item_s)
+    next_s: float
 
 
 class EngineResources:
@@ -57,16 +40,12 @@ class EngineResources:
 
     Args:
         options: of every engine.
-        clock: seconds, monotonic.
     """
 
-    def __init__(
-        self, options: EngineOptions, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, options: EngineOptions) -> None:
         self.images = Admission(options.max_queued_images, "images")
         self.devices = {device: DeviceResources(options.cache_bytes) for device in options.devices}
-        self._clock = clock
-        self._pending: dict[object, Reservation] = {}
+        self._pending: dict[object, _Pending] = {}
 
     def device(self, device: Device) -> DeviceResources:
         """What belongs to one of the devices."""
@@ -86,16 +65,14 @@ class EngineResources:
     @property
     def pending_s(self) -> float:
         """Seconds of reserved work ahead of a request that came now, on all devices together."""
-        now = self._clock()
-        return sum(each.ahead_s(now) for each in self._pending.values())
+        return sum(each.next_s for each in self._pending.values())
 
     @contextmanager
-    def reserve(self, cost_s: float, items: int = 1) -> Iterator[Reservation]:
+    def reserve(self, cost_s: float, items: int = 1) -> Iterator[None]:
         """A block in which a request has so many seconds of work reserved, in alike items."""
         ticket = object()
-        reservation = Reservation(current_stages(), cost_s, items, self._clock())
-        self._pending[ticket] = reservation
+        self._pending[ticket] = _Pending(current_stages(), cost_s / items)
         try:
-            yield reservation
+            yield
         finally:
             del self._pending[ticket]

@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -13,23 +14,28 @@ from service.errors import DeadlineExceededError, InferenceError, ServiceError
 
 _log = logging.getLogger(__name__)
 
-_NEWEST_SHARE = 0.1  # of the latest batch, in the running mean of its cost
-
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """When it is a request's turn in a lane: since it came, or since an item of it was taken."""
+
+    since: float = 0.0
 
 
 @dataclass(slots=True)
 class WorkItem(Generic[Payload, Result]):
     """A payload in a lane, and the future its submitter waits on.
 
-    `turn` is its place among the items of its lane, as an instant on the worker's clock. `taken_at` and `done_at` are on the worker's clock, once the item is taken and done; `share` is
-    the item's share of its batch, by weight.
+    `turn` is shared by the items of a request. `taken_at` and `done_at` are on the worker's clock,
+    once the item is taken and done; `share` is the item's share of its batch, by weight.
     """
 
     payload: Payload
     waiting: Waiting
-    turn: float = 0.0
+    turn: Turn = field(default_factory=Turn)
     future: Future[Result] = field(default_factory=Future)
     taken_at: float = 0.0
     done_at: float = 0.0
@@ -74,33 +80,32 @@ class Lane(Generic[Payload, Result]):
     max_wait_s: float = 0.0
     weigh: Callable[[Payload], int] = lambda _: 1
     queue: list[WorkItem[Payload, Result]] = field(default_factory=list)
-    _unit_s: float = 0.0
 
-    def make_items(
+    def add(
         self, payloads: Sequence[Payload], now: float, deadline_at: float
     ) -> list[WorkItem[Payload, Result]]:
-        """The work items of a request that comes now.
-
-        Each has its turn as if it had come when the one before it was done, had the device been
-        idle. So a request of a single item waits for one item, and not for all, of a long request
-        that came before; and no item is overtaken by those that come after its turn.
-        """
-        items: list[WorkItem[Payload, Result]] = []
-        turn = now
-        for payload in payloads:
-            weight = self.weigh(payload)
-            items.append(WorkItem(payload, Waiting(now, deadline_at, weight), turn))
-            turn += weight * self._unit_s
+        """Queue the payloads of a request as work items, which share its turn."""
+        turn = Turn(now)
+        items: list[WorkItem[Payload, Result]] = [
+            WorkItem(payload, Waiting(now, deadline_at, self.weigh(payload)), turn)
+            for payload in payloads
+        ]
+        self.queue += items
+        self._take_turns()
         return items
 
-    def add(self, items: Sequence[WorkItem[Payload, Result]]) -> None:
-        """Queue items, each by its turn."""
-        self.queue = sorted([*self.queue, *items], key=lambda item: item.turn)
+    def _take_turns(self) -> None:
+        """Bring the queue into order: the first item of each request by its turn, then the second.
 
-    def learn(self, items: Sequence[WorkItem[Payload, Result]], seconds: float) -> None:
-        """Take note of how long a batch took."""
-        unit_s = seconds / sum(item.waiting.weight for item in items)
-        self._unit_s += _NEWEST_SHARE * (unit_s - self._unit_s) if self._unit_s else unit_s
+        So a request of a single item waits for one item, and not for all, of a long request that
+        came before; and no request is overtaken twice by those that come after its turn.
+        """
+        numbers: Counter[int] = Counter()
+        rounds: dict[int, int] = {}
+        for item in self.queue:
+            rounds[id(item)] = numbers[id(item.turn)]
+            numbers[id(item.turn)] += 1
+        self.queue.sort(key=lambda item: (rounds[id(item)], item.turn.since))
 
     def depth(self) -> int:
         """Items that wait."""
@@ -124,6 +129,8 @@ class Lane(Generic[Payload, Result]):
         weight = sum(item.waiting.weight for item in taken)
         for item in taken:
             item.taken_at, item.share = now, item.waiting.weight / weight
+            item.turn.since = now
+        self._take_turns()
         return taken
 
     def fail_expired(self, now: float) -> None:

@@ -152,9 +152,9 @@ class OnnxEngine:
             pipeline = self._best_for(digests)
             new = sum(key not in pipeline.cache for key in set(digests))
             cost_s = pipeline.cost_s(new, len(images) * len(classes))
-            with self._resources.reserve(cost_s, len(images)) as work:
+            with self._resources.reserve(cost_s, len(images)):
                 encoded = await pipeline.encode(images, digests, deadline_at)
-                outputs = await pipeline.segment(encoded, classes, deadline_at, work.finish_one)
+                outputs = await pipeline.segment(encoded, classes, deadline_at)
         return Predictions(*(np.stack(parts) for parts in zip(*outputs, strict=True)))
 
     async def segment_each(
@@ -166,9 +166,9 @@ class OnnxEngine:
         pairs = sum(len(each) for each in classes)
         with (
             self._resources.images.admit(len(images)),
-            self._resources.reserve(pipeline.cost_s(len(images), pairs), len(images)) as work,
+            self._resources.reserve(pipeline.cost_s(len(images), pairs), len(images)),
         ):
-            outputs = await pipeline.segment_each(images, classes, deadline_at, work.finish_one)
+            outputs = await pipeline.segment_each(images, classes, deadline_at)
         return [Predictions(*(part[None] for part in each)) for each in outputs]
 
     def _best_for(self, digests: Sequence[Digest]) -> Pipeline:

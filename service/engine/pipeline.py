@@ -40,9 +40,6 @@ T = TypeVar("T")
 _FINISHING, _BEGINNING = 1, 0  # the last stages go first, so that little is held between stages
 
 
-def _nothing() -> None: ...
-
-
 class Pipeline:
     """Serves a bundle on one device.
 
@@ -189,32 +186,24 @@ class Pipeline:
         return [found or fresh[key] for key, found in zip(digests, held, strict=True)]
 
     async def segment(
-        self,
-        encoded: Sequence[Encoded],
-        classes: Sequence[SupportSet],
-        deadline_at: float,
-        on_done: Callable[[], None],
+        self, encoded: Sequence[Encoded], classes: Sequence[SupportSet], deadline_at: float
     ) -> list[HeadOutput]:
-        """Predictions of the classes in each encoded image; `on_done` is called after each."""
+        """Predictions of the classes in each encoded image."""
         tasks = [HeadTask(each, tuple(classes)) for each in encoded]
-        return await self._run("head", self._heads, tasks, deadline_at, on_done)
+        return await self._run("head", self._heads, tasks, deadline_at)
 
     async def segment_each(
         self,
         images: Sequence[ImageU8],
         classes: Sequence[Sequence[SupportSet]],
         deadline_at: float,
-        on_done: Callable[[], None],
     ) -> list[HeadOutput]:
-        """Predictions of each image's own classes; the images are supports, taken as queries.
-
-        `on_done` is called after each.
-        """
+        """Predictions of each image's own classes; the images are supports, taken as queries."""
         encoded = await self.encode_supports("encode", images, deadline_at)
         tasks = [
             HeadTask(e, tuple(each), passing=True) for e, each in zip(encoded, classes, strict=True)
         ]
-        return await self._run("head", self._heads, tasks, deadline_at, on_done)
+        return await self._run("head", self._heads, tasks, deadline_at)
 
     async def _run(
         self,
@@ -222,12 +211,9 @@ class Pipeline:
         lane: Lane[Payload, Result],
         payloads: Sequence[Payload],
         deadline_at: float,
-        on_done: Callable[[], None] = _nothing,
     ) -> list[Result]:
         """Submit payloads and await all results; whatever ends the wait withdraws the rest."""
         items = self.worker.submit(lane, payloads, deadline_at=deadline_at)
-        for item in items:
-            item.future.add_done_callback(lambda _: on_done())
         try:
             results = await asyncio.gather(*(asyncio.wrap_future(item.future) for item in items))
         finally:

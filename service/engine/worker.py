@@ -20,9 +20,9 @@ _FAILURES_UNTIL_REVIVAL = InferenceError.max_attempts - 1
 _REVIVALS_UNTIL_FAILURE = 5
 _PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)
 _LONGEST_BATCH_S = 10.0  # of a worker that is to stop
-# Batches of a higher rank in a row, after which the lower ranks get a turn: images that are cached
-# need the head alone, so their requests could keep every new image waiting.
-_MAX_AHEAD = 3
+# Batches of a higher rank in a row, and their seconds, after which the lower ranks get a turn:
+# images that are cached need the head alone, so they could keep every new image waiting.
+_MAX_AHEAD, _MAX_AHEAD_S = 3, 0.1
 
 
 def _nothing(*_: object) -> None: ...
@@ -64,7 +64,7 @@ class Worker:
         self._device_lock = device_lock or FairLock()
         self._last_turn = {lane.name: 0 for lane in lanes}
         self._lowest_rank = min(lane.rank for lane in lanes)
-        self._ahead = 0  # batches in a row of a rank above the lowest
+        self._ahead, self._ahead_s = 0, 0.0  # batches in a row of a rank above the lowest
         self._wakeup = threading.Condition()
         self._stopping = threading.Event()
         self._up = False
@@ -134,8 +134,7 @@ class Worker:
         with self._wakeup:
             if self._stopping.is_set() or not self._thread.is_alive():
                 raise NotReadyError
-            items = lane.make_items(payloads, self._clock(), deadline_at)
-            lane.add(items)
+            items = lane.add(payloads, self._clock(), deadline_at)
             self._wakeup.notify()
         return items
 
@@ -181,8 +180,8 @@ class Worker:
             return
         failure = lane.answer(items, self._clock)
         seconds = self._clock() - items[0].taken_at
-        with self._wakeup:
-            lane.learn(items, seconds)
+        if lane.rank > self._lowest_rank:
+            self._ahead_s += seconds
         self._on_batch(lane, items, seconds)
         self._running = ()
         self._count_failure(failure)
@@ -239,7 +238,8 @@ class Worker:
 
     def _next_batch(self) -> tuple[Lane[Any, Any] | None, Sequence[WorkItem[Any, Any]]]:
         """The lane whose turn it is, and its batch; none if everything was withdrawn."""
-        rank_sign = 1 if self._ahead >= _MAX_AHEAD else -1
+        long_ahead = self._ahead >= _MAX_AHEAD or self._ahead_s >= _MAX_AHEAD_S
+        rank_sign = 1 if long_ahead else -1
         with self._wakeup:
             for lane in self.lanes:
                 lane.fail_expired(self._clock())
@@ -249,6 +249,7 @@ class Worker:
                 if items := lane.take(self._clock()):
                     self._last_turn[lane.name] = 1 + max(self._last_turn.values())
                     self._ahead = self._ahead + 1 if lane.rank > self._lowest_rank else 0
+                    self._ahead_s = self._ahead_s if self._ahead else 0.0
                     self._running = items
                     return lane, items
         return None, ()

@@ -603,16 +603,13 @@ async def test_costs_are_learned_and_pending_work_is_summed(
         assert engine.wait_s(0) == 0
         assert 0.04 < engine.wait_s(1) < 0.5
         assert engine.wait_s(4) == pytest.approx(4 * engine.wait_s(1))
-        # Of a heavy request those images count whose turn has come; the cost of others stays.
+        # Of a heavy request one image counts, since others take turns with it.
         light_s = engine.wait_s(1)
         many = [pixels(picture(BLUE, seed=seed), engine) for seed in range(8)]
         held = Held(monkeypatch)
         heavy = asyncio.create_task(engine.segment(many, [shots] * 4))
         await until_waiting(registry, query=7)
-        soon_s = engine.wait_s(1)
-        assert light_s < soon_s < 6 * light_s
-        await asyncio.sleep(0.3)
-        assert engine.wait_s(1) > soon_s + 0.2
+        assert light_s < engine.wait_s(1) < 6 * light_s
         held.release.set()
         await heavy
         assert engine.wait_s(1) < 3 * light_s

@@ -6,7 +6,7 @@ import pytest
 
 from service.engine import EngineOptions, EngineResources
 from service.engine.lane import Lane
-from service.telemetry import collect_stages
+from service.engine.worker import Worker
 
 LATER = 1e9
 
@@ -17,62 +17,75 @@ def doubled(numbers: Sequence[int]) -> list[int]:
 
 @pytest.fixture
 def lane() -> Lane[int, int]:
-    """A lane in which the last batch took a second for each unit of weight."""
-    lane = Lane("weighed", doubled, sizes=(1,), weigh=lambda number: number)
-    lane.learn(lane.make_items([2, 2], 0.0, LATER), 4.0)
-    return lane
+    return Lane("weighed", doubled, sizes=(1,))
 
 
-def ask(lane: Lane[int, int], numbers: Sequence[int], now: float) -> None:
-    lane.add(lane.make_items(numbers, now, LATER))
-
-
-def order(lane: Lane[int, int]) -> list[int]:
-    """In which order what is queued runs."""
-    taken = []
-    while items := lane.take(100.0):
-        taken += [item.payload for item in items]
-    return taken
+def take(lane: Lane[int, int], now: float) -> int:
+    (item,) = lane.take(now)
+    return item.payload
 
 
 def test_a_short_request_waits_for_one_item_of_a_long_one(lane: Lane[int, int]) -> None:
-    ask(lane, [10, 11, 12, 13], now=0.0)
-    ask(lane, [1], now=0.5)
-    assert order(lane) == [10, 1, 11, 12, 13]
+    lane.add([10, 11, 12, 13], 0.0, LATER)
+    assert take(lane, 0.0) == 10
+    lane.add([1], 0.5, LATER)
+    assert [take(lane, now) for now in (5.0, 10.0)] == [11, 1]
+    lane.add([2], 10.5, LATER)
+    assert [take(lane, now) for now in (12.0, 13.0, 14.0)] == [12, 2, 13]
 
 
-def test_no_item_is_overtaken_for_ever(lane: Lane[int, int]) -> None:
-    ask(lane, [10, 11, 12], now=0.0)  # whose turns are at 0, 10 and 21 s
-    for second in range(5, 30, 5):
-        ask(lane, [1], now=second)
-    assert order(lane) == [10, 1, 11, 1, 1, 1, 12, 1]
+def test_no_request_is_overtaken_for_ever(lane: Lane[int, int]) -> None:
+    lane.add([10, 11], 0.0, LATER)
+    taken = []
+    for second in range(1, 5):
+        lane.add([second], second - 0.5, LATER)
+        lane.add([second], second - 0.5, LATER)
+        taken.append(take(lane, second))
+    assert taken == [10, 1, 1, 11]
+
+
+def test_long_requests_alternate(lane: Lane[int, int]) -> None:
+    lane.add([10, 11, 12], 0.0, LATER)
+    lane.add([20, 21, 22], 0.1, LATER)
+    assert [take(lane, now) for now in range(1, 7)] == [10, 20, 11, 21, 12, 22]
 
 
 def test_alike_requests_run_in_the_order_they_came(lane: Lane[int, int]) -> None:
     for number in (1, 2, 3):
-        ask(lane, [number], now=number / 100)
-    assert order(lane) == [1, 2, 3]
+        lane.add([number], number / 100, LATER)
+    assert [take(lane, 1.0) for _ in range(3)] == [1, 2, 3]
 
 
-def test_nothing_is_known_of_turns_before_the_first_batch() -> None:
-    lane = Lane("new", doubled, sizes=(1,))
-    ask(lane, [10, 11], now=0.0)
-    ask(lane, [1], now=0.5)
-    assert order(lane) == [10, 11, 1]
+def test_the_items_of_a_lonely_request_share_a_batch() -> None:
+    lane: Lane[int, int] = Lane("batched", doubled, sizes=(1, 2, 4))
+    lane.add([1, 2, 3, 4, 5], 0.0, LATER)
+    assert [item.payload for item in lane.take(1.0)] == [1, 2, 3, 4]
 
 
-def test_the_wait_counts_what_would_be_done_before() -> None:
-    now = 0.0
-    resources = EngineResources(EngineOptions(), clock=lambda: now)
-    with collect_stages(), resources.reserve(30.0, items=10) as work:
-        assert resources.pending_s == 3.0  # its first item
-        now = 6.0
-        assert resources.pending_s == 9.0  # three have had their turn, and none is done
-        work.finish_one()
-        work.finish_one()
-        assert resources.pending_s == 3.0
-        now = 1000.0
-        assert resources.pending_s == 24.0
-        for _ in range(8):
-            work.finish_one()
-        assert resources.pending_s == 0.0
+def test_long_batches_of_a_higher_rank_let_others_in_after_one() -> None:
+    clock = [0.0]
+
+    def slow(numbers: Sequence[int]) -> list[int]:
+        clock[0] += 1.0
+        return list(numbers)
+
+    ran: list[str] = []
+    heads, encodings = Lane("head", slow, (1,), rank=1), Lane("encode", slow, (1,))
+    worker = Worker(
+        "cpu",
+        [heads, encodings],
+        clock=lambda: clock[0],
+        on_batch=lambda lane, *_: ran.append(lane.name),
+    )
+    heads.add([1, 2, 3, 4], 0.0, LATER)
+    (last,) = encodings.add([5], 0.0, LATER)
+    worker.start()
+    assert last.future.result(20) == 5
+    worker.stop()
+    assert ran[:2] == ["head", "encode"]
+
+
+def test_the_wait_counts_an_item_of_each_request() -> None:
+    resources = EngineResources(EngineOptions())
+    with resources.reserve(30.0, items=10), resources.reserve(2.0):
+        assert resources.pending_s == 5.0
