@@ -9,9 +9,10 @@ from pathlib import Path
 from export.bundle import ExportOptions, OutputError, export_bundle
 from export.parity import ParityError
 from model.build import CheckpointError
-from model.cli.types import positive
+from model.cli.types import positive, probability
 from model.contract.manifest import NAME_PATTERN, REVISION_PATTERN
 from model.data.datasets import DatasetError
+from model.data.episodes import MIN_AREA
 from model.evaluation.segmenter import DEFAULT_THRESHOLD
 
 
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 threshold=args.threshold,
                 input_side=args.input_side,
                 parity_data=args.data,
+                min_area=args.min_area,
             )
         )
     except ParityError as exc:
@@ -47,10 +49,16 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="bundle directory")
     parser.add_argument("--name", type=_name, help="default: the directory's name")
     parser.add_argument("--revision", type=_revision, default="1")
-    parser.add_argument("--threshold", type=_probability, default=DEFAULT_THRESHOLD)
+    parser.add_argument("--threshold", type=probability, default=DEFAULT_THRESHOLD)
     parser.add_argument("--input-side", type=positive, help="pixels; default as trained")
     parser.add_argument(
         "--data", type=Path, help="labelled set for the mIoU gate; default: rendered defects"
+    )
+    parser.add_argument(
+        "--min-area",
+        type=positive,
+        default=MIN_AREA,
+        help=f"pixels of a class of --data ({MIN_AREA})",
     )
     return parser.parse_args(arguments)
 
@@ -65,13 +73,6 @@ def _revision(text: str) -> str:
     if not re.fullmatch(REVISION_PATTERN, text):
         raise argparse.ArgumentTypeError(f"{text!r} is no revision: {REVISION_PATTERN}")
     return text
-
-
-def _probability(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,14 +11,7 @@ from export.convert import OPSET, convert
 from export.graphs import comparison_inputs, wrap
 from export.parity import PARITY_FILE, ParityError, TensorParity, as_json, compare
 from export.staging import placing
-from model.build import (
-    CheckpointError,
-    NetworkConfig,
-    load_network,
-    presence_growth,
-    presence_threshold,
-    read_checkpoint,
-)
+from model.build import Checkpoint, CheckpointError, NetworkConfig
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
 from model.contract import (
     GRAPHS,
@@ -31,7 +24,7 @@ from model.contract import (
     write_manifest,
 )
 from model.data.datasets import LabelledImages, ProceduralDefects, open_dataset
-from model.data.episodes import MIN_AREA, index_classes
+from model.data.episodes import MIN_AREA, ClassIndex, index_classes, require_episodes
 from model.evaluation import evaluate_episodes
 from model.evaluation.segmenter import DEFAULT_THRESHOLD
 from model.nets import SDAANet
@@ -41,6 +34,7 @@ from model.segmenters import BundleSegmenter, EagerSegmenter
 MIOU_TOLERANCE = 0.1
 _MIN_CELLS = 4  # of the feature map, a side
 _CURVE_POINTS = 60
+_GATE_SHOTS = 1
 _RENDERED_PER_CLASS = 4
 _MIN_RENDERED_SIDE = 64  # pixels a side
 
@@ -58,6 +52,7 @@ class ExportOptions:
         input_side: pixels; by default that of training.
         parity_data: labelled set for the mIoU gate; without it, rendered surface defects.
         parity_episodes: of the mIoU gate; 0 compares tensors alone.
+        min_area: pixels from which a class counts in an image of `parity_data`.
     """
 
     checkpoint: Path
@@ -68,6 +63,7 @@ class ExportOptions:
     input_side: int | None = None
     parity_data: Path | None = None
     parity_episodes: int = 50
+    min_area: int = MIN_AREA
 
 
 class OutputError(ValueError):
@@ -81,10 +77,12 @@ def export_bundle(options: ExportOptions) -> Manifest:
         ParityError: ONNX and eager differ; `out` is left as it was.
         OutputError: `out` exists and is not a bundle.
         model.build.CheckpointError: the checkpoint is not one, or lacks a part of the network.
-        model.data.datasets.DatasetError: there is no set for the mIoU gate.
+        model.data.datasets.DatasetError: there is no set for the mIoU gate, or no class of it has
+            two images.
     """
     _refuse_other_folders(options.out)
-    network, config = load_network(options.checkpoint, input_side=options.input_side)
+    checkpoint = Checkpoint.read(options.checkpoint)
+    network, config = checkpoint.network(input_side=options.input_side)
     if not (config.use_saam and config.use_sdpm and config.use_prior):
         raise CheckpointError(f"{options.checkpoint} lacks parts of the network: it is an ablation")
     if network.feature_side < _MIN_CELLS:
@@ -96,10 +94,10 @@ def export_bundle(options: ExportOptions) -> Manifest:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     with placing(options.out) as staging:
         report = _write_graphs(network, staging)
-        manifest = _manifest(options, config, network, staging)
+        manifest = _manifest(options, checkpoint, config, network, staging)
         write_manifest(staging, manifest)
         parity: dict[str, Any] = as_json(report, manifest)
-        if options.parity_episodes:
+        if gate_set is not None:
             parity["miou"] = _miou_gate(options, network, staging, gate_set)
         text = json.dumps(parity, indent=1)
         (staging / PARITY_FILE).write_text(text + "\n", encoding="utf-8")
@@ -131,7 +129,11 @@ def _path(folder: Path, spec: GraphSpec) -> Path:
 
 
 def _manifest(
-    options: ExportOptions, config: NetworkConfig, network: SDAANet, folder: Path
+    options: ExportOptions,
+    checkpoint: Checkpoint,
+    config: NetworkConfig,
+    network: SDAANet,
+    folder: Path,
 ) -> Manifest:
     return Manifest(
         name=options.name,
@@ -144,29 +146,29 @@ def _manifest(
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         threshold=options.threshold,
-        presence_threshold=presence_threshold(options.checkpoint),
-        presence_growth=presence_growth(options.checkpoint),
+        presence_threshold=checkpoint.presence_threshold,
+        presence_growth=checkpoint.presence_growth,
         max_shot_bytes=config.max_shot_bytes,
         gates="product" if network.reference else "mean",
-        familiar=_familiar(options.checkpoint, config.input_side),
+        familiar=_familiar(checkpoint, config.input_side),
         opset=OPSET,
         graphs={spec.name: GraphFile.of(_path(folder, spec)) for spec in GRAPHS},
         metrics={},
-        training=_training_record(options.checkpoint),
+        training=_training_record(checkpoint),
     )
 
 
-def _familiar(checkpoint: Path, input_side: int) -> Familiar | None:
+def _familiar(checkpoint: Checkpoint, input_side: int) -> Familiar | None:
     """The familiarity of an imported bundle; None at another side than it was measured at."""
-    state = read_checkpoint(checkpoint)
+    state = checkpoint.state
     if "familiar" not in state or state["config"]["input_side"] != input_side:
         return None
     return Familiar.model_validate(state["familiar"])
 
 
-def _training_record(checkpoint: Path) -> TrainingRecord | None:
-    progress = read_checkpoint(checkpoint).get("progress")
-    if progress is None:
+def _training_record(checkpoint: Checkpoint) -> TrainingRecord | None:
+    progress = checkpoint.progress
+    if not progress:
         return None
     training = json.loads(progress["training"])
     curve = progress["curve"]
@@ -189,27 +191,43 @@ def _training_record(checkpoint: Path) -> TrainingRecord | None:
     )
 
 
-def _gate_set(options: ExportOptions, side: int) -> tuple[LabelledImages, int]:
-    """The set for the mIoU gate, and its minimum area of a class in pixels."""
+class _GateSet(NamedTuple):
+    """What the mIoU gate runs on: a set, and its classes with their images."""
+
+    dataset: LabelledImages
+    classes: ClassIndex
+
+
+def _gate_set(options: ExportOptions, side: int) -> _GateSet | None:
+    """The set for the mIoU gate, of which an episode can be drawn; None without the gate.
+
+    Raises:
+        model.data.datasets.DatasetError: there is no such set, or no class of it has two images.
+    """
+    if not options.parity_episodes:
+        return None
+    dataset: LabelledImages
     if options.parity_data is None:
-        return ProceduralDefects(
-            per_class=_RENDERED_PER_CLASS, side=max(side, _MIN_RENDERED_SIDE)
-        ), 1
-    return open_dataset(options.parity_data), MIN_AREA
+        rendered_side = max(side, _MIN_RENDERED_SIDE)
+        dataset, min_area = ProceduralDefects(per_class=_RENDERED_PER_CLASS, side=rendered_side), 1
+    else:
+        dataset, min_area = open_dataset(options.parity_data), options.min_area
+    classes = index_classes(dataset, tuple(dataset.class_names), min_area)
+    require_episodes([classes], [_GATE_SHOTS])
+    return _GateSet(dataset, classes)
 
 
 def _miou_gate(
-    options: ExportOptions, network: SDAANet, bundle: Path, gate_set: tuple[LabelledImages, int]
+    options: ExportOptions, network: SDAANet, bundle: Path, gate_set: _GateSet
 ) -> dict[str, Any]:
     """Compare the mIoU of both sides on the same episodes, over every class of the set."""
-    dataset, min_area = gate_set
-    classes = index_classes(dataset, tuple(dataset.class_names), min_area)
+    dataset, classes = gate_set
     eager, onnx = (
         evaluate_episodes(
             segmenter,
             dataset,
             classes,
-            shots=1,
+            shots=_GATE_SHOTS,
             episodes=options.parity_episodes,
             seed=0,
             threshold=options.threshold,

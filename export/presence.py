@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
 from model.calibration import calibration_episodes
-from model.cli.types import integers
+from model.cli.types import integers, positive
 from model.contract import (
     InvalidBundleError,
     Manifest,
@@ -125,8 +125,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--bundle", type=Path, required=True, help="directory, changed in place")
     parser.add_argument("--data", type=Path, required=True, help="folder of one set")
     parser.add_argument("--folds", type=integers, help="classes to ask for; none: every class")
-    parser.add_argument("--episodes", type=int, default=400, help="of each number of shots (400)")
-    parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
+    parser.add_argument(
+        "--episodes", type=positive, default=400, help="of each number of shots (400)"
+    )
+    parser.add_argument("--min-area", type=positive, default=MIN_AREA, help="pixels of a class")
     args = parser.parse_args(arguments)
     try:
         dataset = open_dataset(args.data)

@@ -62,9 +62,9 @@ def calibration_episodes(
             "every class to ask for is unseen by this checkpoint: take other --folds, or "
             "another set"
         )
-    allowed = np.asarray(without, np.int64)
-    absent = {c: np.intersect1d(rows, allowed) for c, rows in absent_queries(dataset, kept).items()}
-    return Calibration(AbsenceList(kept, absent, 0.5, shots, episodes, seed), allowed)
+    absent = absent_queries(dataset, kept, without)
+    drawn = AbsenceList(kept, absent, 0.5, shots, episodes, seed, dataset.class_names)
+    return Calibration(drawn, np.asarray(without, np.int64))
 
 
 def calibrate(

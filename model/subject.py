@@ -9,13 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from pydantic import ValidationError
 
-from model.build import (
-    PRESETS,
-    load_network,
-    load_pretrained,
-    presence_threshold,
-    read_checkpoint,
-)
+from model.build import PRESETS, Checkpoint, load_pretrained
 from model.build.pretrained import MOBILENET_FILE
 from model.contract import Precision, file_sha256
 from model.evaluation.averaged import AveragedSegmenter, side_at_scale
@@ -127,17 +121,21 @@ def open_checkpoint(
         SubjectError: no such device.
         model.build.CheckpointError: not a checkpoint.
     """
-    network, config = load_network(path, input_side=input_side)
+    checkpoint = Checkpoint.read(path)
+    network, config = checkpoint.network(input_side=input_side)
     sides = [
         side_at_scale(config.input_side, scale, network.backbone.side_step) for scale in scales
     ]
-    networks = [load_network(path, input_side=side)[0] for side in sides]
+    networks = [
+        network if side == config.input_side else checkpoint.network(input_side=side)[0]
+        for side in sides
+    ]
     limit_bytes = KEPT_BYTES // len(networks)
     members = [
         EagerSegmenter(on_device(n, device), near_views=near_views, limit_bytes=limit_bytes)
         for n in networks
     ]
-    progress = read_checkpoint(path).get("progress", {})
+    progress = checkpoint.progress
     subject = Subject(
         kind="checkpoint",
         name=name or path.resolve().parent.name,
@@ -150,7 +148,7 @@ def open_checkpoint(
         minutes=progress.get("minutes"),
         recipe=_recipe(json.loads(progress.get("training", "null"))),
     )
-    return Opened(tuple(members), subject, DEFAULT_THRESHOLD, presence_threshold(path))
+    return Opened(tuple(members), subject, DEFAULT_THRESHOLD, checkpoint.presence_threshold)
 
 
 def open_baseline(

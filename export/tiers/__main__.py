@@ -82,7 +82,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="labelled folder to measure on")
     parser.add_argument("--folds", type=integers, help="such as 0; none: every class")
     parser.add_argument("--episodes", type=positive, default=300, help="of the measurement")
-    parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
+    parser.add_argument("--min-area", type=positive, default=MIN_AREA, help="pixels of a class")
     parser.add_argument(
         "--force", action="store_true", help=f"keep a tier that loses over {MAX_MIOU_LOSS} points"
     )

@@ -1,14 +1,12 @@
 """Every number of a network, and where its weights come from."""
 
 from model.build.checkpoint import (
+    Checkpoint,
     CheckpointError,
     PresenceRecord,
     load_network,
     network_state,
-    presence_growth,
-    presence_threshold,
     read_checkpoint,
-    write_calibrated,
     write_checkpoint,
 )
 from model.build.presets import PRESETS, NetworkConfig, build_network
@@ -18,6 +16,7 @@ from model.build.start import load_start, restore_network
 
 __all__ = [
     "PRESETS",
+    "Checkpoint",
     "CheckpointError",
     "NetworkConfig",
     "PresenceRecord",
@@ -27,11 +26,8 @@ __all__ = [
     "load_pretrained",
     "load_start",
     "network_state",
-    "presence_growth",
-    "presence_threshold",
     "random_network",
     "read_checkpoint",
     "restore_network",
-    "write_calibrated",
     "write_checkpoint",
 ]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,35 +67,88 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return dict(checkpoint)
 
 
-def load_network(path: Path, *, input_side: int | None = None) -> tuple[SDAANet, NetworkConfig]:
-    """A checkpoint's network in eval mode, and its config.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint holds, read once.
 
-    Args:
-        path: the checkpoint.
-        input_side: input side, pixels; by default the one it was trained with.
+    Attributes:
+        path: its file.
+        state: tensors on the CPU, and plain values.
+    """
+
+    path: Path
+    state: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> "Checkpoint":
+        """Read a file.
+
+        Raises:
+            CheckpointError: see `read_checkpoint`.
+        """
+        return cls(path, read_checkpoint(path))
+
+    def network(self, *, input_side: int | None = None) -> tuple[SDAANet, NetworkConfig]:
+        """The network in eval mode, made anew at each call, and its config.
+
+        Args:
+            input_side: input side, pixels; by default the one it was trained with.
+
+        Raises:
+            CheckpointError: the file does not fit its config.
+        """
+        try:
+            config = _config(self.state["config"])
+        except (KeyError, TypeError) as exc:
+            raise CheckpointError(f"{self.path} holds a config of another release") from exc
+        if input_side is not None:
+            config = config.at_side(input_side)
+        try:
+            network = build_network(config)
+        except ValueError as exc:  # such as an input side that its backbone cannot take
+            raise CheckpointError(f"{self.path}: {exc}") from exc
+        try:
+            network.load_state_dict(self.state["network"])
+        except RuntimeError as exc:
+            raise CheckpointError(
+                f"{self.path} does not fit its own config: is it of another release?"
+            ) from exc
+        load_presence(network, self._presence)
+        return network.eval(), config
+
+    @property
+    def progress(self) -> Mapping[str, Any]:
+        """How its run got there; empty if there was none."""
+        progress: Mapping[str, Any] = self.state.get("progress", {})
+        return progress
+
+    @property
+    def _presence(self) -> PresenceRecord | None:
+        record = self.state.get("presence")
+        return None if record is None else PresenceRecord(**record)
+
+    @property
+    def presence_threshold(self) -> float:
+        """The presence score from which the network counts a class as present."""
+        return UNCALIBRATED_THRESHOLD if self._presence is None else self._presence.threshold
+
+    @property
+    def presence_growth(self) -> float:
+        """By how much the network's presence logit grows with e times as many shots."""
+        return 0.0 if self._presence is None else self._presence.growth
+
+    def write_calibrated(self, out: Path, record: PresenceRecord) -> None:
+        """Write a copy with a calibration added."""
+        write_checkpoint(out, {**self.state, "presence": record._asdict()})
+
+
+def load_network(path: Path, *, input_side: int | None = None) -> tuple[SDAANet, NetworkConfig]:
+    """A checkpoint's network in eval mode, and its config, see `Checkpoint.network`.
 
     Raises:
         CheckpointError: not a checkpoint, or one that does not fit its config.
     """
-    checkpoint = read_checkpoint(path)
-    try:
-        config = _config(checkpoint["config"])
-    except (KeyError, TypeError) as exc:
-        raise CheckpointError(f"{path} holds a config of another release") from exc
-    if input_side is not None:
-        config = config.at_side(input_side)
-    try:
-        network = build_network(config)
-    except ValueError as exc:  # such as an input side that its backbone cannot take
-        raise CheckpointError(f"{path}: {exc}") from exc
-    try:
-        network.load_state_dict(checkpoint["network"])
-    except RuntimeError as exc:
-        raise CheckpointError(
-            f"{path} does not fit its own config: is it of another release?"
-        ) from exc
-    load_presence(network, _presence_record(checkpoint))
-    return network.eval(), config
+    return Checkpoint.read(path).network(input_side=input_side)
 
 
 def _config(values: Mapping[str, Any]) -> NetworkConfig:
@@ -104,28 +157,6 @@ def _config(values: Mapping[str, Any]) -> NetworkConfig:
     own = {} if preset is None else asdict(preset())
     own |= values
     return NetworkConfig(**own | {"context_bins": tuple(own["context_bins"])})
-
-
-def presence_threshold(path: Path) -> float:
-    """The presence score from which a checkpoint's network counts a class as present."""
-    record = _presence_record(read_checkpoint(path))
-    return UNCALIBRATED_THRESHOLD if record is None else record.threshold
-
-
-def presence_growth(path: Path) -> float:
-    """By how much the presence logit of a checkpoint grows with e times as many shots."""
-    record = _presence_record(read_checkpoint(path))
-    return 0.0 if record is None else record.growth
-
-
-def write_calibrated(path: Path, out: Path, record: PresenceRecord) -> None:
-    """Write a copy of a checkpoint with a calibration added."""
-    write_checkpoint(out, read_checkpoint(path) | {"presence": record._asdict()})
-
-
-def _presence_record(checkpoint: Mapping[str, Any]) -> PresenceRecord | None:
-    record = checkpoint.get("presence")
-    return None if record is None else PresenceRecord(**record)
 
 
 def load_presence(network: SDAANet, record: PresenceRecord | None) -> None:

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from model.build import CheckpointError, PretrainedWeightsError
-from model.cli.signals import stop_on_signals
+from model.cli.paths import OutputError, folder_to_write, weights_beside
+from model.cli.signals import INTERRUPTED, interrupted_by_sigterm, stop_on_signals
 from model.cli.types import integers, positive
 from model.data.datasets import DatasetError
 from model.data.episodes import MIN_AREA
@@ -15,15 +16,18 @@ from model.experiments.ablation import RowResult, Trial, run_ablation
 from model.experiments.ablation_table import as_json, markdown
 from model.experiments.variants import AblationError, Comparison, Variant, comparisons
 from model.subject import SubjectError
-from model.training import ConfigError, load_config, use_deterministic_mkl_sums
+from model.training import ConfigError, DivergedError, load_config, use_deterministic_mkl_sums
 
 _ERRORS = (
     AblationError,
     CheckpointError,
     ConfigError,
     DatasetError,
+    DivergedError,
+    OutputError,
     PretrainedWeightsError,
     SubjectError,
+    OSError,
 )
 TABLE_FILE, FIGURES_FILE = "ablation.md", "ablation.json"
 
@@ -33,15 +37,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, help="recipe; its first stage trains")
     parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
     parser.add_argument("--out", type=Path, default=Path("out/ablation"), help="folder to write")
-    parser.add_argument("--weights", type=Path, help="starting weights; default DATA/../weights")
+    parser.add_argument(
+        "--weights", type=Path, help="starting weights; default: weights beside DATA"
+    )
     parser.add_argument("--cache", type=Path, help="feature cache; default OUT/cache")
-    parser.add_argument("--steps", type=int, default=2000, help="of every row (2000)")
+    parser.add_argument("--steps", type=positive, default=2000, help="of every row (2000)")
     parser.add_argument("--seeds", type=integers, default=(0, 1, 2), help="of training (0,1,2)")
     parser.add_argument("--rows", type=_names, help="only these rows, by name; default all")
     parser.add_argument("--shots", type=int, default=5, help="of integral against separate (5)")
     parser.add_argument("--test", default="pascal5i_val", help="set to judge on (pascal5i_val)")
-    parser.add_argument("--episodes", type=int, default=1000, help="of the test list (1000)")
-    parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a test class")
+    parser.add_argument("--episodes", type=positive, default=1000, help="of the test list (1000)")
+    parser.add_argument(
+        "--min-area", type=positive, default=MIN_AREA, help="pixels of a test class"
+    )
     parser.add_argument(
         "--folds",
         type=integers,
@@ -53,15 +61,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Train, judge and write the table; SIGINT and SIGTERM leave the finished rows in it."""
+    """Train, judge and write the table; SIGINT and SIGTERM leave the finished rows in it.
+
+    A row that trains gets a checkpoint first; one that is prepared or judged is left at once.
+    """
     use_deterministic_mkl_sums()
     try:
         groups = comparisons(args.shots)
         variants = _chosen(groups, args.rows)
-        results = run_ablation(_trial(args), variants, args.seeds, stop_on_signals())
+        folder_to_write(args.out)
+        with interrupted_by_sigterm():
+            results = run_ablation(_trial(args), variants, args.seeds, stop_on_signals)
     except _ERRORS as exc:
         print(exc, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("stopped before the first row", file=sys.stderr)
+        return INTERRUPTED
     table = _write(args, groups, results)
     print(table)
     missing = len(variants) * len(args.seeds) * len(args.folds or (None,)) - len(results)
@@ -88,7 +104,7 @@ def _trial(args: argparse.Namespace) -> Trial:
         base=load_config(args.config),
         steps=args.steps,
         data_root=args.data,
-        weights_dir=args.weights or args.data.parent / "weights",
+        weights_dir=args.weights or weights_beside(args.data),
         cache_dir=args.cache or args.out / "cache",
         out=args.out,
         test_set=args.test,

@@ -4,8 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.build import CheckpointError, load_network, read_checkpoint, write_calibrated
+from model.build import Checkpoint, CheckpointError
 from model.calibration import calibrate, calibration_episodes
+from model.cli.paths import file_to_write
 from model.cli.types import integers, positive
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--episodes", type=positive, default=1500, help="half lack the class (1500)"
     )
-    parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
+    parser.add_argument("--min-area", type=positive, default=MIN_AREA, help="pixels of a class")
     parser.add_argument("--seed", type=int, default=0, help="of the episode list (0)")
     parser.add_argument("--input-side", type=positive, help="another side, such as 473")
 
@@ -28,21 +29,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Fit the presence score on episodes without the checkpoint's unseen classes."""
     try:
-        network, _ = load_network(args.checkpoint, input_side=args.input_side)
-        progress = read_checkpoint(args.checkpoint).get("progress", {})
+        file_to_write(args.out)
+        checkpoint = Checkpoint.read(args.checkpoint)
+        network, _ = checkpoint.network(input_side=args.input_side)
         dataset = open_dataset(args.data)
         calibration = calibration_episodes(
             dataset,
             asked_classes(dataset, args.folds, args.min_area),
-            excluded=frozenset(progress.get("excluded", ())),
+            excluded=frozenset(checkpoint.progress.get("excluded", ())),
             shots=1,  # what more of them add, `export.presence` measures
             episodes=args.episodes,
             seed=args.seed,
         )
         record = calibrate(network, dataset, calibration, progress=True)
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        write_calibrated(args.checkpoint, args.out, record)
-    except (CheckpointError, DatasetError, ValueError) as exc:
+        checkpoint.write_calibrated(args.out, record)
+    except (CheckpointError, DatasetError, ValueError, OSError) as exc:
         print(exc, file=sys.stderr)
         return 2
     print(f"{args.out}: a class counts as present from {record.threshold:.2f}")

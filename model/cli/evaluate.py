@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from model.build import CheckpointError, PretrainedWeightsError
+from model.cli.paths import file_to_write, weights_beside
 from model.cli.types import integers, numbers, positive
 from model.contract import InvalidBundleError, Precision
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shots", type=integers, default=(1,), help="such as 1,5,10")
     parser.add_argument("--seeds", type=integers, default=(0,), help="of the lists: 0,1,2")
     parser.add_argument("--episodes", type=int, default=1000, help="of each list")
-    parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
+    parser.add_argument("--min-area", type=positive, default=MIN_AREA, help="pixels of a class")
     parser.add_argument(
         "--threshold", type=float, help=f"default: the manifest's, or {DEFAULT_THRESHOLD}"
     )
@@ -114,6 +115,7 @@ def main(args: argparse.Namespace) -> int:
         InvalidBundleError,
         DatasetError,
         ValueError,
+        OSError,
     ) as exc:
         print(exc, file=sys.stderr)
         return 2
@@ -122,6 +124,8 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> Evaluation:
+    if args.json:
+        file_to_write(args.json)
     opened = _open(args)
     dataset = open_dataset(args.data)
     plan = _plan(args, opened)
@@ -138,8 +142,6 @@ def _evaluate(args: argparse.Namespace) -> Evaluation:
         protocol=_protocol(args, plan, dataset),
         results=(),
     )
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
     results: list[Result] = []
     for result in run.results():
         results.append(result)
@@ -170,7 +172,7 @@ def _open(args: argparse.Namespace) -> Opened:
         raise SubjectError("adaptation belongs to what is served: --adapt goes with --bundle")
     elif args.baseline:
         opener = partial(open_baseline)
-        path = args.weights or args.data.resolve().parent.parent / "weights"
+        path = args.weights or weights_beside(args.data / "..")
     else:
         opener, path = partial(open_checkpoint, near_views=near_views), args.checkpoint
     return opener(

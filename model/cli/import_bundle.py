@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from model.build import CheckpointError, network_state, restore_network, write_checkpoint
+from model.cli.paths import OutputError, file_to_write
 from model.contract import InvalidBundleError, Manifest, clipped_logit
 from model.nets import SDAANet
 from model.runtime import BundleRuntime
@@ -31,13 +32,13 @@ def main(args: argparse.Namespace) -> int:
         print(f"{args.out} exists already", file=sys.stderr)
         return 2
     try:
+        file_to_write(args.out)
         runtime = BundleRuntime(args.bundle)
         network, config, presence = restore_network(args.bundle)
         _require_same_answers(network, runtime)
-    except (CheckpointError, InvalidBundleError) as exc:
+    except (CheckpointError, InvalidBundleError, OutputError) as exc:
         print(exc, file=sys.stderr)
         return 2
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     manifest = runtime.manifest
     state = network_state(network, config) | {"presence": presence._asdict()}
     if manifest.familiar is not None:

@@ -12,6 +12,7 @@ from model.build.reference import (
     read_reference,
     reference_config,
 )
+from model.cli.paths import OutputError, file_to_write
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,13 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Convert and write; returns the exit status."""
     try:
+        file_to_write(args.out)
         state = read_reference(args.file)
         config = reference_config(state, trained_on=args.trained_on)
         network = import_reference(state, config)
     except CheckpointError as exc:
         print(f"{args.file}: {exc}", file=sys.stderr)
         return 2
-    args.out.parent.mkdir(parents=True, exist_ok=True)
+    except OutputError as exc:
+        print(exc, file=sys.stderr)
+        return 2
     write_checkpoint(args.out, network_state(network, config))
     backbone = sum(name.startswith("layer") for name in state)
     print(

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 from model.build import CheckpointError, load_network
-from model.cli.types import integers, positive
+from model.cli.paths import folder_to_write
+from model.cli.types import integers, positive, probability
 from model.contract import InvalidBundleError
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
@@ -24,12 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--bundle", type=Path, help="an exported bundle; shows no maps")
     parser.add_argument("--data", type=Path, required=True, help="folder of one set")
     parser.add_argument("--folds", type=integers, help="PASCAL-5i folds; none: every class")
-    parser.add_argument("--shots", type=int, default=1, help="supports of an episode (1)")
-    parser.add_argument("--count", type=int, default=12, help="episodes to picture (12)")
+    parser.add_argument("--shots", type=positive, default=1, help="supports of an episode (1)")
+    parser.add_argument("--count", type=positive, default=12, help="episodes to picture (12)")
     parser.add_argument("--seed", type=int, default=0, help="of the episode list (0)")
-    parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
+    parser.add_argument("--min-area", type=positive, default=MIN_AREA, help="pixels of a class")
     parser.add_argument(
-        "--threshold", type=float, help=f"default: the manifest's, or {DEFAULT_THRESHOLD}"
+        "--threshold", type=probability, help=f"default: the manifest's, or {DEFAULT_THRESHOLD}"
     )
     parser.add_argument("--input-side", type=positive, help="another side (checkpoint only)")
     parser.add_argument("--out", type=Path, default=Path("out/pictures"), help="folder to write")
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write a PNG for each episode and the contact sheet."""
     try:
+        folder_to_write(args.out)
         segmenter, threshold = _open(args)
         dataset = open_dataset(args.data)
         pictures = list(
@@ -60,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
             title=f"{dataset.name}, {args.shots}-shot",
             about=f"{source.name}, episode seed {args.seed}, threshold {threshold:g}",
         )
-    except (CheckpointError, InvalidBundleError, DatasetError, ValueError) as exc:
+    except (CheckpointError, InvalidBundleError, DatasetError, ValueError, OSError) as exc:
         print(exc, file=sys.stderr)
         return 2
     print(f"{len(pictures)} episodes: {page}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.build import CheckpointError, load_network
+from model.cli.paths import folder_to_write
 from model.cli.types import integers, positive
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--pairs", type=positive, default=5000, help="of image and class, at most (5000)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the choice and of t-SNE (0)")
-    parser.add_argument("--min-area", type=int, default=MIN_AREA, help="pixels of a class")
+    parser.add_argument("--min-area", type=positive, default=MIN_AREA, help="pixels of a class")
     parser.add_argument("--input-side", type=positive, help="another side, such as 473")
     parser.add_argument("--out", type=Path, default=Path("out/prototypes"), help="folder to write")
 
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Write the picture and its figures."""
     try:
+        folder_to_write(args.out)
         networks = _networks(args)
         dataset = open_dataset(args.data)
         shown = asked_classes(dataset, args.folds, args.min_area)
@@ -55,7 +57,6 @@ def main(args: argparse.Namespace) -> int:
         return 2
     classes, vectors = found[0].classes, _vectors(found)
     maps = [map_prototypes(title, rows, classes, seed=args.seed) for title, rows in vectors.items()]
-    args.out.mkdir(parents=True, exist_ok=True)
     draw_maps(args.out / "prototypes.png", maps, classes, dataset.class_names)
     figures = {
         "data": dataset.name,

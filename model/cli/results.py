@@ -5,6 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from model.cli.paths import OutputError, file_to_write
 from model.evaluation.page import results_page
 from model.evaluation.records import RecordError, read_evaluations
 
@@ -25,12 +26,12 @@ def main(args: argparse.Namespace) -> int:
     """Write the page; returns the exit status."""
     words = ["--from", args.source.as_posix(), "--out", args.out.as_posix()]
     try:
+        file_to_write(args.out)
         evaluations = read_evaluations(args.source)
         page = results_page(evaluations, f"python -m model results {shlex.join(words)}")
-    except RecordError as exc:
+        args.out.write_text(page, encoding="utf-8")
+    except (RecordError, OutputError, OSError) as exc:
         print(exc, file=sys.stderr)
         return 2
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(page, encoding="utf-8")
     print(f"{args.out}: {len(evaluations)} evaluations")
     return 0

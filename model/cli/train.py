@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 
 from model.build import CheckpointError, PretrainedWeightsError
-from model.cli.signals import stop_on_signals
+from model.cli.paths import OutputError, folder_to_write, weights_beside
+from model.cli.signals import INTERRUPTED, interrupted_by_sigterm, stop_on_signals
 from model.data.datasets import DatasetError
 from model.training import (
     ConfigError,
     DeviceError,
     DistributedContext,
+    DivergedError,
     Run,
     has_checkpoint,
     join_processes,
@@ -24,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, help="YAML recipe")
     parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
     parser.add_argument("--out", type=Path, required=True, help="folder of log and checkpoint")
-    parser.add_argument("--weights", type=Path, help="starting weights; default DATA/../weights")
+    parser.add_argument(
+        "--weights", type=Path, help="starting weights; default: weights beside DATA"
+    )
     parser.add_argument("--cache", type=Path, help="feature cache; default OUT/cache")
     parser.add_argument("--fold", type=int, help="leave out this fold instead of the recipe's")
     parser.add_argument(
@@ -49,7 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Train; SIGINT and SIGTERM stop behind the current step with a checkpoint.
 
-    Processes that `torchrun` starts train one network together.
+    While the data is prepared they stop at once, with status 130; a run that diverges ends with
+    status 1. Processes that `torchrun` starts train one network together.
     """
     if has_checkpoint(args.out) and not args.resume:
         print(f"{args.out} holds a run already: --resume, or another --out", file=sys.stderr)
@@ -58,24 +63,33 @@ def main(args: argparse.Namespace) -> int:
         print("--minutes must be above 0", file=sys.stderr)
         return 2
     use_deterministic_mkl_sums()
-    stopped = stop_on_signals()
     try:
-        with join_processes(args.device) as context:
+        folder_to_write(args.out)
+        with interrupted_by_sigterm(), join_processes(args.device) as context:
             run = _start(args, context)
             if run.started and context.is_rank_zero:
                 given = len(tuple(run.network.parameters()))
                 bundles = ", ".join(str(bundle) for bundle in run.config.start)
                 print(f"{len(run.started)} of {given} tensors start from {bundles}")
-            run.train(stopped)
+            with stop_on_signals() as stopped:
+                run.train(stopped)
     except (
         ConfigError,
         DeviceError,
         DatasetError,
         PretrainedWeightsError,
         CheckpointError,
+        OutputError,
+        OSError,
     ) as exc:
         print(exc, file=sys.stderr)
         return 2
+    except DivergedError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped before the first step", file=sys.stderr)
+        return INTERRUPTED
     if context.is_rank_zero:
         print(
             f"step {run.step}, {run.minutes:.1f} minutes, "
@@ -90,7 +104,7 @@ def _start(args: argparse.Namespace, context: DistributedContext) -> Run:
         config if args.fold is None else config.for_fold(args.fold),
         out=args.out,
         data_root=args.data,
-        weights_dir=args.weights or args.data.parent / "weights",
+        weights_dir=args.weights or weights_beside(args.data),
         cache_dir=args.cache or args.out / "cache",
         budget_minutes=args.minutes,
         context=context,

@@ -23,3 +23,15 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
+
+
+def probability(text: str) -> float:
+    """A number between 0 and 1, neither of them included.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not.
+    """
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value

@@ -181,15 +181,18 @@ def _write(
         workers, get_context("spawn"), _start_worker, (sets, graph, config)
     ) as pool:
         encoded = pool.map(_encode_views, images, chunksize=16)
-        for row, parts in enumerate(tqdm(encoded, "features", len(images))):
-            if not arrays:
-                arrays = [
-                    np.lib.format.open_memmap(
-                        folder / name, "w+", part.dtype, (len(images), *part.shape)
-                    )
-                    for name, part in zip(_FILES, parts, strict=True)
-                ]
-            for array, part in zip(arrays, parts, strict=True):
-                array[row] = part
+        try:
+            for row, parts in enumerate(tqdm(encoded, "features", len(images))):
+                if not arrays:
+                    arrays = [
+                        np.lib.format.open_memmap(
+                            folder / name, "w+", part.dtype, (len(images), *part.shape)
+                        )
+                        for name, part in zip(_FILES, parts, strict=True)
+                    ]
+                for array, part in zip(arrays, parts, strict=True):
+                    array[row] = part
+        finally:
+            pool.shutdown(cancel_futures=True)  # or an interrupt would wait for the other images
     for array in arrays:
         array.flush()

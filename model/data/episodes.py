@@ -1,6 +1,7 @@
 """Episodes as data: episode i is a pure function of (seed, i)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from model.data.folds import FoldScheme, fold_classes
 
 # PFENet's rule: a class counts in an image if it covers two 32x32 patches at original size.
 MIN_AREA = 2 * 32 * 32
+# What is behind most errors about too few images.
+NOT_COUNTED = "objects under --min-area pixels do not count, and labels of 255 are ignored"
 
 
 class Episode(NamedTuple):
@@ -92,12 +95,24 @@ def draw_episode(classes: ClassIndex, *, shots: int, seed: int, number: int) -> 
     """
     eligible = classes.with_at_least(shots + 1).images
     if not eligible:
-        raise DatasetError(f"no class has the {shots + 1} images that a {shots}-shot episode needs")
+        raise DatasetError(
+            f"no class has the {shots + 1} images that a {shots}-shot episode needs; {NOT_COUNTED}"
+        )
     rng = np.random.default_rng((seed, number))
     names = sorted(eligible)
     class_index = names[int(rng.integers(len(names)))]
     query, *supports = rng.choice(eligible[class_index], size=shots + 1, replace=False)
     return Episode(class_index, int(query), tuple(int(i) for i in supports))
+
+
+def require_episodes(classes: Iterable[ClassIndex], shots: Iterable[int]) -> None:
+    """Check that every number of shots can be drawn from each of the indices.
+
+    Raises:
+        DatasetError: for one of them, no class has enough images.
+    """
+    for index, count in product(classes, shots):
+        draw_episode(index, shots=count, seed=0, number=0)
 
 
 def binary_labels(label: NDArray[np.uint8], class_index: int) -> NDArray[np.uint8]:

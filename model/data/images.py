@@ -49,8 +49,11 @@ class TrainingImages:
         self.counts = np.empty((len(images), 1, 256), np.int32)
         with ThreadPoolExecutor(workers, "images") as pool:
             passed = pool.map(self._hold if self.held else self._count, range(len(images)))
-            for _ in tqdm(passed, "images" if self.held else "label maps", len(images)):
-                pass
+            try:
+                for _ in tqdm(passed, "images" if self.held else "label maps", len(images)):
+                    pass
+            finally:
+                pool.shutdown(cancel_futures=True)  # or an interrupt would wait for all of them
 
     def view(self, row: int) -> View:
         """Image (S, S, 3) and label map (S, S) of class indices."""

@@ -66,7 +66,8 @@ class EpisodeSampler:
         absent: probability that the query lacks the class.
         same_image: probability that query and supports are views of one image; other views than
             the query's, where the image has one with the class.
-        class_power: a class is drawn in proportion to its number of images to this power.
+        class_power: a class is drawn in proportion to the number of views that show it, over all
+            images, to this power.
 
     Raises:
         DatasetError: no set with a positive weight has a class with enough images.
@@ -110,7 +111,7 @@ class EpisodeSampler:
             raise DatasetError(
                 f"no class of {', '.join(config.name for config in sets)} is shown by the "
                 f"{shots + 1} images that a {shots}-shot episode needs; a smaller min_share counts "
-                "smaller objects"
+                "smaller objects, and labels of 255 are ignored"
             )
         self._set_chance = weights / weights.sum()
         self._class_chance = []

@@ -1,7 +1,8 @@
 """Episodes in some of which the query lacks the class."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from model.contract import logit, upsample_logits
-from model.data.datasets import DatasetError, LabelledImages, class_areas
+from model.data.datasets import BACKGROUND, DatasetError, LabelledImages, class_areas
 from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode
 from model.evaluation.metrics import IoUTotals
 from model.evaluation.presence import presence_auroc
@@ -21,8 +22,9 @@ USUAL_ABSENT = 0.5  # share of the queries
 class AbsenceList(NamedTuple):
     """A list of episodes: episode i is a pure function of the list and i.
 
-    absent: class index → images without the class, but with another labelled one.
+    absent: class index → images that may be its queries without it, see `absent_queries`.
     share: probability that the query is such an image.
+    names: class index → name, for messages.
     """
 
     classes: ClassIndex
@@ -31,6 +33,7 @@ class AbsenceList(NamedTuple):
     shots: int
     episodes: int
     seed: int
+    names: Mapping[int, str] = MappingProxyType({})
 
     def draw(self, number: int) -> tuple[Episode, bool]:
         """Episode `number`, and whether its query holds the class.
@@ -47,9 +50,10 @@ class AbsenceList(NamedTuple):
             return episode, True
         images = self.absent[episode.class_index]
         if not len(images):
+            name = self.names.get(episode.class_index, f"class {episode.class_index}")
             raise DatasetError(
-                f"every image with a label holds class {episode.class_index}: absence cannot be "
-                "judged on this set"
+                f"no image is known to lack {name}: to judge its absence, add images of other "
+                "classes, or some whose label maps are 0 alone"
             )
         return episode._replace(query=int(rng.choice(images))), False
 
@@ -90,13 +94,30 @@ class _Case(NamedTuple):
     label: NDArray[np.uint8]
 
 
-def absent_queries(dataset: LabelledImages, classes: ClassIndex) -> dict[int, NDArray[np.int64]]:
-    """For each class: the images that do not show it, ignored crowds included, but another one."""
-    shown = [class_areas(dataset, index).keys() for index in range(len(dataset))]
-    return {
-        c: np.array([i for i, each in enumerate(shown) if each and c not in each], np.int64)
-        for c in classes.images
-    }
+def absent_queries(
+    dataset: LabelledImages, classes: ClassIndex, images: Iterable[int] | None = None
+) -> dict[int, NDArray[np.int64]]:
+    """For each class: the images that do not show it, ignored crowds included, but another one.
+
+    A class without such images, as the one defect of a set, has those that are background alone.
+
+    Args:
+        dataset: images and labels.
+        classes: to find images for.
+        images: to choose from, in ascending order; every image of the set by default.
+    """
+    among = range(len(dataset)) if images is None else images
+    shown = {index: class_areas(dataset, index).keys() for index in among}
+    found = {c: [i for i, each in shown.items() if each and c not in each] for c in classes.images}
+    if not all(found.values()):
+        plain = [i for i, each in shown.items() if not each and _is_background(dataset, i)]
+        found = {c: rows or plain for c, rows in found.items()}
+    return {c: np.array(rows, np.int64) for c, rows in found.items()}
+
+
+def _is_background(dataset: LabelledImages, index: int) -> bool:
+    """Whether an image is labelled as background alone; what is ignored may be of any class."""
+    return bool((dataset.label(index) == BACKGROUND).all())
 
 
 def evaluate_absence(

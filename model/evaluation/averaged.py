@@ -1,5 +1,6 @@
 """Test-time averaging: the multi-scale test of the paper (section IV-C), and mirrored queries."""
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from typing import cast
 
@@ -68,8 +69,8 @@ def side_at_scale(side: int, scale: float, stride: int) -> int:
     That is the form of the paper's 473 = 59 * 8 + 1, in which feature cells sit on input pixels.
 
     Raises:
-        ValueError: the scale is not positive.
+        ValueError: the scale is not positive and finite.
     """
-    if scale <= 0:
+    if not 0 < scale < math.inf:
         raise ValueError(f"a scale is a positive number, not {scale:g}")
     return side if scale == 1 else max(1, round((scale * side - 1) / stride)) * stride + 1

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from model.data.episodes import MIN_AREA
+from model.evaluation.generalised import GeneralisedReport
 from model.evaluation.records import Evaluation, Result
 from model.evaluation.segmenter import DEFAULT_THRESHOLD
 
@@ -29,7 +30,11 @@ class Entry(NamedTuple):
         protocol, subject = self.evaluation.protocol, self.evaluation.subject
         tier = "" if subject.precision == "fp32" else f" {subject.precision}"
         parts = [f"{subject.name}{tier}, {subject.input_side} px", protocol.settings]
-        if protocol.episodes != _USUAL_EPISODES:
+        report = self.result.report
+        if isinstance(report, GeneralisedReport) and report.images < protocol.episodes:
+            # Not their number, which differs from seed to seed: one row has several.
+            parts.append("every image but the supports")
+        elif protocol.episodes != _USUAL_EPISODES:
             parts.append(f"{protocol.episodes} episodes")
         if protocol.threshold != DEFAULT_THRESHOLD:
             parts.append(f"threshold {protocol.threshold:g}")

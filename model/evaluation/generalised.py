@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from model.contract import logit, upsample_logits
 from model.data.datasets import BACKGROUND, DatasetError, LabelledImages
-from model.data.episodes import ClassIndex
+from model.data.episodes import NOT_COUNTED, ClassIndex
 from model.evaluation.metrics import LabelMapTotals
 from model.evaluation.segmenter import Segmenter, label_at, show_support
 
@@ -55,7 +55,8 @@ def evaluate_generalised(
         classes: base and novel classes and their images.
         novel: which of them are novel.
         shots: K of each class.
-        images: how many queries, each another image, in an order drawn from the seed.
+        images: how many queries, each another image, in an order drawn from the seed; all that are
+            left, if they are fewer.
         seed: of supports and queries.
         threshold: foreground probability below which a pixel is background.
         label_side: compare at this square side instead of the images' own size.
@@ -97,7 +98,9 @@ def draw_supports(classes: ClassIndex, *, shots: int, seed: int) -> dict[int, li
     drawn = {}
     for c, rows in sorted(classes.images.items()):
         if len(rows) < shots:
-            raise DatasetError(f"class {c} has {len(rows)} images, {shots} supports are needed")
+            raise DatasetError(
+                f"class {c} has {len(rows)} images, {shots} supports are needed; {NOT_COUNTED}"
+            )
         chosen = np.random.default_rng((seed, c)).choice(rows, size=shots, replace=False)
         drawn[c] = [int(index) for index in chosen]
     return drawn

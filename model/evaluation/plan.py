@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.data.datasets import LabelledImages, class_areas
-from model.data.episodes import ClassIndex, fold_class_names, index_classes
+from model.data.episodes import (
+    ClassIndex,
+    fold_class_names,
+    index_classes,
+    require_episodes,
+)
 from model.data.folds import FoldScheme, barred_classes
 from model.evaluation.absence import (
     USUAL_ABSENT,
@@ -19,7 +24,7 @@ from model.evaluation.absence import (
     evaluate_absence,
 )
 from model.evaluation.episodes import evaluate_episodes
-from model.evaluation.generalised import evaluate_generalised
+from model.evaluation.generalised import draw_supports, evaluate_generalised
 from model.evaluation.images import RecentImages
 from model.evaluation.records import Report, Result, Subject
 from model.evaluation.segmenter import Segmenter
@@ -118,9 +123,11 @@ class PlannedRun:
         """Run list after list, by shots, fold and seed.
 
         Raises:
-            DatasetError: the set lacks what the plan asks for.
+            DatasetError: the set lacks what the plan asks for; where that is images, of any list,
+                before the first one runs.
             ValueError: a list is too short to be judged.
         """
+        self._require_images()
         for shots in self._plan.shots:
             for fold in self._plan.folds:
                 names = self._class_names(fold)
@@ -133,6 +140,13 @@ class PlannedRun:
                         seconds=round(time.monotonic() - started, 1),
                         report=report,
                     )
+
+    def _require_images(self) -> None:
+        """Check that every list can be drawn, or the last would lose what the first ones found."""
+        if self._plan.mode == "generalised":
+            draw_supports(self._every_class, shots=max(self._plan.shots), seed=0)
+        else:
+            require_episodes(map(self._classes, self._plan.folds), self._plan.shots)
 
     @cached_property
     def _absent_queries(self) -> dict[int, NDArray[np.int64]]:
@@ -149,7 +163,13 @@ class PlannedRun:
 
     def _absence_list(self, classes: ClassIndex, shots: int, seed: int) -> AbsenceList:
         return AbsenceList(
-            classes, self._absent_queries, self._plan.absent, shots, self._plan.episodes, seed
+            classes,
+            self._absent_queries,
+            self._plan.absent,
+            shots,
+            self._plan.episodes,
+            seed,
+            self._dataset.class_names,
         )
 
     def _report(self, fold: int | None, shots: int, seed: int) -> Report:

@@ -102,7 +102,7 @@ def _family(name: str) -> str:
 
 
 class Protocol(_Record):
-    """How it was evaluated; `episodes` are query images for the generalised kind.
+    """How it was evaluated; `episodes` are query images for the generalised kind, at most.
 
     absent: share of the queries that lack the class, in lists that evaluate presence.
     """

@@ -19,7 +19,8 @@ _CLASSES_A_TABLE = 10
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown, padded so that its source reads as a table too."""
-    lines = [list(header), *(list(row) for row in rows)]
+    # A name may hold what parts the cells.
+    lines = [[cell.replace("|", r"\|") for cell in line] for line in (header, *rows)]
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     padded = [
         "| " + " | ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)) + " |"

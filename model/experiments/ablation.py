@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import product
@@ -12,7 +13,7 @@ import torch
 
 from model.build import build_network, load_network
 from model.data.datasets import LabelledImages, open_dataset
-from model.data.episodes import MIN_AREA, ClassIndex, asked_classes, draw_episode
+from model.data.episodes import MIN_AREA, ClassIndex, asked_classes, require_episodes
 from model.evaluation import evaluate_episodes
 from model.evaluation.segmenter import DEFAULT_THRESHOLD
 from model.experiments.variants import AblationError, Variant
@@ -21,6 +22,9 @@ from model.subject import on_device, require_device
 from model.training import CHECKPOINT_FILE, Run, TrainConfig, has_checkpoint
 
 SETUP_FILE, RESULT_FILE = "setup.json", "result.json"
+
+# Around a training; inside, what it gives says whether the training should stop.
+Stopping = Callable[[], AbstractContextManager[Callable[[], bool]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +103,12 @@ def run_ablation(
     trial: Trial,
     variants: Sequence[Variant],
     seeds: Sequence[int],
-    should_stop: Callable[[], bool],
+    stopping: Stopping,
 ) -> list[RowResult]:
     """Every variant at every seed and fold, seeds outermost, so that whole tables come first.
 
-    What is finished in `trial.out` is kept, and a row that was stopped goes on.
+    What is finished in `trial.out` is kept, and a row that was stopped goes on. An interrupt while
+    a row is prepared or judged ends the list, too.
 
     Raises:
         AblationError: a row there has another setup, the recipe starts from a bundle, or its
@@ -111,6 +116,7 @@ def run_ablation(
         model.subject.SubjectError: no such device.
         model.training.ConfigError: no such fold.
         model.data.datasets.DatasetError: a set is missing, or lacks a class or images of it.
+        model.training.DivergedError: a row diverged; those before it are kept.
     """
     if trial.base.start:
         raise AblationError(
@@ -120,7 +126,10 @@ def run_ablation(
     _check_judging(trial, variants)
     results: list[RowResult] = []
     for seed, fold, variant in product(seeds, trial.recipes, variants):
-        result = run_row(trial, variant, seed, fold, should_stop)
+        try:
+            result = run_row(trial, variant, seed, fold, stopping)
+        except KeyboardInterrupt:
+            result = None
         if result is None:
             break
         results.append(result)
@@ -129,8 +138,7 @@ def run_ablation(
 
 def _check_judging(trial: Trial, variants: Sequence[Variant]) -> None:
     """Fail before any training if something is missing for testing."""
-    for classes, variant in product(trial.classes.values(), variants):
-        draw_episode(classes, shots=variant.shots, seed=trial.episode_seed, number=0)
+    require_episodes(trial.classes.values(), [variant.shots for variant in variants])
     config = trial.base.network
     try:
         with torch.device("meta"):  # shapes without memory
@@ -141,7 +149,7 @@ def _check_judging(trial: Trial, variants: Sequence[Variant]) -> None:
 
 
 def run_row(
-    trial: Trial, variant: Variant, seed: int, fold: int | None, should_stop: Callable[[], bool]
+    trial: Trial, variant: Variant, seed: int, fold: int | None, stopping: Stopping
 ) -> RowResult | None:
     """Train and test one row at one seed and fold; None if it was stopped."""
     recipe = variant.recipe(trial.recipes[fold], steps=trial.steps, seed=seed)
@@ -151,8 +159,6 @@ def run_row(
     finished = folder / RESULT_FILE
     if finished.is_file():
         return RowResult(**json.loads(finished.read_text(encoding="utf-8")))
-    if should_stop():
-        return None
     run = Run(
         recipe,
         out=folder,
@@ -162,9 +168,10 @@ def run_row(
     )
     if has_checkpoint(folder):
         run.resume()
-    run.train(should_stop)
-    if run.step < trial.steps:
-        return None
+    with stopping() as should_stop:
+        run.train(should_stop)
+        if should_stop():  # behind the last step, too: the row is judged when it goes on
+            return None
     result = _judge(trial, variant, seed, fold, folder, run.minutes)
     finished.write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
     return result

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from model.contract import sigmoid, upsample_logits
+from model.contract import logit, sigmoid, upsample_logits
 from model.data.datasets import IGNORE, LabelledImages
 from model.data.episodes import ClassIndex, Episode, binary_labels, draw_episode
 from model.evaluation import IoUTotals, Segmenter
@@ -64,11 +64,11 @@ def picture_episode(
     seen = observe(segmenter, (dataset.name, episode.query), image, supports)
     truth = binary_labels(label, episode.class_index)
     logits = upsample_logits(seen.logits, *label.shape)
-    probability = sigmoid(logits)
+    predicted = logits >= logit(threshold)  # as in evaluation, to the last pixel
     totals = IoUTotals()
-    totals.update(episode.class_index, probability >= threshold, truth)
+    totals.update(episode.class_index, predicted, truth)
     iou = 100 * totals.mean_iou()
-    panels += _query_panels(image, seen, probability, threshold, truth, iou)
+    panels += _query_panels(image, seen, sigmoid(logits), predicted, truth, iou)
     name = dataset.class_names[episode.class_index]
     return EpisodePicture(number, name, iou, tuple(panels))
 
@@ -101,7 +101,7 @@ def _query_panels(
     image: NDArray[np.uint8],
     seen: Observation,
     probability: NDArray[np.float32],
-    threshold: float,
+    predicted: NDArray[np.bool_],
     truth: NDArray[np.uint8],
     iou: float,
 ) -> Iterator[Panel]:
@@ -111,7 +111,7 @@ def _query_panels(
     if seen.prior is not None:
         yield Panel("prior", heat(image, seen.prior))
     yield Panel("probability", heat(image, probability))
-    answer = paint(image, probability >= threshold, PREDICTION, fill=0.45)
+    answer = paint(image, predicted, PREDICTION, fill=0.45)
     yield Panel(f"prediction, IoU {iou:.0f}", answer)
     shown = image.copy()
     shown[truth == IGNORE] = _IGNORED

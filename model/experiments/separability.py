@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap
@@ -55,10 +56,18 @@ def draw_maps(
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(maps), squeeze=False)[0]
     for axis, mapped in zip(axes, maps, strict=True):
-        _scatter(axis, mapped, classes, names)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", frameon=False, markerscale=2)
+        _scatter(axis, mapped, classes)
+    _label(figure, axes[0].collections, [names[int(c)] for c in np.unique(classes)])
     figure.savefig(path, dpi=130)
+
+
+def _label(figure: Figure, handles: Sequence[Artist], names: Sequence[str]) -> None:
+    """A legend that shows names as they are: `_` may begin one, and `$` does not mean maths."""
+    places = [str(place) for place in range(len(names))]  # Matplotlib drops labels such as `_x`
+    legend = figure.legend(handles, places, loc="outside right upper", frameon=False, markerscale=2)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
 
 
 def _colours(count: int) -> Colormap:
@@ -69,16 +78,13 @@ def _colours(count: int) -> Colormap:
     return mpl.colormaps["hsv"].resampled(count)
 
 
-def _scatter(
-    axis: Axes, mapped: PrototypeMap, classes: NDArray[np.int64], names: Mapping[int, str]
-) -> None:
+def _scatter(axis: Axes, mapped: PrototypeMap, classes: NDArray[np.int64]) -> None:
     present = np.unique(classes)
     colours = _colours(len(present))
     for place, c in enumerate(present):
         points = mapped.points[classes == c]
         axis.scatter(
-            points[:, 0], points[:, 1], s=18, color=colours(place), label=names[int(c)],
-            alpha=0.85, linewidths=0,
+            points[:, 0], points[:, 1], s=18, color=colours(place), alpha=0.85, linewidths=0,
         )  # fmt: skip
     axis.set_title(f"{mapped.title}\nsilhouette {mapped.silhouette:.3f}")
     axis.set_xticks([])

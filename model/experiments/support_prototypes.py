@@ -10,7 +10,7 @@ from tqdm import tqdm
 from model.build.presets import imagenet_normalise
 from model.contract import resize_image, resize_mask
 from model.data.datasets import DatasetError, LabelledImages
-from model.data.episodes import ClassIndex
+from model.data.episodes import NOT_COUNTED, ClassIndex
 from model.nets import SDAANet
 
 
@@ -39,7 +39,7 @@ def draw_pairs(classes: ClassIndex, *, limit: int, seed: int) -> dict[int, list[
     """
     found = classes.with_at_least(2).images
     if len(found) < 2:
-        raise DatasetError("separability needs two classes with two images each")
+        raise DatasetError(f"separability needs two classes with two images each; {NOT_COUNTED}")
     pairs = sorted((int(image), c) for c, images in found.items() for image in images)
     if len(pairs) > limit:
         chosen = np.random.default_rng(seed).choice(len(pairs), size=limit, replace=False)

@@ -8,6 +8,7 @@ from model.training.distributed import (
     join_processes,
     use_deterministic_mkl_sums,
 )
+from model.training.divergence import DivergedError
 from model.training.run import Run, has_checkpoint
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ConfigError",
     "DeviceError",
     "DistributedContext",
+    "DivergedError",
     "Parts",
     "Run",
     "TrainConfig",

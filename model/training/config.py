@@ -101,7 +101,7 @@ class EpisodeMix(_Config):
 
     absent: Annotated[float, Field(ge=0, lt=1)] = 0.05  # the query lacks the class
     same_image: Annotated[float, Field(ge=0, lt=1)] = 0.08  # two views of one image
-    class_power: Annotated[float, Field(ge=0, le=1)] = 0.5  # 0 classes alike, 1 images alike
+    class_power: Annotated[float, Field(ge=0, le=1)] = 0.5  # 0 classes alike, 1 views alike
 
     @model_validator(mode="after")
     def _exclude_each_other(self) -> Self:

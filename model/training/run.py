@@ -23,6 +23,7 @@ from model.training.checkpoints import (
 )
 from model.training.config import ConfigError, Stage, TrainConfig
 from model.training.distributed import DistributedContext, choose_device
+from model.training.divergence import require_finite_losses, require_finite_weights
 from model.training.log import RunLog
 from model.training.prefetch import Prefetcher
 from model.training.preparation import prepare
@@ -170,6 +171,9 @@ class Run:
         """Run to the end of the stages, or until `should_stop`; writes a checkpoint either way.
 
         If one of several processes should stop, all of them do.
+
+        Raises:
+            DivergedError: a loss or a weight is not finite; the last good checkpoint is kept.
         """
         self.out.mkdir(parents=True, exist_ok=True)
         total = total_steps(self.config)
@@ -257,6 +261,7 @@ class Run:
         means = dict(
             zip(LossTerms._fields, self.context.mean(table.mean(dim=0)).tolist(), strict=True)
         )
+        require_finite_losses(means.values(), first=self.step - len(window) + 1, last=self.step)
         if log is None:
             return
         entry = {"step": float(self.step), "minutes": round(self.minutes, 3), **means}
@@ -268,6 +273,8 @@ class Run:
         log.write(entry)
 
     def _save(self, optimizer: torch.optim.Optimizer | None) -> None:
+        # The average has taken in the weights of every step.
+        require_finite_weights(self.ema_network.parameters(), step=self.step)
         generators = self.context.generator_states()
         if not self.context.is_rank_zero:
             return

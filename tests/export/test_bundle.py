@@ -16,12 +16,12 @@ from export.graphs import comparison_inputs, example_inputs, wrap
 from export.parity import TOLERANCE, ParityError, compare, main
 from model.build import (
     PRESETS,
+    Checkpoint,
     CheckpointError,
     build_network,
     load_start,
     network_state,
     random_network,
-    read_checkpoint,
     write_checkpoint,
 )
 from model.contract import (
@@ -129,13 +129,13 @@ def test_the_manifest_hashes_its_graphs(exported: Exported) -> None:
 def test_the_manifest_records_presence_growth_and_familiarity(
     exported: Exported, tmp_path: Path
 ) -> None:
-    state = read_checkpoint(exported.checkpoint)
-    assert exported.manifest.presence_growth == state["presence"]["growth"] > 0
+    checkpoint = Checkpoint.read(exported.checkpoint)
+    assert exported.manifest.presence_growth == checkpoint.presence_growth > 0
     assert exported.manifest.familiar is not None
     assert exported.manifest.familiar.distance == 0.5
     # It was measured at the checkpoint's own side.
-    assert _familiar(exported.checkpoint, 97) == exported.manifest.familiar
-    assert _familiar(exported.checkpoint, 65) is None
+    assert _familiar(checkpoint, 97) == exported.manifest.familiar
+    assert _familiar(checkpoint, 65) is None
 
 
 def test_an_altered_graph_is_refused(exported: Exported, tmp_path: Path) -> None:

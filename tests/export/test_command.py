@@ -1,5 +1,6 @@
 """`python -m export`: what ends it, with which status, and what it leaves."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from numpy.typing import NDArray
 
 from export import bundle as bundle_module
 from export.__main__ import main
+from export.bundle import ExportOptions, export_bundle
 from model.evaluation.prediction import Prediction
 from model.segmenters import BundleSegmenter
+from tests.export.coloured_set import write_coloured_set
 from tests.export.exported import Exported
 
 Capture = pytest.CaptureFixture[str]
@@ -64,8 +67,48 @@ def test_a_set_that_is_missing_is_told(exported: Exported, tmp_path: Path, capsy
     assert not (tmp_path / "bundle").exists()
 
 
+def test_a_set_of_small_objects_needs_a_smaller_area_before_any_graph_is_made(
+    exported: Exported, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class GraphsBegin(Exception):  # noqa: N818  (no error)
+        """The graphs would be made now."""
+
+    def begin(*_: object) -> None:
+        raise GraphsBegin
+
+    monkeypatch.setattr(bundle_module, "_write_graphs", begin)
+    data = write_coloured_set(tmp_path / "colours")
+    options = ["--checkpoint", str(exported.checkpoint), "--out", str(tmp_path / "bundle")]
+    assert main([*options, "--data", str(data)]) == 2
+    assert "objects under --min-area pixels do not count" in capsys.readouterr().err
+    with pytest.raises(GraphsBegin):
+        main([*options, "--data", str(data), "--min-area", "100"])
+
+
+def test_the_gate_runs_on_a_set_of_small_objects(exported: Exported, tmp_path: Path) -> None:
+    export_bundle(
+        ExportOptions(
+            checkpoint=exported.checkpoint,
+            out=tmp_path / "bundle",
+            name="tiny",
+            revision="1",
+            parity_data=write_coloured_set(tmp_path / "colours"),
+            parity_episodes=2,
+            min_area=100,
+        )
+    )
+    miou = json.loads((tmp_path / "bundle" / "parity.json").read_text())["miou"]
+    assert (miou["set"], miou["episodes"]) == ("colours", 2)
+
+
 @pytest.mark.parametrize(
-    ("option", "value"), [("--threshold", "0"), ("--threshold", "1.5"), ("--name", "No Name")]
+    ("option", "value"),
+    [
+        ("--threshold", "0"),
+        ("--threshold", "1.5"),
+        ("--name", "No Name"),
+        ("--min-area", "-5"),
+    ],
 )
 def test_bad_options_are_refused_before_any_work(
     tmp_path: Path, capsys: Capture, option: str, value: str

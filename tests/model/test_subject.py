@@ -2,8 +2,10 @@
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+import torch
 
 from model.build import PRESETS, build_network, network_state, write_checkpoint
 from model.evaluation.records import Subject
@@ -46,6 +48,22 @@ def test_a_digest_stays_what_it_is_when_recipes_get_another_field(tmp_path: Path
         assert _trained(tmp_path / "b.pt", RECIPE).recipe == subject.recipe
     recorded = json.loads((ROOT / "docs/results/base-folds-3.json").read_text(encoding="utf-8"))
     assert recorded["subject"]["recipe"] == subject.recipe
+
+
+def test_a_checkpoint_is_read_once_and_built_once_for_each_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, build = Mock(wraps=torch.load), Mock(wraps=build_network)
+    monkeypatch.setattr(torch, "load", read)
+    monkeypatch.setattr("model.build.checkpoint.build_network", build)
+    config = PRESETS["lite"]().at_side(65)
+    write_checkpoint(tmp_path / "a.pt", network_state(build_network(config), config))
+    opened = open_checkpoint(
+        tmp_path / "a.pt", name=None, scales=(1.0, 1.5), input_side=None, device="cpu"
+    )
+    assert len(opened.members) == 2
+    assert read.call_count == 1
+    assert [call.args[0].input_side for call in build.call_args_list] == [65, 97]
 
 
 @pytest.mark.parametrize("progress", [{}, {"training": "{}"}])

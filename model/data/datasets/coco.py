@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from pycocotools import mask
 from pycocotools.coco import COCO
 
-from model.data.datasets.base import BACKGROUND, IGNORE, DatasetError, read_pair
+from model.data.datasets.base import (
+    BACKGROUND,
+    IGNORE,
+    MAX_CLASSES,
+    DatasetError,
+    read_pair,
+)
 
 COCO_LAYOUT = "annotations/instances_<split>.json and <split>/<file_name>, such as val2014"
 _PREFIX = "instances_"
@@ -36,7 +42,7 @@ class CocoDataset:
             year's own, such as `val2017`.
 
     Raises:
-        DatasetError: on first use, when files are missing.
+        DatasetError: on first use, when files are missing, or there are too many categories.
     """
 
     root: Path
@@ -72,6 +78,11 @@ class CocoDataset:
     @cached_property
     def _index(self) -> dict[int, int]:
         """Category id (1-90, with gaps) → class index (1-80)."""
+        if len(self._coco.cats) > MAX_CLASSES:
+            raise DatasetError(
+                f"{self.annotation_file}: {len(self._coco.cats)} categories, and a label map has "
+                f"room for {MAX_CLASSES}"
+            )
         return {c: index for index, c in enumerate(sorted(self._coco.cats), start=1)}
 
     @cached_property

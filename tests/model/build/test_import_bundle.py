@@ -8,7 +8,7 @@ import torch
 from scipy.special import logit
 
 from model.__main__ import main
-from model.build import load_network, presence_threshold, read_checkpoint, restore_network
+from model.build import Checkpoint, load_network, read_checkpoint, restore_network
 from model.build.checkpoint import load_presence
 from model.cli import import_bundle
 from model.contract import load_manifest
@@ -37,7 +37,7 @@ def test_the_checkpoint_holds_network_presence_and_origin(
     progress = read_checkpoint(out)["progress"]
     assert tuple(progress["excluded"]) == manifest.training.excluded_classes
     assert tuple(progress["data"]) == manifest.training.data
-    assert presence_threshold(out) == manifest.presence_threshold
+    assert Checkpoint.read(out).presence_threshold == manifest.presence_threshold
     network, config = load_network(out)
     assert (config.preset, config.input_side) == (manifest.preset, manifest.input_side)
     side = config.input_side

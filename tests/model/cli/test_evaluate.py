@@ -1,6 +1,7 @@
 """`model evaluate` and `model results` as they are typed."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from PIL import Image
 
 from model.__main__ import main
-from model.build import PRESETS, build_network, network_state, presence_threshold
+from model.build import PRESETS, Checkpoint, build_network, network_state
 from model.build.pretrained import MOBILENET_FILE
 from model.data.folds import PASCAL_CLASSES
 from model.evaluation.episodes import EpisodeReport
@@ -182,7 +183,7 @@ def test_calibration_of_a_checkpoint_goes_into_its_presence_scores(
     assert (raw["auroc"], raw["presence_threshold"]) == (0.5, 0.5)
     # Even random features tell colours apart once their common part is taken away.
     assert report["auroc"] > 0.7
-    assert report["presence_threshold"] == presence_threshold(calibrated) != 0.5
+    assert report["presence_threshold"] == Checkpoint.read(calibrated).presence_threshold != 0.5
 
 
 def test_a_calibrated_checkpoint_may_go_into_a_new_folder(
@@ -191,7 +192,7 @@ def test_a_calibrated_checkpoint_may_go_into_a_new_folder(
     out = tmp_path / "new" / "calibrated.pt"
     words = ["--checkpoint", checkpoint, "--data", data, "--min-area", "100", "--folds", "1"]
     assert _run("calibrate", *words, "--episodes", "8", "--out", out) == 0
-    assert 0 < presence_threshold(out) < 1
+    assert 0 < Checkpoint.read(out).presence_threshold < 1
 
 
 def test_a_checkpoint_is_calibrated_at_the_side_it_is_evaluated_at(
@@ -261,6 +262,7 @@ def test_adaptation_is_measured_on_and_off(data: Path, bundle: Path, tmp_path: P
         (["--folds", "4"], "not 4"),
         (["--folds", "3"], "has no class pottedplant"),
         (["--folds", "0", "--min-area", "1000"], "no class has the 2 images"),
+        (["--folds", "0", "--min-area", "1000"], "objects under --min-area pixels do not count"),
         (["--folds", "0", "--generalised"], "class 1 has 0 images, 1 supports are needed"),
     ],
 )
@@ -273,6 +275,106 @@ def test_what_cannot_be_done_is_said(
 ) -> None:
     assert _run("evaluate", "--bundle", bundle, "--data", data, *options) == 2
     assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", [(), ("--absent", "0.5"), ("--generalised",)])
+def test_a_list_that_cannot_be_drawn_is_told_before_the_first_one_runs(
+    data: Path,
+    bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    mode: tuple[str, ...],
+) -> None:
+    record = tmp_path / "record.json"
+    words = ["--bundle", bundle, "--data", data, "--folds", "0", "--min-area", "100", *mode]
+    assert _run("evaluate", *words, "--shots", "1,5", "--episodes", "8", "--json", record) == 2
+    assert re.search("6 images that a 5-shot|5 supports are needed", capsys.readouterr().err)
+    assert not record.exists()
+
+
+@pytest.mark.parametrize("scale", ["inf", "nan", "-1"])
+def test_a_scale_is_a_positive_number(
+    data: Path, checkpoint: Path, capsys: pytest.CaptureFixture[str], scale: str
+) -> None:
+    words = ("--checkpoint", checkpoint, "--data", data, f"--scales={scale}")
+    assert _run("evaluate", *words) == 2
+    assert f"a scale is a positive number, not {scale}" in capsys.readouterr().err
+
+
+def test_an_area_is_at_least_one_pixel(
+    data: Path, bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        _run("evaluate", "--bundle", bundle, "--data", data, "--min-area", "-5")
+    assert "-5 is not a positive number" in capsys.readouterr().err
+
+
+def test_weights_of_the_baseline_are_beside_a_link_to_the_sets(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "sets").symlink_to(data.parent)
+    monkeypatch.chdir(tmp_path / "here" / "sets" / data.name)
+    for named in (tmp_path / "here" / "sets" / data.name, "."):
+        assert _run("evaluate", "--baseline", "nearest-prototype", "--data", named) == 2
+    linked, followed = capsys.readouterr().err.splitlines()
+    assert f" {tmp_path / 'here' / 'weights'}" in linked
+    assert f" {data.parents[1] / 'weights'}" in followed  # of `.`, no shell tells the link
+
+
+def test_the_one_defect_of_a_set_is_judged_against_good_images(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "inspection"
+    for folder in ("images", "labels"):
+        (root / folder).mkdir(parents=True)
+    (root / "classes.csv").write_text("index,name\n1,scratch\n", encoding="utf-8")
+
+    def add(number: int, shown: int) -> None:
+        label = np.zeros((40, 48), np.uint8)
+        label[10:30, 10:40] = shown
+        pixels = np.full((40, 48, 3), 90, np.uint8)
+        pixels[label > 0] = 240
+        Image.fromarray(pixels).save(root / "images" / f"{number}.png")
+        Image.fromarray(label).save(root / "labels" / f"{number}.png")
+
+    for number in range(4):
+        add(number, shown=1)
+    calibrated, record = tmp_path / "calibrated.pt", tmp_path / "record.json"
+    words = ["--data", root, "--min-area", "100", "--episodes", "12"]
+    calibrate = ["calibrate", "--checkpoint", checkpoint, *words, "--out", calibrated]
+    assert _run(*calibrate) == 2
+    assert "no image is known to lack scratch" in capsys.readouterr().err
+    for number in range(4, 8):
+        add(number, shown=0)
+    assert _run(*calibrate) == 0
+    evaluate = ["evaluate", "--checkpoint", calibrated, *words, "--absent", "0.5"]
+    assert _run(*evaluate, "--json", record) == 0
+    (result,) = json.loads(record.read_text())["results"]
+    assert result["report"]["auroc"] > 0.9
+
+
+def test_where_nothing_can_be_written_is_told_before_any_work(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("kept", encoding="utf-8")
+    missing = tmp_path / "missing"  # any of it that was read first would be told instead
+    of_checkpoint = ("--checkpoint", missing, "--data", data)
+    for command in (
+        ("evaluate", *of_checkpoint, "--json"),
+        ("results", "--from", missing, "--out"),
+        ("calibrate", *of_checkpoint, "--out"),
+        ("import-reference", missing, "--out"),
+    ):
+        assert _run(*command, tmp_path) == 2
+        assert _run(*command, tmp_path / "file" / "x.json") == 2
+        folder, under_a_file = capsys.readouterr().err.splitlines()
+        assert folder == f"{tmp_path} is a folder: give the name of a file"
+        assert under_a_file == f"cannot make the folder {tmp_path / 'file'}: File exists"
+    for command in (("pictures", *of_checkpoint, "--out"), ("prototypes", *of_checkpoint, "--out")):
+        assert _run(*command, tmp_path / "file") == 2
+        assert "cannot make the folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_results_of_nothing_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

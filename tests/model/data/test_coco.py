@@ -1,5 +1,6 @@
 """COCO from tiny instance files."""
 
+import json
 import pickle
 from pathlib import Path
 
@@ -26,6 +27,23 @@ CROWD = {"size": [HEIGHT, WIDTH], "counts": [0, HEIGHT * WIDTH // 2, HEIGHT * WI
 def test_classes_are_counted_through_the_gaps_of_the_category_ids(tmp_path: Path) -> None:
     dataset = CocoDataset(write_coco(tmp_path, BOTTLE_ON_TABLE), "val")
     assert dataset.class_names == {1: "person", 2: "bottle", 3: "dining table"}
+
+
+def test_more_categories_than_a_label_map_holds_are_refused(tmp_path: Path) -> None:
+    root = write_coco(tmp_path, BOTTLE_ON_TABLE)
+    path = root / "annotations" / "instances_val2014.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    for count in (254, 255):
+        kept = document["categories"]
+        more = [{"id": 1000 + i, "name": f"thing {i}"} for i in range(count - len(kept))]
+        path.write_text(json.dumps({**document, "categories": kept + more}), encoding="utf-8")
+        dataset = CocoDataset(root, "val")
+        if count == 254:
+            assert max(dataset.class_names) == 254
+            continue
+        for read in (lambda: dataset.class_names, lambda: dataset.label(0)):  # noqa: B023
+            with pytest.raises(DatasetError, match="255 categories, and a label map has room for"):
+                read()
 
 
 def test_images_without_annotation_are_left_out(tmp_path: Path) -> None:

@@ -14,7 +14,13 @@ from model.data.datasets import (
     class_areas,
 )
 from model.data.datasets.folder import IMAGE_SUFFIXES
-from model.data.episodes import ClassIndex, binary_labels, draw_episode, index_classes
+from model.data.episodes import (
+    ClassIndex,
+    binary_labels,
+    draw_episode,
+    index_classes,
+    require_episodes,
+)
 from model.data.mixture import allowed_images
 from service.schemas import IMAGE_SUFFIXES as SERVED_SUFFIXES
 
@@ -46,6 +52,19 @@ def test_a_class_with_too_few_images_is_left_out() -> None:
 def test_too_few_images_for_any_class_is_an_error() -> None:
     with pytest.raises(DatasetError, match="9 images that a 8-shot"):
         draw_episode(CLASSES, shots=8, seed=0, number=0)
+
+
+def test_what_may_be_behind_too_few_images_is_told() -> None:
+    hint = "objects under --min-area pixels do not count, and labels of 255 are ignored"
+    with pytest.raises(DatasetError, match=hint):
+        draw_episode(CLASSES, shots=8, seed=0, number=0)
+
+
+def test_every_list_is_tried_beforehand() -> None:
+    few = ClassIndex({7: np.arange(2)})
+    require_episodes([CLASSES, few], [1])
+    with pytest.raises(DatasetError, match="3 images that a 2-shot"):
+        require_episodes([CLASSES, few], [1, 2])
 
 
 def test_binary_labels_keep_the_ignored_border() -> None:

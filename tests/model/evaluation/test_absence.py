@@ -40,10 +40,36 @@ def test_a_share_of_the_queries_lacks_the_class_and_the_others_are_those_of_the_
     assert drawn == [_list(share=0.3).draw(number) for number in range(400)]
 
 
+class OneDefect(Squares):
+    """Two images of the first class, two of background alone, and two that are partly ignored."""
+
+    def label(self, index: int) -> NDArray[np.uint8]:
+        label = np.zeros((24, 40), np.uint8)
+        label[4:14, 5:20] = (1, 1, 0, 0, 255, 255)[index]
+        return label
+
+
+def test_the_only_class_of_a_set_is_absent_where_all_is_background() -> None:
+    dataset = OneDefect()
+    classes = index_classes(dataset, (1,), min_area=10)
+    assert absent_queries(dataset, classes)[1].tolist() == [2, 3]
+    assert absent_queries(dataset, classes, [0, 1, 3])[1].tolist() == [3]
+
+
+def test_background_alone_is_no_query_where_another_class_is() -> None:
+    class WithPlain(Squares):
+        def label(self, index: int) -> NDArray[np.uint8]:
+            return super().label(index) if index < 4 else np.zeros((24, 40), np.uint8)
+
+    found = absent_queries(WithPlain(), CLASSES)
+    assert {c: rows.tolist() for c, rows in found.items()} == {1: [1, 3], 2: [0, 2]}
+
+
 def test_a_class_that_is_everywhere_cannot_be_absent() -> None:
     everywhere = ClassIndex({1: np.arange(6)})
-    episodes = AbsenceList(everywhere, {1: np.array([], np.int64)}, 0.99, 1, 1, seed=0)
-    with pytest.raises(DatasetError, match="every image with a label holds class 1"):
+    none = np.array([], np.int64)
+    episodes = AbsenceList(everywhere, {1: none}, 0.99, 1, 1, seed=0, names={1: "scratch"})
+    with pytest.raises(DatasetError, match="no image is known to lack scratch"):
         episodes.draw(0)
 
 

@@ -20,7 +20,7 @@ from model.evaluation.records import (
     read_evaluations,
     write_evaluation,
 )
-from model.evaluation.tables import spread
+from model.evaluation.tables import markdown_table, spread
 
 SUBJECT = Subject(
     kind="bundle",
@@ -196,8 +196,29 @@ def test_other_sets_absence_and_generalised_have_their_tables() -> None:
     assert of_absence == [
         "tiny, 337 px [2]", "1", "50.0", "0.910", "-", "30.0", "38.0", "-", "-", "0.620"
     ]  # fmt: skip
-    assert of_generalised == ["tiny, 337 px [3]", "5", "40.0", "20.0", "26.7", "80.0"]
+    network = "tiny, 337 px; every image but the supports [3]"
+    assert of_generalised == [network, "5", "40.0", "20.0", "26.7", "80.0"]
     assert "SD-AANet, paper" not in page  # published figures stand beside episodes of folds alone
+
+
+@pytest.mark.parametrize(
+    ("images", "queries"),
+    [((96, 95), "every image but the supports"), ((100, 100), "100 episodes")],
+)
+def test_fewer_images_than_asked_for_are_told(images: tuple[int, int], queries: str) -> None:
+    protocol = PROTOCOL.model_copy(update={"episodes": 100})
+    lists = [
+        (0, GeneralisedReport(count, 1, seed, 40.0, 20.0, 26.7, 80.0, {"bird": 20.0}))
+        for seed, count in enumerate(images)
+    ]
+    page = results_page({"a.json": _record(*lists, protocol=protocol)}, "c")
+    assert _cells(page, "pascal5i_val, fold 0")[1] == f"tiny, 337 px; {queries} [1]"
+
+
+def test_a_bar_in_a_name_parts_no_cells() -> None:
+    table = markdown_table(["network", "on|off"], [["a|b", "1"]])
+    assert re.findall(r"(?<!\\)\|", table) == ["|"] * 9
+    assert r"a\|b" in table
 
 
 @pytest.mark.parametrize(

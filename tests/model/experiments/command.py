@@ -10,4 +10,7 @@ def run_command(name: str, **options: object) -> int:
         for key, value in options.items()
         for part in (f"--{key.replace('_', '-')}", str(value))
     ]
-    return main([name, *flat])
+    try:
+        return main([name, *flat])
+    except SystemExit as ended:  # of argparse, for a value that an option does not take
+        return ended.code if isinstance(ended.code, int) else 1

@@ -1,7 +1,5 @@
 """A tiny folder of labelled images, starting weights, and an untrained network."""
 
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,12 +22,3 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def checkpoint(root: Path) -> Path:
     """A whole network with random weights."""
     return root / "checkpoint.pt"
-
-
-@pytest.fixture
-def _signals() -> Iterator[None]:
-    """The ablation installs handlers for the rest of its process."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in kept.items():
-        signal.signal(number, handler)

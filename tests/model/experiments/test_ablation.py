@@ -1,7 +1,9 @@
 """The ablation: its variants, a real run of every row on a tiny folder, and its table."""
 
 import json
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import pytest
 import yaml
 
 from model.build import load_network, read_checkpoint
+from model.cli.signals import stop_on_signals
 from model.evaluation.tables import spread
 from model.experiments import ablation
 from model.experiments.ablation import RowResult, Trial, run_ablation
@@ -33,6 +36,14 @@ RECIPE = {
 }
 GROUPS = comparisons(2)
 VARIANTS = {variant.name: variant for group in GROUPS for variant in group.rows}
+
+
+def _until_the_end() -> AbstractContextManager[Callable[[], bool]]:
+    return nullcontext(lambda: False)
+
+
+def _not_at_all() -> AbstractContextManager[Callable[[], bool]]:
+    raise AssertionError("nothing is left to train")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,7 +71,7 @@ def trial(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Trial:
 @pytest.fixture(scope="module")
 def results(trial: Trial) -> dict[str, RowResult]:
     """Every row, trained with seed 0."""
-    found = run_ablation(trial, list(VARIANTS.values()), [0], lambda: False)
+    found = run_ablation(trial, list(VARIANTS.values()), [0], _until_the_end)
     return {result.variant: result for result in found}
 
 
@@ -117,16 +128,16 @@ def test_rows_of_a_recipe_in_epochs_have_the_steps_that_were_asked_for(trial: Tr
 def test_a_recipe_that_starts_from_a_bundle_compares_nothing(trial: Trial) -> None:
     base = trial.base.model_copy(update={"start": (Path("model/bundles/lite"),)})
     with pytest.raises(AblationError, match="leave out `start`"):
-        run_ablation(replace(trial, base=base), [VARIANTS["both"]], [0], lambda: False)
+        run_ablation(replace(trial, base=base), [VARIANTS["both"]], [0], _until_the_end)
 
 
 def test_finished_rows_are_kept_and_another_setup_is_refused(
     trial: Trial, results: dict[str, RowResult]
 ) -> None:
-    again = run_ablation(trial, [VARIANTS["baseline"]], [0], lambda: True)
+    again = run_ablation(trial, [VARIANTS["baseline"]], [0], _not_at_all)
     assert again == [results["baseline"]]
     with pytest.raises(AblationError, match="another setup"):
-        run_ablation(replace(trial, steps=3), [VARIANTS["baseline"]], [0], lambda: False)
+        run_ablation(replace(trial, steps=3), [VARIANTS["baseline"]], [0], _until_the_end)
 
 
 def test_a_stopped_row_goes_on_to_the_end(trial: Trial, results: dict[str, RowResult]) -> None:
@@ -134,12 +145,47 @@ def test_a_stopped_row_goes_on_to_the_end(trial: Trial, results: dict[str, RowRe
 
     def after_the_first_step() -> bool:
         polled.append(0)
-        return len(polled) > 2
+        return len(polled) > 1
+
+    def stopping() -> AbstractContextManager[Callable[[], bool]]:
+        return nullcontext(after_the_first_step)
 
     apart = replace(trial, out=trial.out / "apart")
-    assert run_ablation(apart, [VARIANTS["saam"]], [0], after_the_first_step) == []
-    (found,) = run_ablation(apart, [VARIANTS["saam"]], [0], lambda: False)
+    assert run_ablation(apart, [VARIANTS["saam"]], [0], stopping) == []
+    checkpoint = read_checkpoint(apart.out / "saam-seed0" / "checkpoint.pt")
+    assert checkpoint["progress"]["step"] == 1
+    (found,) = run_ablation(apart, [VARIANTS["saam"]], [0], _until_the_end)
     assert found.class_iou == results["saam"].class_iou
+
+
+def test_a_row_that_is_stopped_in_its_last_step_is_judged_when_it_goes_on(
+    trial: Trial, results: dict[str, RowResult]
+) -> None:
+    apart = replace(trial, out=trial.out / "last")
+    polls = iter([False, False])
+
+    def stopping() -> AbstractContextManager[Callable[[], bool]]:
+        return nullcontext(lambda: next(polls, True))
+
+    assert run_ablation(apart, [VARIANTS["saam"]], [0], stopping) == []
+    checkpoint = read_checkpoint(apart.out / "saam-seed0" / "checkpoint.pt")
+    assert checkpoint["progress"]["step"] == 2
+    (found,) = run_ablation(apart, [VARIANTS["saam"]], [0], _until_the_end)
+    assert found.class_iou == results["saam"].class_iou
+
+
+def test_an_interrupt_in_judging_leaves_the_rows_before_it(
+    trial: Trial, results: dict[str, RowResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(*_: Any, **__: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    (trial.out / "both-seed0" / "result.json").unlink()
+    monkeypatch.setattr(ablation, "evaluate_episodes", judge)
+    rows = [VARIANTS["baseline"], VARIANTS["both"], VARIANTS["saam"]]
+    assert run_ablation(trial, rows, [0], stop_on_signals) == [results["baseline"]]
+    monkeypatch.undo()
+    assert run_ablation(trial, rows, [0], _until_the_end)[1].class_iou == results["both"].class_iou
 
 
 def test_every_fold_is_left_out_of_a_training_of_its_own(trial: Trial, root: Path) -> None:
@@ -162,25 +208,24 @@ def test_rows_are_judged_at_another_side(trial: Trial, monkeypatch: pytest.Monke
     monkeypatch.setattr(ablation, "EagerSegmenter", judge)
     larger = replace(trial, input_side=97, out=trial.out / "larger")
     for setup in (larger, replace(trial, out=trial.out / "own")):
-        assert run_ablation(setup, [VARIANTS["baseline"]], [0], lambda: False)
+        assert run_ablation(setup, [VARIANTS["baseline"]], [0], _until_the_end)
     assert sides == [97, 65]
     with pytest.raises(AblationError, match="another setup"):
-        run_ablation(replace(larger, input_side=129), [VARIANTS["baseline"]], [0], lambda: False)
+        run_ablation(replace(larger, input_side=129), [VARIANTS["baseline"]], [0], _until_the_end)
 
 
 def test_what_cannot_be_judged_is_told_before_anything_trains(trial: Trial) -> None:
     apart = replace(trial, out=trial.out / "nothing")
     with pytest.raises(SubjectError, match="--device nowhere"):
-        run_ablation(replace(apart, device="nowhere"), [VARIANTS["both"]], [0], lambda: False)
+        run_ablation(replace(apart, device="nowhere"), [VARIANTS["both"]], [0], _until_the_end)
     base = trial.base.model_copy(update={"preset": "base"})
     with pytest.raises(AblationError, match="a multiple of 16 plus 1, not 96"):
         run_ablation(
-            replace(apart, base=base, input_side=96), [VARIANTS["both"]], [0], lambda: False
+            replace(apart, base=base, input_side=96), [VARIANTS["both"]], [0], _until_the_end
         )
     assert not apart.out.exists()
 
 
-@pytest.mark.usefixtures("_signals")
 def test_the_command_writes_the_table(
     capsys: pytest.CaptureFixture[str],
     root: Path,
@@ -205,7 +250,6 @@ def test_the_command_writes_the_table(
     assert "Distillation" not in table
 
 
-@pytest.mark.usefixtures("_signals")
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -215,6 +259,9 @@ def test_the_command_writes_the_table(
         ({"folds": "0,1"}, "has no folds"),
         ({"device": "nowhere", "min_area": 64, "rows": "both"}, "--device nowhere"),
         ({"shots": 9, "min_area": 64}, "10 images"),
+        ({"steps": 0}, "0 is not a positive number"),
+        ({"episodes": 0}, "0 is not a positive number"),
+        ({"min_area": 0}, "0 is not a positive number"),
     ],
 )
 def test_wrong_options_are_told(

@@ -1,18 +1,21 @@
 """The pictures command: what is drawn, the page, and its errors."""
 
 import re
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from model.build import load_network
 from model.data.datasets import FolderDataset
-from model.data.episodes import asked_classes
+from model.data.episodes import asked_classes, draw_episode
 from model.evaluation import evaluate_episodes
+from model.evaluation.prediction import Prediction
 from model.experiments.contact_sheet import write_contact_sheet
-from model.experiments.pictures import EpisodePicture, picture_episodes
+from model.experiments.pictures import EpisodePicture, picture_episode, picture_episodes
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 from tests.model.experiments.command import run_command
@@ -63,6 +66,33 @@ def test_a_network_shows_its_maps_and_the_ious_of_evaluation(
     assert pictures[0].class_name in report.class_iou
 
 
+class _Sure:
+    """Predicts a logit at which single precision rounds the probability to 1."""
+
+    def add_support(
+        self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
+    ) -> object:
+        return None
+
+    def segment(
+        self, key: Hashable, image: NDArray[np.uint8], supports: Sequence[object]
+    ) -> Prediction:
+        return Prediction(np.full((8, 8), 20, np.float32), 1.0)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 1 - 1e-12])
+def test_pixels_are_decided_as_in_evaluation(root: Path, threshold: float) -> None:
+    dataset = FolderDataset(root / "data" / "tiny")
+    classes = asked_classes(dataset, None, 64)
+    episode = draw_episode(classes, shots=1, seed=0, number=0)
+    picture = picture_episode(_Sure(), dataset, episode, number=0, threshold=threshold)
+    report = evaluate_episodes(
+        _Sure(), dataset, classes, shots=1, episodes=1, seed=0, threshold=threshold
+    )
+    assert picture.iou == report.mean_iou
+    assert (report.mean_iou > 0) == (threshold == 0.5)
+
+
 def test_a_bundle_shows_its_answer_alone(root: Path, tmp_path: Path) -> None:
     pictures = _pictures(BundleSegmenter(BundleRuntime(LITE)), root, tmp_path)
     assert _captions(pictures[0]) == [
@@ -86,7 +116,7 @@ def test_the_page_needs_nothing_beside_itself(root: Path, checkpoint: Path, tmp_
 def test_the_command_writes_pngs_and_a_page(root: Path, checkpoint: Path, tmp_path: Path) -> None:
     status = run_command(
         "pictures", checkpoint=checkpoint, data=root / "data" / "tiny", count=1,
-        min_area=64, threshold=0, out=tmp_path,
+        min_area=64, threshold=0.25, out=tmp_path,
     )  # fmt: skip
     assert status == 0
     assert {path.name for path in tmp_path.iterdir()} == {"episode-0000.png", "index.html"}
@@ -115,6 +145,8 @@ def test_another_side_is_the_networks_alone(
         ({"folds": 0}, "has no class aeroplane"),
         ({"folds": 7}, "folds 0 to 3"),
         ({"count": 0}, "--count"),
+        ({"shots": 0}, "--shots"),
+        ({"threshold": 7}, "7 is not between 0 and 1"),
         ({"shots": 9}, "10 images"),
         ({"min_area": 10**6}, "no class"),
     ],

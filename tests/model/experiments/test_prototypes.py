@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from model.build import PRESETS, load_network, random_network, write_checkpoint
 from model.data.datasets import DatasetError, FolderDataset
 from model.data.episodes import ClassIndex, asked_classes
-from model.experiments.separability import map_prototypes
+from model.experiments.separability import PrototypeMap, draw_maps, map_prototypes
 from model.experiments.support_prototypes import collect_prototypes, draw_pairs
 from model.segmenters import EagerSegmenter
 from tests.model.experiments.command import run_command
@@ -84,6 +85,25 @@ def test_the_command_writes_picture_and_figures(
     # One network is not two, with SDPM and without.
     assert set(figures["silhouette"]) == {"before the gate", "behind the gate"}
     assert (tmp_path / "prototypes.png").stat().st_size > 10_000
+
+
+def test_a_legend_shows_names_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    save = Figure.savefig
+
+    def kept(figure: Figure, path: Path, *, dpi: int) -> None:
+        drawn.append(figure)
+        save(figure, path, dpi=dpi)
+
+    monkeypatch.setattr(Figure, "savefig", kept)
+    points = np.arange(8, dtype=np.float32).reshape(4, 2)
+    names = {1: "_hidden", 2: r"$\nonsense$"}
+    draw_maps(
+        tmp_path / "map.png", [PrototypeMap("a map", points, 0.5)], np.array([1, 1, 2, 2]), names
+    )
+    (legend,) = drawn[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == list(names.values())
+    assert len(legend.legend_handles) == 2
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def test_a_recipe_starts_from_one_bundle_several_or_none(
 
 
 @pytest.fixture
-def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """`data/voc`, and random weights where torchvision keeps those it has downloaded."""
     write_pascal(tmp_path / "data" / "voc")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
@@ -99,10 +99,7 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     kept.parent.mkdir(parents=True)
     torch.manual_seed(0)
     torch.save(ResNetBackbone(depth=50).net.state_dict(), kept)
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield tmp_path
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    return tmp_path
 
 
 def _command(name: str, options: Mapping[str, object]) -> int:

@@ -22,7 +22,7 @@ from model.__main__ import main
 from model.build import CheckpointError, network_state, read_checkpoint
 from model.build.pretrained import MOBILENET_FILE
 from model.contract import load_manifest, write_manifest
-from model.training import CHECKPOINT_FILE, Run, TrainConfig
+from model.training import CHECKPOINT_FILE, DivergedError, Run, TrainConfig
 from model.training.log import RunLog
 from tests.model.tiny_training import SIDE, one_feature_graph, write_training_ground
 
@@ -321,15 +321,6 @@ def test_a_resumed_run_forgets_the_lines_of_the_stretch_that_was_lost(tmp_path: 
     assert [(e["step"], e["main"]) for e in entries] == [(20, 0.5), (40, 0.25), (60, 0.25)]
 
 
-@pytest.fixture
-def _signals() -> Iterator[None]:
-    """The command installs handlers for the rest of its process."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for number, handler in kept.items():
-        signal.signal(number, handler)
-
-
 def _command(
     root: Path,
     out: Path,
@@ -350,7 +341,6 @@ def _command(
     return main(["train", *flat, *more])
 
 
-@pytest.mark.usefixtures("_signals")
 def test_missing_weights_are_named(
     capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
 ) -> None:
@@ -358,7 +348,6 @@ def test_missing_weights_are_named(
     assert str(root / "nowhere" / MOBILENET_FILE) in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("_signals")
 def test_a_time_budget_of_nothing_is_told(
     capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
 ) -> None:
@@ -366,7 +355,6 @@ def test_a_time_budget_of_nothing_is_told(
     assert "--minutes" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("_signals")
 def test_an_unknown_device_is_told(
     capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
 ) -> None:
@@ -374,7 +362,6 @@ def test_an_unknown_device_is_told(
     assert "give auto, cpu, cuda or cuda:N" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("_signals")
 def test_a_wrong_config_key_is_told(
     capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
 ) -> None:
@@ -387,7 +374,90 @@ def test_a_wrong_config_key_is_told(
     assert "a multiple of 16 plus 1, not 256" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("_signals")
+def test_a_file_in_place_of_the_folder_of_a_run_is_told(
+    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+) -> None:
+    config, file = tmp_path / "recipe.yaml", tmp_path / "file"
+    config.write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
+    file.write_text("kept", encoding="utf-8")
+    words = ["--config", config, "--data", root / "data", "--out", file]
+    assert main(["train", *map(str, words)]) == 2
+    assert capsys.readouterr().err == f"cannot make the folder {file}: File exists\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_preparation_at_once(
+    capsys: pytest.CaptureFixture[str],
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+) -> None:
+    def prepare(*_: object, **__: object) -> None:
+        signal.raise_signal(number)
+        raise AssertionError("the preparation went on")
+
+    before = signal.getsignal(number)
+    monkeypatch.setattr("model.training.run.prepare", prepare)
+    assert _command(root, tmp_path, RECIPE, "weights") == 130
+    assert capsys.readouterr().err == "stopped before the first step\n"
+    assert signal.getsignal(number) is before
+
+
+def _diverging_from(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the optimizer of a run an infinite rate from its step `step` on, counted from 1."""
+    steps = count(1)
+
+    def set_rate(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        rate = float("inf") if next(steps) >= step else 1e-3
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+    monkeypatch.setattr("model.training.run.set_rate", set_rate)
+
+
+ONE_STAGE = {
+    **RECIPE,
+    "cache": None,
+    "stages": [{"steps": 6, "backbone": "none", "lr": 1e-3, "batch": 1}],
+}
+
+
+def test_a_run_that_diverges_keeps_its_last_good_checkpoint(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _diverging_from(3, monkeypatch)
+    run = _run(root, str(tmp_path), recipe={**ONE_STAGE, "checkpoint_steps": 1})
+    with pytest.raises(DivergedError, match="a weight behind step 3 is not finite"):
+        run.train(lambda: False)
+    checkpoint = read_checkpoint(tmp_path / CHECKPOINT_FILE)
+    assert checkpoint["progress"]["step"] == 2
+    for name, tensor in checkpoint["network"].items():
+        assert tensor.isfinite().all(), name
+
+
+def test_a_loss_that_is_no_number_is_not_logged(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _diverging_from(3, monkeypatch)
+    monkeypatch.setattr("model.training.run._LOG_STEPS", 2)
+    run = _run(root, str(tmp_path), recipe=ONE_STAGE)
+    with pytest.raises(DivergedError, match="a loss of steps 3 to 4 is not finite"):
+        run.train(lambda: False)
+    lines = (tmp_path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2]
+
+
+def test_divergence_is_told_in_one_line_with_a_status(
+    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+) -> None:
+    stages = [{"steps": 2, "backbone": "none", "lr": float("inf"), "batch": 1}]
+    assert _command(root, tmp_path, {**ONE_STAGE, "stages": stages}, "weights") == 1
+    (line,) = [each for each in capsys.readouterr().err.splitlines() if "diverged" in each]
+    assert "a loss of steps 1 to 2 is not finite" in line
+    assert not (tmp_path / CHECKPOINT_FILE).exists()
+
+
 def test_an_existing_run_is_not_overwritten(
     capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
 ) -> None:
