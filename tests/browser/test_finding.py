@@ -157,19 +157,23 @@ def test_session_survives_a_reload_and_moves_as_a_file(
     finding: tuple[Playground, Picture],
 ) -> None:
     page, _ = finding
-    report = page.texts(".class-report")
-    assert "Shot 0" in report[0]
+    scores = page.texts(".class-shot .number")
+    assert re.fullmatch(r"\d+ %", scores[0])
     page.click("#menu-button")
     archive = page.download("#save-session", "session.fss")
     page.reload()
     assert page.texts(".class-name strong") == ["thing"]
-    page.until(lambda: page.texts(".class-report") == report)
+    page.until(lambda: page.texts(".class-shot .number") == scores)
     page.click("#menu-button")
     page.click("#new-session")
+    page.answer("yes")
     page.until(lambda: not page.texts(".class-name strong"))
     page.choose("#session-file", [archive])
     page.until(lambda: page.texts(".class-name strong") == ["thing"])
-    page.until(lambda: page.texts(".class-report") == report)
+    page.until(lambda: page.texts(".class-shot .number") == scores)
+    page.choose("#session-file", [archive])
+    page.answer("no")
+    assert page.texts(".class-name strong") == ["thing"]
     assert page.complaints() == []
 
 
@@ -183,6 +187,10 @@ def test_class_is_hidden_and_deleted(finding: tuple[Playground, Picture]) -> Non
     page.click(".class-tools button[aria-label^='Show or hide']")
     page.until(lambda: not page.driver.execute_script(ink))
     page.click(".class-tools button[aria-label^='Delete']")
+    page.answer("no")
+    assert page.texts(".class-name strong") == ["thing"]
+    page.click(".class-tools button[aria-label^='Delete']")
+    page.answer("yes")
     page.until(lambda: not page.all("#class-list li"))
     assert "waiting for a class" in page.one("#find-status").text
 
@@ -233,10 +241,106 @@ def test_nothing_is_said_or_taken_before_the_answer(
     wire = Wire(page, "/segment")
     wire.lose(1)
     page.click("#keep-absent")
-    page.until(
-        lambda: page.texts("#take-status") == ["1 mask on 1 image; 1 image without an answer"]
-    )
+    page.until(lambda: page.texts("#take-status") == ["1 image without an answer."])
     assert page.texts(".find-score")[1] == "not known"
+    assert not page.one("#take-coco").is_enabled()
+
+
+def test_files_hold_no_image_without_an_answer(
+    finding: tuple[Playground, Picture], tmp_path: Path
+) -> None:
+    page, _ = finding
+    refused = tmp_path / "moving.gif"
+    Image.new("RGB", (40, 30)).save(refused)
+    page.choose("#query-files", [refused])
+    page.until(lambda: "image type" in page.texts(".card-problem")[1])
+    told = "1 mask on 1 image; 1 image without an answer left out"
+    page.until(lambda: page.texts("#take-status") == [told])
+    with zipfile.ZipFile(page.download("#take-labels", "label_maps.zip")) as archive:
+        assert archive.namelist() == ["query.png", "classes.txt"]
+    coco = COCO(page.download("#take-coco", "annotations.json"))
+    assert [each["file_name"] for each in coco.loadImgs(coco.getImgIds())] == ["query.png"]
+    page.driver.execute_script("document.querySelectorAll('.card .picture')[1].click()")
+    page.editor()
+    page.press(" ")
+    page.close_editor("keep")
+    page.until(lambda: page.texts("#take-status") == ["2 masks on 2 images"])
+
+
+def test_a_mask_that_is_erased_says_that_there_is_none(
+    finding: tuple[Playground, Picture],
+) -> None:
+    page, _ = finding
+    page.click(".find .edit")
+    page.editor()
+    page.press(Keys.DELETE)
+    page.close_editor("shot")
+    page.until(lambda: "Nothing is painted" in page.one(".trouble").text)
+    assert page.texts(".find-score") == ["not here (by hand)"]
+    assert not page.one(".find .accept").is_displayed()
+    assert page.texts("#take-status") == ["Masks will be here once something is found."]
+    assert page.texts(".class-name small") == ["1 shot"]
+    page.click(".find .reset")
+    page.until(lambda: page.texts("#take-status") == ["1 mask on 1 image"])
+
+
+def test_a_correction_ends_with_its_class_and_its_session(
+    finding: tuple[Playground, Picture], tmp_path: Path
+) -> None:
+    page, _ = finding
+    blue, _ = scene_file(tmp_path, "blue.png", colour=BLUE)
+
+    def correct() -> None:
+        page.click(".find .edit")
+        page.editor()
+        page.press("i")
+        page.close_editor("keep")
+        page.until(lambda: page.texts(".find-score") == ["by hand"])
+
+    correct()
+    page.click(".class-tools button[aria-label^='Delete']")
+    page.answer("yes")
+    page.until(lambda: not page.all("#class-list li"))
+    show(page, blue, "thing")
+    page.found(1)
+    assert page.texts(".find-score") == ["not here"]
+    correct()
+    page.click("#menu-button")
+    page.click("#new-session")
+    page.answer("yes")
+    show(page, blue, "thing")
+    page.found(1)
+    assert page.texts(".find-score") == ["not here"]
+
+
+TOO_SLOW = """
+const send = window.fetch.bind(window);
+window.modes = [];
+const late = {title: 'The deadline has passed', detail: 'Too late.', code: 'deadline_exceeded'};
+window.fetch = async (url, options) => {
+  if (!String(url).endsWith('/segment')) return send(url, options);
+  const mode = options.body.get('mode');
+  window.modes.push(mode);
+  return mode ? send(url, options) : new Response(JSON.stringify(late), {status: 504});
+};
+"""
+
+
+def test_an_image_that_takes_too_long_is_looked_at_as_a_whole(
+    finding: tuple[Playground, Picture],
+) -> None:
+    page, _ = finding
+    assert not page.one(".card-note").is_displayed()
+    page.driver.execute_script(TOO_SLOW)
+    page.click("#keep-absent")
+    page.until(lambda: "Too late." in page.one(".card-problem").text)
+    again, whole = page.all(".card-problem button")
+    assert again.text == "Try again"
+    whole.click()
+    page.found(1)
+    assert not page.texts(".card-problem p")
+    assert "small objects may be missed" in page.one(".card-note").text
+    assert page.driver.execute_script("return window.modes") == [None, "whole"]
 
 
 def test_files_of_images_of_one_name_have_names_of_their_own(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 from pycocotools.coco import COCO
-from selenium.webdriver import Keys
+from selenium.webdriver import ActionChains, Keys
 
 from tests.browser.chromium import PHONE, look_like
 from tests.browser.playground import Playground
@@ -110,6 +110,46 @@ def test_a_mask_without_a_mouse(easel: Playground) -> None:
     assert "paint at the cursor" in easel.one(".shortcuts").text
     easel.press("+")
     assert amount(easel) > dot
+
+
+def chosen_tool(page: Playground) -> str | None:
+    return page.one(".editor .tools [aria-pressed='true']").get_attribute("value")
+
+
+def test_a_zoomed_picture_comes_along_with_the_cursor(easel: Playground) -> None:
+    easel.press(*"++++++++")
+    far = [*[Keys.ARROW_RIGHT] * 100, *[Keys.ARROW_DOWN] * 100]
+    ActionChains(easel.driver).key_down(Keys.SHIFT).send_keys(*far).key_up(Keys.SHIFT).perform()
+    easel.press(" ")
+    assert amount(easel) > 1000  # in the corner, which is on the screen
+    easel.press("0")
+    assert amount(easel) > 100
+    easel.press(Keys.ARROW_LEFT)  # the cursor is still on the picture
+    easel.press(" ")
+    assert amount(easel) > 100
+
+
+def test_arrows_move_the_picture_with_its_tool(easel: Playground) -> None:
+    easel.press("i", "h")
+    whole = amount(easel)
+    easel.press(*[Keys.ARROW_RIGHT] * 20)
+    assert 0 < amount(easel) < 0.9 * whole
+    easel.press(*[Keys.ARROW_LEFT] * 20)
+    assert amount(easel) == whole
+
+
+def test_a_slider_that_has_the_focus_keeps_only_its_own_keys(easel: Playground) -> None:
+    size = easel.one("#brush-size")
+    easel.driver.execute_script("arguments[0].focus()", size)
+    before = int(str(size.get_property("value")))
+    easel.press(Keys.ARROW_RIGHT)
+    assert int(str(size.get_property("value"))) == before + 1
+    easel.press("e")
+    assert chosen_tool(easel) == "erase"
+    easel.press("i")
+    assert amount(easel) > 1000
+    easel.press("z")
+    assert amount(easel) == 0
 
 
 def test_mask_fits_the_image_as_displayed(page: Playground, tmp_path: Path) -> None:

@@ -76,6 +76,11 @@ def test_a_late_answer_does_not_bring_a_session_back(pending: tuple[Playground, 
     page, wire = pending
     page.click("#menu-button")
     page.click("#new-session")
+    page.answer("no")
+    assert class_names(page) == ["thing"]
+    page.click("#menu-button")
+    page.click("#new-session")
+    page.answer("yes")
     page.until(lambda: not class_names(page))
     wire.let_go()
     page.until(lambda: page.one("#register").text == "Register other")
@@ -104,7 +109,10 @@ def test_what_went_before_a_failure_is_shown_and_not_sent_again(
     page.click("#register")
     page.until(lambda: "cannot be reached" in page.one(".trouble").text)
     assert page.texts("#class-list small") == ["16 shots"]
-    assert page.texts("#register-hint") == ["1 shot ready."]
+    assert page.texts("#register-hint") == [
+        "1 shot ready. It is not fitted to all shots: all its shots together are more than one "
+        "request carries."
+    ]
     page.click("#register")
     page.until(lambda: page.texts("#class-list small") == ["17 shots"])
     whole, rest, again = wire.sent()
@@ -116,7 +124,7 @@ def test_what_went_before_a_failure_is_shown_and_not_sent_again(
     assert all(re.fullmatch(r"[\w-]{32}", each["key"], re.ASCII) for each in (whole, rest))
 
 
-def test_a_shot_that_is_added_after_a_lost_answer_goes_by_itself(
+def test_a_shot_that_is_added_after_a_lost_answer_goes_after_it(
     page: Playground, tmp_path: Path
 ) -> None:
     add(page, scene_file(tmp_path, "first.png")[0])
@@ -130,7 +138,7 @@ def test_a_shot_that_is_added_after_a_lost_answer_goes_by_itself(
     page.until(lambda: page.texts("#class-list small") == ["2 shots"])
     lost, again, added = wire.sent()
     assert lost == again
-    assert (added["images"], added["mode"], added["adapt"]) == (1, "append", "false")
+    assert (added["images"], added["mode"], added["adapt"]) == (2, "replace", "auto")
     assert added["key"] != lost["key"]
 
 
@@ -163,25 +171,3 @@ def test_replacing_is_meant_for_one_class(page: Playground, tmp_path: Path) -> N
     page.click("[aria-label='Add shots: second']")
     assert page.one("#register").text == "Add to second"
     assert not page.one("#replace").is_selected()
-
-
-def test_shots_that_are_added_leave_the_fit_of_a_class(page: Playground, tmp_path: Path) -> None:
-    add(page, scene_file(tmp_path, "first.png")[0])
-    page.type("#class-name", "thing")
-    page.click(".options summary")
-    page.choose_option("#adapt", "always")
-    wire = Wire(page)
-    page.register()
-    page.choose_option("#adapt", "as far as it helps")
-    show(page, scene_file(tmp_path, "second.png", seed=5)[0], "thing")
-    assert page.texts("#class-list small") == ["2 shots, fitted"]
-    page.choose("#query-files", [scene_file(tmp_path, "query.png", seed=6)[0]])
-    page.found(1)
-    page.click(".find .accept")
-    page.until(lambda: page.texts("#class-list small") == ["3 shots, fitted"])
-    assert [each["adapt"] for each in wire.sent()] == ["true", "false", "false"]
-    add(page, scene_file(tmp_path, "third.png", seed=7)[0])
-    page.type("#class-name", "thing")
-    page.click("#replace")
-    page.register()
-    assert wire.sent()[-1]["adapt"] == "auto"

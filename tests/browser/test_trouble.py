@@ -29,7 +29,10 @@ def test_hostile_names_are_text(page: Playground, tmp_path: Path) -> None:
     assert page.texts(".card .file") == [f"{HOSTILE}.png"]
     assert not page.all("img[onerror]")
     assert not alert_is_present()(page.driver)
+    assert page.texts(".shot-name") == ["1. support.png"]
     page.click(".class-tools button[aria-label^='Delete']")
+    assert HOSTILE in page.one("dialog.question").text
+    page.answer("yes")
     page.until(lambda: not page.all("#class-list li"))
     assert page.complaints() == []
 
@@ -152,31 +155,3 @@ def test_refusal_is_told_in_the_services_words(page: Playground, tmp_path: Path)
     trouble = page.until(lambda: page.driver.find_element(By.CSS_SELECTOR, ".trouble"))
     assert "The mask covers the whole image" in trouble.text
     assert page.all(".shot")
-
-
-def test_report_is_shown_as_words_and_numbers(page: Playground) -> None:
-    module = page.one("script[type=module]").get_attribute("src")
-    assert module is not None
-    report = {
-        "shots": [
-            {"shot": 0, "iou": 0.81, "suspicion": 0.1},
-            {"shot": 1, "iou": 0.2, "suspicion": 0.9},
-        ],
-        "warnings": [{"code": "unlike_others", "shot": 1, "message": f"shot 1 {HOSTILE}"}],
-        "suggestion": "Check shot 1.",
-        "threshold": 0.55,
-    }
-    page.driver.execute_async_script(
-        "const [from, report, done] = arguments;"
-        "import(from).then(({reportOf}) => {"
-        " document.querySelector('.intro').append(...reportOf({notes: ['note'], report}, () => 0),"
-        " ...reportOf({notes: [], report: null}), ...reportOf({notes: [], report: {shots: 3}}));"
-        " done() })",
-        module.replace("main.js", "report.js"),
-        report,
-    )
-    assert page.texts(".shot-scores .number") == ["81 %", "20 %"]
-    assert page.texts(".shot-scores .flagged span") == ["Shot 1", "20 %"]
-    assert page.texts(".warnings span") == ["note", f"shot 1 {HOSTILE}"]
-    assert page.one(".suggestion").text == "Check shot 1."
-    assert "0.55" in page.one(".intro .button.small").text

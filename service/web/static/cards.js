@@ -3,11 +3,14 @@
 import { byId, count, h, keyed, percent } from "./dom.js";
 import { stacked, standing } from "./finder.js";
 import { icon } from "./icons.js";
-import { attempt, tell } from "./notices.js";
+import { attempt, complain, tell } from "./notices.js";
+import { addedAlone } from "./obstacles.js";
 import { Overlay } from "./overlay.js";
 import { css } from "./palette.js";
-import { decodeRle, encodeRle } from "./rle.js";
+import { decodeRle, encodeRle, isEmpty } from "./rle.js";
 import { copy, upload } from "./shots.js";
+
+const EMPTY = { title: "Nothing is painted", detail: "A shot needs the object; the correction is kept." };
 
 export class Cards {
   /**
@@ -72,6 +75,7 @@ export class Cards {
         copy(photo.thumb), h("canvas", { class: "layer", width: photo.thumb.width, height: photo.thumb.height }), h("span", { class: "progress" })),
       h("div", { class: "caption" }, h("span", { class: "file", title: photo.name }, photo.name),
         h("button", { type: "button", class: "tool", "aria-label": `Remove ${photo.name}`, title: "Remove", onclick: () => this.finder.remove(query) }, icon("close"))),
+      h("p", { class: "card-note" }, "Looked at as a whole only: small objects may be missed."),
       h("ul", { class: "finds" }),
       h("div", { class: "card-problem", role: "alert" }));
     this.elements.set(query, card);
@@ -88,15 +92,24 @@ export class Cards {
     const seen = query.answered > 0 || query.corrected.size > 0;
     const list = card.querySelector(".finds");
     keyed(list, seen ? rows : [], (row) => row.name, (row) => this.#find(query, row.name), updateFind);
+    card.querySelector(".card-note").hidden = !query.whole;
     this.#problem(card.querySelector(".card-problem"), query);
   }
 
-  #row(query, { name, colour, visible }) {
+  #row(query, known) {
+    const { name, colour, visible } = known;
     const mask = standing(query, this.session).find((each) => each.name === name);
     const found = query.found.find((each) => each.class_name === name);
     const sending = [...this.sending].some((each) => each.query === query && each.name === name);
     const corrected = query.corrected.has(name);
-    return { name, colour, visible, mask, sending, corrected, score: corrected ? "by hand" : this.#score(query, mask, found) };
+    const adding = mask ? this.#adding(known, { photo: query.photo }) : "";
+    return { name, colour, visible, mask, sending, corrected, adding, score: corrected ? byHand(mask) : this.#score(query, mask, found) };
+  }
+
+  /** What adding a shot does, where that is less than one may think. */
+  #adding(known, shot) {
+    const obstacle = this.session.obstacle([...known.held, shot]);
+    return obstacle ? `Add as a shot. ${addedAlone(obstacle, known)}` : "Add as a shot";
   }
 
   #score(query, mask, found) {
@@ -118,8 +131,11 @@ export class Cards {
 
   #problem(place, query) {
     if (!query.problem) return place.replaceChildren();
+    const again = (label, how) => h("button", { type: "button", class: "button small", onclick: () => this.finder.retry(query, how) }, label);
+    // Close-ups and tiles are what takes long of a large image.
+    const slow = query.problem.code === "deadline_exceeded" && !query.whole;
     place.replaceChildren(h("p", {}, h("strong", {}, query.problem.title), ` ${query.problem.detail}`),
-      h("button", { type: "button", class: "button small", onclick: () => this.finder.retry(query) }, "Try again"));
+      again("Try again"), ...(slow ? [again("Look at it as a whole only", { whole: true })] : []));
   }
 
   #open(query) {
@@ -148,25 +164,30 @@ export class Cards {
     if (!result) return;
     const rle = encodeRle(result.bits, photo.width, photo.height);
     this.finder.correct(query, name, rle);
-    if (result.choice === "shot") await this.#register(query, name, rle);
+    if (result.choice !== "shot") return;
+    if (isEmpty(rle)) complain(EMPTY);
+    else await this.#register(query, name, rle);
   }
 
   async #register(query, name, rle) {
     const shot = { query, name };
     this.sending.add(shot);
     this.render(query);
-    // Not fitted: that would be to this shot alone.
-    const done = await attempt(async () => this.session.register(name, [await upload({ photo: query.photo, rle })], { adapt: "false" }));
+    const done = await attempt(async () => this.session.register(name, [await upload({ photo: query.photo, rle })], { adapt: null }));
     this.sending.delete(shot);
     this.render(query);
     if (done) tell(`${name} has ${count(this.session.find(name).shots, "shot")} now.`);
   }
 }
 
-function updateFind(element, { colour, visible, mask, sending, corrected, score }) {
+const byHand = (mask) => (mask ? "by hand" : "not here (by hand)");
+
+function updateFind(element, { name, colour, visible, mask, sending, corrected, adding, score }) {
   element.querySelector(".swatch").style.setProperty("background", css(colour));
   element.classList.toggle("off", !mask || !visible);
   element.classList.toggle("corrected", corrected);
-  Object.assign(element.querySelector(".accept"), { hidden: !mask, disabled: sending });
+  const accept = element.querySelector(".accept");
+  Object.assign(accept, { hidden: !mask, disabled: sending, title: adding });
+  accept.setAttribute("aria-label", `${adding}: ${name}`);
   element.querySelector(".find-score").textContent = score;
 }

@@ -53,7 +53,7 @@ export function debounced(milliseconds, call) {
 }
 
 /** `3 images`, `1 image`. */
-export const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
+export const count = (number, noun, many = `${noun}s`) => `${number} ${number === 1 ? noun : many}`;
 
 /** A share of one as whole percent. */
 export const percent = (share) => `${Math.round(share * 100)} %`;

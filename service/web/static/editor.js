@@ -20,7 +20,7 @@ const HINTS = {
   erase: "Rub out what does not belong to it.",
   polygon: "Click from corner to corner; close it at the first one, or with Enter.",
   fill: "Draw an outline with the brush, then click inside it.",
-  pan: "Drag the picture. Two fingers do it with any tool.",
+  pan: "Drag the picture, or move it by arrow keys. Two fingers do it with any tool.",
 };
 const LEAVING = {
   title: "Drop what you have painted?",
@@ -30,6 +30,8 @@ const LEAVING = {
 };
 // These do not end a polygon that is being drawn: it may reach beyond the screen.
 const BESIDE_POLYGON = new Set(["polygon", "pan"]);
+// A slider needs no other keys, and has the focus long after it was used.
+const SLIDER_KEYS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]);
 const NUDGE = 8;
 const ZOOM = 1.3;
 
@@ -143,7 +145,7 @@ export class Editor {
       event.preventDefault();
       return this.#cancel();
     }
-    if (event.target.matches("input")) return;
+    if (event.target === this.size && SLIDER_KEYS.has(event.key)) return;
     if (event.target === this.canvas && this.#steer(event)) return event.preventDefault();
     const command = SHORTCUTS.find((each) => each.matches(event))?.command;
     if (!command) return;
@@ -154,17 +156,29 @@ export class Editor {
   /** The keyboard's pointer; whether the key was one of its own. */
   #steer(event) {
     const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    const middle = this.viewport.toPhoto([this.viewport.width / 2, this.viewport.height / 2]);
-    const point = this.easel.cursor?.point ?? middle;
-    const radius = ["brush", "erase"].includes(this.tool) ? Number(this.size.value) / 2 : 0;
-    if (way) {
-      const step = (NUDGE * (event.shiftKey ? 4 : 1)) / this.viewport.scale;
-      this.easel.cursor = { point: [point[0] + way[0] * step, point[1] + way[1] * step], radius };
-    } else if (event.key === " ") this.pointing.dab(point);
+    const step = NUDGE * (event.shiftKey ? 4 : 1);
+    if (way && this.tool === "pan") this.viewport.pan(-4 * way[0] * step, -4 * way[1] * step);
+    else if (way) this.#moveCursor(way.map((each) => (each * step) / this.viewport.scale));
+    else if (event.key === " ") this.pointing.dab(this.#point());
     else if (event.key === "Enter" && this.easel.corners.length) this.pointing.closePolygon();
     else return false;
     this.easel.refresh();
     return true;
+  }
+
+  /** Over the photograph, which comes along where it is larger than the screen. */
+  #moveCursor([dx, dy]) {
+    const [x, y] = this.#point();
+    const point = this.viewport.inside([x + dx, y + dy]);
+    const radius = ["brush", "erase"].includes(this.tool) ? Number(this.size.value) / 2 : 0;
+    this.easel.cursor = { point, radius };
+    this.viewport.reveal(point);
+  }
+
+  /** Where the keyboard's pointer is: in the middle of the screen until it is moved. */
+  #point() {
+    const { viewport, easel } = this;
+    return easel.cursor?.point ?? viewport.inside(viewport.toPhoto([viewport.width / 2, viewport.height / 2]));
   }
 
   #limitSize() {

@@ -1,7 +1,7 @@
 /** Asks the service for the masks of all images, those on the screen first, and again on change. */
 
 import { Problem } from "./problem.js";
-import { decodeRle } from "./rle.js";
+import { decodeRle, isEmpty } from "./rle.js";
 
 const AT_ONCE = 2;
 
@@ -13,6 +13,7 @@ const AT_ONCE = 2;
  * @property {Object[]} found results of the classes, as the API has them
  * @property {Map<string, Object>} corrected masks by class that a person painted, as COCO RLE
  * @property {Problem|null} problem
+ * @property {boolean} whole look at it as a whole only, without close-ups and tiles
  */
 export class Finder extends EventTarget {
   /**
@@ -26,7 +27,7 @@ export class Finder extends EventTarget {
   }
 
   add(photo) {
-    this.queries.push({ photo, answered: 0, asked: 0, found: [], corrected: new Map(), problem: null });
+    this.queries.push({ photo, answered: 0, asked: 0, found: [], corrected: new Map(), problem: null, whole: false });
     this.#tell();
     this.#work();
   }
@@ -39,14 +40,22 @@ export class Finder extends EventTarget {
   /** What is there is no longer what was asked for. */
   refresh() {
     this.version++;
-    for (const query of this.queries) query.problem = null;
-    if (!this.session.classes.length) for (const query of this.queries) query.found = [];
+    for (const query of this.queries) {
+      query.problem = null;
+      this.#drop(query);
+    }
     this.#tell();
     this.#work();
   }
 
-  retry(query) {
-    Object.assign(query, { problem: null, asked: 0 });
+  /** What was found or painted of classes that are gone: one of the same name may be of something else. */
+  #drop(query) {
+    query.found = query.found.filter((each) => this.session.find(each.class_name));
+    for (const name of [...query.corrected.keys()]) if (!this.session.find(name)) query.corrected.delete(name);
+  }
+
+  retry(query, { whole = query.whole } = {}) {
+    Object.assign(query, { problem: null, asked: 0, whole });
     this.#tell(query);
     this.#work();
   }
@@ -61,6 +70,11 @@ export class Finder extends EventTarget {
   /** How many answers are still to come. */
   get open() {
     return this.session.classes.length ? this.queries.filter((query) => this.#stale(query)).length : 0;
+  }
+
+  /** The images of which something is known: of the rest, files would say that there is nothing in them. */
+  get known() {
+    return this.queries.filter((query) => !query.problem || query.corrected.size > 0);
   }
 
   /** Whether there is an answer to what is asked now. */
@@ -105,6 +119,7 @@ export class Finder extends EventTarget {
     const form = new FormData();
     form.append("session_id", this.session.id);
     form.append("absent", this.keepAbsent ? "keep" : "drop");
+    if (query.whole) form.append("mode", "whole");
     if (this.threshold !== null) form.append("threshold", String(this.threshold));
     form.append("images", query.photo.file, "image");
     return form;
@@ -116,7 +131,8 @@ export class Finder extends EventTarget {
 }
 
 /**
- * The masks of an image as they stand: what was found and is there, and what a person painted.
+ * The masks of an image as they stand: what was found and is there, and what a person painted. By
+ * one that is painted and empty they say that there is nothing.
  * @returns {{name: string, rle: Object, score: number|null, presence: number|null}[]} in the
  *     session's order.
  */
@@ -124,7 +140,7 @@ export function standing(query, session) {
   return session.classes.flatMap(({ name }) => {
     const found = query.found.find((each) => each.class_name === name);
     const corrected = query.corrected.get(name);
-    if (corrected) return [{ name, rle: corrected, score: null, presence: null }];
+    if (corrected) return isEmpty(corrected) ? [] : [{ name, rle: corrected, score: null, presence: null }];
     if (!found?.area) return [];
     return [{ name, rle: found.mask, score: found.score, presence: found.presence }];
   });

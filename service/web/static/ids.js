@@ -17,6 +17,11 @@ export class RequestKeys {
     return [...this.unanswered.values()].map(({ about }) => about);
   }
 
+  /** What is asked again after a change would be another request, though the same words. */
+  drop(stale) {
+    for (const [place, { about }] of [...this.unanswered]) if (stale(about)) this.unanswered.delete(place);
+  }
+
   /**
    * @param {Object} about plain, and equal for requests that are the same.
    * @param {(key: string) => Promise<any>} send

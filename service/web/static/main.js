@@ -1,9 +1,11 @@
 /** Puts the page together. */
 
+import { Amending } from "./amending.js";
 import { Api } from "./api.js";
+import { ask } from "./ask.js";
 import { Cards } from "./cards.js";
 import { showClasses } from "./classes.js";
-import { byId, debounced } from "./dom.js";
+import { byId, count, debounced } from "./dom.js";
 import { Editor } from "./editor.js";
 import { Finder } from "./finder.js";
 import { ignoreOtherDrops, takeFiles, takePasted } from "./intake.js";
@@ -23,7 +25,7 @@ const finder = new Finder(session, (query) => isOnScreen(cards.elements.get(quer
 const editor = new Editor();
 const shots = new Shots(session, editor);
 const cards = new Cards(session, finder, editor);
-showClasses(session, (name) => shots.addTo(name), setThreshold);
+showClasses(session, new Amending(session, editor), (name) => shots.addTo(name));
 offerFiles(session, finder);
 
 function isOnScreen(element) {
@@ -85,17 +87,27 @@ async function trySample(button) {
   button.disabled = false;
 }
 
+/** Whether the session may be left: a click is made sooner than classes are painted again. */
+async function mayLeave(title, yes) {
+  const { length } = session.classes;
+  if (!length) return true;
+  const text = `The page turns away from ${count(length, "class", "classes")} and from masks that were painted by hand. Save the session as a file first if you may want the classes again.`;
+  return ask({ title, text, yes, no: "Keep this" });
+}
+
 function offerSessions() {
   byId("save-session").addEventListener("click", () => attempt(async () => save(await session.exportArchive(), "session.fss")));
   byId("session-file").addEventListener("change", ({ target }) => attempt(async () => {
     const [file] = target.files;
     target.value = "";
-    if (!file) return;
+    if (!file || !(await mayLeave("Load another session?", "Load it"))) return;
     await session.importArchive(file);
     tell("The session is loaded.");
     await session.recall();
   }));
-  byId("new-session").addEventListener("click", () => session.forget());
+  byId("new-session").addEventListener("click", async () => {
+    if (await mayLeave("Begin a new session?", "Begin anew")) session.forget();
+  });
   for (const button of byId("menu").querySelectorAll("button")) {
     button.addEventListener("click", () => byId("menu").hidePopover());
   }

@@ -39,7 +39,8 @@ async function decode(file, name) {
   }
 }
 
-function shrink(bitmap, side) {
+/** A picture as a canvas, no longer than `side` on any side. */
+export function shrink(bitmap, side) {
   const scale = Math.min(1, side / Math.max(bitmap.width, bitmap.height));
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.round(bitmap.width * scale));

@@ -1,46 +1,81 @@
-/** What the service says about the shots of a class; an answer without a report shows nothing. */
-
-import { h, percent } from "./dom.js";
-import { icon } from "./icons.js";
+/** What the service says about the shots of a class, in words beside the shots themselves. */
 
 const FLAGGED = 0.5;
+// The service names shots by number, and the page by their photographs. The worst come first.
+const WORDS = {
+  probably_inverted: "Seems to mark the background instead of the object. Edit the mask and invert it.",
+  probably_shifted: "Does not seem to lie on the object. Draw it again, or check that it belongs to this image.",
+  unlike_others: "Unlike the other shots: perhaps another class, or a poor mask.",
+  nearly_full_mask: "Leaves hardly any background. Use an image that shows some around the object.",
+  nearly_empty_mask: "Marks hardly anything: under 0.05 % of the image. Mask the whole object.",
+  tiny_mask: "The object is tiny: under 0.5 % of the image. Crop the image, so that it fills more of it.",
+  touches_every_border: "Touches every border. Add images in which the whole object is in view.",
+  low_agreement: "The shots predict each other poorly. Add images like those to search; where these are unlike photographs, fit to them: see Options.",
+};
+const RANKS = Object.keys(WORDS);
+// The background does, and the object is not to blame.
+const OF_BACKGROUND = new Set(["nearly_full_mask", "touches_every_border"]);
+const NAMED = /\b(?:shots?|images|masks)\s?\[?\d/;
+const OF_A_FILE = /^(?:images|masks)\[(\d+)\]: (.*)$/s;
+// Replicas of an earlier version say of files what their report says of shots.
+const SAID_TWICE = /^masks\[\d+\]: the (?:object|mask) covers (?:under|over) /;
+
 const isShare = (value) => typeof value === "number" && value >= 0 && value <= 1;
 const listOf = (value) => (Array.isArray(value) ? value : []);
-const wordsOf = (warning) => String(warning?.message ?? warning ?? "");
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /**
- * Elements for the warnings and the report of a class.
- * @param {{notes: string[], report: Object|null}} shown
- * @param {(threshold: number) => void} useThreshold
+ * Something to look at; `shot` counts from 0, null: the class as a whole.
+ * @typedef {{shot: number|null, text: string}} Remark
  */
-export function reportOf({ notes, report }, useThreshold) {
-  const warnings = [...new Set([...notes, ...listOf(report?.warnings).map(wordsOf)])].filter(Boolean);
-  return [
-    scores(listOf(report?.shots).filter((shot) => isShare(shot?.iou))),
-    list(warnings),
-    report?.suggestion ? h("p", { class: "suggestion" }, String(report.suggestion)) : null,
-    isShare(report?.threshold) ? calibrated(report.threshold, useThreshold) : null,
-  ].filter(Boolean);
+
+/**
+ * What a registration was warned of beside its report.
+ * @param {{warnings: string[], report: Object|null}} answer
+ * @param {number} first shot of the class that came with the request.
+ * @returns {Remark[]}
+ */
+export function notesOf({ warnings, report }, first) {
+  const said = new Set(listOf(report?.warnings).map((each) => each?.message));
+  const known = (text) => report && (said.has(text) || SAID_TWICE.test(text));
+  return listOf(warnings).map(String).filter((text) => !known(text)).map((text) => ofAShot(text, first));
 }
 
-function scores(shots) {
-  if (!shots.length) return null;
-  const rows = shots.map(({ shot, iou, suspicion }, place) => {
-    const name = `Shot ${Number.isInteger(shot) ? shot : place}`;
-    return h("li", { class: suspicion >= FLAGGED ? "flagged" : false },
-      h("span", {}, name),
-      h("meter", { min: 0, max: 1, value: iou, "aria-label": `${name}, IoU` }),
-      h("span", { class: "number" }, percent(iou)));
-  });
-  return h("ol", { class: "shot-scores", "aria-label": "How well the other shots find each one (IoU)" }, ...rows);
+function ofAShot(text, first) {
+  const [, place, words] = OF_A_FILE.exec(text) ?? [];
+  if (!place) return { shot: null, text };
+  const named = words.replace(/\b(?:images|masks)\[(\d+)\]/g, (_, other) => `shot ${first + Number(other) + 1}`);
+  return { shot: first + Number(place), text: named };
 }
 
-function list(warnings) {
-  if (!warnings.length) return null;
-  return h("ul", { class: "warnings" }, ...warnings.map((text) => h("li", {}, icon("warn"), h("span", {}, text))));
+/** All there is to look at in a class. @param {{notes: Remark[], report: Object|null}} shown @returns {Remark[]} */
+export function remarksOf({ notes, report }) {
+  const found = listOf(report?.warnings).filter(Boolean);
+  const inverted = new Set(found.filter(({ code }) => code === "probably_inverted").map(({ shot }) => shot));
+  const telling = found.filter(({ code, shot }) => !(inverted.has(shot) && OF_BACKGROUND.has(code)));
+  const warnings = telling.sort((one, other) => rank(one) - rank(other)).map(({ code, shot, message }) => ({
+    shot: Number.isInteger(shot) ? shot : null,
+    text: WORDS[code] ?? String(message ?? ""),
+  }));
+  return [...warnings, ...notes].filter(({ text }) => text).map(({ shot, text }) => ({ shot, text: capital(text) }));
 }
 
-function calibrated(threshold, useThreshold) {
-  const label = `Use the threshold of its shots, ${threshold.toFixed(2)}`;
-  return h("button", { type: "button", class: "button small", onclick: () => useThreshold(threshold) }, label);
+const rank = ({ code }) => (code in WORDS ? RANKS.indexOf(code) : RANKS.length);
+
+/** The scores of the shots that were judged, by shot. @returns {Map<number, {iou: number, flagged: boolean}>} */
+export function scoresOf(report) {
+  const judged = listOf(report?.shots).filter((each) => isShare(each?.iou));
+  return new Map(judged.map(({ shot, iou, suspicion }, place) =>
+    [Number.isInteger(shot) ? shot : place, { iou, flagged: suspicion >= FLAGGED }]));
+}
+
+/** What to do next, but for what is said of single shots. @returns {string} */
+export function suggestionOf(report) {
+  const sentences = String(report?.suggestion ?? "").split(/(?<=\.)\s+/);
+  return sentences.filter((each) => !NAMED.test(each) && !each.includes("adapt=")).join(" ");
+}
+
+/** @returns {string} empty where there is no threshold of its own. */
+export function thresholdOf(report) {
+  return isShare(report?.threshold) ? `Automatic uses the threshold ${report.threshold.toFixed(2)} for it.` : "";
 }

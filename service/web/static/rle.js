@@ -38,6 +38,9 @@ export function encodeCounts(runs) {
   return text;
 }
 
+/** Whether a mask has no pixel. */
+export const isEmpty = ({ counts }) => decodeCounts(counts).every((run, number) => number % 2 === 0 || run === 0);
+
 /** A mask, row by row, of `{size: [height, width], counts}`. */
 export function decodeRle({ size: [height, width], counts }) {
   const bits = new Uint8Array(height * width);

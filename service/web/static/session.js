@@ -3,15 +3,27 @@
 import { newId, RequestKeys } from "./ids.js";
 import { colourOf } from "./palette.js";
 import { Problem } from "./problem.js";
+import { nextRequest, supportForm, told, withAdded } from "./registering.js";
+import { notesOf } from "./report.js";
+import { Room } from "./room.js";
 
 const ID = "fss.session";
 const ARCHIVE = "application/vnd.fss.session+safetensors";
-const MOST_FILES = 16;
 const WITHOUT_REPORT = new Set(["report_not_found", "class_not_found"]);
 
 /**
- * @typedef {{name: string, shots: number, adapted: boolean, colour: number[], visible: boolean,
- *   notes: string[], report: Object|null}} ShownClass
+ * @typedef {Object} ShownClass
+ * @property {string} name
+ * @property {number} shots
+ * @property {boolean} adapted
+ * @property {number[]} colour
+ * @property {boolean} visible
+ * @property {(import("./registering.js").UploadShot|null)[]} held its shots in order; null: the
+ *     photograph is not in this tab
+ * @property {"auto"|"true"|"false"} adapt how it was to be fitted
+ * @property {import("./report.js").Remark[]} notes of the last registration
+ * @property {Object|null} report
+ *
  * Tells of every change by the event `change`, or by `look` where only what is shown has changed.
  */
 export class Session extends EventTarget {
@@ -19,6 +31,7 @@ export class Session extends EventTarget {
   constructor(api) {
     super();
     Object.assign(this, { api, id: sessionStorage.getItem(ID), classes: [], used: 0, keys: new RequestKeys() });
+    Object.assign(this, { room: new Room(), turn: Promise.resolve() });
   }
 
   /** The classes of the session that this tab had, if the service still has it. */
@@ -56,65 +69,93 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Registers a class, or shots of one that is there.
-   * @param {{photo: import("./photo.js").Photo, rle: Object, png: Blob}[]} shots
-   * @param {{adapt?: "auto"|"true"|"false", replace?: boolean, sent?: (shots: Object[]) => void}}
-   *     options `sent` is told of the shots that are registered, also where others will not be.
+   * Registers a class, or shots of one that is there; together with those it has, where it can be.
+   * @param {import("./registering.js").UploadShot[]} shots
+   * @param {{adapt?: "auto"|"true"|"false"|null, replace?: boolean, sent?: (shots: Object[]) => void}}
+   *     options `adapt` null: as the class was fitted, or not at all. `sent` is told of the shots
+   *     that are registered, also where others will not be.
    * @returns {Promise<boolean>} false: the page has turned to another session meanwhile.
    * @throws {Problem}
    */
   async register(name, shots, { adapt = "auto", replace = false, sent = () => {} } = {}) {
-    if (adapt === "true" && shots.length > MOST_FILES) throw new Problem(0, "Too many images at once", `Fitting takes up to ${MOST_FILES}.`);
-    for (const { fields, some } of this.#requests(name, shots, adapt, replace)) {
+    const { files } = this.room;
+    if (adapt === "true" && shots.length > files) throw new Problem(0, "Too many images at once", `Fitting takes up to ${files}.`);
+    return this.#inTurn(() => this.#register(name, shots, { adapt, replace, sent }));
+  }
+
+  /**
+   * Registers a class again with other shots; by one request, so that it has all or stays as it was.
+   * @param {(shots: import("./registering.js").UploadShot[]) => import("./registering.js").UploadShot[]}
+   *     change of the shots it has by then.
+   * @returns {Promise<boolean>} false: there is no such class any more.
+   * @throws {Problem}
+   */
+  async amend(name, change) {
+    return this.#inTurn(async () => {
+      const known = this.find(name);
+      const shots = known && change(known.held);
+      if (!shots || this.obstacle(shots)) return false;
+      return this.#register(name, shots, { adapt: known.adapt, replace: true, sent: () => {} });
+    });
+  }
+
+  /**
+   * Why a class cannot be registered by these shots at once.
+   * @param {(import("./registering.js").UploadShot|null)[]} shots some of which it has, perhaps.
+   * @returns {""|"photographs"|"room"} empty: it can.
+   */
+  obstacle(shots) {
+    if (shots.includes(null)) return "photographs";
+    return this.room.holds(shots) ? "" : "room";
+  }
+
+  /** One change after the other: each sends again what the one before has left. */
+  #inTurn(change) {
+    const { id } = this;
+    const turn = this.turn.then(() => (this.id === id ? change() : false));
+    this.turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #register(name, shots, { adapt, replace, sent }) {
+    let rest = shots;
+    while (rest.length) {
       const { id } = this;
-      const answer = await this.#teach(fields, some, adapt);
+      const request = nextRequest(this, name, rest, { adapt, replace, begun: rest !== shots });
+      const answer = await this.#teach(request, adapt);
       if (this.id !== id) return false;
-      if (fields.mode === "replace") this.keys = new RequestKeys();
+      if (!answer) continue; // the next one is smaller
+      if (request.fields.mode === "replace") this.#outdate(name);
       this.#keep(answer.session_id);
-      sent(some);
-      this.#learn(answer);
+      rest = rest.filter((shot) => !request.some.includes(shot));
+      sent(request.some);
+      this.#learn(answer, request, adapt);
     }
     return true;
   }
 
-  /**
-   * The requests of a registration, one by one. Those whose answers were lost come first and as
-   * they were, whatever shots have been added since: otherwise the service would not know them again.
-   */
-  *#requests(name, shots, adapt, replace) {
-    let rest = shots;
-    for (const asked of this.keys.open) {
-      const { class_name, mode, session_id } = asked.fields;
-      const same = class_name === name && asked.adapt === adapt && (mode === "replace") === replace;
-      const some = same && (session_id ?? null) === this.id && among(rest, asked.files);
-      if (!some) continue;
-      rest = rest.filter((shot) => !some.includes(shot));
-      yield { fields: asked.fields, some };
-    }
-    for (let from = 0; from < rest.length; from += MOST_FILES) {
-      const first = from === 0 && rest.length === shots.length;
-      const fields = { class_name: name, adapt: first ? this.#fit(name, adapt, replace) : "false" };
-      fields.mode = first && replace ? "replace" : "append";
-      if (this.id) fields.session_id = this.id;
-      yield { fields, some: rest.slice(from, from + MOST_FILES) };
+  /** @returns {Promise<Object|null>} null: together with the shots of the class they are too much. */
+  async #teach(request, adapt) {
+    const { fields, some, joined } = request;
+    try {
+      return await this.keys.once({ fields, adapt, files: some.map(told) }, (key) =>
+        this.ask("POST", "support", { body: supportForm(request), headers: { "Idempotency-Key": key } }));
+    } catch (problem) {
+      this.room.refused(some, problem);
+      if (joined && problem.status === 413) return null;
+      throw problem;
     }
   }
 
-  /** A fit to all the shots of a class is better than one to those that are added. */
-  #fit(name, adapt, replace) {
-    return adapt === "auto" && !replace && this.find(name)?.adapted ? "false" : adapt;
-  }
-
-  async #teach(fields, shots, adapt) {
-    return this.keys.once({ fields, adapt, files: shots.map(told) }, (key) =>
-      this.ask("POST", "support", { body: supportForm(fields, shots), headers: { "Idempotency-Key": key } }));
-  }
-
+  /** @returns {Promise<boolean>} false: the page has turned to another session meanwhile. */
   async deleteClass(name) {
-    await this.ask("DELETE", `sessions/${this.id}/classes/${encodeURIComponent(name)}`);
-    this.keys = new RequestKeys(); // what was registered before is no repetition any more
-    this.classes = this.classes.filter((each) => each.name !== name);
-    this.#changed();
+    return this.#inTurn(async () => {
+      await this.ask("DELETE", `sessions/${this.id}/classes/${encodeURIComponent(name)}`);
+      this.#outdate(name);
+      this.classes = this.classes.filter((each) => each.name !== name);
+      this.#changed();
+      return true;
+    });
   }
 
   /** @returns {Promise<Blob>} */
@@ -134,7 +175,7 @@ export class Session extends EventTarget {
   /** Begin again; the service drops the session by itself when its time is over. */
   forget() {
     sessionStorage.removeItem(ID);
-    Object.assign(this, { id: null, classes: [], used: 0, keys: new RequestKeys() });
+    Object.assign(this, { id: null, classes: [], used: 0, keys: new RequestKeys(), turn: Promise.resolve() });
     this.#changed();
   }
 
@@ -171,17 +212,26 @@ export class Session extends EventTarget {
     this.#changed();
   }
 
-  #learn(answer) {
+  /** What was sent of a class before is no repetition any more. */
+  #outdate(name) {
+    this.keys.drop(({ fields }) => fields.class_name === name);
+  }
+
+  #learn(answer, { fields, some }, adapt) {
     const { class_name: name, shots, adapted } = answer;
     let known = this.find(name);
-    if (!known) this.classes.push((known = this.#shown(name, shots, adapted)));
-    const notes = (answer.warnings ?? []).map(String);
-    Object.assign(known, { shots, adapted, notes, report: answer.report ?? null });
+    if (!known) this.classes.push((known = this.#shown(name, 0, adapted)));
+    const anew = fields.mode === "replace" || !known.shots;
+    const held = withAdded(anew ? [] : known.held, some, shots);
+    if (anew && adapt) known.adapt = adapt;
+    const notes = notesOf(answer, shots - some.length);
+    Object.assign(known, { shots, adapted, held, notes, report: answer.report ?? null });
     this.#changed();
   }
 
   #shown(name, shots, adapted) {
-    return { name, shots, adapted, colour: colourOf(this.used++), visible: true, notes: [], report: null };
+    const held = Array(shots).fill(null);
+    return { name, shots, adapted, held, adapt: "auto", colour: colourOf(this.used++), visible: true, notes: [], report: null };
   }
 
   #changed() {
@@ -192,27 +242,4 @@ export class Session extends EventTarget {
   #looked() {
     this.dispatchEvent(new Event("look"));
   }
-}
-
-/** Equal for shots of which the same would be sent. */
-const told = ({ photo: { name, file }, rle }) => JSON.stringify([name, file.size, file.lastModified, rle]);
-
-/** The shots of some files, in their order; null where one of them is missing. */
-function among(shots, files) {
-  const left = [...shots];
-  const found = files.map((file) => {
-    const place = left.findIndex((shot) => told(shot) === file);
-    return place < 0 ? null : left.splice(place, 1)[0];
-  });
-  return found.includes(null) ? null : found;
-}
-
-function supportForm(fields, shots) {
-  const form = new FormData();
-  for (const [name, value] of Object.entries(fields)) form.append(name, value);
-  for (const { photo, png } of shots) {
-    form.append("images", photo.file, "image");
-    form.append("masks", png, "mask.png");
-  }
-  return form;
 }

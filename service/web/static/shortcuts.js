@@ -12,7 +12,7 @@ export const SHORTCUTS = [
   { command: "erase", keys: "E", text: "eraser", matches: plain("e") },
   { command: "polygon", keys: "P", text: "polygon", matches: plain("p") },
   { command: "fill", keys: "F", text: "fill an area", matches: plain("f") },
-  { command: "pan", keys: "H", text: "move the picture", matches: plain("h") },
+  { command: "pan", keys: "H", text: "move the picture, by arrow keys too", matches: plain("h") },
   { command: "smaller", keys: "[", text: "smaller brush", matches: plain("[") },
   { command: "larger", keys: "]", text: "larger brush", matches: plain("]") },
   { command: "undo", keys: "Z", text: "undo", matches: undone },

@@ -5,6 +5,7 @@ import { byId, count, h, keyed } from "./dom.js";
 import { icon } from "./icons.js";
 import { takeFiles } from "./intake.js";
 import { attempt, tell } from "./notices.js";
+import { addedAlone } from "./obstacles.js";
 import { Overlay } from "./overlay.js";
 import { readPhoto } from "./photo.js";
 import { encodePng } from "./png.js";
@@ -28,6 +29,7 @@ export class Shots {
     this.button = byId("register");
     takeFiles(byId("step-1"), byId("shot-files"), (files) => this.add(files));
     this.name.addEventListener("input", () => this.#renamed());
+    byId("replace").addEventListener("change", () => this.render());
     byId("register-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#register();
@@ -167,7 +169,14 @@ export class Shots {
     this.button.disabled = this.busy || this.#missing() !== "";
     this.button.classList.toggle("working", this.busy);
     this.button.textContent = this.busy ? "Registering…" : `${known ? "Add to" : "Register"} ${name || "class"}`;
-    byId("register-hint").textContent = this.#missing() || `${count(this.shots.length, "shot")} ready.`;
+    byId("register-hint").textContent = this.#missing() || `${count(this.shots.length, "shot")} ready. ${this.#joining(known)}`.trim();
+  }
+
+  /** What adding does to a class that is there. */
+  #joining(known) {
+    if (!known || byId("replace").checked) return "";
+    const obstacle = this.session.obstacle([...known.held, ...this.shots]);
+    return obstacle ? addedAlone(obstacle, known) : `Registered together with the ${count(known.shots, "shot")} that ${known.name} has.`;
   }
 
   #card(shot) {

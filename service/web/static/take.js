@@ -17,10 +17,10 @@ const WAYS = {
 /** @param {import("./session.js").Session} session @param {import("./finder.js").Finder} finder */
 export function offerFiles(session, finder) {
   for (const [id, [name, make]] of Object.entries(WAYS)) {
-    byId(id).addEventListener("click", () => attempt(async () => save(await make(finder.queries, session), name)));
+    byId(id).addEventListener("click", () => attempt(async () => save(await make(finder.known, session), name)));
   }
   const render = () => {
-    const masks = finder.queries.reduce((sum, query) => sum + standing(query, session).length, 0);
+    const masks = finder.known.reduce((sum, query) => sum + standing(query, session).length, 0);
     // Of images that are being asked, old masks or none would be taken away.
     for (const id of Object.keys(WAYS)) byId(id).disabled = masks === 0 || finder.open > 0;
     byId("step-3").classList.toggle("filled", masks > 0);
@@ -32,12 +32,12 @@ export function offerFiles(session, finder) {
 }
 
 function status(masks, finder) {
-  const { queries, open } = finder;
-  if (!masks) return "Masks will be here once something is found.";
-  if (open) return `${count(open, "image")} still to be answered.`;
-  const unknown = queries.filter((query) => query.problem).length;
-  const missing = unknown ? `; ${count(unknown, "image")} without an answer` : "";
-  return `${count(masks, "mask")} on ${count(queries.length, "image")}${missing}`;
+  const { queries, known, open } = finder;
+  if (masks && open) return `${count(open, "image")} still to be answered.`;
+  const unknown = queries.length - known.length;
+  const missing = unknown ? `${count(unknown, "image")} without an answer` : "";
+  if (!masks) return missing ? `${missing}.` : "Masks will be here once something is found.";
+  return `${count(masks, "mask")} on ${count(known.length, "image")}${missing && `; ${missing} left out`}`;
 }
 
 /** Hands a file to the browser's downloads. */

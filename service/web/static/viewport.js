@@ -2,6 +2,8 @@
 
 const CLOSEST = 32;
 const MARGIN = 16;
+// Less than the margin, so that all of a picture that was fitted is in view.
+const EDGE = 12;
 
 export class Viewport {
   /** @param {{width: number, height: number}} photo */
@@ -40,6 +42,19 @@ export class Viewport {
     this.fitted = false;
   }
 
+  /** Just so far that a point of the photograph is in view. */
+  reveal(point) {
+    const [x, y] = this.toScreen(point);
+    const dx = within(x, EDGE, this.width - EDGE) - x;
+    const dy = within(y, EDGE, this.height - EDGE) - y;
+    if (dx || dy) this.pan(dx, dy);
+  }
+
+  /** The nearest point that lies on the photograph. */
+  inside([x, y]) {
+    return [within(x, 0, this.photo.width), within(y, 0, this.photo.height)];
+  }
+
   /** The point of the photograph under one of the screen. */
   toPhoto([x, y]) {
     return [(x - this.x) / this.scale, (y - this.y) / this.scale];
@@ -49,3 +64,5 @@ export class Viewport {
     return [x * this.scale + this.x, y * this.scale + this.y];
   }
 }
+
+const within = (value, least, most) => Math.min(most, Math.max(least, value));
