@@ -212,7 +212,7 @@ class Settings(BaseSettings):
     store_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")] = "fss"
     """Prefix of every key in Redis, so that several services can share one."""
     store_timeout_s: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = 2.0
-    """Longest time for a response of Redis, in seconds, and a second more for each 8 MiB that it moves;
+    """Longest time for a response of Redis, in seconds, and a second more for each 8 MiB of it;
     less than a readiness probe has."""
     ttl_s: Seconds = 3600.0
     """Seconds without a request after which a session ends."""
