@@ -37,7 +37,7 @@ def _more_files() -> Iterator[tuple[str, bytes]]:
     yield "bmp-32", encode(rgb.convert("RGBA"), "BMP")
     yield "tiff-big", encode(rgb, "TIFF", big_tiff=True)
     yield "tiff-jpeg", encode(rgb, "TIFF", compression="jpeg")
-    yield "tiff-fax", encode(mask.convert("1"), "TIFF", compression="group4")
+    yield "tiff-bits", encode(mask.convert("1"), "TIFF")
     yield "tiff-packbits", encode(rgb.quantize(8), "TIFF", compression="packbits")
     yield "tiff-float", grey_tiff(np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8))
     yield "tiff-16-big-endian", grey_tiff(np.arange(48, dtype=np.uint16).reshape(6, 8), order=">")
