@@ -16,7 +16,9 @@ _SCALES = (8, 4, 2)  # the parts of its size at which a picture is decoded in le
 
 
 def decode_jpeg(source: Source, min_side: int | None = None) -> NDArray[np.uint8] | None:
-    """Decode a JPEG to RGB (h, w, 3) as stored; None of inks (CMYK, YCCK), which it does not turn.
+    """Decode a JPEG to RGB (h, w, 3) as stored.
+
+    None of inks (CMYK, YCCK) and of rare subsamplings, which it does not take.
 
     Args:
         source: of the file.
@@ -26,7 +28,10 @@ def decode_jpeg(source: Source, min_side: int | None = None) -> NDArray[np.uint8
         CorruptImageError: the file contradicts itself about its size.
         ValueError: broken or truncated, also where libjpeg would go on.
     """
-    height, width, colours, _ = simplejpeg.decode_jpeg_header(source.body)
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(source.body)
+    except (ValueError, KeyError):
+        return None
     if (height, width) != (source.height, source.width):
         # The limit was checked on our reading of the header, so libjpeg's must be the same.
         raise CorruptImageError("the file contradicts itself about its size")

@@ -1,5 +1,6 @@
 """An image that is made small anyway is decoded small, and shows the same."""
 
+from base64 import b64decode
 from io import BytesIO
 
 import numpy as np
@@ -14,6 +15,15 @@ from tests.service.imaging.samples import encode, exif, photo
 
 SIDE = 64
 MANY = 10**7
+# 20 x 12 pixels, with colours at a third of the width, which Pillow does not write.
+RARELY_SUBSAMPLED = b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNy"
+    "wtQFdBRkxOUlNSMj5aYVpQYEpRUk//2wBDAQ4ODhMREyYVFSZPNS01T09PT09PT09PT09PT09PT09PT09PT09PT09P"
+    "T09PT09PT09PT09PT09PT09PT09PT0//wAARCAAMABQDATEAAhEBAxEB/8QAFgABAQEAAAAAAAAAAAAAAAAABQQG/8"
+    "QAHBAAAQQDAQAAAAAAAAAAAAAABAADBSIBITES/8QAFwEAAwEAAAAAAAAAAAAAAAAAAwQFBv/EABsRAAEEAwAAAAAA"
+    "AAAAAAAAAAABAgMFBBEh/9oADAMBAAIRAxEAPwDKjRHKpYaI5VJtxFcVR4HlCszOFgwzWqpYYZrVUm2M14xVKwKpnK"
+    "yV2j//2Q=="
+)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +56,12 @@ def test_a_jpeg_has_the_bytes_that_pillow_gives(scale: int, options: dict[str, i
     found = decode_reduced(data, side, max_pixels=MANY).pixels
     assert found.shape[0] == 800 // scale
     np.testing.assert_array_equal(found, expected)
+
+
+def test_a_jpeg_of_a_rare_subsampling_is_decoded_too() -> None:
+    with Image.open(BytesIO(RARELY_SUBSAMPLED)) as image:
+        expected = np.asarray(image)
+    np.testing.assert_array_equal(decode_image(RARELY_SUBSAMPLED, max_pixels=MANY), expected)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
