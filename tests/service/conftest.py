@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import redis
 
 from service.app import create_app
 from service.engine import FakeEngine, OnnxEngine
@@ -23,6 +24,22 @@ def redis_directory() -> Iterator[Path]:
     """A folder whose path is short enough for a socket's name."""
     with tempfile.TemporaryDirectory(prefix="fss-") as directory:
         yield Path(directory)
+
+
+@pytest.fixture
+def own_redis(redis_directory: Path) -> Iterator[RedisServer]:
+    """A server that no other test uses, to be counted on or maltreated."""
+    server = RedisServer(redis_directory)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def redis_client(own_redis: RedisServer) -> Iterator[redis.Redis]:
+    """Who may do anything on it."""
+    with redis.Redis.from_url(own_redis.url) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

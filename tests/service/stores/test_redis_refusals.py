@@ -1,7 +1,7 @@
 """A Redis that answers and refuses: who asks for readiness is told, and the log says why."""
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,22 +16,6 @@ from tests.service.stores.refusing import fail_snapshots, forbid
 from tests.service.stores.supports import key, shots
 
 pytestmark = pytest.mark.redis
-
-
-@pytest.fixture
-def server(redis_directory: Path) -> Iterator[RedisServer]:
-    """A server to be maltreated."""
-    server = RedisServer(redis_directory)
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def client(server: RedisServer) -> Iterator[redis.Redis]:
-    """Who may do anything."""
-    with redis.Redis.from_url(server.url) as client:
-        yield client
 
 
 @pytest.fixture
@@ -59,57 +43,57 @@ async def refused(store: RedisStore, caplog: pytest.LogCaptureFixture) -> str:
 
 
 async def test_a_ping_leaves_nothing_behind(
-    server: RedisServer, client: redis.Redis, open_store: Callable[[str], RedisStore]
+    own_redis: RedisServer, redis_client: redis.Redis, open_store: Callable[[str], RedisStore]
 ) -> None:
-    await open_store(server.url).ping()
-    assert client.dbsize() == 0
+    await open_store(own_redis.url).ping()
+    assert redis_client.dbsize() == 0
 
 
 @pytest.mark.parametrize("rights", ["~other:* +@all", "~fss:* +@all -@scripting", "~fss:* +@read"])
 async def test_a_user_without_the_rights_is_not_ready(
-    server: RedisServer,
-    client: redis.Redis,
+    own_redis: RedisServer,
+    redis_client: redis.Redis,
     open_store: Callable[[str], RedisStore],
     caplog: pytest.LogCaptureFixture,
     rights: str,
 ) -> None:
-    store = open_store(forbid(server, client, rights))
+    store = open_store(forbid(own_redis, redis_client, rights))
     assert await refused(store, caplog) == "NOPERM"
 
 
 async def test_a_replica_is_not_ready(
-    server: RedisServer,
-    client: redis.Redis,
+    own_redis: RedisServer,
+    redis_client: redis.Redis,
     open_store: Callable[[str], RedisStore],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    store = open_store(server.url)
+    store = open_store(own_redis.url)
     await store.ping()
-    client.replicaof("127.0.0.1", 1)
+    redis_client.replicaof("127.0.0.1", 1)
     assert await refused(store, caplog) == "READONLY"
 
 
 async def test_a_redis_that_cannot_save_is_not_ready(
-    server: RedisServer,
-    client: redis.Redis,
+    own_redis: RedisServer,
+    redis_client: redis.Redis,
     redis_directory: Path,
     open_store: Callable[[str], RedisStore],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    store = open_store(server.url)
+    store = open_store(own_redis.url)
     await store.ping()
-    fail_snapshots(client, redis_directory)
+    fail_snapshots(redis_client, redis_directory)
     assert await refused(store, caplog) == "MISCONF"
 
 
 async def test_a_full_redis_is_ready_since_it_is_still_read_from(
-    server: RedisServer,
-    client: redis.Redis,
+    own_redis: RedisServer,
+    redis_client: redis.Redis,
     open_store: Callable[[str], RedisStore],
 ) -> None:
-    store = open_store(server.url)
+    store = open_store(own_redis.url)
     await store.create(key("s"), "m", "cat", shots(1))
-    client.config_set("maxmemory", "1")
+    redis_client.config_set("maxmemory", "1")
     await store.ping()
     await store.get(key("s"))
     with pytest.raises(StoreUnavailableError) as caught:
@@ -118,17 +102,17 @@ async def test_a_full_redis_is_ready_since_it_is_still_read_from(
 
 
 async def test_a_ping_after_a_failover_goes_where_the_address_leads(
-    server: RedisServer,
-    client: redis.Redis,
+    own_redis: RedisServer,
+    redis_client: redis.Redis,
     redis_server: RedisServer,
     redis_directory: Path,
     open_store: Callable[[str], RedisStore],
 ) -> None:
     address = redis_directory / "primary"
-    address.symlink_to(server.socket)
+    address.symlink_to(own_redis.socket)
     store = open_store(f"unix://{address}?db=0")
     await store.ping()
-    client.replicaof("127.0.0.1", 1)
+    redis_client.replicaof("127.0.0.1", 1)
     address.unlink()
     address.symlink_to(redis_server.socket)
     with pytest.raises(StoreUnavailableError):

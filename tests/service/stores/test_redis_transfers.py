@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -26,20 +26,11 @@ LIMITS = SessionLimits(max_owner_bytes=1024 * MIB)
 
 
 @pytest.fixture
-def server(redis_directory: Path) -> Iterator[RedisServer]:
-    """A server of its own: what was sent to it is counted."""
-    server = RedisServer(redis_directory)
-    server.start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-async def replica(server: RedisServer) -> AsyncIterator[Callable[..., RedisStore]]:
+async def replica(own_redis: RedisServer) -> AsyncIterator[Callable[..., RedisStore]]:
     """Makes stores that share one Redis."""
     async with AsyncExitStack() as stack:
 
-        def build(url: str = server.url, timeout_s: float = 20.0) -> RedisStore:
+        def build(url: str = own_redis.url, timeout_s: float = 20.0) -> RedisStore:
             store = RedisStore(url, LIMITS, max_bytes=1024 * MIB, timeout_s=timeout_s)
             stack.push_async_callback(store.close)
             return store
@@ -52,15 +43,24 @@ def supports_of(mib: int) -> SupportSet:
     return SupportSet((shot(tokens=mib * MIB // 16),))
 
 
+async def cold_sessions(writer: RedisStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Twelve sessions of 4 MiB, of which one may be fetched at a time."""
+    monkeypatch.setattr(redis_store, "_FETCH_BYTES", 4 * MIB)
+    names = [f"s{number}" for number in range(12)]
+    for name in names:
+        await writer.create(key(name), "m", "cat", supports_of(4))
+    return names
+
+
 async def test_a_large_session_may_take_longer_than_the_timeout(
     replica: Callable[..., RedisStore],
-    server: RedisServer,
+    own_redis: RedisServer,
     redis_directory: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(redis_link, "_BYTES_PER_S", 4 * MIB)
     content = SessionContent("m", 1.0, {"cat": supports_of(16)})
-    async with SlowLink(redis_directory / "slow", 16 * MIB).serving(server) as link:
+    async with SlowLink(redis_directory / "slow", 16 * MIB).serving(own_redis) as link:
         writer, reader = replica(link.url, TIMEOUT_S), replica(link.url, TIMEOUT_S)
         await writer.restore(key("s"), content)
         began = time.monotonic()
@@ -70,17 +70,13 @@ async def test_a_large_session_may_take_longer_than_the_timeout(
 
 async def test_cold_sessions_take_turns_and_none_is_lost(
     replica: Callable[..., RedisStore],
-    server: RedisServer,
+    own_redis: RedisServer,
     redis_directory: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(redis_store, "_FETCH_BYTES", 4 * MIB)
-    names = [f"s{number}" for number in range(12)]
-    writer = replica()
-    for name in names:
-        await writer.create(key(name), "m", "cat", supports_of(4))
+    names = await cold_sessions(replica(), monkeypatch)
     # All at once would take 3 s, and one of them may take 1 s.
-    async with SlowLink(redis_directory / "slow", 16 * MIB).serving(server) as link:
+    async with SlowLink(redis_directory / "slow", 16 * MIB).serving(own_redis) as link:
         reader = replica(link.url, TIMEOUT_S)
         sessions = await asyncio.gather(*(reader.get(key(name)) for name in names))
     assert [session.session_id for session in sessions] == names
@@ -88,16 +84,12 @@ async def test_cold_sessions_take_turns_and_none_is_lost(
 
 async def test_sessions_that_wait_for_their_turn_are_told_of_an_outage_together(
     replica: Callable[..., RedisStore],
-    server: RedisServer,
+    own_redis: RedisServer,
     redis_directory: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(redis_store, "_FETCH_BYTES", 4 * MIB)
-    names = [f"s{number}" for number in range(12)]
-    writer = replica()
-    for name in names:
-        await writer.create(key(name), "m", "cat", supports_of(4))
-    async with SlowLink(redis_directory / "slow", 16 * MIB).serving(server) as link:
+    names = await cold_sessions(replica(), monkeypatch)
+    async with SlowLink(redis_directory / "slow", 16 * MIB).serving(own_redis) as link:
         reader = replica(link.url, TIMEOUT_S)
         asking = [asyncio.create_task(reader.get(key(name))) for name in names]
         await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
@@ -111,27 +103,27 @@ async def test_sessions_that_wait_for_their_turn_are_told_of_an_outage_together(
 
 
 async def test_a_large_write_to_a_redis_that_is_away_fails_within_the_timeout(
-    replica: Callable[..., RedisStore], server: RedisServer
+    replica: Callable[..., RedisStore], own_redis: RedisServer
 ) -> None:
     store = replica(timeout_s=TIMEOUT_S)
     await store.ping()
-    server.freeze()
+    own_redis.freeze()
     began = time.monotonic()
     with pytest.raises(StoreUnavailableError):
         await store.create(key("s"), "m", "cat", supports_of(64))
     assert time.monotonic() - began < 8 * TIMEOUT_S
-    server.thaw()
+    own_redis.thaw()
 
 
 async def test_readiness_waits_for_no_connection_behind_sessions(
     replica: Callable[..., RedisStore],
-    server: RedisServer,
+    own_redis: RedisServer,
     redis_directory: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(redis_link, "_MAX_CONNECTIONS", 1)
     await replica().create(key("s"), "m", "cat", supports_of(32))
-    async with SlowLink(redis_directory / "slow", 16 * MIB).serving(server) as link:
+    async with SlowLink(redis_directory / "slow", 16 * MIB).serving(own_redis) as link:
         store = replica(link.url, TIMEOUT_S)
         fetching = asyncio.create_task(store.get(key("s")))
         await asyncio.sleep(TIMEOUT_S / 5)
@@ -141,10 +133,10 @@ async def test_readiness_waits_for_no_connection_behind_sessions(
 
 
 async def test_a_redis_that_restarted_is_sent_a_registration_once(
-    replica: Callable[..., RedisStore], server: RedisServer
+    replica: Callable[..., RedisStore], own_redis: RedisServer
 ) -> None:
     store, supports = replica(), supports_of(8)
-    with redis.Redis.from_url(server.url) as client:
+    with redis.Redis.from_url(own_redis.url) as client:
         before = client.info("stats")["total_net_input_bytes"]
         await store.create(key("s"), "m", "cat", supports)
         sent = client.info("stats")["total_net_input_bytes"] - before
