@@ -80,9 +80,9 @@ def test_simulate_tells_what_breaks_first(run: Run) -> None:
         assert text in done.stdout
 
 
-def test_the_key_to_measure_with_is_that_of_every_client(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[MeasureOptions]:
+    """What measurements are asked for, none of which is made."""
     asked: list[MeasureOptions] = []
 
     def refuse(options: MeasureOptions, advance: Callable[[], None]) -> NoReturn:
@@ -90,21 +90,18 @@ def test_the_key_to_measure_with_is_that_of_every_client(
         raise ProfileError("enough")
 
     monkeypatch.setattr("service.planning.measure.measure", refuse)
+    return asked
+
+
+def test_the_key_to_measure_with_is_that_of_every_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[MeasureOptions]
+) -> None:
     monkeypatch.setenv("FSS_CLIENT_KEY", "mine")
     assert main(["plan-measure", "--out", str(tmp_path / "here.json")]) == 1
     assert [options.key for options in asked] == ["mine"]
 
 
-def test_every_measurement_sends_other_images(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[MeasureOptions] = []
-
-    def refuse(options: MeasureOptions, advance: Callable[[], None]) -> NoReturn:
-        asked.append(options)
-        raise ProfileError("enough")
-
-    monkeypatch.setattr("service.planning.measure.measure", refuse)
+def test_every_measurement_sends_other_images(tmp_path: Path, asked: list[MeasureOptions]) -> None:
     for _ in range(2):
         main(["plan-measure", "--out", str(tmp_path / "here.json")])
     assert asked[0].seed != asked[1].seed
