@@ -98,7 +98,7 @@ class Lane(Generic[Payload, Result]):
         """Bring the queue into order: the first item of each request by its turn, then the second.
 
         So a request of a single item waits for one item, and not for all, of a long request that
-        came before; and no request is overtaken twice by those that come after its turn.
+        came before; and none waits for requests that come after its turn began.
         """
         numbers: Counter[int] = Counter()
         rounds: dict[int, int] = {}
