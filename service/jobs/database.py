@@ -7,20 +7,23 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 _FILE = "jobs.sqlite3"
-_VERSION = 1
+_VERSION = 2
 # 0: a new file, or one from before versions were recorded, whose tables are those of version 1.
-_SUPPORTED = (0, _VERSION)
+_SUPPORTED = (0, 1, _VERSION)
+# `total`, `done` and `failed` count a job's images: counting rows would take longer with each.
 _SCHEMA = f"""
 BEGIN;
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, owner TEXT NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
-    updated REAL NOT NULL, bytes INTEGER NOT NULL, form TEXT NOT NULL, seconds REAL NOT NULL
+    updated REAL NOT NULL, bytes INTEGER NOT NULL, form TEXT NOT NULL, seconds REAL NOT NULL,
+    total INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS images (
     job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
     name TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'pending', code TEXT, detail TEXT,
     PRIMARY KEY (job, number)
 );
+CREATE INDEX IF NOT EXISTS images_by_state ON images (job, state, number);
 CREATE TABLE IF NOT EXISTS sources (
     job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
     path BLOB NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
@@ -33,6 +36,17 @@ CREATE TABLE IF NOT EXISTS receipts (
 PRAGMA user_version = {_VERSION};
 COMMIT;
 """
+_FROM_VERSION_1 = """
+BEGIN;
+ALTER TABLE jobs ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN done INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET (total, done, failed) = (
+    SELECT COUNT(*), TOTAL(state = 'done'), TOTAL(state = 'failed') FROM images WHERE job = jobs.id
+);
+PRAGMA user_version = 2;
+COMMIT;
+"""
 
 
 class JobsVersionError(Exception):
@@ -40,7 +54,7 @@ class JobsVersionError(Exception):
 
 
 def open_database(directory: Path) -> sqlite3.Connection:
-    """The database of a directory, locked for this process; its tables are made where missing.
+    """The database of a directory, locked for this process; its tables are made or brought up.
 
     Raises:
         sqlite3.Error: another process has it, it cannot be written, or is no database.
@@ -54,7 +68,9 @@ def open_database(directory: Path) -> sqlite3.Connection:
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA foreign_keys=ON")
-        _require_version(db)
+        version = _require_version(db)
+        if version < _VERSION and _has_jobs(db):
+            db.executescript(_FROM_VERSION_1)
         db.executescript(_SCHEMA)
         cleanup.pop_all()
     return db
@@ -81,10 +97,21 @@ def check_database(directory: Path) -> None:
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
-def _require_version(db: sqlite3.Connection) -> None:
+def _has_jobs(db: sqlite3.Connection) -> bool:
+    query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'jobs'"
+    return db.execute(query).fetchone() is not None
+
+
+def _require_version(db: sqlite3.Connection) -> int:
+    """The version of the tables; 0 as in `_SUPPORTED`.
+
+    Raises:
+        JobsVersionError.
+    """
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version not in _SUPPORTED:
         raise JobsVersionError(
             "the jobs of this directory were written by another version of the service "
             f"(tables of version {version}, not {_VERSION})"
         )
+    return int(version)

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -30,7 +30,7 @@ from service.errors import (
 from service.jobs.forms import JobForm
 from service.jobs.images import JobImages
 from service.jobs.log_reason import log_reason
-from service.jobs.store import Job, JobStore
+from service.jobs.store import Job, JobImage, JobStore
 from service.schemas import STATES, ImageResult, SegmentForm
 from service.sessions import Resources, segment
 from service.stores import MemoryStore, SessionContent, SessionKey, SessionLimits, decode_session
@@ -43,6 +43,7 @@ _TURN_S = 20.0  # time slice of one job, before that of another owner gets one
 _BACK_OFF_S, _MAX_BACK_OFF_S = 0.1, 10.0
 _MAX_TIMEOUTS = 5
 _MAX_READS = 9  # of a file that a disk fails to read, over 20 s
+_PAGE = 256  # images that are looked up together
 _NEVER_S = 1e9
 _UNBOUNDED = sys.maxsize
 SNAPSHOT = "session.safetensors"
@@ -145,7 +146,7 @@ class JobRunner:
             await self._require(job)
             failure = _failure(exc)
         until = time.monotonic() + self._turn_s
-        for image in await asyncio.to_thread(self._store.images, job.job_id, "pending"):
+        async for image in self._pending(job):
             started = time.monotonic()
             outcome = failure or await self._segment(job, resources, image.number)
             seconds = time.monotonic() - started
@@ -157,6 +158,13 @@ class JobRunner:
             if time.monotonic() >= until:
                 return  # the rest, if any, in the job's next turn
         await asyncio.to_thread(move, "done", among=("running",))
+
+    async def _pending(self, job: Job) -> AsyncIterator[JobImage]:
+        """The images without a result; each must have one before the next is asked for."""
+        find = partial(self._store.images, job.job_id, "pending", limit=_PAGE)
+        while page := await asyncio.to_thread(find):
+            for image in page:
+                yield image
 
     async def _with_snapshot(self, job: Job) -> Resources:
         """The resources, with the session as it was when the job was created as the only one."""

@@ -91,8 +91,8 @@ class JobStore:
         with self._lock, self._db:
             self._db.execute("BEGIN")
             self._db.execute(
-                "INSERT INTO jobs VALUES (?, ?, 'queued', ?, ?, ?, ?, 0)",
-                (job_id, owner, now, now, nbytes, form),
+                "INSERT INTO jobs VALUES (?, ?, 'queued', ?, ?, ?, ?, 0, ?, 0, 0)",
+                (job_id, owner, now, now, nbytes, form, len(names)),
             )
             self._db.executemany(
                 "INSERT INTO images (job, number, name) VALUES (?, ?, ?)",
@@ -121,7 +121,7 @@ class JobStore:
         ((fingerprint, job_id),) = rows
         if fingerprint != once.fingerprint:
             raise IdempotencyKeyReusedError
-        jobs = self._select("WHERE j.id = ?", (job_id,))
+        jobs = self._select("WHERE id = ?", (job_id,))
         return jobs[0] if jobs else None  # deleted in between
 
     def knows_key(self, owner: str, key: str) -> bool:
@@ -139,14 +139,14 @@ class JobStore:
         Raises:
             JobNotFoundError.
         """
-        jobs = self._select("WHERE j.id = ? AND j.owner = ?", (job_id, owner))
+        jobs = self._select("WHERE id = ? AND owner = ?", (job_id, owner))
         if not jobs:
             raise JobNotFoundError
         return jobs[0]
 
     def of_owner(self, owner: str) -> list[Job]:
         """An owner's jobs, newest first."""
-        return self._select("WHERE j.owner = ?", (owner,))
+        return self._select("WHERE owner = ?", (owner,))
 
     def count_of_owner(self, owner: str) -> int:
         """An owner's jobs, in whatever state."""
@@ -154,7 +154,7 @@ class JobStore:
 
     def waiting(self) -> list[Job]:
         """For each owner the oldest queued or interrupted job, the oldest of all first."""
-        jobs = self._select("WHERE j.state IN ('queued', 'running')", ())
+        jobs = self._select("WHERE state IN ('queued', 'running')", ())
         oldest: dict[str, Job] = {}
         for job in reversed(jobs):
             oldest.setdefault(job.owner, job)
@@ -204,17 +204,20 @@ class JobStore:
     def finish_image(
         self, job_id: str, number: int, seconds: float, failure: tuple[str, str] | None
     ) -> None:
-        """Record that an image has its result, or why it has none."""
+        """Record that an image that was pending has its result, or why it has none."""
+        state = "failed" if failure else "done"
         code, detail = failure or (None, None)
         with self._lock, self._db:
             self._db.execute("BEGIN")
-            self._db.execute(
-                "UPDATE images SET state = ?, code = ?, detail = ? WHERE job = ? AND number = ?",
-                ("failed" if failure else "done", code, detail, job_id, number),
+            cursor = self._db.execute(
+                "UPDATE images SET state = ?, code = ?, detail = ? "
+                "WHERE job = ? AND number = ? AND state = 'pending'",
+                (state, code, detail, job_id, number),
             )
             self._db.execute(
-                "UPDATE jobs SET seconds = seconds + ?, updated = ? WHERE id = ?",
-                (seconds, time.time(), job_id),
+                f"UPDATE jobs SET seconds = seconds + ?, updated = ?, {state} = {state} + ? "  # noqa: S608
+                "WHERE id = ?",
+                (seconds, time.time(), cursor.rowcount, job_id),
             )
 
     def move(self, job_id: str, state: State, *, among: Sequence[State]) -> bool:
@@ -236,18 +239,13 @@ class JobStore:
         with self._lock, self._db:
             self._db.execute("BEGIN")
             cursor = self._db.execute(
-                "UPDATE jobs SET state = 'queued', updated = ? "  # noqa: S608
+                "UPDATE jobs SET state = 'queued', updated = ?, "  # noqa: S608
+                "seconds = seconds * done / MAX(1, done + failed), failed = 0 "
                 f"WHERE id = ? AND state IN ({marks})",
                 (time.time(), job_id, *FINISHED),
             )
             if cursor.rowcount != 1:
                 return False
-            self._db.execute(
-                "UPDATE jobs SET seconds = seconds * (SELECT TOTAL(state = 'done') "
-                "/ MAX(1, TOTAL(state IN ('done', 'failed'))) FROM images WHERE job = ?) "
-                "WHERE id = ?",
-                (job_id, job_id),
-            )
             self._db.execute(
                 "UPDATE images SET state = 'pending', code = NULL, detail = NULL "
                 "WHERE job = ? AND state = 'failed'",
@@ -282,9 +280,8 @@ class JobStore:
 
     def _select(self, where: str, values: Sequence[object]) -> list[Job]:
         rows = self._query(
-            "SELECT j.id, j.owner, j.state, j.created, j.form, j.seconds, COUNT(*), "  # noqa: S608
-            "SUM(i.state = 'done'), SUM(i.state = 'failed') FROM jobs j "
-            f"JOIN images i ON i.job = j.id {where} GROUP BY j.id ORDER BY j.created DESC",
+            "SELECT id, owner, state, created, form, seconds, total, done, failed FROM jobs "  # noqa: S608
+            f"{where} ORDER BY created DESC",
             values,
         )
         return [Job(*row) for row in rows]

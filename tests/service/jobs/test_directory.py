@@ -19,6 +19,31 @@ from tests.service.http_api import assert_problem, running
 
 ROOT = Path(__file__).parents[3]
 
+_TABLES_OF_VERSION_1 = """
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, state TEXT NOT NULL, created REAL NOT NULL,
+    updated REAL NOT NULL, bytes INTEGER NOT NULL, form TEXT NOT NULL, seconds REAL NOT NULL
+);
+CREATE TABLE images (
+    job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
+    name TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'pending', code TEXT, detail TEXT,
+    PRIMARY KEY (job, number)
+);
+CREATE TABLE sources (
+    job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
+    path BLOB NOT NULL, size INTEGER NOT NULL, modified_ns INTEGER NOT NULL,
+    PRIMARY KEY (job, number)
+);
+CREATE TABLE receipts (
+    owner TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs(id) ON DELETE CASCADE, PRIMARY KEY (owner, key)
+);
+INSERT INTO jobs VALUES ('id', 'owner', 'queued', 1, 2, 3, '{}', 4);
+INSERT INTO images (job, number, name, state) VALUES
+    ('id', 0, 'a.png', 'done'), ('id', 1, 'b.png', 'failed'), ('id', 2, 'c.png', 'done'),
+    ('id', 3, 'd.png', 'pending');
+"""
+
 
 async def test_by_default_jobs_are_in_the_users_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -86,25 +111,30 @@ def _with_version(directory: Path, version: int) -> None:
         database.execute(f"PRAGMA user_version = {version}")
 
 
-async def test_jobs_from_before_versions_were_told_are_kept(tmp_path: Path) -> None:
-    with closing(JobStore(tmp_path)) as store:
-        store.create("id", "owner", "{}", ["a.png"], 0)
-    _with_version(tmp_path, 0)
-    with closing(JobStore(tmp_path)) as store:
-        assert store.get("id", "owner").total == 1
+@pytest.mark.parametrize("version", [0, 1])
+def test_jobs_of_earlier_versions_are_kept_and_counted(version: int, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "jobs.sqlite3")) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+        database.executescript(_TABLES_OF_VERSION_1)
+    _with_version(tmp_path, version)
+    with closing(JobStore(tmp_path)) as store:
+        job = store.get("id", "owner")
+        assert (job.total, job.done, job.failed) == (4, 2, 1)
+        assert [each.name for each in store.images("id", "pending")] == ["d.png"]
+        store.finish_image("id", 3, 1.0, None)
+    with closing(JobStore(tmp_path)) as store:
+        job = store.get("id", "owner")
+        assert (job.total, job.done, job.failed) == (4, 3, 1)
 
 
 async def test_jobs_of_another_version_are_refused_and_left(tmp_path: Path) -> None:
     with closing(JobStore(tmp_path)) as store:
         store.create("id", "owner", "{}", ["a.png"], 0)
         store.folder("id").mkdir(parents=True)
-    _with_version(tmp_path, 2)
+    _with_version(tmp_path, 3)
     with pytest.raises(JobsDirectoryError, match="another version of the service"):
         create_app(Settings(jobs_dir=tmp_path), engine=FakeEngine())
     assert (tmp_path / "files" / "id").is_dir()
-    _with_version(tmp_path, 1)
+    _with_version(tmp_path, 2)
     with closing(JobStore(tmp_path)) as store:
         assert store.get("id", "owner").total == 1
 
