@@ -1,7 +1,6 @@
 """What the service asks of an engine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -25,16 +24,6 @@ class Predictions(NamedTuple):
     presence: NDArray[np.float32]
 
 
-@dataclass
-class EngineCounters:
-    """Work done since start, warm-up not counted."""
-
-    encoder_runs: int = 0
-    encoder_images: int = 0
-    head_runs: int = 0
-    head_pairs: int = 0
-
-
 class Engine(Protocol):
     """Turns supports into prototypes and query images into logits; never blocks the event loop."""
 
@@ -45,10 +34,6 @@ class Engine(Protocol):
     @property
     def devices(self) -> Mapping[str, Precision]:
         """What it runs on, and in which precision on each."""
-
-    @property
-    def counters(self) -> EngineCounters:
-        """Work done so far."""
 
     @property
     def ready(self) -> bool:
@@ -74,7 +59,10 @@ class Engine(Protocol):
         """
 
     async def start(self) -> None:
-        """Load, warm up, and become ready; on failure `failure` says why."""
+        """Load, warm up, and become ready; on failure `failure` says why.
+
+        Cancelled, it leaves nothing running.
+        """
 
     async def stop(self) -> None:
         """Answer what is still queued with an error and free the device."""

@@ -51,7 +51,6 @@ class BundleWatcher:
         if bundles is not None:
             self._held[bundles.bundle] = models.default
         self._asked = asyncio.Event()
-        self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._retiring: dict[Engine, asyncio.Task[None]] = {}
         self._last_fingerprint: Hashable = None
@@ -65,10 +64,9 @@ class BundleWatcher:
         self._asked.set()
 
     async def close(self) -> None:
-        """Stop all engines, after what is being loaded."""
-        self._closing = True
-        self._asked.set()
+        """Stop all engines; what is being loaded is given up."""
         if self._task is not None:
+            self._task.cancel()
             await asyncio.wait([self._task])  # whatever it raised, the engines must stop
             if not self._task.cancelled() and (error := self._task.exception()) is not None:
                 _log.error("bundles not watched to the end", exc_info=error)
@@ -86,10 +84,9 @@ class BundleWatcher:
             await self._reload(bundles)
         self.models.complete = True
         self._on_switch()
-        while bundles is not None and not self._closing:
+        while bundles is not None:
             await self._until_asked(bundles)
-            if not self._closing:
-                await self._reload(bundles)
+            await self._reload(bundles)
 
     async def _until_asked(self, bundles: BundleFolder) -> None:
         """Return when told to reload, or when something has changed and is stable again."""
@@ -115,22 +112,24 @@ class BundleWatcher:
 
     async def _reload(self, bundles: BundleFolder) -> None:
         """Serve the bundles that are there now, as far as possible; later ones are still tried."""
+        held: dict[Path, Engine] = {}
         try:
-            await self._serve(await asyncio.to_thread(bundles.directories), bundles)
+            await self._serve(await asyncio.to_thread(bundles.directories), held, bundles)
         except OSError as exc:
             _log.error("bundles not readable", extra={"error": type(exc).__name__})
         except Exception:  # noqa: BLE001 - what is served stays in service
             _log.exception("bundles not reloaded")
+        finally:
+            for engine in set(held.values()) - set(self._held.values()):
+                await engine.stop()
 
-    async def _serve(self, directories: Sequence[Path], bundles: BundleFolder) -> None:
-        held: dict[Path, Engine] = {}
+    async def _serve(
+        self, directories: Sequence[Path], held: dict[Path, Engine], bundles: BundleFolder
+    ) -> None:
+        """Fill `held` with the engines of directories, and then serve these and no others."""
         refused = 0
         # Known ones first: then it is a copy of one that is refused, not the original.
         for directory in sorted(directories, key=lambda path: path not in self._held):
-            if self._closing:
-                for engine in set(held.values()) - set(self._held.values()):
-                    await engine.stop()
-                return
             try:
                 engine = await self._engine_of(directory, held)
             except Exception as exc:  # noqa: BLE001 - one bundle's trouble is not another's

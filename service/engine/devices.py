@@ -1,7 +1,6 @@
 """Parses the setting of the devices that the engine works on."""
 
 import os
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.util import find_spec
@@ -11,21 +10,23 @@ from pathlib import Path
 import onnxruntime as ort
 
 from model.runtime import Device
+from service.device_names import device_names
 
-_ONE = re.compile(r"(cpu|cuda|tensorrt)(?::(\d+))?")
 _NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
 def parse_devices(text: str) -> tuple[Device, ...]:
-    """`auto`, or devices such as `cuda:0,cuda:1`, each once; see `service.settings.devices`.
+    """The devices of the setting `FSS_DEVICES`, each once.
 
     `auto` is every GPU where onnxruntime was built for them and the driver shows some; else the
     CPU.
+
+    Raises:
+        ValueError: some part of the text is no name of a device.
     """
     if text == "auto":
         return all_gpus() or (Device(),)
-    named = (Device(kind, int(number or 0)) for kind, number in _ONE.findall(text))
-    return tuple(dict.fromkeys(named))
+    return tuple(dict.fromkeys(Device(*name) for name in device_names(text)))
 
 
 def all_gpus(providers: Sequence[str] | None = None, driver: Path = _NVIDIA) -> tuple[Device, ...]:

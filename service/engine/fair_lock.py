@@ -23,12 +23,21 @@ class FairLock:
         return max(0, len(self._waiting) - 1)
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """A block that holds the lock; waits until it does."""
+    def hold(self, timeout_s: float | None = None) -> Iterator[None]:
+        """A block that holds the lock; waits until it does.
+
+        Args:
+            timeout_s: the longest wait; None: any.
+
+        Raises:
+            TimeoutError.
+        """
         ticket = object()
         with self._changed:
             self._waiting.append(ticket)
-            self._changed.wait_for(lambda: self._waiting[0] is ticket)
+            if not self._changed.wait_for(lambda: self._waiting[0] is ticket, timeout_s):
+                self._waiting.remove(ticket)
+                raise TimeoutError(f"no turn on the device within {timeout_s:g} s")
         try:
             yield
         finally:

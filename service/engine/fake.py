@@ -19,7 +19,7 @@ from model.contract import (
     sigmoid,
 )
 from model.runtime import Adapt
-from service.engine.base import Coverage, EngineCounters, ImageU8, Predictions
+from service.engine.base import Coverage, ImageU8, Predictions
 from service.errors import NotReadyError
 
 _SIDE = 64
@@ -52,7 +52,6 @@ class FakeEngine:
     def __init__(self) -> None:
         self.manifest = FAKE_MANIFEST
         self.devices: Mapping[str, Precision] = {"fake": "fp32"}
-        self.counters = EngineCounters()
         self.ready = False
         self.failure: str | None = None
 
@@ -96,8 +95,6 @@ class FakeEngine:
         """The surest cell tells whether a class is there."""
         features = self._encode(images)[:, None]  # (N, 1, h, h, 3)
         inputs = collate_classes(classes)
-        self.counters.head_runs += 1
-        self.counters.head_pairs += len(images) * len(classes)
 
         def distance(colours: NDArray[np.float32]) -> NDArray[np.float32]:
             difference = features - colours[None, :, None, None]  # (N, P, h, h, 3)
@@ -110,8 +107,6 @@ class FakeEngine:
         """Colours in [0, 1] on the feature grid, (B, h, h, 3)."""
         if not self.ready:
             raise NotReadyError
-        self.counters.encoder_runs += 1
-        self.counters.encoder_images += len(images)
         return np.stack([_shrink(image) for image in images]) / np.float32(255)
 
 

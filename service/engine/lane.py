@@ -64,6 +64,9 @@ class WorkItem(Generic[Payload, Result]):
 class Lane(Generic[Payload, Result]):
     """A stage with its own queue.
 
+    Used by several threads under their worker's lock, but for `answer`, which may take long, and
+    `depth`: a queue is replaced by another and never changed, so its length may be read any time.
+
     Args:
         name: for logs and metrics.
         run: payloads to results, as many and in the same order; called on the worker's thread.
@@ -79,7 +82,7 @@ class Lane(Generic[Payload, Result]):
     rank: int = 0
     max_wait_s: float = 0.0
     weigh: Callable[[Payload], int] = lambda _: 1
-    queue: list[WorkItem[Payload, Result]] = field(default_factory=list)
+    _queue: list[WorkItem[Payload, Result]] = field(default_factory=list, init=False)
 
     def add(
         self, payloads: Sequence[Payload], now: float, deadline_at: float
@@ -90,26 +93,12 @@ class Lane(Generic[Payload, Result]):
             WorkItem(payload, Waiting(now, deadline_at, self.weigh(payload)), turn)
             for payload in payloads
         ]
-        self.queue += items
-        self._take_turns()
+        self._queue = _by_turns([*self._queue, *items])
         return items
-
-    def _take_turns(self) -> None:
-        """Bring the queue into order: the first item of each request by its turn, then the second.
-
-        So a request of a single item waits for one item, and not for all, of a long request that
-        came before; and none waits for requests that come after its turn began.
-        """
-        numbers: Counter[int] = Counter()
-        rounds: dict[int, int] = {}
-        for item in self.queue:
-            rounds[id(item)] = numbers[id(item.turn)]
-            numbers[id(item.turn)] += 1
-        self.queue.sort(key=lambda item: (rounds[id(item)], item.turn.since))
 
     def depth(self) -> int:
         """Items that wait."""
-        return len(self.queue)
+        return len(self._queue)
 
     def due_at(self, now: float) -> float | None:
         """When there will be a batch to take, given this queue: `now` or later; None: queue empty.
@@ -122,15 +111,15 @@ class Lane(Generic[Payload, Result]):
     def take(self, now: float) -> list[WorkItem[Payload, Result]]:
         """The items to run together now; drops cancelled ones, leaves those past their deadline."""
         found = self._collate(now)
-        batch = [self.queue[i] for i in found.batch]
+        batch = [self._queue[i] for i in found.batch]
         gone = set(found.batch)
-        self.queue = [item for i, item in enumerate(self.queue) if i not in gone]
+        left = [item for i, item in enumerate(self._queue) if i not in gone]
         taken = [item for item in batch if item.future.set_running_or_notify_cancel()]
         weight = sum(item.waiting.weight for item in taken)
         for item in taken:
             item.taken_at, item.share = now, item.waiting.weight / weight
             item.turn.since = now
-        self._take_turns()
+        self._queue = _by_turns(left)
         return taken
 
     def fail_expired(self, now: float) -> None:
@@ -140,8 +129,8 @@ class Lane(Generic[Payload, Result]):
 
     def give_up(self, now: float) -> list[WorkItem[Payload, Result]]:
         """Remove and return the items whose deadline has passed; the caller answers them."""
-        late = [item for item in self.queue if item.waiting.deadline_at <= now]
-        self.queue = [item for item in self.queue if item.waiting.deadline_at > now]
+        late = [item for item in self._queue if item.waiting.deadline_at <= now]
+        self._queue = [item for item in self._queue if item.waiting.deadline_at > now]
         return late
 
     def answer(
@@ -163,8 +152,8 @@ class Lane(Generic[Payload, Result]):
 
     def _collate(self, now: float) -> Collation:
         """Drop cancelled items, then decide what to do with the queue."""
-        self.queue = [item for item in self.queue if not item.future.cancelled()]
-        waiting = [item.waiting for item in self.queue]
+        self._queue = [item for item in self._queue if not item.future.cancelled()]
+        waiting = [item.waiting for item in self._queue]
         return collate(waiting, now=now, sizes=self.sizes, max_wait_s=self.max_wait_s)
 
     def _run_checked(self, items: Sequence[WorkItem[Payload, Result]]) -> Sequence[Result]:
@@ -189,3 +178,17 @@ class Lane(Generic[Payload, Result]):
         error.__cause__ = cause
         items[0].finish(error)
         return cause
+
+
+def _by_turns(items: Sequence[WorkItem[Payload, Result]]) -> list[WorkItem[Payload, Result]]:
+    """The first item of each request by its turn, then the second of each, and so on.
+
+    So a request of a single item waits for one item, and not for all, of a long request that came
+    before; and none waits for requests that come after its turn began.
+    """
+    numbers: Counter[int] = Counter()
+    rounds: dict[int, int] = {}
+    for item in items:
+        rounds[id(item)] = numbers[id(item.turn)]
+        numbers[id(item.turn)] += 1
+    return sorted(items, key=lambda item: (rounds[id(item)], item.turn.since))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +12,28 @@ import numpy as np
 from model.contract import BundleKey, Manifest, SupportSet, load_manifest
 from model.runtime import Adapt, Device, resolve_precision
 from service.engine.adaptation import adapt_class
-from service.engine.base import Coverage, EngineCounters, ImageU8, Predictions
+from service.engine.base import Coverage, ImageU8, Predictions
+from service.engine.detached import detached
 from service.engine.device_metrics import DeviceMetrics
 from service.engine.encoding_cache import Digest, digests_of
 from service.engine.engine_resources import EngineResources
 from service.engine.options import EngineOptions
 from service.engine.pipeline import Pipeline
+from service.engine.priority import lower_priority
+from service.engine.routing import Load, best_device
 from service.errors import NotReadyError
 from service.telemetry import EngineMetrics
 
 _log = logging.getLogger(__name__)
 
-# To encode an image once more takes about as long as so many items that wait.
-_ITEMS_OF_ENCODING = 4
+# Of a load that is given up: a process that ends while graphs run in it may crash.
+_LAST_S = 5.0
 
 
 class OnnxEngine:
     """Serves a bundle; images of all sessions share encoder batches.
 
-    A request goes to the device that holds most of its images' encodings, unless it would wait
-    there for longer than it takes to encode them again; then, or if none holds any, to the one with
-    the least to do.
+    All of a request goes to one device; see `best_device`.
 
     Args:
         bundle: directory of the bundle.
@@ -49,7 +51,7 @@ class OnnxEngine:
     def __init__(
         self,
         bundle: Path,
-        options: EngineOptions = EngineOptions(),  # noqa: B008 - immutable
+        options: EngineOptions,
         *,
         clock: Callable[[], float] = time.monotonic,
         metrics: EngineMetrics | None = None,
@@ -62,7 +64,6 @@ class OnnxEngine:
             for device in options.devices
         }
         self.devices = {str(device): each for device, each in self._precisions.items()}
-        self.counters = EngineCounters()
         self._bundle = bundle
         self._options = options
         self._clock = clock
@@ -106,7 +107,8 @@ class OnnxEngine:
         pipelines: list[Pipeline] = []
         try:
             for device in self._options.devices:
-                pipelines.append(await asyncio.to_thread(self._load, device))
+                load = partial(self._load, device)
+                pipelines.append(await detached(load, name=f"load-{device}", last_s=_LAST_S))
             for pipeline in pipelines:
                 pipeline.start()
         except Exception as exc:  # noqa: BLE001 - a probe reports it, the log tells it
@@ -131,7 +133,7 @@ class OnnxEngine:
     ) -> SupportSet:
         """One prototype for each support, and a refit; see `Engine.register`."""
         deadline_at = self._clock() + self._options.deadline_s
-        pipeline = self._least_busy()
+        pipeline = self._pipeline_for(())
         refit_s = pipeline.adaptation_s(len(images)) if adapt else 0.0
         with (
             self._resources.images.admit(len(images)),
@@ -149,7 +151,7 @@ class OnnxEngine:
         deadline_at = self._clock() + self._options.deadline_s
         with self._resources.images.admit(len(images)):
             digests = await digests_of(images, self)
-            pipeline = self._best_for(digests)
+            pipeline = self._pipeline_for(digests)
             new = sum(key not in pipeline.cache for key in set(digests))
             cost_s = pipeline.cost_s(new, len(images) * len(classes))
             with self._resources.reserve(cost_s, len(images)):
@@ -162,7 +164,7 @@ class OnnxEngine:
     ) -> list[Predictions]:
         """See `Engine.segment_each`."""
         deadline_at = self._clock() + self._options.deadline_s
-        pipeline = self._least_busy()
+        pipeline = self._pipeline_for(())
         pairs = sum(len(each) for each in classes)
         with (
             self._resources.images.admit(len(images)),
@@ -171,25 +173,15 @@ class OnnxEngine:
             outputs = await pipeline.segment_each(images, classes, deadline_at)
         return [Predictions(*(part[None] for part in each)) for each in outputs]
 
-    def _best_for(self, digests: Sequence[Digest]) -> Pipeline:
-        """The device that holds an encoding of the images, unless another has much less to do."""
-        idle = self._least_busy()
-
-        def saved(pipeline: Pipeline) -> int:
-            """Encodings that are held, less what there is to wait for."""
-            if not self._works(pipeline):
-                return 0
-            held = sum(key in pipeline.cache for key in digests)
-            return _ITEMS_OF_ENCODING * held - (pipeline.worker.waiting - idle.worker.waiting)
-
-        best = max(self._pipelines, key=saved)
-        return best if saved(best) > 0 else idle
-
-    def _least_busy(self) -> Pipeline:
+    def _pipeline_for(self, digests: Sequence[Digest]) -> Pipeline:
+        """That of the best device for a request of images with these digests."""
         if not self._pipelines:
             raise NotReadyError
-        working = [pipeline for pipeline in self._pipelines if self._works(pipeline)]
-        return min(working or self._pipelines, key=lambda pipeline: pipeline.worker.waiting)
+        loads = [
+            Load(self._works(each), each.worker.waiting, sum(key in each.cache for key in digests))
+            for each in self._pipelines
+        ]
+        return self._pipelines[best_device(loads)]
 
     def _works(self, pipeline: Pipeline) -> bool:
         return pipeline.worker.alive and self._failure_of(pipeline) is None
@@ -201,6 +193,7 @@ class OnnxEngine:
         return pipeline.worker.failure
 
     def _load(self, device: Device) -> Pipeline:
+        lower_priority()
         return Pipeline(
             encoder=self,
             bundle=self._bundle,
@@ -209,7 +202,6 @@ class OnnxEngine:
             resources=self._resources.device(device),
             precision=self._precisions[device],
             options=self._options,
-            counters=self.counters,
             clock=self._clock,
             metrics=DeviceMetrics(device, self._clock, self._metrics, self._own_metrics),
         )

@@ -6,18 +6,22 @@ from model.runtime import AskedPrecision, Device
 
 
 class EngineOptions(NamedTuple):
-    """What an `OnnxEngine` may use; `service.settings` says what each means."""
+    """What an `OnnxEngine` may use.
 
-    devices: tuple[Device, ...] = (Device(),)
-    precision: AskedPrecision = "fp32"
-    intra_op_threads: int = 1
-    gpu_memory_bytes: int | None = None
-    batch_sizes: tuple[int, ...] = (1, 2, 4, 8)
-    max_batch_pairs: int = 32
-    max_batch_shots: int = 64
-    batch_wait_s: float = 0.0
-    max_queued_images: int = 256
-    cache_bytes: int = 0
-    class_cache_bytes: int = 0
-    deadline_s: float = 60.0
-    stuck_s: float = 120.0
+    The settings say what each means, under the same names; `cache_bytes` is there
+    `encode_cache_bytes`, and a `gpu_memory_bytes` of 0 is None here.
+    """
+
+    devices: tuple[Device, ...]
+    precision: AskedPrecision
+    intra_op_threads: int
+    gpu_memory_bytes: int | None
+    batch_sizes: tuple[int, ...]
+    max_batch_pairs: int
+    max_batch_shots: int
+    batch_wait_s: float
+    max_queued_images: int
+    cache_bytes: int
+    class_cache_bytes: int
+    deadline_s: float
+    stuck_s: float

@@ -22,14 +22,14 @@ from model.runtime import (
     Encoded,
     HeadOutput,
 )
-from service.engine.base import Coverage, EngineCounters, ImageU8
+from service.engine.base import Coverage, ImageU8
 from service.engine.costs import Costs
 from service.engine.device_metrics import DeviceMetrics
 from service.engine.encoding_cache import Digest, EncodingCache, digests_of
 from service.engine.engine_resources import DeviceResources
 from service.engine.lane import Lane, Payload, Result
 from service.engine.options import EngineOptions
-from service.engine.priority import lower_priority, run_at_low_priority
+from service.engine.priority import lower_priority
 from service.engine.stages import CellsTask, EncodeTask, HeadTask, PrototypeTask, Stages
 from service.engine.warm_up import warm_up
 from service.engine.worker import Worker
@@ -43,8 +43,11 @@ _FINISHING, _BEGINNING = 1, 0  # the last stages go first, so that little is hel
 class Pipeline:
     """Serves a bundle on one device.
 
-    Queries and supports are encoded in separate lanes that take turns, so neither can starve the
-    other; the head's lane goes before both, so that little is held between stages.
+    Queries and supports are encoded in lanes of their own, which take turns with each other and
+    with the cells of refits, so none can starve another. The lanes of prototypes and of the head go
+    before these, so that little is held between stages.
+
+    To be made on a thread of low priority, which the threads of its graphs inherit.
 
     Args:
         encoder: identity under which encodings are cached; one object for all devices of a bundle.
@@ -54,12 +57,14 @@ class Pipeline:
         resources: the device's lock and encoding cache, shared with other bundles' pipelines.
         precision: which tier of the bundle to run.
         options: bounds and resources.
-        counters: raised with every run.
         clock: seconds, monotonic; deadlines are measured on it.
         metrics: of the device.
 
     Raises:
-        model.runtime.DeviceUnavailableError, Exception: the device cannot run the graphs.
+        InvalidBundleError: another bundle has taken its place on disk since it was accepted.
+        model.runtime.DeviceUnavailableError: onnxruntime cannot use the device.
+        TimeoutError: others keep the device for longer than `options.stuck_s`.
+        RuntimeError: or whatever onnxruntime raises where the device cannot run the graphs.
     """
 
     def __init__(
@@ -72,7 +77,6 @@ class Pipeline:
         resources: DeviceResources,
         precision: Precision,
         options: EngineOptions,
-        counters: EngineCounters,
         clock: Callable[[], float],
         metrics: DeviceMetrics,
     ) -> None:
@@ -80,7 +84,6 @@ class Pipeline:
         self._encoder, self._resources = encoder, resources
         self._bundle, self._device, self._precision = bundle, device, precision
         self._options = options
-        self._counters = counters
         self._costs = Costs()
         self._metrics = metrics
         self._stages = self._load(options.batch_sizes)
@@ -246,31 +249,27 @@ class Pipeline:
         self._metrics.restarted()
 
     def _load(self, sizes: Sequence[int]) -> Stages:
-        """The bundle on the device, once all graphs and these batch sizes have run there.
-
-        Raises:
-            InvalidBundleError: another bundle has taken its place on disk since it was accepted.
-        """
+        """The bundle on the device, once all graphs and these batch sizes have run there."""
         options = self._options
-        runtime = run_at_low_priority(
-            lambda: BundleRuntime(
-                self._bundle,
-                device=self._device,
-                precision=self._precision,
-                intra_op_threads=options.intra_op_threads,
-                memory_limit_bytes=options.gpu_memory_bytes,
-                # On a CPU a class is laid out in a tenth of a millisecond, and nothing is copied.
-                class_cache_bytes=0 if self._device.kind == "cpu" else options.class_cache_bytes,
-            )
+        runtime = BundleRuntime(
+            self._bundle,
+            device=self._device,
+            precision=self._precision,
+            intra_op_threads=options.intra_op_threads,
+            memory_limit_bytes=options.gpu_memory_bytes,
+            # On a CPU a class is laid out in a tenth of a millisecond, and nothing is copied.
+            class_cache_bytes=0 if self._device.kind == "cpu" else options.class_cache_bytes,
         )
         if runtime.manifest != self.manifest:
             raise InvalidBundleError(f"{self._bundle} is another bundle by now: have it reloaded")
-        bounds = {"max_pairs": options.max_batch_pairs, "max_padded_shots": options.max_batch_shots}
-        side = runtime.manifest.input_side
-        warm_up(
-            Stages(runtime, EngineCounters(), **bounds), side, sizes, self._resources.device_lock
+        stages = Stages(
+            runtime,
+            max_pairs=options.max_batch_pairs,
+            max_padded_shots=options.max_batch_shots,
         )
-        return Stages(runtime, self._counters, **bounds)
+        side, lock = runtime.manifest.input_side, self._resources.device_lock
+        warm_up(stages, side, sizes, lock, stuck_s=options.stuck_s)
+        return stages
 
 
 def _pairs(task: HeadTask) -> int:

@@ -2,13 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 _NICENESS = 5
-
-T = TypeVar("T")
 
 
 def lower_priority() -> None:
@@ -19,9 +14,3 @@ def lower_priority() -> None:
     On Linux every thread has a priority of its own.
     """
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
-
-
-def run_at_low_priority(call: Callable[[], T]) -> T:
-    """The result of a call on a thread of low priority, which the threads it starts inherit."""
-    with ThreadPoolExecutor(1, initializer=lower_priority) as executor:
-        return executor.submit(call).result()

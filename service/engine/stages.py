@@ -7,7 +7,7 @@ import numpy as np
 
 from model.contract import SupportPrototype, SupportSet
 from model.runtime import BundleRuntime, CellsOutput, Encoded, HeadOutput, consecutive
-from service.engine.base import Coverage, EngineCounters, ImageU8
+from service.engine.base import Coverage, ImageU8
 
 
 class EncodeTask(NamedTuple):
@@ -53,7 +53,6 @@ class Stages:
 
     Args:
         runtime: the loaded bundle.
-        counters: raised with every run.
         max_pairs: (image, class) pairs of one head call.
         max_padded_shots: of one head call, the number of pairs times the largest number of shots
             of any. Tokens are padded to that, so it bounds their memory.
@@ -62,13 +61,11 @@ class Stages:
     def __init__(
         self,
         runtime: BundleRuntime,
-        counters: EngineCounters,
         *,
         max_pairs: int,
         max_padded_shots: int,
     ) -> None:
         self._runtime = runtime
-        self._counters = counters
         self._max_pairs = max_pairs
         self._max_padded_shots = max_padded_shots
 
@@ -80,25 +77,23 @@ class Stages:
             everywhere = np.ones(images.shape[1:3], np.float32)
             masks = np.stack([everywhere if task.mask is None else task.mask for task in tasks])
         encoded = self._runtime.encode(images, masks)
-        self._counters.encoder_runs += 1
-        self._counters.encoder_images += len(tasks)
         return [encoded.rows(i, i + 1) for i in range(len(tasks))]
 
     def prototypes(self, tasks: Sequence[PrototypeTask]) -> list[SupportPrototype]:
         """One prototype for each task.
 
         Raises:
-            FloatingPointError: a prototype is not finite, or has no tokens, and would corrupt its
-                class.
+            FloatingPointError: a mask marks nothing, or a prototype is not finite and would corrupt
+                its class.
         """
+        if not all(task.mask.any() for task in tasks):  # the runtime's error would be the device's
+            raise FloatingPointError("a mask marks nothing")
         found: dict[int, SupportPrototype] = {}
         for run, positions in consecutive([task.encoded for task in tasks]):
             masks = np.stack([tasks[i].mask for i in positions])
             found.update(zip(positions, self._runtime.prototypes(run, masks), strict=True))
         if not all(np.isfinite(array).all() for shot in found.values() for array in shot):
             raise FloatingPointError("a prototype is not finite")
-        if not all(len(shot.tokens) for shot in found.values()):
-            raise FloatingPointError("a prototype has no cell of its object")
         return [found[i] for i in range(len(tasks))]
 
     def cells(self, tasks: Sequence[CellsTask]) -> list[CellsOutput]:
@@ -144,8 +139,6 @@ class Stages:
             [pair.support_set for pair in pairs],
             keep=keep,
         )
-        self._counters.head_runs += 1
-        self._counters.head_pairs += len(pairs)
         return [HeadOutput(*parts) for parts in zip(*answers, strict=True)]
 
     def _chunks(self, pairs: Sequence[_Pair]) -> Iterator[Sequence[_Pair]]:

@@ -11,25 +11,20 @@ from typing import Any
 from service.engine.fair_lock import FairLock
 from service.engine.lane import Lane, Payload, Result, WorkItem
 from service.engine.priority import lower_priority
-from service.errors import InferenceError, NotReadyError, ServiceError, WorkerLostError
+from service.engine.recovery import DeviceState, Recovery
+from service.engine.turns import Turns
+from service.errors import NotReadyError, ServiceError, WorkerLostError
 
 _log = logging.getLogger(__name__)
 
-# One batch may fail because of its content. So many in a row fail because of the device.
-_FAILURES_UNTIL_REVIVAL = InferenceError.max_attempts - 1
-_REVIVALS_UNTIL_FAILURE = 5
-_PAUSES_S = (0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0)
 _LONGEST_BATCH_S = 10.0  # of a worker that is to stop
-# Batches of a higher rank in a row, and their seconds, after which the lower ranks get a turn:
-# images that are cached need the head alone, so they could keep every new image waiting.
-_MAX_AHEAD, _MAX_AHEAD_S = 3, 0.1
 
 
 def _nothing(*_: object) -> None: ...
 
 
 class Worker:
-    """Runs lanes on a thread of its own; lanes of a higher rank go first, but not for ever.
+    """Runs lanes on a thread of its own, by their turns.
 
     Whatever ends the thread's loop, the callers of the running batch get an error at once, queued
     items stay queued, and the loop restarts once `revive` has succeeded.
@@ -57,38 +52,34 @@ class Worker:
     ) -> None:
         self.name = name
         self.lanes = tuple(lanes)
-        self.restarts = 0
-        self._failure: str | None = None
-        self._attempts = 0
         self._revive, self._clock, self._on_batch, self._pause = revive, clock, on_batch, pause
         self._device_lock = device_lock or FairLock()
-        self._last_turn = {lane.name: 0 for lane in lanes}
-        self._lowest_rank = min(lane.rank for lane in lanes)
-        self._ahead, self._ahead_s = 0, 0.0  # batches in a row of a rank above the lowest
-        self._wakeup = threading.Condition()
+        self._turns = Turns(lanes)
+        self._recovery = Recovery(name)
+        self._wakeup = threading.Condition()  # its lock guards the lanes
         self._stopping = threading.Event()
-        self._up = False
         self._running: Sequence[WorkItem[Any, Any]] = ()
         self._due_since: float | None = None
-        self._failures = 0
         self._thread = threading.Thread(target=self._live, name=f"engine-{name}", daemon=True)
 
     @property
     def failure(self) -> str | None:
         """Why the device does not come back, if so."""
-        if self._up and not self._thread.is_alive() and not self._stopping.is_set():
+        started, stopping = self._thread.ident is not None, self._stopping.is_set()
+        if started and not stopping and not self._thread.is_alive():
             return f"{self.name}: the worker's thread has ended"
-        return self._failure
+        return self._recovery.failure
 
     @property
     def alive(self) -> bool:
         """The thread takes work."""
-        return self._thread.is_alive() and self._up and not self._stopping.is_set()
+        working = self._recovery.state is DeviceState.WORKING
+        return working and self._thread.is_alive() and not self._stopping.is_set()
 
     @property
     def waiting(self) -> int:
         """Work items that wait or run."""
-        return sum(len(lane.queue) for lane in self.lanes) + len(self._running)
+        return sum(lane.depth() for lane in self.lanes) + len(self._running)
 
     @property
     def busy_s(self) -> float:
@@ -98,7 +89,6 @@ class Worker:
 
     def start(self) -> None:
         """Begin to serve; once."""
-        self._up = True
         self._thread.start()
 
     def stop(self) -> None:
@@ -108,9 +98,7 @@ class Worker:
         """
         with self._wakeup:
             self._stopping.set()
-            abandoned = [item for lane in self.lanes for item in lane.queue]
-            for lane in self.lanes:
-                lane.queue = []
+            abandoned = [item for lane in self.lanes for item in lane.give_up(math.inf)]
             self._wakeup.notify()
         for item in abandoned:
             item.fail(NotReadyError("the service is stopping"))
@@ -148,11 +136,11 @@ class Worker:
     def _live_once(self) -> None:
         """Serve until something fails; restart first, if that has happened before."""
         try:
-            if not self._up and not self._revived():
+            if self._recovery.state is not DeviceState.WORKING and not self._revived():
                 return
             self._serve()
         except BaseException as exc:
-            self._up = False
+            self._recovery.crashed()
             error = WorkerLostError()
             error.__cause__ = exc
             self._abandon(error)
@@ -180,23 +168,15 @@ class Worker:
             return
         failure = lane.answer(items, self._clock)
         seconds = self._clock() - items[0].taken_at
-        if lane.rank > self._lowest_rank:
-            self._ahead_s += seconds
+        self._turns.ran(lane, seconds)
         self._on_batch(lane, items, seconds)
         self._running = ()
-        self._count_failure(failure)
-
-    def _count_failure(self, failure: Exception | None) -> None:
-        """Give up on the device after failures in a row; non-finite outputs do not count."""
-        broken = failure is not None and not isinstance(failure, FloatingPointError)
-        self._failures = self._failures + 1 if broken else 0
-        if self._failures >= _FAILURES_UNTIL_REVIVAL:
-            raise InferenceError("batch after batch fails on this device") from failure
+        self._recovery.ran(lane.name, failure)
 
     def _abandon(self, error: ServiceError) -> None:
         for item in self._running:
             item.finish(error)
-        self._running, self._failures = (), 0
+        self._running = ()
 
     def _revived(self) -> bool:
         """Try to reload the device; pause after a failure."""
@@ -204,21 +184,18 @@ class Worker:
             with self._busy():
                 self._revive()
         except Exception as exc:  # noqa: BLE001 - tried again, and told by a probe
-            self._attempts += 1
             _log.critical("worker not revived", exc_info=exc, extra={"device": self.name})
-            if self._attempts >= _REVIVALS_UNTIL_FAILURE:
-                self._failure = f"{self.name}: {type(exc).__name__}: {exc}"
+            pause_s = self._recovery.not_reloaded(exc)
             self._give_up_waiting()
-            self._pause(self._stopping, _PAUSES_S[min(self._attempts, len(_PAUSES_S)) - 1])
+            self._pause(self._stopping, pause_s)
             return False
-        self._failure, self._attempts, self._up = None, 0, True
-        self.restarts += 1
+        self._recovery.reloaded()
         _log.warning("worker revived", extra={"device": self.name})
         return True
 
     def _give_up_waiting(self) -> None:
         """Fail the items past their deadline, or all of them once the device counts as lost."""
-        until = math.inf if self._failure else self._clock()
+        until = math.inf if self._recovery.state is DeviceState.LOST else self._clock()
         with self._wakeup:
             given_up = [item for lane in self.lanes for item in lane.give_up(until)]
         for item in given_up:
@@ -238,18 +215,12 @@ class Worker:
 
     def _next_batch(self) -> tuple[Lane[Any, Any] | None, Sequence[WorkItem[Any, Any]]]:
         """The lane whose turn it is, and its batch; none if everything was withdrawn."""
-        long_ahead = self._ahead >= _MAX_AHEAD or self._ahead_s >= _MAX_AHEAD_S
-        rank_sign = 1 if long_ahead else -1
         with self._wakeup:
             for lane in self.lanes:
                 lane.fail_expired(self._clock())
-            for lane in sorted(
-                self.lanes, key=lambda e: (rank_sign * e.rank, self._last_turn[e.name])
-            ):
+            for lane in self._turns.order():
                 if items := lane.take(self._clock()):
-                    self._last_turn[lane.name] = 1 + max(self._last_turn.values())
-                    self._ahead = self._ahead + 1 if lane.rank > self._lowest_rank else 0
-                    self._ahead_s = self._ahead_s if self._ahead else 0.0
+                    self._turns.took(lane)
                     self._running = items
                     return lane, items
         return None, ()

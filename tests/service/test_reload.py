@@ -6,15 +6,17 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from model.contract import MANIFEST_FILE, file_sha256
+from model.runtime import BundleRuntime, Encoded
 from service.app import create_app
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, post_segment, running
@@ -191,6 +193,71 @@ async def test_a_bad_bundle_keeps_no_other_from_being_served(app: FastAPI, folde
     shutil.copytree(folder / "tiny-1", folder / ".half-copied")
     async with running(app) as client:
         assert served(await client.get("/models")) == ["tiny@1"]
+
+
+@pytest.fixture
+def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], threading.Event]]:
+    """From its call on, the device does not answer; the event tells that it was asked."""
+    asked, over = threading.Event(), threading.Event()
+    encode = BundleRuntime.encode
+
+    def encode_never(runtime: BundleRuntime, *arguments: Any) -> Encoded:
+        asked.set()
+        assert over.wait(TIMEOUT_S)
+        return encode(runtime, *arguments)
+
+    def begin() -> threading.Event:
+        monkeypatch.setattr(BundleRuntime, "encode", encode_never)
+        return asked
+
+    monkeypatch.setattr("service.engine.worker._LONGEST_BATCH_S", 0.1)
+    monkeypatch.setattr("service.engine.onnx._LAST_S", 0.1)
+    yield begin
+    over.set()
+
+
+@asynccontextmanager
+async def hanging(
+    settings: Settings, hang: Callable[[], threading.Event]
+) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
+    """A service whose device hangs in a request, which is answered once the service ends."""
+    app = create_app(settings)
+    async with asyncio.timeout(TIMEOUT_S):
+        async with running(app) as client:
+            session = await new_session(client, [picture()])
+            asked = hang()
+            segmented = asyncio.create_task(post_segment(client, session, [picture(seed=1)]))
+            await asyncio.to_thread(asked.wait, TIMEOUT_S)
+            yield app, client
+        assert_problem(await segmented, 503, "not_ready")
+
+
+async def test_a_bundle_that_gets_no_turn_on_a_device_that_hangs_is_refused(
+    settings: Settings,
+    folder: Path,
+    hang: Callable[[], threading.Event],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    changes = {"bundle": folder / "tiny-1", "bundles": folder, "stuck_s": 0.2}
+    async with hanging(settings.model_copy(update=changes), hang) as (app, client):
+        while (await client.get("/healthz")).status_code == 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        write_tiny_bundle(folder / "tiny-2", revision="2")
+        # What hangs would be loaded anew, too.
+        assert await reloaded(app, client, refused=2) == ["tiny@1", "other@1"]
+    reasons = {vars(record).get("reason") for record in caplog.records}
+    assert "TimeoutError: no turn on the device within 0.2 s" in reasons
+
+
+async def test_the_service_ends_while_a_bundle_waits_for_a_device_that_hangs(
+    settings: Settings, folder: Path, hang: Callable[[], threading.Event]
+) -> None:
+    changes = {"bundle": folder / "tiny-1", "bundles": folder, "stuck_s": 600.0}
+    async with hanging(settings.model_copy(update=changes), hang) as (app, _):
+        write_tiny_bundle(folder / "tiny-2", revision="2")
+        app.state.bundle_watcher.reload()
+        while "load-cpu" not in {each.name for each in threading.enumerate()}:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("copy", ["zz-copy", "aa-copy"])

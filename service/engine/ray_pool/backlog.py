@@ -2,10 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import fields
 from typing import NamedTuple
 
-from service.engine.base import EngineCounters
 from service.engine.ray_pool.reply import Reply
 
 _MAX_REPLICAS = 4096
@@ -15,7 +13,6 @@ _RECENT_S = 60.0
 class _Report(NamedTuple):
     at: float
     pending_s: float
-    counters: EngineCounters
 
 
 class Backlog:
@@ -31,7 +28,7 @@ class Backlog:
 
     def tell(self, reply: Reply) -> None:
         """Take note of a replica."""
-        self._reports[reply.replica] = _Report(self._clock(), reply.pending_s, reply.counters)
+        self._reports[reply.replica] = _Report(self._clock(), reply.pending_s)
         self._reports.move_to_end(reply.replica)
         if len(self._reports) > _MAX_REPLICAS:
             self._reports.popitem(last=False)
@@ -46,11 +43,3 @@ class Backlog:
         if not recent:
             return 0.0
         return sum(max(0.0, each.pending_s - (now - each.at)) for each in recent) / len(recent)
-
-    def counters(self) -> EngineCounters:
-        """Work of all replicas that have replied, whoever asked for it."""
-        reports = [each.counters for each in self._reports.values()]
-        names = (field.name for field in fields(EngineCounters))
-        return EngineCounters(
-            **{name: sum(getattr(each, name) for each in reports) for name in names}
-        )

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,12 @@ from ray.serve.exceptions import RayServeException
 
 from model.contract import BundleKey, Manifest, SupportPrototype, SupportSet, load_manifest
 from model.runtime import Adapt, resolve_precision
-from service.engine.base import Coverage, EngineCounters, ImageU8, Predictions
+from service.engine.base import Coverage, ImageU8, Predictions
 from service.engine.options import EngineOptions
 from service.engine.ray_pool.backlog import Backlog
 from service.engine.ray_pool.failures import as_service_error, may_join_later
 from service.engine.ray_pool.pool import Handle, Pool, PoolOptions
-from service.engine.ray_pool.references import References
+from service.engine.ray_pool.references import Reference, References
 from service.engine.ray_pool.reply import Reply
 from service.errors import (
     DeadlineExceededError,
@@ -29,7 +30,6 @@ from service.errors import (
 
 _log = logging.getLogger(__name__)
 
-_ATTEMPTS = 2
 _MAX_REFERENCED_BYTES = 64 * 1024 * 1024
 _JOIN_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
@@ -80,11 +80,6 @@ class RayEngine:
         """A replica that has warmed up has answered."""
         return self._handle is not None
 
-    @property
-    def counters(self) -> EngineCounters:
-        """Work of the pool's replicas, as reported with their latest replies to this process."""
-        return self._backlog.counters()
-
     def wait_s(self, inside: int) -> float:
         """See `Engine.wait_s`; the replicas' pending work, in which `inside` is contained."""
         return self._backlog.wait_s()
@@ -96,7 +91,7 @@ class RayEngine:
     async def start(self) -> None:
         """Make or join the pool, for a minute also while Ray loses parts of it.
 
-        Errors end up in `failure`.
+        Errors end up in `failure`. Cancelled, it no longer tries.
         """
         for pause_s in (*_JOIN_PAUSES_S, None):
             try:
@@ -121,7 +116,9 @@ class RayEngine:
         self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
     ) -> SupportSet:
         """See `Engine.register`."""
-        found: SupportSet = await self._ask("register", np.stack(images), np.stack(masks), adapt)
+        async with self._deadline():
+            pixels, coverage = np.stack(images), np.stack(masks)
+            found: SupportSet = await self._ask("register", pixels, coverage, adapt)
         refit = None if found.refit is None else found.refit.copy()
         return SupportSet(tuple(_copied(shot) for shot in found.shots), refit)
 
@@ -129,57 +126,86 @@ class RayEngine:
         self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
     ) -> Predictions:
         """See `Engine.segment`."""
-        reference = await asyncio.to_thread(self._references.to, classes)
-        found: Predictions = await self._ask("segment", np.stack(images), reference)
+        async with self._deadline():
+            reference = await self._reference(classes)
+            found: Predictions = await self._ask("segment", np.stack(images), reference)
         return Predictions(*(array.copy() for array in found))
 
     async def segment_each(
         self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
     ) -> list[Predictions]:
         """See `Engine.segment_each`; nobody asks about these classes again, so they go by value."""
-        found: list[Predictions] = await self._ask("segment_each", np.stack(images), classes)
+        async with self._deadline():
+            found: list[Predictions] = await self._ask("segment_each", np.stack(images), classes)
         return [Predictions(*(array.copy() for array in each)) for each in found]
 
-    async def _ask(self, method: str, *arguments: Any) -> Any:
-        """A replica's result within the deadline.
+    @asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        """A block that lasts no longer than a request may.
 
         Raises:
-            ServiceError: see `Engine.segment`.
+            DeadlineExceededError.
         """
         deadline = asyncio.timeout(self._deadline_s)
         try:
             async with deadline:
-                for attempt in range(1, _ATTEMPTS + 1):
-                    try:
-                        reply = await self._ask_once(method, *arguments)
-                    except WorkerLostError:
-                        if attempt == _ATTEMPTS:
-                            raise
-                    else:
-                        self._backlog.tell(reply)
-                        return reply.unwrap()
+                yield
         except TimeoutError as exc:
             if not deadline.expired():
                 raise
             raise DeadlineExceededError("the pool did not answer in time") from exc
 
+    async def _reference(self, classes: Sequence[SupportSet]) -> Reference:
+        """The classes in the object store.
+
+        Raises:
+            NotReadyError, QueueFullError, WorkerLostError.
+        """
+        self._joined()  # else Ray would start a cluster of its own to put them into
+        with _errors_of_ray():
+            return await asyncio.to_thread(self._references.to, classes)
+
+    async def _ask(self, method: str, *arguments: Any) -> Any:
+        """A replica's result; a call whose replica is lost is repeated once.
+
+        Raises:
+            ServiceError: see `Engine.segment`.
+        """
+        try:
+            reply = await self._ask_once(method, *arguments)
+        except WorkerLostError:
+            reply = await self._ask_once(method, *arguments)
+        self._backlog.tell(reply)
+        return reply.unwrap()
+
     async def _ask_once(self, method: str, *arguments: Any) -> Reply:
+        response: Any = self._joined().options(method_name=method).remote(*arguments)
+        with _errors_of_ray():
+            try:
+                reply: Reply = await response
+            except asyncio.CancelledError:
+                response.cancel()  # nobody waits for it any more
+                raise
+        return reply
+
+    def _joined(self) -> Handle:
         if self._handle is None:
             raise NotReadyError
-        response: Any = self._handle.options(method_name=method).remote(*arguments)
-        try:
-            reply: Reply = await response
-        except asyncio.CancelledError:
-            response.cancel()  # nobody waits for it any more
-            raise
-        except (RayError, RayServeException) as exc:
-            error = as_service_error(exc)
-            if isinstance(error, InferenceError):
-                _log.exception("replica failed")
-            elif isinstance(error, WorkerLostError):
-                _log.warning("replica lost", extra={"cause": type(exc).__name__})
-            raise error from exc
-        return reply
+        return self._handle
+
+
+@contextmanager
+def _errors_of_ray() -> Iterator[None]:
+    """Raise what Ray's errors within the block mean to those who wait."""
+    try:
+        yield
+    except (RayError, RayServeException) as exc:
+        error = as_service_error(exc)
+        if isinstance(error, InferenceError):
+            _log.exception("replica failed")
+        elif isinstance(error, WorkerLostError):
+            _log.warning("replica lost", extra={"cause": type(exc).__name__})
+        raise error from exc
 
 
 def _copied(shot: SupportPrototype) -> SupportPrototype:

@@ -1,6 +1,12 @@
 """What errors of Ray mean to those who wait for the pool."""
 
-from ray.exceptions import AuthenticationError, RayError, RayTaskError
+from ray.exceptions import (
+    AuthenticationError,
+    ObjectStoreFullError,
+    OutOfDiskError,
+    RayError,
+    RayTaskError,
+)
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 
 from service.errors import (
@@ -16,6 +22,8 @@ def as_service_error(exc: RayError | RayServeException) -> ServiceError:
     """The typed error of a call to a replica; `WorkerLostError` where another may answer."""
     if isinstance(exc, BackPressureError):
         return QueueFullError("more requests than allowed wait for the pool")
+    if isinstance(exc, (ObjectStoreFullError, OutOfDiskError)):
+        return QueueFullError("no more classes fit into the pool")
     if isinstance(exc, DeploymentUnavailableError):
         return NotReadyError()
     if isinstance(exc, RayTaskError):

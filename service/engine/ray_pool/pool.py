@@ -1,6 +1,5 @@
 """The pool of replicas as a Ray Serve deployment, and handles to it."""
 
-import asyncio
 import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import ApplicationStatus
 
 from model.contract import Manifest
+from service.engine.detached import detached
 from service.engine.options import EngineOptions
 from service.engine.ray_pool.replica import EngineReplica
 from service.engine.ray_pool.reply import Reply
@@ -27,16 +27,16 @@ Handle = DeploymentHandle[Any]
 
 
 class PoolOptions(NamedTuple):
-    """Size and bounds of a pool; `service.settings` says what each means."""
+    """Size and bounds of a pool; the settings `FSS_RAY_*` and `FSS_DRAIN_S` say what each means."""
 
-    num_cpus: float = 1
-    num_gpus: float = 0
-    min_replicas: int = 1
-    max_replicas: int = 1
-    target_requests: int = 16
-    max_ongoing: int = 32
-    max_queued: int = 64
-    drain_s: float = 30
+    num_cpus: float
+    num_gpus: float
+    min_replicas: int
+    max_replicas: int
+    target_requests: int
+    max_ongoing: int
+    max_queued: int
+    drain_s: float
 
 
 class Pool:
@@ -82,14 +82,17 @@ class Pool:
         brings its pools along, there is nothing to make.
 
         Raises:
-            Exception: there is no cluster, or the pool cannot start.
+            ConnectionError: there is no cluster.
+            RuntimeError: the pool does not start.
+            ray.exceptions.RayError, ray.serve.exceptions.RayServeException: Ray has lost a part of
+                it, or refuses.
         """
-        handle = await asyncio.to_thread(self._find)
+        handle = await detached(self._find, name="find-pool")
         if handle is not None:
             greeting: Reply = await handle.greet.remote()
             if _inside_an_application() or greeting.result == self.revision:
                 return handle
-        handle = await asyncio.to_thread(self._deploy)
+        handle = await detached(self._deploy, name="deploy-pool")
         await handle.greet.remote()
         return handle
 

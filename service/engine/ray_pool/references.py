@@ -2,9 +2,7 @@
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,13 +10,9 @@ import ray
 from numpy.typing import NDArray
 
 from model.contract import SupportSet
+from service.byte_lru import ByteLRU
 
 Reference = ray.ObjectRef[tuple[SupportSet, ...]]
-
-
-class _Kept(NamedTuple):
-    reference: Reference
-    nbytes: int
 
 
 class References:
@@ -34,34 +28,27 @@ class References:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self.nbytes = 0
-        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
+        self._kept: ByteLRU[bytes, Reference] = ByteLRU(max_bytes)
         self._digests: WeakKeyDictionary[SupportSet, bytes] = WeakKeyDictionary()
-        self._lock = threading.Lock()
+        self._putting = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that are kept."""
+        return self._kept.nbytes
 
     def to(self, classes: Sequence[SupportSet]) -> Reference:
         """The reference to these classes, put into the store if missing; blocks briefly."""
         key = b"".join(map(self._digest, classes))
-        if (reference := self._find(key)) is not None:
+        if (reference := self._kept.find(key)) is not None:
             return reference
         needed = tuple(_needed(each).averaged() for each in classes)
-        with self._lock:
-            if (kept := self._kept.get(key)) is not None:  # another thread was first
-                return kept.reference
-            fresh = _Kept(ray.put(needed), sum(each.nbytes for each in needed))
-            self._kept[key] = fresh
-            self.nbytes += fresh.nbytes
-            while self.nbytes > self.max_bytes:
-                _, oldest = self._kept.popitem(last=False)
-                self.nbytes -= oldest.nbytes
-            return fresh.reference
-
-    def _find(self, key: bytes) -> Reference | None:
-        with self._lock:
-            if (kept := self._kept.get(key)) is None:
-                return None
-            self._kept.move_to_end(key)
-            return kept.reference
+        with self._putting:
+            reference = self._kept.find(key)  # another thread may have been first
+            if reference is None:
+                reference = ray.put(needed)
+                self._kept.keep(key, reference, sum(each.nbytes for each in needed))
+            return reference
 
     def _digest(self, supports: SupportSet) -> bytes:
         """The digest of a class, computed once for as long as it lives."""

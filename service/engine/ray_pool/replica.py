@@ -90,5 +90,4 @@ class EngineReplica:
         return self._reply(result, stage_times(times))
 
     def _reply(self, result: Any, stages: Sequence[StageTime]) -> Reply:
-        pending_s, counters = self._engine.wait_s(0), self._engine.counters
-        return Reply(self._replica, result, pending_s, counters, stages)
+        return Reply(self._replica, result, self._engine.wait_s(0), stages)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from service.engine.base import EngineCounters
 from service.errors import ServiceError
 from service.telemetry import StageTimes, add_stage
 
@@ -25,14 +24,12 @@ class Reply:
     result: what the engine returned, or the `ServiceError` that it raised. As a value an error
         keeps its type, code and `Retry-After`, which Ray's own wrapping of exceptions would lose.
     pending_s: seconds of work that the replica had left when it answered.
-    counters: of the replica since its start.
     stages: that the request went through in the replica.
     """
 
     replica: str
     result: Any
     pending_s: float
-    counters: EngineCounters
     stages: Sequence[StageTime]
 
     def unwrap(self) -> Any:

@@ -60,24 +60,39 @@ async def test_errors_that_nobody_foresaw_do_not_end_the_watch(
     assert all(engine.stopped for engine in engines.values())
 
 
-async def test_an_engine_that_was_started_while_all_close_is_stopped(tmp_path: Path) -> None:
+class Slow(Noted):
+    """Tells that it is being started, and never ends that by itself."""
+
+    def __init__(self, revision: str) -> None:
+        super().__init__(revision)
+        self.starting = asyncio.Event()
+
+    async def start(self) -> None:
+        self.starting.set()
+        await asyncio.Event().wait()
+
+
+async def test_what_is_being_loaded_while_all_close_is_given_up_and_the_rest_stopped(
+    tmp_path: Path,
+) -> None:
     bundles = folder_of(tmp_path, "a", "b")
-    engines = {name: Noted(name) for name in ("first", "a", "b")}
-
-    class Last(Noted):
-        async def start(self) -> None:
-            await super().start()
-            watcher._closing = True  # as `close` does, which then waits for this
-
-    engines["a"] = Last("a")
+    slow = Slow("b")
+    engines = {"first": Noted("first"), "a": Noted("a"), "b": slow}
     watcher = BundleWatcher(
-        ModelRegistry(engines["first"]),
-        bundles,
-        lambda path: engines[path.name],
+        ModelRegistry(engines["first"]), bundles, lambda path: engines[path.name]
     )
     watcher.open()
-    assert watcher._task is not None
-    await watcher._task
-    await watcher.close()
+    await asyncio.wait_for(slow.starting.wait(), 20)
+    assert engines["a"].ready
+    await asyncio.wait_for(watcher.close(), 20)
     assert [engines[name].stopped for name in ("first", "a")] == [True, True]
-    assert not engines["b"].ready
+    assert not slow.ready
+
+
+async def test_a_default_engine_that_does_not_start_keeps_nothing_from_closing() -> None:
+    slow = Slow("first")
+    watcher = BundleWatcher(ModelRegistry(slow))
+    watcher.open()
+    await asyncio.wait_for(slow.starting.wait(), 20)
+    await asyncio.wait_for(watcher.close(), 20)
+    assert slow.stopped

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from pydantic import ValidationError
 
 from model.runtime import Device
 from service.assembly.engines import engine_options
@@ -26,6 +27,14 @@ from service.settings import Settings
 )
 def test_devices_are_named_in_order_and_once(text: str, expected: list[Device]) -> None:
     assert parse_devices(text) == tuple(expected)
+
+
+@pytest.mark.parametrize("text", ["", "gpu", "cuda:0;cpu", "cuda:0,", "cuda:100", "xcpu", "cpu x"])
+def test_a_part_that_names_no_device_is_refused_wherever_devices_are_read(text: str) -> None:
+    with pytest.raises(ValueError, match="must be auto, or devices such as"):
+        parse_devices(text)
+    with pytest.raises(ValidationError, match="must be auto, or devices such as"):
+        Settings(devices=text)
 
 
 def test_every_gpu_of_the_driver_is_found_where_onnxruntime_can_use_it(

@@ -16,6 +16,8 @@ from model.runtime import BundleRuntime, Device
 from model.runtime.class_inputs import ClassInputs
 from service.engine import EngineOptions, OnnxEngine
 from service.settings import SHIPPED_BUNDLES
+from tests.service.counted_runs import CountedRuns
+from tests.service.engines import usual_options
 from tests.service.pictures import BLUE, RED, picture
 
 pytestmark = pytest.mark.gpu
@@ -86,8 +88,10 @@ def test_a_limit_on_memory_is_kept(tmp_path: Path) -> None:
     assert len(runtime.encode(np.stack(scenes(1)))) == 1
 
 
-async def test_clients_share_batches_and_each_gets_its_own_answer() -> None:
-    options = EngineOptions(devices=(GPU,), precision="auto", cache_bytes=1 << 30)
+async def test_clients_share_batches_and_each_gets_its_own_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = usual_options(devices=(GPU,), cache_bytes=1 << 30)
     async with started(options) as engine:
         assert engine.devices == {"cuda:0": "fp16"}
         red = await engine.register(*_support(RED))
@@ -95,11 +99,11 @@ async def test_clients_share_batches_and_each_gets_its_own_answer() -> None:
         images = scenes(24)
         alone = [await engine.segment([image], [red, blue]) for image in images]
     async with started(options) as engine:
-        before = engine.counters.encoder_images
+        runs = CountedRuns(monkeypatch)
         together = await asyncio.gather(*(engine.segment([image], [red, blue]) for image in images))
         again = await asyncio.gather(*(engine.segment([image], [red, blue]) for image in images))
-        assert engine.counters.encoder_images - before == len(images)
-        assert engine.counters.encoder_runs < len(images)
+        assert runs.images == len(images)
+        assert runs.encoder < len(images)
     for single, shared, repeated in zip(alone, together, again, strict=True):
         assert np.abs(shared.logits - single.logits).max() < 0.05 * np.abs(single.logits).max()
         assert np.abs(repeated.logits - shared.logits).max() < 0.05 * np.abs(single.logits).max()
@@ -108,7 +112,7 @@ async def test_clients_share_batches_and_each_gets_its_own_answer() -> None:
 async def test_a_class_is_adapted_as_on_the_cpu() -> None:
     answers = []
     for device in (Device(), GPU):
-        options = EngineOptions(devices=(device,), precision="fp32")
+        options = usual_options(devices=(device,), precision="fp32")
         async with started(options) as engine:
             adapted = await engine.register(*_support(RED), adapt=True)
             assert adapted.refit is not None

@@ -30,7 +30,6 @@ from model.contract import (
 from model.runtime import Adapt, BundleRuntime, Device, Encoded, choose_refit, predict_left_out
 from model.runtime.precision import multiplies_bytes
 from service.engine import EngineOptions, EngineResources, OnnxEngine, Predictions
-from service.engine.encoding_cache import digest
 from service.engine.worker import Worker
 from service.errors import (
     DeadlineExceededError,
@@ -40,12 +39,20 @@ from service.errors import (
     WorkerLostError,
 )
 from service.telemetry import EngineMetrics
+from tests.service.counted_runs import CountedRuns
+from tests.service.engines import usual_options
 from tests.service.pictures import BLUE, RED, Picture, picture
 from tests.service.tiny_bundle import write_tiny_bundle
+from tests.service.until import until
 
 TIMEOUT_S = 20
 # A network of a real size is warmed for seconds with batches that nobody asks for.
 SOON_WARM = (1, 2)
+
+
+def plain_options(**changes: Any) -> EngineOptions:
+    """Options without a cache of encodings, so that every image is encoded when it is asked for."""
+    return usual_options(**({"cache_bytes": 0} | changes))
 
 
 @asynccontextmanager
@@ -53,7 +60,7 @@ async def started(
     bundle: Path, registry: CollectorRegistry | None = None, **options: Any
 ) -> AsyncIterator[OnnxEngine]:
     metrics = None if registry is None else EngineMetrics(registry)
-    engine = OnnxEngine(bundle, EngineOptions(**options), metrics=metrics)
+    engine = OnnxEngine(bundle, plain_options(**options), metrics=metrics)
     await engine.start()
     assert engine.failure is None
     try:
@@ -151,16 +158,20 @@ async def test_order_of_shots_does_not_matter(bundle: Path) -> None:
     "bounds", [{"max_batch_pairs": 1}, {"max_batch_pairs": 2}, {"max_batch_shots": 4}]
 )
 async def test_chunks_of_the_head_change_nothing(
-    tiny_bundle: Path, engine: OnnxEngine, bounds: dict[str, int]
+    tiny_bundle: Path,
+    engine: OnnxEngine,
+    bounds: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shots = await learn(engine, picture(RED), picture(RED, seed=1), picture(BLUE))
     classes = [shots, part(shots, 0), part(shots, 1, 2), part(shots, 2)]
     images = [pixels(picture(RED), engine), pixels(picture(BLUE), engine)]
     whole = await engine.segment(images, classes)
     async with started(tiny_bundle, None, **bounds) as chunked:
+        runs = CountedRuns(monkeypatch)
         for found, wanted in zip(await chunked.segment(images, classes), whole, strict=True):
             np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
-        assert chunked.counters.head_runs > 1
+        assert runs.head > 1
 
 
 @pytest.mark.parametrize("scenes", [1, 3])
@@ -182,35 +193,47 @@ async def test_adaptation_takes_the_place_of_the_networks_own_answer(
     assert logits[0, 1][outside].mean() > 0
 
 
-async def test_auto_looks_at_a_single_support_and_its_mirror_image(engine: OnnxEngine) -> None:
+async def test_auto_looks_at_a_single_support_and_its_mirror_image(
+    engine: OnnxEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = CountedRuns(monkeypatch)
     shots = await learn(engine, picture(RED), adapt="auto")
     assert shots.refit is not None
     assert shots.refit[0] > 0.7  # the network finds it by itself
     # Both as supports, and both as queries.
-    assert engine.counters.encoder_images == 2 + 2
+    assert runs.images == 2 + 2
 
 
-async def test_queries_never_encode_supports_again(engine: OnnxEngine) -> None:
-    shots = await learn(engine, *(picture(RED, seed=seed) for seed in range(5)))
-    assert engine.counters.encoder_images == 5
-    for _ in range(3):
-        await engine.segment([pixels(picture(), engine)] * 2, [shots, part(shots, 0)])
-    assert engine.counters.encoder_images == 5 + 3  # one image twice is encoded once
-    assert engine.counters.head_pairs == 3 * 2 * 2
+async def test_queries_never_encode_supports_again(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(tiny_bundle) as engine:
+        runs = CountedRuns(monkeypatch)
+        shots = await learn(engine, *(picture(RED, seed=seed) for seed in range(5)))
+        assert runs.images == 5
+        for _ in range(3):
+            await engine.segment([pixels(picture(), engine)] * 2, [shots, part(shots, 0)])
+        assert runs.images == 5 + 3  # one image twice is encoded once
+        assert runs.pairs == 3 * 2 * 2
 
 
-async def test_warm_up_is_not_counted(engine: OnnxEngine) -> None:
-    assert engine.ready
-    assert engine.counters.encoder_runs == 0
-    assert engine.counters.head_runs == 0
+async def test_warm_up_shows_in_no_metric(tiny_bundle: Path) -> None:
+    registry = CollectorRegistry()
+    async with started(tiny_bundle, registry) as engine:
+        assert engine.ready
+        (batches,) = (m for m in registry.collect() if m.name == "fss_engine_batch_jobs")
+        assert batches.samples == []
+        await learn(engine, picture(RED))
+        (batches,) = (m for m in registry.collect() if m.name == "fss_engine_batch_jobs")
+        assert batches.samples != []
 
 
 async def test_requests_share_batches(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = CollectorRegistry()
     async with started(tiny_bundle, registry) as engine:
         shots = await learn(engine, picture(RED))
+        runs = CountedRuns(monkeypatch)
         held = Held(monkeypatch)
-        runs = engine.counters.encoder_runs
         image = pixels(picture(), engine)
         first = asyncio.create_task(engine.segment([image], [shots]))
         await held.until_entered()
@@ -221,8 +244,8 @@ async def test_requests_share_batches(tiny_bundle: Path, monkeypatch: pytest.Mon
         await until_waiting(registry, query=4, support=1)
         held.release.set()
         await asyncio.gather(first, *others)
-        assert engine.counters.encoder_runs == runs + 1 + 1 + 1  # supports in a lane of their own
-        assert engine.counters.encoder_images == 1 + 1 + 4 + 1
+        assert runs.encoder == 1 + 1 + 1  # supports in a lane of their own
+        assert runs.images == 1 + 4 + 1
 
 
 async def test_bad_class_fails_its_own_request_only(engine: OnnxEngine) -> None:
@@ -279,7 +302,7 @@ async def test_deadline_is_checked_when_a_job_is_taken(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    engine = OnnxEngine(tiny_bundle, EngineOptions(deadline_s=10), clock=lambda: now[0])
+    engine = OnnxEngine(tiny_bundle, plain_options(deadline_s=10), clock=lambda: now[0])
     await engine.start()
     shots = await learn(engine, picture(RED))
     held = Held(monkeypatch)
@@ -298,7 +321,7 @@ async def test_deadline_is_checked_when_a_job_is_taken(
 
 
 async def test_stopped_engine_refuses(tiny_bundle: Path) -> None:
-    engine = OnnxEngine(tiny_bundle)
+    engine = OnnxEngine(tiny_bundle, plain_options())
     with pytest.raises(NotReadyError):
         await engine.segment([], [])
     await engine.start()
@@ -320,7 +343,7 @@ async def test_not_ready_unless_all_graphs_have_run(
 ) -> None:
     fail: Callable[..., Any] = _raise
     monkeypatch.setattr(BundleRuntime, broken, fail)
-    engine = OnnxEngine(tiny_bundle)
+    engine = OnnxEngine(tiny_bundle, plain_options())
     await engine.start()
     assert not engine.ready
     assert engine.failure == "RuntimeError: no memory"
@@ -339,7 +362,7 @@ async def test_a_device_that_cannot_start_leaves_no_other_running(
 
     monkeypatch.setattr(Worker, "start", start_unless_second)
     devices = (Device("cpu", 0), Device("cpu", 1))
-    engine = OnnxEngine(tiny_bundle, EngineOptions(devices=devices))
+    engine = OnnxEngine(tiny_bundle, plain_options(devices=devices))
     await engine.start()
     assert engine.failure == "RuntimeError: can't start new thread"
     assert "engine-cpu" not in {thread.name for thread in threading.enumerate()}
@@ -349,7 +372,7 @@ async def test_missing_device_is_a_failure(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BundleRuntime, "providers", ("CPUExecutionProvider",))
-    engine = OnnxEngine(tiny_bundle, EngineOptions(devices=(Device("cuda"),)))
+    engine = OnnxEngine(tiny_bundle, plain_options(devices=(Device("cuda"),)))
     # Silent about the fallback on machines without the device's provider, as onnxruntime itself.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -366,20 +389,24 @@ def test_altered_bundle_is_refused_at_once(tmp_path: Path, tiny_bundle: Path) ->
     with (tmp_path / "head.onnx").open("ab") as head:
         head.write(b"\0")
     with pytest.raises(InvalidBundleError, match="head"):
-        OnnxEngine(tmp_path)
+        OnnxEngine(tmp_path, plain_options())
 
 
-async def test_an_image_that_was_seen_is_not_encoded_again(tiny_bundle: Path) -> None:
-    async with started(tiny_bundle, cache_bytes=1_000_000) as engine:
+@pytest.mark.parametrize("devices", [(Device(),), (Device(), Device("cpu", 1))])
+async def test_an_image_that_was_seen_is_not_encoded_again(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, devices: tuple[Device, ...]
+) -> None:
+    async with started(tiny_bundle, devices=devices, cache_bytes=1_000_000) as engine:
+        runs = CountedRuns(monkeypatch)
         red, blue = await learn(engine, picture(RED)), await learn(engine, picture(BLUE))
         images = [pixels(picture(RED, seed=seed), engine) for seed in range(3)]
         first = await engine.segment(images, [red])
-        encoded = engine.counters.encoder_images
+        encoded = runs.images
         again = await engine.segment([images[2].copy(), images[0].copy()], [red])
-        assert engine.counters.encoder_images == encoded
+        assert runs.images == encoded
         np.testing.assert_array_equal(again.logits, first.logits[[2, 0]])
         both = await engine.segment([images[1], pixels(picture(BLUE), engine)], [blue, red])
-        assert engine.counters.encoder_images == encoded + 1
+        assert runs.images == encoded + 1
         np.testing.assert_allclose(both.logits[0, 1], first.logits[1, 0], rtol=0, atol=1e-5)
 
 
@@ -394,33 +421,6 @@ async def test_every_device_takes_its_share(tiny_bundle: Path) -> None:
         answers = await asyncio.gather(*(engine.segment([image], [shots]) for _ in range(8)))
         for answer in answers:
             np.testing.assert_allclose(answer.logits, answers[0].logits, rtol=0, atol=1e-5)
-
-
-async def test_a_device_that_holds_encodings_is_passed_over_only_for_a_shorter_wait(
-    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    devices = (Device(), Device("cpu", 1))
-    async with started(tiny_bundle, devices=devices, cache_bytes=10_000_000) as engine:
-        shots = await learn(engine, picture(RED))
-        images = [pixels(picture(colour), engine) for colour in (RED, BLUE)]
-        await engine.segment(images, [shots])
-        digests = [digest(image, engine) for image in images]
-        first, second = engine._pipelines
-        holder, other = (first, second) if first.cache.find(digests[0]) else (second, first)
-        waiting = {holder.worker: 0, other.worker: 0}
-        monkeypatch.setattr(Worker, "waiting", property(waiting.__getitem__))
-        for ahead, images_asked, chosen in [
-            (0, 1, holder),
-            (3, 1, holder),
-            (5, 1, other),
-            (5, 2, holder),
-            (9, 2, other),
-        ]:
-            waiting[holder.worker] = ahead
-            assert engine._best_for(digests[:images_asked]) is chosen
-        unknown = [digest(pixels(picture(seed=9), engine), engine)]
-        waiting[holder.worker] = 1
-        assert engine._best_for(unknown) is other
 
 
 async def test_a_worker_that_is_killed_comes_back_by_itself(
@@ -448,11 +448,6 @@ def kill_the_worker() -> None:
     assert kill(ctypes.c_ulong(worker.ident or 0), ctypes.py_object(SystemExit)) == 1
 
 
-def until_not_revived(caplog: pytest.LogCaptureFixture) -> None:
-    while "worker not revived" not in caplog.text:
-        time.sleep(0.01)
-
-
 async def test_a_worker_never_comes_back_with_another_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -470,7 +465,7 @@ async def test_a_worker_never_comes_back_with_another_network(
         with pytest.raises(WorkerLostError):
             await lost
         waiting = asyncio.create_task(engine.segment([image], [shots]))
-        await asyncio.to_thread(until_not_revived, caplog)
+        await asyncio.to_thread(until, lambda: "worker not revived" in caplog.text)
         assert "is another bundle by now: have it reloaded" in caplog.text
         write_tiny_bundle(bundle, revision="1")
         np.testing.assert_array_equal((await waiting).logits, before.logits)
@@ -559,8 +554,8 @@ async def test_a_class_is_fitted_as_evaluations_fit_it(
 async def test_encodings_of_a_device_that_was_lost_are_not_kept(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resources = EngineResources(EngineOptions(cache_bytes=10**6))
-    engine = OnnxEngine(tiny_bundle, EngineOptions(cache_bytes=10**6), resources=resources)
+    resources = EngineResources(plain_options(cache_bytes=10**6))
+    engine = OnnxEngine(tiny_bundle, plain_options(cache_bytes=10**6), resources=resources)
     await engine.start()
     encode = BundleRuntime.encode
 
@@ -675,4 +670,4 @@ async def test_the_precision_that_suits_the_device_is_served_and_told(bundle: Pa
 
 def test_a_precision_that_the_bundle_lacks_is_refused_at_once(tiny_bundle: Path) -> None:
     with pytest.raises(MissingTierError, match="int8"):
-        OnnxEngine(tiny_bundle, EngineOptions(precision="int8"))
+        OnnxEngine(tiny_bundle, plain_options(precision="int8"))

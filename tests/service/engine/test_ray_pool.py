@@ -1,6 +1,7 @@
 """The pool on a real Ray cluster of three nodes: same answers, typed errors, no lost request."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import repeat
@@ -15,8 +16,15 @@ from numpy.typing import NDArray
 from model.contract import Manifest, SupportSet
 from service.app import create_app
 from service.assembly import create_engine
-from service.engine import Engine, FakeEngine, OnnxEngine, Predictions
-from service.engine.base import EngineCounters
+from service.engine import (
+    BundleWatcher,
+    Engine,
+    FakeEngine,
+    ModelRegistry,
+    OnnxEngine,
+    Predictions,
+)
+from service.environment import UnknownSettingError
 from service.errors import (
     DeadlineExceededError,
     NotReadyError,
@@ -24,6 +32,7 @@ from service.errors import (
     RetryableError,
 )
 from service.settings import Settings
+from tests.service.engines import usual_options
 from tests.service.http_api import new_session, post_segment, running
 from tests.service.pictures import RED, picture
 from tests.service.tiny_bundle import CELLS, SIDE, write_tiny_bundle
@@ -35,6 +44,7 @@ from ray.exceptions import (
     ActorDiedError,
     ActorUnavailableError,
     AuthenticationError,
+    ObjectStoreFullError,
     RayTaskError,
 )
 from ray.serve._private.common import DeploymentID
@@ -44,8 +54,14 @@ from service.engine.ray_pool import RayEngine, http_tier
 from service.engine.ray_pool.backlog import Backlog
 from service.engine.ray_pool.references import References, digest
 from service.engine.ray_pool.reply import Reply
-from service.ray_application import engine_failure
-from tests.service.ray_cluster import add_worker, application, pool_engine, ray_cluster
+from service.ray_application import build, engine_failure
+from tests.service.ray_cluster import (
+    CountedReplica,
+    add_worker,
+    application,
+    pool_engine,
+    ray_cluster,
+)
 
 pytestmark = pytest.mark.ray
 
@@ -121,7 +137,6 @@ async def test_a_pool_answers_as_the_engine_in_this_process(
                 np.testing.assert_array_equal(got, array)
                 assert got.flags.owndata  # nothing that is kept lies in the object store
         await _check(engine, lesson)
-        assert engine.counters.encoder_images >= len(lesson.queries)
         with pytest.raises(QueueFullError, match="more than 256 images"):  # the replica's own words
             await engine.segment([lesson.queries[0]] * 257, [lesson.learned])
     with pytest.raises(NotReadyError):
@@ -129,8 +144,9 @@ async def test_a_pool_answers_as_the_engine_in_this_process(
 
 
 async def test_waiting_requests_are_bounded_and_those_given_up_are_not_worked_on(
-    cluster: object, tiny_bundle: Path, lesson: Lesson
+    cluster: object, tiny_bundle: Path, lesson: Lesson, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("service.engine.ray_pool.pool.EngineReplica", CountedReplica)
     slow = {"batch_wait_s": 1.0, "ray_max_ongoing": 1, "ray_max_queued": 1}
     async with pool_engine(tiny_bundle, **slow, encode_cache_bytes=0) as engine:
 
@@ -149,7 +165,8 @@ async def test_waiting_requests_are_bounded_and_those_given_up_are_not_worked_on
         assert refusal.value.headers["Retry-After"]
         given_up.cancel()
         assert (await waiting).logits.shape == (1, 1, CELLS, CELLS)
-        assert engine.counters.encoder_images == 1
+        replica = serve.get_deployment_handle(engine.pool.name, engine.pool.name)
+        assert await replica.encoded_images.remote() == 1
 
 
 async def test_an_answer_that_does_not_come_in_time_is_a_typed_error(
@@ -200,9 +217,8 @@ async def test_replicas_and_bundles_are_exchanged_under_load(
             assert min(await asyncio.gather(*clients)) > 0
 
 
-async def test_the_whole_application_runs_as_replicas(
-    cluster: object, tiny_bundle: Path, engine: OnnxEngine
-) -> None:
+async def test_the_whole_application_runs_as_replicas(cluster: object, tiny_bundle: Path) -> None:
+    engine = OnnxEngine(tiny_bundle, usual_options())
     async with (
         running(create_app(Settings(engine="onnx", bundle=tiny_bundle), engine=engine)) as here,
         application() as there,
@@ -250,10 +266,10 @@ def test_an_http_replica_is_replaced_for_what_its_healthz_fails_for() -> None:
 
 
 def _joining(
-    bundle: Path, monkeypatch: pytest.MonkeyPatch, joined: Iterator[Any]
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, joined: Iterator[Any], **settings: Any
 ) -> tuple[RayEngine, list[float]]:
     """An engine that finds one after the other of `joined`, an error or a handle; its pauses."""
-    engine = create_engine(Settings(engine="ray", bundle=bundle, devices="cpu"))
+    engine = create_engine(Settings(engine="ray", bundle=bundle, devices="cpu", **settings))
     assert isinstance(engine, RayEngine)
     pauses: list[float] = []
 
@@ -334,6 +350,69 @@ async def test_a_timeout_within_a_call_is_not_its_deadline(
         await engine.register(list(lesson.images), list(lesson.masks))
 
 
+async def test_without_a_pool_nothing_is_put_into_an_object_store(
+    tiny_bundle: Path, lesson: Lesson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray would start a cluster on this machine to put it into."""
+    put: list[object] = []
+    monkeypatch.setattr("ray.put", put.append)
+    engine, _ = _joining(tiny_bundle, monkeypatch, iter([]))
+    with pytest.raises(NotReadyError):
+        await engine.segment(list(lesson.queries), [lesson.learned])
+    assert put == []
+
+
+async def test_a_full_object_store_is_worth_another_try(
+    tiny_bundle: Path, lesson: Lesson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise ObjectStoreFullError
+
+    monkeypatch.setattr("ray.put", refuse)
+    engine, _ = _joining(tiny_bundle, monkeypatch, iter([FailingHandle()]))
+    await engine.start()
+    with pytest.raises(QueueFullError, match="no more classes fit into the pool") as refusal:
+        await engine.segment(list(lesson.queries), [lesson.learned])
+    assert (refusal.value.status, refusal.value.headers["Retry-After"]) == (503, "1")
+
+
+async def test_the_deadline_counts_the_way_into_the_object_store(
+    tiny_bundle: Path, lesson: Lesson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr("ray.put", lambda _: over.wait(20))
+    engine, _ = _joining(tiny_bundle, monkeypatch, iter([FailingHandle()]), deadline_s=0.1)
+    await engine.start()
+    with pytest.raises(DeadlineExceededError):
+        await engine.segment(list(lesson.queries), [lesson.learned])
+    over.set()
+
+
+async def test_the_service_ends_at_once_while_it_joins_a_pool(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, _ = _joining(tiny_bundle, monkeypatch, repeat(ActorDiedError()))
+    pausing = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        pausing.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(engine, "_sleep", sleep)
+    watcher = BundleWatcher(ModelRegistry(engine))
+    watcher.open()
+    await asyncio.wait_for(pausing.wait(), 20)
+    await asyncio.wait_for(watcher.close(), 20)
+    assert not engine.ready
+
+
+def test_a_misspelt_setting_is_refused_in_a_cluster_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FSS_ENGINE", "ray")
+    monkeypatch.setenv("FSS_RAY_MAX_REPLICA", "8")
+    with pytest.raises(UnknownSettingError, match="no setting FSS_RAY_MAX_REPLICA"):
+        build({})
+
+
 async def test_prototypes_are_put_once_and_within_a_bound(cluster: object, lesson: Lesson) -> None:
     classes = [lesson.learned, SupportSet(lesson.learned.shots[:1])]
     references = References(classes[0].nbytes + classes[1].nbytes)
@@ -357,10 +436,9 @@ def test_the_wait_is_the_pending_work_of_replicas_less_the_time_since() -> None:
     now = 100.0
     backlog = Backlog(lambda: now)
     assert backlog.wait_s() == 0
-    backlog.tell(Reply("a", None, 6.0, EngineCounters(encoder_images=3), ()))
-    backlog.tell(Reply("b", None, 2.0, EngineCounters(encoder_images=4), ()))
+    backlog.tell(Reply("a", None, 6.0, ()))
+    backlog.tell(Reply("b", None, 2.0, ()))
     assert backlog.wait_s() == 4.0
-    assert backlog.counters().encoder_images == 7
     now += 3
     assert backlog.wait_s() == 1.5  # b has been idle for a second
     now += 60

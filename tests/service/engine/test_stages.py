@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from model.runtime import BundleRuntime
-from service.engine.base import EngineCounters
 from service.engine.stages import EncodeTask, PrototypeTask, Stages
 from service.settings import SHIPPED_BUNDLES
 
@@ -20,7 +19,7 @@ def runtime() -> BundleRuntime:
 def test_supports_and_queries_that_share_a_batch_are_encoded_as_alone(
     runtime: BundleRuntime,
 ) -> None:
-    stages = Stages(runtime, EngineCounters(), max_pairs=8, max_padded_shots=8)
+    stages = Stages(runtime, max_pairs=8, max_padded_shots=8)
     side = runtime.manifest.input_side
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (3, side, side, 3), dtype=np.uint8)
@@ -43,9 +42,9 @@ def test_supports_and_queries_that_share_a_batch_are_encoded_as_alone(
 def test_a_support_without_a_cell_of_its_object_becomes_no_prototype(
     runtime: BundleRuntime,
 ) -> None:
-    stages = Stages(runtime, EngineCounters(), max_pairs=8, max_padded_shots=8)
+    stages = Stages(runtime, max_pairs=8, max_padded_shots=8)
     side = runtime.manifest.input_side
     nothing = np.zeros((side, side), np.float32)
     (encoded,) = stages.encode([EncodeTask(np.zeros((side, side, 3), np.uint8), nothing)])
-    with pytest.raises(FloatingPointError):
+    with pytest.raises(FloatingPointError, match="a mask marks nothing"):
         stages.prototypes([PrototypeTask(encoded, nothing)])

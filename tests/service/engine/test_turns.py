@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.engine import EngineOptions, EngineResources
+from service.engine import EngineResources
 from service.engine.lane import Lane
+from service.engine.turns import Turns
 from service.engine.worker import Worker
+from tests.service.engines import usual_options
 
 LATER = 1e9
 
@@ -62,6 +64,41 @@ def test_the_items_of_a_lonely_request_share_a_batch() -> None:
     assert [item.payload for item in lane.take(1.0)] == [1, 2, 3, 4]
 
 
+def order_of(turns: Turns, batches: int, seconds: float) -> list[str]:
+    """Names of the lanes that ran, all of which always have something to run."""
+    ran = []
+    for _ in range(batches):
+        first = turns.order()[0]
+        turns.took(first)
+        turns.ran(first, seconds)
+        ran.append(first.name)
+    return ran
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (0.01, ["head", "head", "head", "query", "head", "head", "head", "support"]),
+        (0.06, ["head", "head", "query", "head", "head", "support", "head", "head"]),
+        (1.0, ["head", "query", "head", "support", "head", "query", "head", "support"]),
+    ],
+)
+def test_a_higher_rank_has_three_batches_or_a_tenth_of_a_second_ahead(
+    seconds: float, expected: list[str]
+) -> None:
+    lanes: list[Lane[int, int]] = [
+        Lane("head", doubled, (1,), rank=1),
+        Lane("query", doubled, (1,)),
+        Lane("support", doubled, (1,)),
+    ]
+    assert order_of(Turns(lanes), 8, seconds) == expected
+
+
+def test_lanes_of_one_rank_take_turns() -> None:
+    lanes: list[Lane[int, int]] = [Lane(name, doubled, (1,)) for name in "abc"]
+    assert order_of(Turns(lanes), 7, 1.0) == list("abcabca")
+
+
 def test_long_batches_of_a_higher_rank_let_others_in_after_one() -> None:
     clock = [0.0]
 
@@ -86,6 +123,6 @@ def test_long_batches_of_a_higher_rank_let_others_in_after_one() -> None:
 
 
 def test_the_wait_counts_an_item_of_each_request() -> None:
-    resources = EngineResources(EngineOptions())
+    resources = EngineResources(usual_options())
     with resources.reserve(30.0, items=10), resources.reserve(2.0):
         assert resources.pending_s == 5.0

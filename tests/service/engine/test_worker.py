@@ -18,9 +18,9 @@ from service.errors import (
     NotReadyError,
     WorkerLostError,
 )
+from tests.service.until import TIMEOUT_S, until
 
 LATER = 1e9
-TIMEOUT_S = 20
 
 
 class Gate:
@@ -28,12 +28,14 @@ class Gate:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        self.threads: set[threading.Thread] = set()
         self.entered = threading.Event()
         self.open = threading.Event()
         self.open.set()
 
     def __call__(self, numbers: Sequence[int]) -> list[int]:
         self.batches.append(list(numbers))
+        self.threads.add(threading.current_thread())
         self.entered.set()
         assert self.open.wait(TIMEOUT_S)
         if 13 in numbers:
@@ -67,8 +69,16 @@ def clock() -> list[float]:
 
 
 @pytest.fixture
-def worker(lane: Lane[int, int], gate: Gate, clock: list[float]) -> Iterator[Worker]:
-    worker = Worker("cpu", [lane], clock=lambda: clock[0])
+def revivals() -> list[float]:
+    """When the worker's device was loaded anew."""
+    return []
+
+
+@pytest.fixture
+def worker(
+    lane: Lane[int, int], gate: Gate, clock: list[float], revivals: list[float]
+) -> Iterator[Worker]:
+    worker = Worker("cpu", [lane], clock=lambda: clock[0], revive=lambda: revivals.append(clock[0]))
     worker.start()
     yield worker
     gate.open.set()
@@ -285,7 +295,11 @@ def test_weight_bounds_a_batch(gate: Gate) -> None:
 
 
 def test_a_crash_fails_its_batch_at_once_and_queued_items_run_after_the_restart(
-    worker: Worker, lane: Lane[int, int], gate: Gate, hold: Callable[[], Future[int]]
+    worker: Worker,
+    lane: Lane[int, int],
+    gate: Gate,
+    hold: Callable[[], Future[int]],
+    revivals: list[float],
 ) -> None:
     hold()
     (doomed, beside) = submit(worker, lane, [666, 2], deadline_at=LATER)
@@ -297,7 +311,7 @@ def test_a_crash_fails_its_batch_at_once_and_queued_items_run_after_the_restart(
     assert [future.exception(TIMEOUT_S) is None for future in waiting] == [False, False, True]
     assert waiting[2].result(TIMEOUT_S) == 10
     assert worker.alive
-    assert worker.restarts == 1
+    assert len(revivals) == 1
 
 
 def test_it_is_not_alive_until_the_device_is_back() -> None:
@@ -362,7 +376,7 @@ def test_queued_items_fail_in_time_while_the_device_is_lost(
 def test_the_cost_of_a_batch_is_shared_by_weight(gate: Gate, weights: list[int]) -> None:
     """Not by heads: a light item beside a heavy one would seem to cost as much."""
     lane = Lane("weighed", gate, sizes=range(1, 33), weigh=lambda number: number)
-    lane.queue = [WorkItem(each, Waiting(0.0, LATER, each)) for each in weights]
+    lane.add(weights, 0.0, LATER)
     taken = lane.take(0.0)
     lane.answer(taken, lambda: float(sum(weights)))
     assert [item.cost_s for item in taken] == pytest.approx(weights)
@@ -375,11 +389,11 @@ def test_the_pause_between_revivals_is_bounded() -> None:
     def revive() -> None:
         raise RuntimeError("no device")
 
-    def pause(_: threading.Event, seconds: float) -> None:
+    def pause(stopping: threading.Event, seconds: float) -> None:
         pauses.append(seconds)
         if len(pauses) > 1100:
             enough.set()
-            device._stopping.wait(TIMEOUT_S)
+            stopping.wait(TIMEOUT_S)
 
     lane: Lane[int, int] = Lane("double", Gate(), sizes=(1,))
     device = Worker("cuda:0", [lane], revive=revive, pause=pause)
@@ -407,7 +421,9 @@ def test_stop_does_not_wait_for_a_hanging_batch(
     with pytest.raises(NotReadyError):
         stuck.result(0)
     gate.open.set()
-    worker._thread.join(TIMEOUT_S)
+    (thread,) = gate.threads
+    thread.join(TIMEOUT_S)
+    assert not thread.is_alive()
     assert "worker died" not in caplog.text
 
 
@@ -434,7 +450,7 @@ def test_a_device_is_revived_after_repeated_failures() -> None:
 
 
 def test_bad_items_among_good_ones_never_count_against_the_device(
-    worker: Worker, lane: Lane[int, int], gate: Gate
+    worker: Worker, lane: Lane[int, int], gate: Gate, revivals: list[float]
 ) -> None:
     for good in range(5):
         gate.entered.clear()
@@ -446,20 +462,21 @@ def test_bad_items_among_good_ones_never_count_against_the_device(
         assert isinstance(bad.exception(TIMEOUT_S), InferenceError)
         assert beside.result(TIMEOUT_S) == 2 * good
     assert gate.batches.count([13]) == 5
-    assert worker.restarts == 0
+    assert revivals == []
 
 
 def test_answers_that_are_not_finite_never_count_against_the_device() -> None:
     def run(_: Sequence[int]) -> list[int]:
         raise FloatingPointError("not finite")
 
+    revived = threading.Event()
     lane: Lane[int, int] = Lane("nan", run, sizes=(1,))
-    worker = Worker("cpu", [lane])
+    worker = Worker("cpu", [lane], revive=revived.set)
     worker.start()
     futures = submit(worker, lane, [1] * 9, deadline_at=LATER)
     wait(futures, TIMEOUT_S)
     worker.stop()
-    assert worker.restarts == 0
+    assert not revived.is_set()
 
 
 def test_lanes_of_one_rank_take_turns(gate: Gate) -> None:
@@ -544,8 +561,7 @@ def test_workers_of_one_device_take_turns_and_never_run_at_once(gate: Gate) -> N
     futures = submit(many, lanes[0], range(100, 120), deadline_at=LATER)
     assert gate.entered.wait(TIMEOUT_S)
     futures += submit(few, lanes[1], [120], deadline_at=LATER)
-    while not device_lock.waiting:
-        pass
+    until(lambda: device_lock.waiting)
     gate.open.set()
     assert [future.result(TIMEOUT_S) for future in futures] == [2 * n for n in range(100, 121)]
     many.stop()
@@ -560,8 +576,7 @@ def test_a_worker_that_waits_for_another_to_end_counts_as_busy(clock: list[float
     worker.start()
     with device_lock.hold():
         (future,) = submit(worker, lane, [1], deadline_at=LATER)
-        while not device_lock.waiting:
-            pass
+        until(lambda: device_lock.waiting)
         clock[0] = 90.0
         assert worker.busy_s == 90.0
     assert future.result(TIMEOUT_S) == 1
