@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from service.errors import BodyTooLargeError, InvalidRequestError, TooManyFilesError
 from service.formats import safe_path
-from service.jobs.image_names import MAX_ENTRIES_PER_IMAGE, is_image
+from service.jobs.entries import MAX_ENTRIES_PER_IMAGE
+from service.schemas import is_image
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _CHUNK = 1024 * 1024

@@ -1,45 +1,43 @@
-"""How a job comes to be: its files arrive, its key is looked up, its session kept with it."""
+"""How a job is made of files that arrived: its key is looked up, its session kept with it."""
 
 import asyncio
 import hashlib
 import json
-import os
-import secrets
 import shutil
-import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from service.errors import InvalidRequestError, JobStateError
 from service.jobs.archives import unpack_images
-from service.jobs.folders import Folders
+from service.jobs.arrivals import Arrival
+from service.jobs.folders import Folders, Source
 from service.jobs.forms import JobForm
-from service.jobs.quota import JobQuota
-from service.jobs.runner import SNAPSHOT
-from service.jobs.store import Job, JobStore
+from service.jobs.job_files import SNAPSHOT, sync_folder
+from service.jobs.store import Job, JobStore, KeyTakenError
 from service.jobs.threads import JobThreads, result_of
 from service.sessions import Resources, require_classes
 from service.stores import IdempotencyToken, encode_session
 
+_CHUNK = 1024 * 1024
 
-class Arrival(NamedTuple):
-    """A job whose files arrive.
 
-    owner: whose it will be.
-    folder: for the files.
-    take: reserves bytes of the quota, before they are written.
-    require: fails where so many bytes would exceed the quota.
-    write: runs a call that writes a chunk of a file, in a thread.
+class _Contents(NamedTuple):
+    """What a job is made of.
+
+    form: without files.
+    snapshot: the session, encoded.
+    names: of the images in the folder, as 0, 1, ...
+    archive: a zip of more images.
+    once: makes sure that there is one job of its key.
     """
 
-    owner: str
-    folder: Path
-    take: Callable[[int], None]
-    require: Callable[[int], None]
-    write: Callable[[Callable[[], object]], Awaitable[object]]
+    form: JobForm
+    snapshot: bytes
+    names: Sequence[str]
+    archive: Path | None
+    once: IdempotencyToken | None
 
 
 class JobCreator:
@@ -49,7 +47,6 @@ class JobCreator:
         store: of the jobs.
         resources: of the use cases.
         folders: on the server, whose images jobs may use.
-        quota: bounds the jobs and their bytes.
         threads: that the work is done in.
         max_images: of one job.
         wake: called where a job may have been made.
@@ -60,7 +57,6 @@ class JobCreator:
         store: JobStore,
         resources: Resources,
         folders: Folders,
-        quota: JobQuota,
         threads: JobThreads,
         *,
         max_images: int,
@@ -69,7 +65,6 @@ class JobCreator:
         self._store = store
         self._resources = resources
         self._folders = folders
-        self._quota = quota
         self._threads = threads
         self._max_images = max_images
         self._wake = wake
@@ -78,44 +73,6 @@ class JobCreator:
     def max_images(self) -> int:
         """Maximum number of images of one job."""
         return self._max_images
-
-    @asynccontextmanager
-    async def arrival(
-        self, owner: str, idempotency_key: str | None = None
-    ) -> AsyncIterator[Arrival]:
-        """A block in which the files of a job arrive; they are removed if it fails.
-
-        Args:
-            owner: whose the job will be.
-            idempotency_key: of its request; where a job of it is there, one more is no other job.
-
-        Raises:
-            LimitExceededError: the owner has as many jobs or bytes as it may.
-            JobStorageError: the quota of all owners together is used up.
-        """
-        async with AsyncExitStack() as stack:
-            repeated = idempotency_key is not None and await self._threads.query(
-                partial(self._store.knows_key, owner, idempotency_key)
-            )
-            arrival = self._quota.arrival(owner, repeated=repeated)
-            take = await self._threads.query(arrival.__enter__)
-            leave = partial(arrival.__exit__, None, None, None)
-            stack.push_async_callback(lambda: asyncio.to_thread(leave))
-            # Hexadecimal: an id is an argument of commands, so it must not begin with a dash.
-            folder = self._store.folder(secrets.token_hex(24))
-            try:
-                make = partial(folder.mkdir, parents=True, mode=0o700)
-                await result_of(self._threads.query(make))  # so that it does not come too late
-                require = partial(self._quota.require, owner)
-                yield Arrival(owner, folder, take, require, self._threads.write)
-            except BaseException:
-                await asyncio.to_thread(self._remove_files, folder)
-                raise
-
-    def _remove_files(self, folder: Path) -> None:
-        """Remove files that arrived, unless a job has them."""
-        if not self._store.has(folder.name):
-            shutil.rmtree(folder, ignore_errors=True)
 
     async def create(
         self,
@@ -131,97 +88,111 @@ class JobCreator:
             LimitExceededError, InvalidRequestError, TooManyFilesError, BodyTooLargeError.
             SessionNotFoundError, ClassNotFoundError, EmptySessionError, ModelMismatchError.
             IdempotencyKeyReusedError, JobStateError: the job of the key was deleted meanwhile.
-            OSError, sqlite3.OperationalError: the disk or the database fails.
+            NotReadyError: the service stops.
+            OSError, JobStorageError: the disk or the database fails.
         """
         once = None
         if idempotency_key is not None:
-            files = [arrival.folder / str(number) for number in range(len(names))]
-            files += [] if archive is None else [archive]
-            read = partial(_fingerprint, form, names, files)
-            fingerprint = await result_of(self._threads.unpack_or_remove(read))
-            once = IdempotencyToken(idempotency_key, fingerprint)
-            find = partial(self._store.find_done, arrival.owner, once)
-            if (done := await self._threads.query(find)) is not None:
-                await asyncio.to_thread(partial(shutil.rmtree, arrival.folder, ignore_errors=True))
-                return done
-        session = await require_classes(self._resources, form, arrival.owner)
-        snapshot = await self._resources.pool.run(partial(encode_session, session.content))
-        fields = form.model_copy(
-            update={"images": [], "archive": [], "session_id": session.session_id}
-        )
-        add = partial(self._add, fields, arrival, list(names), archive, snapshot, once)
-        making = self._threads.unpack_or_remove(add)
+            paths = [arrival.folder / str(number) for number in range(len(names))]
+            paths += [] if archive is None else [archive]
+            digest = partial(_fingerprint, form, names, paths, self._threads.require_running)
+            once = IdempotencyToken(idempotency_key, await self._threads.keep(digest))
+        done = await self._find_done(arrival, once)
+        if done is None:
+            fields, snapshot = await self._with_session(form, arrival.owner)
+            contents = _Contents(fields, snapshot, names, archive, once)
+            try:
+                return await self._make_once(arrival, contents)
+            except KeyTakenError as exc:
+                # The same request came twice at the same time, and the other was first.
+                done = await self._find_done(arrival, once)
+                if done is None:
+                    raise JobStateError("the job of this key was deleted meanwhile") from exc
+        await self._threads.remove(partial(shutil.rmtree, arrival.folder, ignore_errors=True))
+        return done
+
+    async def _with_session(self, form: JobForm, owner: str) -> tuple[JobForm, bytes]:
+        """The fields of a form, which tell the session, and that session as it is now, encoded."""
+        session = await require_classes(self._resources, form, owner)
+        fields = {"images": [], "archive": [], "session_id": session.session_id}
+        encode = partial(encode_session, session.content)
+        return form.model_copy(update=fields), await self._resources.pool.run(encode)
+
+    async def _find_done(self, arrival: Arrival, once: IdempotencyToken | None) -> Job | None:
+        if once is None:
+            return None
+        find = partial(self._store.find_done, arrival.owner, once)
+        return await self._threads.query(find)
+
+    async def _make_once(self, arrival: Arrival, contents: _Contents) -> Job:
+        making = self._make(arrival, contents)
         try:
-            return await (self._created(making) if once is None else result_of(making))
+            if contents.once is None:
+                return await making
+            # To its end though its client may leave: the request that comes again finds the job.
+            return await result_of(asyncio.create_task(making))
         finally:
-            self._wake()  # a job that has a key stands although its request was cancelled
+            self._wake()
 
-    async def _created(self, making: asyncio.Future[Job]) -> Job:
-        """The job that a thread creates; deleted again if the request is cancelled meanwhile.
+    async def _make(self, arrival: Arrival, contents: _Contents) -> Job:
+        """Unpack the archive, list the folder, and record the job.
 
-        The thread cannot be stopped, and nobody would know the job. One that has a key is found by
-        the request that comes again.
+        Raises:
+            KeyTakenError: there is a job of this key.
+            ServiceError, OSError: see `create`.
         """
-        try:
-            return await result_of(making)
-        except asyncio.CancelledError:
-            if not making.exception():
-                await asyncio.to_thread(self._store.delete, making.result().job_id)
-            raise
-
-    def _add(
-        self,
-        form: JobForm,
-        arrival: Arrival,
-        names: list[str],
-        archive: Path | None,
-        snapshot: bytes,
-        once: IdempotencyToken | None,
-    ) -> Job:
-        folder, sources = arrival.folder, []
-        if archive is not None:
-            first, most = len(names), self._max_images
-            names += unpack_images(archive, folder, first=first, max_images=most, take=arrival.take)
-            archive.unlink()
-        if form.folder is not None:
+        names, sources = list(contents.names), list[Source]()
+        if contents.archive is not None:
+            unpack = partial(self._unpack, contents.archive, arrival, len(names))
+            names += await self._threads.unpack(arrival.client, unpack)
+        if contents.form.folder is not None:
             left = self._max_images - len(names)
-            found = self._folders.images(form.folder, max_images=left)
-            names += [name for name, _ in found]
-            sources = [source for _, source in found]
+            find = partial(self._folders.images, contents.form.folder, max_images=left)
+            for name, source in await self._threads.keep(find):
+                names.append(name)
+                sources.append(source)
         if not names:
             raise InvalidRequestError("no images: give some, or an archive or a folder with some")
-        arrival.take(len(snapshot))
-        (folder / SNAPSHOT).write_bytes(snapshot)
+        return await self._threads.keep(partial(self._record, arrival, contents, names, sources))
+
+    def _unpack(self, archive: Path, arrival: Arrival, first: int) -> list[str]:
+        names = unpack_images(
+            archive, arrival.folder, first=first, max_images=self._max_images, take=arrival.take
+        )
+        archive.unlink()
+        return names
+
+    def _record(
+        self, arrival: Arrival, contents: _Contents, names: list[str], sources: list[Source]
+    ) -> Job:
+        folder, owner = arrival.folder, arrival.owner
+        arrival.take(len(contents.snapshot))
+        (folder / SNAPSHOT).write_bytes(contents.snapshot)
         nbytes = sum(path.stat().st_size for path in folder.iterdir())
-        _sync(folder)
-        text = form.model_dump_json()
-        try:
-            self._store.create(folder.name, arrival.owner, text, names, nbytes, sources, once)
-        except sqlite3.IntegrityError as exc:
-            # The same request came twice at the same time, and the other was first.
-            done = None if once is None else self._store.find_done(arrival.owner, once)
-            if done is None:
-                raise JobStateError("the job of this key was deleted meanwhile") from exc
-            shutil.rmtree(folder, ignore_errors=True)
-            return done
-        return self._store.get(folder.name, arrival.owner)
+        sync_folder(folder, self._threads.require_running)
+        text = contents.form.model_dump_json()
+        self._store.create(folder.name, owner, text, names, nbytes, sources, contents.once)
+        return self._store.get(folder.name, owner)
 
 
-def _fingerprint(form: JobForm, names: Sequence[str], files: Sequence[Path]) -> str:
-    """A digest of fields, names and files, which does not depend on the multipart boundary."""
+def _fingerprint(
+    form: JobForm, names: Sequence[str], paths: Sequence[Path], go_on: Callable[[], None]
+) -> str:
+    """A digest of fields, names and files, which does not depend on the multipart boundary.
+
+    Args:
+        form: whose fields count.
+        names: of the images.
+        paths: of the files.
+        go_on: called before each chunk; may raise.
+    """
     fields = form.model_dump_json(exclude={"images", "archive"})
     digest = hashlib.sha256(json.dumps([fields, *names]).encode())
-    for path in files:
+    for path in paths:
+        content = hashlib.sha256()
         with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+            while chunk := file.read(_CHUNK):
+                go_on()
+                content.update(chunk)
+        digest.update(content.digest())
     return digest.hexdigest()
-
-
-def _sync(folder: Path) -> None:
-    """Put all files on the disk, before the database records the job that has them."""
-    for path in (*folder.iterdir(), folder, folder.parent):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

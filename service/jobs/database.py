@@ -3,8 +3,11 @@
 import errno
 import os
 import sqlite3
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+
+from service.jobs.storage_errors import storage_error
 
 _FILE = "jobs.sqlite3"
 _VERSION = 2
@@ -49,21 +52,28 @@ COMMIT;
 """
 
 
-class JobsVersionError(Exception):
-    """The tables are those of another version of the service; the message says so."""
+class UnusableDatabaseError(Exception):
+    """The database cannot be opened; the message says why, for clients too, without its path.
+
+    busy: another process has it.
+    """
+
+    def __init__(self, message: str, *, busy: bool = False) -> None:
+        super().__init__(message)
+        self.busy = busy
 
 
 def open_database(directory: Path) -> sqlite3.Connection:
     """The database of a directory, locked for this process; its tables are made or brought up.
 
     Raises:
-        sqlite3.Error: another process has it, it cannot be written, or is no database.
-        JobsVersionError: its tables are those of another version of the service.
+        UnusableDatabaseError: another process has it, it cannot be written, is no database, or
+            its tables are those of another version of the service.
     """
-    db = sqlite3.connect(
-        directory / _FILE, check_same_thread=False, isolation_level=None, timeout=1
-    )
-    with ExitStack() as cleanup:
+    with _translate_opening(), ExitStack() as cleanup:
+        db = sqlite3.connect(
+            directory / _FILE, check_same_thread=False, isolation_level=None, timeout=1
+        )
         cleanup.callback(db.close)
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("PRAGMA journal_mode=WAL")
@@ -73,7 +83,7 @@ def open_database(directory: Path) -> sqlite3.Connection:
             db.executescript(_FROM_VERSION_1)
         db.executescript(_SCHEMA)
         cleanup.pop_all()
-    return db
+        return db
 
 
 def check_database(directory: Path) -> None:
@@ -81,7 +91,7 @@ def check_database(directory: Path) -> None:
 
     Raises:
         OSError: the directory cannot be made or written.
-        sqlite3.Error, JobsVersionError: see `open_database`.
+        UnusableDatabaseError: see `open_database`.
     """
     file = directory / _FILE
     if not file.exists():
@@ -92,9 +102,36 @@ def check_database(directory: Path) -> None:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return
     address = f"{file.resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True, timeout=0.1)) as db:
+    with _translate_opening(), closing(sqlite3.connect(address, uri=True, timeout=0.1)) as db:
         _require_version(db)
         db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Raise `JobStorageError` where an open database fails; mistakes in its use stay as they are.
+
+    Raises:
+        JobStorageError.
+    """
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise
+    except sqlite3.DatabaseError as exc:
+        raise storage_error(exc) from exc
+
+
+@contextmanager
+def _translate_opening() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as exc:
+        # Errors that Python's own module raises have no SQLite code.
+        if getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+            message = "another process works on the jobs of this directory"
+            raise UnusableDatabaseError(message, busy=True) from exc
+        raise UnusableDatabaseError(f"the database of jobs cannot be used ({exc})") from exc
 
 
 def _has_jobs(db: sqlite3.Connection) -> bool:
@@ -106,11 +143,11 @@ def _require_version(db: sqlite3.Connection) -> int:
     """The version of the tables; 0 as in `_SUPPORTED`.
 
     Raises:
-        JobsVersionError.
+        UnusableDatabaseError: another version of the service made them.
     """
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version not in _SUPPORTED:
-        raise JobsVersionError(
+        raise UnusableDatabaseError(
             "the jobs of this directory were written by another version of the service "
             f"(tables of version {version}, not {_VERSION})"
         )

@@ -6,9 +6,11 @@ from functools import partial
 from typing import IO
 
 from service.errors import JobStateError
+from service.jobs.arrivals import Arrivals
 from service.jobs.creation import JobCreator
 from service.jobs.results import write_results
 from service.jobs.runner import JobRunner
+from service.jobs.storage_errors import disk_errors
 from service.jobs.store import Job, JobStore
 from service.jobs.threads import JobThreads
 from service.schemas import FINISHED, FailedImage, JobResponse
@@ -18,19 +20,26 @@ _MAX_ERRORS = 100
 
 
 class JobDesk:
-    """The use cases of jobs, for the routes.
+    """The use cases of jobs, for the routes; all raise `JobStorageError` where the database fails.
 
     Args:
         store: of the jobs.
         runner: works on them.
+        arrivals: of the files of new ones.
         creator: makes them.
-        threads: that the work beside the runner's is done in; closed with the desk.
+        threads: that all of them work in; closed with the desk.
     """
 
     def __init__(
-        self, store: JobStore, runner: JobRunner, creator: JobCreator, threads: JobThreads
+        self,
+        store: JobStore,
+        runner: JobRunner,
+        arrivals: Arrivals,
+        creator: JobCreator,
+        threads: JobThreads,
     ) -> None:
         self._store = store
+        self.arrivals = arrivals
         self.creator = creator
         self._runner = runner
         self._threads = threads
@@ -40,8 +49,9 @@ class JobDesk:
         self._runner.start()
 
     async def close(self) -> None:
-        """Stop now, as `JobRunner.stop` does, and close the store."""
+        """Stop now, as `JobRunner.stop` and `Arrivals.close` do, and close the store."""
         await self._runner.stop()
+        await self.arrivals.close()
         await self._threads.close()
         await asyncio.to_thread(self._store.close)
 
@@ -97,28 +107,36 @@ class JobDesk:
             JobNotFoundError.
         """
         await self.cancel(job_id, owner)
-        await self._threads.unpack_or_remove(partial(self._store.delete, job_id))
+        await self._threads.remove(partial(self._store.delete, job_id))
 
-    async def results(self, job_id: str, owner: str) -> IO[bytes]:
+    async def results(self, job_id: str, owner: str, client: str) -> IO[bytes]:
         """A temporary file with a zip of the results so far, which the caller closes.
 
         Cancelling the call stops the packing, too.
 
+        Args:
+            job_id: of the job.
+            owner: whose it is.
+            client: that asks; its results are packed one after another.
+
         Raises:
             JobNotFoundError, JobStateError: it has not ended, or results are missing.
+            JobStorageError: there is no room for the zip.
         """
-        job = await self._threads.query(partial(self._store.get, job_id, owner))
+        find = partial(self._store.get, job_id, owner)
+        job = await self._threads.query(find)
         if job.state not in FINISHED:
             raise JobStateError("the job has not ended; wait, or cancel it")
         cancelled = threading.Event()
-        try:
-            return await self._threads.pack(partial(write_results, self._store, job, cancelled))
-        except FileNotFoundError as exc:
-            # It may have been deleted meanwhile.
-            await self._threads.query(partial(self._store.get, job_id, owner))
-            raise JobStateError("results of the job are missing") from exc
-        finally:
-            cancelled.set()
+        pack = partial(write_results, self._store, job, cancelled)
+        with disk_errors():
+            try:
+                return await self._threads.pack(client, pack)
+            except FileNotFoundError as exc:
+                await self._threads.query(find)  # it may have been deleted meanwhile
+                raise JobStateError("results of the job are missing") from exc
+            finally:
+                cancelled.set()
 
     @staticmethod
     def response(job: Job) -> JobResponse:

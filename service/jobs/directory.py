@@ -2,12 +2,11 @@
 
 import logging
 import os
-import sqlite3
 from pathlib import Path
 from typing import Literal
 
-from service.errors import JobsDisabledError
-from service.jobs.database import JobsVersionError, check_database
+from service.errors import JobsDisabledError, JobStorageError
+from service.jobs.database import UnusableDatabaseError, check_database
 from service.jobs.store import JobStore
 
 _log = logging.getLogger("service.jobs")
@@ -40,7 +39,7 @@ def open_jobs(directory: Path | Literal["auto"] | None) -> JobStore | JobsDisabl
         return JobsDisabledError("jobs are switched off: FSS_JOBS_DIR is empty")
     try:
         return JobStore(state_directory() if directory == "auto" else directory)
-    except (OSError, RuntimeError, sqlite3.Error, JobsVersionError) as exc:
+    except (OSError, RuntimeError, UnusableDatabaseError, JobStorageError) as exc:
         reason = _reason(exc)
         if directory != "auto":
             raise JobsDirectoryError(f"{directory}: {reason}", busy=_is_busy(exc)) from exc
@@ -58,7 +57,7 @@ def check_jobs_directory(directory: Path | Literal["auto"]) -> Path:
     try:
         path = state_directory() if directory == "auto" else directory
         check_database(path)
-    except (OSError, RuntimeError, sqlite3.Error, JobsVersionError) as exc:
+    except (OSError, RuntimeError, UnusableDatabaseError) as exc:
         raise JobsDirectoryError(f"{path}: {_reason(exc)}", busy=_is_busy(exc)) from exc
     return path
 
@@ -77,19 +76,12 @@ def state_directory() -> Path:
 
 def _reason(exc: Exception) -> str:
     """Why the directory cannot be used, for clients too, and so without a path."""
-    if _is_busy(exc):
-        return "another process works on the jobs of this directory"
-    if isinstance(exc, sqlite3.Error):
-        return f"the database of jobs cannot be used ({exc})"
     if isinstance(exc, OSError):
         return f"the directory of jobs cannot be made ({exc.strerror})"
-    if isinstance(exc, JobsVersionError):
-        return str(exc)
-    return "the directory of jobs cannot be made (the user has no home)"
+    if isinstance(exc, RuntimeError):
+        return "the directory of jobs cannot be made (the user has no home)"
+    return str(exc)
 
 
 def _is_busy(exc: Exception) -> bool:
-    if not isinstance(exc, sqlite3.Error):
-        return False
-    # Errors that Python's own module raises have no SQLite code.
-    return getattr(exc, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return isinstance(exc, UnusableDatabaseError) and exc.busy

@@ -16,8 +16,8 @@ from service.errors import (
     TooManyFilesError,
 )
 from service.formats import safe_path
-from service.jobs.image_names import MAX_ENTRIES_PER_IMAGE, is_image
-from service.schemas import SYSTEM_FOLDERS
+from service.jobs.entries import MAX_ENTRIES_PER_IMAGE
+from service.schemas import is_hidden, is_image
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without waiting, should it be a pipe.
@@ -145,7 +145,7 @@ def _raise(error: OSError) -> NoReturn:
 
 def _is_folder(name: str, inside: int) -> bool:
     """Whether a name is a folder, and neither hidden nor a link nor the file system's own."""
-    if name.startswith(".") or name in SYSTEM_FOLDERS:
+    if is_hidden(name):
         return False
     try:
         return stat.S_ISDIR(os.stat(name, dir_fd=inside, follow_symlinks=False).st_mode)

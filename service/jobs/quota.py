@@ -1,6 +1,5 @@
 """Bounds on the jobs and bytes of a jobs directory, uploads in progress included."""
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -107,7 +106,7 @@ class JobQuota:
         with self._counting:
             try:
                 stored = self._stored(owner)
-            except sqlite3.Error:  # the disk fails; counted again at the next arrival
+            except JobStorageError:  # the disk fails; counted again at the next arrival
                 stored = None
             with self._lock:
                 own = self._owners[owner]

@@ -8,9 +8,8 @@ from typing import IO
 
 from service.formats import ExportOptions, LabelledImage, ZipSink, export_dataset
 from service.jobs.forms import JobForm
-from service.jobs.runner import SNAPSHOT
+from service.jobs.job_files import read_result, read_snapshot
 from service.jobs.store import Job, JobStore
-from service.schemas import ImageResult
 from service.stores import decode_session
 
 
@@ -28,7 +27,7 @@ def write_results(store: JobStore, job: Job, cancelled: threading.Event) -> IO[b
     """
     form = JobForm.model_validate_json(job.form)
     folder = store.folder(job.job_id)
-    known = decode_session((folder / SNAPSHOT).read_bytes(), {}).classes
+    known = decode_session(read_snapshot(folder), {}).classes
     classes = [name for name in known if not form.classes or name in form.classes]
     with ExitStack() as cleanup:
         target = cleanup.enter_context(tempfile.TemporaryFile(dir=folder))
@@ -53,6 +52,4 @@ def _labelled(store: JobStore, job: Job, cancelled: threading.Event) -> Iterator
     for image in store.images(job.job_id, "done"):
         if cancelled.is_set():
             raise InterruptedError
-        text = (folder / f"{image.number}.json").read_text(encoding="utf-8")
-        result = ImageResult.model_validate_json(text)
-        yield LabelledImage.from_result(image.name, result)
+        yield LabelledImage.from_result(image.name, read_result(folder, image.number))

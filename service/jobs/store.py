@@ -1,15 +1,16 @@
 """Jobs in SQLite, so that they survive a restart; their files are stored beside it."""
 
 import shutil
+import sqlite3
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from service.errors import IdempotencyKeyReusedError, JobNotFoundError
-from service.jobs.database import open_database
+from service.jobs.database import database_errors, open_database
 from service.jobs.folders import Source
 from service.schemas import FINISHED, State
 from service.stores import IdempotencyToken
@@ -39,18 +40,29 @@ class JobImage(NamedTuple):
     detail: str | None
 
 
+class KeyTakenError(Exception):
+    """The owner has a job of this idempotency key."""
+
+
 class JobStore:
     """The jobs of one directory, which belongs to one process; blocks, so call it in threads.
 
+    Every method that asks the database raises `JobStorageError` where that fails.
+
+    Args:
+        directory: made if there is none.
+        clock: in seconds since the epoch; of what jobs are stamped with.
+
     Raises:
         OSError: the directory cannot be made.
-        sqlite3.Error: another process has it, it cannot be written, or holds something else.
-        JobsVersionError: it holds jobs of a version of the service that this one cannot read.
+        UnusableDatabaseError: another process has it, it cannot be written, holds something else,
+            or jobs of a version of the service that this one cannot read.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: Callable[[], float] = time.time) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._directory = directory
+        self._clock = clock
         self._lock = threading.Lock()
         self._db = open_database(directory)
         with ExitStack() as cleanup:
@@ -84,12 +96,11 @@ class JobStore:
             once: makes sure that there is one job of its key.
 
         Raises:
-            sqlite3.IntegrityError: the owner has a job of that key.
+            KeyTakenError.
         """
         first = len(names) - len(sources)
-        now = time.time()
-        with self._lock, self._db:
-            self._db.execute("BEGIN")
+        now = self._clock()
+        with self._transaction():
             self._db.execute(
                 "INSERT INTO jobs VALUES (?, ?, 'queued', ?, ?, ?, ?, 0, ?, 0, 0)",
                 (job_id, owner, now, now, nbytes, form, len(names)),
@@ -103,10 +114,14 @@ class JobStore:
                 [(job_id, number, *source) for number, source in enumerate(sources, start=first)],
             )
             if once is not None:
-                self._db.execute(
-                    "INSERT INTO receipts VALUES (?, ?, ?, ?)",
-                    (owner, once.key, once.fingerprint, job_id),
-                )
+                self._add_receipt(owner, once, job_id)
+
+    def _add_receipt(self, owner: str, once: IdempotencyToken, job_id: str) -> None:
+        values = (owner, once.key, once.fingerprint, job_id)
+        try:
+            self._db.execute("INSERT INTO receipts VALUES (?, ?, ?, ?)", values)
+        except sqlite3.IntegrityError as exc:
+            raise KeyTakenError from exc
 
     def find_done(self, owner: str, once: IdempotencyToken) -> Job | None:
         """The job that a request made when it came first; None if there is none.
@@ -160,14 +175,12 @@ class JobStore:
             oldest.setdefault(job.owner, job)
         return list(oldest.values())
 
-    def forget_expired(self, before: float) -> None:
-        """Delete finished jobs that have not changed since `before`."""
-        with self._lock:
-            gone = self._db.execute(
-                "DELETE FROM jobs WHERE state IN ('done', 'cancelled') AND updated < ? "
-                "RETURNING id",
-                (before,),
-            ).fetchall()
+    def forget_expired(self, ttl_s: float) -> None:
+        """Delete finished jobs that have not changed for `ttl_s` seconds."""
+        gone = self._query(
+            "DELETE FROM jobs WHERE state IN ('done', 'cancelled') AND updated < ? RETURNING id",
+            (self._clock() - ttl_s,),
+        )
         for (job_id,) in gone:
             self._remove_files(job_id)
 
@@ -203,12 +216,14 @@ class JobStore:
 
     def finish_image(
         self, job_id: str, number: int, seconds: float, failure: tuple[str, str] | None
-    ) -> None:
-        """Record that an image that was pending has its result, or why it has none."""
+    ) -> bool:
+        """Record that a pending image has its result, or why it has none; returns whether it was.
+
+        It was not if its job was deleted.
+        """
         state = "failed" if failure else "done"
         code, detail = failure or (None, None)
-        with self._lock, self._db:
-            self._db.execute("BEGIN")
+        with self._transaction():
             cursor = self._db.execute(
                 "UPDATE images SET state = ?, code = ?, detail = ? "
                 "WHERE job = ? AND number = ? AND state = 'pending'",
@@ -217,16 +232,17 @@ class JobStore:
             self._db.execute(
                 f"UPDATE jobs SET seconds = seconds + ?, updated = ?, {state} = {state} + ? "  # noqa: S608
                 "WHERE id = ?",
-                (seconds, time.time(), cursor.rowcount, job_id),
+                (seconds, self._clock(), cursor.rowcount, job_id),
             )
+            return cursor.rowcount == 1
 
     def move(self, job_id: str, state: State, *, among: Sequence[State]) -> bool:
         """Set the state of a job that is in one of `among`; returns whether it was."""
         marks = ", ".join("?" * len(among))
-        with self._lock:
+        with self._transaction():
             cursor = self._db.execute(
                 f"UPDATE jobs SET state = ?, updated = ? WHERE id = ? AND state IN ({marks})",  # noqa: S608
-                (state, time.time(), job_id, *among),
+                (state, self._clock(), job_id, *among),
             )
             return cursor.rowcount == 1
 
@@ -236,13 +252,12 @@ class JobStore:
         The time that failed images took no longer counts.
         """
         marks = ", ".join("?" * len(FINISHED))
-        with self._lock, self._db:
-            self._db.execute("BEGIN")
+        with self._transaction():
             cursor = self._db.execute(
                 "UPDATE jobs SET state = 'queued', updated = ?, "  # noqa: S608
                 "seconds = seconds * done / MAX(1, done + failed), failed = 0 "
                 f"WHERE id = ? AND state IN ({marks})",
-                (time.time(), job_id, *FINISHED),
+                (self._clock(), job_id, *FINISHED),
             )
             if cursor.rowcount != 1:
                 return False
@@ -255,8 +270,7 @@ class JobStore:
 
     def delete(self, job_id: str) -> None:
         """Forget a job and its files."""
-        with self._lock:
-            self._db.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+        self._query("DELETE FROM jobs WHERE id = ?", (job_id,))
         self._remove_files(job_id)
 
     def close(self) -> None:
@@ -287,5 +301,12 @@ class JobStore:
         return [Job(*row) for row in rows]
 
     def _query(self, statement: str, values: Sequence[object]) -> list[Any]:
-        with self._lock:
+        with database_errors(), self._lock:
             return self._db.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """A block whose statements take effect together, or not at all where it fails."""
+        with database_errors(), self._lock, self._db:
+            self._db.execute("BEGIN")
+            yield

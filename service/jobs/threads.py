@@ -1,67 +1,139 @@
 """Threads for work on jobs, apart from those of requests, which must never wait for it."""
 
 import asyncio
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
+from weakref import WeakValueDictionary
+
+from service.errors import NotReadyError
 
 T = TypeVar("T")
 
-_QUERIES, _UPLOADS, _UNPACKING, _RESULTS = 2, 2, 2, 2
-
 
 class JobThreads:
-    """Thread pools for queries, which take milliseconds, and for files, which take minutes.
+    """A pool of threads for each kind of work, so that what is short never waits for what is long.
 
-    Uploads, archives and results have a pool each, so that one client's large downloads do not
-    delay the jobs of others.
+    A cancellation waits for the call, as its files may be removed afterwards. One of `keep` and
+    `unpack` that has not begun is withdrawn. `pack` does not wait: its caller has the call stop.
     """
 
     def __init__(self) -> None:
-        self._queries = ThreadPoolExecutor(_QUERIES, thread_name_prefix="jobs")
-        self._uploads = ThreadPoolExecutor(_UPLOADS, thread_name_prefix="job-uploads")
-        self._unpacking = ThreadPoolExecutor(_UNPACKING, thread_name_prefix="job-files")
-        self._results = ThreadPoolExecutor(_RESULTS, thread_name_prefix="job-results")
+        self._queries = ThreadPoolExecutor(2, thread_name_prefix="jobs")
+        self._uploads = ThreadPoolExecutor(2, thread_name_prefix="job-uploads")
+        self._keeping = ThreadPoolExecutor(2, thread_name_prefix="job-keeping")
+        self._removals = ThreadPoolExecutor(2, thread_name_prefix="job-removals")
+        self._runner = ThreadPoolExecutor(1, thread_name_prefix="job-runner")
+        self._unpacking = _OneEach(ThreadPoolExecutor(2, thread_name_prefix="job-archives"))
+        self._packing = _OneEach(ThreadPoolExecutor(2, thread_name_prefix="job-results"))
+        self._stopped = threading.Event()
 
-    def query(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        """Begin a query of the store."""
-        return _begin(self._queries, call)
+    async def query(self, call: Callable[[], T]) -> T:
+        """Query or change the store: milliseconds."""
+        return await _ended(_begin(self._queries, call))
 
     async def write(self, call: Callable[[], T]) -> T:
-        """Write a chunk of a file that arrives.
+        """Write a chunk of a file that arrives."""
+        return await _ended(_begin(self._uploads, call))
 
-        A cancellation waits for a write that has begun, as the file is removed afterwards.
+    async def keep(self, call: Callable[[], T]) -> T:
+        """Read files that arrived or lie in a folder, or put them on the disk: seconds."""
+        return await _withdrawable(_begin(self._keeping, call))
+
+    async def remove(self, call: Callable[[], T]) -> T:
+        """Remove files: seconds, where there are thousands."""
+        return await _ended(_begin(self._removals, call))
+
+    async def work(self, call: Callable[[], T]) -> T:
+        """Do a step of the runner's, which does one thing at a time."""
+        return await _ended(_begin(self._runner, call))
+
+    async def unpack(self, client: str, call: Callable[[], T]) -> T:
+        """Unpack an archive: minutes. Those of one client are unpacked one after another."""
+        return await _withdrawable(await self._unpacking.begin(client, call))
+
+    async def pack(self, client: str, call: Callable[[], T]) -> T:
+        """Pack results: minutes. Those of one client are packed one after another."""
+        return await asyncio.wrap_future(await self._packing.begin(client, call))
+
+    def require_running(self) -> None:
+        """Fail once the service stops; called between the parts of what takes minutes.
+
+        Raises:
+            NotReadyError.
         """
-        return await result_of(_begin(self._uploads, call))
+        if self._stopped.is_set():
+            raise NotReadyError("the service is stopping; another replica may answer")
 
-    def unpack_or_remove(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        """Begin to unpack or remove files, once a thread of their pool is free."""
-        return _begin(self._unpacking, call)
-
-    def pack(self, call: Callable[[], T]) -> asyncio.Future[T]:
-        """Begin to pack results, once a thread of their pool is free."""
-        return _begin(self._results, call)
+    def stop(self) -> None:
+        """Have `require_running` fail."""
+        self._stopped.set()
 
     async def close(self) -> None:
-        """Wait for running calls, and drop queued ones."""
-        for executor in (self._uploads, self._unpacking, self._results, self._queries):
+        """Stop, wait for running calls, and drop queued ones."""
+        self.stop()
+        for executor in (
+            self._uploads,
+            self._keeping,
+            self._unpacking.executor,
+            self._packing.executor,
+            self._removals,
+            self._runner,
+            self._queries,
+        ):
             await asyncio.to_thread(partial(executor.shutdown, cancel_futures=True))
 
 
-async def result_of(call: asyncio.Future[T]) -> T:
-    """The result of a call in a thread, which cannot be stopped: a cancellation waits for it."""
+class _OneEach:
+    """Threads, of which each client has one at a time; its other calls wait for it."""
+
+    def __init__(self, executor: ThreadPoolExecutor) -> None:
+        self.executor = executor
+        # There as long as somebody has or awaits the client's turn.
+        self._turns = WeakValueDictionary[str, asyncio.Lock]()
+
+    async def begin(self, client: str, call: Callable[[], T]) -> Future[T]:
+        """Begin a call once it is the client's only one."""
+        turn = self._turns.setdefault(client, asyncio.Lock())
+        await turn.acquire()
+        loop = asyncio.get_running_loop()
+        running = _begin(self.executor, call)
+        # Of the thread's own future: that of the loop may be cancelled while the thread works.
+        running.add_done_callback(lambda _: loop.call_soon_threadsafe(turn.release))
+        return running
+
+
+async def result_of(task: asyncio.Future[T], *, withdraw: Callable[[], object] | None = None) -> T:
+    """The result of what must not be cut short: a cancellation waits until it ends.
+
+    Args:
+        task: what is waited for.
+        withdraw: called at a cancellation, for what has not begun.
+    """
     try:
-        return await asyncio.shield(call)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
-        while not call.done():
+        if withdraw is not None:
+            withdraw()
+        while not task.done():
             with suppress(asyncio.CancelledError):
-                await asyncio.wait({call})
+                await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # asyncio would log one that nobody has asked for
         raise
 
 
-def _begin(executor: ThreadPoolExecutor, call: Callable[[], T]) -> asyncio.Future[T]:
-    context = copy_context()  # with the request's id, for the log
-    return asyncio.get_running_loop().run_in_executor(executor, lambda: context.run(call))
+def _begin(executor: ThreadPoolExecutor, call: Callable[[], T]) -> Future[T]:
+    return executor.submit(copy_context().run, call)  # with the request's id, for the log
+
+
+async def _ended(call: Future[T]) -> T:
+    return await result_of(asyncio.wrap_future(call))
+
+
+async def _withdrawable(call: Future[T]) -> T:
+    return await result_of(asyncio.wrap_future(call), withdraw=call.cancel)

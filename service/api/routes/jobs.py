@@ -1,11 +1,8 @@
 """`/jobs`: segment many images in the background."""
 
 import asyncio
-import logging
 import os
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from typing import IO, Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request, Response, status
@@ -22,14 +19,11 @@ from service.api.interruption import cancel_on_disconnect
 from service.api.openapi import problems, upload
 from service.api.slots import acquire_slot, release_after
 from service.errors import JobNotFoundError, JobStorageError
-from service.jobs import JobDesk, JobForm, log_reason
+from service.jobs import JobDesk, JobForm
 from service.schemas import FINISHED, SESSION_HEADER, JobResponse, JobsResponse
-
-_log = logging.getLogger("service.api.jobs")  # which operators may filter by
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=problems(422, 500, 503))
 
-_REPEATED = frozenset({"classes", "formats"})
 _POLL_S = 0.25
 _GRACE_S = 5  # to end by itself where the service stops, several times what it takes
 _PING_S = 15
@@ -64,28 +58,17 @@ async def post_job(
     request: Request,
     context: Context,
     desk: Desk,
-    owner: Owner,
+    client: CurrentClient,
     key: IdempotencyKey = None,
 ) -> JobResponse:
     """Segment images, a zip or a folder of them; the classes are those the session has now."""
-    with _translate_storage_errors():
-        async with desk.creator.arrival(owner, key) as arrival:
-            spooled = await read_job_form(context, request, arrival)
-            header = request.headers.get(SESSION_HEADER)
-            form = validate_form(JobForm, spooled.fields, session_header=header, repeated=_REPEATED)
-            async with cancel_on_disconnect(request):
-                job = await desk.creator.create(form, arrival, spooled.names, spooled.archive, key)
-                return desk.response(job)
-
-
-@contextmanager
-def _translate_storage_errors() -> Iterator[None]:
-    """Raise `JobStorageError` where the disk or database fails: the operator must act."""
-    try:
-        yield
-    except (OSError, sqlite3.OperationalError) as exc:
-        _log.error("a job cannot be kept", extra={"reason": log_reason(exc)})
-        raise JobStorageError("the service cannot write what it keeps of the job") from exc
+    async with desk.arrivals.begin(client.owner, client.name, key) as arrival:
+        spooled = await read_job_form(context, request, arrival)
+        header = request.headers.get(SESSION_HEADER)
+        form = validate_form(JobForm, spooled.fields, session_header=header)
+        async with cancel_on_disconnect(request):
+            job = await desk.creator.create(form, arrival, spooled.names, spooled.archive, key)
+            return desk.response(job)
 
 
 @router.get("")
@@ -125,15 +108,13 @@ async def get_events(
 @router.post("/{job_id}/cancel", responses=problems(404))
 async def post_cancel(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
     """Stop after the image at work; what is done stays, and `resume` goes on."""
-    with _translate_storage_errors():
-        return await desk.cancel(job_id, owner)
+    return await desk.cancel(job_id, owner)
 
 
 @router.post("/{job_id}/resume", responses=problems(404, 409))
 async def post_resume(job_id: str, desk: Desk, owner: Owner) -> JobResponse:
     """Go on with a cancelled job, and try failed images again."""
-    with _translate_storage_errors():
-        return await desk.resume(job_id, owner)
+    return await desk.resume(job_id, owner)
 
 
 @router.get(
@@ -144,9 +125,8 @@ async def get_results(
 ) -> StreamingResponse:
     """A zip of what is done, in the formats the job was made with."""
     with acquire_slot(context.access.downloads, client) as cleanup:
-        with _translate_storage_errors():
-            async with cancel_on_disconnect(request):
-                results = await desk.results(job_id, client.owner)
+        async with cancel_on_disconnect(request):
+            results = await desk.results(job_id, client.owner, client.name)
         slot = cleanup.pop_all()
     chunks = release_after(slot, _chunks(results))
     headers = {
@@ -164,8 +144,7 @@ async def get_results(
 )
 async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
     """Forget a job, its images and results."""
-    with _translate_storage_errors():
-        await desk.delete(job_id, owner)
+    await desk.delete(job_id, owner)
 
 
 async def _events(
@@ -177,8 +156,8 @@ async def _events(
         at_work = desk.at_work(job_id)
         try:
             job = await desk.get(job_id, owner)
-        except JobNotFoundError:  # deleted in the meantime: the next request is told
-            return
+        except (JobNotFoundError, JobStorageError):
+            return  # the next request is told: the job was deleted, or the database fails
         finished = job.done + job.failed
         ended = job.state in FINISHED and not (at_work or desk.at_work(job_id))
         if finished < before:  # failed images are tried again

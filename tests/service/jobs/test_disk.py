@@ -1,10 +1,13 @@
 """A disk that is full stops jobs while it is, and nothing else."""
 
+import asyncio
 import errno
+import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,11 @@ import pytest
 
 from service.app import create_app
 from service.engine import FakeEngine
-from service.jobs import JobForm, runner
+from service.jobs import JobDesk, JobForm, back_off, work
 from service.jobs.images import JobImages
+from service.jobs.job_files import SNAPSHOT
 from service.jobs.store import JobStore
+from service.schemas import JobResponse
 from service.settings import Settings
 from tests.service.http_api import assert_problem, new_session, running
 from tests.service.jobs.job_calls import SCENES, ended, results, uploads
@@ -26,7 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 @pytest.fixture
 async def jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
-    monkeypatch.setattr(runner, "_BACK_OFF_S", 0.01)
+    monkeypatch.setattr(back_off, "_FIRST_S", 0.01)
     settings = Settings(jobs_dir=tmp_path / "jobs")
     async with running(create_app(settings, engine=FakeEngine())) as client:
         yield client
@@ -71,7 +76,7 @@ def _failing(whole: Any, number: int, times: int) -> tuple[Any, list[int]]:
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.EIO])
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(runner, "_write_result"), (runner, "_read_snapshot"), (JobImages, "read")],
+    [(work, "write_result"), (work, "read_snapshot"), (JobImages, "read")],
     ids=["result", "snapshot", "image"],
 )
 async def test_no_image_fails_because_the_disk_does(
@@ -99,7 +104,7 @@ async def test_a_file_that_can_never_be_read_fails_alone(
         return whole(images, job_id, number)
 
     monkeypatch.setattr(JobImages, "read", broken)
-    monkeypatch.setattr(runner, "_MAX_BACK_OFF_S", 0.01)
+    monkeypatch.setattr(back_off, "_LONGEST_S", 0.01)
     job = await ended(jobs, (await _make(jobs)).json()["job_id"])
     assert (job["done"], [each["code"] for each in job["errors"]]) == (2, ["internal_error"])
 
@@ -143,7 +148,7 @@ async def test_all_files_are_on_the_disk_before_a_job_is_recorded(
     monkeypatch.setattr(os, "fsync", watched_sync)
     monkeypatch.setattr(JobStore, "create", watched_create)
     assert (await _make(jobs)).status_code == 202
-    assert recorded == [{"0", "1", "2", runner.SNAPSHOT}]
+    assert recorded == [{"0", "1", "2", SNAPSHOT}]
 
 
 async def test_results_that_find_no_room_are_the_operators_concern(
@@ -185,3 +190,74 @@ async def test_an_event_id_beyond_all_numbers_is_refused(jobs: httpx.AsyncClient
     job_id = (await _make(jobs)).json()["job_id"]
     answer = await jobs.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": "9" * 4400})
     assert_problem(answer, 422, "invalid_request")
+
+
+class FragileDatabase(sqlite3.Connection):
+    """A database that fails in statements that begin so."""
+
+    failing: tuple[str, ...] = ()
+
+    def execute(self, statement: str, *arguments: Any) -> sqlite3.Cursor:
+        if statement.startswith(FragileDatabase.failing):
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(statement, *arguments)
+
+
+@pytest.fixture
+def fragile(monkeypatch: pytest.MonkeyPatch) -> type[FragileDatabase]:
+    monkeypatch.setattr(FragileDatabase, "failing", ())
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=FragileDatabase))
+    return FragileDatabase
+
+
+async def test_every_request_is_told_that_the_database_fails(
+    fragile: type[FragileDatabase], jobs: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = await ended(jobs, (await _make(jobs)).json()["job_id"])
+    path = f"/jobs/{job['job_id']}"
+    fragile.failing = ("",)
+    answers = [await _make(jobs)]
+    answers += [await jobs.get(each) for each in ("/jobs", path, f"{path}/events")]
+    answers += [await jobs.post(f"{path}/{verb}") for verb in ("cancel", "resume")]
+    answers += [await jobs.get(f"{path}/results"), await jobs.delete(path)]
+    fragile.failing = ("BEGIN",)  # where it can be read, and not written
+    answers += [await _make(jobs), await jobs.post(f"{path}/resume")]
+    for answer in answers:
+        problem = assert_problem(answer, 503, "job_storage_failed")
+        assert "I/O" not in problem["detail"]
+    told = [record for record in caplog.records if record.name == "service.jobs"]
+    assert {record.levelno for record in told} == {logging.ERROR}
+    assert "OperationalError: disk I/O error" in {record.__dict__["reason"] for record in told}
+    fragile.failing = ()
+    results(await jobs.get(f"{path}/results"))
+
+
+async def test_events_end_where_the_database_fails(
+    fragile: type[FragileDatabase], jobs: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client asks again, and is told then."""
+    get, looks = JobDesk.get, 0
+
+    async def get_until_it_fails(desk: JobDesk, job_id: str, owner: str) -> JobResponse:
+        nonlocal looks
+        looks += 1
+        fragile.failing = ("",) * (
+            looks > 2
+        )  # the first one is that of the request, before its events
+        return await get(desk, job_id, owner)
+
+    reading = asyncio.Event()
+
+    async def never_segmented(*_: Any) -> None:
+        reading.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(work.JobWork, "take_turn", never_segmented)
+    job_id = (await _make(jobs)).json()["job_id"]
+    await asyncio.wait_for(reading.wait(), 30)
+    monkeypatch.setattr(JobDesk, "get", get_until_it_fails)
+    told = await jobs.get(f"/jobs/{job_id}/events")
+    assert (told.status_code, looks) == (200, 3)
+    assert "event: progress" in told.text
+    assert "event: end" not in told.text
+    fragile.failing = ()

@@ -156,7 +156,7 @@ async def test_the_log_tells_why_an_image_cannot_be_read_and_not_which(
         return opened(path, *arguments, **options)
 
     (allowed / "line" / "a.png").rename(allowed / "line" / "patient.png")
-    monkeypatch.setattr("service.jobs.runner._MAX_BACK_OFF_S", 0.001)
+    monkeypatch.setattr("service.jobs.back_off._LONGEST_S", 0.001)
     monkeypatch.setattr(os, "open", broken)
     job = await ended(client, (await make(client, str(allowed / "line"))).json()["job_id"])
     assert (job["done"], [each["code"] for each in job["errors"]]) == (1, ["internal_error"])
@@ -189,9 +189,14 @@ async def test_without_roots_there_are_no_folders(tmp_path: Path) -> None:
     assert "allowed no folders" in problem["detail"]
 
 
-def test_roots_are_a_list_of_absolute_paths(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FSS_JOBS_FOLDERS", "/data/line 1:/data/line,2")
-    assert Settings().jobs_folders == (Path("/data/line 1"), Path("/data/line,2"))
+def test_roots_are_a_list_of_absolute_paths(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    roots = (tmp_path / "line 1", tmp_path / "line,2")
+    for root in roots:
+        root.mkdir()
+    monkeypatch.setenv("FSS_JOBS_FOLDERS", ":".join(map(str, roots)))
+    assert Settings().jobs_folders == roots
     monkeypatch.setenv("FSS_JOBS_FOLDERS", "data")
     with pytest.raises(ValidationError, match="absolute"):
         Settings()

@@ -127,9 +127,10 @@ async def test_a_job_of_a_client_that_left_is_found_by_the_next_request(
             "POST", "/jobs", data={"session_id": session_id}, files=archive(), headers=KEY
         )
         assert await post_and_leave(app, request, monkeypatch) == []
+        (job_id,) = folders(tmp_path)
         again = await post(client, session_id, archive())
         assert again.status_code == 202
-        (job_id,) = folders(tmp_path)
+        assert folders(tmp_path) == [job_id]
         assert again.json()["job_id"] == job_id
         assert (await ended(client, job_id))["done"] == 1
 

@@ -30,11 +30,11 @@ from service.errors import (
     ServiceError,
 )
 from service.formats import export_dataset
-from service.jobs import Folders, JobDesk, JobImages, JobQuota, JobRunner
+from service.jobs import JobDesk, JobImages, JobQuota, JobRunner
 from service.jobs.store import JobStore
 from service.schemas import JobResponse
 from service.settings import Settings
-from service.telemetry import JobMetrics
+from tests.service.clocks import ManualClock
 from tests.service.http_api import assert_problem, listening, new_session, post_segment, running
 from tests.service.jobs.job_calls import SCENES, ended, uploads
 from tests.service.pictures import picture
@@ -53,18 +53,6 @@ class CountingEngine(FakeEngine):
     ) -> Predictions:
         self.calls += 1
         return await super().segment(images, classes)
-
-
-class Clock:
-    """Is that many seconds ahead, and tells when it is asked."""
-
-    def __init__(self, ahead_s: float) -> None:
-        self.asked = threading.Semaphore(0)
-        self._ahead_s = ahead_s
-
-    def __call__(self) -> float:
-        self.asked.release()
-        return time.time() + self._ahead_s
 
 
 @pytest.fixture
@@ -99,31 +87,21 @@ async def test_metrics_tell_of_jobs_and_not_whose(client: httpx.AsyncClient) -> 
     assert told.value("fss_job_image_seconds_count") == 4
 
 
-async def test_ended_jobs_are_forgotten_in_time(tmp_path: Path) -> None:
-    app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=FakeEngine())
+async def test_ended_jobs_are_forgotten_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock(time.time())
+    monkeypatch.setattr("service.jobs.directory.JobStore", partial(JobStore, clock=clock))
+    app = create_app(Settings(jobs_dir=tmp_path / "jobs", jobs_ttl_s=1000), engine=FakeEngine())
     async with running(app) as client:
-        job_id = await made(client)
-        await ended(client, job_id)
-    store = JobStore(tmp_path / "jobs")
-    images = JobImages(store, Folders(()), max_bytes=1)
-    for later_s, left in ((900, 1), (1100, 0)):
-        clock = Clock(later_s)
-        runner = JobRunner(
-            store,
-            app.state.context.resources,
-            images,
-            JobMetrics(),
-            ttl_s=1000,
-            clock=clock,
-        )
-        runner.start()
-        for _ in range(2):  # asked again, it is through with what it was asked for before
-            assert await asyncio.to_thread(clock.asked.acquire, timeout=30)
-            runner.wake()
-        await runner.stop()
-        assert len(store.of_owner("")) == left
-    assert not store.folder(job_id).exists()
-    store.close()
+        jobs = []
+        for later_s in (0, 900, 200):
+            clock.now += later_s
+            jobs.append(await made(client))
+            await ended(client, jobs[-1])
+        left = [(await client.get(f"/jobs/{job_id}")).status_code for job_id in jobs]
+    assert left == [404, 200, 200]
+    assert {path.name for path in (tmp_path / "jobs" / "files").iterdir()} == set(jobs[1:])
 
 
 @pytest.mark.parametrize(("mode", "tiled"), [("whole", False), ("tiled", True), ("auto", True)])
@@ -220,7 +198,7 @@ async def test_an_image_that_may_not_be_at_fault_is_tried_again_but_not_for_ever
     most: int,
     too_often: int,
 ) -> None:
-    monkeypatch.setattr("service.jobs.runner._BACK_OFF_S", 0.001)
+    monkeypatch.setattr("service.jobs.back_off._FIRST_S", 0.001)
     engine = FailingEngine(most + too_often, error)
     app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=engine)
     async with running(app) as client:
@@ -250,7 +228,7 @@ class FullEngine(CountingEngine):
 async def test_a_job_that_finds_no_place_can_be_cancelled_and_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.jobs.runner._MAX_BACK_OFF_S", 0.01)
+    monkeypatch.setattr("service.jobs.back_off._LONGEST_S", 0.01)
     engine = FullEngine()
     app = create_app(Settings(jobs_dir=tmp_path / "jobs"), engine=engine)
     async with running(app) as client:
@@ -311,7 +289,9 @@ async def test_long_responses_of_one_client_are_bounded_until_they_end(
         async with httpx.AsyncClient(transport=elsewhere, base_url=client.base_url) as other:
             assert (await other.get(f"/jobs/{job_id}/{path}")).status_code == 200
     assert (await client.get(f"/jobs/{job_id}/{path}")).status_code == 200
-    assert len(held) == 0
+    for address in ("127.0.0.1", "192.0.2.1"):
+        with held.hold(f"address:{address}", maximum):
+            pass  # all that a client may hold: it holds nothing any more
 
 
 class HeldEngine(CountingEngine):
@@ -332,14 +312,32 @@ class HeldEngine(CountingEngine):
         return answers
 
 
+async def looking(
+    client: httpx.AsyncClient, job_id: str, headers: dict[str, str] | None = None
+) -> asyncio.Task[httpx.Response]:
+    """The events of a job, asked for by a client that has been told how far it is by now."""
+    get, looks = JobDesk.get, asyncio.Semaphore(0)
+
+    async def counted(desk: JobDesk, job_id: str, owner: str) -> JobResponse:
+        looks.release()
+        return await get(desk, job_id, owner)
+
+    with pytest.MonkeyPatch.context() as meanwhile:
+        meanwhile.setattr(JobDesk, "get", counted)
+        told = asyncio.create_task(client.get(f"/jobs/{job_id}/events", headers=headers))
+        async with asyncio.timeout(30):
+            # That of the request, the first of its events, and the next: by then that is told.
+            for _ in range(3):
+                await looks.acquire()
+    return told
+
+
 async def told_after(
     client: httpx.AsyncClient, job_id: str, last_id: int, engine: HeldEngine
 ) -> list[int]:
     """The ids of the events of a job that a client gets which has seen one of them."""
     await asyncio.wait_for(engine.entered.wait(), 30)
-    headers = {"Last-Event-ID": str(last_id)}
-    told = asyncio.create_task(client.get(f"/jobs/{job_id}/events", headers=headers))
-    await asyncio.sleep(0.6)  # the store is asked every quarter of a second
+    told = await looking(client, job_id, {"Last-Event-ID": str(last_id)})
     engine.leave.set()
     lines = (await told).text.splitlines()
     return [int(line.removeprefix("id: ")) for line in lines if line.startswith("id: ")]
@@ -385,9 +383,7 @@ async def test_a_cancelled_job_ends_behind_the_image_at_work(tmp_path: Path) -> 
         job_id = (await client.post("/jobs", data=data, files=uploads(3))).json()["job_id"]
         await asyncio.wait_for(engine.entered.wait(), 30)
         await client.post(f"/jobs/{job_id}/cancel")
-        told = asyncio.create_task(client.get(f"/jobs/{job_id}/events"))
-        await asyncio.sleep(0.6)  # the store is asked every quarter of a second
-        assert not told.done()
+        told = await looking(client, job_id)
         engine.leave.set()
         events = (await told).text
     assert "event: end" in events
