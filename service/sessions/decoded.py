@@ -1,14 +1,13 @@
 """A cache of decoded and resized query images, by a hash of their files."""
 
 import hashlib
-import threading
-from collections import OrderedDict
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.runtime import Window
+from service.byte_lru import ByteLRU
 
 
 class QueryImage(NamedTuple):
@@ -50,27 +49,18 @@ class DecodedImages:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self.nbytes = 0
-        self._images: OrderedDict[FileKey, QueryImage] = OrderedDict()
-        self._lock = threading.Lock()
+        self._images: ByteLRU[FileKey, QueryImage] = ByteLRU(max_bytes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pixels."""
+        return self._images.nbytes
 
     def find(self, key: FileKey) -> QueryImage | None:
         """The image of a file, which counts as a use."""
-        with self._lock:
-            if key in self._images:
-                self._images.move_to_end(key)
-            return self._images.get(key)
+        return self._images.find(key)
 
     def keep(self, key: FileKey, image: QueryImage) -> None:
         """Keep the image of a file without the file, if it fits at all; nobody may write to it."""
-        if image.pixels.nbytes > self.max_bytes:
-            return
         image.pixels.flags.writeable = False
-        with self._lock:
-            if key in self._images:
-                return
-            self._images[key] = image._replace(file=None)
-            self.nbytes += image.pixels.nbytes
-            while self.nbytes > self.max_bytes:
-                _, oldest = self._images.popitem(last=False)
-                self.nbytes -= oldest.pixels.nbytes
+        self._images.keep(key, image._replace(file=None), image.pixels.nbytes)

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from model.contract import SupportSet
 from service.errors import InvalidArchiveError
-from service.schemas import ClassName
+from service.schemas import MAX_CLASSES, ClassName
 from service.stores.base import SessionContent
 from service.stores.tensors import Array, ShotSpec, Tensors, from_tensors, to_tensors
 
@@ -22,7 +22,7 @@ VERSION = "1"
 _SUPPORTS = "fss-supports"
 _SESSION = "fss-session"
 _LENGTH_BYTES = 8  # of the header, which follows
-_MAX_HEADER_BYTES = 1024 * 1024  # 255 classes take a fifth of it
+_MAX_HEADER_BYTES = 1024 * 1024  # MAX_CLASSES take a fifth of it
 _DTYPES: dict[str, Any] = {"F16": np.float16, "F32": np.float32, "U32": np.uint32}
 
 
@@ -41,7 +41,7 @@ class _Description(BaseModel):
 
     model: Annotated[str, Field(min_length=1, max_length=200)]
     created: Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
-    classes: Annotated[list[ClassName], Field(max_length=255)]
+    classes: Annotated[list[ClassName], Field(max_length=MAX_CLASSES)]
 
 
 def encode_supports(supports: SupportSet) -> bytes:

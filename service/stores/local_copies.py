@@ -1,9 +1,10 @@
 """Decoded sessions beside a remote store, so that one that has not changed is not fetched again."""
 
 import time
-from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.byte_lru import ByteLRU
 from service.stores.base import SessionContent, SessionKey
 
 
@@ -11,23 +12,24 @@ from service.stores.base import SessionContent, SessionKey
 class _Copy:
     version: bytes
     content: SessionContent
-    nbytes: int
     used_at: float
 
 
 class LocalCopies:
-    """A byte-bounded cache, least recently used first; who asks must know the current version.
+    """The copies used last, up to a number of bytes; who asks must know the current version.
 
     Args:
         max_bytes: of the arrays of all copies.
         ttl_s: after which an unused copy is of no more use.
+        clock: seconds, monotonic.
     """
 
-    def __init__(self, max_bytes: int, ttl_s: float) -> None:
-        self._max_bytes = max_bytes
+    def __init__(
+        self, max_bytes: int, ttl_s: float, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._ttl_s = ttl_s
-        self._copies: OrderedDict[SessionKey, _Copy] = OrderedDict()
-        self._total_bytes = 0
+        self._clock = clock
+        self._copies: ByteLRU[SessionKey, _Copy] = ByteLRU(max_bytes)
 
     def __len__(self) -> int:
         return len(self._copies)
@@ -35,31 +37,23 @@ class LocalCopies:
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays of all copies."""
-        return self._total_bytes
+        return self._copies.nbytes
 
     def find(self, key: SessionKey, version: bytes) -> SessionContent | None:
         """The content, if the copy is of that version; counts as a use."""
-        copy = self._copies.get(key)
-        if copy is None or copy.version != version:
+        copy = self._copies.find(key)
+        if copy is None:
             return None
-        copy.used_at = time.monotonic()
-        self._copies.move_to_end(key)
-        return copy.content
+        copy.used_at = self._clock()
+        return copy.content if copy.version == version else None
 
     def keep(self, key: SessionKey, version: bytes, content: SessionContent) -> None:
         """Keep a copy until it is the least recently used one and its room is needed."""
-        self.drop(key)
-        now = time.monotonic()
-        self._copies[key] = _Copy(version, content, content.nbytes, now)
-        self._total_bytes += self._copies[key].nbytes
-        while self._copies:
-            oldest, copy = next(iter(self._copies.items()))
-            if self._total_bytes <= self._max_bytes and now - copy.used_at < self._ttl_s:
-                return
-            self.drop(oldest)
+        now = self._clock()
+        self._copies.keep(key, _Copy(version, content, now), content.nbytes)
+        while (oldest := self._copies.oldest()) and now - oldest[1].used_at >= self._ttl_s:
+            self._copies.drop(oldest[0])
 
     def drop(self, key: SessionKey) -> None:
         """Forget a copy, if there is one."""
-        copy = self._copies.pop(key, None)
-        if copy is not None:
-            self._total_bytes -= copy.nbytes
+        self._copies.drop(key)

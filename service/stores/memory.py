@@ -3,6 +3,7 @@
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from typing import NamedTuple
 
 from model.contract import SupportSet
 from service.errors import ClassNotFoundError, ModelMismatchError, SessionNotFoundError
@@ -18,6 +19,13 @@ from service.stores.receipts import Receipts
 from service.stores.refusals import refusal
 
 
+class _Held(NamedTuple):
+    """What a session holds, and when it expires by the store's `clock`."""
+
+    content: SessionContent
+    until: float
+
+
 class MemoryStore:
     """A bounded store; when full, the least recently used session is evicted.
 
@@ -28,7 +36,8 @@ class MemoryStore:
         limits: of one session and of one owner.
         max_sessions: of the store; it remembers as many changes that are to be made once.
         max_bytes: of the arrays of all prototypes.
-        clock: seconds since the epoch.
+        clock: seconds, monotonic; sessions live by it, so that setting the time ends none.
+        wall_clock: seconds since the epoch, which are only told.
     """
 
     def __init__(
@@ -37,14 +46,16 @@ class MemoryStore:
         *,
         max_sessions: int,
         max_bytes: int,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._limits = limits
         self._max_sessions = max_sessions
         self._max_bytes = max_bytes
         self._clock = clock
+        self._wall_clock = wall_clock
         # Least recently used first; every use extends the TTL alike, so also first to expire.
-        self._sessions: OrderedDict[SessionKey, Session] = OrderedDict()
+        self._sessions: OrderedDict[SessionKey, _Held] = OrderedDict()
         self._total_bytes = 0
         self._owner_sessions: Counter[str] = Counter()
         self._owner_bytes: Counter[str] = Counter()
@@ -71,7 +82,7 @@ class MemoryStore:
         """See `SessionStore.create`."""
         if once is not None and (done := self._receipts.find(key.owner, once)) is not None:
             return await self.get(done)
-        content = SessionContent(model, self._clock(), {class_name: supports})
+        content = SessionContent(model, self._wall_clock(), {class_name: supports})
         return self._write(key, content, once)
 
     async def restore(self, key: SessionKey, content: SessionContent) -> tuple[Session, bool]:
@@ -92,7 +103,7 @@ class MemoryStore:
         """See `SessionStore.put`."""
         if once is not None and (done := self._receipts.find(key.owner, once)) is not None:
             return await self.get(done)
-        content = self._living(key).content
+        content = self._living(key)
         if content.model != model:
             raise ModelMismatchError
         return self._write(key, content.with_shots(class_name, supports, mode), once)
@@ -103,7 +114,7 @@ class MemoryStore:
 
     async def get(self, key: SessionKey) -> Session:
         """See `SessionStore.get`."""
-        return self._keep(key, self._living(key).content)
+        return self._keep(key, self._living(key))
 
     async def delete(self, key: SessionKey) -> None:
         """See `SessionStore.delete`."""
@@ -112,7 +123,7 @@ class MemoryStore:
 
     async def delete_class(self, key: SessionKey, class_name: str) -> None:
         """See `SessionStore.delete_class`."""
-        content = self._living(key).content
+        content = self._living(key)
         if class_name not in content.classes:
             raise ClassNotFoundError(f"the session has no class {class_name!r}")
         self._write(key, content.without_class(class_name))
@@ -123,12 +134,12 @@ class MemoryStore:
     async def close(self) -> None:
         """See `SessionStore.close`."""
 
-    def _living(self, key: SessionKey) -> Session:
+    def _living(self, key: SessionKey) -> SessionContent:
         self._expire()
-        session = self._sessions.get(key)
-        if session is None:
+        held = self._sessions.get(key)
+        if held is None:
             raise SessionNotFoundError
-        return session
+        return held.content
 
     def _write(
         self, key: SessionKey, content: SessionContent, once: IdempotencyToken | None = None
@@ -150,10 +161,9 @@ class MemoryStore:
         return self._keep(key, content)
 
     def _keep(self, key: SessionKey, content: SessionContent) -> Session:
-        session = Session(key, content, self._clock() + self._limits.ttl_s)
-        self._sessions[key] = session
+        self._sessions[key] = _Held(content, self._clock() + self._limits.ttl_s)
         self._sessions.move_to_end(key)
-        return session
+        return Session(key, content, self._wall_clock() + self._limits.ttl_s)
 
     def _check(self, key: SessionKey, content: SessionContent) -> None:
         limits = self._limits
@@ -179,17 +189,17 @@ class MemoryStore:
     def _expire(self) -> None:
         now = self._clock()
         while self._sessions:
-            oldest = next(iter(self._sessions.values()))
-            if oldest.expires_at > now:
+            key, oldest = next(iter(self._sessions.items()))
+            if oldest.until > now:
                 return
-            self._forget(oldest.key)
+            self._forget(key)
 
     def _forget(self, key: SessionKey) -> None:
-        session = self._sessions.pop(key, None)
-        if session is None:
+        held = self._sessions.pop(key, None)
+        if held is None:
             return
-        self._total_bytes -= session.content.nbytes
-        self._owner_bytes[key.owner] -= session.content.nbytes
+        self._total_bytes -= held.content.nbytes
+        self._owner_bytes[key.owner] -= held.content.nbytes
         self._owner_sessions[key.owner] -= 1
         if not self._owner_sessions[key.owner]:  # or the counters grow with every owner ever seen
             del self._owner_sessions[key.owner], self._owner_bytes[key.owner]

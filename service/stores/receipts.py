@@ -11,7 +11,7 @@ from service.stores.base import IdempotencyToken, SessionKey
 class _Receipt(NamedTuple):
     fingerprint: str
     session: SessionKey
-    expires_at: float
+    until: float
 
 
 class Receipts:
@@ -20,7 +20,7 @@ class Receipts:
     Args:
         ttl_s: how long a change is remembered.
         capacity: of the record.
-        clock: seconds since the epoch.
+        clock: seconds, monotonic.
     """
 
     def __init__(self, ttl_s: float, *, capacity: int, clock: Callable[[], float]) -> None:
@@ -52,5 +52,5 @@ class Receipts:
 
     def _expire(self) -> None:
         now = self._clock()
-        while self._receipts and next(iter(self._receipts.values())).expires_at <= now:
+        while self._receipts and next(iter(self._receipts.values())).until <= now:
             self._receipts.popitem(last=False)

@@ -8,8 +8,6 @@ from contextlib import suppress
 from functools import partial
 from typing import get_args
 
-from redis.commands.core import AsyncScript
-
 from model.contract import SupportSet
 from service.errors import (
     ClassNotFoundError,
@@ -27,8 +25,9 @@ from service.stores.base import (
     SessionLimits,
 )
 from service.stores.local_copies import LocalCopies
-from service.stores.redis_link import Answer, Argument, RedisLink
-from service.stores.redis_record import read_content, read_nbytes, write_classes
+from service.stores.redis_link import Answer, Argument, RedisLink, Script
+from service.stores.redis_record import read_content, read_nbytes
+from service.stores.redis_write import Change, DoneBefore, Written, read_outcome, write_change
 from service.stores.refusals import Limit, refusal
 from service.stores.shared_calls import SharedCalls
 from service.stores.tensors import ShotSpec
@@ -72,12 +71,12 @@ class RedisStore:
         self._copies = LocalCopies(max_bytes, limits.ttl_s)
         self._fetches: SharedCalls[SessionKey, SessionContent] = SharedCalls()
         self._turns = TransferTurns(_FETCH_BYTES)
-        self._probe = self._link.script(redis_scripts.PROBE)
-        self._index = self._link.script(redis_scripts.INDEX)
-        self._touch = self._link.script(redis_scripts.TOUCH)
-        self._write = self._link.script(redis_scripts.WRITE)
-        self._delete = self._link.script(redis_scripts.DELETE)
-        self._delete_class = self._link.script(redis_scripts.DELETE_CLASS)
+        self._probe = self._link.script("probe", redis_scripts.PROBE)
+        self._index = self._link.script("index", redis_scripts.INDEX)
+        self._touch = self._link.script("touch", redis_scripts.TOUCH)
+        self._write = self._link.script("write", redis_scripts.WRITE)
+        self._delete = self._link.script("delete", redis_scripts.DELETE)
+        self._delete_class = self._link.script("delete_class", redis_scripts.DELETE_CLASS)
 
     @property
     def sessions(self) -> int:
@@ -98,13 +97,15 @@ class RedisStore:
         once: IdempotencyToken | None = None,
     ) -> Session:
         """See `SessionStore.create`."""
-        content = SessionContent(model, 0.0, {class_name: supports})
-        session, _ = await self._make(key, content, created="", once=once)
+        session, _ = await self._make(
+            key, Change("whole", model, {class_name: supports}, once=once)
+        )
         return session
 
     async def restore(self, key: SessionKey, content: SessionContent) -> tuple[Session, bool]:
         """See `SessionStore.restore`."""
-        return await self._make(key, content, created=round(content.created * 1000))
+        created_ms = round(content.created * 1000)
+        return await self._make(key, Change("whole", content.model, content.classes, created_ms))
 
     async def put(
         self,
@@ -117,17 +118,17 @@ class RedisStore:
     ) -> Session:
         """See `SessionStore.put`."""
         version = _new_version()
-        content = SessionContent(model, 0.0, {class_name: supports})
-        word, before, now, _ = await self._run_write(key, version, mode, content, "", once)
-        if word == b"done":
-            return await self.get(key._replace(session_id=before.decode()))
-        known = self._copies.find(key, before)
+        change = Change(mode, model, {class_name: supports}, once=once)
+        outcome = await self._run_write(key, version, change)
+        if isinstance(outcome, DoneBefore):
+            return await self.get(key._replace(session_id=outcome.session_id))
+        known = self._copies.find(key, outcome.before)
         if known is None:
             content = await self._content(key, version)
         else:
             content = known.with_shots(class_name, supports, mode)
             self._copies.keep(key, version, content)
-        return self._session(key, content, now)
+        return self._session(key, content, outcome.now_ms)
 
     async def find_done(self, owner: str, once: IdempotencyToken) -> SessionKey | None:
         """See `SessionStore.find_done`."""
@@ -164,50 +165,27 @@ class RedisStore:
         await self._fetches.close()
         await self._link.close()
 
-    async def _make(
-        self,
-        key: SessionKey,
-        content: SessionContent,
-        *,
-        created: int | str,
-        once: IdempotencyToken | None = None,
-    ) -> tuple[Session, bool]:
+    async def _make(self, key: SessionKey, change: Change) -> tuple[Session, bool]:
+        """Make a session anew; whether there was none."""
         version = _new_version()
-        word, before, now, created_ms = await self._run_write(
-            key, version, "whole", content, created, once
-        )
-        if word == b"done":
-            return await self.get(key._replace(session_id=before.decode())), False
-        content = content._replace(created=created_ms / 1000)
+        outcome = await self._run_write(key, version, change)
+        if isinstance(outcome, DoneBefore):
+            return await self.get(key._replace(session_id=outcome.session_id)), False
+        content = SessionContent(change.model, outcome.created_ms / 1000, change.classes)
         self._copies.keep(key, version, content)
-        return self._session(key, content, now), not before
+        return self._session(key, content, outcome.now_ms), not outcome.before
 
     async def _run_write(
-        self,
-        key: SessionKey,
-        version: bytes,
-        mode: str,
-        content: SessionContent,
-        created: int | str,
-        once: IdempotencyToken | None,
-    ) -> Answer:
-        """The answer of the script that writes the classes of `content`."""
-        limits = self._limits
-        bounds = (
-            limits.max_classes,
-            limits.max_shots,
-            self._max_bytes,
-            limits.max_owner_sessions,
-            limits.max_owner_bytes,
+        self, key: SessionKey, version: bytes, change: Change
+    ) -> Written | DoneBefore:
+        written = await asyncio.to_thread(
+            write_change, change, key.session_id, self._limits, self._max_bytes
         )
-        receipt = ("", "") if once is None else (once.fingerprint, key.session_id)
-        written = await asyncio.to_thread(write_classes, content.classes)
-        arguments = [version, mode, content.model, created, *bounds, *receipt, *written]
-        return await self._run(self._write, key, arguments, once)
+        return read_outcome(await self._run(self._write, key, [version, *written], change.once))
 
     async def _run(
         self,
-        script: AsyncScript,
+        script: Script,
         key: SessionKey,
         arguments: Sequence[Argument] = (),
         once: IdempotencyToken | None = None,
@@ -257,9 +235,18 @@ class RedisStore:
             record = await self._link.read(self._keys(key)[0], nbytes)
             if not record:
                 raise SessionNotFoundError
-            content = await asyncio.to_thread(read_content, record, self._specs)
+            content = await self._decode(record)
             self._copies.keep(key, record[b"version"], content)
         return content
+
+    async def _decode(self, record: Mapping[bytes, bytes]) -> SessionContent:
+        """A cancellation waits for the thread, which holds the bytes and cannot be stopped."""
+        decoding = asyncio.create_task(asyncio.to_thread(read_content, record, self._specs))
+        try:
+            return await asyncio.shield(decoding)
+        except asyncio.CancelledError:
+            await asyncio.wait({decoding})
+            raise
 
     def _session(self, key: SessionKey, content: SessionContent, now_ms: int) -> Session:
         return Session(key, content, now_ms / 1000 + self._limits.ttl_s)

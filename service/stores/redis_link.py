@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -30,11 +30,21 @@ Answer = list[Any]
 Argument = str | int | bytes
 
 
+class Script(NamedTuple):
+    """A script, and what the log calls it."""
+
+    name: str
+    call: AsyncScript
+
+
 class RedisLink:
     """Runs scripts and fetches hashes; every failure is one error.
 
     An answer may take `timeout_s`, and what moves many bytes a second more for each 8 MiB. Before
     that something small is asked, so a Redis that is away is noticed within `timeout_s`.
+
+    A kind of call that fails is logged once until it fails otherwise or succeeds, and not with
+    each request. Kinds are told apart as a Redis that is full, say, still answers some of them.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`; may hold credentials.
@@ -46,13 +56,14 @@ class RedisLink:
         self._redis = _client(url, timeout_s, _MAX_CONNECTIONS)
         # Readiness must not wait for a connection behind sessions that are being moved.
         self._probe = _client(url, timeout_s, 1)
+        self._logged_reasons: dict[str, str] = {}  # by kind of call
 
-    def script(self, text: str) -> AsyncScript:
+    def script(self, name: str, text: str) -> Script:
         """A script for `run`; nothing is sent."""
-        return self._redis.register_script(text)
+        return Script(name, self._redis.register_script(text))
 
     async def run(
-        self, script: AsyncScript, keys: Sequence[str], arguments: Sequence[Argument]
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
     ) -> Answer:
         """The answer of a script.
 
@@ -62,20 +73,20 @@ class RedisLink:
         nbytes = sum(len(each) for each in arguments if isinstance(each, bytes))
         if nbytes >= _LARGE_BYTES:
             # A Redis that has restarted does not know it, and would be sent all of them twice.
-            async with self._answering():
-                await self._redis.script_load(script.script)
-        async with self._answering(nbytes):
-            answer: Answer = await script(keys, arguments)
+            async with self._answering("load"):
+                await self._redis.script_load(script.call.script)
+        async with self._answering(script.name, nbytes):
+            answer: Answer = await script.call(keys, arguments)
         return answer
 
-    async def probe(self, script: AsyncScript, keys: Sequence[str]) -> None:
+    async def probe(self, script: Script, keys: Sequence[str]) -> None:
         """Run a script on a connection that is kept for this.
 
         Raises:
             StoreUnavailableError.
         """
-        async with self._answering():
-            await script(keys, [1, 0], client=self._probe)
+        async with self._answering(script.name):
+            await script.call(keys, [1, 0], client=self._probe)
 
     async def read(self, name: str, nbytes: int = 0) -> Mapping[bytes, bytes]:
         """All fields of a hash of about so many bytes; empty if there is none.
@@ -83,7 +94,7 @@ class RedisLink:
         Raises:
             StoreUnavailableError.
         """
-        async with self._answering(nbytes):
+        async with self._answering("read", nbytes):
             # Bytes: replies are not decoded, which the annotations of the client do not know.
             fields: Any = await self._redis.hgetall(name)
         return dict(fields)
@@ -94,8 +105,8 @@ class RedisLink:
         await self._probe.aclose()
 
     @asynccontextmanager
-    async def _answering(self, nbytes: int = 0) -> AsyncIterator[None]:
-        """A block that talks to Redis and moves so many bytes, bounded in time.
+    async def _answering(self, call: str, nbytes: int = 0) -> AsyncIterator[None]:
+        """A block that makes one kind of call and moves so many bytes, bounded in time.
 
         Raises:
             StoreUnavailableError.
@@ -109,8 +120,11 @@ class RedisLink:
                 for client in (self._redis, self._probe):
                     await client.connection_pool.disconnect(inuse_connections=False)
             reason = _reason(exc)
-            _log.warning("store unavailable", extra={"error": reason})
+            if self._logged_reasons.get(call) != reason:
+                _log.warning("store unavailable", extra={"error": reason, "call": call})
+            self._logged_reasons[call] = reason
             raise StoreUnavailableError(reason=reason) from exc
+        self._logged_reasons.pop(call, None)
 
 
 def _client(url: str, timeout_s: float, connections: int) -> Redis:

@@ -1,4 +1,4 @@
-"""A session as the hash that Redis holds of it (`redis_scripts.py`), and back."""
+"""A session from the hash that Redis holds of it (`redis_scripts.py`)."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from model.contract import SupportSet
 from service.errors import InvalidArchiveError, UnreadableSessionError
 from service.stores.base import SessionContent
-from service.stores.codec import decode_supports, encode_supports
+from service.stores.codec import decode_supports
 from service.stores.tensors import ShotSpec
 
 
@@ -23,15 +23,8 @@ class _ClassEntry(BaseModel):
 
 # Errors end up in the log: without what users named their classes.
 _INDEX = TypeAdapter(list[_ClassEntry], config=ConfigDict(hide_input_in_errors=True))
-
-
-def write_classes(classes: Mapping[str, SupportSet]) -> list[str | int | bytes]:
-    """The last arguments of the script that writes: for each class name, shots, bytes, chunk."""
-    return [
-        argument
-        for name, supports in classes.items()
-        for argument in (name, len(supports.shots), supports.nbytes, encode_supports(supports))
-    ]
+# As in an archive: a time that `datetime` has.
+_MILLISECONDS = TypeAdapter(Annotated[int, Field(ge=0, le=10**14)])
 
 
 def read_nbytes(index: bytes) -> int:
@@ -66,6 +59,7 @@ def read_content(record: Mapping[bytes, bytes], specs: Mapping[str, ShotSpec]) -
             )
             for entry in _INDEX.validate_json(record[b"index"])
         }
-        return SessionContent(model, int(record[b"created"]) / 1000, classes)
+        created = _MILLISECONDS.validate_json(record[b"created"]) / 1000
+        return SessionContent(model, created, classes)
     except (InvalidArchiveError, KeyError, ValueError, ValidationError) as exc:
         raise UnreadableSessionError from exc

@@ -48,11 +48,11 @@ local function drop_chunks(entry)
   for _, number in ipairs(entry.chunks) do redis.call('HDEL', session, 'chunk:' .. number) end
 end
 
-local function save(index, version)
+local function save(index, version, ...)
   local bytes = 0
   for _, entry in ipairs(index) do bytes = bytes + entry.bytes end
   local text = #index == 0 and '[]' or cjson.encode(index)
-  redis.call('HSET', session, 'index', text, 'version', version)
+  redis.call('HSET', session, 'index', text, 'version', version, ...)
   touch(bytes)
 end
 """
@@ -88,58 +88,43 @@ return {'ok', redis.call('HGET', session, 'index') or ''}
 """
 )
 
-# New version, mode, model, created or '', five limits, fingerprint and id of the session or '' and
-# '', then for each class its name, shots, bytes and chunk. Mode `whole` makes the session again.
-# -> ok, version before or '', now, created; or done, id of the session that was changed, 0, 0.
+# New version, the request as JSON (`redis_write.write_change`), then for each of its classes the
+# chunk. Mode `whole` makes the session again.
+# -> ok, version before or '', now, created; or done, id of the session that was changed.
 WRITE = (
     _PRELUDE
     + """
-local version, mode, model, created = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local max_classes, max_shots, max_bytes = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local max_owner_sessions, max_owner_bytes = tonumber(ARGV[10]), tonumber(ARGV[11])
-local receipt, fingerprint = KEYS[4], ARGV[12]
-if receipt then
-  local done = redis.call('HMGET', receipt, 'fingerprint', 'session')
-  if done[1] then
-    if done[1] ~= fingerprint then return {'reused'} end
-    return {'done', done[2], 0, 0}
+local receipt, version, request = KEYS[4], ARGV[3], cjson.decode(ARGV[4])
+local before_chunks = 4 -- arguments
+
+-- The answer to a change that was made already, or whose receipt is of another one.
+local function answer_of_receipt()
+  if not receipt then return end
+  local made = redis.call('HMGET', receipt, 'fingerprint', 'session')
+  if not made[1] then return end
+  if made[1] ~= request.fingerprint then return {'reused'} end
+  return {'done', made[2]}
+end
+
+-- Puts the classes into the index, with chunks numbered on from `last`; returns the entries that
+-- gave way.
+local function merge(index, last)
+  local stale = {}
+  for i, class in ipairs(request.classes) do
+    local at = position(index, class.name) or #index + 1
+    local entry = index[at]
+    if not entry or request.mode == 'replace' then
+      if entry then stale[#stale + 1] = entry end
+      entry = {name = class.name, shots = 0, bytes = 0, chunks = {}}
+    end
+    entry.shots, entry.bytes = entry.shots + class.shots, entry.bytes + class.bytes
+    entry.chunks[#entry.chunks + 1] = last + i
+    index[at] = entry
   end
+  return stale
 end
 
-local index, last, stale, fresh = {}, 0, {}, {}
-local known = redis.call('HMGET', session, 'version', 'model', 'created', 'next', 'index')
-if mode == 'whole' then
-  if created == '' then created = now end
-else
-  if not known[1] then return {'unknown'} end
-  if known[2] ~= model then return {'model'} end
-  created, last, index = known[3], tonumber(known[4]), cjson.decode(known[5])
-end
-
-for i = 14, #ARGV, 4 do
-  local name, shots, bytes = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])
-  local at = position(index, name) or #index + 1
-  local before = index[at]
-  local entry = before
-  if not before or mode == 'replace' then
-    if before then stale[#stale + 1] = before end
-    entry = {name = name, shots = 0, bytes = 0, chunks = {}}
-  end
-  last = last + 1
-  entry.shots, entry.bytes = entry.shots + shots, entry.bytes + bytes
-  entry.chunks[#entry.chunks + 1] = last
-  index[at] = entry
-  fresh[#fresh + 1] = {'chunk:' .. last, ARGV[i + 3]}
-end
-
-local total = 0
-if #index > max_classes then return {'classes'} end
-for _, entry in ipairs(index) do
-  if entry.shots > max_shots then return {'shots'} end
-  total = total + entry.bytes
-end
-if total > max_bytes then return {'session_bytes'} end
-if owned then
+local function broken_owner_limit(total)
   for _, gone in ipairs(redis.call('ZRANGEBYSCORE', expiries, '-inf', now)) do disown(gone) end
   local others, held, all = 0, total, redis.call('HGETALL', sizes)
   -- Where Redis evicts, it may have dropped one of the two and not the other.
@@ -149,20 +134,51 @@ if owned then
       redis.call('HDEL', sizes, all[i])
     elseif all[i] ~= session then others, held = others + 1, held + tonumber(all[i + 1]) end
   end
-  if others >= max_owner_sessions then return {'owner_sessions'} end
-  if held > max_owner_bytes then return {'owner_bytes'} end
+  if others >= request.max_owner_sessions then return 'owner_sessions' end
+  if held > request.max_owner_bytes then return 'owner_bytes' end
 end
 
-redis.call('HSET', session, 'model', model) -- if Redis is full, it fails here, with nothing lost
-if mode == 'whole' then redis.call('DEL', session) end
-for _, entry in ipairs(stale) do drop_chunks(entry) end
-for _, field in ipairs(fresh) do redis.call('HSET', session, field[1], field[2]) end
-redis.call('HSET', session, 'model', model, 'created', created, 'next', last)
-save(index, version)
-if receipt then
-  redis.call('HSET', receipt, 'fingerprint', fingerprint, 'session', ARGV[13])
-  redis.call('PEXPIRE', receipt, ttl)
+-- The limit that a session with this index would break.
+local function broken_limit(index)
+  if #index > request.max_classes then return 'classes' end
+  local total = 0
+  for _, entry in ipairs(index) do
+    if entry.shots > request.max_shots then return 'shots' end
+    total = total + entry.bytes
+  end
+  if total > request.max_bytes then return 'session_bytes' end
+  if owned then return broken_owner_limit(total) end
 end
+
+local function store(index, last, created, stale)
+  -- If Redis is full, it fails here, with nothing lost.
+  redis.call('HSET', session, 'model', request.model)
+  if request.mode == 'whole' then redis.call('DEL', session) end
+  for _, entry in ipairs(stale) do drop_chunks(entry) end
+  for i = 1, #request.classes do
+    redis.call('HSET', session, 'chunk:' .. (last + i), ARGV[before_chunks + i])
+  end
+  last = last + #request.classes
+  save(index, version, 'model', request.model, 'created', created, 'next', last)
+  if receipt then
+    redis.call('HSET', receipt, 'fingerprint', request.fingerprint, 'session', request.session)
+    redis.call('PEXPIRE', receipt, ttl)
+  end
+end
+
+local answered = answer_of_receipt()
+if answered then return answered end
+local known = redis.call('HMGET', session, 'version', 'model', 'created', 'next', 'index')
+local index, last, created = {}, 0, request.created or now
+if request.mode ~= 'whole' then
+  if not known[1] then return {'unknown'} end
+  if known[2] ~= request.model then return {'model'} end
+  index, last, created = cjson.decode(known[5]), tonumber(known[4]), known[3]
+end
+local stale = merge(index, last)
+local limit = broken_limit(index)
+if limit then return {limit} end
+store(index, last, created, stale)
 return {'ok', known[1] or '', now, tonumber(created)}
 """
 )

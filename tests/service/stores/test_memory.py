@@ -1,9 +1,10 @@
-"""The bounds of the store in memory: who was longest unused makes room."""
+"""The store in memory: who was longest unused makes room, and sessions live by no wall clock."""
 
 import pytest
 
 from service.errors import LimitExceededError, SessionNotFoundError
 from service.stores import IdempotencyToken, MemoryStore, SessionLimits
+from tests.service.clocks import ManualClock
 from tests.service.stores.supports import SHOT_BYTES, key, some
 
 
@@ -79,3 +80,23 @@ async def test_what_was_done_is_remembered_within_bounds() -> None:
         )
     assert await store.find_done("owner", IdempotencyToken("k0", "request")) is None
     assert await store.find_done("owner", IdempotencyToken("k2", "request")) == key("s2")
+
+
+@pytest.mark.parametrize("step_s", [-86_400.0, 86_400.0])
+async def test_setting_the_time_ends_nothing_and_keeps_nothing_alive(step_s: float) -> None:
+    clock, wall_clock = ManualClock(50.0), ManualClock(1e9)
+    limits = SessionLimits(ttl_s=100.0)
+    store = MemoryStore(limits, max_sessions=9, max_bytes=10**6, clock=clock, wall_clock=wall_clock)
+    once = IdempotencyToken("k", "request")
+    made = await store.create(key("before"), "m", "cat", some(1), once)
+    assert (made.created, made.expires_at) == (1e9, 1e9 + 100)
+    wall_clock.now += step_s
+    clock.now += 99
+    assert (await store.get(key("before"))).expires_at == 1e9 + step_s + 100
+    assert await store.find_done("owner", once) == key("before")
+    await store.create(key("after"), "m", "cat", some(1))
+    clock.now += 100
+    for name in ("after", "before"):
+        with pytest.raises(SessionNotFoundError):
+            await store.get(key(name))
+    assert await store.find_done("owner", once) is None

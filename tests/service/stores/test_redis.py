@@ -18,7 +18,13 @@ from service.errors import (
     UnreadableSessionError,
 )
 from service.schemas import RegisterMode
-from service.stores import IdempotencyToken, SessionContent, SessionLimits, ShotSpec
+from service.stores import (
+    IdempotencyToken,
+    SessionContent,
+    SessionLimits,
+    ShotSpec,
+    encode_supports,
+)
 from service.stores.redis import RedisStore
 from tests.service.redis_server import RedisServer
 from tests.service.stores.supports import SHOT_BYTES, key, shots, some, values
@@ -285,6 +291,64 @@ async def test_local_copies_are_bounded(replica: Callable[..., RedisStore]) -> N
     assert (await store.get(key("a"))).classes is not first.classes
 
 
+async def test_a_session_that_is_stored_can_be_added_to(
+    replica: Callable[..., RedisStore], redis_server: RedisServer, prefix: str
+) -> None:
+    """Field for field as it lies in a Redis that was filled before an update of the service."""
+    fields: dict[str, str | bytes] = {
+        "version": b"\x00\xff" * 8,
+        "model": "m",
+        "created": "1764515123457",
+        "next": "7",
+        "index": f'[{{"bytes":{SHOT_BYTES},"shots":1,"name":"a\\/b","chunks":[7]}}]',
+        "chunk:7": encode_supports(shots(1)),
+    }
+    await replica().create(key("s"), "another", "dog", some(1))
+    with redis.Redis.from_url(redis_server.url) as client:
+        (name,) = client.scan_iter(f"{prefix}:session:*")
+        client.delete(name)
+        client.hset(name, mapping=fields)
+    session = await replica().put(key("s"), "m", "a/b", shots(2), "append")
+    assert session.created == 1764515123.457
+    assert values(session.classes["a/b"]) == [1, 2]
+    await replica().put(key("s"), "m", "c", shots(3), "append")
+    assert list((await replica().get(key("s"))).classes) == ["a/b", "c"]
+
+
+async def test_shots_that_are_replaced_or_deleted_leave_nothing_behind(
+    replica: Callable[..., RedisStore], redis_server: RedisServer, prefix: str
+) -> None:
+    store = replica()
+
+    def chunks() -> list[bytes]:
+        with redis.Redis.from_url(redis_server.url) as client:
+            (name,) = client.scan_iter(f"{prefix}:session:*")
+            return sorted(field for field in client.hkeys(name) if field.startswith(b"chunk:"))
+
+    await store.create(key("s"), "m", "cat", shots(1))
+    await store.put(key("s"), "m", "cat", shots(2), "append")
+    await store.put(key("s"), "m", "dog", shots(3), "append")
+    assert chunks() == [b"chunk:1", b"chunk:2", b"chunk:3"]
+    await store.put(key("s"), "m", "cat", shots(4), "replace")
+    assert chunks() == [b"chunk:3", b"chunk:4"]
+    await store.delete_class(key("s"), "dog")
+    assert chunks() == [b"chunk:4"]
+    await store.create(key("s"), "m", "cat", shots(5))
+    assert chunks() == [b"chunk:1"]
+
+
+@pytest.mark.parametrize("created", [0.0, 1764515123.457, 1e11])
+async def test_the_time_a_session_was_made_survives_to_the_millisecond(
+    replica: Callable[..., RedisStore], created: float
+) -> None:
+    one, two = replica(), replica()
+    content = SessionContent("m", created, {"cat": shots(1)})
+    assert (await one.restore(key("s"), content))[0].created == created
+    assert (await two.get(key("s"))).created == created
+    await two.put(key("s"), "m", "cat", shots(2), "append")
+    assert (await replica().get(key("s"))).created == created
+
+
 async def test_keys_in_redis_name_nobody(
     replica: Callable[..., RedisStore], redis_server: RedisServer, prefix: str
 ) -> None:
@@ -315,6 +379,10 @@ async def test_everything_in_redis_expires(
         ("index", b'[{"name": "cat", "chunks": ["one"]}]'),
         ("index", b'[{"name": "cat", "chunks": [2]}]'),
         ("model", b"\xff"),
+        ("created", b"yesterday"),
+        ("created", b"-1"),
+        ("created", b"99999999999999999999"),  # no time that `datetime` has
+        ("created", b"9" * 400),  # no float either
         ("chunk:1", b"\x80\x04K\x01."),
     ],
 )

@@ -118,3 +118,50 @@ async def test_a_ping_after_a_failover_goes_where_the_address_leads(
     with pytest.raises(StoreUnavailableError):
         await store.ping()
     await store.ping()
+
+
+async def test_what_keeps_failing_alike_is_logged_once(
+    own_redis: RedisServer,
+    redis_client: redis.Redis,
+    open_store: Callable[[str], RedisStore],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = open_store(own_redis.url)
+    await store.create(key("s"), "m", "cat", shots(1))
+
+    async def logged(calls: int = 5) -> list[tuple[str, str]]:
+        """What is logged of registrations that fail, each after a query that does not."""
+        caplog.clear()
+        for _ in range(calls):
+            await store.get(key("s"))
+            with pytest.raises(StoreUnavailableError):
+                await store.create(key("t"), "m", "cat", shots(1))
+        return [(entry.__dict__["call"], entry.__dict__["error"]) for entry in caplog.records]
+
+    redis_client.config_set("maxmemory", "1")
+    assert await logged() == [("write", "OOM")]
+    assert await logged() == []
+    redis_client.config_set("maxmemory", "0")
+    await store.create(key("t"), "m", "cat", shots(1))
+    redis_client.config_set("maxmemory", "1")
+    assert await logged() == [("write", "OOM")]  # it had recovered
+
+
+async def test_another_cause_is_logged_too(
+    own_redis: RedisServer,
+    redis_client: redis.Redis,
+    open_store: Callable[[str], RedisStore],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = open_store(own_redis.url)
+    await store.create(key("s"), "m", "cat", shots(1))
+    redis_client.replicaof("127.0.0.1", 1)
+    for _ in range(3):
+        with pytest.raises(StoreUnavailableError):
+            await store.get(key("s"))
+    own_redis.kill()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailableError):
+            await store.get(key("s"))
+    causes = [entry.__dict__["error"] for entry in caplog.records]
+    assert causes == ["READONLY", "ConnectionError"]

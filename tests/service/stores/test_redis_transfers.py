@@ -1,10 +1,12 @@
 """Sessions of many bytes, and Redis behind a link that takes its time."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -14,6 +16,7 @@ from service.errors import StoreUnavailableError
 from service.stores import SessionContent, SessionLimits, redis_link
 from service.stores import redis as redis_store
 from service.stores.redis import RedisStore
+from service.stores.redis_record import read_content
 from tests.service.redis_server import RedisServer
 from tests.service.stores.slow_link import SlowLink
 from tests.service.stores.supports import key, shot
@@ -100,6 +103,60 @@ async def test_sessions_that_wait_for_their_turn_are_told_of_an_outage_together(
     failed = [each for each in outcomes if isinstance(each, BaseException)]
     assert len(failed) > len(names) / 2
     assert all(isinstance(each, StoreUnavailableError) for each in failed)
+
+
+async def test_sessions_that_nobody_waits_for_any_more_are_not_fetched(
+    replica: Callable[..., RedisStore],
+    own_redis: RedisServer,
+    redis_directory: Path,
+    redis_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = await cold_sessions(replica(), monkeypatch)
+    before = fetches(redis_client)
+    async with SlowLink(redis_directory / "slow", 16 * MIB).serving(own_redis) as link:
+        reader = replica(link.url, TIMEOUT_S)
+        asking = [asyncio.create_task(reader.get(key(name))) for name in names]
+        await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        for caller in asking:
+            caller.cancel()
+        await asyncio.wait(asking)
+        # Their turns and connections are free again: this one waits for none of them.
+        assert (await reader.get(key(names[-1]))).session_id == names[-1]
+    assert fetches(redis_client) - before <= 3  # one was done, one was under way
+
+
+def fetches(client: redis.Redis) -> int:
+    """Hashes that Redis has read as a whole so far."""
+    return int(client.info("commandstats")["cmdstat_hgetall"]["calls"])
+
+
+async def test_a_session_that_is_being_decoded_keeps_its_turn_when_its_caller_goes(
+    replica: Callable[..., RedisStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = await cold_sessions(replica(), monkeypatch)
+    begun, proceed = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> SessionContent:
+        begun.set()
+        proceed.wait()
+        return read_content(*arguments)
+
+    monkeypatch.setattr(redis_store, "read_content", slow)
+    reader = replica()
+    gone = asyncio.create_task(reader.get(key(names[0])))
+    try:
+        assert await asyncio.to_thread(begun.wait, 20)
+        begun.clear()
+        gone.cancel()
+        after = asyncio.create_task(reader.get(key(names[1])))
+        for _ in range(50):  # round trips, of which it would take three
+            await reader.ping()
+        assert not begun.is_set()
+    finally:
+        proceed.set()
+    assert (await after).session_id == names[1]
+    assert gone.cancelled()
 
 
 async def test_a_large_write_to_a_redis_that_is_away_fails_within_the_timeout(

@@ -3,6 +3,8 @@
 import asyncio
 from itertools import count
 
+import pytest
+
 from service.stores.shared_calls import SharedCalls
 
 
@@ -12,6 +14,7 @@ class Calls:
     def __init__(self) -> None:
         self.shared: SharedCalls[str, int] = SharedCalls()
         self.ends = [asyncio.Event() for _ in range(3)]
+        self.cancelled: list[int] = []
         self._numbers = count()
 
     async def join(self) -> int:
@@ -20,7 +23,12 @@ class Calls:
 
     async def _call(self) -> int:
         number = next(self._numbers)
-        await self.ends[number].wait()
+        try:
+            await self.ends[number].wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)  # what it holds takes a turn of the loop to be given back
+            self.cancelled.append(number)
+            raise
         return number
 
 
@@ -55,6 +63,62 @@ async def test_a_caller_that_is_cancelled_does_not_end_the_call_of_others() -> N
     await _turns()
     calls.ends[0].set()
     assert [await each for each in callers] == [0, 0]
+    assert calls.cancelled == []
+
+
+async def test_a_call_ends_with_the_last_who_waits_for_it() -> None:
+    calls = Calls()
+    callers = [asyncio.create_task(calls.join()) for _ in range(3)]
+    await _turns()
+    for caller in callers:
+        assert calls.shared.running("key")
+        assert calls.cancelled == []
+        caller.cancel()
+        await _turns()
+    assert calls.cancelled == [0]
+    assert not calls.shared.running("key")
+
+
+@pytest.mark.parametrize("later_by", range(5))
+async def test_who_comes_while_the_last_one_goes_gets_a_result(later_by: int) -> None:
+    """In the same turn of the loop, or in any turn that the end of the abandoned call takes."""
+    calls = Calls()
+    for end in calls.ends[1:]:
+        end.set()
+    gone = asyncio.create_task(calls.join())
+    await _turns()
+    gone.cancel()
+    for _ in range(later_by):
+        await asyncio.sleep(0)
+    late = asyncio.create_task(calls.join())
+    await _turns()
+    calls.ends[0].set()
+    assert await late in {0, 1}
+    assert gone.cancelled()
+
+
+async def test_who_joins_before_the_last_one_has_gone_keeps_the_call() -> None:
+    calls = Calls()
+    gone = asyncio.create_task(calls.join())
+    await _turns()
+    late = asyncio.create_task(calls.join())  # its first turn comes before the cancellation's
+    gone.cancel()
+    await _turns()
+    calls.ends[0].set()
+    assert (await late, calls.cancelled) == (0, [])
+
+
+async def test_closing_waits_for_what_was_abandoned() -> None:
+    calls = Calls()
+    caller = asyncio.create_task(calls.join())
+    await _turns()
+    caller.cancel()
+    await asyncio.sleep(0)
+    assert not calls.shared.running("key")
+    assert calls.cancelled == []  # it has still to give back what it holds
+    async with asyncio.timeout(20):
+        await calls.shared.close()
+    assert calls.cancelled == [0]
 
 
 async def _turns() -> None:

@@ -85,7 +85,10 @@ def aging(request: pytest.FixtureRequest, make: Callable[[SessionLimits], Sessio
     async def turn(share: float) -> None:
         clock.now += share * LIMITS.ttl_s
 
-    return Aging(MemoryStore(LIMITS, max_sessions=100, max_bytes=MAX_BYTES, clock=clock), turn)
+    clocked = MemoryStore(
+        LIMITS, max_sessions=100, max_bytes=MAX_BYTES, clock=clock, wall_clock=clock
+    )
+    return Aging(clocked, turn)
 
 
 async def test_created_session_is_found(store: SessionStore) -> None:
