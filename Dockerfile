@@ -103,7 +103,7 @@ COPY --from=ray-dependencies /opt/venv /opt/venv
 FROM gpu-base AS gpu
 COPY --from=gpu-dependencies /opt/venv /opt/venv
 HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['FSS_PORT'] + '/readyz', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://' + ('[::1]:' if ':' in os.environ['FSS_HOST'] else '127.0.0.1:') + os.environ['FSS_PORT'] + '/readyz', timeout=4)"]
 CMD ["python", "-m", "service"]
 
 FROM python AS cpu-base
@@ -130,7 +130,7 @@ WORKDIR /app
 USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['FSS_PORT'] + '/readyz', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://' + ('[::1]:' if ':' in os.environ['FSS_HOST'] else '127.0.0.1:') + os.environ['FSS_PORT'] + '/readyz', timeout=4)"]
 ENTRYPOINT ["tini", "--"]
 CMD ["python", "-m", "service"]
 

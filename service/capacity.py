@@ -65,7 +65,7 @@ class ClientCapacity:
     """
 
     def __init__(self, capacity: int | None, unit: str) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._unit = unit
         self._held: Counter[str] = Counter()
         self._lock = RLock()
@@ -81,17 +81,13 @@ class ClientCapacity:
     def _add(self, client: str, amount: int) -> None:
         with self._lock:
             held = self._held[client] + amount
-            if self._capacity is not None and held > self._capacity:
+            if self.capacity is not None and held > self.capacity:
                 raise TooManyRequestsError(
-                    f"more than {self._capacity} {self._unit} of this client are in progress"
+                    f"more than {self.capacity} {self._unit} of this client are in progress"
                 )
             self._held[client] = held
             if not held:
                 del self._held[client]  # clients come and go; their number has no bound
-
-    def __len__(self) -> int:
-        """How much all clients hold in total."""
-        return self._held.total()
 
 
 # Both hold an RLock while they add: the garbage collector may end the block of an unsent response

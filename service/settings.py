@@ -3,6 +3,7 @@
 import os
 import re
 from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -17,6 +18,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from service.device_names import device_names
+from service.schemas import MAX_CLASSES
 from service.store_url import MEMORY, StoreUrl
 
 SHIPPED_BUNDLES = Path(__file__).resolve().parent.parent / "model" / "bundles"
@@ -25,8 +28,7 @@ MIB = 1024 * 1024
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 BatchSize = Annotated[int, Field(ge=1, le=256)]
-_DEVICE = r"(?:cpu|cuda|tensorrt)(?::\d{1,2})?"
-_DEVICES = re.compile(rf"auto|{_DEVICE}(,{_DEVICE})*")
+_ORIGIN = re.compile(r"https?://[^/\s*?#@]+")
 _TOKEN = re.compile(r"[\x21-\x7e]{0,4096}")  # what a header may hold
 Seconds = Annotated[float, Field(gt=0, le=7 * 24 * 3600, allow_inf_nan=False)]
 
@@ -38,14 +40,23 @@ def _ascending(sizes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _devices(text: str) -> str:
-    if not _DEVICES.fullmatch(text):
-        raise ValueError("must be auto, or devices such as cpu, cpu:0,cpu:1 or cuda:0,cuda:1")
+    if text != "auto":
+        device_names(text)
     return text
 
 
 def _rate_limits(text: str) -> str:
     if any(limit.amount < 1 or limit.get_expiry() < 1 for limit in parse_many(text)):
         raise ValueError("a rate limit allows at least one request")
+    return text
+
+
+def _proxies(text: str) -> str:
+    try:
+        for each in [] if text in {"", "*"} else text.split(","):
+            ip_network(each.strip())
+    except ValueError as exc:
+        raise ValueError("must be addresses, networks such as 10.0.0.0/8, or * alone") from exc
     return text
 
 
@@ -57,14 +68,32 @@ def _paths(text: object) -> object:
     return tuple(filter(None, text.split(os.pathsep))) if isinstance(text, str) else text
 
 
-def _absolute(path: Path) -> Path:
+def _folder(path: Path) -> Path:
     if not path.is_absolute():
         raise ValueError("must be an absolute path")
+    if not path.is_dir():
+        raise ValueError(f"{path} is no folder")
     return path
+
+
+def _not_empty(text: object) -> object:
+    if isinstance(text, str) and not text.strip():
+        raise ValueError("must not be empty")
+    return text
 
 
 def _none_if_empty(text: object) -> object:
     return None if text == "" else text
+
+
+def _origin(text: str) -> str:
+    if not _ORIGIN.fullmatch(text):
+        raise ValueError("must be such as https://label.example:8080, without a path")
+    return text
+
+
+def _without_slash(text: object) -> object:
+    return text.removesuffix("/") if isinstance(text, str) else text
 
 
 def _token(token: SecretStr) -> SecretStr:
@@ -74,9 +103,9 @@ def _token(token: SecretStr) -> SecretStr:
 
 
 RateLimit = Annotated[str, AfterValidator(_rate_limits)]
-Origin = Annotated[str, Field(pattern=r"^https?://[^/\s*?#@]+$")]
+Origin = Annotated[str, AfterValidator(_origin)]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_words)]
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Folder = Annotated[Path, AfterValidator(_folder)]
 
 
 class Settings(BaseSettings):
@@ -91,8 +120,9 @@ class Settings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    host: str = "127.0.0.1"
-    """Address to listen on; `0.0.0.0`: all of this machine's, for other machines to connect."""
+    host: Annotated[str, BeforeValidator(_not_empty)] = "127.0.0.1"
+    """Address to listen on; `0.0.0.0`: all IPv4 ones of this machine, for other machines to
+    connect; `::`: all IPv6 ones."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on; 0: any free one."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -110,16 +140,17 @@ class Settings(BaseSettings):
     """Most requests of one client, such as `600/minute;20/second`; unset: no limit."""
     max_client_requests: Annotated[int, Field(ge=0, le=65536)] = 0
     """Most requests of one client at a time; 0: half of `FSS_MAX_REQUESTS` with keys, else any."""
-    forwarded_allow_ips: str = "127.0.0.1"
-    """Proxies whose X-Forwarded-For is believed: addresses and networks, by commas; * for all."""
+    forwarded_allow_ips: Annotated[str, AfterValidator(_proxies)] = "127.0.0.1"
+    """Proxies whose X-Forwarded-For is believed: addresses and networks, by commas; * for all;
+    empty: none."""
     cors_origins: Origins = ()
     """Origins whose pages may call the service, as `https://label.example`; by commas."""
 
     engine: Literal["onnx", "fake", "ray"] = "onnx"
     """Where inference runs: `onnx` here, `ray` in a pool (`docs/ray.md`); `fake` is for tests."""
-    bundle: Path = SHIPPED_BUNDLE
+    bundle: Annotated[Path, BeforeValidator(_not_empty)] = SHIPPED_BUNDLE
     """Bundle to serve; its name is that of the default model."""
-    bundles: DirectoryPath | None = None
+    bundles: Annotated[DirectoryPath | None, BeforeValidator(_not_empty)] = None
     """A folder whose subfolders are further bundles; SIGHUP has the service look at them again."""
     bundles_watch_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0.0
     """Seconds between two looks for changed bundles; 0: look on SIGHUP alone."""
@@ -138,7 +169,8 @@ class Settings(BaseSettings):
     intra_op_threads: Annotated[int, Field(ge=0, le=256)] = 0
     """Threads of one graph; 0: as many as this process may use."""
     codec_threads: Annotated[int, Field(ge=0, le=256)] = 0
-    """Threads that decode images and encode masks; 0: as many as this process may use."""
+    """Threads that decode images and encode masks of one client; all clients together have one
+    more. 0: as many as this process may use."""
     batch_sizes: Annotated[
         tuple[BatchSize, ...], NoDecode, BeforeValidator(_words), AfterValidator(_ascending)
     ] = (1, 2, 4, 8)
@@ -218,8 +250,8 @@ class Settings(BaseSettings):
     """Seconds without a request after which a session ends."""
     max_sessions: Annotated[int, Field(ge=1, le=10_000_000)] = 10_000
     """Most sessions that memory:// keeps; those longest unused go first."""
-    max_classes: Annotated[int, Field(ge=1, le=255)] = 64
-    """Most classes of one session; a label map has room for 255."""
+    max_classes: Annotated[int, Field(ge=1, le=MAX_CLASSES)] = 64
+    """Most classes of one session; a label map has room for 254."""
     max_shots: Annotated[int, Field(ge=1, le=1024)] = 64
     """Most shots of one class."""
     max_store_bytes: Annotated[int, Field(ge=MIB)] = 1024 * MIB
@@ -229,7 +261,7 @@ class Settings(BaseSettings):
     max_owner_bytes: Annotated[int, Field(ge=MIB)] = 256 * MIB
     """Most bytes of the prototypes of one API key."""
 
-    label_studio_url: Origin | None = None
+    label_studio_url: Annotated[Origin | None, BeforeValidator(_without_slash)] = None
     """Label Studio to be an ML backend of, such as http://label.example:8080; unset: none."""
     label_studio_token: Annotated[SecretStr, AfterValidator(_token)] = SecretStr("")
     """Token to read its tasks with: a legacy token or a personal access token."""
@@ -238,16 +270,10 @@ class Settings(BaseSettings):
     label_studio_shots: Annotated[int, Field(ge=1, le=64)] = 16
     """Most shots of one class, which are its newest annotations; at most `FSS_MAX_SHOTS`."""
 
-    @model_validator(mode="after")
-    def _label_studio_has_a_token(self) -> Self:
-        if self.label_studio_url is not None and not self.label_studio_token.get_secret_value():
-            raise ValueError("label_studio_url needs label_studio_token")
-        return self
-
     jobs_dir: Annotated[Path | Literal["auto"] | None, BeforeValidator(_none_if_empty)] = "auto"
     """Folder of jobs, for one process alone; `auto`: in the user's state folder; empty: no jobs."""
-    jobs_folders: Annotated[tuple[AbsolutePath, ...], NoDecode, BeforeValidator(_paths)] = ()
-    """Folders here whose images any client may have segmented; by colons; unset: none."""
+    jobs_folders: Annotated[tuple[Folder, ...], NoDecode, BeforeValidator(_paths)] = ()
+    """Existing folders whose images any client may have segmented; by colons; unset: none."""
     jobs_max_bytes: Annotated[int, Field(ge=1024)] = 4 * 1024 * MIB
     """Largest body that makes a job."""
     jobs_max_images: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
@@ -263,33 +289,23 @@ class Settings(BaseSettings):
     jobs_ttl_s: Annotated[float, Field(gt=0, le=366 * 24 * 3600, allow_inf_nan=False)] = 604800.0
     """Seconds after which a job that has ended is removed, with its images and results."""
 
-    @model_validator(mode="after")
-    def _ray_is_installed(self) -> Self:
-        if self.engine == "ray" and find_spec("ray") is None:
-            raise ValueError("engine ray needs the extra `ray`, see requirements-ray.txt")
-        return self
-
-    @model_validator(mode="after")
-    def _a_pool_fits_its_bounds(self) -> Self:
-        if self.ray_max_replicas < self.ray_min_replicas:
-            raise ValueError("ray_max_replicas must be at least ray_min_replicas")
-        if self.ray_num_gpus > 1 and not self.ray_num_gpus.is_integer():
-            raise ValueError("ray_num_gpus must be a share of one GPU or a whole number")
-        return self
-
-    @model_validator(mode="after")
-    def _one_body_fits_the_uploads(self) -> Self:
-        if self.max_upload_bytes < self.max_body_bytes:
-            raise ValueError("max_upload_bytes must be at least max_body_bytes")
-        return self
-
     @property
     def max_client_upload_bytes(self) -> int:
         """Most bytes of the bodies of one client together, of an archive, or of all downloaded."""
         return max(self.max_body_bytes, self.max_upload_bytes // 2)
 
     @model_validator(mode="after")
-    def _one_class_fits_a_head_call(self) -> Self:
+    def _none_contradicts_another(self) -> Self:
+        if self.label_studio_url is not None and not self.label_studio_token.get_secret_value():
+            raise ValueError("FSS_LABEL_STUDIO_URL needs FSS_LABEL_STUDIO_TOKEN")
+        if self.engine == "ray" and find_spec("ray") is None:
+            raise ValueError("FSS_ENGINE=ray needs the extra `ray`, see requirements-ray.txt")
+        if self.ray_max_replicas < self.ray_min_replicas:
+            raise ValueError("FSS_RAY_MAX_REPLICAS must be at least FSS_RAY_MIN_REPLICAS")
+        if self.ray_num_gpus > 1 and not self.ray_num_gpus.is_integer():
+            raise ValueError("FSS_RAY_NUM_GPUS must be a share of one GPU or a whole number")
+        if self.max_upload_bytes < self.max_body_bytes:
+            raise ValueError("FSS_MAX_UPLOAD_BYTES must be at least FSS_MAX_BODY_BYTES")
         if self.max_batch_shots < self.max_shots:
-            raise ValueError("max_batch_shots must be at least max_shots")
+            raise ValueError("FSS_MAX_BATCH_SHOTS must be at least FSS_MAX_SHOTS")
         return self

@@ -18,6 +18,7 @@ class Access:
     rate_limits: of one client; None: there are none.
     request_slots: bounds the requests of one client in progress.
     upload_bytes: bounds the bytes of its bodies that arrive or are worked on.
+    archive_bytes: bounds the bytes of the archives that are made for it or downloaded.
     streams: bounds its streams of events, each of which polls the store of jobs.
     downloads: bounds its downloads of results and archives, each of which keeps its file.
     """
@@ -26,6 +27,7 @@ class Access:
     rate_limits: RateLimits | None
     request_slots: ClientCapacity
     upload_bytes: ClientCapacity
+    archive_bytes: ClientCapacity
     streams: ClientCapacity
     downloads: ClientCapacity
 

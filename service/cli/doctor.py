@@ -50,8 +50,9 @@ def doctor(
 ) -> None:
     """Say what the service would run on here, and why a GPU is not used.
 
-    Looks at the processor, memory, onnxruntime, GPU, settings, bundles, session store, API keys and
-    jobs, and runs one inference of each bundle. The exit status is 1 if something would not work.
+    Looks at the processor, memory, onnxruntime, GPU, settings, bundles, session store, API keys,
+    traces and jobs, and runs one inference of each bundle. The exit status is 1 if something would
+    not work.
     """
     quiet_engine()
     findings = list(examine())
@@ -80,6 +81,7 @@ def examine() -> Iterator[Finding]:
         yield from _bundles(settings)
         yield asyncio.run(_store(settings))
         yield _keys(settings)
+        yield _traces(settings)
         yield _jobs(settings)
 
 
@@ -138,10 +140,11 @@ def _gpu(devices: str) -> Finding:
 
 
 def _settings() -> "Settings":
-    from service.cli.serve import read_settings, startup_errors_as_messages
+    from service.cli.serve import startup_errors_as_messages
+    from service.environment import read_settings
 
     with startup_errors_as_messages():
-        return read_settings(os.environ)
+        return read_settings()
 
 
 def _bundles(settings: "Settings") -> Iterator[Finding]:
@@ -224,6 +227,21 @@ def _keys(settings: "Settings") -> Finding:
     except KeyFileError as exc:
         return Finding("keys", "bad", f"FSS_API_KEYS_FILE: {exc}")
     return Finding("keys", "ok", f"{len(keys)} in {settings.api_keys_file.name}")
+
+
+def _traces(settings: "Settings") -> Finding:
+    """Whether the variables of OpenTelemetry can be used; the collector is not asked."""
+    from service.assembly import create_tracer
+    from service.telemetry import TracingError
+
+    try:
+        tracer = create_tracer(settings)
+    except TracingError as exc:
+        return Finding("traces", "bad", f"OTEL_*: {exc}")
+    if tracer is None:
+        return Finding("traces", "note", "sent nowhere: FSS_OTLP_ENDPOINT is not set")
+    tracer.shutdown()
+    return Finding("traces", "ok", "sent to FSS_OTLP_ENDPOINT")
 
 
 def _jobs(settings: "Settings") -> Finding:

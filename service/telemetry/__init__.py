@@ -1,6 +1,7 @@
 """What the service tells its operators: metrics, traces, structured logs, ids and stage times."""
 
 from service.telemetry.engine_metrics import EngineMetrics, ModelMetrics
+from service.telemetry.errors import TracingError
 from service.telemetry.ids import (
     bind_request_id,
     bind_trace_id,
@@ -30,6 +31,7 @@ __all__ = [
     "ModelMetrics",
     "RequestRecord",
     "StageTimes",
+    "TracingError",
     "add_stage",
     "bind_request_id",
     "bind_trace_id",

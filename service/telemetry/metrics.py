@@ -120,6 +120,11 @@ class Metrics:
         """Have `read` tell how many bundles were refused when they were last looked at; once."""
         self._watch("fss_bundles_refused", "Bundles refused when last looked at.", read)
 
+    def watch_keys(self, current: Callable[[], float]) -> None:
+        """Have `current` tell whether the valid API keys are those of their file now; once."""
+        documentation = "1: the API keys are those of their file; 0: it cannot be used."
+        self._watch("fss_api_keys_current", documentation, current)
+
     def exposition(self, accept: str) -> Exposition:
         """All metrics in the text format that an `Accept` header asks for, OpenMetrics included."""
         try:

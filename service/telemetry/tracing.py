@@ -15,6 +15,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
 from opentelemetry.trace import Tracer as SpanSource
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from service.telemetry.errors import TracingError
 from service.telemetry.record import RequestRecord
 from service.telemetry.timing import StageInterval
 
@@ -32,16 +33,23 @@ class Tracer:
     Args:
         endpoint: of the collector's OTLP over HTTP, without the path `/v1/traces`.
         version: of the service.
+
+    Raises:
+        TracingError: one of the variables is out of bounds. OpenTelemetry logs what else it does
+            not understand, and goes by its defaults.
     """
 
     def __init__(self, endpoint: str, *, version: str) -> None:
         ours = {"service.name": _SERVICE_NAME, "service.version": version}
         operators = OTELResourceDetector().detect().attributes
-        self._exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
-        self._provider = TracerProvider(
-            resource=Resource.create({**ours, **operators}), shutdown_on_exit=False
-        )
-        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
+        try:
+            self._exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+            self._provider = TracerProvider(
+                resource=Resource.create({**ours, **operators}), shutdown_on_exit=False
+            )
+            self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
+        except ValueError as exc:
+            raise TracingError(str(exc)) from exc
         self._source = self._provider.get_tracer("service", version)
 
     def begin(self, traceparent: str | None) -> "RequestSpan":

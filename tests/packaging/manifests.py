@@ -15,6 +15,10 @@ Resource = dict[str, Any]
 K8S = Path(__file__).resolve().parents[2] / "k8s"
 OVERLAYS = ("dev", "staging", "production")
 NAME = "fewshot-segmentation"
+# Of docs/operations.md: a process after the first requests, with `base` in int8 or with no network;
+# sessions on their way from Redis; and a pixel that is worked on.
+BASE_BYTES, HTTP_TIER_BYTES = 540_000_000, 140_000_000
+TRANSFER_BYTES = 192 * 2**20
 BYTES_PER_PIXEL = 24
 _UNITS = {"Mi": 2**20, "Gi": 2**30}
 _WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job"}
@@ -81,12 +85,19 @@ def nbytes(quantity: str) -> int:
     return int(quantity[:-2]) * _UNITS[quantity[-2:]]
 
 
-def worst_bytes(allowed: Settings) -> int:
-    """Most memory that a process takes for requests and sessions."""
-    return (
-        allowed.max_store_bytes
-        + allowed.max_upload_bytes
-        + allowed.max_client_upload_bytes  # of archives that are downloaded
-        + allowed.decode_cache_bytes
-        + allowed.max_pixels_in_flight * BYTES_PER_PIXEL
+def replica_bytes(allowed: Settings, *, redis: bool) -> int:
+    """Memory that a replica needs, by the rule of docs/operations.md."""
+    pooled = allowed.engine == "ray"  # the network and what it encodes are elsewhere
+    pixels = allowed.max_pixels_in_flight or 2 * allowed.max_pixels
+    addends = (
+        HTTP_TIER_BYTES if pooled else BASE_BYTES,
+        allowed.max_store_bytes,
+        allowed.max_upload_bytes,
+        allowed.max_client_upload_bytes,  # of archives that are downloaded
+        allowed.decode_cache_bytes,
+        0 if pooled else allowed.encode_cache_bytes,
+        allowed.class_cache_bytes if "cuda" in allowed.devices else 0,
+        TRANSFER_BYTES if redis else 0,
+        pixels * BYTES_PER_PIXEL,
     )
+    return sum(addends) * 4 // 3

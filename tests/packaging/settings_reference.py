@@ -15,8 +15,9 @@ _INTRODUCTION = """\
 
 Written by `python -m tests.packaging.settings_reference > docs/settings.md`; do not edit. Each is
 an environment variable, read at the start. If a value is out of bounds, the service does not start
-and names it. Several values are separated by commas; folders by colons, and rate limits by
-semicolons. What the settings are for is in [serving.md](serving.md).
+and names it; so it does with a variable that begins with `FSS_` and is no setting, except those of
+the client, `FSS_CLIENT_URL` and `FSS_CLIENT_KEY`. Several values are separated by commas; folders
+by colons, and rate limits by semicolons. What the settings are for is in [serving.md](serving.md).
 
 | variable | default | may be | what it is |
 |---|---|---|---|

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from service.access import key_line, new_key
 from tests.packaging.manifests import K8S, NAME, of_kind, one
 from tests.service.processes import serving
 from tests.service.scraping import parse
@@ -29,8 +30,10 @@ Rule = dict[str, Any]
 def exposed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Metrics of a service over the tiny bundle, in a process of its own."""
     folder = tmp_path_factory.mktemp("exposed")
-    bundle = write_tiny_bundle(folder / "bundle")
-    with serving(folder / "log", {"FSS_BUNDLE": str(bundle)}) as server:
+    bundle, keys = write_tiny_bundle(folder / "bundle"), folder / "keys"
+    keys.write_text(key_line("lab", new_key()))
+    environment = {"FSS_BUNDLE": str(bundle), "FSS_API_KEYS_FILE": str(keys)}
+    with serving(folder / "log", environment) as server:
         return set(parse(server.client.get("/metrics").text).labels)
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from service.settings import Settings
-from tests.packaging.manifests import K8S
+from tests.packaging.manifests import K8S, replica_bytes
 
 Service = dict[str, Any]
 
@@ -130,6 +130,8 @@ def test_settings_of_the_service_are_its_settings(
         assert name.removeprefix("FSS_").lower() in Settings.model_fields
         monkeypatch.setenv(name, value)
     assert Settings().drain_s + 15 <= int(api["stop_grace_period"].rstrip("s"))
+    limit = api["deploy"]["resources"]["limits"]["memory"]
+    assert replica_bytes(Settings(), redis=True) <= int(limit.removesuffix("g")) * 2**30
 
 
 def test_jobs_are_kept_on_a_volume_that_the_image_has_a_folder_for(

@@ -14,7 +14,7 @@ import pytest
 from service.settings import Settings
 from tests.packaging import settings_reference
 from tests.packaging.api_reference import OPENAPI, reference
-from tests.service.processes import serving
+from tests.service.processes import serving, unused_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -117,3 +117,57 @@ def test_a_page_can_be_followed(name: str, address: str) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def bash_block(page: Path, words: str) -> str:
+    """The one block of shell commands of a page that holds these words."""
+    blocks = re.findall(r"^```bash\n(.*?)^```$", page.read_text(), re.M | re.S)
+    (found,) = (block for block in blocks if words in block)
+    return str(found)
+
+
+def run_by_hand(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Commands as a person enters them, one after another, whatever became of the one before."""
+    return subprocess.run(
+        ["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("docs/recipes/inspection-line.md", "out/line.fss"),
+        ("docs/serving.md", "session.fss"),
+        ("docs/jobs.md", "out/results.zip"),
+        ("docs/recipes/label-a-dataset.md", "out/recipe/results.zip"),
+        ("README.md", "out/label_map.png"),
+    ],
+)
+def test_a_file_that_cannot_be_fetched_leaves_the_earlier_one(
+    name: str, kept: str, address: str, tmp_path: Path
+) -> None:
+    (save,) = re.findall(
+        rf"^curl (?:.*\\\n)*.*--output {re.escape(kept)}.*\n(?:  && .*\n)?",
+        (ROOT / name).read_text(),
+        re.M,
+    )
+    (tmp_path / kept).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / kept).write_text("of before")
+    (tmp_path / "service").symlink_to(ROOT / "service")
+    run = run_by_hand(f"SESSION=gone JOB=gone\n{save.replace(ADDRESS, address)}", tmp_path)
+    assert "404" in run.stderr
+    assert (tmp_path / kept).read_text() == "of before"
+
+
+REGISTERING = [page for page in PAGES if "SESSION=$(curl" in page.read_text()]
+
+
+@pytest.mark.parametrize("page", REGISTERING, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_registration_shows_what_is_wrong(page: Path, address: str) -> None:
+    block = bash_block(page, "SESSION=$(curl").partition("JOB=")[0]
+    right = run_by_hand(block.replace(ADDRESS, address), ROOT)
+    assert '"suggestion":' in right.stderr
+    wrong = re.sub(r"class_name=\w+", f"class_name={'x' * 65}", block)
+    assert "class_name" in run_by_hand(wrong.replace(ADDRESS, address), ROOT).stderr
+    closed = block.replace(ADDRESS, f"http://127.0.0.1:{unused_port()}")
+    assert "Failed to connect" in run_by_hand(closed, ROOT).stderr

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ import httpx
 import pytest
 
 from tests.packaging.dockerfile import Stage, lineage, read_stages
-from tests.service.processes import unused_port
+from tests.service.processes import serving, unused_port
 
 WITHOUT_TORCH = """
 import sys
@@ -160,6 +161,13 @@ def test_no_training_code_is_copied(built: Built) -> None:
     }
 
 
+def health_check(stages: dict[str, Stage], target: str, python: Path) -> list[str]:
+    """The command by which Docker asks an image after its health, in another Python."""
+    (check,) = (step for stage in lineage(stages, target) for step in stage.all("HEALTHCHECK"))
+    (_, command) = check.split("CMD ")
+    return [str(python), *json.loads(command)[1:]]
+
+
 class Container(NamedTuple):
     """The image's command as a process, and the image's own question after its health."""
 
@@ -184,9 +192,7 @@ def container(stages: dict[str, Stage], built: Built, tmp_path: Path) -> Iterato
     # onnxruntime keeps to itself where it thinks that it is tested.
     foreign = {"CI", TESTING, "XDG_STATE_HOME"}
     around = {name: value for name, value in os.environ.items() if name not in foreign}
-    (_, asking) = stage.all("HEALTHCHECK")[0].split("CMD ")
-    check = json.loads(asking)
-    check[0] = str(built.python)
+    check = health_check(stages, "cpu", built.python)
     environment = around | variables | {"PATH": path}
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -218,6 +224,33 @@ def test_the_command_becomes_healthy_and_writes_nothing(
     container.process.wait(60)
     assert files_of(built.app) == before
     assert {path.name for path in tmp_path.iterdir()} == {"log"}
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104
+def test_health_is_asked_for_where_the_service_listens(
+    stages: dict[str, Stage], tmp_path: Path, host: str
+) -> None:
+    if host == "::" and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
+    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": "", "FSS_HOST": host}
+    with serving(tmp_path / "log", environment) as server:
+        known = os.environ | environment | {"FSS_PORT": str(server.client.base_url.port)}
+        for target in ("cpu", "gpu"):
+            check = health_check(stages, target, Path(sys.executable))
+            assert run(check, env=known).returncode == 0, target
+        server.process.kill()
+        server.process.wait()
+        assert run(check, env=known).returncode != 0
+
+
+def has_ipv6() -> bool:
+    """Whether this machine can listen on an address of IPv6."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def test_the_test_stage_serves_the_samples(

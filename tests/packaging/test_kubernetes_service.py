@@ -17,9 +17,9 @@ from tests.packaging.manifests import (
     of_kind,
     one,
     pod,
+    replica_bytes,
     service_container,
     settings_of,
-    worst_bytes,
 )
 
 pytestmark = pytest.mark.kubectl
@@ -49,10 +49,10 @@ def test_variables_are_settings_and_within_bounds(
 def test_memory_is_enough_for_what_the_settings_allow(
     overlay: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    allowed = settings(overlay, monkeypatch)
-    # A quarter for Python, the network and its batches.
-    limit = nbytes(service_container(overlay)["resources"]["limits"]["memory"])
-    assert worst_bytes(allowed) + allowed.encode_cache_bytes < 0.75 * limit
+    container = service_container(overlay)
+    redis = "FSS_STORE_URL" in {variable["name"] for variable in container["env"]}
+    needed = replica_bytes(settings(overlay, monkeypatch), redis=redis)
+    assert needed <= nbytes(container["resources"]["limits"]["memory"])
 
 
 @every_overlay

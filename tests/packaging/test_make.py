@@ -34,6 +34,17 @@ def test_a_target_makes_its_environment_and_then_runs(
     assert command in lines[-1]
 
 
+def test_run_serves_where_the_environment_or_the_command_says(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "FSS_HOST=127.0.0.1 FSS_PORT=8000" in would_run(root, "run")
+    monkeypatch.setenv("FSS_PORT", "8471")
+    monkeypatch.setenv("FSS_HOST", "::")
+    assert "FSS_HOST=:: FSS_PORT=8471" in would_run(root, "run")
+    monkeypatch.setenv("PORT", "8472")
+    assert "FSS_HOST=:: FSS_PORT=8472" in would_run(root, "run")
+
+
 def test_the_program_it_puts_into_an_environment_runs_from_anywhere(
     root: Path, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from service.access import key_line, new_key
 from service.settings import Settings
 from tests.packaging.dockerfile import read_stages
 from tests.packaging.instructions import block_with, follow
-from tests.packaging.manifests import K8S, NAME, OVERLAYS, Resource, one
+from tests.packaging.manifests import K8S, NAME, OVERLAYS, Resource, one, replica_bytes
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,18 @@ def test_settings_are_settings(page: str) -> None:
     named = set(re.findall(r"\bFSS_([A-Z_]+)\b", page)) - {"CLIENT_KEY"}  # that one is the client's
     assert named
     assert {name.lower() for name in named} <= Settings.model_fields.keys()
+
+
+def test_the_memory_of_a_replica_adds_up(page: str) -> None:
+    table = page.split("### Memory of a replica")[1].split("Add to the sum")[0]
+    rows = re.findall(r"\| (.*) \| ([\d,]+) MiB \|$", table, re.M)
+    *addends, total, needed = (int(amount.replace(",", "")) for _, amount in rows)
+    assert total == sum(addends)
+    assert needed == round(replica_bytes(Settings(), redis=False) / 2**20)
+    for what, amount in rows:
+        if alone := re.search(r"\| `FSS_([A-Z_]+_BYTES)`$", what):
+            default = Settings.model_fields[alone[1].lower()].default
+            assert amount == f"{default // 2**20:,}", what
 
 
 def test_metrics_of_the_instructions_are_not_made_up(root: Path, page: str) -> None:

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict
 
 from service.settings import Settings
-from tests.packaging.manifests import NAME, nbytes, one, resources, worst_bytes
+from tests.packaging.manifests import NAME, nbytes, one, replica_bytes, resources
 
 pytestmark = pytest.mark.kubectl
 
@@ -174,10 +174,9 @@ def test_memory_is_enough_for_all_http_replicas_of_a_pod(spec: _Spec) -> None:
     (tier,) = application["deployments"]
     replicas = float(group.rayStartParams["num-cpus"]) // tier["ray_actor_options"]["num_cpus"]
     fields = {k[4:].lower(): v for k, v in _settings().items() if k.startswith("FSS_")}
-    worst = worst_bytes(Settings.model_validate_strings(fields))
+    each = replica_bytes(Settings.model_validate_strings(fields), redis=True)
     limit = nbytes(_container(group)["resources"]["limits"]["memory"])
-    # A fifth for Python and Ray; the devices' encoded images are with the pool.
-    assert replicas * worst + _shared_memory(group) < 0.8 * limit
+    assert replicas * each + _shared_memory(group) <= limit
 
 
 def test_all_nodes_have_the_same_settings_and_they_are_a_pool(spec: _Spec) -> None:

@@ -98,7 +98,7 @@ def test_curl_examples_register_and_segment(root: Path, address: str) -> None:
     assert answer["area"] > 0
     with Image.open(root / "out" / "label_map.png") as image:
         found = np.asarray(image) == 1
-    with Image.open(root / "service/demo/samples/query_1_shelf.duck.png") as image:
+    with Image.open(root / "service/samples/query_1_shelf.duck.png") as image:
         truth = np.asarray(image) > 0
     assert found.shape == (result["height"], result["width"])
     assert np.count_nonzero(found & truth) / np.count_nonzero(found | truth) > 0.65

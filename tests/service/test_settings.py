@@ -8,6 +8,7 @@ from pydantic import SecretStr, ValidationError
 from service.access import KeyRing
 from service.assembly import create_store
 from service.cli import main
+from service.environment import read_settings
 from service.settings import Settings
 from service.stores import MemoryStore
 from service.stores.redis import RedisStore
@@ -23,6 +24,8 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("host", ""),  # would be every address of this machine
+        ("host", " "),
         ("port", "70000"),
         ("threshold", "nan"),
         ("threshold", "1.5"),
@@ -32,7 +35,7 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("upload_s", "0"),
         ("keep_alive_s", "0"),
         ("max_upload_bytes", "1000000"),
-        ("max_classes", "256"),
+        ("max_classes", "255"),
         ("max_queued_images", "15"),
         ("store_url", "mysql://elsewhere"),
         ("store_url", "memory://elsewhere"),
@@ -60,6 +63,15 @@ def test_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("rate_limit", "10/minute;often"),
         ("rate_limit", "0/minute"),
         ("max_client_requests", "-1"),
+        ("forwarded_allow_ips", "10.0.0.0/33"),
+        ("forwarded_allow_ips", "10.1.2.3/8"),
+        ("forwarded_allow_ips", "10.0.0.1 10.0.0.2"),
+        ("forwarded_allow_ips", "10.0.0.1;10.0.0.2"),
+        ("forwarded_allow_ips", "10.0.0.1,"),
+        ("forwarded_allow_ips", "*,10.0.0.1"),  # would be 10.0.0.1 alone
+        ("forwarded_allow_ips", "proxy.example"),
+        ("bundle", ""),  # would be the working directory
+        ("bundles", ""),
         ("cors_origins", "*"),
         ("cors_origins", "label.example"),
         ("cors_origins", "https://label.example/"),
@@ -113,9 +125,27 @@ def test_password_of_the_store_is_not_shown() -> None:
     assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
 
 
+def test_an_address_of_label_studio_may_end_in_a_slash(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FSS_LABEL_STUDIO_TOKEN", "token")
+    monkeypatch.setenv("FSS_LABEL_STUDIO_URL", "http://localhost:8080/")
+    assert Settings().label_studio_url == "http://localhost:8080"
+    monkeypatch.setenv("FSS_LABEL_STUDIO_URL", "http://localhost:8080/projects")
+    assert main(["serve"]) == 2
+    told = "FSS_LABEL_STUDIO_URL: must be such as https://label.example:8080, without a path"
+    assert told in capsys.readouterr().err
+
+
 def test_lists_are_given_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FSS_CORS_ORIGINS", "https://label.example, http://localhost:5173")
     assert Settings().cors_origins == ("https://label.example", "http://localhost:5173")
+
+
+@pytest.mark.parametrize("proxies", ["*", "", "::1", "10.0.0.1, 192.168.0.0/16,fd00::/8"])
+def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch, proxies: str) -> None:
+    monkeypatch.setenv("FSS_FORWARDED_ALLOW_IPS", proxies)
+    assert Settings().forwarded_allow_ips == proxies
 
 
 def test_frozen() -> None:
@@ -129,6 +159,13 @@ def test_frozen() -> None:
         ("FSS_PORT", "x", "FSS_PORT: Input should be a valid integer"),
         ("FSS_DEVICES", "gpu", "FSS_DEVICES: must be auto, or devices such as cpu"),
         ("FSS_BUNDLE", "/nowhere", "/nowhere"),
+        ("FSS_HOST", "", "FSS_HOST: must not be empty"),
+        ("FSS_JOBS_FOLDERS", "/nowhere", "FSS_JOBS_FOLDERS: /nowhere is no folder"),
+        ("FSS_MAX_UPLOAD_BYTES", "1024", "FSS_MAX_UPLOAD_BYTES must be at least FSS_MAX_BODY"),
+        ("FSS_MAX_SHOTS", "65", "FSS_MAX_BATCH_SHOTS must be at least FSS_MAX_SHOTS"),
+        ("FSS_RAY_MIN_REPLICAS", "2", "FSS_RAY_MAX_REPLICAS must be at least FSS_RAY_MIN_REPLICAS"),
+        ("FSS_RAY_NUM_GPUS", "1.5", "FSS_RAY_NUM_GPUS must be"),
+        ("FSS_LABEL_STUDIO_URL", "http://l.example", "FSS_LABEL_STUDIO_URL needs FSS_LABEL_STUDIO"),
     ],
 )
 def test_command_names_the_fault(
@@ -182,9 +219,39 @@ def test_shipped_bundle_is_found_from_any_directory(
     assert Settings().bundle.parents[1].is_dir()
 
 
+@pytest.mark.parametrize("name", ["FSS_API_KEY_FILE", "fss_api_key_file", "fss_client_url"])
 def test_a_misspelt_setting_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    monkeypatch.setenv("FSS_API_KEY_FILE", "/run/keys")
+    monkeypatch.setenv(name, "/run/keys")
     assert main(["serve"]) == 2
-    assert "FSS_API_KEY_FILE" in capsys.readouterr().err
+    assert f"no setting {name}" in capsys.readouterr().err
+
+
+def test_settings_in_small_letters_and_variables_of_the_client_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("fss_port", "8123")
+    monkeypatch.setenv("FSS_CLIENT_URL", "http://service.example")
+    monkeypatch.setenv("FSS_CLIENT_KEY", "key")
+    assert read_settings().port == 8123
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "9999"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "few"),
+    ],
+)
+def test_variables_of_opentelemetry_that_cannot_be_used_are_told_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    monkeypatch.setenv("FSS_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("FSS_ENGINE", "fake")
+    monkeypatch.setenv(name, value)
+    assert main(["serve"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("the service cannot start: OTEL_*: ")
+    assert "Traceback" not in message

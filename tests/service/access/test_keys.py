@@ -109,17 +109,20 @@ def test_spoilt_change_keeps_the_keys_and_is_logged_once(
     path = tmp_path / "keys"
     path.write_text(key_line("lab", FIRST))
     keys = KeyFile(path, clock=clock)
+    assert keys.current
     path.unlink()
     if spoilt is not None:
         path.write_bytes(spoilt)
     for _ in range(3):
         clock.now += 1
+        assert not keys.current  # nor does that need a request with a key
         assert keys.owner_of(FIRST) == "lab"
     (line,) = caplog.records
     assert line.levelno == logging.ERROR
     assert FIRST not in str(vars(line))
     path.write_text(key_line("lab", SECOND))
     clock.now += 1
+    assert keys.current
     assert [keys.owner_of(FIRST), keys.owner_of(SECOND)] == [None, "lab"]
 
 

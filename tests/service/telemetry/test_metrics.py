@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ from fastapi import FastAPI
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from model.contract import SupportSet
+from service.access import key_file, key_line, new_key
 from service.app import create_app
 from service.engine import FakeEngine, ImageU8, Predictions
 from service.errors import QueueFullError
@@ -161,6 +163,21 @@ async def test_store_and_build(settings: Settings, fake_engine: FakeEngine) -> N
     assert held.value("fss_build_info", **build) == 1
     assert held.value("process_resident_memory_bytes") > 0
     assert held.value("process_open_fds") > 0
+
+
+async def test_a_spoilt_file_of_keys_shows_without_a_request(
+    settings: Settings, fake_engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_file, "_CHECK_EVERY_S", 0.0)
+    path = tmp_path / "keys"
+    path.write_text(key_line("lab", new_key()))
+    guarded = settings.model_copy(update={"api_keys_file": path})
+    async with running(create_app(guarded, engine=fake_engine)) as client:
+        assert (await scrape(client)).value("fss_api_keys_current") == 1
+        path.write_text("lab")
+        assert (await scrape(client)).value("fss_api_keys_current") == 0
+    async with running(create_app(settings, engine=fake_engine)) as client:
+        assert "fss_api_keys_current" not in (await scrape(client)).text
 
 
 async def test_codec_pool_tells_what_waits() -> None:

@@ -40,6 +40,7 @@ def exposed() -> dict[str, Row]:
     metrics.watch_codec(lambda: 0)
     metrics.watch_decoded(lambda: 0)
     metrics.watch_refusals(lambda: 0)
+    metrics.watch_keys(lambda: 1)
     metrics.watch_store(MemoryStore(SessionLimits(), max_sessions=1, max_bytes=1))
     metrics.finished(RequestRecord("GET", "/models", 503, 0.1, stages, "not_ready"))
     metrics.jobs.watch(["done"], lambda _: 1)
