@@ -57,6 +57,7 @@ def create_app(
     Raises:
         model.contract.InvalidBundleError: the settings name a bundle that is not intact.
         model.contract.BundleKeyError: or a key that bundles cannot be checked with.
+        service.telemetry.TracingError: they name a collector, and `OTEL_*` cannot be used.
         service.access.KeyFileError: the settings name a file of keys that cannot be used.
         service.jobs.JobsDirectoryError: the settings name a directory that cannot be used.
     """
@@ -66,7 +67,7 @@ def create_app(
         BundleWatcher(ModelRegistry(engine)) if engine else create_bundle_watcher(settings, metrics)
     )
     store = store or create_store(settings, ShotSpecs(watcher.models))
-    resources = create_resources(settings, watcher.models, store)
+    context = _create_context(settings, create_resources(settings, watcher.models, store), metrics)
     app = FastAPI(
         title="Few-shot segmentation",
         version="1",
@@ -79,55 +80,67 @@ def create_app(
         # FastAPI's own would send raw paths, and with them session ids and class names.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    drain = Drain()
-    context = ApiContext(
-        resources=resources,
-        admission=Admission(settings.max_requests, "requests"),
-        body_bytes=Admission(settings.max_upload_bytes, "bytes of uploads"),
-        archive_bytes=Admission(settings.max_client_upload_bytes, "bytes of archives"),
-        body_limits=BodyLimits(settings.max_body_bytes, settings.max_files),
-        max_archive_bytes=settings.max_client_upload_bytes,
-        upload_s=settings.upload_s,
-        deadline_s=settings.deadline_s,
-        access=create_access(settings),
-        drain=drain,
-        jobs=create_jobs(settings, resources, metrics.jobs),
-        jobs_max_bytes=settings.jobs_max_bytes,
-        jobs_stall_s=settings.jobs_stall_s,
-        mirror=create_mirror(settings, resources),
-    )
     app.state.context, app.state.tracer, app.state.bundle_watcher = context, tracer, watcher
-    # The last one added is the outermost.
-    if settings.api_keys_file is None:  # a page of another origin cannot send a key without CORS
-        app.add_middleware(OwnOrigins, allowed=settings.cors_origins, host=settings.host)
-    app.add_middleware(
-        RequestContext,
-        metrics=metrics,
-        drain=drain,
-        require_capacity=context.require_capacity,
-        tracer=tracer,
-    )
-    install_cors(app, settings.cors_origins)
-    app.add_middleware(SecurityHeaders)
+    _add_layers(app, settings, metrics, tracer)
     install_error_handler(app)
     install_routes(app)
     if context.mirror is not None:
         app.include_router(label_studio_router)
     if settings.metrics:
-        _expose(app, metrics, resources, watcher)
+        _expose(app, metrics, context, watcher)
     if settings.playground:
         app.include_router(playground_router(load_files()))
     install_openapi(app)
     return app
 
 
-def _expose(app: FastAPI, metrics: Metrics, resources: Resources, watcher: BundleWatcher) -> None:
+def _create_context(settings: Settings, resources: Resources, metrics: Metrics) -> ApiContext:
+    """What the routes are handed, with the bounds that the settings name."""
+    return ApiContext(
+        resources=resources,
+        admission=Admission(settings.max_requests, "requests"),
+        body_bytes=Admission(settings.max_upload_bytes, "bytes of uploads"),
+        archive_bytes=Admission(settings.max_client_upload_bytes, "bytes of archives"),
+        body_limits=BodyLimits(settings.max_body_bytes, settings.max_files),
+        upload_s=settings.upload_s,
+        deadline_s=settings.deadline_s,
+        access=create_access(settings),
+        drain=Drain(),
+        jobs=create_jobs(settings, resources, metrics.jobs),
+        jobs_max_bytes=settings.jobs_max_bytes,
+        jobs_stall_s=settings.jobs_stall_s,
+        mirror=create_mirror(settings, resources),
+    )
+
+
+def _add_layers(
+    app: FastAPI, settings: Settings, metrics: Metrics, tracer: "Tracer | None"
+) -> None:
+    """Surround every request; the last layer added is the outermost."""
+    context: ApiContext = app.state.context
+    if settings.api_keys_file is None:  # a page of another origin cannot send a key without CORS
+        app.add_middleware(OwnOrigins, allowed=settings.cors_origins)
+    app.add_middleware(
+        RequestContext,
+        metrics=metrics,
+        drain=context.drain,
+        require_capacity=context.require_capacity,
+        tracer=tracer,
+    )
+    install_cors(app, settings.cors_origins)
+    app.add_middleware(SecurityHeaders)
+
+
+def _expose(app: FastAPI, metrics: Metrics, context: ApiContext, watcher: BundleWatcher) -> None:
     """Answer `/metrics`, with what is known of the application's parts besides its requests."""
+    resources, keys = context.resources, context.access.keys
     describe_build(metrics, watcher.models)
     metrics.watch_refusals(lambda: watcher.refused)
     metrics.watch_codec(lambda: resources.pool.waiting)
     metrics.watch_decoded(lambda: resources.reader.decoded.nbytes)
     metrics.watch_store(resources.store)
+    if keys is not None:
+        metrics.watch_keys(lambda: keys.current)
     app.include_router(metrics_router(metrics))
 
 

@@ -1,7 +1,7 @@
 """HTTP/1.1 with bounds that uvicorn's fast protocol lacks.
 
-They are on heads, on requests that are sent before the last response, and on responses that are
-hardly read.
+They are on heads, on bodies in tiny pieces, on requests that are sent before the last response, and
+on responses that are hardly read.
 """
 
 import asyncio
@@ -13,6 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_PIPELINED = 128
+# Each piece of a chunked body is handled in Python. Clients send kilobytes in one, but for a few.
+MAX_TINY_PIECES = 10_000
+TINY_BYTES = 64
 MAX_STALL_S = 60.0
 # Or a byte now and then would hold a response for ever.
 MIN_READ_BYTES = 512 * 1024  # in that time
@@ -26,8 +29,12 @@ class TooManyRequestsAheadError(Exception):
     """A client sends more requests than may wait for the responses before theirs."""
 
 
+class TooManyPiecesError(Exception):
+    """A client sends a body in more pieces than it has use for."""
+
+
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose head goes on for too long, or whose responses are hardly read.
+    """Closes a connection that sends heads or pieces of bodies without end, or hardly reads.
 
     What arrives is counted until a head (request line, headers or trailers) ends or a piece of a
     body is there, so a head may be larger by one reading from the socket at most. While requests
@@ -35,6 +42,8 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     _unfinished_bytes = 0
+    _pieces = 0  # of the body of the request
+    _body_bytes = 0
     _unread_at_pause = 0
     _read_bytes = 0  # of responses, since the watch began
     _watch: asyncio.TimerHandle | None = None
@@ -103,7 +112,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A head has ended."""
-        self._unfinished_bytes = 0
+        self._unfinished_bytes = self._pieces = self._body_bytes = 0
         super().on_headers_complete()
         if len(self.pipeline) > MAX_PIPELINED:
             raise TooManyRequestsAheadError  # the parser ends, and with it the connection
@@ -117,6 +126,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of a body is there."""
         self._unfinished_bytes = 0
+        self._pieces += 1
+        self._body_bytes += len(body)
+        if self._pieces > MAX_TINY_PIECES and self._body_bytes < TINY_BYTES * self._pieces:
+            raise TooManyPiecesError  # the parser ends, and with it the connection
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -12,6 +12,7 @@ from service.access import Access, Client, Quota, client_of_address
 from service.api.tool_keys import tool_key
 from service.errors import RateLimitedError, UnauthorizedError
 from service.schemas import KEY_HEADER
+from service.sessions import codec_client
 
 RATE_LIMIT_HEADERS = ("RateLimit", "RateLimit-Policy")
 
@@ -44,7 +45,7 @@ async def admit_client(request: Request, access: Access, key: str | None) -> Asy
     except UnauthorizedError:
         await _count(request, access, client_of_address(host))  # so that keys cannot be guessed
         raise
-    with access.request_slots.hold(client.name):
+    with access.request_slots.hold(client.name), codec_client(client.name):
         await _count(request, access, client)
         request.state.client = client
         yield client

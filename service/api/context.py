@@ -24,9 +24,9 @@ class ApiContext:
     resources: what the use cases work with.
     admission: bounds the requests in progress, once their bodies have arrived.
     body_bytes: bounds the bytes of all bodies that arrive or are worked on.
-    archive_bytes: bounds the bytes of all archives that are made or downloaded.
+    archive_bytes: bounds the bytes of all archives that are made or downloaded, and of a body that
+        is an archive.
     body_limits: of one body.
-    max_archive_bytes: of a body that is the archive of a session.
     upload_s: maximum time in which one body may arrive.
     deadline_s: maximum time of a request, from the end of its body to its response.
     access: who may send requests, and how many.
@@ -42,7 +42,6 @@ class ApiContext:
     body_bytes: Admission
     archive_bytes: Admission
     body_limits: BodyLimits
-    max_archive_bytes: int
     upload_s: float
     deadline_s: float
     access: Access

@@ -2,8 +2,8 @@
 
 Without CORS a browser keeps the answer from such a page, but it sends a simple request first. Where
 the page's own name is made to lead to this machine (DNS rebinding), the browser takes the service
-for the page's own; so a service that listens on a loopback address answers to addresses and to
-names that only a local network resolves.
+for the page's own. So the service answers to addresses, and to names that nobody can own in the
+public DNS, whatever it listens on: in a container that is every address, however few reach it.
 """
 
 import re
@@ -19,12 +19,13 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Browsers leave the port of the scheme out, some proxies do not.
 _DEFAULT_PORT = re.compile(r":(?:80|443)$")
 _PORT = re.compile(r":\d*$")
-# Reserved for this machine, its network, and private use (RFC 6761, RFC 6762; ICANN for the last).
-_LOCAL = (".localhost", ".local", ".internal")
+# Reserved for this machine, its network, and private use (RFC 6761, RFC 6762, RFC 8375; ICANN for
+# the last but one), and what Kubernetes puts behind the namespace of a service.
+_LOCAL = (".localhost", ".local", ".home.arpa", ".internal", ".svc")
 
 
 class OwnOrigins:
-    """Refuses what a page of another origin would change, and on loopback all under a public name.
+    """Refuses what a page of another origin would change, and everything under a public name.
 
     `Sec-Fetch-Site` is believed: no page can set it. Where a browser does not send it (to plain
     HTTP on other machines), `Origin` must name the host of the request. Programs send neither.
@@ -33,20 +34,17 @@ class OwnOrigins:
         app: the application.
         allowed: further origins whose pages may make any request; the names in them are the
             service's own, too.
-        host: that the service listens on.
     """
 
-    def __init__(self, app: ASGIApp, *, allowed: tuple[str, ...], host: str) -> None:
+    def __init__(self, app: ASGIApp, *, allowed: tuple[str, ...]) -> None:
         self._app = app
         self._allowed = frozenset(allowed)
         self._names = {_without_port(each.partition("://")[2]) for each in allowed}
-        self._on_loopback = _is_loopback(host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            if self._on_loopback and _is_loopback((scope.get("server") or ("",))[0]):
-                self._require_own_name(headers)
+            self._require_own_name(headers)
             if scope["method"] not in _SAFE_METHODS:
                 self._require_own_origin(headers)
         await self._app(scope, receive, send)
@@ -56,8 +54,8 @@ class OwnOrigins:
         name = _without_port(headers.get("host", "localhost"))
         if not _is_local(name) and name not in self._names:
             raise ForeignOriginError(
-                "on a loopback address and without API keys the service answers to local names "
-                "alone; add the origin of this host to FSS_CORS_ORIGINS"
+                "without API keys the service answers to addresses and local names alone; add the "
+                "origin of this host to FSS_CORS_ORIGINS"
             )
 
     def _require_own_origin(self, headers: Headers) -> None:
@@ -75,22 +73,18 @@ def _is_of_host(origin: str, headers: Headers) -> bool:
 
 
 def _is_local(host: str) -> bool:
-    """Whether no owner of a public name can have made it lead here: an address, or a local name."""
+    """Whether no owner of a public name can have made it lead here: an address, or a local name.
+
+    Names of a single label, such as those of compose, are top-level domains or nobody's.
+    """
     name = host.rstrip(".")
-    if name in ("localhost", gethostname().lower()) or name.endswith(_LOCAL):
+    if name and ("." not in name or name == gethostname().lower() or name.endswith(_LOCAL)):
         return True
     try:
         ip_address(name.strip("[]"))
     except ValueError:
         return False
     return True
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _without_port(place: str) -> str:

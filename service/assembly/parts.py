@@ -10,6 +10,7 @@ from service.capacity import ClientCapacity
 from service.engine import ModelRegistry, available_cpus
 from service.errors import JobsDisabledError
 from service.jobs import (
+    Arrivals,
     Folders,
     JobCreator,
     JobDesk,
@@ -98,18 +99,24 @@ def create_access(settings: Settings) -> Access:
         storage = RateStorage(settings.store_url.get_secret_value(), settings.store_prefix)
         rate_limits = RateLimits(settings.rate_limit, storage)
     upload_bytes = None if keys is None else settings.max_client_upload_bytes
+    archive_bytes = None if keys is None else settings.max_client_upload_bytes // 2
     return Access(
         keys,
         rate_limits,
         request_slots=ClientCapacity(places, "requests"),
         upload_bytes=ClientCapacity(upload_bytes, "bytes of uploads"),
+        archive_bytes=ClientCapacity(archive_bytes, "bytes of archives"),
         streams=ClientCapacity(_MAX_STREAMS, "streams of events"),
         downloads=ClientCapacity(_MAX_DOWNLOADS, "downloads of results and archives"),
     )
 
 
 def create_tracer(settings: Settings) -> "Tracer | None":
-    """The sender of traces, if the settings name a collector."""
+    """The sender of traces, if the settings name a collector.
+
+    Raises:
+        service.telemetry.TracingError.
+    """
     if settings.otlp_endpoint is None:
         return None
     # Here and not above: OpenTelemetry takes long to import, and most run without it.
@@ -145,21 +152,20 @@ def create_jobs(
         return store
     folders = Folders(settings.jobs_folders)
     images = JobImages(store, folders, max_bytes=settings.max_body_bytes)
-    runner = JobRunner(store, resources, images, metrics, ttl_s=settings.jobs_ttl_s)
+    threads = JobThreads()
+    runner = JobRunner(store, resources, images, threads, metrics, ttl_s=settings.jobs_ttl_s)
     quota = JobQuota(
         store,
         max_jobs=settings.jobs_max_owner,
         max_owner_bytes=settings.jobs_max_owner_bytes,
         max_bytes=settings.jobs_max_total_bytes,
     )
-    threads = JobThreads()
     creator = JobCreator(
         store,
         resources,
         folders,
-        quota,
         threads,
         max_images=settings.jobs_max_images,
         wake=runner.wake,
     )
-    return JobDesk(store, runner, creator, threads)
+    return JobDesk(store, runner, Arrivals(store, quota, threads), creator, threads)

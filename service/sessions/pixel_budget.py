@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 
 class PixelBudget:
     """Admits images while their pixels together fit; one larger than the whole budget runs alone.
 
-    A file of a few bytes can announce millions of pixels, so the number of threads alone does not
-    bound memory. Used from codec threads, which it blocks; never from the event loop's thread.
+    Large ones, of more than a third of the budget, go one at a time: they may take seconds each,
+    and two would leave no room to the small ones of other clients. A file of a few bytes can
+    announce millions of pixels, so the number of threads alone does not bound memory. Used from
+    codec threads, which it blocks; never from the event loop's thread.
 
     Args:
         capacity: pixels that may be held at once.
@@ -19,6 +21,7 @@ class PixelBudget:
         self._capacity = capacity
         self._free = capacity
         self._turn = threading.Lock()
+        self._large = threading.Lock()
         self._freed = threading.Condition()
 
     @contextmanager
@@ -30,10 +33,13 @@ class PixelBudget:
             who waits while holding room could wait for ever.
         """
         held = 0
+        alone = ExitStack()
 
         def reserve(pixels: int) -> None:
             nonlocal held
             weight = min(pixels, self._capacity)
+            if 3 * weight > self._capacity:
+                alone.enter_context(self._large)
             # One at a time waits for room, or small images would pass a large one for ever.
             with self._turn, self._freed:
                 self._freed.wait_for(lambda: self._free >= weight)
@@ -41,7 +47,8 @@ class PixelBudget:
             held = weight
 
         try:
-            yield reserve
+            with alone:
+                yield reserve
         finally:
             with self._freed:
                 self._free += held

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from service.api.body.field_kinds import field_kinds
 from service.api.body.multipart import FormFields
 from service.api.validation_errors import invalid_fields
 from service.errors import InvalidRequestError
@@ -13,20 +14,18 @@ from service.schemas import SESSION_HEADER
 Form = TypeVar("Form", bound=BaseModel)
 
 
-def validate_form(
-    form: type[Form], fields: FormFields, *, session_header: str | None, repeated: frozenset[str]
-) -> Form:
+def validate_form(form: type[Form], fields: FormFields, *, session_header: str | None) -> Form:
     """Build `form` from text fields, files and the session header.
 
     Args:
-        form: the model; its file fields are lists of bytes.
+        form: the model; `field_kinds` tells what its lists mean.
         fields: what the body held.
         session_header: the other place a session may be named in.
-        repeated: text fields that may come more than once.
 
     Raises:
         InvalidRequestError: a field is missing, unknown, repeated, of the wrong kind or not valid.
     """
+    repeated = field_kinds(form).repeated
     values: dict[str, Any] = dict(fields.files)
     for name, texts in fields.texts.items():
         if name in fields.files:

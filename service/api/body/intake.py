@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import Request
 from starlette.datastructures import Headers
 
+from service.api.body.field_kinds import field_kinds
 from service.api.body.forms import Form, validate_form
 from service.api.body.multipart import BodyLimits, read_form
 from service.api.body.single_file import read_file
@@ -20,11 +21,7 @@ from service.schemas import SESSION_HEADER
 
 @asynccontextmanager
 async def receive_form(
-    context: ApiContext,
-    request: Request,
-    form: type[Form],
-    *,
-    repeated: frozenset[str] = frozenset(),
+    context: ApiContext, request: Request, form: type[Form]
 ) -> AsyncIterator[Form]:
     """The validated form of a request, which is admitted for the block.
 
@@ -41,9 +38,10 @@ async def receive_form(
     async with _bounded_body(context, request, context.body_limits) as body:
         content_type = request.headers.get("content-type", "")
         async with _body_deadline(context):
-            fields = await read_form(body, content_type, context.body_limits)
+            files = field_kinds(form).files
+            fields = await read_form(body, content_type, context.body_limits, files)
         session_header = request.headers.get(SESSION_HEADER)
-        validated = validate_form(form, fields, session_header=session_header, repeated=repeated)
+        validated = validate_form(form, fields, session_header=session_header)
         del fields  # the form alone holds the files, and its reader empties it
         async with context.admit(request):
             yield validated

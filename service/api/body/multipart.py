@@ -1,16 +1,18 @@
 """Reads a multipart/form-data body while it arrives, within limits, into plain fields.
 
-Files stay in memory: the body is bounded, and nothing a client sends touches the disk.
+Files stay in memory unless something else takes them: the body is bounded, and nothing a client
+sends touches the disk.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 
+from service.api.body.delimiters import Delimiters
 from service.errors import (
     BodyTooLargeError,
     InvalidFieldsError,
@@ -24,9 +26,8 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 _FILE_NAMES = frozenset({b"filename", b"filename*"})
-_FILE_FIELDS = frozenset({"archive", "images", "masks"})
 _MAX_TEXT_BYTES = 4096
-_MAX_PARTS = 300  # all files, 255 classes, and a few more
+_MAX_TEXTS = 300  # 255 classes, and the other fields
 
 
 class BodyLimits(NamedTuple):
@@ -43,16 +44,33 @@ class FormFields(NamedTuple):
     files: dict[str, list[bytes]]
 
 
+class FileSink(Protocol):
+    """Takes a file while it arrives."""
+
+    def write(self, data: bytes) -> object:
+        """Take the next bytes."""
+
+    def finish(self) -> bytes:
+        """The file is complete; returns what `FormFields` is to hold of it."""
+
+    def discard(self) -> None:
+        """There is no file: an HTML form left its field empty."""
+
+
 async def read_form(
-    stream: AsyncIterator[bytes], content_type: str, limits: BodyLimits
+    stream: AsyncIterator[bytes],
+    content_type: str,
+    limits: BodyLimits,
+    file_fields: frozenset[str],
 ) -> FormFields:
     """Parse a body as it arrives; stops at the first chunk that breaks a limit.
 
     Raises:
-        UnsupportedMediaTypeError, MalformedBodyError, BodyTooLargeError, TooManyFilesError,
-        InvalidRequestError: a text field is too long or not UTF-8.
+        UnsupportedMediaTypeError, MalformedBodyError, BodyTooLargeError, TooManyFilesError.
+        InvalidRequestError: a text field is too long or not UTF-8, there are too many parts, or
+            files are not in the fields for files.
     """
-    collector = Collector(limits.max_files)
+    collector = Collector(file_fields, limits.max_files, _InMemory)
     await feed(collector, stream, content_type, limits.max_bytes)
     return FormFields(collector.texts, collector.files)
 
@@ -75,11 +93,14 @@ async def feed(
     """
     received = 0
     try:
-        parser = MultipartParser(_boundary(content_type), collector.callbacks())
+        boundary = _boundary(content_type)
+        parser = MultipartParser(boundary, collector.callbacks())
+        delimiters = Delimiters(boundary, collector.max_parts)
         async for chunk in stream:
             received += len(chunk)
             if received > max_bytes:
                 raise BodyTooLargeError(f"the body exceeds {max_bytes} bytes")
+            delimiters.count(chunk)
             await run(partial(parser.write, chunk))
     except FormParserError as exc:
         raise MalformedBodyError("the body is not well-formed multipart/form-data") from exc
@@ -102,25 +123,53 @@ def _boundary(content_type: str) -> bytes:
     return boundary
 
 
-class Collector:
-    """Gathers parts from the parser's callbacks."""
+class _InMemory:
+    """Keeps a file."""
 
-    def __init__(self, max_files: int, max_parts: int = _MAX_PARTS) -> None:
+    def __init__(self, _field: str, _file_name: str) -> None:
+        self._data = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self._data += data
+
+    def finish(self) -> bytes:
+        return bytes(self._data)
+
+    def discard(self) -> None:
+        self._data.clear()
+
+
+class Collector:
+    """Gathers parts from the parser's callbacks.
+
+    Args:
+        file_fields: the fields whose parts are files; those of all others are texts.
+        max_files: of each of these fields.
+        open_file: makes what takes a file, from the names of its field and of the file.
+    """
+
+    def __init__(
+        self,
+        file_fields: frozenset[str],
+        max_files: int,
+        open_file: Callable[[str, str], FileSink],
+    ) -> None:
         self.texts: dict[str, list[str]] = {}
         self.files: dict[str, list[bytes]] = {}
         self.complete = False
+        self.max_parts = len(file_fields) * max_files + _MAX_TEXTS
+        self._file_fields = file_fields
         self._max_files = max_files
-        self._max_parts = max_parts
-        self._parts = 0
-        self._texts = 0
+        self._open_file = open_file
+        self._text_parts = 0
         self._headers: dict[bytes, bytes] = {}
         self._header_name = bytearray()
         self._header_value = bytearray()
         self._name = ""
-        self._file_name = ""
-        self._is_file = False
+        self._file: FileSink | None = None  # of the part, unless it is a text
+        self._has_file_name = False
         self._size = 0
-        self._data = bytearray()
+        self._text = bytearray()
 
     def callbacks(self) -> "MultipartCallbacks":
         """What the parser calls."""
@@ -139,7 +188,8 @@ class Collector:
     def _begin_part(self) -> None:
         self._headers = {}
         self._size = 0
-        self._data = bytearray()
+        self._file = None
+        self._text = bytearray()
 
     def _begin_header(self) -> None:
         self._header_name, self._header_value = bytearray(), bytearray()
@@ -159,49 +209,48 @@ class Collector:
         if kind != b"form-data" or b"name" not in parameters:
             raise MalformedBodyError("a part has no field name")
         self._name = parameters[b"name"].decode("utf-8", "replace")
-        self._is_file = not _FILE_NAMES.isdisjoint(parameters)
-        self._file_name = parameters.get(b"filename", b"").decode("utf-8", "replace")
-        if not self._is_file and self._name in _FILE_FIELDS:
-            raise InvalidFieldsError([(self._name, "must be a file: its part needs a filename")])
-        self._make_room()
+        if _FILE_NAMES.isdisjoint(parameters):
+            self._begin_text()
+        else:
+            self._begin_file(parameters.get(b"filename", b"").decode("utf-8", "replace"))
 
-    def _make_room(self) -> None:
-        """Count the part that begins, before any of its data is kept."""
-        self._parts += 1
-        if self._parts > self._max_parts:
-            raise InvalidRequestError(f"the body has more than {self._max_parts} parts")
-        self._texts += not self._is_file
-        if self._texts > _MAX_PARTS:  # they are in memory, wherever files are
-            raise InvalidRequestError(f"the body has more than {_MAX_PARTS} text fields")
-        if self._is_file and len(self.files.get(self._name, ())) == self._max_files:
+    def _begin_text(self) -> None:
+        if self._name in self._file_fields:
+            raise InvalidFieldsError([(self._name, "must be a file: its part needs a filename")])
+        self._text_parts += 1
+        if self._text_parts > _MAX_TEXTS:  # they are in memory, wherever files are
+            raise InvalidRequestError(f"the body has more than {_MAX_TEXTS} text fields")
+
+    def _begin_file(self, file_name: str) -> None:
+        if self._name not in self._file_fields:
+            raise InvalidFieldsError([(self._name, "there is no such file field")])
+        if len(self.files.get(self._name, ())) == self._max_files:
             raise TooManyFilesError(f"more than {self._max_files} files").at(self._name)
+        self._has_file_name = bool(file_name)
+        self._file = self._open_file(self._name, file_name)
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         self._size += end - start
-        self._keep(data[start:end])
-
-    def _keep(self, data: bytes) -> None:
-        """Hold on to a piece of the part."""
-        self._data += data
-        if not self._is_file and len(self._data) > _MAX_TEXT_BYTES:
+        if self._file is not None:
+            self._file.write(data[start:end])
+            return
+        self._text += data[start:end]
+        if self._size > _MAX_TEXT_BYTES:
             raise InvalidRequestError(f"longer than {_MAX_TEXT_BYTES} bytes").at(self._name)
 
-    @property
-    def _left_empty(self) -> bool:
-        """Whether the part is what an HTML form sends for a file field nobody chose a file for."""
-        return self._is_file and not self._file_name and self._size == 0
-
     def _end_part(self) -> None:
-        if self._left_empty:
-            return
-        if self._is_file:
-            self.files.setdefault(self._name, []).append(bytes(self._data))
-            return
+        if self._file is None:
+            self.texts.setdefault(self._name, []).append(self._decoded_text())
+        elif self._size == 0 and not self._has_file_name:
+            self._file.discard()  # an HTML form sends this for a field nobody chose a file for
+        else:
+            self.files.setdefault(self._name, []).append(self._file.finish())
+
+    def _decoded_text(self) -> str:
         try:
-            text = self._data.decode("utf-8")
+            return self._text.decode("utf-8")
         except UnicodeDecodeError as exc:
             raise InvalidRequestError("the value is not UTF-8").at(self._name) from exc
-        self.texts.setdefault(self._name, []).append(text)
 
     def _end(self) -> None:
         self.complete = True

@@ -1,16 +1,14 @@
 """Reads a multipart body whose files go to disk as they arrive: it may be larger than memory."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from service.api.body.field_kinds import field_kinds
 from service.api.body.multipart import BodyLimits, Collector, FormFields, feed
-from service.errors import InvalidFieldsError
 from service.formats import safe_path
-from service.jobs import Arrival
-
-_ON_DISK = frozenset({"archive", "images"})
+from service.jobs import Arrival, JobForm
 
 
 class SpooledForm(NamedTuple):
@@ -33,51 +31,51 @@ async def spool_form(
     Raises:
         ServiceError: see `read_form`.
     """
-    with ExitStack() as files:
-        collector = _DiskCollector(limits.max_files, arrival.folder, files)
+    with ExitStack() as closing:
+        files = _JobFiles(arrival.folder, closing)
+        collector = Collector(field_kinds(JobForm).files, limits.max_files, files.open)
         await feed(collector, stream, content_type, limits.max_bytes, arrival.write)
-    archive = arrival.folder / "archive-0.zip" if collector.files.get("archive") else None
-    return SpooledForm(FormFields(collector.texts, collector.files), collector.names, archive)
+    fields = FormFields(collector.texts, collector.files)
+    return SpooledForm(fields, files.names, next(iter(files.archives), None))
 
 
-class _DiskCollector(Collector):
-    """Writes the parts that are images or an archive, and keeps the names of images."""
+class _JobFiles:
+    """The files of a job in its folder, and the names of its images."""
 
-    def __init__(self, max_files: int, folder: Path, files: ExitStack) -> None:
-        super().__init__(max_files, max_parts=max_files + 300)
+    def __init__(self, folder: Path, closing: ExitStack) -> None:
         self.names: list[str] = []
+        self.archives: list[Path] = []
         self._folder = folder
-        self._open_files = files
-        self._target: IO[bytes] | None = None
+        self._closing = closing
 
-    def _end_headers(self) -> None:
-        super()._end_headers()
-        if not self._is_file:
-            return
-        if self._name not in _ON_DISK:  # it would be kept in memory, and may be as large as a job
-            raise InvalidFieldsError([(self._name, "there is no such file field")])
-        # Of two archives the second may be an empty field of a form: it is not to touch the first.
-        name = f"archive-{len(self.files.get('archive', ()))}.zip"
-        if self._name == "images":
-            name = str(len(self.names))
-            self.names.append(safe_path(self._file_name))
-        self._target = self._open_files.enter_context((self._folder / name).open("wb"))
-
-    def _keep(self, data: bytes) -> None:
-        if self._target is None:
-            super()._keep(data)
+    def open(self, field: str, file_name: str) -> "_FileOnDisk":
+        """Make the file of a part; one is complete before the next is opened."""
+        forget: Callable[[], object]
+        if field == "images":
+            path, forget = self._folder / str(len(self.names)), self.names.pop
+            self.names.append(safe_path(file_name))
         else:
-            self._target.write(data)
+            path, forget = self._folder / f"archive-{len(self.archives)}.zip", self.archives.pop
+            self.archives.append(path)
+        return _FileOnDisk(path, self._closing.enter_context(path.open("wb")), forget)
 
-    def _end_part(self) -> None:
-        if self._target is not None:
-            self._target.close()
-            if self._left_empty:
-                self._take_back(Path(self._target.name))
-            self._target = None
-        super()._end_part()
 
-    def _take_back(self, path: Path) -> None:
-        path.unlink()
-        if self._name == "images":
-            self.names.pop()
+class _FileOnDisk:
+    """Writes a file; `forget`: what its maker has of it."""
+
+    def __init__(self, path: Path, file: IO[bytes], forget: Callable[[], object]) -> None:
+        self._path = path
+        self._file = file
+        self._forget = forget
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+
+    def finish(self) -> bytes:
+        self._file.close()
+        return b""
+
+    def discard(self) -> None:
+        self._file.close()
+        self._path.unlink()
+        self._forget()

@@ -14,7 +14,8 @@ from service.api.dependencies import Context, Owner
 from service.api.negotiation import JSON
 from service.labelling_tools import ProjectMirror, parse_label_config, predict_tasks
 from service.labelling_tools.mirror import Follower, model_version
-from service.labelling_tools.studio import Task
+from service.labelling_tools.studio import FIRST_ERROR, ImageTask
+from service.stores import Session
 
 # Not in the OpenAPI document; added only where the settings name a Label Studio.
 router = APIRouter(include_in_schema=False)
@@ -46,7 +47,7 @@ class _Setup(BaseModel):
 class _Predict(BaseModel):
     project: ProjectUid
     label_config: str
-    tasks: Annotated[list[Task], Field(max_length=1000)]
+    tasks: Annotated[list[ImageTask], Field(max_length=1000), FIRST_ERROR]
 
 
 class _Project(BaseModel):
@@ -96,7 +97,8 @@ async def post_setup(
             if not waiting.expired():
                 raise
             return {"model_version": None}
-    return {"model_version": model_version(session), "session_id": session.session_id}
+        version = await _version(context, session)
+    return {"model_version": version, "session_id": session.session_id}
 
 
 @router.post("/predict")
@@ -109,8 +111,11 @@ async def post_predict(
         parse = partial(parse_label_config, predict.label_config)
         config = await context.resources.pool.run(parse)
         session = await mirror.session(_follower(owner, predict.project))
-        results = await predict_tasks(context.resources, mirror, session, config, predict.tasks)
-    return {"results": results, "model_version": model_version(session)}
+        version = await _version(context, session)
+        results = await predict_tasks(
+            context.resources, mirror, session, version, config, predict.tasks
+        )
+    return {"results": results, "model_version": version}
 
 
 @router.post("/webhook", status_code=status.HTTP_202_ACCEPTED)
@@ -124,6 +129,11 @@ async def post_webhook(
         return {"status": "ignored"}
     mirror.follow(Follower(owner, event.project.id))
     return {"status": "accepted"}
+
+
+async def _version(context: ApiContext, session: Session) -> str:
+    """Of all shots, which takes milliseconds where there are thousands."""
+    return await context.resources.pool.run(partial(model_version, session))
 
 
 def _follower(owner: str, project_uid: str) -> Follower:

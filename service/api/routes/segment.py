@@ -16,7 +16,6 @@ from service.sessions import LabelMap, segment, segment_to_label_map
 router = APIRouter(tags=["segment"])
 
 CLASS_NAMES_HEADER = "X-Class-Names"
-_REPEATED = frozenset({"classes"})
 _SHORT_PIXELS = 1 << 21
 _LABEL_MAP: dict[int | str, dict[str, Any]] = {
     200: {
@@ -49,7 +48,7 @@ async def post_segment(request: Request, context: Context, owner: Owner) -> Resp
     0 for background and i for the i-th class of `X-Class-Names`, which has absent ones too.
     """
     as_png = prefers_png(request.headers.getlist("accept"))
-    async with receive_form(context, request, SegmentForm, repeated=_REPEATED) as form:
+    async with receive_form(context, request, SegmentForm) as form:
         if as_png:
             return _png_response(await segment_to_label_map(context.resources, form, owner))
         found = await segment(context.resources, form, owner)

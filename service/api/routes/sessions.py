@@ -75,12 +75,18 @@ async def get_archive(
 ) -> StreamingResponse:
     """The session as one file, for `PUT` to a service that runs the same model."""
     with acquire_slot(context.access.downloads, client) as cleanup:
-        take = cleanup.enter_context(context.archive_bytes.admit(0))
-        most = context.archive_bytes.capacity  # which a larger one takes, so it goes alone
+        take_bytes = cleanup.enter_context(context.archive_bytes.admit(0))
+        share = context.access.archive_bytes
+        take_from_share = cleanup.enter_context(share.hold(client.name, 0))
+        most = share.capacity or context.archive_bytes.capacity
+
+        def take(size: int) -> None:
+            counted = min(size, most)  # or a larger one would never fit
+            take_from_share(counted)
+            take_bytes(counted)
+
         async with context.admit(request):
-            file = await export_archive(
-                context.resources, key, on_size=lambda size: take(min(size, most))
-            )
+            file = await export_archive(context.resources, key, on_size=take)
         slot = cleanup.pop_all()
     return StreamingResponse(
         release_after(slot, _chunks(file)),
@@ -99,7 +105,7 @@ async def put_archive(
     request: Request, response: Response, key: ImportKey, context: Context
 ) -> SessionResponse:
     """Make a session of a file from `GET`, or replace the one of this id."""
-    max_bytes = context.max_archive_bytes
+    max_bytes = context.archive_bytes.capacity
     async with receive_file(context, request, ARCHIVE_MEDIA_TYPE, max_bytes=max_bytes) as archive:
         session, is_new = await import_archive(context.resources, key, archive)
     if not is_new:

@@ -6,6 +6,7 @@ import random
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -15,11 +16,13 @@ from safetensors.numpy import load, save
 from starlette.types import Message
 
 from model.contract import SupportPrototype, SupportSet
+from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import Engine, FakeEngine, OnnxEngine
 from service.engine.fake import FAKE_MANIFEST
 from service.settings import Settings
 from service.stores import MemoryStore, SessionKey, SessionLimits
+from tests.service.engines import usual_options
 from tests.service.http_api import (
     assert_problem,
     new_session,
@@ -132,7 +135,8 @@ async def test_a_client_reads_few_archives_at_once(settings: Settings) -> None:
             assert_problem(refused, 429, "too_many_requests")
         file = await client.get(f"/sessions/{session_id}/archive")
     assert len(file.content) == int(file.headers["content-length"])
-    assert len(downloads) == 0
+    with downloads.hold("address:127.0.0.1", 2):  # nothing is held any longer
+        pass
 
 
 class StalledReader:
@@ -141,9 +145,10 @@ class StalledReader:
     As in a server, what is sent to a client that has left goes nowhere.
     """
 
-    def __init__(self, app: FastAPI, path: str, host: str) -> None:
+    def __init__(self, app: FastAPI, path: str, host: str = "192.0.2.1", key: str = "") -> None:
         connection = {"client": (host, 1), "server": ("service", 80), "scheme": "http"}
-        request = {"method": "GET", "path": path, "query_string": b"", "headers": [(b"host", b"s")]}
+        headers = [(b"host", b"s"), (b"x-api-key", key.encode())]
+        request = {"method": "GET", "path": path, "query_string": b"", "headers": headers}
         scope = {"type": "http", "http_version": "1.1", **connection, **request}
         self.begun, self._left = asyncio.Event(), asyncio.Event()
         self._answered = asyncio.create_task(app(scope, self._receive, self._send))
@@ -162,16 +167,23 @@ class StalledReader:
             await self._left.wait()
 
 
+def store_of_sessions() -> MemoryStore:
+    return MemoryStore(SessionLimits(), max_sessions=9, max_bytes=2**20)
+
+
+async def keep(store: MemoryStore, owner: str, session_id: str, nbytes: int) -> None:
+    """Keep a session whose archive has about so many bytes."""
+    vector = np.zeros((1, 1), np.float16)
+    shot = SupportPrototype(vector, vector, vector, np.zeros((nbytes, 1), np.uint8))
+    await store.create(SessionKey(owner, session_id), "fake@1", "thing", SupportSet((shot,)))
+
+
 async def test_archives_that_many_clients_read_at_once_are_bounded(settings: Settings) -> None:
-    store = MemoryStore(SessionLimits(), max_sessions=9, max_bytes=2**20)
+    store, small, large = store_of_sessions(), "s" * 32, "l" * 32
     bounds = {"max_body_bytes": 1024, "max_upload_bytes": 200_000}  # half of them for archives
     app = create_app(settings.model_copy(update=bounds), engine=FakeEngine(), store=store)
-    small, large = "s" * 32, "l" * 32
-    for session_id, nbytes in ((small, 40_000), (large, 150_000)):
-        vector = np.zeros((1, 1), np.float16)
-        shot = SupportPrototype(vector, vector, vector, np.zeros((nbytes, 1), np.uint8))
-        key = SessionKey("", session_id)
-        await store.create(key, "fake@1", "thing", SupportSet((shot,)))
+    await keep(store, "", small, 40_000)
+    await keep(store, "", large, 150_000)
     async with running(app) as client:
         path = f"/sessions/{small}/archive"
         stalled = [StalledReader(app, path, host) for host in ("192.0.2.1", "192.0.2.2")]
@@ -187,6 +199,33 @@ async def test_archives_that_many_clients_read_at_once_are_bounded(settings: Set
         alone = await client.get(f"/sessions/{large}/archive")  # though larger than the bound
         assert len(alone.content) > 150_000
     assert app.state.context.archive_bytes.inside == 0
+
+
+@pytest.mark.parametrize("nbytes", [30_000, 150_000])
+async def test_one_client_that_reads_slowly_leaves_archives_to_others(
+    settings: Settings, tmp_path: Path, nbytes: int
+) -> None:
+    """However large what it reads is, it has half of the bytes for archives at most."""
+    store, (slow, quick) = store_of_sessions(), (new_key(), new_key())
+    keys = tmp_path / "keys"
+    keys.write_text("\n".join([key_line("slow", slow), key_line("quick", quick)]))
+    bounds = {"max_body_bytes": 1024, "max_upload_bytes": 200_000, "api_keys_file": keys}
+    app = create_app(settings.model_copy(update=bounds), engine=FakeEngine(), store=store)
+    access, sessions = app.state.context.access, {slow: "s" * 32, quick: "q" * 32}
+    for key, size in ((slow, nbytes), (quick, 40_000)):
+        await keep(store, access.identify(key, None).owner, sessions[key], size)
+    async with running(app) as client:
+
+        async def archive_of(key: str) -> httpx.Response:
+            path = f"/sessions/{sessions[key]}/archive"
+            return await client.get(path, headers={"X-API-Key": key})
+
+        stalled = StalledReader(app, f"/sessions/{sessions[slow]}/archive", key=slow)
+        await stalled.begun.wait()
+        assert_problem(await archive_of(slow), 429, "too_many_requests")
+        assert (await archive_of(quick)).status_code == 200
+        await stalled.leave()
+        assert (await archive_of(slow)).status_code == 200
 
 
 async def test_unknown_session_has_no_archive(client: httpx.AsyncClient) -> None:
@@ -340,4 +379,4 @@ async def test_archive_without_classes(
 @pytest.fixture
 def tiny_bundle_engine(settings: Settings) -> Callable[[], Engine]:
     """Makes engines over the tiny bundle."""
-    return lambda: OnnxEngine(settings.bundle)
+    return lambda: OnnxEngine(settings.bundle, usual_options())

@@ -1,20 +1,27 @@
 """Rate limits and places of one client, over HTTP."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from pydantic import SecretStr
 
 from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import FakeEngine
+from service.sessions import CodecPool, ImageReader, codec_client
+from service.sessions.decoded import QueryImage
 from service.settings import Settings
 from service.stores import MemoryStore, SessionLimits
 from tests.service.api.test_limits import MULTIPART, StuckEngine, stalled
 from tests.service.http_api import (
+    InProcess,
     assert_problem,
     listening,
     new_session,
@@ -143,6 +150,85 @@ async def test_one_client_cannot_take_every_place(keyed_settings: Settings) -> N
         engine.release.set()
         assert (await inside.pop()).status_code == 200
         assert (await client.get("/models")).status_code == 200
+
+
+def client_of(app: FastAPI, key: str) -> httpx.AsyncClient:
+    """Another client of an application that runs."""
+    return httpx.AsyncClient(
+        transport=InProcess(app=app), base_url="http://service", headers=of(key)
+    )
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for what other tasks bring about."""
+    while not holds():  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def codec_occupied(pool: CodecPool, client: str) -> AsyncIterator[None]:
+    """A block in which a client has a thread of the codecs."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        begun.set()
+        go_on.wait(20)
+
+    with codec_client(client):
+        holding = asyncio.create_task(pool.run(occupy))
+    await asyncio.to_thread(begun.wait, 20)
+    try:
+        yield
+    finally:
+        go_on.set()
+        await holding
+
+
+async def test_images_of_one_client_do_not_keep_out_those_of_another(
+    keyed_settings: Settings, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of a few bytes may take seconds to decode."""
+    files, decoded = {picture(seed=k).image_png: k for k in range(6)}, list[int]()
+    read = ImageReader.query
+
+    def query(reader: ImageReader, data: bytes, *args: Any, **kwargs: Any) -> QueryImage:
+        decoded.append(files[data])
+        return read(reader, data, *args, **kwargs)
+
+    monkeypatch.setattr(ImageReader, "query", query)
+    app = create_app(keyed_settings.model_copy(update={"codec_threads": 1}), engine=fake_engine)
+    pool, answers = app.state.context.resources.pool, list[asyncio.Task[httpx.Response]]()
+    async with running(app) as lab, client_of(app, DESK) as desk:
+        lab.headers.update(of(LAB))
+        sessions = {each: await new_session(each, [picture()]) for each in (lab, desk)}
+        async with codec_occupied(pool, "spare"):
+            async with codec_occupied(pool, "other"):
+                for seed, client in enumerate([lab] * 5 + [desk]):
+                    segmenting = post_segment(client, sessions[client], [picture(seed=seed)])
+                    answers.append(asyncio.create_task(segmenting))
+                    await until(lambda: pool.waiting == len(answers))
+            assert {(await answer).status_code for answer in answers} == {200}
+    assert decoded.index(5) == 1
+
+
+async def test_a_client_that_waits_long_for_codecs_is_refused_what_would_wait_too(
+    keyed_settings: Settings, fake_engine: FakeEngine
+) -> None:
+    impatient = keyed_settings.model_copy(update={"codec_threads": 1, "max_wait_s": 0.05})
+    app = create_app(impatient, engine=fake_engine)
+    pool = app.state.context.resources.pool
+    async with running(app) as lab, client_of(app, DESK) as desk:
+        lab.headers.update(of(LAB))
+        sessions = {each: await new_session(each, [picture()]) for each in (lab, desk)}
+        async with codec_occupied(pool, "spare"), codec_occupied(pool, "other"):
+            answers = [asyncio.create_task(post_segment(lab, sessions[lab], [picture()]))]
+            with codec_client(app.state.context.access.identify(LAB, None).name):
+                await until(lambda: pool.wait_s > 0.05)
+            refused = await post_segment(lab, sessions[lab], [picture()])
+            assert_problem(refused, 503, "queue_full")
+            answers.append(asyncio.create_task(post_segment(desk, sessions[desk], [picture()])))
+            await until(lambda: pool.waiting == len(answers))
+        assert {(await answer).status_code for answer in answers} == {200}
 
 
 async def test_nobody_alone_on_a_machine_is_sent_away_by_default(settings: Settings) -> None:

@@ -165,7 +165,17 @@ async def test_own_pages_named_ones_and_programs_may_change_things(
         ("host.docker.internal:8000", True),
         ("line.localhost.:8000", True),
         ("internal.example", False),
+        ("fss", True),
+        ("fss:8000", True),
+        ("fss.vision.svc:8000", True),
+        ("fss.vision.svc.cluster.local", True),
+        ("[fd00::7]", True),
+        ("localhost.", True),
+        ("127.0.0.1.elsewhere.example", False),
+        ("127.0.0.1.", True),
+        ("svc.example", False),
         ("", False),
+        (".", False),
     ],
 )
 async def test_names_that_are_made_to_lead_to_this_machine_do_not_count(
@@ -193,13 +203,26 @@ async def test_a_foreign_name_is_refused_as_documented(
                 assert "403" in operation["responses"], (method, path)
 
 
-async def test_a_service_of_other_machines_has_any_name(
+async def test_a_foreign_name_is_refused_whatever_is_listened_on(
     settings: Settings, fake_engine: FakeEngine
 ) -> None:
+    """A container listens on every address, also where only this machine can reach it."""
     everywhere = settings.model_copy(update={"host": "0.0.0.0"})  # noqa: S104
     async with listening(everywhere, fake_engine) as client:
-        response = await client.get("/healthz", headers={"Host": "any.example"})
-        assert response.status_code == 200
+        refused = await client.get("/models", headers={"Host": "foreign.example"})
+        assert_problem(refused, 403, "foreign_origin")
+        assert (await client.get("/healthz", headers={"Host": "fss:8000"})).status_code == 200
+
+
+async def test_a_service_with_keys_has_any_name(
+    settings: Settings, fake_engine: FakeEngine, tmp_path: Path
+) -> None:
+    key = new_key()
+    (tmp_path / "keys").write_text(key_line("lab", key))
+    keyed = settings.model_copy(update={"api_keys_file": tmp_path / "keys"})
+    async with listening(keyed, fake_engine) as client:
+        headers = {"Host": "any.example", "X-API-Key": key}
+        assert (await client.get("/models", headers=headers)).status_code in {200, 503}
 
 
 async def test_a_key_is_enough_whatever_the_origin(

@@ -3,11 +3,22 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from pydantic import BaseModel
+from python_multipart import MultipartParser
 
+from service.api.body.field_kinds import FieldKinds, field_kinds
 from service.api.body.multipart import BodyLimits, FormFields, read_form
-from service.errors import InvalidRequestError, MalformedBodyError, TooManyFilesError
+from service.errors import (
+    InvalidFieldsError,
+    InvalidRequestError,
+    MalformedBodyError,
+    TooManyFilesError,
+)
+from service.jobs import JobForm
+from service.schemas import SegmentForm, SupportForm
 
 LIMITS = BodyLimits(max_bytes=100_000, max_files=2)
+FILE_FIELDS = frozenset({"images", "masks"})
 CONTENT_TYPE = "multipart/form-data; boundary=b"
 
 
@@ -23,7 +34,7 @@ async def read(body: bytes, *, step: int = 1 << 16, content_type: str = CONTENT_
         for start in range(0, len(body), step):
             yield body[start : start + step]
 
-    return await read_form(chunks(), content_type, LIMITS)
+    return await read_form(chunks(), content_type, LIMITS, FILE_FIELDS)
 
 
 @pytest.mark.parametrize("step", [1, 7, 1 << 16])
@@ -62,11 +73,14 @@ async def test_a_file_field_left_empty_is_no_file(step: int) -> None:
         b"--b\r\n\r\nno name\r\n--b--\r\n",
         b"--b\r\nContent-Disposition: attachment; name=x\r\n\r\nvalue\r\n--b--\r\n",
         b"--b\r\nbad header\0\r\n\r\nvalue\r\n--b--\r\n",
+        part("name", b"value") + b"--b \r\n" + part("name", b"value")[5:] + b"--b--\r\n",
+        part("name", b"value") + b"--b\t\r\n" + part("name", b"value")[5:] + b"--b--\r\n",
     ],
 )
-async def test_malformed_bodies(body: bytes) -> None:
+@pytest.mark.parametrize("step", [1, 1 << 16])
+async def test_malformed_bodies(body: bytes, step: int) -> None:
     with pytest.raises(MalformedBodyError):
-        await read(body)
+        await read(body, step=step)
 
 
 @pytest.mark.parametrize("boundary", ["", "; boundary=", '; boundary="' + "x" * 500 + '"'])
@@ -99,7 +113,54 @@ async def test_files_are_counted_for_each_field() -> None:
     assert caught.value.location == "images"
 
 
-async def test_parts_are_bounded_whatever_their_names() -> None:
-    parts = b"".join(part(f"field{i}", b"", filename="f") for i in range(301))
-    with pytest.raises(InvalidRequestError, match="300 parts"):
-        await read(parts + b"--b--\r\n")
+async def test_files_are_taken_in_the_fields_for_files_alone() -> None:
+    with pytest.raises(InvalidFieldsError) as caught:
+        await read(part("archive", b"", filename="f") + b"--b--\r\n")
+    assert caught.value.problems == (("archive", "there is no such file field"),)
+
+
+@pytest.mark.parametrize("step", [1, 7, 1 << 16])
+async def test_parts_are_bounded_though_nothing_is_in_them(step: int) -> None:
+    """Fields that an HTML form left empty are neither files nor texts."""
+    empty = part("images", b"", filename="")
+    assert await read(empty * 304 + b"--b--\r\n", step=step) == FormFields({}, {})
+    with pytest.raises(InvalidRequestError, match="304 parts"):
+        await read(empty * 305 + b"--b--\r\n", step=step)
+
+
+@pytest.mark.parametrize("behind", [b"y", b"-y", b"\ry"])
+@pytest.mark.parametrize("step", [1, 7, 1 << 16])
+async def test_a_file_full_of_boundaries_is_refused(behind: bytes, step: int) -> None:
+    """The parser goes on in Python behind each of them."""
+    start = part("images", b"", filename="a")[:-2]
+    few = b"\r\n--b" + behind
+    fields = await read(start + few * 100 + b"\r\n--b--\r\n", step=step)
+    assert fields.files == {"images": [few * 100]}
+    with pytest.raises(InvalidRequestError, match="304 parts"):
+        await read(start + few * 400, step=step)
+
+
+@pytest.mark.parametrize("body", [b"\r\n--by" * 10_000, b"\r\n--b" + b" " * 50_000])
+async def test_the_parser_is_given_nothing_that_takes_it_long(
+    monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    written: list[bytes] = []
+    monkeypatch.setattr(MultipartParser, "write", lambda _, chunk: written.append(chunk))
+    with pytest.raises((InvalidRequestError, MalformedBodyError)):
+        await read(body)
+    assert written == []
+
+
+@pytest.mark.parametrize(
+    ("form", "kinds"),
+    [
+        (SupportForm, FieldKinds(frozenset({"images", "masks"}), frozenset())),
+        (SegmentForm, FieldKinds(frozenset({"images"}), frozenset({"classes"}))),
+        (
+            JobForm,
+            FieldKinds(frozenset({"images", "archive"}), frozenset({"classes", "formats"})),
+        ),
+    ],
+)
+def test_a_form_says_what_its_lists_are(form: type[BaseModel], kinds: FieldKinds) -> None:
+    assert field_kinds(form) == kinds

@@ -63,6 +63,14 @@ async def test_masks_of_odd_size(
     assert code in await codes(client, [masked(box)], 0)
 
 
+async def test_of_a_tiny_object_nothing_is_asked_that_the_service_does_itself(
+    client: httpx.AsyncClient,
+) -> None:
+    report = (await post_support(client, [masked((60, 80, 7, 8))])).json()["report"]
+    assert "Leave shots[0] if" in report["suggestion"]
+    assert "Crop" not in report["suggestion"]
+
+
 async def test_a_mask_that_touches_every_border(client: httpx.AsyncClient) -> None:
     cross = SHOTS[0].mask.copy()
     cross[50:60], cross[:, 70:80] = True, True
@@ -81,6 +89,21 @@ async def test_an_inverted_mask(client: httpx.AsyncClient, others: int) -> None:
     told = f"shots[{others}]: the mask seems to mark the background instead of the object"
     assert told in [warning["message"] for warning in report["warnings"]]
     assert f"Swap object and background in the mask of shots[{others}]." in report["suggestion"]
+
+
+@pytest.mark.parametrize("count", [2, 3])
+async def test_masks_that_are_all_inverted_agree_and_are_found_all_the_same(
+    client: httpx.AsyncClient, count: int
+) -> None:
+    # One object lies on the border, so that its mask alone would not betray itself.
+    shots = [*SHOTS[: count - 1], picture(box=(60, 0, 60, 100))]
+    inverted = [each._replace(mask=~each.mask) for each in shots]
+    report = (await post_support(client, inverted)).json()["report"]
+    found = [each["shot"] for each in report["warnings"] if each["code"] == "probably_inverted"]
+    assert found == list(range(count))
+    assert "nothing needs to be done" not in report["suggestion"]
+    right = (await post_support(client, shots)).json()["report"]
+    assert "probably_inverted" not in {each["code"] for each in right["warnings"]}
 
 
 async def test_a_shifted_mask(client: httpx.AsyncClient) -> None:
@@ -121,6 +144,26 @@ async def test_a_repeated_shot_is_told_and_is_no_evidence(client: httpx.AsyncCli
     assert again["report"]["shots"][3]["predicted_from"] == 1
     remasked = SHOTS[0]._replace(mask=SHOTS[1].mask)
     assert (await post_support(client, [SHOTS[0], remasked])).json()["warnings"] == []
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_objects_of_one_image_are_judged_as_if_one_mask_marked_them(
+    client: httpx.AsyncClient, others: int
+) -> None:
+    halves = [picture(box=(30, left, 60, 40)) for left in (20, 100)]
+    image = np.where(halves[1].mask[..., None], halves[1].image, halves[0].image)
+    apart = [Picture(image, half.mask) for half in halves]
+    joined = Picture(image, halves[0].mask | halves[1].mask)
+    of_both = (await post_support(client, [*apart, *SHOTS[:others]])).json()["report"]
+    of_one = (await post_support(client, [joined, *SHOTS[:others]])).json()["report"]
+    first, second = of_both["shots"][:2]
+    assert first["iou"] == second["iou"] == of_one["shots"][0]["iou"] > 0.9
+    assert first["predicted_from"] == second["predicted_from"] == others
+    assert of_both["warnings"] == of_one["warnings"] == []
+    assert of_both["threshold"] == pytest.approx(of_one["threshold"], abs=0.1)
+    if others:
+        assert of_both["shots"][2]["predicted_from"] == 2
+        assert of_both["shots"][2]["iou"] == pytest.approx(of_one["shots"][1]["iou"], abs=0.01)
 
 
 @pytest.mark.parametrize("copies", [2, 3, 5, 16])

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
@@ -11,12 +10,11 @@ import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
 from pycocotools import mask as coco_mask
 from safetensors.numpy import load
 
 import service.imaging
-from model.contract import SupportSet
+from model.contract import SupportSet, independent_shots
 from model.runtime import Adapt
 from service.app import create_app
 from service.engine import Coverage, FakeEngine, ImageU8, Predictions
@@ -160,6 +158,18 @@ async def test_windows_have_a_say_in_whether_a_class_is_there(
             assert shown[0]["present"] is (presence >= 0.5)
         else:
             assert shown == []
+
+
+@pytest.mark.parametrize("noise", [-3e-8, 0, 3e-8])
+async def test_what_a_batch_changes_of_a_presence_decides_nothing(
+    settings: Settings, noise: float
+) -> None:
+    engine = DoubtfulEngine(0.5 + noise)
+    async with running(create_app(settings, engine=engine)) as client:
+        session_id = await new_session(client, [scene(LARGE)])
+        answer = await post_segment(client, session_id, [scene(LARGE)], mode="whole")
+    (shown,) = answer.json()["results"][0]["classes"]
+    assert (shown["presence"], shown["present"]) == (0.5, True)
 
 
 async def test_what_no_window_could_bring_back_is_looked_for_again_only_where_it_is_sent(
@@ -320,7 +330,7 @@ async def test_image_seen_lately_is_not_decoded_again(
     assert first.json() == again.json()
 
 
-class WordyEngine(FakeEngine):
+class WordyEngine(CountingEngine):
     """Leaves six hundred bytes of tokens of every view."""
 
     async def register(
@@ -339,7 +349,7 @@ async def test_both_views_of_a_support_share_its_room(
     async with running(create_app(settings, engine=engine)) as client:
         session_id = await new_session(client, [scene(box)], report="false")
         archive = await client.get(f"/sessions/{session_id}/archive")
-    assert engine.counters.encoder_images == views + 2  # its portrait and the mirror image
+    assert engine.encoded == views + 2  # its portrait and the mirror image
     arrays = load(archive.raise_for_status().content)
     vectors = ("affinity", "guided", "gate", "tokens", "identities")
     assert sum(a.nbytes for name, a in arrays.items() if name.endswith(vectors)) == kept
@@ -362,15 +372,16 @@ async def test_class_is_recognised_by_near_views_of_its_objects(settings: Settin
         assert likeness[0] > 0.999 > float(tokens[0] @ red)
 
 
-async def test_shot_that_was_thinned_beside_a_small_one_is_still_known(settings: Settings) -> None:
-    async with running(create_app(settings, engine=WordyEngine())) as client:
-        session_id = await new_session(client, [scene(LARGE), scene(SMALL)])
-        again = await post_support(client, [scene(LARGE)], session_id=session_id)
-    assert [shot["predicted_from"] for shot in again.json()["report"]["shots"]] == [1, 1, 1]
-
-
-async def test_label_map_shows_it_too(client: httpx.AsyncClient) -> None:
-    session_id, query = await new_session(client, [scene(LARGE)]), scene(SMALL)
-    rle = found(await post_segment(client, session_id, [query]))["thing"]
-    shown = await post_segment(client, session_id, [query], accept="image/png")
-    np.testing.assert_array_equal(np.asarray(Image.open(BytesIO(shown.content))) > 0, rle)
+async def test_objects_of_one_image_count_as_one_shot_of_their_class(
+    client: httpx.AsyncClient,
+) -> None:
+    red, blue = scene((20, 20, 200, 120)), scene((20, 180, 200, 120), colour=BLUE)
+    image = np.where(blue.mask[..., None], blue.image, red.image)
+    shots = [Picture(image, red.mask), Picture(image, blue.mask), scene(LARGE)]
+    session_id = await new_session(client, shots)
+    archive = await client.get(f"/sessions/{session_id}/archive")
+    arrays = load(archive.raise_for_status().content)
+    identities = next(a for name, a in arrays.items() if name.endswith("0.identities"))
+    assert independent_shots(identities.astype(np.float32)) == pytest.approx(9 / 5)
+    mean = np.mean([np.array(c) / np.linalg.norm(c) for c in (RED, BLUE)], axis=0)
+    np.testing.assert_allclose(identities[:2], [mean, mean], atol=0.02)

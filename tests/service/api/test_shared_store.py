@@ -11,6 +11,7 @@ from service.app import create_app
 from service.engine import FakeEngine
 from service.engine.fake import FAKE_MANIFEST
 from service.settings import Settings
+from tests.service.engines import CountingEngine
 from tests.service.http_api import (
     InProcess,
     assert_problem,
@@ -59,7 +60,7 @@ async def test_session_of_another_model_is_named_but_not_used(
     shared: Settings, shared_client: httpx.AsyncClient
 ) -> None:
     session_id = await new_session(shared_client, [picture()])
-    engine = FakeEngine()
+    engine = CountingEngine()
     wider = {"revision": "2", "channels": 5}
     engine.manifest = FAKE_MANIFEST.model_copy(update=wider)
     async with running(create_app(shared, engine=engine)) as client:
@@ -67,7 +68,7 @@ async def test_session_of_another_model_is_named_but_not_used(
         assert "fake@1" in assert_problem(segment, 409, "model_mismatch")["detail"]
         support = await post_support(client, [picture()], session_id=session_id)
         assert_problem(support, 409, "model_mismatch")
-        assert engine.counters.encoder_runs == 0
+        assert engine.encoded == 0
         assert (await client.get(f"/sessions/{session_id}")).json()["model"] == "fake@1"
         assert (await client.delete(f"/sessions/{session_id}")).status_code == 204
 
