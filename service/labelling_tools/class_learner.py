@@ -6,8 +6,8 @@ from functools import partial
 from typing import NamedTuple
 
 from model.contract import SupportSet
+from service.byte_lru import ByteLRU
 from service.labelling_tools.annotated_shots import Shot, ShotKey, annotated_shots
-from service.labelling_tools.byte_cache import ByteCache
 from service.labelling_tools.image_files import FileCache, ImageFiles
 from service.labelling_tools.label_config import parse_label_config
 from service.labelling_tools.shot_reader import ShotReader, Usefulness
@@ -18,6 +18,7 @@ from service.stores import SessionContent
 _MAX_CLASS_BYTES = 128 << 20
 _MAX_FILE_BYTES = 112 << 20
 _MAX_USEFULNESS_BYTES = 16 << 20
+_ENTRY_BYTES = 1024  # about what a key of a few names takes with its place in a cache
 
 
 class _ClassKey(NamedTuple):
@@ -40,9 +41,11 @@ class ClassLearner:
     def __init__(self, studio: LabelStudio, *, max_shots: int) -> None:
         self._studio = studio
         self._max_shots = max_shots
-        self._classes: ByteCache[_ClassKey, SupportSet] = ByteCache(_MAX_CLASS_BYTES)
-        self._files: FileCache = ByteCache(_MAX_FILE_BYTES)
-        self._usefulness: Usefulness = ByteCache(_MAX_USEFULNESS_BYTES)
+        self._classes: ByteLRU[_ClassKey, SupportSet] = ByteLRU(
+            _MAX_CLASS_BYTES, entry_bytes=_ENTRY_BYTES
+        )
+        self._files: FileCache = ByteLRU(_MAX_FILE_BYTES, entry_bytes=_ENTRY_BYTES)
+        self._usefulness: Usefulness = ByteLRU(_MAX_USEFULNESS_BYTES, entry_bytes=_ENTRY_BYTES)
 
     async def session_content(self, resources: ModelResources, project: int) -> SessionContent:
         """The classes that are annotated in a project, as the content of a session.
@@ -70,13 +73,13 @@ class ClassLearner:
     ) -> SupportSet | None:
         """The class of the newest of these shots; None if there is nothing to learn."""
         key = _ClassKey(resources.model, await reader.useful(shots, self._max_shots))
-        learned = self._classes.get(key)
+        learned = self._classes.find(key)
         if learned is None:
             # An image that was there before may be gone by now.
             supports = await reader.supports(shots, self._max_shots)
             key = _ClassKey(resources.model, tuple(supports))
-            learned = self._classes.get(key)
+            learned = self._classes.find(key)
             if learned is None and supports:
                 learned = await learn_as_registered(resources, list(supports.values()))
-                self._classes.add(key, learned, learned.nbytes)
+                self._classes.keep(key, learned, learned.nbytes)
         return learned

@@ -8,6 +8,7 @@ from service.errors import InvalidRequestError, StudioError
 
 _TIMEOUT_S = 10.0
 _WHOLE_TIMEOUT_S = 30.0
+_IDENTITY = "identity"
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 
 
@@ -27,7 +28,12 @@ class Downloads:
     """A client that follows no redirects, as they could lead to any host, and uses no proxies."""
 
     def __init__(self) -> None:
-        self._http = httpx.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False, trust_env=False)
+        self._http = httpx.AsyncClient(
+            headers={"Accept-Encoding": _IDENTITY},
+            timeout=_TIMEOUT_S,
+            follow_redirects=False,
+            trust_env=False,
+        )
 
     async def get(
         self,
@@ -82,8 +88,11 @@ async def _body(
     status = response.status_code
     if status != httpx.codes.OK:
         raise _error_of(status, permanent_error)(f"Label Studio answers {status}")
+    if response.headers.get("Content-Encoding", _IDENTITY).lower() != _IDENTITY:
+        # Decompressed, a few bytes could take all memory before they are counted.
+        raise permanent_error("Label Studio sends a compressed body")
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > max_bytes:
             raise permanent_error(f"Label Studio sends more than {max_bytes} bytes")

@@ -1,13 +1,13 @@
 """The image files of shots, fetched once for all labels of an annotation."""
 
+from service.byte_lru import ByteLRU
 from service.errors import ServiceError
 from service.labelling_tools.annotated_shots import Shot, Version
-from service.labelling_tools.byte_cache import ByteCache
 from service.labelling_tools.label_config import LabelConfig
 from service.labelling_tools.studio import LabelStudio
 
 # By annotation, not by address: what is drawn again may be drawn on another image.
-FileCache = ByteCache[Version, bytes]
+FileCache = ByteLRU[Version, bytes]
 
 
 class ImageFiles:
@@ -37,10 +37,10 @@ class ImageFiles:
         version = shot.key.version
         if version in self._refused:
             raise self._refused[version]
-        file = self._kept.get(version)
+        file = self._kept.find(version)
         if file is None:
             file = await self._studio.image(shot.task.data.get(self._config.image_key))
-            self._kept.add(version, file, len(file))
+            self._kept.keep(version, file, len(file))
         return file
 
     def refuse(self, shot: Shot, error: ServiceError) -> None:

@@ -12,9 +12,10 @@ import hashlib
 import hmac
 import logging
 from typing import NamedTuple
+from weakref import WeakValueDictionary
 
+from service.engine import INFERENCE_ATTEMPTS
 from service.errors import (
-    InferenceError,
     QueueFullError,
     RetryableError,
     ServiceError,
@@ -29,8 +30,8 @@ from service.stores import Session, SessionKey
 
 _log = logging.getLogger(__name__)
 
-_MAX_RUNNING = 64
-_ATTEMPTS = InferenceError.max_attempts
+_MAX_RUNNING, _MAX_RUNNING_OF_OWNER = 1024, 64
+_ATTEMPTS = INFERENCE_ATTEMPTS
 _RETRY_PAUSE_S = 0.2  # longer before each attempt, none before the first
 _MAX_FAILED = 1024  # projects that are retried; beyond them the oldest wait for a webhook
 # Label Studio may ask for predictions while it responds to this service, which would then wait for
@@ -48,6 +49,8 @@ class Follower(NamedTuple):
 class ProjectMirror:
     """Follows projects in the background, one at a time; changes that coincide are merged.
 
+    Owners take turns, so that many projects of one keep no other waiting.
+
     Args:
         studio: where the projects are.
         resources: of the use cases.
@@ -61,7 +64,9 @@ class ProjectMirror:
         self._running: dict[Follower, asyncio.Task[ServiceError | None]] = {}
         self._stale: set[Follower] = set()
         self._failed: dict[Follower, None] = {}  # oldest first
-        self._one_at_a_time = asyncio.Semaphore(1)
+        # An owner has one project in the line for the only place, so that owners take turns.
+        self._owner_places: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._place = asyncio.Lock()
 
     def key(self, follower: Follower) -> SessionKey:
         """The key of the project's session: the same after a restart, and not to be guessed.
@@ -82,7 +87,8 @@ class ProjectMirror:
         self._stale.add(follower)
         running = self._running.get(follower)
         if running is None:
-            if len(self._running) >= _MAX_RUNNING:
+            of_owner = sum(each.owner == follower.owner for each in self._running)
+            if of_owner >= _MAX_RUNNING_OF_OWNER or len(self._running) >= _MAX_RUNNING:
                 self._stale.discard(follower)
                 raise QueueFullError("too many Label Studio projects changed at once")
             running = asyncio.create_task(self._follow(follower))
@@ -125,9 +131,10 @@ class ProjectMirror:
 
     async def _follow(self, follower: Follower) -> ServiceError | None:
         failure: ServiceError | None = None
+        owner_place = self._owner_places.setdefault(follower.owner, asyncio.Lock())
         try:
             while follower in self._stale:
-                async with self._one_at_a_time:
+                async with owner_place, self._place:
                     self._stale.discard(follower)
                     failure = await self._copy_with_retries(follower)
         finally:

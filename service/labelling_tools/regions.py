@@ -14,21 +14,28 @@ from service.errors import ImageTooLargeError, InvalidRequestError
 from service.imaging import Part, components, decode_rle, outer_polygons
 from service.labelling_tools.brush_rle import decode_brush, encode_brush
 from service.labelling_tools.label_config import Control, LabelConfig
+from service.labelling_tools.studio import FIRST_ERROR
 from service.schemas import ClassResult, ImageResult, RleMask
 
 Percent = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
-Points = Annotated[list[tuple[Percent, Percent]], Field(min_length=3, max_length=100_000)]
+Points = Annotated[
+    list[tuple[Percent, Percent]], Field(min_length=3, max_length=100_000, fail_fast=True)
+]
+Labels = Annotated[list[str], FIRST_ERROR]
+Lengths = Annotated[list[int], FIRST_ERROR]
 Mask = NDArray[np.bool_]
 
 # pycocotools keeps five points for each pixel an outline passes, which takes 40 bytes.
 _MAX_OUTLINE = 4_000_000
+_MAX_OUTLINES = 4 * _MAX_OUTLINE  # of all regions of a label together: half a minute of work
+_MAX_STROKES = 20  # of the most pixels that an image may have; each is as large as its image
 
 
 class _Value(BaseModel):
-    brushlabels: list[str] = []
-    polygonlabels: list[str] = []
-    rectanglelabels: list[str] = []
-    rle: list[int] | None = None
+    brushlabels: Labels = []
+    polygonlabels: Labels = []
+    rectanglelabels: Labels = []
+    rle: Lengths | None = None
     points: Points | None = None
     x: Percent = 0
     y: Percent = 0
@@ -46,6 +53,11 @@ class Region(BaseModel):
     original_width: Annotated[int, Field(ge=1, le=1_000_000)]
     value: _Value
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of its image in pixels."""
+        return self.original_height, self.original_width
+
     def learned_labels(self, config: LabelConfig) -> list[str]:
         """Those of its labels that the config draws with its control."""
         labels: list[str] = getattr(self.value, self.type)
@@ -60,36 +72,56 @@ class Region(BaseModel):
 def to_mask(regions: Iterable[Region], label: str, config: LabelConfig, *, max_pixels: int) -> Mask:
     """The mask (H, W) of a label: all regions of an annotation that have it, one at least.
 
+    Regions of another size than the last one are left out: their image was another.
+
     Raises:
         ImageTooLargeError.
-        InvalidRequestError: a brush stroke is broken, or an outline too long.
+        InvalidRequestError: a brush stroke is broken, or there is too much to draw.
     """
-    mask: Mask | None = None
-    for region in regions:
-        if label in region.learned_labels(config):
-            drawn = _draw(region, max_pixels)
-            mask = drawn if mask is None or mask.shape != drawn.shape else mask | drawn
-    if mask is None:
+    of_label = [each for each in regions if label in each.learned_labels(config)]
+    if not of_label:
         raise ValueError("no region has this label")
-    return mask
-
-
-def _draw(region: Region, max_pixels: int) -> Mask:
-    height, width, value = region.original_height, region.original_width, region.value
+    height, width = of_label[-1].size
     if height * width > max_pixels:
         raise ImageTooLargeError("an annotation is of an image with too many pixels")
-    if region.type == "brushlabels":
-        return decode_brush(value.rle or [], height, width)
+    of_image = [each for each in of_label if each.size == (height, width)]
+    strokes = [each.value.rle or [] for each in of_image if each.type == "brushlabels"]
+    if len(strokes) * height * width > _MAX_STROKES * max_pixels:
+        raise InvalidRequestError("an annotation has too many brush strokes for its size")
+    mask = _filled([each for each in of_image if each.type != "brushlabels"], height, width)
+    for stroke in strokes:
+        mask |= decode_brush(stroke, height, width)
+    return mask
+
+
+def _filled(regions: Sequence[Region], height: int, width: int) -> Mask:
+    """Where polygons and rectangles of an image (H, W) are.
+
+    They are joined as run lengths, which takes as long as their outlines are, not their image.
+    """
+    outlines = [
+        outline for each in regions if (outline := _outline(each, height, width)) is not None
+    ]
+    lengths = [np.abs(each - np.roll(each, 1, axis=0)).max(axis=1).sum() for each in outlines]
+    if max(lengths, default=0) > _MAX_OUTLINE:
+        raise InvalidRequestError("an outline is longer than its image allows")
+    if sum(lengths) > _MAX_OUTLINES:
+        raise InvalidRequestError("an annotation has too many outlines for its size")
+    if not outlines:
+        return np.zeros((height, width), np.bool_)
+    encoded = coco_mask.frPyObjects([each.ravel().tolist() for each in outlines], height, width)
+    mask: Mask = coco_mask.decode(coco_mask.merge(encoded)).astype(np.bool_)
+    return mask
+
+
+def _outline(region: Region, height: int, width: int) -> NDArray[np.float64] | None:
+    """Corners (N, 2) of a polygon or rectangle in pixels, x before y; None if it has none."""
+    value = region.value
     points = value.points if region.type == "polygonlabels" else _corners(value, height, width)
     if points is None:
-        return np.zeros((height, width), np.bool_)
+        return None
     scale = np.array([width, height]) / 100
-    outline = np.clip(np.array(points) * scale, 0, [width, height])
-    if np.abs(outline - np.roll(outline, 1, axis=0)).max(axis=1).sum() > _MAX_OUTLINE:
-        raise InvalidRequestError("an outline is longer than its image allows")
-    encoded = coco_mask.frPyObjects([outline.ravel().tolist()], height, width)
-    mask: Mask = coco_mask.decode(encoded)[..., 0].astype(np.bool_)
-    return mask
+    return np.clip(np.array(points) * scale, 0, [width, height])
 
 
 def _corners(value: _Value, height: int, width: int) -> Points:

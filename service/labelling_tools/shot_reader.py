@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
+from service.byte_lru import ByteLRU
 from service.errors import (
     DeadlineExceededError,
     InferenceError,
@@ -12,7 +13,6 @@ from service.errors import (
     StudioError,
 )
 from service.labelling_tools.annotated_shots import Shot, ShotKey, draw_mask
-from service.labelling_tools.byte_cache import ByteCache
 from service.labelling_tools.downloads import UndeliveredError, UndeliveredImageError
 from service.labelling_tools.image_files import ImageFiles
 from service.labelling_tools.label_config import LabelConfig
@@ -21,7 +21,7 @@ from service.sessions import ModelResources, Support, read_support
 _log = logging.getLogger(__name__)
 
 # Whether there is something to learn from a shot, once that is certain.
-Usefulness = ByteCache[ShotKey, bool]
+Usefulness = ByteLRU[ShotKey, bool]
 
 
 class ShotReader:
@@ -70,7 +70,7 @@ class ShotReader:
         return found
 
     async def _is_useful(self, shot: Shot) -> bool:
-        known = self._usefulness.get(shot.key)
+        known = self._usefulness.find(shot.key)
         return await self._support(shot) is not None if known is None else known
 
     async def _support(self, shot: Shot) -> Support | None:
@@ -92,7 +92,7 @@ class ShotReader:
             self._usefulness.drop(shot.key)
             _log.warning("annotation not learned", extra={"code": exc.code})
             return None
-        self._usefulness.add(shot.key, support is not None)
+        self._usefulness.keep(shot.key, support is not None, 0)
         return support
 
     async def _with_image(self, shot: Shot, mask: bytes) -> Support:

@@ -6,7 +6,7 @@ import json
 import re
 import time
 from functools import partial
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -48,6 +48,9 @@ _ANNOTATED = {
     },
 }
 
+# Of lists as long as a client likes: each error takes hundreds of times what it is about.
+FIRST_ERROR = Field(fail_fast=True)
+
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -60,12 +63,17 @@ class Annotation(BaseModel):
     result: list[Any] = []
 
 
-class Task(BaseModel):
-    """An image to label, and what was drawn in it."""
+class ImageTask(BaseModel):
+    """An image to label."""
 
     id: int
     data: dict[str, Any]
-    annotations: list[Annotation] = []
+
+
+class Task(ImageTask):
+    """An image to label, and what was drawn in it."""
+
+    annotations: Annotated[list[Annotation], FIRST_ERROR] = []
 
 
 class _Project(BaseModel):
@@ -73,7 +81,7 @@ class _Project(BaseModel):
 
 
 class _Page(BaseModel):
-    tasks: list[Task] = []
+    tasks: Annotated[list[Task], FIRST_ERROR] = []
 
 
 class _Access(BaseModel):

@@ -26,6 +26,7 @@ class Studio:
         self.images: dict[str, bytes] = {}
         self.redirects: dict[str, str] = {}
         self.statuses: dict[str, int] = {}
+        self.encodings: dict[str, str] = {}
         self.access = "fresh-access"
         """The access token that it gives, the only one that it accepts."""
         self.asked: list[tuple[str, str | None]] = []
@@ -61,6 +62,8 @@ def label_studio() -> Iterator[Studio]:
             self.send_response(studio.statuses.get(path, usual))
             if target:
                 self.send_header("Location", target)
+            if path in studio.encodings:
+                self.send_header("Content-Encoding", studio.encodings[path])
             self.send_header("Content-Length", str(len(body or b"")))
             self.end_headers()
             self.wfile.write(body or b"")

@@ -1,6 +1,8 @@
 """The ML backend's contract, through HTTP, beside a Label Studio of the same shape."""
 
 import asyncio
+import gzip
+import threading
 import time
 import tracemalloc
 from pathlib import Path
@@ -177,6 +179,85 @@ async def test_redirects_are_not_followed(client: httpx.AsyncClient, studio: Stu
     studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
     studio.redirects["/data/away"] = f"{studio.url}/data/upload/1/2.png"
     assert_problem(await predict(client, "/data/away"), 502, "label_studio_failed")
+
+
+async def test_compressed_images_are_not_unpacked(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    await set_up(client)
+    studio.images["/data/packed.png"] = gzip.compress(PICTURES[2].image_png)
+    studio.encodings["/data/packed.png"] = "gzip"
+    answer = await predict(client, "/data/packed.png")
+    assert "compressed" in assert_problem(answer, 502, "label_studio_failed")["detail"]
+
+
+async def test_what_is_drawn_in_tasks_to_predict_is_not_looked_at(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    studio.tasks = [task(0, annotation(1, brush(PICTURES[0])))]
+    data = {"image": "/data/upload/1/2.png"}
+    tasks = [{"id": 1, "data": data, "annotations": [1] * 100_000}]
+    request = {"tasks": tasks, "project": UID, "label_config": CONFIG}
+    answer = await client.post("/predict", json=request)
+    assert len(answer.json()["results"][0]["result"]) == 1
+
+
+async def test_one_error_is_told_of_a_list_of_errors(
+    client: httpx.AsyncClient, studio: Studio
+) -> None:
+    request = {"tasks": [1] * 1000, "project": UID, "label_config": CONFIG}
+    problem = assert_problem(await client.post("/predict", json=request), 422, "invalid_request")
+    assert problem["detail"].startswith("tasks.0: ")
+    assert "tasks.1" not in problem["detail"]
+
+
+async def change(client: httpx.AsyncClient, key: str, project: int) -> int:
+    """The status of a webhook for a project of a key's owner."""
+    event = {"action": "ANNOTATION_CREATED", "project": {"id": project}}
+    return (await client.post("/webhook", json=event, auth=("fss", key))).status_code
+
+
+def two_keys(file: Path) -> tuple[str, str]:
+    keys = new_key(), new_key()
+    file.write_text("".join(key_line(f"owner-{n}", key) + "\n" for n, key in enumerate(keys)))
+    return keys
+
+
+async def test_owners_take_turns(settings: Settings, studio: Studio, tmp_path: Path) -> None:
+    alice, bob = two_keys(tmp_path / "keys")
+    asked, released = threading.Event(), threading.Event()
+
+    def hold_the_first(path: str) -> None:
+        if path == "/api/projects/1":
+            asked.set()
+            released.wait(20)
+
+    studio.before = hold_the_first
+    async with running(backend(settings, studio, api_keys_file=tmp_path / "keys")) as client:
+        assert await change(client, alice, 1) == 202
+        assert await asyncio.to_thread(asked.wait, 20)
+        assert {await change(client, alice, project) for project in range(2, 12)} == {202}
+        assert await change(client, bob, 20) == 202
+        released.set()
+        answer = await client.post("/setup", json={"project": "20.1"}, auth=("fss", bob))
+        assert answer.json()["session_id"]
+    projects = [path for path, _ in studio.asked if path.startswith("/api/projects/")]
+    assert projects.index("/api/projects/20") <= 2
+
+
+async def test_projects_of_one_owner_leave_places_to_others(
+    settings: Settings, studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "_MAX_RUNNING_OF_OWNER", 2)
+    alice, bob = two_keys(tmp_path / "keys")
+    released = threading.Event()
+    studio.before = lambda _: released.wait(20)
+    async with running(backend(settings, studio, api_keys_file=tmp_path / "keys")) as client:
+        statuses = [await change(client, alice, project) for project in (1, 2, 3)]
+        assert statuses == [202, 202, 503]
+        assert await change(client, bob, 3) == 202
+        released.set()
 
 
 async def test_one_bad_task_among_several_is_empty(
@@ -510,7 +591,7 @@ async def test_off_unless_set(settings: Settings) -> None:
     async with running(create_app(settings)) as client:
         for path in ("/setup", "/predict", "/webhook"):
             assert (await client.post(path, json={})).status_code == 404
-    with pytest.raises(ValueError, match="label_studio_token"):
+    with pytest.raises(ValueError, match="FSS_LABEL_STUDIO_TOKEN"):
         Settings(label_studio_url="http://studio")
 
 
