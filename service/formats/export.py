@@ -61,7 +61,7 @@ def export_dataset(
 
     Args:
         images: each with masks of these classes alone.
-        classes: all there are, at most 255, in the order of their numbers.
+        classes: all there are, at most `MAX_CLASSES`, in the order of their numbers.
         formats: each gets a folder or file of its own: `masks/`, `coco.json`, `yolo/`,
             `geojson/`.
         sink: a `FolderSink` or an open `ZipSink`.

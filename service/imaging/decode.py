@@ -22,8 +22,10 @@ from service.errors import (
 )
 from service.imaging.containers import JPEG, Format, Source, identify
 from service.imaging.jpeg_pixels import decode_jpeg
+from service.imaging.mask_pixels import mask_channels, object_pixels
+from service.imaging.mask_values import MaskValues, mask_values
 from service.imaging.orientation import displayed_size, to_displayed_frame
-from service.imaging.pixels import object_pixels, rgb_pixels
+from service.imaging.pixels import WIDE_WHITES, rgb_pixels
 
 _BYTE_MODES = frozenset({"LA", "RGB", "RGBA", "CMYK"})
 
@@ -46,6 +48,13 @@ class _Decoded(NamedTuple):
     source: Source
     narrowed: bool
 
+    @property
+    def wide(self) -> bool:
+        """Whether the file has more than 8 bits a channel."""
+        if isinstance(self.image, np.ndarray):
+            return False
+        return self.narrowed or self.image.mode in WIDE_WHITES
+
 
 class ReducedImage(NamedTuple):
     """RGB pixels (h, w, 3) of an image of (height, width), both in the displayed frame."""
@@ -53,6 +62,39 @@ class ReducedImage(NamedTuple):
     pixels: NDArray[np.uint8]
     height: int
     width: int
+
+
+class SupportImage(NamedTuple):
+    """RGB pixels (H, W, 3) in the displayed frame, and what of their file may mislead people.
+
+    orientation: EXIF's, 1 to 8, from which they were turned; 1: as they were stored.
+    wide: from more than 8 bits a channel, which are divided by their full range.
+    """
+
+    pixels: NDArray[np.uint8]
+    orientation: int
+    wide: bool
+
+
+class MaskFile(NamedTuple):
+    """What of the file of a mask may mislead people.
+
+    orientation: as of `SupportImage`.
+    lossy: object is what is bright. has_alpha: object is what has neither colour nor alpha 0.
+    values: that the mask has.
+    """
+
+    orientation: int
+    lossy: bool
+    has_alpha: bool
+    values: MaskValues
+
+
+class DecodedMask(NamedTuple):
+    """Where the object is (H, W), in the displayed frame, and the file that says so."""
+
+    objects: NDArray[np.bool_]
+    file: MaskFile
 
 
 def decode_image(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> NDArray[np.uint8]:
@@ -65,10 +107,18 @@ def decode_image(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) ->
         CorruptImageError: broken or truncated.
         ImageTooLargeError: the header announces more than `max_pixels`; nothing was decoded.
     """
+    return decode_support_image(data, max_pixels=max_pixels, on_size=on_size).pixels
+
+
+def decode_support_image(
+    data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait
+) -> SupportImage:
+    """As `decode_image`, for an image whose mask people draw."""
     decoded = _decode(data, max_pixels, on_size)
+    orientation = decoded.source.orientation
     with _corrupt_on_failure():
         pixels = rgb_pixels(decoded.image)
-    return to_displayed_frame(pixels, decoded.source.orientation)
+    return SupportImage(to_displayed_frame(pixels, orientation), orientation, decoded.wide)
 
 
 def decode_reduced(
@@ -88,10 +138,10 @@ def decode_reduced(
     return ReducedImage(to_displayed_frame(pixels, source.orientation), *size)
 
 
-def decode_mask(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> NDArray[np.bool_]:
-    """Decode a mask to True where the object is (H, W), in the displayed frame.
+def decode_mask(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> DecodedMask:
+    """Decode a mask.
 
-    What counts as object is written in `service.imaging.pixels`. `on_size` and errors as for
+    What counts as object is written in `service.imaging.mask_pixels`. `on_size` and errors as for
     `decode_image`; colour or alpha of 16 bits is unsupported too, because small values are lost.
     """
     decoded = _decode(data, max_pixels, on_size)
@@ -100,8 +150,12 @@ def decode_mask(data: bytes, *, max_pixels: int, on_size: OnSize = _no_wait) -> 
             "a mask of 16 bits a channel must be grey, without colour and alpha"
         )
     with _corrupt_on_failure():
-        objects = object_pixels(decoded.image, lossy=decoded.source.lossy)
-    return to_displayed_frame(objects.view(np.uint8), decoded.source.orientation).view(np.bool_)
+        channels, lossy = mask_channels(decoded.image), decoded.source.lossy
+        objects = object_pixels(channels, lossy=lossy)
+        values = mask_values(channels, lossy=lossy)
+    orientation = decoded.source.orientation
+    shown = to_displayed_frame(objects.view(np.uint8), orientation).view(np.bool_)
+    return DecodedMask(shown, MaskFile(orientation, lossy, channels.alpha is not None, values))
 
 
 def _decode(data: bytes, max_pixels: int, on_size: OnSize, min_side: int | None = None) -> _Decoded:

@@ -1,32 +1,22 @@
-"""From any Pillow mode, or RGB that is decoded already, to 8-bit RGB, or to object and background.
+"""From any Pillow mode, or RGB that is decoded already, to 8-bit RGB.
 
-Decisions, for images:
+Decisions:
 - 16-bit grey is divided by its full range, 65535. A 12-bit picture stored in 16 bits therefore
   comes out dark: the file does not tell its depth, and guessing would make two pictures of one
   camera differ.
 - 32-bit integers within 0..65535 are read the same way, floats within 0..1 as intensities.
   Wider ones have no known white and are stretched from their least to their greatest value.
 - Transparency is laid over white, as viewers show it. Colour profiles are ignored.
-
-Decisions, for masks:
-- A palette mask is read by index, so a black object with index 1 is an object.
-- A pixel is object where any colour channel and, if there is one, the alpha channel are nonzero.
-- An index or a colour that the file marks as transparent changes nothing: programs mark others.
-- Lossy codings blur the edge and ring around it: there, object is a channel of at least 128.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# Halfway between the 0 and 255 a lossy mask was drawn with, where its edge was.
-LOSSY_OBJECT_LEVEL = 128
 _BAND_PIXELS = 1 << 16
 
-_WIDE_WHITES = {"I;16": 65535.0, "I;16L": 65535.0, "I;16B": 65535.0, "I": 65535.0, "F": 1.0}
-_ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "La", "RGBa"})
-_PALETTE_MODES = frozenset({"P", "PA"})
-_CHANNEL_MODES = frozenset({"1", "L", "LA", "RGB", "RGBA"})
+WIDE_WHITES = {"I;16": 65535.0, "I;16L": 65535.0, "I;16B": 65535.0, "I": 65535.0, "F": 1.0}
+ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "La", "RGBa"})
 
 
 def rgb_pixels(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -37,35 +27,16 @@ def rgb_pixels(image: Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     if isinstance(image, np.ndarray):
         return image
-    if image.mode in _WIDE_WHITES:
+    if image.mode in WIDE_WHITES:
         values = np.asarray(image)
-        grey = _to_u8(values, _WIDE_WHITES[image.mode])  # (H, W)
+        grey = _to_u8(values, WIDE_WHITES[image.mode])  # (H, W)
         if "transparency" in image.info:
             grey[values == image.info["transparency"]] = 255
         return np.repeat(grey[:, :, None], 3, axis=2)
-    if image.mode in _ALPHA_MODES or "transparency" in image.info:
+    if image.mode in ALPHA_MODES or "transparency" in image.info:
         image = _over_white(image)
     # Converting to the mode it already has would copy the whole picture.
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def object_pixels(image: Image.Image | NDArray[np.uint8], *, lossy: bool) -> NDArray[np.bool_]:
-    """Where the mask has its object (H, W).
-
-    Raises:
-        ValueError: a mode Pillow cannot convert.
-    """
-    if isinstance(image, np.ndarray):
-        return np.asarray((image >= (LOSSY_OBJECT_LEVEL if lossy else 1)).any(axis=2))
-    if image.mode in _WIDE_WHITES:
-        return np.asarray(np.nan_to_num(np.asarray(image)) != 0)
-    if image.mode not in _CHANNEL_MODES | _PALETTE_MODES:
-        image = image.convert("RGBA" if image.mode in _ALPHA_MODES else "RGB")
-    values = np.asarray(image)
-    marked = values >= LOSSY_OBJECT_LEVEL if lossy and image.mode != "1" else values != 0
-    if image.mode in _ALPHA_MODES:
-        return np.asarray(marked[:, :, :-1].any(axis=2) & (values[:, :, -1] != 0))
-    return np.asarray(marked.any(axis=2) if marked.ndim == 3 else marked, np.bool_)
 
 
 def _over_white(image: Image.Image) -> Image.Image:

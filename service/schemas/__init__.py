@@ -14,6 +14,7 @@ from service.schemas.forms import (
     SupportForm,
     Threshold,
 )
+from service.schemas.image_names import IMAGE_KINDS, IMAGE_SUFFIXES, is_hidden, is_image
 from service.schemas.jobs import FINISHED, STATES, FailedImage, JobResponse, JobsResponse, State
 from service.schemas.names import ClassName
 from service.schemas.problem import FieldProblem, Problem, ProblemCode
@@ -33,11 +34,10 @@ from service.schemas.responses import (
 from service.schemas.wire import (
     ARCHIVE_MEDIA_TYPE,
     IDEMPOTENCY_HEADER,
-    IMAGE_SUFFIXES,
     KEY_HEADER,
+    MAX_CLASSES,
     SESSION_HEADER,
     SESSION_ID_BYTES,
-    SYSTEM_FOLDERS,
 )
 
 __all__ = [
@@ -45,13 +45,14 @@ __all__ = [
     "FINISHED",
     "FORMATS",
     "IDEMPOTENCY_HEADER",
+    "IMAGE_KINDS",
     "IMAGE_SUFFIXES",
     "KEY_HEADER",
+    "MAX_CLASSES",
     "MAX_FILES",
     "SESSION_HEADER",
     "SESSION_ID_BYTES",
     "STATES",
-    "SYSTEM_FOLDERS",
     "Absent",
     "Adapt",
     "ClassName",
@@ -87,4 +88,6 @@ __all__ = [
     "SupportResponse",
     "Threshold",
     "WarningCode",
+    "is_hidden",
+    "is_image",
 ]

@@ -28,7 +28,7 @@ class ReportWarning(BaseModel):
 
 
 class ShotReport(BaseModel):
-    """One shot, predicted by the class of the others."""
+    """One shot, predicted by the class of the others; see `ReportCard`."""
 
     shot: Annotated[int, Field(ge=0, description="Counted from 0, in order of registration.")]
     predicted_from: Annotated[
@@ -39,8 +39,8 @@ class ShotReport(BaseModel):
             "own mirror image, since there was no other.",
         ),
     ]
-    iou: Annotated[Share, Field(description="With its mask, at the model's threshold.")]
-    area: Annotated[Share, Field(description="Share of the image that its mask marks.")]
+    iou: Annotated[Share, Field(description="With the mask, at the model's threshold.")]
+    area: Annotated[Share, Field(description="Share of the image that the mask marks.")]
     suspicion: Annotated[
         Share | None,
         Field(description="0.5 and more is flagged; null: there was no other shot to compare."),
@@ -52,7 +52,8 @@ class ReportCard(BaseModel):
 
     Shots are judged when they come, since their images are not kept: a shot that is appended is
     judged from those that were there and came with it, and what was found of the earlier ones
-    stays as it was.
+    stays as it was. Shots of one image that come together are judged as one, whose mask marks the
+    objects of all.
     """
 
     shots: list[ShotReport]

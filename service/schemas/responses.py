@@ -20,7 +20,10 @@ class SupportResponse(BaseModel):
     model: str
     warnings: Annotated[
         list[str],
-        Field(description="About these shots and their masks, with those of the report."),
+        Field(
+            description="About these files, each behind its `images[i]` or `masks[i]`, and what "
+            "the report has about these shots and the class."
+        ),
     ]
     report: Annotated[
         ReportCard | None, Field(description="Of the whole class; null with `report=false`.")
@@ -62,8 +65,9 @@ class ClassResult(BaseModel):
         Field(
             description="`rle`: COCO RLE; `png`: base64 of an 8-bit PNG, 255 on the object; "
             "`polygon`: COCO polygons, each x, y, x, y, …, of the parts that hang together by "
-            "edges; a hole is joined to the outside by a slit of no width, so that filled they "
-            "are the very mask"
+            "edges; a hole is joined to the outside by a slit of no width. Filled by pycocotools "
+            "they are the very mask; OpenCV and Pillow also paint the edges, and Shapely needs "
+            "`make_valid` because of the slits."
         ),
     ]
 

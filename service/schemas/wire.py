@@ -4,11 +4,7 @@ SESSION_HEADER = "X-Session-ID"
 KEY_HEADER = "X-API-Key"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 ARCHIVE_MEDIA_TYPE = "application/vnd.fss.session+safetensors"
+MAX_CLASSES = 254
+"""Most classes of a label map: 0 is the background, and readers take 255 for pixels to ignore."""
 SESSION_ID_BYTES = 24
 """Random bytes of a session's id, which is written as URL-safe base64."""
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-)
-"""Suffixes of the files in a folder or a zip that are taken for images."""
-# What file systems keep for themselves, mostly unreadable, at the root of a disk.
-SYSTEM_FOLDERS = frozenset({"lost+found", "System Volume Information", "$RECYCLE.BIN"})

@@ -5,7 +5,7 @@ from service.sessions.decoded import DecodedImages
 from service.sessions.inspection import describe_class, describe_models, describe_session
 from service.sessions.learning import learn_as_registered, read_support
 from service.sessions.pixel_budget import PixelBudget
-from service.sessions.pool import CodecPool
+from service.sessions.pool import CodecPool, codec_client
 from service.sessions.registration import register
 from service.sessions.resources import ModelResources, Resources, ShotSpecs
 from service.sessions.segmentation import LabelMap, segment, segment_to_label_map
@@ -22,6 +22,7 @@ __all__ = [
     "Resources",
     "ShotSpecs",
     "Support",
+    "codec_client",
     "describe_class",
     "describe_models",
     "describe_session",

@@ -59,7 +59,7 @@ def label_pixels(
     """Give each pixel to its best class of those that reach their threshold there.
 
     Args:
-        predictions: of one image, at most 255; of none, every pixel is background.
+        predictions: of one image, at most `MAX_CLASSES`; of none, every pixel is background.
         height: of the image in pixels.
         width: of the image in pixels.
         proceed: called before every class but the first; may raise to end the work.

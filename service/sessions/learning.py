@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import SupportSet
-from model.runtime import Adapt, mirrored, originals
+from model.runtime import Adapt, first_of_image, mirrored, originals
 from service.sessions.judging import judge
 from service.sessions.resources import ModelResources
 from service.sessions.uploads import Support, View
@@ -28,7 +28,8 @@ async def learn_class(
     if any(support.close_up is not None for support in supports):
         learned = await _learn(resources, close_ups, adapt)
     portraits = [support.portrait for support in supports]
-    identities = await _identify(resources, learned, close_ups, portraits)
+    images = [support.image for support in supports]
+    identities = await _identify(resources, learned, close_ups, portraits, images)
     # The bytes stored of a support are bounded, with a close-up or without.
     max_bytes = resources.engine.manifest.max_shot_bytes
     close_up = None
@@ -50,7 +51,7 @@ async def learn_judged_class(
 
     Args:
         resources: of the use cases.
-        supports: whose repeats are marked.
+        supports: of `mark_repeats`.
         adapt: see `model.runtime.refit`.
         known: the class that they are added to, if it exists.
 
@@ -59,8 +60,8 @@ async def learn_judged_class(
     """
     learned = await learn_class(resources, supports, adapt)
     whole = [support.whole for support in supports]
-    alike = [support.original for support in supports]
-    rows = await judge(resources.engine, resources.pool, whole, alike, learned, known)
+    images = [support.image for support in supports]
+    rows = await judge(resources.engine, resources.pool, whole, images, learned, known)
     return replace(learned, judgements=rows)
 
 
@@ -85,18 +86,20 @@ async def read_support(resources: ModelResources, image: bytes, mask: bytes) -> 
 
 
 def mark_repeats(supports: Sequence[Support]) -> list[Support]:
-    """The supports of one class, each with the position of the first one like it.
+    """The supports of one class, each with the first one of its image, and repeats warned of.
 
     Hashes all their pixels, so it is to run on a codec thread.
     """
     images = [support.whole.pixels for support in supports]
     masks = [support.whole.mask for support in supports]
+    marked = [
+        support._replace(image=image)
+        for support, image in zip(supports, first_of_image(images), strict=True)
+    ]
     return [
-        support._replace(original=position)
-        if original == position
-        else support.repeating(original, position)
+        support if original == position else support.repeating(original, position)
         for position, (support, original) in enumerate(
-            zip(supports, originals(images, masks), strict=True)
+            zip(marked, originals(images, masks), strict=True)
         )
     ]
 
@@ -114,14 +117,19 @@ async def _identify(
     learned: SupportSet,
     close_ups: Sequence[View],
     portraits: Sequence[View],
+    images: Sequence[int],
 ) -> NDArray[np.float16]:
     """What the objects of K supports look like (K, D): close-up, mirrored, and in portraits.
+
+    Objects of one image get their mean, by which it is later told that they count as one shot
+    (`SupportSet.independent_shots`).
 
     Args:
         resources: with the engine that learned them.
         learned: from the close-ups, before anything was thinned.
         close_ups: of the supports, or the whole ones where there is none.
         portraits: of the same supports.
+        images: equal for those of one image.
     """
     flipped = await resources.pool.run(partial(_mirrored, close_ups))
     seen = [
@@ -129,7 +137,7 @@ async def _identify(
         await resources.engine.register(*flipped),
         await resources.engine.register([v.pixels for v in portraits], [v.mask for v in portraits]),
     ]
-    return await resources.pool.run(partial(_mean_tokens, seen))
+    return await resources.pool.run(partial(_mean_tokens, seen, images))
 
 
 def _mirrored(
@@ -141,7 +149,8 @@ def _mirrored(
     return list(pixels), list(masks)
 
 
-def _mean_tokens(seen: Sequence[SupportSet]) -> NDArray[np.float16]:
-    """The mean token (K, D) of each of K supports over several views of all."""
-    means = [[shot.mean_token for shot in view.shots] for view in seen]
-    return np.asarray(np.mean(means, axis=0), np.float16)
+def _mean_tokens(seen: Sequence[SupportSet], images: Sequence[int]) -> NDArray[np.float16]:
+    """The mean token (K, D) of each of K supports over several views of all those of its image."""
+    means = np.mean([[shot.mean_token for shot in view.shots] for view in seen], axis=0)
+    own = np.array(images)
+    return np.stack([means[own == image].mean(axis=0) for image in images]).astype(np.float16)

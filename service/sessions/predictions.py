@@ -22,6 +22,8 @@ from service.sessions.scale import WholeImageResult, tile_sides, tile_view
 from service.sessions.segment_request import SegmentRequest
 from service.sessions.tile_search import Tiles, lay_tiles
 
+_PRESENCE_DIGITS = 6  # behind them it differs with the images of the same batch
+
 
 def predict_whole(
     request: SegmentRequest, output: Predictions, position: int
@@ -32,15 +34,15 @@ def predict_whole(
             number,
             name,
             WholeLogits(logits),
-            float(presence),
-            bool(presence >= request.presence_threshold),
+            presence,
+            presence >= request.presence_threshold,
             request.view_thresholds[name].whole,
         )
         for number, (name, logits, presence) in enumerate(
             zip(
                 request.selection.classes,
                 output.logits[position],
-                output.presence[position],
+                map(_rounded, output.presence[position].tolist()),
                 strict=True,
             ),
             start=1,
@@ -130,7 +132,7 @@ def _with_close_up(
     """The prediction of the whole, combined with that of close-ups if there are any."""
     if close_up is None:
         return whole
-    presence = combined_presence(whole.presence, close_up.presence)
+    presence = _rounded(combined_presence(whole.presence, close_up.presence))
     present = presence >= request.presence_threshold
     return whole._replace(logits=close_up.logits, presence=presence, present=present)
 
@@ -141,10 +143,14 @@ def with_tiles(
     """The prediction of the tiles; a class that is in one of them is in the image."""
     supports = request.selection.classes[whole.name]
     view = tile_view(supports, request.input_side).supports
-    presence = float(tiled.presence.max())
+    presence = _rounded(float(tiled.presence.max()))
     return whole._replace(
         logits=tiled,
         presence=presence,
         present=presence >= tiled.presence_threshold,
         threshold=request.thresholds.of(supports, view),
     )
+
+
+def _rounded(presence: float) -> float:
+    return round(presence, _PRESENCE_DIGITS)

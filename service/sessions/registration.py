@@ -17,17 +17,15 @@ from service.schemas import (
     ReportCard,
     SupportForm,
     SupportResponse,
-    WarningCode,
 )
 from service.sessions.idempotency import idempotency_token
 from service.sessions.judging import report_card
 from service.sessions.learning import learn_class, learn_judged_class, mark_repeats
+from service.sessions.mask_size import SIZE_MESSAGES
 from service.sessions.resources import ModelResources, Resources, to_datetime
 from service.sessions.uploads import Support, drained
 from service.stores import IdempotencyToken, Session, SessionKey
 from service.telemetry import stage
-
-_TOLD_OF_SUPPORTS: frozenset[WarningCode] = frozenset({"nearly_empty_mask", "nearly_full_mask"})
 
 
 async def register(
@@ -78,13 +76,16 @@ def _answer(
 
 
 def _warnings(supports: Sequence[Support], report: ReportCard | None, first: int) -> list[str]:
-    """What is to be said of supports, and of their class, the first of which is shot `first`."""
+    """What is to be said of supports, and of their class, the first of which is shot `first`.
+
+    Of the size of a mask the file is told.
+    """
     warnings = [warning for support in supports for warning in support.warnings]
     if report is not None:
         warnings += [
             each.message
             for each in report.warnings
-            if (each.shot is None or each.shot >= first) and each.code not in _TOLD_OF_SUPPORTS
+            if (each.shot is None or each.shot >= first) and each.code not in SIZE_MESSAGES
         ]
     return warnings
 

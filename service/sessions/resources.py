@@ -51,7 +51,7 @@ class Resources:
         return ShotSpecs(self.models)
 
     def require_short_wait(self, engines: Sequence[Engine], inside: int = 0) -> None:
-        """Fail where a caller would wait too long, whichever of the engines it needs.
+        """Fail where a caller would wait too long, for codecs and whichever engine it needs.
 
         Args:
             engines: among which is the one it needs.
@@ -62,7 +62,7 @@ class Resources:
         """
         # One that has not started knows of no work, which says nothing of the others.
         started = [engine for engine in engines if engine.ready] or engines
-        wait_s = min(engine.wait_s(inside) for engine in started)
+        wait_s = self.pool.wait_s + min(engine.wait_s(inside) for engine in started)
         if wait_s > self.max_wait_s:
             raise QueueFullError(
                 f"a request would wait for {wait_s:.1f} s, more than {self.max_wait_s:g} s",

@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 
 from model.contract import resize_image, resize_mask
 from model.runtime import Window, find_close_up, find_portrait
-from service.errors import EmptyMaskError, FullMaskError, MaskSizeMismatchError, ServiceError
-from service.imaging import LOSSY_OBJECT_LEVEL, decode_image, decode_mask, decode_reduced
+from service.errors import ServiceError
+from service.imaging import decode_image, decode_mask, decode_reduced, decode_support_image
 from service.sessions.decoded import DecodedImages, FileKey, QueryImage
 from service.sessions.pixel_budget import PixelBudget
+from service.sessions.support_checks import MaskFacts, check_mask, file_warnings
 
 Pixel = TypeVar("Pixel", np.uint8, np.bool_)
-
-# Shares of an image; a mask that marks less or more is warned of.
-NEARLY_EMPTY, NEARLY_FULL = 0.0005, 0.9
 
 
 class View(NamedTuple):
@@ -37,19 +35,19 @@ class View(NamedTuple):
 class Support(NamedTuple):
     """A support as a whole, its portrait, its close-up if the object is small, and warnings.
 
-    original: position of the first support of the same image and mask, mostly its own.
+    image: position of the first support of the same image, mostly its own.
     """
 
     whole: View
     portrait: View
     close_up: View | None
     warnings: tuple[str, ...]
-    original: int
+    image: int
 
     def repeating(self, original: int, position: int) -> "Support":
-        """This support, marked as the same as an earlier one."""
+        """This support, with a warning that an earlier one is the same."""
         text = f"images[{position}]: the same image and mask as images[{original}]; it adds nothing"
-        return self._replace(original=original, warnings=(*self.warnings, text))
+        return self._replace(warnings=(*self.warnings, text))
 
 
 def drained(files: list[bytes]) -> Iterator[bytes]:
@@ -128,24 +126,28 @@ class ImageReader:
         """
         # The mask at full size is gone before the image comes: both at once would raise the peak.
         with self.pixel_budget.reservation() as reserve, _located(f"masks[{position}]"):
-            mask = decode_mask(mask_data, max_pixels=self.max_pixels, on_size=reserve)
-            shape, share = mask.shape, float(mask.mean(dtype=np.float64))
-            windows = _windows(mask) if 0 < share < 1 else []
-            shares = [resize_mask(part, side) for part in _parts(mask, windows)]
-            del mask
+            decoded = decode_mask(mask_data, max_pixels=self.max_pixels, on_size=reserve)
+            share = float(decoded.objects.mean(dtype=np.float64))
+            windows = _windows(decoded.objects) if 0 < share < 1 else []
+            shares = [resize_mask(part, side) for part in _parts(decoded.objects, windows)]
+            area, (height, width) = float(shares[0].mean()), decoded.objects.shape
+            mask = MaskFacts(height, width, share, area, decoded.file)
+            del decoded
         with self.pixel_budget.reservation() as reserve:
             with _located(f"images[{position}]"):
-                image = decode_image(image_data, max_pixels=self.max_pixels, on_size=reserve)
-            height, width = image.shape[:2]
+                image = decode_support_image(
+                    image_data, max_pixels=self.max_pixels, on_size=reserve
+                )
             with _located(f"masks[{position}]"):
-                _check_mask(shape, share, height, width)
-            pixels = [resize_image(part, side) for part in _parts(image, windows)]
+                check_mask(mask, image)
+            pixels = [resize_image(part, side) for part in _parts(image.pixels, windows)]
+            warnings = file_warnings(mask, image, position, same_file=image_data == mask_data)
             del image
         areas = [height * width, *(window.area for window in windows)]
         sides = [round(math.sqrt(area)) for area in areas]
         whole, portrait, *close_ups = map(View, pixels, shares, sides)
         close_up = close_ups[0] if close_ups else None
-        return Support(whole, portrait, close_up, _warnings(share, position), position)
+        return Support(whole, portrait, close_up, warnings, position)
 
 
 def _windows(mask: NDArray[np.bool_]) -> list[Window]:
@@ -169,27 +171,3 @@ def _located(location: str) -> Iterator[None]:
     except ServiceError as exc:
         exc.at(location)
         raise
-
-
-def _check_mask(shape: tuple[int, ...], share: float, height: int, width: int) -> None:
-    """Refuse a mask of another size, or one with no object or no background."""
-    if shape != (height, width):
-        raise MaskSizeMismatchError(
-            f"the mask is {shape[0]} x {shape[1]} pixels (height x width), "
-            f"its image {height} x {width}"
-        )
-    if share == 0:
-        raise EmptyMaskError(
-            "the mask marks no pixel as object; of a JPEG or a lossy WebP, values from "
-            f"{LOSSY_OBJECT_LEVEL} on are"
-        )
-    if share == 1:
-        raise FullMaskError("the mask marks every pixel as object, so there is no background")
-
-
-def _warnings(share: float, position: int) -> tuple[str, ...]:
-    if share < NEARLY_EMPTY:
-        return (f"masks[{position}]: the object covers under 0.05 % of the image",)
-    if share > NEARLY_FULL:
-        return (f"masks[{position}]: the mask covers over 90 % of the image; is it inverted?",)
-    return ()

@@ -2,14 +2,15 @@
 
 import hashlib
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from service.samples import sample_files
 
 INDEX = "index.html"
 _VERSION_MARK = b"@version@"
 _STATIC = Path(__file__).resolve().parent / "static"
-_SAMPLES = _STATIC.parents[1] / "demo" / "samples"
 # Not by the system's table: browsers refuse modules of another type.
 _MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 
@@ -38,7 +39,8 @@ class WebFiles:
 
 def load_files() -> WebFiles:
     """The shipped files, in memory, so that no path of a request reaches the file system."""
-    assets = dict(_files(_STATIC)) | {f"samples/{name}": file for name, file in _files(_SAMPLES)}
+    assets = dict(_files(sorted(_STATIC.iterdir())))
+    assets |= {f"samples/{name}": file for name, file in _files(sample_files())}
     index = assets.pop(INDEX)
     digest = hashlib.sha256(index.content)
     for name, file in sorted(assets.items()):
@@ -48,8 +50,8 @@ def load_files() -> WebFiles:
     return WebFiles(version, WebFile(content, index.media_type), assets)
 
 
-def _files(folder: Path) -> Iterator[tuple[str, WebFile]]:
-    for path in sorted(folder.iterdir()):
+def _files(paths: Iterable[Path]) -> Iterator[tuple[str, WebFile]]:
+    for path in paths:
         if path.is_file():
             media_type = _MEDIA_TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
             yield path.name, WebFile(path.read_bytes(), media_type or "application/octet-stream")

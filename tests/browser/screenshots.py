@@ -14,7 +14,7 @@ from PIL import Image
 from rich.progress import track
 from selenium.webdriver import Chrome, Keys
 
-from service.demo.samples import SAMPLES, Sample, image_path
+from service.samples import SAMPLES, Sample, image_path
 from tests.browser.chromium import DESKTOP, PHONE, chromium, look_like
 from tests.browser.playground import Playground, Point
 from tests.service.processes import serving

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 
-from service.demo.samples import SAMPLES, Sample, image_path
+from service.samples import SAMPLES, Sample, image_path
 from tests.browser.conftest import Visit
 from tests.service.pictures import iou
 from tests.service.processes import serving

@@ -31,10 +31,11 @@ def read(page: Playground, answer: dict[str, object], first: int = 0) -> list[An
 
 def test_warnings_are_told_of_the_shots_and_once(page: Playground) -> None:
     inverted = "shots[1]: its mask seems to mark the background"
+    covers = "the mask covers over 90 % of the image"
     answer: dict[str, object] = {
         "warnings": [
             inverted,
-            "masks[1]: the mask covers over 90 % of the image; is it inverted?",
+            f"masks[1]: {covers}",
             "images[2]: the same image and mask as images[0]; it adds nothing",
             "something else",
         ],
@@ -47,6 +48,7 @@ def test_warnings_are_told_of_the_shots_and_once(page: Playground) -> None:
             "warnings": [
                 {"code": "touches_every_border", "shot": 1, "message": "of the background"},
                 {"code": "nearly_full_mask", "shot": 1, "message": "since it is inverted"},
+                {"code": "nearly_full_mask", "shot": 3, "message": f"shots[3]: {covers}"},
                 {"code": "probably_inverted", "shot": 1, "message": inverted},
                 {"code": "of_a_later_version", "shot": 3, "message": f"mind {HOSTILE}"},
                 {"code": "low_agreement", "shot": None, "message": "IoU 0.21"},
@@ -57,12 +59,13 @@ def test_warnings_are_told_of_the_shots_and_once(page: Playground) -> None:
         },
     }
     remarks, scores, suggestion, threshold = read(page, answer, first=2)
-    assert [each["shot"] for each in remarks] == [1, None, 3, 4, None]
+    assert [each["shot"] for each in remarks] == [1, 3, None, 3, 4, None]
     texts = [each["text"] for each in remarks]
     assert texts[0].startswith("Seems to mark the background")
-    assert texts[1].startswith("The shots predict each other poorly")
-    assert texts[2] == f"Mind {HOSTILE}"
-    assert texts[3:] == ["The same image and mask as shot 3; it adds nothing", "Something else"]
+    assert texts[1].startswith("Leaves hardly any background")
+    assert texts[2].startswith("The shots predict each other poorly")
+    assert texts[3] == f"Mind {HOSTILE}"
+    assert texts[4:] == ["The same image and mask as shot 3; it adds nothing", "Something else"]
     assert scores == [[1, {"iou": 0.2, "flagged": True}], [3, {"iou": 0.81, "flagged": False}]]
     assert suggestion == "Add shots that show the object under 0.5 % in other poses."
     assert threshold == "Automatic uses the threshold 0.55 for it."
@@ -72,7 +75,7 @@ def test_warnings_are_told_of_the_shots_and_once(page: Playground) -> None:
 def test_a_report_that_is_missing_or_odd_says_nothing(
     page: Playground, report: dict[str, object] | None
 ) -> None:
-    told = "masks[0]: the object covers under 0.05 % of the image"
+    told = "masks[0]: the mask covers under 0.05 % of the image"
     remarks, *rest = read(page, {"warnings": [told], "report": report})
-    assert len(remarks) == (report is None)
+    assert remarks == [{"shot": 0, "text": "The mask covers under 0.05 % of the image"}]
     assert rest == [[], "", ""]

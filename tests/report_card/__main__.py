@@ -20,7 +20,13 @@ from model.runtime import BundleRuntime
 from service.sessions.judging.score import SCORE_FILE
 from service.settings import SHIPPED_BUNDLE
 from tests.report_card.examples import Bench, draw_classes
-from tests.report_card.figures import collect, fit, flag_figures, threshold_figures
+from tests.report_card.figures import (
+    collect,
+    fit,
+    flag_figures,
+    inversion_figures,
+    threshold_figures,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,11 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.fit:
         SCORE_FILE.write_text(json.dumps(fit(examples), indent=1) + "\n")
     flags = flag_figures(examples, json.loads(SCORE_FILE.read_text()))
+    inverted = inversion_figures(rows)
     gains = threshold_figures(rows, runtime.manifest.threshold)
-    for title, table in (("Flagged shots, %", flags), ("mIoU of queries, %", gains)):
-        _print(title, table)
+    _print("Flagged shots, %", flags)
+    _print("Classes told to be inverted, %", inverted)
+    _print("mIoU of queries, %", gains)
     args.json.parent.mkdir(parents=True, exist_ok=True)
-    args.json.write_text(json.dumps({"flags": flags, "thresholds": gains}, indent=1) + "\n")
+    figures = {"flags": flags, "inverted": inverted, "thresholds": gains}
+    args.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 0
 
 

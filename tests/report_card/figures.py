@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from service.sessions.judging.score import FEATURES, KINDS, features
+from service.sessions.judging.score import FEATURES, KINDS, features, mostly_border
 from service.sessions.judging.signals import THRESHOLDS, Signals
 from service.sessions.judging.threshold import calibrated_threshold
 
@@ -93,11 +93,35 @@ def _half(name: str, scores: NDArray[np.float64], kind: NDArray[np.str_]) -> dic
     }
 
 
+def inversion_figures(rows: Rows) -> list[dict[str, Any]]:
+    """Classes that are told to be inverted, of each set: with all masks so, and with none."""
+    return [
+        {
+            "set": name,
+            "classes": len(chosen),
+            "all inverted": float(np.mean([_all_inverted(row, inverted=True) for row in chosen])),
+            "false alarms": float(np.mean([_all_inverted(row, inverted=False) for row in chosen])),
+        }
+        for name, chosen in _by_set(rows)
+    ]
+
+
+def _all_inverted(row: dict[str, Any], *, inverted: bool) -> bool:
+    shots = [Signals(**shot["signals"]) for shot in row["scenes"]["clean"]]
+    if inverted:  # the border that was background is object, and nothing else counts
+        shots = [shot._replace(border=1 - shot.border) for shot in shots]
+    return mostly_border(shots)
+
+
+def _by_set(rows: Rows) -> list[tuple[str, Rows]]:
+    """The rows of each set, and of all."""
+    sets = list(dict.fromkeys(row["set"] for row in rows))
+    return [*((name, [row for row in rows if row["set"] == name]) for name in sets), ("all", rows)]
+
+
 def threshold_figures(rows: Rows, own: float) -> list[dict[str, Any]]:
     """MIoU of held-out queries in percent, over the classes of each set and of all."""
-    sets = list(dict.fromkeys(row["set"] for row in rows))
-    chosen = [[row for row in rows if row["set"] == name] for name in sets]
-    return [_gain(n, each, own) for n, each in zip([*sets, "all"], [*chosen, rows], strict=True)]
+    return [_gain(name, chosen, own) for name, chosen in _by_set(rows)]
 
 
 def _gain(name: str, rows: Rows, own: float) -> dict[str, Any]:

@@ -8,13 +8,11 @@ from model.contract import SupportSet
 from service.schemas import ReportCard, ReportWarning, ShotReport, WarningCode
 from service.sessions.judging.repeats import appearance
 from service.sessions.judging.rows import Judgement, read_curves, read_rows
-from service.sessions.judging.score import Kind, Suspicion, suspicions
+from service.sessions.judging.score import Kind, Suspicion, mostly_border, suspicions
 from service.sessions.judging.threshold import calibrated_threshold
-from service.sessions.uploads import NEARLY_EMPTY, NEARLY_FULL
+from service.sessions.mask_size import SIZE_MESSAGES, size_code
 
 _FLAGGED = 0.5
-_TINY = 0.005  # share of the image
-_MOSTLY_BORDER = 0.75  # of the border: such a mask is hardly the object
 _ALL_SIDES = 4
 _LOW_IOU = 0.3
 _FEW = 3
@@ -26,9 +24,7 @@ _CODES: Mapping[Kind, WarningCode] = {
 }
 # Behind the shot as an index from 0, like files of a request: "shots[1]: the mask ...".
 _MESSAGES: Mapping[WarningCode, str] = {
-    "nearly_empty_mask": "the mask marks hardly anything: under 0.05 % of the image",
-    "tiny_mask": "the object is tiny: under 0.5 % of the image",
-    "nearly_full_mask": "the mask leaves hardly any background",
+    **SIZE_MESSAGES,
     "touches_every_border": "the mask touches every border of its image",
     "probably_inverted": "the mask seems to mark the background instead of the object",
     "probably_shifted": "the mask does not seem to lie on its object",
@@ -42,7 +38,8 @@ _ADVICE: Mapping[WarningCode, str] = {
     "out or register it as a class of its own.",
     "nearly_full_mask": "Use images for {} that show background around the object.",
     "nearly_empty_mask": "Mask the whole object in {}.",
-    "tiny_mask": "Crop {} so that the object fills more of the image.",
+    "tiny_mask": "Leave {} if the images to be segmented show the object as small, since it is "
+    "learned in close-up too; otherwise use some that show it larger.",
     "touches_every_border": "Add shots beside {} in which the whole object is in view.",
 }
 
@@ -57,9 +54,15 @@ def report_card(supports: SupportSet, own_threshold: float) -> ReportCard | None
     judged = read_rows(supports.judgements)
     if not judged:
         return None
-    suspects = suspicions({shot: each.signals for shot, each in judged.items()})
+    signals = {shot: each.signals for shot, each in judged.items()}
+    suspects = suspicions(signals)
+    inverted = mostly_border(signals.values())
     mean_iou = float(np.mean([each.iou for each in judged.values()]))
-    warnings = [w for shot, each in judged.items() for w in _warn(shot, each, suspects.get(shot))]
+    warnings = [
+        warning
+        for shot, each in judged.items()
+        for warning in _warn(shot, each, suspects.get(shot), all_inverted=inverted)
+    ]
     alone = all(each.others == 0 for each in judged.values())
     if mean_iou < _LOW_IOU and not alone:
         message = f"the shots predict each other poorly: IoU {mean_iou:.2f} on average"
@@ -99,35 +102,38 @@ def _describe(shot: int, judged: Judgement, suspect: Suspicion | None) -> ShotRe
     )
 
 
-def _warn(shot: int, judged: Judgement, suspect: Suspicion | None) -> Iterator[ReportWarning]:
-    for code in (*_mask_codes(judged), *_suspect_codes(judged, suspect)):
+def _warn(
+    shot: int, judged: Judgement, suspect: Suspicion | None, *, all_inverted: bool
+) -> Iterator[ReportWarning]:
+    codes = [*_mask_codes(judged)]
+    if code := _suspect_code(judged, suspect, all_inverted=all_inverted):
+        codes.append(code)
+    for code in codes:
         yield ReportWarning(code=code, shot=shot, message=f"{_place(shot)}: {_MESSAGES[code]}")
 
 
 def _mask_codes(judged: Judgement) -> Iterator[WarningCode]:
     """What the mask alone shows."""
-    area = judged.signals.area
-    if area < NEARLY_EMPTY:
-        yield "nearly_empty_mask"
-    elif area < _TINY:
-        yield "tiny_mask"
-    elif area > NEARLY_FULL:
-        yield "nearly_full_mask"
+    if code := size_code(judged.signals.area):
+        yield code
     if judged.sides == _ALL_SIDES:
         yield "touches_every_border"
 
 
-def _suspect_codes(judged: Judgement, suspect: Suspicion | None) -> Iterator[WarningCode]:
-    """What the other shots show; a single shot can only betray itself by its border.
+def _suspect_code(
+    judged: Judgement, suspect: Suspicion | None, *, all_inverted: bool
+) -> WarningCode | None:
+    """What the other shots show, or the borders of all.
 
     A bad shot spoils what the others say of each other, so what is wrong with a flagged one is
-    also told by its border where that is plain.
+    also told by its border where that is plain. Where all are inverted, they agree: nothing but
+    the borders tells.
     """
-    flagged = suspect is None or suspect.probability >= _FLAGGED
-    if flagged and judged.signals.border > _MOSTLY_BORDER:
-        yield "probably_inverted"
-    elif flagged and suspect is not None:
-        yield _CODES[suspect.kind]
+    if all_inverted:
+        return "probably_inverted"
+    if suspect is None or suspect.probability < _FLAGGED:
+        return None
+    return "probably_inverted" if mostly_border([judged.signals]) else _CODES[suspect.kind]
 
 
 def _suggest(warnings: list[ReportWarning], distinct: int) -> str:

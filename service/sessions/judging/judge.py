@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +28,33 @@ from service.telemetry import stage
 Shots = tuple[SupportPrototype, ...]
 
 
+class _Seen(NamedTuple):
+    """An image of new shots.
+
+    view: with all of their objects.
+    shots: those of the image.
+    others: what they are predicted from.
+    lone: there are no other shots than their mirror image.
+    """
+
+    view: View
+    shots: Shots
+    others: Shots
+    lone: bool = False
+
+
 async def judge(
     engine: Engine,
     pool: CodecPool,
     supports: Sequence[View],
-    originals: Sequence[int],
+    images: Sequence[int],
     registered: SupportSet,
     known: SupportSet | None,
 ) -> NDArray[np.float32]:
     """Rows (K, J) of new shots, each predicted from the shots there are and those it came with.
+
+    Shots of one image count as one with all their objects, as they do for a refit: none is
+    predicted from another, and the objects of all are the truth.
 
     The IoU of an adapted class is measured with its refit. The refit was fitted to the shot,
     though, so suspicion goes by the network without it.
@@ -43,8 +63,7 @@ async def judge(
         engine: the one that registered the shots.
         pool: whose threads do the arithmetic.
         supports: images and masks of the new shots.
-        originals: for each shot, the position of the first with the same image and mask; no shot is
-            predicted from its repeats.
+        images: for each shot, the position of the first of its image.
         registered: the class of the new shots.
         known: the class as it was before, if it existed.
 
@@ -52,45 +71,57 @@ async def judge(
         NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.
     """
     earlier = () if known is None else known.shots
-    asked = _others(registered.shots, originals, earlier)
-    lone = [not others for others in asked]
-    if any(lone):
-        mirror = await _mirror(engine, supports[lone.index(True)])
-        asked = [others or mirror for others in asked]
+    seen = {
+        image: each if each.others else await _beside_its_mirror_image(engine, each)
+        for image, each in _seen(supports, images, registered.shots, earlier).items()
+    }
     refit = registered.refit
     if refit is None and known is not None:
         refit = known.refit
     classes = [
-        [SupportSet(others), SupportSet((shot,)), *_refitted(others, refit)]
-        for shot, others in zip(registered.shots, asked, strict=True)
+        [SupportSet(each.others), SupportSet(each.shots), *_refitted(each.others, refit)]
+        for each in seen.values()
     ]
-    found = await engine.segment_each([support.pixels for support in supports], classes)
+    answers = await engine.segment_each([each.view.pixels for each in seen.values()], classes)
+    found = dict(zip(seen, answers, strict=True))
     threshold = engine.manifest.threshold
     with stage("report"):
         rows = await pool.gather(
-            partial(_row, support, shot, others, predictions, threshold, alone)
-            for support, shot, others, predictions, alone in zip(
-                supports, registered.shots, asked, found, lone, strict=True
-            )
+            partial(_row, shot, seen[image], found[image], threshold)
+            for shot, image in zip(registered.shots, images, strict=True)
         )
     return np.stack(rows)
 
 
-def _others(shots: Shots, originals: Sequence[int], known: Shots) -> list[Shots]:
-    """For each new shot, the shots it is predicted from: all but itself and its repeats."""
-    return [
-        (
-            *(other for other in known if appearance(other) != appearance(shot)),
-            *(shots[j] for j, first in enumerate(originals) if first != original),
-        )[-MAX_OTHERS:]
-        for shot, original in zip(shots, originals, strict=True)
-    ]
+def _seen(
+    supports: Sequence[View], images: Sequence[int], shots: Shots, known: Shots
+) -> dict[int, _Seen]:
+    """The images of new shots, each to be predicted from all shots that are not of that image.
+
+    Of the shots known before, only repeats of the new ones are known to be of their images.
+    """
+    members: dict[int, list[int]] = {}
+    for position, image in enumerate(images):
+        members.setdefault(image, []).append(position)
+    own = {image: tuple(shots[k] for k in group) for image, group in members.items()}
+    seen = {}
+    for image, group in members.items():
+        repeated = set(map(appearance, own[image]))
+        others = (
+            *(other for other in known if appearance(other) not in repeated),
+            *chain.from_iterable(own[each] for each in own if each != image),
+        )
+        mask = np.max([supports[k].mask for k in group], axis=0)
+        view = supports[image]._replace(mask=mask)
+        seen[image] = _Seen(view, own[image], others[-MAX_OTHERS:])
+    return seen
 
 
-async def _mirror(engine: Engine, support: View) -> Shots:
-    """The mirror image of a shot, from which it is predicted where there are no others."""
-    image, mask = (mirrored(pixels[None])[0] for pixels in (support.pixels, support.mask))
-    return (await engine.register([image], [mask])).shots
+async def _beside_its_mirror_image(engine: Engine, seen: _Seen) -> _Seen:
+    """An image of which there are no others, to be predicted from its mirror image."""
+    image, mask = (mirrored(pixels[None])[0] for pixels in (seen.view.pixels, seen.view.mask))
+    mirror = await engine.register([image], [mask])
+    return seen._replace(others=mirror.shots, lone=True)
 
 
 def _refitted(others: Shots, refit: NDArray[np.float32] | None) -> list[SupportSet]:
@@ -98,26 +129,23 @@ def _refitted(others: Shots, refit: NDArray[np.float32] | None) -> list[SupportS
 
 
 def _row(
-    support: View,
-    shot: SupportPrototype,
-    others: Shots,
-    predictions: Predictions,
-    threshold: float,
-    lone: bool,
+    shot: SupportPrototype, seen: _Seen, predictions: Predictions, threshold: float
 ) -> NDArray[np.float32]:
+    """The row of one shot of an image, in which it is predicted together with the others of it."""
+    mask = seen.view.mask
     by_others, by_itself, *refitted = predictions.logits[0]
     served = refitted[0] if refitted else by_others
     prediction = Prediction(by_others, float(predictions.presence[0, 0]), by_itself)
     return Judgement(
-        others=0 if lone else len(others),
-        iou=iou_at(support.mask, served, threshold),
-        sides=sides_touched(support.mask),
+        others=0 if seen.lone else len(seen.others),
+        iou=iou_at(mask, served, threshold),
+        sides=sides_touched(mask),
         signals=measure(
-            support.pixels,
-            support.mask,
+            seen.view.pixels,
+            mask,
             prediction,
-            similarity=prototype_similarity(shot, others),
+            similarity=prototype_similarity(shot, seen.others),
             threshold=threshold,
         ),
-        curve=tuple(iou_by_threshold(support.mask, served)),
+        curve=tuple(iou_by_threshold(mask, served)),
     ).to_row()

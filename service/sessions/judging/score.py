@@ -6,7 +6,7 @@ tells the figures); they suit the shipped network.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
@@ -20,6 +20,7 @@ from service.sessions.judging.signals import Signals
 Kind = Literal["wrong_class", "inverted", "shifted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SCORE_FILE = Path(__file__).with_name("score.json")
+_MOSTLY_BORDER = 0.75  # of the border: a mask with more of it is hardly the object
 
 
 class Weights(NamedTuple):
@@ -42,6 +43,15 @@ def suspicions(signals: Mapping[int, Signals]) -> dict[int, Suspicion]:
         return {}
     rows = features(list(signals.values()))
     return {shot: _suspicion(row) for shot, row in zip(signals, rows, strict=True)}
+
+
+def mostly_border(shots: Iterable[Signals]) -> bool:
+    """Whether the masks of these shots, taken together, cover most of the borders of their images.
+
+    The masks of a single shot, or of all shots of a class, are then probably inverted
+    (docs/report-card.md tells the figures).
+    """
+    return float(np.mean([shot.border for shot in shots])) > _MOSTLY_BORDER
 
 
 def features(signals: Sequence[Signals]) -> NDArray[np.float64]:

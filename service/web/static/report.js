@@ -8,7 +8,7 @@ const WORDS = {
   unlike_others: "Unlike the other shots: perhaps another class, or a poor mask.",
   nearly_full_mask: "Leaves hardly any background. Use an image that shows some around the object.",
   nearly_empty_mask: "Marks hardly anything: under 0.05 % of the image. Mask the whole object.",
-  tiny_mask: "The object is tiny: under 0.5 % of the image. Crop the image, so that it fills more of it.",
+  tiny_mask: "The object is tiny: under 0.5 % of the image. Unless the images to search show it as small, use one that shows it larger.",
   touches_every_border: "Touches every border. Add images in which the whole object is in view.",
   low_agreement: "The shots predict each other poorly. Add images like those to search; where these are unlike photographs, fit to them: see Options.",
 };
@@ -17,8 +17,6 @@ const RANKS = Object.keys(WORDS);
 const OF_BACKGROUND = new Set(["nearly_full_mask", "touches_every_border"]);
 const NAMED = /\b(?:shots?|images|masks)\s?\[?\d/;
 const OF_A_FILE = /^(?:images|masks)\[(\d+)\]: (.*)$/s;
-// Replicas of an earlier version say of files what their report says of shots.
-const SAID_TWICE = /^masks\[\d+\]: the (?:object|mask) covers (?:under|over) /;
 
 const isShare = (value) => typeof value === "number" && value >= 0 && value <= 1;
 const listOf = (value) => (Array.isArray(value) ? value : []);
@@ -37,8 +35,9 @@ const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
  */
 export function notesOf({ warnings, report }, first) {
   const said = new Set(listOf(report?.warnings).map((each) => each?.message));
-  const known = (text) => report && (said.has(text) || SAID_TWICE.test(text));
-  return listOf(warnings).map(String).filter((text) => !known(text)).map((text) => ofAShot(text, first));
+  const notes = listOf(warnings).map(String).filter((text) => !said.has(text)).map((text) => ofAShot(text, first));
+  // What the report says of a shot too, it says in the same words.
+  return notes.filter(({ shot, text }) => !said.has(`shots[${shot}]: ${text}`));
 }
 
 function ofAShot(text, first) {

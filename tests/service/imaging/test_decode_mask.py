@@ -21,7 +21,7 @@ from tests.service.imaging.samples import (
 
 
 def decoded(data: bytes) -> NDArray[np.bool_]:
-    mask = decode_mask(data, max_pixels=MAX_PIXELS)
+    mask = decode_mask(data, max_pixels=MAX_PIXELS).objects
     assert mask.dtype == np.bool_
     assert mask.ndim == 2
     return mask
@@ -142,7 +142,7 @@ def test_faint_colours_of_sixteen_bits_are_refused_and_not_lost(colour: int) -> 
 
 def test_faint_grey_of_sixteen_bits_is_an_object() -> None:
     data = png(4, 1, png_chunk(b"IDAT", zlib.compress(b"\0" + b"\0\1" * 4)), depth=16)
-    assert decode_mask(data, max_pixels=4).all()
+    assert decode_mask(data, max_pixels=4).objects.all()
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])

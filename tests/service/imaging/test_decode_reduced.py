@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from model.contract import resize_image
-from service.demo.samples import queries
 from service.errors import CorruptImageError, ImageTooLargeError
 from service.imaging import decode_image, decode_reduced
+from service.samples import queries
 from tests.service.imaging.samples import encode, exif, photo
 
 SIDE = 64

@@ -62,7 +62,7 @@ MASKS = {
 @pytest.mark.parametrize("name", MASKS)
 def test_png_round_trip(name: str) -> None:
     data = encode_png_mask(MASKS[name])
-    np.testing.assert_array_equal(decode_mask(data, max_pixels=MAX_PIXELS), MASKS[name])
+    np.testing.assert_array_equal(decode_mask(data, max_pixels=MAX_PIXELS).objects, MASKS[name])
     with Image.open(BytesIO(data)) as image:
         assert image.mode == "L"
         assert set(np.unique(np.asarray(image))) <= {0, 255}

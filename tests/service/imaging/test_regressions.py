@@ -27,4 +27,4 @@ def test_a_signalling_nan_is_read_as_black_and_as_background() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert decode_image(SIGNALLING_NAN, max_pixels=2)[..., 0].tolist() == [[0, 255]]
-        assert decode_mask(SIGNALLING_NAN, max_pixels=2).tolist() == [[False, True]]
+        assert decode_mask(SIGNALLING_NAN, max_pixels=2).objects.tolist() == [[False, True]]

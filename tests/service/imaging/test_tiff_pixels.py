@@ -115,7 +115,7 @@ def test_signed_numbers_and_floats_in_both_orders(
     wide = numbers.astype(np.float64)
     black, white = (0.0, 1.0) if name == "float32" else (wide.min(), wide.max())
     assert_close(data, (wide - black) / (white - black) * 255)
-    objects = decode_mask(data, max_pixels=MAX_PIXELS)
+    objects = decode_mask(data, max_pixels=MAX_PIXELS).objects
     np.testing.assert_array_equal(objects, numbers[..., 0] != 0)
 
 

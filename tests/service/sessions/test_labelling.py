@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from service.schemas import MAX_CLASSES
 from service.sessions.full_size_logits import WholeLogits
 from service.sessions.labelling import ClassPrediction, Labels, describe_classes, label_pixels
 from service.sessions.pool import AbandonedError
@@ -69,9 +70,9 @@ def test_first_class_wins_a_tie() -> None:
     assert labels.class_index[0, 0] == 1
 
 
-def test_255_classes_fit() -> None:
-    classes = [asked(np.full((1, 1), i, np.float32), i) for i in range(1, 256)]
-    assert label_pixels(classes, 1, 1).class_index[0, 0] == 255
+def test_as_many_classes_fit_as_a_session_may_have() -> None:
+    classes = [asked(np.full((1, 1), i, np.float32), i) for i in range(1, MAX_CLASSES + 1)]
+    assert label_pixels(classes, 1, 1).class_index[0, 0] == MAX_CLASSES
 
 
 def test_score_is_the_mean_probability_inside() -> None:

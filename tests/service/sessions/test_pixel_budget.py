@@ -32,6 +32,31 @@ def test_pixels_inside_never_exceed_the_capacity() -> None:
     assert (held, fourth) == ([True] * 3, False)
 
 
+def test_large_images_leave_room_to_small_ones() -> None:
+    """A second large one does not stand in their way either, while it waits."""
+    pixel_budget = PixelBudget(100)
+    second, second_entered = threading.Event(), threading.Event()
+
+    def enter_large() -> None:
+        with pixel_budget.reservation() as reserve:
+            second.set()
+            reserve(50)
+            second_entered.set()
+
+    def enter_small() -> None:
+        with pixel_budget.reservation() as reserve:
+            reserve(30)
+
+    with ThreadPoolExecutor(2) as pool:
+        with pixel_budget.reservation() as reserve:
+            reserve(50)
+            waiting = pool.submit(enter_large)
+            assert second.wait(TIMEOUT_S)
+            pool.submit(enter_small).result(TIMEOUT_S)
+            assert not second_entered.wait(0.1)
+        waiting.result(TIMEOUT_S)
+
+
 def test_an_image_larger_than_the_capacity_runs_alone() -> None:
     pixel_budget = PixelBudget(100)
     entered = threading.Event()
