@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.bundle import ExportOptions, OutputError, export_bundle
+from export.bundle import ExportOptions, export_bundle
 from export.parity import ParityError
 from model.build import CheckpointError
+from model.cli.paths import OutputError
 from model.cli.types import positive, probability
 from model.contract.manifest import NAME_PATTERN, REVISION_PATTERN
 from model.data.datasets import DatasetError
@@ -35,7 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ParityError as exc:
         print(exc, file=sys.stderr)
         return 1
-    except (argparse.ArgumentTypeError, CheckpointError, DatasetError, OutputError) as exc:
+    except (
+        argparse.ArgumentTypeError,
+        CheckpointError,
+        DatasetError,
+        OutputError,
+        OSError,
+    ) as exc:
         print(exc, file=sys.stderr)
         return 2
     size = sum(graph.size_bytes for graph in manifest.graphs.values())
@@ -45,11 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m export", description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="of `model train`")
     parser.add_argument("--out", type=Path, required=True, help="bundle directory")
     parser.add_argument("--name", type=_name, help="default: the directory's name")
-    parser.add_argument("--revision", type=_revision, default="1")
-    parser.add_argument("--threshold", type=probability, default=DEFAULT_THRESHOLD)
+    parser.add_argument("--revision", type=_revision, default="1", help="of the weights (1)")
+    parser.add_argument(
+        "--threshold",
+        type=probability,
+        default=DEFAULT_THRESHOLD,
+        help=f"foreground probability from which a pixel is marked ({DEFAULT_THRESHOLD})",
+    )
     parser.add_argument("--input-side", type=positive, help="pixels; default as trained")
     parser.add_argument(
         "--data", type=Path, help="labelled set for the mIoU gate; default: rendered defects"

@@ -10,7 +10,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -20,16 +19,16 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from export.benchmarks.options import preset_at
+from export.benchmarks.options import presets_at, rows_file
 from export.benchmarks.output import Difference, report_disagreement, write_rows
 from export.benchmarks.sides import CachedEagerSide, make_inputs, random_bundle
 from export.benchmarks.table import format_table
 from export.benchmarks.timing import time_alternately, timed
+from export.rendered import rendered_defects
 from export.tiers.build import write_tiers
 from model.build import PRESETS, NetworkConfig, load_network
 from model.cli.types import positive
 from model.contract import Precision, SupportPrototype, SupportSet
-from model.data.datasets import ProceduralDefects
 from model.runtime import BundleRuntime, Device
 
 BATCHES = (1, 2, 4, 8)
@@ -75,7 +74,7 @@ def bench(config: NetworkConfig, device: Device, batches: Sequence[int], repeats
         torch.backends.cudnn.flags(enabled=True, benchmark=True),
     ):
         if on_gpu:
-            rendered = ProceduralDefects(per_class=1, side=config.input_side)
+            rendered = rendered_defects(per_class=1, side=config.input_side)
             write_tiers(bundle, ("fp16",), rendered, episodes=1, min_area=1)
         runtime = BundleRuntime(
             bundle,
@@ -187,14 +186,14 @@ def as_table(rows: Sequence[Row]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and measure; 1 when the sides disagree, 2 without a GPU."""
+    """Parse the command line and measure; 1 if the sides disagree, 2 on bad input or no GPU."""
     parser = argparse.ArgumentParser(prog="python -m export.bench_gpu", description=__doc__)
     parser.add_argument("--preset", choices=sorted(PRESETS), default="r50")
     parser.add_argument("--side", type=positive, help="input pixels; default the preset's own")
     parser.add_argument("--batches", type=positive, nargs="+", default=list(BATCHES))
     parser.add_argument("--repeats", type=positive, default=20)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--json", type=Path, help="write the rows here")
+    parser.add_argument("--json", type=rows_file, help="write the rows here")
     args = parser.parse_args(arguments)
     if args.device == "cuda" and not torch.cuda.is_available():
         print("PyTorch finds no GPU; --device cpu tries the command on a CPU", file=sys.stderr)
@@ -202,7 +201,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.device == "cuda" and "CUDAExecutionProvider" not in ort.get_available_providers():
         print("this onnxruntime is built for CPUs alone; run `make bench-gpu`", file=sys.stderr)
         return 2
-    rows = bench(preset_at(args.preset, args.side), Device(args.device), args.batches, args.repeats)
+    (config,) = presets_at([args.preset], args.side)
+    rows = bench(config, Device(args.device), args.batches, args.repeats)
     print(as_table(rows))
     if args.json is not None:
         write_rows(args.json, rows)

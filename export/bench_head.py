@@ -15,7 +15,7 @@ from typing import get_args
 
 import numpy as np
 
-from export.benchmarks.options import options, preset_at
+from export.benchmarks.options import options, presets_at
 from export.benchmarks.output import progress, write_rows
 from export.benchmarks.sides import EngineSide, make_inputs, random_bundle
 from export.benchmarks.table import format_table
@@ -139,9 +139,8 @@ def _rows(args: argparse.Namespace) -> list[HeadRow]:
             for precision in args.precision
         ]
     rows: list[HeadRow] = []
-    for name in args.presets:
-        config = preset_at(name, args.side)
-        progress(f"{name}: export at {config.input_side} px")
+    for config in presets_at(args.presets, args.side):
+        progress(f"{config.preset}: export at {config.input_side} px")
         with random_bundle(config) as (_, bundle):
             rows.append(bench_head(bundle, **asked))
     return rows

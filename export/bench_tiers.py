@@ -16,14 +16,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from export.benchmarks.options import options, preset_at
+from export.benchmarks.options import options, presets_at
 from export.benchmarks.output import progress, write_rows
 from export.benchmarks.sides import EngineSide, make_inputs, random_bundle
 from export.benchmarks.table import format_table
 from export.benchmarks.timing import time_alternately
+from export.rendered import rendered_defects
 from export.tiers.build import write_tiers
 from model.contract import InvalidBundleError, MissingTierError, Precision
-from model.data.datasets import ProceduralDefects
 from model.runtime import BundleRuntime
 from model.runtime.precision import multiplies_bytes
 
@@ -144,11 +144,10 @@ def _rows(args: argparse.Namespace) -> list[TierRow]:
     if args.bundle is not None:
         return bench_tiers(args.bundle, repeats=args.repeats, threads=args.threads)
     rows: list[TierRow] = []
-    for name in args.presets:
-        config = preset_at(name, args.side)
-        progress(f"{name}: export and quantise at {config.input_side} px")
+    for config in presets_at(args.presets, args.side):
+        progress(f"{config.preset}: export and quantise at {config.input_side} px")
         with random_bundle(config) as (_, bundle):
-            rendered = ProceduralDefects(per_class=_RENDERED_PER_CLASS, side=config.input_side)
+            rendered = rendered_defects(per_class=_RENDERED_PER_CLASS, side=config.input_side)
             write_tiers(bundle, ("int8",), rendered, episodes=_CALIBRATION_EPISODES, min_area=1)
             rows += bench_tiers(bundle, repeats=args.repeats, threads=args.threads)
     return rows

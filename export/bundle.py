@@ -10,9 +10,11 @@ import numpy as np
 from export.convert import OPSET, convert
 from export.graphs import comparison_inputs, wrap
 from export.parity import PARITY_FILE, ParityError, TensorParity, as_json, compare
+from export.rendered import rendered_defects
 from export.staging import placing
 from model.build import Checkpoint, CheckpointError, NetworkConfig
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
+from model.cli.paths import OutputError, folder_to_write
 from model.contract import (
     GRAPHS,
     MANIFEST_FILE,
@@ -23,7 +25,7 @@ from model.contract import (
     TrainingRecord,
     write_manifest,
 )
-from model.data.datasets import LabelledImages, ProceduralDefects, open_dataset
+from model.data.datasets import LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA, ClassIndex, index_classes, require_episodes
 from model.evaluation import evaluate_episodes
 from model.evaluation.segmenter import DEFAULT_THRESHOLD
@@ -36,7 +38,6 @@ _MIN_CELLS = 4  # of the feature map, a side
 _CURVE_POINTS = 60
 _GATE_SHOTS = 1
 _RENDERED_PER_CLASS = 4
-_MIN_RENDERED_SIDE = 64  # pixels a side
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,32 +67,25 @@ class ExportOptions:
     min_area: int = MIN_AREA
 
 
-class OutputError(ValueError):
-    """The output directory holds something that an export must not replace."""
-
-
 def export_bundle(options: ExportOptions) -> Manifest:
     """Write the bundle.
 
     Raises:
         ParityError: ONNX and eager differ; `out` is left as it was.
-        OutputError: `out` exists and is not a bundle.
+        model.cli.paths.OutputError: `out` exists and is not a bundle, or its folder cannot be
+            made or written into.
         model.build.CheckpointError: the checkpoint is not one, or lacks a part of the network.
         model.data.datasets.DatasetError: there is no set for the mIoU gate, or no class of it has
             two images.
     """
+    folder_to_write(options.out.parent)
     _refuse_other_folders(options.out)
     checkpoint = Checkpoint.read(options.checkpoint)
     network, config = checkpoint.network(input_side=options.input_side)
     if not (config.use_saam and config.use_sdpm and config.use_prior):
         raise CheckpointError(f"{options.checkpoint} lacks parts of the network: it is an ablation")
-    if network.feature_side < _MIN_CELLS:
-        raise CheckpointError(
-            f"an input of {network.input_side} px has {network.feature_side} cells a side, and a "
-            f"bundle at least {_MIN_CELLS}"
-        )
+    require_cells(network)
     gate_set = _gate_set(options, network.input_side)  # before minutes go into graphs
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     with placing(options.out) as staging:
         report = _write_graphs(network, staging)
         manifest = _manifest(options, checkpoint, config, network, staging)
@@ -102,6 +96,19 @@ def export_bundle(options: ExportOptions) -> Manifest:
         text = json.dumps(parity, indent=1)
         (staging / PARITY_FILE).write_text(text + "\n", encoding="utf-8")
     return manifest
+
+
+def require_cells(network: SDAANet) -> None:
+    """Require a feature map of the least size that a bundle may have.
+
+    Raises:
+        model.build.CheckpointError: the network's input side is too small for it.
+    """
+    if network.feature_side < _MIN_CELLS:
+        raise CheckpointError(
+            f"an input of {network.input_side} px has {network.feature_side} cells a side, and a "
+            f"bundle at least {_MIN_CELLS}"
+        )
 
 
 def _refuse_other_folders(out: Path) -> None:
@@ -208,8 +215,7 @@ def _gate_set(options: ExportOptions, side: int) -> _GateSet | None:
         return None
     dataset: LabelledImages
     if options.parity_data is None:
-        rendered_side = max(side, _MIN_RENDERED_SIDE)
-        dataset, min_area = ProceduralDefects(per_class=_RENDERED_PER_CLASS, side=rendered_side), 1
+        dataset, min_area = rendered_defects(per_class=_RENDERED_PER_CLASS, side=side), 1
     else:
         dataset, min_area = open_dataset(options.parity_data), options.min_area
     classes = index_classes(dataset, tuple(dataset.class_names), min_area)
@@ -237,7 +243,7 @@ def _miou_gate(
             BundleSegmenter(BundleRuntime(bundle), near_views=False),
         )
     )
-    if abs(eager - onnx) > MIOU_TOLERANCE:
+    if not abs(eager - onnx) <= MIOU_TOLERANCE:
         raise ParityError(
             f"mIoU over {options.parity_episodes} episodes: eager {eager:.2f}, ONNX {onnx:.2f}, "
             f"allowed difference {MIOU_TOLERANCE}"

@@ -16,6 +16,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from export.parity import PARITY_FILE
+from export.rendered import rendered_defects
 from export.staging import replacing
 from export.tiers.sharing import reads_elsewhere
 from model.build.graph_names import FP16_WEIGHT_SUFFIX, NETWORK_PREFIX
@@ -28,7 +29,6 @@ from model.contract import (
     resize_mask,
     write_manifest,
 )
-from model.data.datasets import ProceduralDefects
 from model.runtime import BundleRuntime
 
 _MIN_ELEMENTS = 16_384  # of a tensor that is worth a cast
@@ -125,15 +125,16 @@ def _difference(before: Path, after: Path) -> float:
     """Largest change of a logit over rendered images, as a share of the largest logit."""
     sides = [BundleRuntime(each) for each in (before, after)]
     side = sides[0].manifest.input_side
-    rendered = ProceduralDefects(per_class=2, side=side)
-    largest = moved = 0.0
+    rendered = rendered_defects(per_class=2, side=side)
+    largest = moved = np.float32(0)
     for number in range(min(_IMAGES, len(rendered))):
         image, label = rendered.read(number)
         pixels, share = resize_image(image, side)[None], resize_mask(label > 0, side)[None]
         answers = [_answer(runtime, pixels, share) for runtime in sides]
-        largest = max(largest, float(np.abs(answers[0]).max()))
-        moved = max(moved, float(np.abs(answers[0] - answers[1]).max()))
-    return moved / largest
+        # Unlike `max`, `np.maximum` keeps a NaN, which no gate lets pass.
+        largest = np.maximum(largest, np.abs(answers[0]).max())
+        moved = np.maximum(moved, np.abs(answers[0] - answers[1]).max())
+    return float(moved / largest)
 
 
 def _answer(runtime: BundleRuntime, pixels: np.ndarray, share: np.ndarray) -> np.ndarray:

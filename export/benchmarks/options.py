@@ -2,11 +2,15 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
+from export.benchmarks.output import progress
+from export.bundle import require_cells
 from model.build import PRESETS, NetworkConfig, build_network
+from model.cli.paths import OutputError, file_to_write
 from model.cli.types import positive
 
 
@@ -23,22 +27,37 @@ def options(program: str, about: str | None, *, repeats: int) -> argparse.Argume
     parser.add_argument("--repeats", type=positive, default=repeats)
     parser.add_argument("--threads", type=positive, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--side", type=positive, help="input pixels; default the preset's own")
-    parser.add_argument("--json", type=Path, help="write the rows here")
+    parser.add_argument("--json", type=rows_file, help="write the rows here")
     return parser
 
 
-def preset_at(name: str, side: int | None) -> NetworkConfig:
-    """A preset, at `side` or else at its own input side.
+def rows_file(text: str) -> Path:
+    """The file of `--json`, with its folder made.
 
     Raises:
-        SystemExit: its backbone cannot take that side; the message goes to stderr.
+        argparse.ArgumentTypeError: it cannot be written there.
     """
-    config = PRESETS[name]()
-    if side is None:
-        return config
     try:
-        with torch.device("meta"):
-            build_network(config.at_side(side))
-    except ValueError as exc:
-        raise SystemExit(f"{name}: {exc}") from exc
-    return config.at_side(side)
+        return file_to_write(Path(text))
+    except OutputError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
+
+
+def presets_at(names: Sequence[str], side: int | None) -> list[NetworkConfig]:
+    """Presets, at `side` or else each at its own input side.
+
+    Raises:
+        SystemExit: with status 2: one of them cannot take that side, or a bundle of it cannot; the
+            message goes to stderr.
+    """
+    configs = [PRESETS[name]() for name in names]
+    if side is None:
+        return configs
+    for config in configs:
+        try:
+            with torch.device("meta"):
+                require_cells(build_network(config.at_side(side)))
+        except ValueError as exc:  # a CheckpointError is one
+            progress(f"{config.preset}: {exc}")
+            raise SystemExit(2) from exc
+    return [config.at_side(side) for config in configs]

@@ -17,8 +17,7 @@ def progress(message: str) -> None:
 
 
 def write_rows(path: Path, rows: "Sequence[DataclassInstance]") -> None:
-    """Write dataclasses as a JSON list; missing folders are created."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write dataclasses as a JSON list."""
     values = [asdict(row) for row in rows]
     path.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 

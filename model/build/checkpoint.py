@@ -60,6 +60,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as exc:
+        raise CheckpointError(f"{path} cannot be read: {exc.strerror}") from exc
     except Exception as exc:  # torch raises many kinds for a damaged file
         raise CheckpointError(f"{path} is not a readable checkpoint") from exc
     if not isinstance(checkpoint, Mapping) or not {"config", "network"} <= set(checkpoint):

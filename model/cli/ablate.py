@@ -1,4 +1,4 @@
-"""`python -m model ablate`: what SAAM, SDPM, the prior and the teachers are worth."""
+"""Train and compare networks without SAAM, SDPM, the prior or the teachers."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""`python -m model calibrate`."""
+"""Fit the presence score of a trained network, and write it into a copy of the checkpoint."""
 
 import argparse
 import sys

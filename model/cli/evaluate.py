@@ -1,4 +1,4 @@
-"""`python -m model evaluate`."""
+"""Measure mIoU, presence or whole label maps of a checkpoint, a bundle or the baseline."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""`python -m model import-reference`: weights of the SD-AANet authors' code as a checkpoint."""
+"""Write weights of the SD-AANet authors' code as a checkpoint."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`python -m model pictures`: episodes as pictures, with attention, prior and answer."""
+"""Show episodes as pictures, with attention, prior and answer."""
 
 import argparse
 import sys

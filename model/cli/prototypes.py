@@ -1,4 +1,4 @@
-"""`python -m model prototypes`: t-SNE of support prototypes, before and behind SDPM's gate."""
+"""Draw support prototypes by t-SNE, before and behind SDPM's gate."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""`python -m model results`."""
+"""Make the results page of what `evaluate --json` recorded."""
 
 import argparse
 import shlex

@@ -1,4 +1,4 @@
-"""`python -m model train`."""
+"""Train a network by a recipe, or continue such a run."""
 
 import argparse
 import sys

@@ -25,6 +25,7 @@ from model.contract.prototype import (
     SupportPrototype,
     SupportSet,
     collate_classes,
+    independent_shots,
     thin_tokens,
 )
 from model.contract.replacing import replace_text
@@ -58,6 +59,7 @@ __all__ = [
     "clipped_logit",
     "collate_classes",
     "file_sha256",
+    "independent_shots",
     "load_manifest",
     "logit",
     "read_graph",

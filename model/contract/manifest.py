@@ -80,8 +80,9 @@ class Manifest(_Record):
     `mean` and `std` are those of the normalisation inside the encoder's graph. They inform readers
     of a manifest; no code uses them.
     `max_shot_bytes` bounds what is kept of a shot, see `prototype.thin_tokens`.
-    `presence_growth` is by how much the logit of a presence grows with e times as many shots, class
-    present or not; the runtime takes it off, so that one threshold serves any number of shots.
+    `presence_growth` is by how much the logit of a presence grows with e times as many different
+    shots, class present or not; the runtime takes it off, so that one threshold serves any number
+    of shots.
     """
 
     format_version: Literal[4] = FORMAT_VERSION

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 # How the gates of K shots become one: by their mean, or multiplied as in the authors' code.
 GateFusion = Literal["mean", "product"]
+# Two shots of a class show the same if their identities are no further apart: a squared distance,
+# as a share of their mean squared length. An image stored again as JPEG moves by 0.01 to 0.04, and
+# two photographs of a class are 0.25 apart or more (docs/experiments/presence.md).
+_SAME = 0.05
 JUDGEMENT_SIZE = 35  # J, numbers in [0, 1] that are kept of each judged shot
 
 
@@ -69,8 +73,9 @@ class SupportSet:
         close_up: the same objects cropped to close-ups, where they are small in their images.
         judgements: (K, J) what was measured of each shot when it came, a row of zeros for one that
             was not judged; the head makes no use of them.
-        identities: (K, D) what each shot's object looks like: its mean token over several views
-            (docs/adr/0010); None: the mean tokens of the shots in close-up stand for them.
+        identities: (K, D) what each shot's object looks like: its mean token over several views,
+            for all objects of one image the same (docs/adr/0010); None: the mean tokens of the
+            shots in close-up stand for them.
     """
 
     shots: tuple[SupportPrototype, ...]
@@ -131,9 +136,15 @@ class SupportSet:
         """What the class looks like: the mean over the shots (D,)."""
         return np.asarray(self.shot_identities.mean(axis=0, dtype=np.float64), np.float32)
 
+    @cached_property
+    def independent_shots(self) -> float:
+        """How many shots tell something of their own; see the function of this name."""
+        return independent_shots(self.shot_identities)
+
     def averaged(self) -> "SupportSet":
         """The same, with its means computed; they go along where it is sent."""
-        _ = self.mean_affinity, self.mean_guided, self.mean_gate, self.identity
+        _ = self.mean_affinity, self.mean_guided, self.mean_gate
+        _ = self.identity, self.independent_shots
         return self
 
     def _mean(self, field: str) -> NDArray[np.float32]:
@@ -208,6 +219,20 @@ def _joined_identities(first: SupportSet, second: SupportSet) -> NDArray[np.floa
         return None
     rows = np.concatenate([first.shot_identities, second.shot_identities])
     return rows.astype(np.float16)
+
+
+def independent_shots(identities: NDArray[np.float32]) -> float:
+    """How many different shots the mean over K identities (K, D) is worth, from 1 to K.
+
+    Shots that show the same tell no more than one of them, and weigh more in the mean. So this is
+    K² divided by the number of pairs (k, l) that show the same, (k, k) among them: K where all
+    differ, 1 for copies of one shot.
+    """
+    products = identities @ identities.T  # (K, K)
+    square = np.diag(products)
+    lengths = square[:, None] + square
+    same = lengths - 2 * products <= _SAME * lengths / 2
+    return float(len(identities) ** 2 / same.sum())
 
 
 class HeadInputs(NamedTuple):

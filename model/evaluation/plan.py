@@ -76,6 +76,13 @@ class Plan:
             raise PlanError(f"--absent is a share between 0 and 1, not {self.absent:g}")
         if min(self.episodes, *self.shots) < 1:
             raise PlanError("--episodes and --shots are at least 1")
+        if min(self.seeds) < 0:
+            raise PlanError(f"--seeds are numbers from 0 on, not {min(self.seeds)}")
+        asked = {"--folds": self.folds, "--shots": self.shots, "--seeds": self.seeds}
+        for option, values in asked.items():
+            twice = [value for value in values if values.count(value) > 1]
+            if twice:
+                raise PlanError(f"{option} names {twice[0]} twice")
         if self.mode == "generalised" and None in self.folds:
             raise PlanError("--generalised needs --folds, whose classes are the novel ones")
 

@@ -89,11 +89,11 @@ class PresenceHead(nn.Module):
         """Presence score (P,) in (0, 1) of one-shot classes; arguments as in `evidence`."""
         return self.score(self.evidence(high, logits, identity))
 
-    def score(self, evidence: Tensor, *, shots: int = 1) -> Tensor:
+    def score(self, evidence: Tensor, *, shots: float = 1) -> Tensor:
         """Evidence (P, 3) → score (P,) in (0, 1).
 
         The mean of more shots is closer to any image: the logit grows by `growth` with e times as
-        many shots, which is subtracted.
+        many different `shots`, which is subtracted.
         """
         logits = evidence @ self.coefficients + self.intercept
         if shots > 1:

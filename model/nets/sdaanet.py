@@ -70,6 +70,8 @@ class SDAANet(nn.Module):
     ) -> None:
         super().__init__()
         side = backbone.feature_side(input_side)
+        if side < 1:
+            raise ValueError(f"an input of {input_side} px has no cell")
         if decoder_bins[0] != side:
             raise ValueError(f"the first decoder bin must be the feature side {side}")
         self.input_side = input_side

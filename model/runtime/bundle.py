@@ -170,10 +170,12 @@ class BundleRuntime:
         """One prototype for each of B encoded supports and its mask (B, S, S).
 
         Raises:
-            ValueError: they were encoded as queries, without masks.
+            ValueError: they were encoded as queries, without masks; or a mask marks nothing.
         """
         if "support_feature" not in encoded.batch.tensors:
             raise ValueError("these images were encoded as queries: encode supports with masks")
+        if not masks.any(axis=(1, 2)).all():
+            raise ValueError("a mask marks nothing: there is no object to learn")
         names = [tensor.name for tensor in PROTOTYPE.outputs]
         bound = ("support_feature", "high_feature")
         outputs = self._run("prototype", encoded, bound, {"mask": masks}, names)
@@ -218,7 +220,7 @@ class BundleRuntime:
         feeds = self._classes.of(classes) if keep else self._classes.lay_out(classes)
         logits, presence = self._run_head(names, encoded, image_index, feeds)
         if growth := self.manifest.presence_growth:
-            shots = np.array([len(each.shots) for each in classes], np.float32)
+            shots = np.array([each.independent_shots for each in classes], np.float32)
             presence = _lowered(presence, np.float32(growth) * np.log(shots))
         return HeadOutput(logits, presence)
 

@@ -1,7 +1,7 @@
 """Leave-one-out predictions: each support image as a query of all others."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
@@ -55,10 +55,9 @@ class SupportImages(NamedTuple):
         cls, images: Sequence[NDArray[np.uint8]], masks: Sequence[Float], shots: Shots
     ) -> "SupportImages":
         """Group K supports by their images (S, S, 3), with masks (S, S) and prototypes."""
-        members: dict[bytes, list[int]] = {}
-        for position, image in enumerate(images):
-            digest = hashlib.sha256(image.tobytes()).digest()
-            members.setdefault(digest, []).append(position)
+        members: dict[int, list[int]] = {}
+        for position, first in enumerate(first_of_image(images)):
+            members.setdefault(first, []).append(position)
         groups = list(members.values())
         return cls(
             np.stack([images[group[0]] for group in groups]),
@@ -144,9 +143,18 @@ def originals(images: Sequence[NDArray[np.uint8]], masks: Sequence[Float]) -> li
 
     A repeat is no further evidence: predicted from its original, it is marked only too well.
     """
-    first: dict[bytes, int] = {}
     pairs = zip(images, masks, strict=True)
-    digests = [hashlib.sha256(image.tobytes() + mask.tobytes()).digest() for image, mask in pairs]
+    return _first_alike(image.tobytes() + mask.tobytes() for image, mask in pairs)
+
+
+def first_of_image(images: Sequence[NDArray[np.uint8]]) -> list[int]:
+    """For each support, the position of the first one with its image (S, S, 3), mostly its own."""
+    return _first_alike(image.tobytes() for image in images)
+
+
+def _first_alike(contents: Iterable[bytes]) -> list[int]:
+    first: dict[bytes, int] = {}
+    digests = [hashlib.sha256(content).digest() for content in contents]
     return [first.setdefault(digest, position) for position, digest in enumerate(digests)]
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from model.build.presets import imagenet_normalise
-from model.contract import resize_image, resize_mask
+from model.contract import independent_shots, resize_image, resize_mask
 from model.evaluation.prediction import Prediction
 from model.lru_cache import KEPT_BYTES, LRUCache
 from model.nets import EncodedImages, MatchOutput, Prototypes, SDAANet
@@ -95,7 +95,9 @@ class EagerSegmenter:
         logits, evidence = self._logits_and_evidence(key, image, supports)
         if head is None or evidence is None:
             return Prediction(logits[0].cpu().numpy(), 1.0)
-        presence = float(head.score(evidence, shots=len(supports)))
+        identities = [support.identity for support in cast(Sequence[EagerSupport], supports)]
+        shots = independent_shots(torch.cat(identities).cpu().numpy())
+        presence = float(head.score(evidence, shots=shots))
         return Prediction(logits[0].cpu().numpy(), presence)
 
     def evidence(

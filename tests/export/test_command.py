@@ -1,6 +1,8 @@
 """`python -m export`: what ends it, with which status, and what it leaves."""
 
+import errno
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,11 +55,44 @@ def test_a_folder_that_is_no_bundle_is_kept(
     assert kept.read_text() == "mine"
 
 
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_read(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "file").write_text("kept", encoding="utf-8")
+    out = tmp_path / "file" / "bundle"
+    assert main(["--checkpoint", str(tmp_path / "missing"), "--out", str(out)]) == 2
+    assert capsys.readouterr().err == f"cannot make the folder {out.parent}: File exists\n"
+
+
+def test_a_folder_that_nothing_can_be_written_into_is_told(
+    exported: Exported, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write anywhere
+    out = tmp_path / "bundle"
+    assert main(["--checkpoint", str(exported.checkpoint), "--out", str(out)]) == 2
+    assert capsys.readouterr().err == f"cannot write into {tmp_path}\n"
+
+
+def test_a_disk_that_fails_is_told(
+    exported: Exported, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(bundle_module, "_write_graphs", full)
+    assert main(["--checkpoint", str(exported.checkpoint), "--out", str(tmp_path / "bundle")]) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_is_no_checkpoint_is_told(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(b"nothing")
     assert main(["--checkpoint", str(path), "--out", str(tmp_path / "bundle")]) == 2
     assert "not a readable checkpoint" in capsys.readouterr().err
+    path.unlink()
+    assert main(["--checkpoint", str(path), "--out", str(tmp_path / "bundle")]) == 2
+    assert f"{path} cannot be read: No such file or directory" in capsys.readouterr().err
 
 
 def test_a_set_that_is_missing_is_told(exported: Exported, tmp_path: Path, capsys: Capture) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
@@ -70,6 +71,18 @@ def test_a_bundle_that_would_answer_otherwise_is_left_as_it_was(
         narrow_bundle(bundle)
     assert {path.name: path.read_bytes() for path in bundle.iterdir()} == files
     assert sorted(tmp_path.iterdir()) == [bundle]
+
+
+def test_one_logit_that_is_no_number_is_a_difference(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Path(shutil.copytree(exported.bundle, tmp_path / "tiny"))
+    logits = np.ones((1, 4, 4), np.float32)
+    # Before and after by turns; of the second image after is spoilt.
+    answers = iter([logits, logits, logits, np.full_like(logits, np.nan), *[logits] * 12])
+    monkeypatch.setattr("export.narrow._answer", lambda *_: next(answers))
+    with pytest.raises(NarrowingError, match="moves by nan"):
+        narrow_bundle(bundle)
 
 
 def test_no_bundle_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,11 @@
 """By how much presence grows with shots: measured on a set, kept in the manifest, taken off."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from export.presence import growth_of, main
 from model.contract import SupportSet, load_manifest, write_manifest
@@ -17,14 +19,14 @@ def bundle(tmp_path: Path) -> Path:
     return write_tiny_bundle(tmp_path / "tiny")
 
 
-def _presence(bundle: Path, shots: int) -> float:
-    """Of a class of one shot, several times over."""
+def _presence(bundle: Path, identities: Sequence[NDArray[np.float16]]) -> float:
+    """Of a class of as many shots, one several times over but for what their objects look like."""
     runtime = BundleRuntime(bundle, intra_op_threads=1)
     images = np.random.default_rng(0).integers(0, 256, (2, SIDE, SIDE, 3), dtype=np.uint8)
     mask = np.zeros((1, SIDE, SIDE), np.float32)
     mask[:, 8:32, 8:32] = 1
     (shot,) = runtime.prototypes(runtime.encode(images[:1], mask), mask)
-    asked = [SupportSet((shot,) * shots)]
+    asked = [SupportSet((shot,) * len(identities), identities=np.stack(identities))]
     answer = runtime.head(runtime.encode(images[1:]), np.zeros(1, np.int64), asked)
     return float(answer.presence[0])
 
@@ -33,13 +35,19 @@ def _logit(probability: float) -> float:
     return float(np.log(probability / (1 - probability)))
 
 
-def test_presence_growth_is_subtracted(bundle: Path) -> None:
-    plain = [_presence(bundle, shots) for shots in (1, 5)]
-    assert plain[0] == pytest.approx(plain[1], abs=1e-6)  # five times the same one
+def test_the_growth_of_different_shots_is_subtracted_and_that_of_copies_is_none(
+    bundle: Path,
+) -> None:
+    different = [*np.eye(load_manifest(bundle).high_channels, dtype=np.float16)[:3]]
+    first, second, _ = different
+    cases = [[first], different, [first] * 5, [first, first, second]]
+    plain = [_logit(_presence(bundle, case)) for case in cases]
     write_manifest(bundle, load_manifest(bundle).model_copy(update={"presence_growth": 0.5}))
-    assert _presence(bundle, 1) == pytest.approx(plain[0], abs=1e-6)
-    lowered = _logit(plain[1]) - 0.5 * np.log(5)
-    assert _logit(_presence(bundle, 5)) == pytest.approx(lowered, abs=1e-4)
+    found = [_logit(_presence(bundle, case)) for case in cases]
+    # Two shots of one and one of another weigh in their mean as 3² / (2² + 1²) different ones.
+    worth = np.log([1, 3, 1, 1.8])
+    np.testing.assert_allclose(np.subtract(plain, found), 0.5 * worth, atol=1e-4)
+    assert found[2] == pytest.approx(found[0], abs=1e-4)
 
 
 @pytest.mark.parametrize("growth", [0.0, 0.7])

@@ -19,7 +19,7 @@ from model.contract import (
 )
 from model.data.folds import fold_classes
 from model.runtime import BundleRuntime, Encoded, are_familiar
-from service.demo.samples import queries, supports
+from service.samples import queries, supports
 from service.settings import Settings
 
 BUNDLES = sorted(path.parent for path in Settings().bundle.parent.glob("*/manifest.json"))

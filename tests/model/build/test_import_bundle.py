@@ -47,9 +47,9 @@ def test_the_checkpoint_holds_network_presence_and_origin(
     assert read_checkpoint(out)["familiar"] == manifest.familiar.model_dump()
     scores = []
     for segmenter in (EagerSegmenter(network), BundleSegmenter(BundleRuntime(BUNDLE))):
+        coarse = pixels[::16, ::16].repeat(16, axis=0).repeat(16, axis=1)[:side, :side]
         shots = [
-            segmenter.add_support(k, pixels[:, ::step].copy(), mask)
-            for k, step in ((0, 1), (1, -1))
+            segmenter.add_support(k, image.copy(), mask) for k, image in enumerate((pixels, coarse))
         ]
         predictions = [
             segmenter.segment("q", pixels[::-1].copy(), shots[:count]) for count in (1, 2)
@@ -78,14 +78,19 @@ def test_a_network_that_answers_otherwise_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("growth", "apart"), [(0.0, "0.3"), (float("nan"), "nan")])
 def test_a_presence_that_grows_otherwise_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    growth: float,
+    apart: str,
 ) -> None:
     network, config, record = restore_network(BUNDLE)
-    load_presence(network, record._replace(growth=0.0))
+    load_presence(network, record._replace(growth=growth))
     monkeypatch.setattr(import_bundle, "restore_network", lambda _: (network, config, record))
     assert _command(BUNDLE, tmp_path / "lite.pt") == 2
-    assert "that of its presence by 0.3" in capsys.readouterr().err
+    assert f"that of its presence by {apart}" in capsys.readouterr().err
 
 
 def test_a_bundle_of_no_known_network_is_refused(

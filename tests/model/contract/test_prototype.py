@@ -9,6 +9,7 @@ from model.contract import (
     SupportPrototype,
     SupportSet,
     collate_classes,
+    independent_shots,
     thin_tokens,
 )
 
@@ -127,6 +128,28 @@ def test_portraits_tell_the_identity_and_other_shots_stand_for_themselves() -> N
     assert kept.identities is not None
     assert kept.identities.tolist() == [[2, 2, 2], [5, 6, 7], [9, 9, 9]]
     assert small.extended(_seen(9, 1, side=1)).identities is None
+
+
+def test_shots_that_show_the_same_count_as_one() -> None:
+    rng = np.random.default_rng(0)
+    different = rng.normal(size=(6, 40)).astype(np.float32)
+    assert independent_shots(different) == 6
+    stored_again = different[:1] + rng.normal(0, 0.05, (6, 40)).astype(np.float32)
+    assert independent_shots(stored_again) == 1
+    assert independent_shots(different[[0, 0, 0, 1, 1, 1]]) == 2
+    # The mean is mostly that of the one with five shots.
+    assert independent_shots(different[[0, 0, 0, 0, 0, 1]]) == pytest.approx(36 / 26)
+
+
+def test_a_copy_that_comes_later_counts_no_more_than_one_that_came_at_once() -> None:
+    first, other = _shot(1, 2), _shot(3, 2)
+    for identities in (None, np.array([[5, 6, 7]], np.float16)):
+        one = SupportSet((first,), identities=identities)
+        later = one.extended(one)
+        assert later.independent_shots == 1
+        assert later.extended(one).independent_shots == 1
+        assert later.extended(SupportSet((other,))).independent_shots == pytest.approx(9 / 5)
+    assert SupportSet((first, first, other)).independent_shots == pytest.approx(9 / 5)
 
 
 def test_side_is_a_mean_over_the_shots_that_have_one() -> None:

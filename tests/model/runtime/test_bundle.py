@@ -36,6 +36,17 @@ def _images(runtime: BundleRuntime, count: int) -> np.ndarray:
     return np.random.default_rng(count).integers(0, 255, (count, side, side, 3), dtype=np.uint8)
 
 
+def test_a_mask_that_marks_nothing_has_no_prototype(tiny: Path) -> None:
+    runtime = BundleRuntime(tiny)
+    images = _images(runtime, 2)
+    masks = np.zeros(images.shape[:3], np.float32)
+    masks[0, 5, 5] = 1e-3  # a pixel of a large image
+    (shot,) = runtime.prototypes(runtime.encode(images[:1], masks[:1]), masks[:1])
+    assert len(shot.tokens) == 1
+    with pytest.raises(ValueError, match="a mask marks nothing"):
+        runtime.prototypes(runtime.encode(images, masks), masks)
+
+
 def test_classes_that_are_kept_get_the_same_answers(tiny: Path, classes: list[SupportSet]) -> None:
     plain, keeping = BundleRuntime(tiny), BundleRuntime(tiny, class_cache_bytes=MANY)
     one, two, three = classes
