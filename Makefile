@@ -1,6 +1,6 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-HOST ?= 127.0.0.1
-PORT ?= 8000
+HOST ?= $(or $(FSS_HOST),127.0.0.1)
+PORT ?= $(or $(FSS_PORT),8000)
 
 VENV := .venv
 SERVE_VENV := .venv-serve
@@ -25,7 +25,7 @@ help: ## List the targets
 demo: $(SERVE_VENV)/.stamp ## Register two classes, segment the samples, write out/demo
 	$(SERVE_VENV)/bin/python -m service.demo
 
-run: $(SERVE_VENV)/.stamp ## Serve in the foreground on HOST and PORT
+run: $(SERVE_VENV)/.stamp ## Serve in the foreground on HOST and PORT, or FSS_HOST and FSS_PORT
 	FSS_HOST=$(HOST) FSS_PORT=$(PORT) $(SERVE_VENV)/bin/python -m service
 
 test: $(VENV)/.stamp ## Run the test suite

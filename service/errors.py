@@ -235,6 +235,11 @@ class SessionNotFoundError(ServiceError):
     code = "session_not_found"
     title = "Unknown or expired session"
 
+    def __init__(self) -> None:
+        super().__init__(
+            "unknown or expired session: register its classes again, or restore an archive of it"
+        )
+
 
 class ClassNotFoundError(ServiceError):
     """The session holds no class of that name."""
@@ -386,16 +391,11 @@ class DeadlineExceededError(ServiceError):
 
 
 class InferenceError(ServiceError):
-    """The engine failed on this item; the cause is in the log alone.
-
-    A lost device fails its first batches like that, as if the items in them were at fault, before
-    it is loaded anew. So work that nobody waits for is tried `max_attempts` times.
-    """
+    """The engine failed on this item; the cause is in the log alone."""
 
     status = 500
     code = "inference_failed"
     title = "Inference failed"
-    max_attempts: ClassVar[int] = 4  # one more than the batches that a lost device fails
 
 
 class EngineFailedError(ServiceError):

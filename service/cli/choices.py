@@ -22,11 +22,11 @@ class FormatName(StrEnum):
 
 
 Formats = Annotated[
-    list[FormatName], typer.Option("--format", help="Of the results; repeat for several.")
+    list[FormatName], typer.Option("--format", help="Format of the results; repeat for several.")
 ]
 Url = Annotated[
     str | None,
-    typer.Option(help="Of the service; else FSS_CLIENT_URL, else http://127.0.0.1:8000."),
+    typer.Option(help="Address of the service; else FSS_CLIENT_URL, else http://127.0.0.1:8000."),
 ]
 Mode = Annotated[
     Literal["auto", "whole", "tiled"],

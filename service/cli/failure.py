@@ -26,15 +26,18 @@ class CommandError(Exception):
 
 @contextmanager
 def client_errors_as_messages() -> Iterator[None]:
-    """Raise `CommandError` for errors of the client and of the disk within the block."""
+    """Raise `CommandError` for errors of inputs, the client and the disk within the block."""
     from service.client import ClientError
     from service.client.errors import InvalidInputError
+    from service.image_files import UnusableInputError
 
     try:
         yield
     except InvalidInputError as exc:
         location = "" if exc.location is None else f"{exc.location}: "
         raise CommandError(f"{location}{exc}", USAGE) from exc
+    except UnusableInputError as exc:
+        raise CommandError(str(exc), USAGE) from exc
     except ClientError as exc:
         raise CommandError(str(exc)) from exc
     except OSError as exc:

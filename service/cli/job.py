@@ -21,6 +21,7 @@ from service.cli.choices import (
     threshold_of,
 )
 from service.cli.failure import CommandError, client_errors_as_messages
+from service.cli.skipped import note_skipped
 
 if TYPE_CHECKING:
     from service.client import Job, JobResponse
@@ -45,8 +46,11 @@ def create(
 ) -> None:
     """Send images, and print the job."""
     from service.client import Client
+    from service.image_files import files_of
 
     with client_errors_as_messages(), Client(url) as client:
+        if images.is_dir():
+            note_skipped(files_of(images).others)
         job = client.session(session).create_job(
             images,
             formats=chosen(formats),

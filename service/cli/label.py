@@ -1,7 +1,6 @@
 """`fss label`."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,10 +22,11 @@ from service.cli.choices import (
     chosen,
     threshold_of,
 )
-from service.cli.failure import USAGE, CommandError, client_errors_as_messages
-from service.cli.label_notes import note, say_what_is_there, sum_up
+from service.cli.failure import USAGE, CommandError
+from service.cli.label_notes import note, say_shots, say_what_is_there, sum_up
 from service.cli.left_out import results_in
 from service.cli.quiet import quiet_engine
+from service.cli.skipped import note_skipped
 
 if TYPE_CHECKING:
     from service.engine import Engine
@@ -68,8 +68,9 @@ def label(
 
     FSS_DEVICES, FSS_PRECISION, FSS_BUNDLE and their like say what it runs on.
     """  # noqa: D301 - click's mark for lines that stay as they are
-    from service.cli.serve import read_settings, startup_errors_as_messages
-    from service.cli.support_folder import read_shots
+    from service.cli.serve import startup_errors_as_messages
+    from service.cli.support_folder import read_supports
+    from service.environment import read_settings
     from service.formats import ExportOptions
     from service.offline import (
         LabelOptions,
@@ -84,13 +85,18 @@ def label(
 
     quiet_engine()
     with startup_errors_as_messages():
-        settings = read_settings(os.environ)
+        settings = read_settings()
         engine = offline_engine(settings)
     options = LabelOptions(threshold_of(threshold), mode, absent, ADAPT[adapt])
-    supports, state = read_shots(support), out / _STATE
-    with client_errors_as_messages(), _run_errors_as_messages(out):
-        images = find_images(folder, recursive=recursive, without=_no_images(folder, support, out))
+    shown, state = read_supports(support), out / _STATE
+    note(*shown.doubts)
+    supports = shown.files()
+    with _run_errors_as_messages(out):
+        without = _no_images(folder, support, out)
+        images, others = find_images(folder, recursive=recursive, without=without)
+        note_skipped(others)
         claim(state, folder)
+        say_shots(supports)
         identity = run_identity(engine, supports, options, settings)
         with Ledger(state / "ledger.jsonl", identity) as ledger:
             say_what_is_there(ledger, images)
@@ -110,11 +116,12 @@ def label(
 @contextmanager
 def _run_errors_as_messages(out: Path) -> Iterator[None]:
     """Raise `CommandError` for the errors that end a run."""
+    from service.image_files import UnusableInputError
     from service.offline import OfflineError
 
     try:
         yield
-    except OfflineError as exc:
+    except (OfflineError, UnusableInputError) as exc:
         raise CommandError(str(exc), USAGE) from exc
     except OSError as exc:
         raise CommandError(f"{exc.filename or out}: {exc.strerror}") from exc
@@ -173,7 +180,7 @@ def _lay_out(
     out: Path,
     warnings: list[str],
 ) -> None:
-    from service.client.files import shown_name
+    from service.image_files import shown_name
     from service.offline import write_sheet
 
     write_sheet(

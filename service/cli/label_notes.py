@@ -5,15 +5,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.cli.failure import CommandError
+from service.cli.wording import counted
 
 if TYPE_CHECKING:
     from service.offline import ImageFile, Ledger
+    from service.offline.options import Supports
 
 
 def note(*texts: str) -> None:
     """Tell each, on a line of its own."""
     for text in texts:
         print(text, file=sys.stderr)
+
+
+def say_shots(supports: "Supports") -> None:
+    """Tell how many shots there are of each class."""
+    note(*(f"{name}: {counted(len(images), 'shot')}" for name, (images, _) in supports.items()))
 
 
 def say_what_is_there(ledger: "Ledger", images: "list[ImageFile]") -> None:

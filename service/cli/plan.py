@@ -20,11 +20,12 @@ Gpu = Annotated[
 ]
 Net = Annotated[Literal["lite", "base", "r50"], typer.Option(help="Network of the estimate.")]
 Share = Annotated[
-    float, typer.Option("--gpu-share", min=0.01, max=1, help="Of the peak it reaches.")
+    float,
+    typer.Option("--gpu-share", min=0.01, max=1, help="Share of its peak that the GPU reaches."),
 ]
-Cores = Annotated[int, typer.Option("--gpu-cores", min=1, help="Of the host, for each GPU.")]
-Classes = Annotated[int, typer.Option(min=1, max=255, help="Of each session.")]
-Shots = Annotated[int, typer.Option(min=1, max=1024, help="Of each class.")]
+Cores = Annotated[int, typer.Option("--gpu-cores", min=1, help="Cores of the host for each GPU.")]
+Classes = Annotated[int, typer.Option(min=1, help="Classes of each session.")]
+Shots = Annotated[int, typer.Option(min=1, max=1024, help="Shots of each class.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")]
 
 
@@ -32,20 +33,33 @@ def plan(
     rps: Annotated[float, typer.Option(min=0.001, help="Segment requests a second, at the peak.")],
     classes: Classes = 1,
     shots: Shots = 5,
-    images: Annotated[int, typer.Option(min=1, max=16, help="Of each request.")] = 1,
+    images: Annotated[int, typer.Option(min=1, max=16, help="Images of each request.")] = 1,
     close_ups: Annotated[
-        float, typer.Option(min=0, max=8, help="Of each image (mode=auto).")
+        float, typer.Option(min=0, max=8, help="Mean number of close-ups of an image (mode=auto).")
     ] = 0.0,
-    sessions: Annotated[int, typer.Option(min=2, help="Alive at once.")] = 100_000,
-    session_hours: Annotated[float, typer.Option(min=0.01, help="That one lives.")] = 8.0,
-    encode_hits: Annotated[float, typer.Option(min=0, max=1, help="Images seen before.")] = 0.0,
-    routing: Annotated[Routing, typer.Option(help="Of sessions to replicas.")] = "affinity",
-    utilisation: Annotated[float, typer.Option(min=0.05, max=0.99, help="To plan with.")] = 0.7,
-    p99: Annotated[float, typer.Option(min=0.001, help="Seconds of a request, at most.")] = 1.0,
-    zones: Annotated[int, typer.Option(min=1, help="Of which one may fail.")] = 3,
-    copies_gib: Annotated[float, typer.Option(min=0.01, help="FSS_MAX_STORE_BYTES.")] = 1.0,
-    redis_gib: Annotated[float, typer.Option(min=0.1, help="Memory of one Redis.")] = 64.0,
-    redis_gbit: Annotated[float, typer.Option(min=0.1, help="Network of one Redis.")] = 10.0,
+    sessions: Annotated[int, typer.Option(min=2, help="Sessions alive at once.")] = 100_000,
+    session_hours: Annotated[float, typer.Option(min=0.01, help="Hours a session lives.")] = 8.0,
+    encode_hits: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of images that the replica has seen before.")
+    ] = 0.0,
+    routing: Annotated[
+        Routing, typer.Option(help="Requests of a session go to one replica, or to any.")
+    ] = "affinity",
+    utilisation: Annotated[
+        float, typer.Option(min=0.05, max=0.99, help="Share of devices and cores to plan with.")
+    ] = 0.7,
+    p99: Annotated[
+        float, typer.Option(min=0.001, help="Longest p99 of a request, in seconds.")
+    ] = 1.0,
+    zones: Annotated[int, typer.Option(min=1, help="Zones, one of which may fail.")] = 3,
+    copies_gib: Annotated[
+        float,
+        typer.Option(min=0.01, help="GiB of session copies in a replica (FSS_MAX_STORE_BYTES)."),
+    ] = 1.0,
+    redis_gib: Annotated[float, typer.Option(min=0.1, help="GiB of memory of one Redis.")] = 64.0,
+    redis_gbit: Annotated[
+        float, typer.Option(min=0.1, help="Gbit/s that one Redis can send.")
+    ] = 10.0,
     profile: Profiled = DEFAULT_PROFILE,
     gpu: Gpu = None,
     network: Net = "lite",
@@ -94,12 +108,14 @@ def plan(
 
 
 def plan_measure(
-    out: Annotated[Path, typer.Option(help="Where the profile goes.")],
+    out: Annotated[Path, typer.Option(help="File to write the profile to.")],
     url: Annotated[str, typer.Option(help="A service nobody uses.")] = "http://127.0.0.1:8000",
     redis: Annotated[str, typer.Option(help="A Redis nobody uses.")] = "redis://127.0.0.1:6379/0",
     machine: Annotated[str, typer.Option(help="What it runs on, for readers.")] = "this machine",
-    cores: Annotated[int, typer.Option(min=0, help="Of the service; 0: as many as here.")] = 0,
-    repeats: Annotated[int, typer.Option(min=1, help="Of each kind of request.")] = 10,
+    cores: Annotated[
+        int, typer.Option(min=0, help="Cores of the service; 0: as many as here.")
+    ] = 0,
+    repeats: Annotated[int, typer.Option(min=1, help="Requests of each kind.")] = 10,
 ) -> None:
     """Unit costs of a running service and a Redis; a key is read from FSS_CLIENT_KEY."""
     from rich.console import Console
@@ -125,14 +141,24 @@ def plan_measure(
 
 
 def simulate(
-    replicas: Annotated[int, typer.Option(min=10, help="Of the fleet, a device each.")] = 1000,
-    sessions: Annotated[int, typer.Option(min=10, help="Alive at once.")] = 10_000_000,
+    replicas: Annotated[
+        int, typer.Option(min=10, help="Replicas of the fleet, a device each.")
+    ] = 1000,
+    sessions: Annotated[int, typer.Option(min=10, help="Sessions alive at once.")] = 10_000_000,
     classes: Classes = 5,
     shots: Shots = 5,
     cells: Annotated[int, typer.Option(min=1, help="Redis cells of the better designs.")] = 200,
-    copies_gib: Annotated[float, typer.Option(min=0.01, help="FSS_MAX_STORE_BYTES, last.")] = 10.0,
-    sample: Annotated[int, typer.Option(min=10, help="Replicas looked at.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of all chance.")] = 0,
+    copies_gib: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            help="GiB of session copies in a replica (FSS_MAX_STORE_BYTES) of the last design.",
+        ),
+    ] = 10.0,
+    sample: Annotated[
+        int, typer.Option(min=10, help="Replicas that are simulated, out of all.")
+    ] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.")] = 0,
     profile: Profiled = DEFAULT_PROFILE,
     gpu: Gpu = "h100",
     network: Net = "lite",

@@ -12,10 +12,12 @@ import typer
 from service.cli.choices import ADAPT, AdaptChoice, Url
 from service.cli.class_names import class_name
 from service.cli.failure import USAGE, CommandError, client_errors_as_messages
+from service.cli.wording import counted
 
 if TYPE_CHECKING:
     from service.client import ImageLike, MaskLike, Session
-    from service.client.batches import Shots
+    from service.client.advice import Registered
+    from service.image_files import Shots
     from service.schemas import SupportResponse
 
 
@@ -42,8 +44,8 @@ def register(
 ) -> None:
     """Register classes with a running service, and print the session.
 
-    All files are looked at before the first is sent. Where the service fails all the same, the
-    session and the classes that it has by then are told.
+    All files are looked at before the first is sent. If the service fails midway, the session and
+    the classes registered so far are printed.
 
     \b
     fss register duck --image a.jpg --mask a.png --image b.jpg --mask b.png
@@ -54,7 +56,7 @@ def register(
     from service.cli.support_check import require_usable
     from service.client import Client
     from service.client.advice import Registered, advice
-    from service.client.batches import shot_batches
+    from service.image_files import shot_batches
 
     with client_errors_as_messages(), Client(url) as client:
         target = client.session(session)
@@ -77,14 +79,15 @@ def register(
                         model=model,
                     )
                 requests.append(Registered(shots, answers[called]))
-            for text in advice(requests):
+            told = advice(requests) if replace else [*_earlier(requests[0]), *advice(requests)]
+            for text in told:
                 print(f"{called}: {text}", file=sys.stderr)
     if as_json:
         classes = [each.model_dump(mode="json") for each in answers.values()]
         print(json.dumps({"session_id": target.id, "classes": classes}, indent=2))
         return
     for each in answers.values():
-        print(f"{each.class_name}: {each.shots} shots", file=sys.stderr)
+        print(f"{each.class_name}: {counted(each.shots, 'shot')}", file=sys.stderr)
     print(target.id)
 
 
@@ -101,9 +104,18 @@ def _failure_as_message(
         told = str(exc) if exc.location is None else exc.told_of(shots.named(exc.location))
         lines = [f"{name}: {told}"]
         if answers:
-            by_then = (f"{each.class_name} ({each.shots} shots)" for each in answers.values())
+            by_then = (
+                f"{each.class_name} ({counted(each.shots, 'shot')})" for each in answers.values()
+            )
             lines.append(f"session {target.id} has by then: {', '.join(by_then)}")
         raise CommandError("\n".join(lines)) from exc
+
+
+def _earlier(first: "Registered") -> list[str]:
+    """That the class had shots before the first request of this run."""
+    if not first.first:
+        return []
+    return [f"{counted(first.first, 'shot')} from before kept; --replace replaces them"]
 
 
 def _wanted(
@@ -126,9 +138,12 @@ def _of_folder(
     folder: Path, name: str | None
 ) -> "dict[str, tuple[list[ImageLike], list[MaskLike]]]":
     # Imported here: NumPy and Pillow would slow down `--help`.
-    from service.cli.support_folder import read_shots
+    from service.cli.support_folder import read_supports
 
-    supports = read_shots(folder)
+    found = read_supports(folder)
+    for text in found.doubts:
+        print(text, file=sys.stderr)
+    supports = found.files()
     if name is not None and name not in supports:
         raise CommandError(f"{folder} has no class {name!r}, but {', '.join(supports)}", USAGE)
     return {each: shots for each, shots in supports.items() if name in {None, each}}

@@ -24,6 +24,8 @@ from service.cli.choices import (
 from service.cli.class_names import class_name
 from service.cli.failure import FAILED, USAGE, CommandError, client_errors_as_messages
 from service.cli.left_out import results_in, written_images
+from service.cli.skipped import note_skipped
+from service.cli.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -56,14 +58,15 @@ def segment(
     \b
     fss segment photos/*.jpg --session ID --out labels/ --format coco
 
-    An API key is taken from FSS_CLIENT_KEY. Images of no use are named, and the exit status is 1.
+    An API key is taken from FSS_CLIENT_KEY. Images that cannot be processed are listed, and the
+    exit status is 1.
     """  # noqa: D301 - click's mark for lines that stay as they are
     from service.cli.earlier_coco import SegmentedFolder
     from service.cli.used_folder import require_same_classes
     from service.client import Client
     from service.formats import ExportOptions, export_dataset
 
-    paths, least, kinds = _files(images, out), threshold_of(threshold), chosen(formats)
+    paths, probability, kinds = _files(images, out), threshold_of(threshold), chosen(formats)
     wanted = [class_name(each) for each in classes or ()]
     run = _Run(paths, as_json=as_json)
     folder = SegmentedFolder(out, run.lost)
@@ -78,7 +81,7 @@ def segment(
         answers = target.segment_many(
             list(paths),
             classes=wanted,
-            threshold=least,
+            threshold=probability,
             absent=absent,
             mode=mode,
             on_failure=run.note,
@@ -86,7 +89,7 @@ def segment(
         )
         written_as = ExportOptions(instances, min_area=min_area)
         export_dataset(run.labelled(answers), known, kinds, folder, written_as)
-    run.sum_up(kept_coco=folder.kept_coco)
+    run.sum_up(out, kept_coco=folder.kept_coco)
 
 
 class _Run:
@@ -105,7 +108,7 @@ class _Run:
         self._ended_by: ClientError | None = None
 
     def note(self, image: "ImageLike", error: "ClientError") -> None:
-        """An image is of no use."""
+        """An image cannot be processed."""
         self._problems.append(error.told_of(str(image)))
 
     def labelled(
@@ -132,10 +135,11 @@ class _Run:
         """The images of an earlier run that have no result of this one."""
         return set(earlier) - self._done
 
-    def sum_up(self, *, kept_coco: bool) -> None:
-        """Fail if an image has no result.
+    def sum_up(self, out: Path, *, kept_coco: bool) -> None:
+        """Say where the results are; fail if an image has none.
 
         Args:
+            out: folder of the results.
             kept_coco: `coco.json` is still that of an earlier run.
 
         Raises:
@@ -151,6 +155,7 @@ class _Run:
             lines.append("coco.json was left as it was: it holds images that are not done now")
         if lines:
             raise CommandError("\n".join(lines), FAILED)
+        print(f"{counted(count, 'image')} segmented; results are in {out}", file=sys.stderr)
 
 
 def _files(patterns: list[str], out: Path) -> dict[Path, str]:
@@ -158,7 +163,8 @@ def _files(patterns: list[str], out: Path) -> dict[Path, str]:
 
     Results of an earlier run are no images, and neither is what is hidden in a folder.
     """
-    from service.client.files import images_in, shown_name
+    from service.image_files import files_of, shown_name
+    from service.schemas import IMAGE_KINDS
 
     written = {each.resolve() for each in written_images(out)}
     found: dict[Path, str] = {}
@@ -166,7 +172,8 @@ def _files(patterns: list[str], out: Path) -> dict[Path, str]:
         path = Path(pattern)
         if path.is_dir():
             with client_errors_as_messages():
-                images = sorted(images_in(path, without=results_in(path, out)))
+                images, others = files_of(path, without=results_in(path, out))
+            note_skipped(others)
             names = {each: shown_name(each.relative_to(path)) for each in images}
         elif path.exists():
             names = {path: shown_name(Path(path.name))}
@@ -179,7 +186,7 @@ def _files(patterns: list[str], out: Path) -> dict[Path, str]:
             ]
             names = {each: shown_name(Path(each.name)) for each in images}
         if not names:
-            raise CommandError(f"no image at {pattern}", USAGE)
+            raise CommandError(f"no image at {pattern} ({IMAGE_KINDS})", USAGE)
         found.update(names)
     if len(set(found.values())) < len(found):
         twice = next(name for name, count in Counter(found.values()).items() if count > 1)

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pydantic import TypeAdapter, ValidationError
 
 from service.cli.failure import USAGE, CommandError
-from service.client.batches import Shots
-from service.client.files import image_file, mask_file
 from service.errors import ServiceError
+from service.image_files import Shots, image_file, mask_file
 from service.schemas import ClassName
 from service.sessions import ImageReader, PixelBudget
 
@@ -23,7 +22,7 @@ def require_usable(supports: Mapping[str, Sequence[Shots]]) -> None:
 
     Raises:
         CommandError: the name of a class, an image or a mask is not valid.
-        InvalidInputError: a file cannot be read.
+        UnusableInputError: a file cannot be read.
     """
     for name, batches in supports.items():
         _check_name(name)

@@ -10,9 +10,9 @@ with Client() as client:
 from service.client.asynchronous import AsyncClient, AsyncJob, AsyncSession
 from service.client.blocking import Client, Job, Session
 from service.client.errors import ApiError, ClientError
-from service.client.files import ImageLike, MaskLike
 from service.client.results import Found, Segmentation
 from service.client.retries import Retries
+from service.image_files import ImageLike, MaskLike
 from service.schemas import JobResponse
 
 __all__ = [

@@ -6,13 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from service.client.batches import Shots
-from service.client.files import shown_name
-from service.schemas import ReportCard, SupportResponse, WarningCode
+from service.image_files import Shots, shown_name
+from service.schemas import SupportResponse
 
 _PLACE = re.compile(r"(shots|images|masks)\[(\d+)\]")
-# What the service says of a mask as it reads the file, it says in a report in other words.
-_OF_MASKS: frozenset[WarningCode] = frozenset({"nearly_empty_mask", "nearly_full_mask"})
 
 
 class Registered(NamedTuple):
@@ -26,18 +23,12 @@ class Registered(NamedTuple):
         """The number that the first of its shots has in the class."""
         return self.response.shots - len(self.shots.images)
 
-    def own_warnings(self) -> list[str]:
-        """What the response warns of, except what its report says too."""
-        report, texts = self.response.report, self.response.warnings
-        return [text for text in texts if report is None or not self._is_in(report, text)]
-
-    def _is_in(self, report: ReportCard, text: str) -> bool:
-        place = _PLACE.match(text)
-        mask = _shot(place, self.first) if place and place[1] == "masks" else None
-        return any(
-            each.message == text or (each.code in _OF_MASKS and each.shot == mask)
-            for each in report.warnings
-        )
+    def own_warnings(self, names: Mapping[int, str]) -> list[str]:
+        """What the response warns of, except what its report says too, which has the same words."""
+        report = self.response.report
+        said = {_named(each.message, names) for each in report.warnings} if report else set()
+        texts = [_named(text, names, self.first) for text in self.response.warnings]
+        return [text for text in texts if text not in said]
 
 
 def advice(requests: Sequence[Registered]) -> list[str]:
@@ -47,7 +38,7 @@ def advice(requests: Sequence[Registered]) -> list[str]:
         requests: all that registered the class, in order; the report of the last covers its shots.
     """
     report, names = requests[-1].response.report, _names(requests)
-    own = [_named(text, names, each.first) for each in requests for text in each.own_warnings()]
+    own = [text for each in requests for text in each.own_warnings(names)]
     if report is None or not report.warnings:
         return own
     judged = [_named(each.message, names) for each in report.warnings]
@@ -70,9 +61,13 @@ def _names(requests: Sequence[Registered]) -> dict[int, str]:
 
 
 def _named(text: str, names: Mapping[int, str], first: int = 0) -> str:
-    return _PLACE.sub(lambda place: names.get(_shot(place, first), place[0]), text)
+    """The text with files for shots, or numbers in the class of those that have none.
 
+    Files of the request are counted from its `first` shot.
+    """
 
-def _shot(place: re.Match[str], first: int) -> int:
-    """The number in the class of a shot; files are counted from the first of the request."""
-    return int(place[2]) + (0 if place[1] == "shots" else first)
+    def name(place: re.Match[str]) -> str:
+        number = int(place[2]) + (0 if place[1] == "shots" else first)
+        return names.get(number, f"shots[{number}]")
+
+    return _PLACE.sub(name, text)

@@ -14,7 +14,6 @@ from service.client.batches import batches
 from service.client.calls import Call
 from service.client.errors import ClientError, InvalidInputError
 from service.client.exchange import Outcome, segment_batch
-from service.client.files import ImageLike
 from service.client.job_calls import JobOptions
 from service.client.job_flows import download, follow
 from service.client.methods import method_of
@@ -22,6 +21,7 @@ from service.client.packing import JobImages
 from service.client.progress import job_bar, progress_bar
 from service.client.results import Segmentation
 from service.client.transport import AsyncTransport, in_order_async
+from service.image_files import ImageLike
 from service.schemas import (
     Absent,
     JobResponse,

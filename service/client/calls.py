@@ -12,9 +12,9 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from service.client.errors import ClientError, InvalidInputError, UnexpectedAnswerError
-from service.client.files import ImageLike, MaskLike, image_file, mask_file
+from service.client.errors import InvalidInputError, UnexpectedAnswerError
 from service.client.results import Segmentation, segmentation
+from service.image_files import ImageLike, MaskLike, UnusableInputError, image_file, mask_file
 from service.schemas import (
     ARCHIVE_MEDIA_TYPE,
     IDEMPOTENCY_HEADER,
@@ -132,9 +132,9 @@ def register(
         report: have the shots judged by each other, which takes a while.
         model: for a new session, a name or name@revision of `models`; None: the default.
     """
-    shots, truths = _several(images), _several(masks)
-    if len(shots) != len(truths):
-        raise InvalidInputError(f"{len(shots)} images, but {len(truths)} masks")
+    shots, shot_masks = _several(images), _several(masks)
+    if len(shots) != len(shot_masks):
+        raise InvalidInputError(f"{len(shots)} images, but {len(shot_masks)} masks")
     fields: Fields = {"class_name": class_name, "mode": mode, "adapt": str(adapt).lower()}
     fields["report"] = str(report).lower()
     if session_id is not None:
@@ -149,7 +149,7 @@ def register(
         options={
             "headers": once(),
             "data": sendable(fields),
-            "files": _files("images", shots, image_file) + _files("masks", truths, mask_file),
+            "files": _files("images", shots, image_file) + _files("masks", shot_masks, mask_file),
         },
     )
 
@@ -259,10 +259,12 @@ def sendable(fields: Fields) -> Fields:
     """The fields of a form, as they are.
 
     Raises:
-        InvalidInputError: one is no text, such as the name of a file that is not UTF-8.
+        InvalidInputError: one is no text, such as True, or the name of a file that is not UTF-8.
     """
-    for value in fields.values():
-        for text in [value] if isinstance(value, str) else value:
+    for name, value in fields.items():
+        for text in value if isinstance(value, list) else [value]:
+            if not isinstance(text, str):
+                raise InvalidInputError(f"{name} is a text, not {text!r}")
             _require_text(text)
     return fields
 
@@ -287,9 +289,10 @@ def _files(name: str, given: Sequence[Any], read: Callable[[Any], bytes]) -> lis
 def _read(read: Callable[[Any], bytes], given: Any, name: str, position: int) -> bytes:
     try:
         return read(given)
-    except ClientError as exc:
-        exc.location = f"{name}[{position}]"
-        raise
+    except UnusableInputError as exc:
+        error = InvalidInputError(str(exc))
+        error.location = f"{name}[{position}]"
+        raise error from exc
 
 
 def _session_path(session_id: str) -> str:

@@ -25,9 +25,9 @@ from service.client.errors import (
     UnexpectedAnswerError,
     error_of,
 )
-from service.client.files import ImageLike
 from service.client.results import Segmentation
 from service.client.retries import Retries
+from service.image_files import ImageLike
 
 T = TypeVar("T")
 

@@ -134,7 +134,7 @@ def events(job_id: str, seen: str | None) -> Call[httpx.Response]:
 def results(job_id: str) -> Call[httpx.Response]:
     """A zip of what is done, once the job has ended; packed before its first byte comes."""
     path = f"{_path(job_id)}/results"
-    return Call("GET", path, lambda got: got, options={"timeout": LONG_TIMEOUT})
+    return Call("GET", path, lambda got: got, long=True, options={"timeout": LONG_TIMEOUT})
 
 
 def _path(job_id: str) -> str:

@@ -3,7 +3,6 @@
 import time
 import zipfile
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -81,10 +80,7 @@ def download(job_id: str, to: Path, retries: Retries) -> Flow[Path]:
                 outcome = yield StreamResponse(call, lambda chunk: file.write(chunk) < 0)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 break
-            # A slow service has begun to pack, and would start over if asked again.
-            slow = isinstance(outcome, httpx.ReadTimeout)
-            retried = replace(call, repeatable=not slow)
-            yield pause_or_raise(retried, attempt, outcome, retries)
+            yield pause_or_raise(call, attempt, outcome, retries)
         yield RunBlocking(partial(_put, part, to, job_id))
     finally:
         part.unlink(missing_ok=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO, TypeAlias
 
 from service.client.errors import InvalidInputError
-from service.client.files import ImageLike, image_file, images_in, shown_name
-from service.schemas import IMAGE_SUFFIXES
+from service.image_files import ImageLike, UnusableInputError, files_of, image_file, shown_name
+from service.schemas import IMAGE_KINDS, IMAGE_SUFFIXES
 
 JobImages: TypeAlias = str | os.PathLike[str] | Iterable[ImageLike]
 """A folder, a zip file, or images in any form."""
@@ -24,12 +24,13 @@ def pack(images: JobImages) -> IO[bytes]:
     Raises:
         InvalidInputError: there is none, one cannot be read, or two would have one name.
     """
-    if isinstance(images, str | os.PathLike):
-        path = Path(images)
-        if path.is_file():
-            return path.open("rb")
-        return _zipped(_of_folder(path))
-    return _zipped(_named(images))
+    try:
+        if isinstance(images, str | os.PathLike):
+            path = Path(images)
+            return path.open("rb") if path.is_file() else _zipped(_of_folder(path))
+        return _zipped(_named(images))
+    except UnusableInputError as exc:
+        raise InvalidInputError(str(exc)) from exc
 
 
 def _zipped(images: Iterable[tuple[str, ImageLike]]) -> IO[bytes]:
@@ -40,7 +41,7 @@ def _zipped(images: Iterable[tuple[str, ImageLike]]) -> IO[bytes]:
             for name, image in images:
                 archive.writestr(name, image_file(image))
             if not archive.namelist():
-                raise InvalidInputError("there is no image to segment")
+                raise InvalidInputError(f"there is no image to segment ({IMAGE_KINDS})")
     except BaseException:
         target.close()
         raise
@@ -52,7 +53,7 @@ def _of_folder(folder: Path) -> Iterator[tuple[str, ImageLike]]:
     if not folder.is_dir():
         raise InvalidInputError(f"{folder} is neither a folder nor a zip file")
     taken: set[str] = set()
-    for path in sorted(images_in(folder)):
+    for path in files_of(folder).images:
         name = shown_name(path.relative_to(folder))
         if name in taken:  # of bytes that are no text
             raise InvalidInputError(f"two images are called {name}; rename one")

@@ -10,8 +10,8 @@ from PIL import Image
 
 from service.client import Client, Session
 from service.demo.overlay import Picture, contact_sheet, overlay
-from service.demo.samples import CLASSES, Sample, queries, supports
 from service.demo.table import Row, iou
+from service.samples import CLASSES, Sample, queries, supports
 
 _SHEET_COLUMNS = 3
 _SHEET_WIDTH_PX = 560
@@ -22,7 +22,7 @@ def run_tour(url: str, out: Path) -> list[Row]:
 
     Raises:
         service.client.ClientError: a request failed or was answered wrongly.
-        DemoError: samples are missing.
+        FileNotFoundError: samples are missing.
     """
     supported = [_drawn_support(shot, name) for name in CLASSES for shot in supports(name)]
     answered, rows = list[Picture](), list[Row]()

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from service.client.errors import InvalidInputError
-from service.client.files import images_in, shown_name
+from service.image_files import UnusableInputError, files_of, shown_name
 from service.offline.errors import OfflineError
+from service.schemas import IMAGE_KINDS
 
 
 class ImageFile(NamedTuple):
@@ -18,10 +18,17 @@ class ImageFile(NamedTuple):
     mtime_ns: int
 
 
+class FoundImages(NamedTuple):
+    """The images of a folder in the order of their names, and files that are no images."""
+
+    images: list[ImageFile]
+    others: list[Path]
+
+
 def find_images(
     folder: Path, *, recursive: bool = False, without: Collection[Path] = ()
-) -> list[ImageFile]:
-    """The images of a folder in the order of their names, hidden ones left out.
+) -> FoundImages:
+    """The images of a folder, hidden ones left out.
 
     Args:
         folder: to look in.
@@ -36,8 +43,8 @@ def find_images(
         raise OfflineError(f"{folder} is no folder")
     found: dict[str, ImageFile] = {}
     try:
-        paths = list(images_in(folder, recursive=recursive, without=without))
-    except InvalidInputError as exc:
+        paths, others = files_of(folder, recursive=recursive, without=without)
+    except UnusableInputError as exc:
         raise OfflineError(str(exc)) from exc
     for path in paths:
         name, stat = shown_name(path.relative_to(folder)), path.stat()
@@ -46,5 +53,5 @@ def find_images(
         found[name] = ImageFile(name, path, stat.st_size, stat.st_mtime_ns)
     if not found:
         hint = "" if recursive else "; --recursive looks in the folders inside, too"
-        raise OfflineError(f"{folder} holds no image to label{hint}")
-    return sorted(found.values())
+        raise OfflineError(f"{folder} holds no image to label ({IMAGE_KINDS}){hint}")
+    return FoundImages(sorted(found.values()), others)

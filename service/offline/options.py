@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from model.contract import Manifest, Precision
-from service.client.files import ImageLike, MaskLike, image_file, mask_file
 from service.engine import Engine
+from service.image_files import ImageLike, MaskLike, image_file, mask_file
 from service.schemas import Absent, Adapt, LookMode, Threshold
 from service.settings import Settings
 
@@ -29,7 +29,7 @@ def run_identity(
     """Everything but the images that decides the masks; equal for runs that may share results.
 
     Raises:
-        InvalidInputError: a support cannot be read.
+        UnusableInputError: a support cannot be read.
     """
     manifest = engine.manifest
     # Of one revision there may be other graphs, and other numbers beside them.

@@ -9,10 +9,9 @@ from pydantic import SecretStr, ValidationError
 
 from service.assembly import create_engine, create_resources, create_store
 from service.client.advice import Registered, advice
-from service.client.batches import Shots, shot_batches
-from service.client.files import image_file, mask_file
-from service.engine import Engine, ModelRegistry
+from service.engine import INFERENCE_ATTEMPTS, Engine, ModelRegistry
 from service.errors import InferenceError, RetryableError, ServiceError
+from service.image_files import Shots, image_file, mask_file, shot_batches
 from service.offline.card import draw_card
 from service.offline.errors import OfflineError
 from service.offline.folder import ImageFile
@@ -72,7 +71,7 @@ async def register_supports(
     """Register all classes; returns their session, and what there is to warn of the supports.
 
     Raises:
-        OfflineError: a support is not valid. InvalidInputError.
+        OfflineError: a support is not valid. UnusableInputError: it cannot be read.
     """
     session_id, warnings = None, list[str]()
     for name, (images, masks) in supports.items():
@@ -190,7 +189,7 @@ async def _segment(
             (result,) = (await segment(resources, form, OWNER)).results
         except (RetryableError, InferenceError) as exc:  # a lost device recovers
             failures += isinstance(exc, InferenceError)
-            if failures >= InferenceError.max_attempts:
+            if failures >= INFERENCE_ATTEMPTS:
                 raise
             _require_engine(resources)
             await asyncio.sleep(_BACK_OFF_S)

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.planning.defaults import GIB, Routing
+from service.schemas import MAX_CLASSES
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -31,7 +32,7 @@ class Workload(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rps: Positive
-    classes: Annotated[int, Field(ge=1, le=255)] = 1
+    classes: Annotated[int, Field(ge=1, le=MAX_CLASSES)] = 1
     shots: Annotated[int, Field(ge=1, le=1024)] = 5
     images: Annotated[int, Field(ge=1, le=16)] = 1
     close_ups: Annotated[float, Field(ge=0, le=8)] = 0.0

@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,11 @@ class Decoder(NamedTuple):
     shape_tail: tuple[int, ...]
 
 
-DECODERS = (Decoder(decode_image, (3,)), Decoder(decode_mask, ()))
+def _decode_objects(data: bytes, **options: Any) -> NDArray[np.bool_]:
+    return decode_mask(data, **options).objects
+
+
+DECODERS = (Decoder(decode_image, (3,)), Decoder(_decode_objects, ()))
 
 
 class Trial(NamedTuple):

@@ -20,11 +20,11 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from service.demo.samples import Sample, queries, supports
 from service.imaging import decode_rle, outer_polygons
 from service.labelling_tools import parse_label_config
 from service.labelling_tools.brush_rle import encode_brush
 from service.labelling_tools.regions import Region, to_mask
+from service.samples import Sample, queries, supports
 from service.schemas import RleMask
 from tests.label_studio.screenshot import photograph
 from tests.service.pictures import iou

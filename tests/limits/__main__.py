@@ -23,7 +23,7 @@ from pycocotools import mask as coco_mask
 
 from service.app import create_app
 from service.demo.overlay import overlay
-from service.demo.samples import SAMPLES, Sample
+from service.samples import SAMPLES, Sample
 from service.settings import Settings
 from tests.limits.scenes import LEMON, PENCIL, SCENES
 from tests.service.http_api import files, running

@@ -12,6 +12,7 @@ import redis
 from service.app import create_app
 from service.engine import FakeEngine, OnnxEngine
 from service.settings import SHIPPED_BUNDLE, Settings
+from tests.service.engines import CountingEngine, usual_options
 from tests.service.http_api import running
 from tests.service.redis_server import RedisServer
 from tests.service.tiny_bundle import write_tiny_bundle
@@ -77,7 +78,7 @@ def settings(tiny_bundle: Path) -> Settings:
 @pytest.fixture
 async def engine(tiny_bundle: Path) -> AsyncIterator[OnnxEngine]:
     """A running engine over the tiny bundle."""
-    engine = OnnxEngine(tiny_bundle)
+    engine = OnnxEngine(tiny_bundle, usual_options())
     await engine.start()
     assert engine.failure is None
     yield engine
@@ -85,8 +86,8 @@ async def engine(tiny_bundle: Path) -> AsyncIterator[OnnxEngine]:
 
 
 @pytest.fixture
-def fake_engine() -> FakeEngine:
-    return FakeEngine()
+def fake_engine() -> CountingEngine:
+    return CountingEngine()
 
 
 @pytest.fixture

@@ -1,10 +1,19 @@
-"""Fake engines that fail, or count what they are asked."""
+"""Options of engines as the settings give them, and fake ones that fail or count."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from model.contract import SupportSet
-from service.engine import FakeEngine, ImageU8, Predictions
+from model.runtime import Adapt, Device
+from service.assembly.engines import engine_options
+from service.engine import Coverage, EngineOptions, FakeEngine, ImageU8, Predictions
 from service.errors import DeadlineExceededError
+from service.settings import Settings
+
+
+def usual_options(**changes: Any) -> EngineOptions:
+    """The options of an engine on one thread of the CPU, but for some changes."""
+    return engine_options(Settings(), (Device(),), 1)._replace(**changes)
 
 
 class BrokenEngine(FakeEngine):
@@ -23,12 +32,15 @@ class BrokenEngine(FakeEngine):
 class CountingEngine(FakeEngine):
     """Notes the numbers of images and classes of each call, and the scale of the classes.
 
+    encoded: images that were looked at, as supports or queries.
+
     Args:
         max_calls: further ones come too late.
     """
 
     def __init__(self, max_calls: int = 10**6) -> None:
         super().__init__()
+        self.encoded = 0
         self.calls: list[tuple[int, int]] = []
         self.sides: list[list[int | None]] = []
         self._max_calls = max_calls
@@ -38,14 +50,27 @@ class CountingEngine(FakeEngine):
         """The number of images of each call."""
         return [images for images, _ in self.calls]
 
+    async def register(
+        self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
+    ) -> SupportSet:
+        self.encoded += len(images)
+        return await super().register(images, masks, adapt=adapt)
+
     async def segment(
         self, images: Sequence[ImageU8], classes: Sequence[SupportSet]
     ) -> Predictions:
         if len(self.calls) >= self._max_calls:
             raise DeadlineExceededError("the engine did not come to it in time")
+        self.encoded += len(images)
         self.calls.append((len(images), len(classes)))
         self.sides.append([each.side for each in classes])
         return await super().segment(images, classes)
+
+    async def segment_each(
+        self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
+    ) -> list[Predictions]:
+        self.encoded += len(images)
+        return await super().segment_each(images, classes)
 
 
 class BusyEngine(FakeEngine):

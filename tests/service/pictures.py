@@ -54,3 +54,10 @@ def picture(
 def iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     """Intersection over union of two masks."""
     return float((first & second).sum() / (first | second).sum())
+
+
+def with_alpha(mode: str, alpha: np.ndarray) -> Image.Image:
+    """A picture of one colour, whose alpha is given."""
+    image = Image.new(mode, alpha.shape[::-1], "blue")
+    image.putalpha(Image.fromarray(alpha))
+    return image

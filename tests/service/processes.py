@@ -36,13 +36,10 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serving(
-    log: Path,
-    environment: dict[str, str],
-    *,
-    command: Sequence[str] = ("service", "serve"),
-) -> Iterator[Server]:
-    """`python -m` the command, ready to work; killed at the end unless it has ended by itself."""
+def started(
+    log: Path, environment: dict[str, str], command: Sequence[str] = ("service", "serve")
+) -> Iterator[subprocess.Popen[str]]:
+    """`python -m` the command; killed at the end unless it has ended by itself."""
     with log.open("w") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
@@ -52,16 +49,35 @@ def serving(
             text=True,
         )
     try:
-        with httpx.Client(base_url=_address(log, process), timeout=60) as client:
-            while client.get("/readyz").status_code != 200:
-                time.sleep(0.05)
-            yield Server(process, client, log)
+        yield process
     finally:
         process.kill()
         process.wait()
 
 
-def _address(log: Path, process: subprocess.Popen[str]) -> str:
+@contextmanager
+def serving(
+    log: Path,
+    environment: dict[str, str],
+    *,
+    command: Sequence[str] = ("service", "serve"),
+) -> Iterator[Server]:
+    """The command as a server that is ready to work."""
+    with (
+        started(log, environment, command) as process,
+        httpx.Client(base_url=address(log, process), timeout=60) as client,
+    ):
+        while client.get("/readyz").status_code != 200:
+            time.sleep(0.05)
+        yield Server(process, client, log)
+
+
+def address(log: Path, process: subprocess.Popen[str]) -> str:
+    """Where a process listens, once it does.
+
+    Raises:
+        AssertionError: it ends before, or takes too long.
+    """
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         for line in log.read_text().splitlines():

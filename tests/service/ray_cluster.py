@@ -17,8 +17,10 @@ from ray.cluster_utils import Cluster
 
 from service.assembly import create_engine
 from service.engine.ray_pool import RayEngine
+from service.engine.ray_pool.replica import EngineReplica
 from service.ray_application import build
 from service.settings import Settings
+from tests.service.counted_runs import CountedRuns
 
 _OBJECT_STORE_BYTES = 80_000_000
 _TOKEN = secrets.token_hex(32)
@@ -73,6 +75,17 @@ def _node(*, num_cpus: int) -> dict[str, Any]:
         "object_store_memory": _OBJECT_STORE_BYTES,
         "include_dashboard": False,
     }
+
+
+class CountedReplica(EngineReplica):
+    """Tells how many images it has encoded since it was ready."""
+
+    async def __init__(self, *arguments: Any) -> None:  # type: ignore[misc]  # Serve awaits it
+        await super().__init__(*arguments)
+        self._runs = CountedRuns(pytest.MonkeyPatch())
+
+    async def encoded_images(self) -> int:
+        return self._runs.images
 
 
 @asynccontextmanager

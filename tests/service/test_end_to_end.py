@@ -14,9 +14,11 @@ from safetensors.numpy import load
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter
 from service.app import create_app
-from service.engine import EngineOptions, OnnxEngine
+from service.engine import OnnxEngine
 from service.imaging import ReducedImage, decode_reduced
 from service.settings import Settings
+from tests.service.counted_runs import CountedRuns
+from tests.service.engines import usual_options
 from tests.service.http_api import new_session, post_segment, post_support, running
 from tests.service.pictures import BLUE, RED, picture
 
@@ -26,7 +28,7 @@ TIMEOUT_S = 20
 @pytest.fixture
 def real_engine(tiny_bundle: Path) -> OnnxEngine:
     """An engine for `real_client` to start and stop."""
-    return OnnxEngine(tiny_bundle)
+    return OnnxEngine(tiny_bundle, usual_options(cache_bytes=0))
 
 
 @pytest.fixture
@@ -39,50 +41,54 @@ async def real_client(
 
 
 async def test_supports_are_encoded_when_registered_and_never_again(
-    real_client: httpx.AsyncClient, real_engine: OnnxEngine
+    real_client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    runs = CountedRuns(monkeypatch)
     shots = [picture(RED, seed=i) for i in range(5)]
     plain = {"report": "false", "adapt": "false"}
     session_id = await new_session(real_client, shots, "red", **plain)
     await post_support(real_client, [picture(BLUE)], "blue", session_id=session_id, **plain)
-    assert real_engine.counters.encoder_images == 6 * 3  # a view each time
+    assert runs.images == 6 * 3  # a view each time
     for count in (1, 3, 16):
-        before = real_engine.counters.encoder_images
+        before = runs.images
         response = await post_segment(
             real_client, session_id, [picture(RED, seed=100 * count + i) for i in range(count)]
         )
         assert response.status_code == 200
-        assert real_engine.counters.encoder_images - before == count
+        assert runs.images - before == count
 
 
 async def test_supports_are_seen_as_queries_once_however_often_they_are_judged(
-    settings: Settings, tiny_bundle: Path
+    settings: Settings, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = OnnxEngine(tiny_bundle, EngineOptions(cache_bytes=1 << 20))
+    engine = OnnxEngine(tiny_bundle, usual_options())
     shots = [picture(RED, seed=i) for i in range(3)]
     async with running(create_app(settings, engine=engine)) as client:
+        runs = CountedRuns(monkeypatch)
         await new_session(client, shots, "red", report="true", adapt="auto")
     # Each with its mask, once as a query, and in two more views for what it looks like.
-    assert engine.counters.encoder_images == 3 + 3 + 6
+    assert runs.images == 3 + 3 + 6
 
 
 async def test_queries_of_different_sessions_share_a_batch(
-    settings: Settings, tiny_bundle: Path
+    settings: Settings, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Waits for a full batch, so that four requests of one image each can only end together.
-    engine = OnnxEngine(tiny_bundle, EngineOptions(batch_sizes=(1, 2, 4), batch_wait_s=30))
+    options = usual_options(batch_sizes=(1, 2, 4), batch_wait_s=30, cache_bytes=0)
+    engine = OnnxEngine(tiny_bundle, options)
     async with running(create_app(settings, engine=engine)) as client:
+        runs = CountedRuns(monkeypatch)
         sessions = await asyncio.gather(
             *(new_session(client, [picture()], report="false", adapt="false") for _ in range(4))
         )
         assert len(set(sessions)) == 4
         # The supports, their mirror images and their portraits, each of all sessions together.
-        assert (engine.counters.encoder_runs, engine.counters.encoder_images) == (3, 12)
+        assert (runs.encoder, runs.images) == (3, 12)
         answers = await asyncio.gather(
             *(post_segment(client, session, [picture()]) for session in sessions)
         )
         assert [answer.status_code for answer in answers] == [200] * 4
-        assert (engine.counters.encoder_runs, engine.counters.encoder_images) == (4, 16)
+        assert (runs.encoder, runs.images) == (4, 16)
 
 
 async def test_presence_is_judged_by_what_evaluations_judge_it_by(

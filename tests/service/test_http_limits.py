@@ -1,4 +1,7 @@
-"""What one connection may hold is bounded: heads, requests ahead, and responses hardly read."""
+"""What one connection may hold or cost is bounded.
+
+Heads, bodies in tiny pieces, requests ahead, and responses hardly read.
+"""
 
 import asyncio
 import socket
@@ -154,6 +157,32 @@ async def test_responses_of_which_a_little_is_read_now_and_then_are_given_up(
         asking(client, "/openapi.json") as (reader, nbytes),
     ):
         assert await received(reader, nbytes, pause_s=0.02) < nbytes
+
+
+CHUNKED = (
+    b"POST /segment HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    b"Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+FILE = b'--b\r\nContent-Disposition: form-data; name="images"; filename="a"\r\n\r\n'
+
+
+def piece(content: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(content), content)
+
+
+def test_a_body_in_pieces_of_a_byte_is_cut_off(served: Served) -> None:
+    """Each piece costs as much as one of sixty kilobytes."""
+    port = served.server.client.base_url.port or 0
+    body = [piece(FILE), *[piece(b"a") * 1000] * 1000]
+    answer = exchange(port, [CHUNKED, *body])
+    assert not answer or answer.startswith(b"HTTP/1.1 400 ")  # and it is no longer waited for
+
+
+@pytest.mark.parametrize(("size", "count"), [(1, 9000), (100, 20_000)])
+def test_a_body_in_some_small_pieces_is_taken(served: Served, size: int, count: int) -> None:
+    port = served.server.client.base_url.port or 0
+    body = [piece(FILE), piece(b"a" * size) * count, piece(b"\r\n--b--\r\n"), b"0\r\n\r\n"]
+    assert exchange(port, [CHUNKED, *body]).startswith(b"HTTP/1.1 422")  # it is no picture
 
 
 def test_requests_ahead_of_their_responses_are_bounded(served: Served) -> None:

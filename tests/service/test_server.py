@@ -2,18 +2,30 @@
 
 import asyncio
 import json
+import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
+from service.access import key_line, new_key
 from service.engine import FakeEngine
 from service.settings import Settings
 from tests.service.http_api import assert_problem, listening
 from tests.service.pictures import iou, picture
-from tests.service.processes import STOP_TIMEOUT_S, Server, register, serving
+from tests.service.processes import (
+    STOP_TIMEOUT_S,
+    Server,
+    address,
+    register,
+    serving,
+    started,
+)
+from tests.service.until import until
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -74,6 +86,32 @@ async def test_idle_connections_are_kept_for_as_long_as_is_set(
         await asyncio.wait_for(reader.read(), 30)  # to the end, which unset would come after 75 s
         assert time.monotonic() - asked >= 1
         writer.close()
+
+
+def test_a_reload_that_is_asked_for_before_it_listens_does_not_end_it(
+    tmp_path: Path, tiny_bundle: Path
+) -> None:
+    keys, log = tmp_path / "keys", tmp_path / "log"
+    os.mkfifo(keys)
+    environment = {"FSS_BUNDLE": str(tiny_bundle), "FSS_API_KEYS_FILE": str(keys)}
+    with started(log, environment) as process:
+        with opened_with_a_reader(keys) as pipe:  # it is about to read its keys
+            process.send_signal(signal.SIGHUP)
+            pipe.write(key_line("lab", new_key()))
+        assert address(log, process).startswith("http://127.0.0.1:")
+
+
+def opened_with_a_reader(pipe: Path) -> TextIO:
+    """A named pipe, once somebody reads from it."""
+    opened: list[int] = []
+
+    def has_a_reader() -> bool:
+        with suppress(OSError):
+            opened.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(opened)
+
+    until(has_a_reader)
+    return os.fdopen(opened[0], "w")
 
 
 def test_term_signal_ends_the_process_cleanly(server: Server) -> None:

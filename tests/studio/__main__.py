@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from service.demo.samples import image_path, mask_path
+from service.samples import image_path, mask_path
 from tests.studio.catalogue import PICTURES
 from tests.studio.picture import Photograph, take
 

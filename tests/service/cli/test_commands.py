@@ -193,6 +193,70 @@ def test_warnings_of_shots_name_their_files(
     assert "thing: shots[10]: " + told.removeprefix("thing: 18.png: ") in lines
 
 
+def test_shots_that_are_there_already_are_told(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside(tmp_path / "s", [picture(), picture(seed=1)])
+    command = ["register", "--support", str(tmp_path / "s"), "--url", url]
+    kept = "thing: 2 shots from before kept; --replace replaces them"
+    assert main(command) == 0
+    told = capsys.readouterr()
+    assert kept not in told.err
+    assert main([*command, "--session", told.out.strip()]) == 0
+    assert capsys.readouterr().err.splitlines()[0] == kept
+    assert main([*command, "--session", told.out.strip(), "--replace"]) == 0
+    assert "from before" not in capsys.readouterr().err
+
+
+def test_files_of_other_formats_are_told(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FSS_ENGINE", "fake")
+    beside(tmp_path / "s", [picture()])
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a.png", "b.heic", "c.HEIC", "d.gif", "noext", "._e.heic"):
+        (photos / name).write_bytes(picture().image_png)
+    skipped = (
+        "4 files skipped, not JPEG, PNG, WebP, BMP or TIFF: "
+        ".heic (2), .gif (1), without a suffix (1)"
+    )
+    support, out = ["--support", str(tmp_path / "s")], str(tmp_path / "out")
+    assert main(["label", str(photos), *support, "--out", out]) == 0
+    assert {skipped, "thing: 1 shot"} <= set(capsys.readouterr().err.splitlines())
+    assert main(["register", *support, "--url", url]) == 0
+    session = ["--session", capsys.readouterr().out.strip(), "--url", url]
+    masks = str(tmp_path / "masks")
+    assert main(["segment", str(photos), "--out", masks, *session]) == 0
+    summary = f"1 image segmented; results are in {masks}"
+    assert capsys.readouterr().err.splitlines() == [skipped, summary]
+    main(["job", "create", str(photos), *session])
+    assert skipped in capsys.readouterr().err
+    (photos / "a.png").unlink()
+    kinds = "(JPEG, PNG, WebP, BMP or TIFF)"
+    assert main(["segment", str(photos), "--out", masks, *session]) == 2
+    assert f"no image at {photos} {kinds}" in capsys.readouterr().err
+    assert main(["label", str(photos), *support, "--out", out]) == 2
+    assert f"holds no image to label {kinds}" in capsys.readouterr().err
+    assert main(["job", "create", str(photos), *session]) == 2
+    assert f"there is no image to segment {kinds}" in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_told_before_a_network_is_loaded(tmp_path: Path) -> None:
+    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": ""}
+    with serving(tmp_path / "log", environment) as server:
+        port = str(server.client.base_url.port)
+        run = subprocess.run(
+            [sys.executable, "-m", "service"],
+            capture_output=True,
+            text=True,
+            env=os.environ | environment | {"FSS_PORT": port},
+            timeout=60,
+        )
+    assert run.returncode == 1
+    assert run.stderr == f"port {port} of 127.0.0.1 is in use; set FSS_PORT to another\n"
+
+
 def test_a_device_that_does_not_work_is_told_in_a_line(tmp_path: Path, tiny_bundle: Path) -> None:
     """Without the traceback and the warnings that other programs find in a log."""
     beside(tmp_path / "s", [picture()])
@@ -569,6 +633,16 @@ def test_doctor_reads_the_keys(doctor: Doctor, tmp_path: Path, tiny_bundle: Path
     keys.write_text("lab not-a-hash\n")
     status, findings = doctor(environment)
     assert (status, findings["keys"]["verdict"]) == (1, "bad")
+
+
+def test_doctor_looks_at_the_variables_of_traces(doctor: Doctor) -> None:
+    environment = {"FSS_ENGINE": "fake"}
+    assert doctor(environment)[1]["traces"]["verdict"] == "note"
+    environment["FSS_OTLP_ENDPOINT"] = "http://127.0.0.1:9"
+    assert doctor(environment)[1]["traces"]["verdict"] == "ok"
+    status, findings = doctor(environment | {"OTEL_BSP_SCHEDULE_DELAY": "0"})
+    assert (status, findings["traces"]["verdict"]) == (1, "bad")
+    assert findings["traces"]["text"].startswith("OTEL_*: schedule_delay")
 
 
 def test_doctor_looks_at_the_directory_of_jobs(

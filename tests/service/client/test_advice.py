@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from service.client.advice import Registered, advice
-from service.client.batches import Shots
+from service.image_files import Shots
 from service.schemas import ReportCard, ReportWarning, SupportResponse, WarningCode
 
 INVERTED = "the mask seems to mark the background instead of the object"
@@ -42,9 +42,10 @@ def answer(shots: int, *judged: ReportWarning, said: tuple[str, ...] = ()) -> Su
     )
 
 
-def shots(*names: str) -> Shots:
-    """Images of those names, whose masks are arrays."""
-    return Shots([Path(name) for name in names], [np.ones((2, 2), np.bool_)] * len(names), False)
+def shots(*names: str | bytes) -> Shots:
+    """Images of those names, or files that have none, whose masks are arrays."""
+    images = [Path(name) if isinstance(name, str) else name for name in names]
+    return Shots(images, [np.ones((2, 2), np.bool_)] * len(names), False)
 
 
 def test_shots_have_the_names_of_their_files() -> None:
@@ -89,15 +90,38 @@ def test_what_the_report_says_is_told_once(said: str) -> None:
     assert told[:-1] == [f"b.jpg: {INVERTED}", "the class as a whole"]
 
 
-def test_an_odd_mask_is_told_of_once_though_in_two_ways() -> None:
-    empty = "masks[0]: the object covers under 0.05 % of the image"
-    judged = warning(0, "nearly_empty_mask", "the mask marks hardly anything")
-    told = advice([Registered(shots("a.jpg"), answer(1, judged, said=(empty,)))])
-    assert told[:-1] == ["a.jpg: the mask marks hardly anything"]
+@pytest.mark.parametrize("names", [("old.jpg", "a.jpg"), (b"old", b"a")])
+def test_what_is_said_of_a_mask_and_of_its_shot_is_told_once(names: tuple[Any, Any]) -> None:
+    covers = "the mask covers under 0.05 % of the image"
+    told_of_file = f"masks[0]: {covers}"
+    requests = [
+        Registered(shots(names[0]), answer(1)),
+        Registered(
+            shots(names[1]),
+            answer(2, warning(1, "nearly_empty_mask", covers), said=(told_of_file,)),
+        ),
+    ]
+    name = names[1] if isinstance(names[1], str) else "shots[1]"
+    assert advice(requests)[:-1] == [f"{name}: {covers}"]
     # Without a report it is all that there is.
-    response = answer(1, said=(empty,)).model_copy(update={"report": None})
-    told = advice([Registered(shots("a.jpg"), response)])
-    assert told == ["a.jpg: the object covers under 0.05 % of the image"]
+    alone = requests[1].response.model_copy(update={"report": None})
+    told = advice([requests[0], Registered(shots(names[1]), alone)])
+    assert told == [f"{name}: {covers}"]
+
+
+def test_what_a_later_report_has_no_more_is_not_told_of_an_earlier_one() -> None:
+    judged = warning(0, "unlike_others", "the shot is unlike the others")
+    requests = [
+        Registered(shots("a.jpg"), answer(1, judged, said=(judged.message,))),
+        Registered(shots("b.jpg"), answer(2)),
+    ]
+    assert advice(requests) == []
+
+
+def test_a_mask_has_the_name_of_its_image() -> None:
+    several = "masks[1]: the mask has the values 1, 255, which were all taken as object"
+    told = advice([Registered(shots("a.jpg", "b.jpg"), answer(2, said=(several,)))])
+    assert told == ["b.jpg: the mask has the values 1, 255, which were all taken as object"]
 
 
 def test_good_shots_need_no_advice() -> None:

@@ -200,7 +200,7 @@ def test_a_session_from_its_beginning_to_its_end(url: str) -> None:
         session.delete_class("blue / sky?")
         assert len(session.describe().classes) == 1
         session.delete()
-        with pytest.raises(SessionNotFoundError):
+        with pytest.raises(SessionNotFoundError, match="register its classes again, or restore"):
             session.describe()
         copy = client.session()
         restored = copy.restore(archive)
@@ -279,6 +279,8 @@ def test_a_field_at_fault_is_no_file(url: str, ask: Callable[[Session], object])
         ([SHOT.image] * 17, [SHOT.mask] * 17, "1 to 16"),
         ([SHOT.image] * 2, SHOT.mask, "2 images, but 1 masks"),
         (7, SHOT.mask, "not int"),
+        (b"", SHOT.mask, "the file is empty"),
+        (SHOT.image, "/dev/null", "/dev/null: the file is empty"),
     ],
 )
 def test_what_cannot_be_sent_is_told_without_asking(
@@ -322,6 +324,26 @@ def test_one_text_is_not_the_names_of_its_letters(ask: Callable[[Session], objec
     with (
         Client("http://127.0.0.1:9") as client,
         pytest.raises(InvalidInputError, match="are several texts"),
+    ):
+        ask(client.session("s"))
+
+
+@pytest.mark.parametrize(
+    ("name", "ask"),
+    [
+        ("absent", lambda session: session.segment(SHOT.image, absent=True)),
+        ("mode", lambda session: list(session.segment_many([SHOT.image], mode=None))),
+        ("instances", lambda session: session.create_job([SHOT.image], instances=1)),
+        ("class_name", lambda session: session.register(3, SHOT.image, SHOT.mask)),
+        ("classes", lambda session: session.segment(SHOT.image, classes=[3])),
+    ],
+)
+def test_a_value_that_is_no_text_is_told_by_its_name(
+    name: str, ask: Callable[[Session], object]
+) -> None:
+    with (
+        Client("http://127.0.0.1:9") as client,
+        pytest.raises(InvalidInputError, match=f"{name} is a text, not "),
     ):
         ask(client.session("s"))
 

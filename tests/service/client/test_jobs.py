@@ -126,10 +126,10 @@ def test_a_folder_that_cannot_be_read_is_told_of(
     assert f"{locked}: Permission denied" in capsys.readouterr().err
     with pytest.raises(OfflineError, match=f"{locked}: Permission denied"):
         find_images(photos, recursive=True)
-    assert len(find_images(photos)) == 2
+    assert len(find_images(photos).images) == 2
     locked = photos / "lost+found"  # as at the root of a disk, for root alone
     locked.mkdir()
-    assert len(find_images(photos, recursive=True)) == 3
+    assert len(find_images(photos, recursive=True).images) == 3
 
 
 def test_what_is_no_image_is_told_without_asking(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from service.demo.__main__ import main
 from service.demo.errors import DemoError
-from service.demo.samples import CLASSES, queries
 from service.demo.server import running_service
+from service.samples import CLASSES, queries
 
 ROOT = Path(__file__).resolve().parents[3]
 

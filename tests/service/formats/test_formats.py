@@ -17,6 +17,8 @@ from PIL import Image
 from pycocotools.coco import COCO
 from shapely.geometry import shape
 
+from model.data.datasets.base import class_areas
+from model.data.datasets.opening import open_dataset
 from service.formats import (
     ClassMask,
     ExportOptions,
@@ -28,7 +30,7 @@ from service.formats import (
     safe_path,
 )
 from service.imaging import Part
-from service.schemas import FORMATS
+from service.schemas import FORMATS, MAX_CLASSES
 from tests.service.pictures import iou
 
 # pycocotools is older than NumPy 2.
@@ -89,6 +91,16 @@ def test_label_map_alone_is_the_same(folder: Path, tmp_path: Path) -> None:
     export_dataset([labelled()], CLASSES, ["png"], FolderSink(alone))
     name = "masks/labels/line 1/part.png"
     assert (alone / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_the_last_of_most_classes_is_none_that_readers_ignore(tmp_path: Path) -> None:
+    names = [f"class {number}" for number in range(MAX_CLASSES)]
+    image = LabelledImage("a.png", HEIGHT, WIDTH, (ClassMask.of(names[-1], ring()),))
+    export_dataset([image], names, ["png"], FolderSink(tmp_path))
+    (tmp_path / "masks/images").mkdir()
+    Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "masks/images/a.png")
+    areas = class_areas(open_dataset(tmp_path / "masks"), 0)
+    assert areas == {MAX_CLASSES: ring().sum()}
 
 
 @pytest.mark.parametrize("instances", ["component", "class"])

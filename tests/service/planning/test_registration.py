@@ -5,15 +5,16 @@ from pathlib import Path
 import pytest
 
 from service.app import create_app
-from service.engine import EngineOptions, OnnxEngine
+from service.engine import OnnxEngine
 from service.planning.profile import EngineCosts, RegistrationCosts
 from service.planning.registration import (
     TimedRegistration,
     counted_registration,
     measured_registration,
 )
-from service.planning.workload import MIB
 from service.settings import Settings
+from tests.service.counted_runs import CountedRuns
+from tests.service.engines import usual_options
 from tests.service.http_api import post_support, running
 from tests.service.pictures import RED, picture
 
@@ -28,17 +29,16 @@ def costs(image_ms: float, class_ms: float = 0.0) -> EngineCosts:
 
 @pytest.mark.parametrize("shots", [1, 2, 5])
 async def test_encodings_are_counted_as_the_service_does_them(
-    tiny_bundle: Path, shots: int
+    tiny_bundle: Path, shots: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = OnnxEngine(tiny_bundle, EngineOptions(cache_bytes=MIB))  # as by default
+    engine = OnnxEngine(tiny_bundle, usual_options())
     pictures = [picture(RED, seed=seed) for seed in range(shots)]
     async with running(create_app(Settings(engine="onnx"), engine=engine)) as client:
-        before = engine.counters.encoder_images
+        runs = CountedRuns(monkeypatch)
         answer = await post_support(client, pictures, adapt="true")
         assert answer.status_code == 201, answer.text
-    done = engine.counters.encoder_images - before
     counted = counted_registration(costs(image_ms=1.0), NOTHING)
-    assert 1000 * counted.device_s(shots) == pytest.approx(done)
+    assert 1000 * counted.device_s(shots) == pytest.approx(runs.images)
 
 
 def test_a_class_is_predicted_four_times_for_each_shot() -> None:

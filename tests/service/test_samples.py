@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from service.demo.errors import DemoError
-from service.demo.samples import CLASSES, SAMPLES, Sample, queries, supports
+from service.samples import CLASSES, SAMPLES, Sample, queries, supports
 from tests.studio.catalogue import PICTURES
 
 ALL = [Sample(SAMPLES, picture.name) for picture in PICTURES]
@@ -49,5 +48,5 @@ def test_samples_stay_small() -> None:
 
 
 def test_missing_samples_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DemoError, match="support_duck_"):
+    with pytest.raises(FileNotFoundError, match="support_duck_"):
         supports("duck", tmp_path)

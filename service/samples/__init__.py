@@ -1,4 +1,4 @@
-"""The committed sample photographs: which support a class, which are queries, and their masks."""
+"""The sample photographs of demo, playground and docs: supports, queries, and their masks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from service.demo.errors import DemoError
-
-SAMPLES = Path(__file__).resolve().parent / "samples"
+SAMPLES = Path(__file__).resolve().parent
 CLASSES = ("duck", "pit")
 
 
@@ -21,6 +19,11 @@ def image_path(folder: Path, name: str) -> Path:
 def mask_path(folder: Path, name: str, class_name: str) -> Path:
     """Where the mask of a class in a photograph lies; no file where the class is absent."""
     return folder / f"{name}.{class_name}.png"
+
+
+def sample_files() -> list[Path]:
+    """Every photograph and mask."""
+    return sorted(path for path in SAMPLES.iterdir() if path.suffix in {".jpg", ".png"})
 
 
 @dataclass(frozen=True)
@@ -65,5 +68,5 @@ def queries(folder: Path = SAMPLES) -> list[Sample]:
 def _matching(folder: Path, pattern: str) -> list[Sample]:
     found = [Sample(folder, path.stem) for path in sorted(folder.glob(pattern))]
     if not found:
-        raise DemoError(f"there is no sample {pattern} in {folder}")
+        raise FileNotFoundError(f"there is no sample {pattern} in {folder}")
     return found

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from service.client.errors import InvalidInputError
+from service.image_files.errors import UnusableInputError
 
 _WIDE_MODES = frozenset({"I", "I;16", "I;16L", "I;16B", "F"})
 _ALPHA_MODES = frozenset({"LA", "PA", "RGBA", "La", "RGBa"})
@@ -37,7 +37,7 @@ def pil_image_file(image: Image.Image) -> bytes:
     """The bytes of a file with this image as displayed, transparency and 16 bits included.
 
     Raises:
-        InvalidInputError: its pixels cannot be had or converted, or are inverted without notice.
+        UnusableInputError: its pixels cannot be had or converted, or are inverted without notice.
     """
     _require_grey_as_shown(image)
     try:
@@ -48,20 +48,20 @@ def pil_image_file(image: Image.Image) -> bytes:
             return png(_in(upright, _ALPHA_MODES & _IMAGE_MODES, "RGBA"))
         return png(_in(upright, _IMAGE_MODES, "RGB"))
     except Exception as exc:  # whatever Pillow raises, which it does not enumerate
-        raise InvalidInputError(f"the PIL image cannot be sent: {exc}") from exc
+        raise UnusableInputError(f"the PIL image cannot be sent: {exc}") from exc
 
 
 def pil_mask_file(mask: Image.Image) -> bytes:
     """The bytes of a file with this mask as displayed; indices of a palette stay what they are.
 
     Raises:
-        InvalidInputError: as for an image, or it has 16 bits a channel, of which some are lost.
+        UnusableInputError: as for an image, or it has 16 bits a channel, of which some are lost.
     """
     _require_grey_as_shown(mask)
     # Before it is loaded and turned: a copy knows no file.
     lossy = _is_lossy(mask)
     if mask.mode in _BYTE_MODES and ";16" in str(getattr(mask, "tile", "")):
-        raise InvalidInputError(
+        raise UnusableInputError(
             "a mask of 16 bits a channel must be grey, without colour and alpha"
         )
     try:
@@ -77,7 +77,7 @@ def pil_mask_file(mask: Image.Image) -> bytes:
             upright = upright.point(_OBJECT * colours + _AS_IT_IS * has_alpha)
         return png(upright)
     except Exception as exc:
-        raise InvalidInputError(f"the PIL image of the mask cannot be sent: {exc}") from exc
+        raise UnusableInputError(f"the PIL image of the mask cannot be sent: {exc}") from exc
 
 
 def png(image: Image.Image) -> bytes:
@@ -92,7 +92,7 @@ def _require_grey_as_shown(image: Image.Image) -> None:
     """Refuse what the service refuses: Pillow does not invert such a file, and says nothing."""
     tags = _tiff_tags(image)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO and tags.get(_BITS) == (16,):
-        raise InvalidInputError("16-bit TIFF with white as zero is not supported")
+        raise UnusableInputError("16-bit TIFF with white as zero is not supported")
 
 
 def _upright(image: Image.Image) -> Image.Image:

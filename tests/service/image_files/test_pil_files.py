@@ -1,9 +1,7 @@
 """PIL images and masks: the same to the service as the files they were opened from."""
 
 import zlib
-from collections.abc import Callable
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,10 +9,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from service.client import Client
-from service.client.errors import InvalidInputError
-from service.client.files import image_file, mask_file
 from service.errors import UnsupportedImageError
+from service.image_files import UnusableInputError, image_file, mask_file
 from service.imaging import decode_image, decode_mask
 from tests.service.imaging.samples import (
     MAX_PIXELS,
@@ -27,7 +23,7 @@ from tests.service.imaging.samples import (
     png,
     png_chunk,
 )
-from tests.service.pictures import picture
+from tests.service.pictures import picture, with_alpha
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -35,13 +31,6 @@ SHOT = picture()
 GREY = photo()[:, :, 0]
 MARKED = blob()
 OBJECT = np.uint8(255) * MARKED
-
-
-def with_alpha(mode: str, alpha: np.ndarray) -> Image.Image:
-    """A picture of one colour, whose alpha is given."""
-    image = Image.new(mode, alpha.shape[::-1], "blue")
-    image.putalpha(Image.fromarray(alpha))
-    return image
 
 
 def palette(indices: np.ndarray) -> Image.Image:
@@ -160,60 +149,15 @@ def test_a_mask_is_what_its_file_is(name: str, loaded: bool) -> None:
         if loaded:
             mask.load()
         sent = mask_file(mask)
-    decoded = decode_mask(sent, max_pixels=MAX_PIXELS)
-    assert np.array_equal(decoded, decode_mask(data, max_pixels=MAX_PIXELS))
+    decoded = decode_mask(sent, max_pixels=MAX_PIXELS).objects
+    assert np.array_equal(decoded, decode_mask(data, max_pixels=MAX_PIXELS).objects)
     assert 0 < decoded.mean() < 1
-
-
-def alpha_mask() -> Image.Image:
-    return with_alpha("RGB", np.uint8(255) * SHOT.mask)
-
-
-def deep_shot() -> Image.Image:
-    return Image.fromarray(SHOT.image[:, :, 0].astype(np.uint16) * 257)
-
-
-def jpeg_mask() -> Image.Image:
-    return Image.fromarray(np.where(SHOT.mask, np.uint8(200), np.uint8(60)))
-
-
-@pytest.mark.parametrize(
-    ("image", "mask", "image_kind", "mask_kind"),
-    [
-        (deep_shot, alpha_mask, "png", "png"),
-        (lambda: with_alpha("RGB", np.uint8(255) * ~SHOT.mask), jpeg_mask, "png", "jpg"),
-        (lambda: Image.fromarray(SHOT.image), alpha_mask, "webp", "webp"),
-        (lambda: Image.fromarray(SHOT.image[:, :, 0] / np.float32(300)), jpeg_mask, "tif", "jpg"),
-    ],
-)
-def test_a_service_answers_alike_to_paths_and_opened_files(
-    url: str,
-    tmp_path: Path,
-    image: Callable[[], Image.Image],
-    mask: Callable[[], Image.Image],
-    image_kind: str,
-    mask_kind: str,
-) -> None:
-    shown, truth = tmp_path / f"a.{image_kind}", tmp_path / f"a.thing.{mask_kind}"
-    image().save(shown)
-    mask().save(truth)
-    answers = []
-    with Client(url) as client, Image.open(shown) as opened, Image.open(truth) as opened_truth:
-        forms: list[tuple[Any, Any]] = [(shown, truth), (opened, opened_truth)]
-        for shot, marked in forms:
-            session = client.session()
-            session.register("thing", shot, marked)
-            answers += [session.segment(shown)["thing"], session.segment(opened)["thing"]]
-    assert answers[0].area
-    for answer in answers[1:]:
-        assert np.array_equal(answer.mask, answers[0].mask)
-        assert answer.presence == answers[0].presence
 
 
 def test_a_mask_whose_small_values_are_lost_is_refused_as_its_file_is() -> None:
     rows = (b"\0" + bytes(4 * 6)) * 4  # of each a filter, and four pixels
     deep = png(4, 4, png_chunk(b"IDAT", zlib.compress(rows)), depth=16, colour=2)
-    with Image.open(BytesIO(deep)) as mask, pytest.raises(InvalidInputError, match="16 bits"):
+    with Image.open(BytesIO(deep)) as mask, pytest.raises(UnusableInputError, match="16 bits"):
         mask_file(mask)
 
 
@@ -226,7 +170,7 @@ def test_a_tiff_that_pillow_reads_inverted_is_refused_as_its_file_is(loaded: boo
         with Image.open(BytesIO(data)) as image:
             if loaded:
                 image.load()
-            with pytest.raises(InvalidInputError, match="white as zero"):
+            with pytest.raises(UnusableInputError, match="white as zero"):
                 read(image)
 
 
@@ -249,5 +193,5 @@ def test_an_orientation_that_a_program_sets_is_respected() -> None:
 def test_a_torn_file_that_was_opened_is_told() -> None:
     data = SHOT.image_png[:300]
     for read in (image_file, mask_file):
-        with Image.open(BytesIO(data)) as image, pytest.raises(InvalidInputError, match="PIL"):
+        with Image.open(BytesIO(data)) as image, pytest.raises(UnusableInputError, match="PIL"):
             read(image)
