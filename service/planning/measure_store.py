@@ -14,10 +14,12 @@ from service.planning.profile import ProfileError, StoreCosts
 from service.store_url import MEMORY, StoreUrl
 from service.stores import SessionKey, SessionLimits, decode_session
 from service.stores.redis import RedisStore
+from service.units import MIB
 
 _STORE_URL: TypeAdapter[Any] = TypeAdapter(StoreUrl)
 _CALLS = 300
-_MIB = 2**20
+_TTL_S = 3600.0  # after which nothing is left of a measurement that broke off
+_MAX_BYTES = 1024 * MIB
 _TOUCH_BYTES = 400.0  # three keys, the script's digest and arguments, and its answer
 
 
@@ -59,7 +61,7 @@ async def _fill(
     client: Redis, url: str, prefix: str, archives: Mapping[tuple[int, int], bytes]
 ) -> float:
     """Put the sessions there; microseconds of Redis for a request whose session has a copy here."""
-    store = RedisStore(url, SessionLimits(), max_bytes=1024 * _MIB, prefix=prefix)
+    store = RedisStore(url, _room_for(archives), max_bytes=_MAX_BYTES, prefix=prefix)
     try:
         for (classes, shots), archive in archives.items():
             key = SessionKey("", f"{classes}x{shots}")
@@ -72,6 +74,18 @@ async def _fill(
         await store.close()
 
 
+def _room_for(archives: Mapping[tuple[int, int], bytes]) -> SessionLimits:
+    """Limits that the sessions of archives, by classes and shots, are within."""
+    classes, shots = zip(*archives, strict=True)
+    return SessionLimits(
+        ttl_s=_TTL_S,
+        max_classes=max(classes),
+        max_shots=max(shots),
+        max_owner_sessions=len(archives),
+        max_owner_bytes=_MAX_BYTES,
+    )
+
+
 def _costs(
     client: Redis, prefix: str, archives: Mapping[tuple[int, int], bytes], touch_us: float
 ) -> StoreCosts:
@@ -82,7 +96,7 @@ def _costs(
     small, large = by_size[0], by_size[-1]
     sizes = [len(archive) for archive in archives.values()]
     small_us, large_us = _fetch_us(client, small), _fetch_us(client, large)
-    per_mib = max(0.0, large_us - small_us) / (max(sizes) - min(sizes)) * _MIB
+    per_mib = max(0.0, large_us - small_us) / (max(sizes) - min(sizes)) * MIB
     largest = max(archives, key=lambda each: each[0] * each[1])
     shot_bytes = (max(sizes) - min(sizes)) / (largest[0] * largest[1] - 1)
     held: Any = client.memory_usage(large, samples=0)
@@ -92,7 +106,7 @@ def _costs(
         memory_factor=max(1.0, held / max(sizes)),
         touch_us=touch_us,
         touch_bytes=_TOUCH_BYTES,
-        fetch_us=max(0.0, small_us - per_mib * min(sizes) / _MIB),
+        fetch_us=max(0.0, small_us - per_mib * min(sizes) / MIB),
         fetch_us_per_mib=per_mib,
     )
 

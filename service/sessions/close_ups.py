@@ -9,113 +9,189 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import SupportSet, clipped_logit, sigmoid, upsample_logits
+from model.contract import clipped_logit, logit, sigmoid, upsample_logits
 from model.runtime import Window, find_windows
-from service.engine import ImageU8
-from service.sessions.decoded import QueryImage
+from service.engine import Engine, ImageU8
 from service.sessions.full_size_logits import CloseUpLogits
-from service.sessions.resources import IMAGES_AT_ONCE, ModelResources
+from service.sessions.labelling import ClassPrediction
+from service.sessions.resources import IMAGES_AT_ONCE
+from service.sessions.segment_request import AskedClass, SegmentRequest
+from service.sessions.segmented_image import SegmentedImage, predict
 from service.telemetry import stage
 
 _MAX_WINDOWS = 8  # in an image, of all its classes; what is smallest gains most
 _MAX_SHIFT = 1.0  # of the logit of a presence
 
 
-class Candidate(NamedTuple):
-    """A class by its name in an image, and its logits (h, h) of the whole.
+class _Candidate(NamedTuple):
+    """A class that close-ups may be taken for, as the whole shows it; logits: (h, h).
 
-    present: as far as the whole tells.
     in_reach: whether close-ups could still make it present.
-    threshold_logit: the smallest logit of a marked pixel in the whole image.
-    close_up_threshold_logit: the same in close-ups.
-    search_logit: the smallest logit of the whole image that a close-up is taken of.
     """
 
-    name: str
-    present: bool
-    in_reach: bool
+    asked: AskedClass
+    whole: ClassPrediction
     logits: NDArray[np.float32]
-    threshold_logit: float
-    close_up_threshold_logit: float
-    search_logit: float
+    in_reach: bool
 
 
-class CloseUpPrediction(NamedTuple):
-    """What close-ups show of a class: its logits, and the presence of the likeliest window."""
-
-    logits: CloseUpLogits
-    presence: float
-
-
-class _WindowQuery(NamedTuple):
-    """A window of `images[position]` in which to segment a class."""
+class _Windows(NamedTuple):
+    """The windows of the image at `position`, each with the class to look for; file: its bytes."""
 
     position: int
-    name: str
+    file: bytes
+    chosen: Sequence[tuple[AskedClass, Window]]
+
+
+class _CloseUp(NamedTuple):
+    """A window of the image at `position`, to look for a class in; pixels: (S, S, 3)."""
+
+    position: int
+    asked: AskedClass
     window: Window
+    pixels: ImageU8
 
 
-class _WindowPrediction(NamedTuple):
-    """What one window shows of a class: logits (h, h), and its presence."""
+class _CloseUpPrediction(NamedTuple):
+    """What one close-up shows of a class: logits (h, h), and its presence."""
 
     window: Window
     logits: NDArray[np.float32]
     presence: float
 
 
-async def segment_close_ups(
-    resources: ModelResources,
-    queries: Sequence[QueryImage],
-    candidates: Sequence[Sequence[Candidate]],
-    classes: Mapping[str, SupportSet],
-) -> Mapping[tuple[int, str], CloseUpPrediction]:
-    """What close-ups show, by the position of the image and the name of the class.
+_Found = Mapping[str, Sequence[_CloseUpPrediction]]  # in one image, by class
 
-    Args:
-        resources: of the use cases.
-        queries: those without a file get no close-ups.
-        candidates: for each query the classes that may be worth it.
-        classes: by name.
+
+async def add_close_ups(
+    request: SegmentRequest, images: Sequence[SegmentedImage]
+) -> list[SegmentedImage]:
+    """The images, improved by close-ups of what the whole shows small and no tiles will.
 
     Raises:
         ServiceError: raised by reading an image or by the engine.
     """
-    side = resources.engine.manifest.input_side
-    files = {k: query.file for k, query in enumerate(queries) if query.file is not None}
-    by_image = await resources.pool.gather(
-        partial(_find_windows, k, queries[k], candidates[k], side) for k in files if candidates[k]
+    windows = await _choose_windows(request, images)
+    close_ups = await _crop(request, windows)
+    found = await _segment(request.resources.engine, close_ups)
+    return [_improved(request, image, found.get(image.position, {})) for image in images]
+
+
+async def _choose_windows(
+    request: SegmentRequest, images: Sequence[SegmentedImage]
+) -> list[_Windows]:
+    """Where to take close-ups; images without a file get none."""
+    candidates = [
+        (image, image.query.file, found)
+        for image in images
+        if image.query.file is not None and (found := _candidates(request, image))
+    ]
+    chosen = await request.resources.pool.gather(
+        partial(_find_windows, image, found, request.input_side) for image, _, found in candidates
     )
+    return [
+        _Windows(image.position, file, windows)
+        for (image, file, _), windows in zip(candidates, chosen, strict=True)
+        if windows
+    ]
+
+
+def _candidates(request: SegmentRequest, image: SegmentedImage) -> list[_Candidate]:
+    """The classes of an image that may be sent and do not come from tiles."""
+    tiled = {asked.name for tiles in image.tiles for asked in tiles.classes}
+    found = [
+        _Candidate(
+            request.classes[whole.name],
+            whole,
+            logits,
+            _in_reach(whole.presence, request.presence_threshold),
+        )
+        for whole, logits in zip(image.predictions, image.logits, strict=True)
+        if whole.name not in tiled
+    ]
+    return [each for each in found if request.form.absent != "drop" or each.in_reach]
+
+
+def _find_windows(
+    image: SegmentedImage, candidates: Sequence[_Candidate], side: int
+) -> list[tuple[AskedClass, Window]]:
+    """The windows of one image; a class is segmented in all of its windows, or in none."""
+    by_class: list[tuple[tuple[bool, bool, int], AskedClass, Sequence[Window]]] = []
+    for asked, whole, logits, reachable in candidates:
+        marked = upsample_logits(logits, side, side) >= logit(asked.thresholds.search)
+        windows = find_windows(marked, image.query.height, image.query.width)
+        area = sum(window.area for window in windows)
+        # What is never sent with `absent=drop` takes no window from what may be.
+        by_class.append(((not whole.present, not reachable, area), asked, windows))
+    by_class.sort(key=lambda entry: entry[0])
+    chosen: list[tuple[AskedClass, Window]] = []
+    for _, asked, windows in by_class:
+        if len(chosen) + len(windows) <= _MAX_WINDOWS:
+            chosen += [(asked, window) for window in windows]
+    return chosen
+
+
+async def _crop(request: SegmentRequest, by_image: Sequence[_Windows]) -> list[_CloseUp]:
+    """The close-ups of all images, one image after another."""
+    read = partial(request.resources.reader.windows, side=request.input_side)
     with stage("decode"):
-        crops = await resources.pool.gather(
-            partial(
-                resources.reader.windows,
-                files[windows[0].position],
-                windows[0].position,
-                [each.window for each in windows],
-                side=side,
-            )
-            for windows in by_image
-            if windows
+        crops = await request.resources.pool.gather(
+            partial(read, file, position, [window for _, window in chosen])
+            for position, file, chosen in by_image
         )
-    flat = [query for windows in by_image for query in windows]
-    predictions = await _segment(
-        resources, flat, [pixels for each in crops for pixels in each], classes
+    return [
+        _CloseUp(position, asked, window, pixels)
+        for (position, _, chosen), parts in zip(by_image, crops, strict=True)
+        for (asked, window), pixels in zip(chosen, parts, strict=True)
+    ]
+
+
+async def _segment(engine: Engine, close_ups: Sequence[_CloseUp]) -> Mapping[int, _Found]:
+    """By the position of the image, what each close-up shows."""
+    found: defaultdict[int, defaultdict[str, list[_CloseUpPrediction]]] = defaultdict(
+        lambda: defaultdict(list)
     )
-    whole = {(k, each.name): each for k, asked in enumerate(candidates) for each in asked}
-    return {
-        key: CloseUpPrediction(
-            CloseUpLogits(
-                whole[key].logits,
-                [(each.window, each.logits) for each in in_windows],
-                _shift(whole[key]),
-            ),
-            max(each.presence for each in in_windows),
-        )
-        for key, in_windows in predictions.items()
-    }
+    for start in range(0, len(close_ups), IMAGES_AT_ONCE):
+        by_class: defaultdict[str, list[_CloseUp]] = defaultdict(list)
+        for each in close_ups[start : start + IMAGES_AT_ONCE]:
+            by_class[each.asked.name].append(each)
+        calls = [asyncio.ensure_future(_segment_class(engine, own)) for own in by_class.values()]
+        try:
+            predictions = await asyncio.gather(*calls)
+        finally:
+            for call in calls:  # where one has failed, nobody waits for the others
+                call.cancel()
+        for own, shown in zip(by_class.values(), predictions, strict=True):
+            for close_up, prediction in zip(own, shown, strict=True):
+                found[close_up.position][close_up.asked.name].append(prediction)
+    return found
 
 
-def combined_presence(whole: float, close_up: float) -> float:
+async def _segment_class(engine: Engine, close_ups: Sequence[_CloseUp]) -> list[_CloseUpPrediction]:
+    """What close-ups show of the one class that they were taken for."""
+    supports = close_ups[0].asked.supports.close_up_or_self
+    output = await engine.segment([each.pixels for each in close_ups], [supports])
+    rows = zip(close_ups, output.logits[:, 0], output.presence[:, 0], strict=True)
+    return [
+        _CloseUpPrediction(each.window, logits, float(presence)) for each, logits, presence in rows
+    ]
+
+
+def _improved(request: SegmentRequest, image: SegmentedImage, found: _Found) -> SegmentedImage:
+    """The image, its classes combined with what close-ups show of them."""
+    improved: dict[str, ClassPrediction] = {}
+    for whole, whole_logits in zip(image.predictions, image.logits, strict=True):
+        if shown := found.get(whole.name):
+            asked = request.classes[whole.name]
+            windows = [(each.window, each.logits) for each in shown]
+            logits = CloseUpLogits(whole_logits, windows, asked.thresholds.close_up_shift)
+            likeliest = max(each.presence for each in shown)
+            presence = _combined_presence(whole.presence, likeliest)
+            improved[whole.name] = predict(request, whole.number, asked, logits, presence)
+    return image.with_found(improved)
+
+
+def _combined_presence(whole: float, close_up: float) -> float:
     """The probability that a class is in an image, by the whole and by its likeliest close-up.
 
     The mean of both on the scale of logits, yet no further than 1 from what the whole says: the
@@ -126,68 +202,6 @@ def combined_presence(whole: float, close_up: float) -> float:
     return sigmoid(before + min(max(shift, -_MAX_SHIFT), _MAX_SHIFT))
 
 
-def in_reach(presence: float, presence_threshold: float) -> bool:
+def _in_reach(presence: float, presence_threshold: float) -> bool:
     """Whether the best possible close-ups could lift `presence` to its threshold."""
     return clipped_logit(presence) + _MAX_SHIFT >= clipped_logit(presence_threshold)
-
-
-def _shift(candidate: Candidate) -> float:
-    """What to add to logits of close-ups, so that the threshold of the whole is right for them."""
-    whole, close_up = candidate.threshold_logit, candidate.close_up_threshold_logit
-    if close_up == whole:  # infinite where the threshold is 0 or 1
-        return 0.0
-    return whole - close_up
-
-
-def _find_windows(
-    position: int, query: QueryImage, candidates: Sequence[Candidate], side: int
-) -> Sequence[_WindowQuery]:
-    """The windows of one image; a class is segmented in all of its windows, or in none."""
-    by_class: list[tuple[tuple[bool, bool, int], list[_WindowQuery]]] = []
-    for each in candidates:
-        marked = upsample_logits(each.logits, side, side) >= each.search_logit
-        windows = find_windows(marked, query.height, query.width)
-        queries = [_WindowQuery(position, each.name, window) for window in windows]
-        area = sum(window.area for window in windows)
-        # What is never sent with `absent=drop` takes no window from what may be.
-        by_class.append(((not each.present, not each.in_reach, area), queries))
-    by_class.sort(key=lambda entry: entry[0])
-    chosen: list[_WindowQuery] = []
-    for _, queries in by_class:
-        if len(chosen) + len(queries) <= _MAX_WINDOWS:
-            chosen += queries
-    return chosen
-
-
-async def _segment(
-    resources: ModelResources,
-    queries: Sequence[_WindowQuery],
-    crops: Sequence[ImageU8],
-    classes: Mapping[str, SupportSet],
-) -> Mapping[tuple[int, str], Sequence[_WindowPrediction]]:
-    """By image and class, what each window shows."""
-    found: defaultdict[tuple[int, str], list[_WindowPrediction]] = defaultdict(list)
-    for start in range(0, len(queries), IMAGES_AT_ONCE):
-        by_class: defaultdict[str, list[int]] = defaultdict(list)
-        for number, query in enumerate(queries[start : start + IMAGES_AT_ONCE], start=start):
-            by_class[query.name].append(number)
-        calls = [
-            asyncio.ensure_future(
-                resources.engine.segment(
-                    [crops[k] for k in numbers], [classes[name].close_up_or_self]
-                )
-            )
-            for name, numbers in by_class.items()
-        ]
-        try:
-            predictions = await asyncio.gather(*calls)
-        finally:
-            for call in calls:  # where one has failed, nobody waits for the others
-                call.cancel()
-        for numbers, each in zip(by_class.values(), predictions, strict=True):
-            rows = zip(numbers, each.logits[:, 0], each.presence[:, 0], strict=True)
-            for number, logits, presence in rows:
-                query = queries[number]
-                prediction = _WindowPrediction(query.window, logits, float(presence))
-                found[query.position, query.name].append(prediction)
-    return found

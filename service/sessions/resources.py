@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 
 from service.engine import Engine, ModelRegistry
@@ -18,7 +18,7 @@ from service.stores import SessionStore, ShotSpec
 IMAGES_AT_ONCE = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Resources:
     """The siblings that the use cases bring together, and the numbers that bound them.
 
@@ -27,7 +27,7 @@ class Resources:
     pool: threads that decode and encode images.
     reader: reads uploaded files there.
     max_shots: of one class, as the store has it.
-    threshold_override: takes the place of the model's own threshold.
+    threshold_override: takes the place of the model's own threshold, unless None.
     max_tiles: most tiles of one image.
     tiling: bounds the images that are held at full size while their tiles are segmented.
     deadline_s: after which the caller has stopped waiting.
@@ -39,11 +39,11 @@ class Resources:
     pool: CodecPool
     reader: ImageReader
     max_shots: int
-    threshold_override: float | None = None
-    max_tiles: int = 512
-    tiling: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
-    deadline_s: float = math.inf
-    max_wait_s: float = math.inf
+    threshold_override: float | None
+    max_tiles: int
+    tiling: asyncio.Semaphore
+    deadline_s: float
+    max_wait_s: float
 
     @property
     def shot_specs(self) -> Mapping[str, ShotSpec]:

@@ -14,13 +14,6 @@ _TILE_TO_CLOSE_UP = 2  # a tile of a small class shows as many times what its cl
 _MAX_SMALL_SIDE = 0.7  # of the side of its supports, what a tile of a small class shows at most
 
 
-class WholeImageResult(NamedTuple):
-    """A class in an image that was segmented as a whole; `found`: it is present, and marked."""
-
-    supports: SupportSet
-    found: bool
-
-
 class TileView(NamedTuple):
     """How tiles show a class: pixels of their sides, and the supports at that scale.
 
@@ -30,6 +23,13 @@ class TileView(NamedTuple):
     side: int
     supports: SupportSet
     small: bool
+
+
+class WholeImageResult(NamedTuple):
+    """A class in an image that was segmented as a whole; `found`: it is present, and marked."""
+
+    view: TileView
+    found: bool
 
 
 def tile_view(supports: SupportSet, input_side: int) -> TileView:
@@ -63,8 +63,7 @@ def tile_sides(
     if mode == "whole":
         return {}
     sides: defaultdict[int, list[str]] = defaultdict(list)
-    for name, (supports, found) in results.items():
-        view = tile_view(supports, input_side)
+    for name, (view, found) in results.items():
         too_small = (height * width) ** 0.5 > _MAX_SCALE_RATIO * view.side
         if mode == "tiled" or (too_small and (view.small or not found)):
             sides[_shared(view.side, input_side)].append(name)

@@ -3,46 +3,43 @@
 from collections.abc import Mapping
 from typing import NamedTuple, Self
 
+from model.contract import SupportSet
 from service.schemas import SegmentForm
 from service.sessions.resources import ModelResources
-from service.sessions.selection import Selection
-from service.sessions.thresholds import Thresholds
+from service.sessions.scale import TileView, tile_view
+from service.sessions.thresholds import ClassThresholds, ThresholdRule
 
 
-class ViewThresholds(NamedTuple):
-    """The probability thresholds of a class in whole images, and in close-ups.
+class AskedClass(NamedTuple):
+    """A class that is looked for, by its name: as a whole, in close-ups, and in tiles."""
 
-    search: by which the whole image tells where to take close-ups. It does not depend on the
-        request, so that a higher threshold marks no more than a lower one.
-    """
-
-    whole: float
-    close_up: float
-    search: float
+    name: str
+    supports: SupportSet
+    tile_view: TileView
+    thresholds: ClassThresholds
 
 
 class SegmentRequest(NamedTuple):
-    """What is asked for, and the network that answers it; `view_thresholds` by class."""
+    """What is asked for, and the network that answers it; `classes` by name, in their order."""
 
     resources: ModelResources
     form: SegmentForm
-    selection: Selection
-    thresholds: Thresholds
-    view_thresholds: Mapping[str, ViewThresholds]
+    classes: Mapping[str, AskedClass]
 
     @classmethod
-    def of(cls, resources: ModelResources, form: SegmentForm, selection: Selection) -> Self:
-        """A form, and what it selects."""
-        thresholds, usual = Thresholds.asked(form, resources), Thresholds.unless_asked(resources)
-        view_thresholds = {
-            name: ViewThresholds(
-                thresholds.of(supports),
-                thresholds.of(supports, supports.close_up_or_self),
-                usual.of(supports),
-            )
-            for name, supports in selection.classes.items()
-        }
-        return cls(resources, form, selection, thresholds, view_thresholds)
+    def of(
+        cls, resources: ModelResources, form: SegmentForm, classes: Mapping[str, SupportSet]
+    ) -> Self:
+        """A form, and the classes that it asks for."""
+        asked = ThresholdRule.asked(form, resources)
+        usual = ThresholdRule.unless_asked(resources)
+
+        def ask(name: str, supports: SupportSet) -> AskedClass:
+            view = tile_view(supports, resources.engine.manifest.input_side)
+            thresholds = ClassThresholds.of(supports, view.supports, asked=asked, usual=usual)
+            return AskedClass(name, supports, view, thresholds)
+
+        return cls(resources, form, {name: ask(name, each) for name, each in classes.items()})
 
     @property
     def presence_threshold(self) -> float:

@@ -95,11 +95,11 @@ class SessionLimits(NamedTuple):
     those of the arrays.
     """
 
-    ttl_s: float = 3600.0
-    max_classes: int = 64
-    max_shots: int = 64
-    max_owner_sessions: int = 1000
-    max_owner_bytes: int = 256 * 1024 * 1024
+    ttl_s: float
+    max_classes: int
+    max_shots: int
+    max_owner_sessions: int
+    max_owner_bytes: int
 
 
 class SessionStore(Protocol):

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from service.sessions.judging.calibration import calibrated_threshold
 from service.sessions.judging.score import FEATURES, KINDS, features, mostly_border
 from service.sessions.judging.signals import THRESHOLDS, Signals
-from service.sessions.judging.threshold import calibrated_threshold
 
 Rows = Sequence[dict[str, Any]]
 _FALSE_ALARMS = 0.1

@@ -6,10 +6,10 @@ import numpy as np
 
 from model.contract import SupportSet
 from service.schemas import ReportCard, ReportWarning, ShotReport, WarningCode
+from service.sessions.judging.calibration import class_threshold
 from service.sessions.judging.repeats import appearance
-from service.sessions.judging.rows import Judgement, read_curves, read_rows
+from service.sessions.judging.rows import Judgement, read_rows
 from service.sessions.judging.score import Kind, Suspicion, mostly_border, suspicions
-from service.sessions.judging.threshold import calibrated_threshold
 from service.sessions.mask_size import SIZE_MESSAGES, size_code
 
 _FLAGGED = 0.5
@@ -75,16 +75,6 @@ def report_card(supports: SupportSet, own_threshold: float) -> ReportCard | None
         warnings=warnings,
         suggestion=_suggest(warnings, 1 if alone else _distinct(supports)),
     )
-
-
-def class_threshold(supports: SupportSet, own_threshold: float) -> float:
-    """The calibrated threshold of a class; the model's own where no shot was judged.
-
-    It is the model's too where the class has a refit, which was fitted for that threshold.
-    """
-    if supports.refit is not None:
-        return own_threshold
-    return calibrated_threshold(read_curves(supports.judgements), own_threshold)
 
 
 def _distinct(supports: SupportSet) -> int:

@@ -21,7 +21,7 @@ from service.app import create_app
 from service.engine import Engine, FakeEngine, OnnxEngine
 from service.engine.fake import FAKE_MANIFEST
 from service.settings import Settings
-from service.stores import MemoryStore, SessionKey, SessionLimits
+from service.stores import MemoryStore, SessionKey
 from tests.service.engines import usual_options
 from tests.service.http_api import (
     assert_problem,
@@ -31,6 +31,7 @@ from tests.service.http_api import (
     running,
 )
 from tests.service.pictures import BLUE, RED, picture
+from tests.service.session_limits import LIMITS
 
 ARCHIVE = "application/vnd.fss.session+safetensors"
 FRESH_ID = "A-z_" * 8
@@ -168,7 +169,7 @@ class StalledReader:
 
 
 def store_of_sessions() -> MemoryStore:
-    return MemoryStore(SessionLimits(), max_sessions=9, max_bytes=2**20)
+    return MemoryStore(LIMITS, max_sessions=9, max_bytes=2**20)
 
 
 async def keep(store: MemoryStore, owner: str, session_id: str, nbytes: int) -> None:

@@ -18,7 +18,7 @@ from service.engine import FakeEngine
 from service.sessions import CodecPool, ImageReader, codec_client
 from service.sessions.decoded import QueryImage
 from service.settings import Settings
-from service.stores import MemoryStore, SessionLimits
+from service.stores import MemoryStore
 from tests.service.api.test_limits import MULTIPART, StuckEngine, stalled
 from tests.service.http_api import (
     InProcess,
@@ -31,6 +31,7 @@ from tests.service.http_api import (
 )
 from tests.service.pictures import picture
 from tests.service.processes import unused_port
+from tests.service.session_limits import LIMITS
 
 LAB, LAB_TOO, DESK = new_key(), new_key(), new_key()
 
@@ -122,7 +123,7 @@ async def test_redis_that_is_down_lets_requests_through(
 ) -> None:
     update = {"rate_limit": "1/day", "store_url": SecretStr(f"redis://127.0.0.1:{unused_port()}/0")}
     limited = settings.model_copy(update=update)
-    sessions = MemoryStore(SessionLimits(), max_sessions=9, max_bytes=10**6)
+    sessions = MemoryStore(LIMITS, max_sessions=9, max_bytes=10**6)
     async with running(create_app(limited, engine=fake_engine, store=sessions)) as client:
         for _ in range(5):
             response = await client.get("/models")

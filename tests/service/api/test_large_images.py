@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 
 from model.contract import SupportSet
 from service.app import create_app
-from service.sessions.scale import WholeImageResult, tile_sides
+from service.sessions.scale import WholeImageResult, tile_sides, tile_view
 from service.sessions.tile_grid import Grid
 from service.settings import Settings
 from tests.service.engines import CountingEngine
@@ -126,12 +126,14 @@ async def test_auto_tiles_where_it_helps(
         (await post_segment(client, session_id, [query])).raise_for_status()
     assert engine.batches[0] == 1
     if tiled:  # and what is tiled is not looked at again besides
+        input_side = engine.manifest.input_side
+        view = tile_view(SupportSet((), side=120), input_side)
         side = tile_sides(
             "tiled",
-            {"thing": WholeImageResult(SupportSet((), side=120), found=False)},
+            {"thing": WholeImageResult(view, found=False)},
             height=900,
             width=1200,
-            input_side=engine.manifest.input_side,
+            input_side=input_side,
         )
         grid = Grid.over(900, 1200, *side, max_tiles=512)
         assert sum(engine.batches[1:]) == grid.tiles

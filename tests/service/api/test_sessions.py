@@ -9,10 +9,11 @@ import pytest
 from service.app import create_app
 from service.engine import FakeEngine
 from service.settings import Settings
-from service.stores import MemoryStore, SessionLimits
+from service.stores import MemoryStore
 from tests.service.clocks import ManualClock
 from tests.service.http_api import assert_problem, new_session, post_segment, post_support, running
 from tests.service.pictures import BLUE, picture
+from tests.service.session_limits import LIMITS
 
 
 async def test_session_lists_its_classes_in_order(client: httpx.AsyncClient) -> None:
@@ -86,7 +87,7 @@ async def test_use_extends_a_session_and_idleness_ends_it(
     settings: Settings, fake_engine: FakeEngine
 ) -> None:
     clock = ManualClock(1_000_000_000.0)
-    store = MemoryStore(SessionLimits(ttl_s=100), max_sessions=9, max_bytes=10**6, clock=clock)
+    store = MemoryStore(LIMITS._replace(ttl_s=100.0), max_sessions=9, max_bytes=10**6, clock=clock)
     async with running(create_app(settings, engine=fake_engine, store=store)) as client:
         session_id = await new_session(client, [picture()])
         for _ in range(3):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from service.sessions.judging.calibration import calibrated_threshold
 from service.sessions.judging.signals import THRESHOLDS
-from service.sessions.judging.threshold import calibrated_threshold
 
 
 def curve(*best: float) -> list[float]:

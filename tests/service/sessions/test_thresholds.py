@@ -1,14 +1,15 @@
-"""Which threshold a class has, in whole images and in close-ups."""
+"""Which threshold a class has, in whole images, close-ups and tiles."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from model.contract import JUDGEMENT_SIZE, SupportPrototype, SupportSet
-from service.sessions.thresholds import Thresholds
+from model.contract import JUDGEMENT_SIZE, SupportPrototype, SupportSet, logit
+from service.sessions.thresholds import ClassThresholds, ThresholdRule
 
 OWN = 0.4
+USUAL = ThresholdRule(OWN, calibrated=True)
 _REFIT = np.zeros(8, np.float32)
 
 
@@ -26,19 +27,35 @@ def judged() -> SupportSet:
     return replace(_class(), judgements=row)
 
 
+def thresholds(
+    supports: SupportSet, view: SupportSet, asked: ThresholdRule = USUAL
+) -> ClassThresholds:
+    """Those of a class, of which close-ups and tiles show one view."""
+    return ClassThresholds.of(replace(supports, close_up=view), view, asked=asked, usual=USUAL)
+
+
 def test_a_number_is_for_all_and_for_every_view(judged: SupportSet) -> None:
-    thresholds = Thresholds(0.7, calibrated=False)
-    assert [thresholds.of(judged), thresholds.of(judged, _class(refit=True))] == [0.7, 0.7]
+    found = thresholds(judged, _class(refit=True), ThresholdRule(0.7, calibrated=False))
+    assert (found.whole, found.close_up, found.tiles) == (0.7, 0.7, 0.7)
+    assert found.search == thresholds(judged, _class()).search  # which no request changes
 
 
 def test_a_view_with_a_refit_has_the_models_threshold(judged: SupportSet) -> None:
-    thresholds = Thresholds(OWN, calibrated=True)
-    assert thresholds.of(judged) > OWN
-    assert thresholds.of(judged, _class(refit=True)) == OWN
-    assert thresholds.of(judged, _class()) == thresholds.of(judged)
+    fitted, plain = thresholds(judged, _class(refit=True)), thresholds(judged, _class())
+    assert fitted.whole > OWN
+    assert (fitted.close_up, fitted.tiles) == (OWN, OWN)
+    assert plain == (fitted.whole,) * 4
 
 
 def test_a_whole_with_a_refit_has_the_models_threshold_in_close_ups_too(judged: SupportSet) -> None:
-    thresholds = Thresholds(OWN, calibrated=True)
-    fitted = replace(judged, refit=_REFIT)
-    assert [thresholds.of(fitted), thresholds.of(fitted, _class())] == [OWN, OWN]
+    assert thresholds(replace(judged, refit=_REFIT), _class()) == (OWN,) * 4
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 1.0])
+def test_equal_thresholds_shift_no_close_up(threshold: float) -> None:
+    assert ClassThresholds(*[threshold] * 4).close_up_shift == 0.0
+
+
+def test_a_close_up_at_its_threshold_is_shifted_to_that_of_the_whole() -> None:
+    found = ClassThresholds(whole=0.7, close_up=0.4, tiles=0.7, search=0.7)
+    assert logit(0.4) + found.close_up_shift == pytest.approx(logit(0.7))

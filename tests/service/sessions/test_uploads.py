@@ -6,10 +6,11 @@ import pytest
 
 from model.contract import SupportSet
 from model.runtime import Adapt
+from service.assembly.parts import create_resources, create_store
 from service.engine import Coverage, FakeEngine, ImageU8, ModelRegistry, Predictions
 from service.schemas import SegmentForm, SupportForm
-from service.sessions import CodecPool, ImageReader, PixelBudget, Resources, register, segment
-from service.stores import MemoryStore, SessionLimits
+from service.sessions import ShotSpecs, register, segment
+from service.settings import Settings
 from tests.service.pictures import picture
 
 
@@ -41,15 +42,9 @@ def engine() -> WatchingEngine:
     return engine
 
 
-async def test_no_file_waits_for_the_engine(engine: WatchingEngine) -> None:
-    store = MemoryStore(SessionLimits(), max_sessions=9, max_bytes=10**6)
-    resources = Resources(
-        ModelRegistry(engine, complete=True),
-        store,
-        CodecPool(2),
-        ImageReader(10**6, PixelBudget(10**6)),
-        max_shots=64,
-    )
+async def test_no_file_waits_for_the_engine(engine: WatchingEngine, settings: Settings) -> None:
+    models = ModelRegistry(engine, complete=True)
+    resources = create_resources(settings, models, create_store(settings, ShotSpecs(models)))
     scenes = [picture(seed=seed) for seed in range(3)]
     support = SupportForm(
         class_name="thing",

@@ -3,13 +3,14 @@
 import pytest
 
 from service.errors import LimitExceededError, SessionNotFoundError
-from service.stores import IdempotencyToken, MemoryStore, SessionLimits
+from service.stores import IdempotencyToken, MemoryStore
 from tests.service.clocks import ManualClock
+from tests.service.session_limits import LIMITS
 from tests.service.stores.supports import SHOT_BYTES, key, some
 
 
 def memory(*, sessions: int = 3, max_bytes: int = 100 * SHOT_BYTES) -> MemoryStore:
-    return MemoryStore(SessionLimits(), max_sessions=sessions, max_bytes=max_bytes)
+    return MemoryStore(LIMITS, max_sessions=sessions, max_bytes=max_bytes)
 
 
 async def test_least_recently_used_makes_room_for_a_session() -> None:
@@ -45,7 +46,7 @@ async def test_session_larger_than_the_store_evicts_nobody() -> None:
 
 
 async def test_refused_owner_evicts_nobody() -> None:
-    limits = SessionLimits(max_owner_sessions=1)
+    limits = LIMITS._replace(max_owner_sessions=1)
     store = MemoryStore(limits, max_sessions=2, max_bytes=10**6)
     await store.create(key("a", "one"), "m", "cat", some(1))
     await store.create(key("b", "two"), "m", "cat", some(1))
@@ -55,7 +56,7 @@ async def test_refused_owner_evicts_nobody() -> None:
 
 
 async def test_evicted_session_frees_the_share_of_its_owner() -> None:
-    limits = SessionLimits(max_owner_sessions=1)
+    limits = LIMITS._replace(max_owner_sessions=1)
     store = MemoryStore(limits, max_sessions=1, max_bytes=10**6)
     await store.create(key("a", "one"), "m", "cat", some(1))
     await store.create(key("b", "two"), "m", "cat", some(1))
@@ -85,7 +86,7 @@ async def test_what_was_done_is_remembered_within_bounds() -> None:
 @pytest.mark.parametrize("step_s", [-86_400.0, 86_400.0])
 async def test_setting_the_time_ends_nothing_and_keeps_nothing_alive(step_s: float) -> None:
     clock, wall_clock = ManualClock(50.0), ManualClock(1e9)
-    limits = SessionLimits(ttl_s=100.0)
+    limits = LIMITS._replace(ttl_s=100.0)
     store = MemoryStore(limits, max_sessions=9, max_bytes=10**6, clock=clock, wall_clock=wall_clock)
     once = IdempotencyToken("k", "request")
     made = await store.create(key("before"), "m", "cat", some(1), once)

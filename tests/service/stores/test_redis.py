@@ -27,6 +27,7 @@ from service.stores import (
 )
 from service.stores.redis import RedisStore
 from tests.service.redis_server import RedisServer
+from tests.service.session_limits import LIMITS
 from tests.service.stores.supports import SHOT_BYTES, key, shots, some, values
 
 pytestmark = pytest.mark.redis
@@ -37,12 +38,12 @@ APPENDS = 8
 
 APPENDING = """
 import asyncio, sys
-from service.stores import SessionLimits
 from service.stores.redis import RedisStore
+from tests.service.session_limits import LIMITS
 from tests.service.stores.supports import key, shots
 
 async def main(url, prefix, process, count):
-    store = RedisStore(url, SessionLimits(max_shots=999), max_bytes=10**6, prefix=prefix,
+    store = RedisStore(url, LIMITS._replace(max_shots=999), max_bytes=10**6, prefix=prefix,
                        timeout_s=20)
     await asyncio.gather(*(
         store.put(key("s"), "m", "cat", shots(process * count + i), "append")
@@ -63,7 +64,7 @@ async def replica(
 
         def build(
             url: str = redis_server.url,
-            limits: SessionLimits = SessionLimits(),  # noqa: B008 - immutable
+            limits: SessionLimits = LIMITS,
             **options: object,
         ) -> RedisStore:
             arguments = {"max_bytes": 10**6, "prefix": prefix, "timeout_s": 20.0} | options
@@ -121,7 +122,7 @@ async def test_an_eviction_locks_no_owner_out(
     replica: Callable[..., RedisStore], redis_server: RedisServer, prefix: str
 ) -> None:
     """Of what an owner's sessions are counted by, Redis may drop a half."""
-    limits = SessionLimits(ttl_s=1.0, max_owner_sessions=2)
+    limits = LIMITS._replace(ttl_s=1.0, max_owner_sessions=2)
     store = replica(limits=limits)
     await store.create(key("kept"), "m", "cat", shots(1))
     await store.create(key("unused"), "m", "cat", shots(1))
@@ -198,7 +199,7 @@ async def test_concurrent_appends_of_processes_lose_nothing(
 
 
 async def test_limits_hold_whichever_replica_writes(redis_server: RedisServer, prefix: str) -> None:
-    limits = SessionLimits(max_shots=5, max_owner_sessions=4)
+    limits = LIMITS._replace(max_shots=5, max_owner_sessions=4)
     stores = [
         RedisStore(redis_server.url, limits, max_bytes=10**6, prefix=prefix, timeout_s=20)
         for _ in range(3)

@@ -9,9 +9,9 @@ import pytest
 import redis
 
 from service.errors import StoreUnavailableError
-from service.stores import SessionLimits
 from service.stores.redis import RedisStore
 from tests.service.redis_server import RedisServer
+from tests.service.session_limits import LIMITS
 from tests.service.stores.refusing import fail_snapshots, forbid
 from tests.service.stores.supports import key, shots
 
@@ -24,7 +24,7 @@ async def open_store() -> AsyncIterator[Callable[[str], RedisStore]]:
     async with AsyncExitStack() as stack:
 
         def build(url: str) -> RedisStore:
-            store = RedisStore(url, SessionLimits(), max_bytes=10**6, timeout_s=20.0)
+            store = RedisStore(url, LIMITS, max_bytes=10**6, timeout_s=20.0)
             stack.push_async_callback(store.close)
             return store
 

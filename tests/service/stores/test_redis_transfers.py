@@ -13,11 +13,12 @@ import redis
 
 from model.contract import SupportSet
 from service.errors import StoreUnavailableError
-from service.stores import SessionContent, SessionLimits, redis_link
+from service.stores import SessionContent, redis_link
 from service.stores import redis as redis_store
 from service.stores.redis import RedisStore
 from service.stores.redis_record import read_content
 from tests.service.redis_server import RedisServer
+from tests.service.session_limits import LIMITS
 from tests.service.stores.slow_link import SlowLink
 from tests.service.stores.supports import key, shot
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.redis
 
 MIB = 1024 * 1024
 TIMEOUT_S = 0.5
-LIMITS = SessionLimits(max_owner_bytes=1024 * MIB)
+ROOMY = LIMITS._replace(max_owner_bytes=1024 * MIB)
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ async def replica(own_redis: RedisServer) -> AsyncIterator[Callable[..., RedisSt
     async with AsyncExitStack() as stack:
 
         def build(url: str = own_redis.url, timeout_s: float = 20.0) -> RedisStore:
-            store = RedisStore(url, LIMITS, max_bytes=1024 * MIB, timeout_s=timeout_s)
+            store = RedisStore(url, ROOMY, max_bytes=1024 * MIB, timeout_s=timeout_s)
             stack.push_async_callback(store.close)
             return store
 

@@ -16,7 +16,7 @@ from service.engine import FakeEngine, ImageU8, Predictions
 from service.errors import QueueFullError
 from service.sessions import CodecPool
 from service.settings import Settings
-from service.stores import MemoryStore, SessionLimits
+from service.stores import MemoryStore
 from service.telemetry import Metrics, add_stage
 from tests.service.http_api import (
     assert_problem,
@@ -27,6 +27,7 @@ from tests.service.http_api import (
 )
 from tests.service.pictures import picture
 from tests.service.scraping import scrape
+from tests.service.session_limits import LIMITS
 
 MARKER = "patient-4711"
 
@@ -200,7 +201,7 @@ def test_store_without_figures_has_no_gauges() -> None:
     metrics = Metrics()
     metrics.watch_store(StoreWithoutFigures())
     assert "fss_store" not in metrics.exposition("").text.decode()
-    metrics.watch_store(MemoryStore(SessionLimits(), max_sessions=1, max_bytes=1))
+    metrics.watch_store(MemoryStore(LIMITS, max_sessions=1, max_bytes=1))
     assert "fss_store_sessions 0.0" in metrics.exposition("").text.decode()
 
 

@@ -3,9 +3,21 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from model.contract import SupportSet
+from service.sessions.judging.rows import read_curves
 from service.sessions.judging.signals import THRESHOLDS
 
 _OWN_WEIGHT = 2.0  # of the model's threshold, in shots; measured in docs/report-card.md
+
+
+def class_threshold(supports: SupportSet, own_threshold: float) -> float:
+    """The calibrated threshold of a class; the model's own where no shot was judged.
+
+    It is the model's too where the class has a refit, which was fitted for that threshold.
+    """
+    if supports.refit is not None:
+        return own_threshold
+    return calibrated_threshold(read_curves(supports.judgements), own_threshold)
 
 
 def calibrated_threshold(
