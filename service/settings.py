@@ -21,10 +21,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from service.device_names import device_names
 from service.schemas import MAX_CLASSES
 from service.store_url import MEMORY, StoreUrl
+from service.units import MIB
 
 SHIPPED_BUNDLES = Path(__file__).resolve().parent.parent / "model" / "bundles"
 SHIPPED_BUNDLE = SHIPPED_BUNDLES / "base"
-MIB = 1024 * 1024
 
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 BatchSize = Annotated[int, Field(ge=1, le=256)]

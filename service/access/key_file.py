@@ -7,11 +7,12 @@ from pathlib import Path
 from threading import Lock
 
 from service.access.keys import KeyFileError, KeyRing
+from service.units import MIB
 
 _log = logging.getLogger(__name__)
 
 _CHECK_EVERY_S = 1.0
-_MAX_BYTES = 1024 * 1024
+_MAX_BYTES = MIB
 
 
 class KeyFile:

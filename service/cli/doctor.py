@@ -20,6 +20,7 @@ from service.cli.machine import (
     processor_features,
 )
 from service.cli.quiet import quiet_engine
+from service.units import GIB
 
 if TYPE_CHECKING:
     from service.engine import Engine
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from service.stores import SessionStore
 
 Verdict = Literal["ok", "note", "bad"]
-_GIB = 1024**3
 _STORE_ADVICE = {
     "AuthenticationError": "look at the user and password of FSS_STORE_URL",
     "NOPERM": "its user may not use keys that begin with FSS_STORE_PREFIX, or not run scripts",
@@ -119,8 +119,8 @@ def _memory() -> Finding:
     usable = memory_bytes()
     if usable is None:
         return Finding("memory", "note", "unknown")
-    verdict: Verdict = "ok" if usable >= 2 * _GIB else "note"
-    return Finding("memory", verdict, f"{usable / _GIB:.1f} GiB")
+    verdict: Verdict = "ok" if usable >= 2 * GIB else "note"
+    return Finding("memory", verdict, f"{usable / GIB:.1f} GiB")
 
 
 def _builds(builds: list[str]) -> Finding:

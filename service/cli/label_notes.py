@@ -8,8 +8,7 @@ from service.cli.failure import CommandError
 from service.cli.wording import counted
 
 if TYPE_CHECKING:
-    from service.offline import ImageFile, Ledger
-    from service.offline.options import Supports
+    from service.offline import ImageFile, Ledger, Supports
 
 
 def note(*texts: str) -> None:

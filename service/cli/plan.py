@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from service.cli.failure import USAGE, CommandError, field_messages
-from service.planning.defaults import DEFAULT_PROFILE, DEFAULT_SHARE, GIB, Routing
+from service.planning.defaults import DEFAULT_PROFILE, DEFAULT_SHARE, Routing
+from service.units import GIB
 
 if TYPE_CHECKING:
     from service.planning.profile import Profile

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from service.image_files import ImageLike, size_hint
 from service.schemas import MAX_FILES
+from service.units import MIB
 
 # Half of what a service takes by default: many small requests are repeated cheaply.
-_MAX_BYTES = 32 * 1024 * 1024
+_MAX_BYTES = 32 * MIB
 
 
 def batches(

@@ -1,13 +1,13 @@
 """The blocking client."""
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import closing
 from functools import partial
 from itertools import count
 from os import PathLike
 from pathlib import Path
 from threading import Event, Lock
-from typing import Concatenate, ParamSpec, TypeVar, Unpack
+from typing import TypeVar, Unpack
 
 from service.client import calls, job_calls
 from service.client.batches import batches
@@ -16,64 +16,26 @@ from service.client.errors import ClientError, InvalidInputError
 from service.client.exchange import Outcome, segment_batch
 from service.client.job_calls import JobOptions
 from service.client.job_flows import download, follow
-from service.client.methods import method_of
 from service.client.packing import JobImages
 from service.client.progress import job_bar, progress_bar
 from service.client.results import Segmentation
 from service.client.transport import Transport, in_order
-from service.image_files import ImageLike
+from service.image_files import ImageLike, MaskLike
 from service.schemas import (
     Absent,
+    Adapt,
     JobResponse,
     LookMode,
+    ModelSummary,
+    RegisterMode,
+    ReportCard,
     SessionResponse,
+    StatusResponse,
     SupportResponse,
     Threshold,
 )
 
-P = ParamSpec("P")
-T = TypeVar("T")
-Opened = TypeVar("Opened", SupportResponse, SessionResponse)
-
-
-def _method(describe: Callable[P, Call[T]]) -> "Callable[Concatenate[Client, P], T]":
-    """A call of `service.client.calls` as a method of the client."""
-
-    @method_of(describe, bound=False)
-    def method(self: "Client", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.send(partial(describe, *args, **kwargs))
-
-    return method
-
-
-def _in_session(
-    describe: Callable[Concatenate[str, P], Call[T]],
-) -> "Callable[Concatenate[Session, P], T]":
-    """A call as a method of a session, which is its first argument."""
-
-    @method_of(describe, bound=True)
-    def method(self: "Session", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.client.send(partial(describe, self.id, *args, **kwargs))
-
-    return method
-
-
-def _creating_session(
-    describe: Callable[Concatenate[str | None, P], Call[Opened]],
-) -> "Callable[Concatenate[Session, P], Opened]":
-    """A call as a method of a session, which it creates if there is none yet."""
-
-    @method_of(describe, bound=True)
-    def method(self: "Session", /, *args: P.args, **kwargs: P.kwargs) -> Opened:
-        # Concurrent calls wait for the session that the first one creates.
-        with self._creation_lock:
-            if self.known_id is None:
-                response = self.client.send(partial(describe, None, *args, **kwargs))
-                self.known_id = response.session_id
-                return response
-        return self.client.send(partial(describe, self.known_id, *args, **kwargs))
-
-    return method
+Begun = TypeVar("Begun", SupportResponse, SessionResponse)
 
 
 class Client(Transport):
@@ -90,9 +52,17 @@ class Client(Transport):
         InvalidInputError: the address or the key cannot be one.
     """
 
-    ready = _method(calls.ready)
-    models = _method(calls.models)
-    jobs = _method(job_calls.jobs)
+    def ready(self) -> StatusResponse:
+        """Succeeds once the service can work; fails with `NotReadyError` while it loads."""
+        return self.send(calls.ready)
+
+    def models(self) -> list[ModelSummary]:
+        """The networks the service runs."""
+        return self.send(calls.models)
+
+    def jobs(self) -> list[JobResponse]:
+        """One's own jobs, newest first."""
+        return self.send(job_calls.jobs)
 
     def session(self, session_id: str | None = None) -> "Session":
         """A session by its id, or a new one, which begins with its first `register`."""
@@ -125,14 +95,100 @@ class Session:
             raise InvalidInputError("the session has no class yet: register one first")
         return self.known_id
 
-    register = _creating_session(calls.register)
-    restore = _creating_session(calls.restore)
-    describe = _in_session(calls.describe)
-    report = _in_session(calls.report)
-    archive = _in_session(calls.archive)
-    delete = _in_session(calls.delete)
-    delete_class = _in_session(calls.delete_class)
-    segment_request = _in_session(calls.segment)
+    def register(
+        self,
+        class_name: str,
+        images: ImageLike | Sequence[ImageLike],
+        masks: MaskLike | Sequence[MaskLike],
+        *,
+        mode: RegisterMode = "append",
+        adapt: Adapt = "auto",
+        report: bool = True,
+        model: str | None = None,
+    ) -> SupportResponse:
+        """Define a class by 1 to 16 images and a mask for each, or add shots to one that is there.
+
+        Args:
+            class_name: at most 64 characters.
+            images: one, or several.
+            masks: as many, each as large as its image, nonzero on the object.
+            mode: add to the shots the class has, or replace them.
+            adapt: fit the head to these shots, which helps where images are unlike photographs;
+                `auto`: where it is seen to help.
+            report: have the shots judged by each other, which takes a while.
+            model: for a new session, a name or name@revision of `models`; None: the default.
+        """
+        return self._begin(
+            lambda known: calls.register(
+                known, class_name, images, masks, mode=mode, adapt=adapt, report=report, model=model
+            )
+        )
+
+    def restore(self, archive: bytes) -> SessionResponse:
+        """Make the session of an archive, or let the archive take the place of what it holds."""
+        return self._begin(lambda known: calls.restore(known, archive))
+
+    def _begin(self, describe: Callable[[str | None], Call[Begun]]) -> Begun:
+        """Send a call that creates the session if there is none yet."""
+        # Concurrent calls wait for the session that the first one creates.
+        with self._creation_lock:
+            if self.known_id is None:
+                response = self.client.send(partial(describe, None))
+                self.known_id = response.session_id
+                return response
+        return self.client.send(partial(describe, self.known_id))
+
+    def describe(self) -> SessionResponse:
+        """What the session holds."""
+        return self.client.send(partial(calls.describe, self.id))
+
+    def report(self, class_name: str) -> ReportCard:
+        """What the shots of a class say of each other, and a threshold calibrated on them."""
+        return self.client.send(partial(calls.report, self.id, class_name))
+
+    def archive(self) -> bytes:
+        """The session as one file, for `restore` at any service that runs the same model."""
+        return self.client.send(partial(calls.archive, self.id))
+
+    def delete(self) -> None:
+        """Forget the session."""
+        return self.client.send(partial(calls.delete, self.id))
+
+    def delete_class(self, class_name: str) -> None:
+        """Forget a class of the session."""
+        return self.client.send(partial(calls.delete_class, self.id, class_name))
+
+    def segment_request(
+        self,
+        images: Sequence[ImageLike],
+        *,
+        classes: Sequence[str] = (),
+        threshold: Threshold = None,
+        absent: Absent = "keep",
+        mode: LookMode = "auto",
+    ) -> list[Segmentation]:
+        """Find classes in 1 to 16 images.
+
+        Args:
+            images: in any form.
+            classes: names; none: all of the session.
+            threshold: least probability of a foreground pixel; `calibrated`: that of each class's
+                report; `model`: the model's own; None: `calibrated`, unless the operator set
+                another.
+            absent: `drop` leaves out the classes that an image does not seem to hold.
+            mode: `whole` looks at an image once, `tiled` at its parts too, which takes longer and
+                finds small objects; `auto` looks again at what it marked small, and chooses tiles.
+        """
+        describe = partial(
+            calls.segment,
+            self.id,
+            images,
+            classes=classes,
+            threshold=threshold,
+            absent=absent,
+            mode=mode,
+        )
+        return self.client.send(describe)
 
     def create_job(self, images: JobImages, **options: Unpack[JobOptions]) -> "Job":
         """Segment images in the background; see `service.client.job_calls.create_job`."""
@@ -214,18 +270,6 @@ class Session:
                         on_failure(image, outcome.about(image, position))
 
 
-def _of_job(
-    describe: Callable[Concatenate[str, P], Call[T]],
-) -> "Callable[Concatenate[Job, P], T]":
-    """A call as a method of a job, which is its first argument."""
-
-    @method_of(describe, bound=True)
-    def method(self: "Job", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.client.send(partial(describe, self.id, *args, **kwargs))
-
-    return method
-
-
 class Job:
     """Images that are segmented in the background; see `Session.create_job` and `Client.job`."""
 
@@ -233,10 +277,21 @@ class Job:
         self.client = client
         self.id = job_id
 
-    status = _of_job(job_calls.status)
-    cancel = _of_job(job_calls.cancel)
-    resume = _of_job(job_calls.resume)
-    delete = _of_job(job_calls.delete)
+    def status(self) -> JobResponse:
+        """How far the job is, and what failed."""
+        return self.client.send(partial(job_calls.status, self.id))
+
+    def cancel(self) -> JobResponse:
+        """Stop the job after the image at work; what is done stays."""
+        return self.client.send(partial(job_calls.cancel, self.id))
+
+    def resume(self) -> JobResponse:
+        """Go on with a job that was cancelled, and try again what failed."""
+        return self.client.send(partial(job_calls.resume, self.id))
+
+    def delete(self) -> None:
+        """Forget the job, its images and results."""
+        return self.client.send(partial(job_calls.delete, self.id))
 
     def wait(self, *, progress: bool = False) -> JobResponse:
         """Wait until the job has ended, through breaks of the connection; how it stands then.

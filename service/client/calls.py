@@ -1,6 +1,6 @@
 """Every request as a value: what is sent, and how its response is parsed.
 
-Nothing is sent here: `Client` and `AsyncClient` send it, with these functions as their methods.
+Nothing is sent here: the methods of `Client`, `AsyncClient` and their sessions and jobs send it.
 """
 
 import secrets

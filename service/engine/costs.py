@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from service.engine.lane import Lane, Payload, Result, WorkItem
+from service.telemetry import StageName
 
 _NEWEST_SHARE = 0.1  # of the latest request, in the running mean
 
@@ -11,7 +12,7 @@ class Costs:
     """Running means of what an image costs the encoder, and a pair the head, in seconds."""
 
     def __init__(self) -> None:
-        self._unit_s: dict[str, float] = {}
+        self._unit_s: dict[StageName, float] = {}
 
     def cost_s(self, images: int, pairs: int) -> float:
         """Seconds of the device that a request would take, by what others took lately.
@@ -20,7 +21,7 @@ class Costs:
             images: to encode.
             pairs: of an image and a class, which the head predicts.
         """
-        encode_s, head_s = (self._unit_s.get(name, 0.0) for name in ("encode", "head"))
+        encode_s, head_s = self._unit_s.get("encode", 0.0), self._unit_s.get("head", 0.0)
         return images * encode_s + pairs * head_s
 
     def adaptation_s(self, shots: int) -> float:
@@ -31,7 +32,10 @@ class Costs:
         return 2 * max(2, shots) * self._unit_s.get("adapt", 0.0)
 
     def learn(
-        self, name: str, lane: Lane[Payload, Result], items: Sequence[WorkItem[Payload, Result]]
+        self,
+        name: StageName,
+        lane: Lane[Payload, Result],
+        items: Sequence[WorkItem[Payload, Result]],
     ) -> None:
         """Take note of what a request's items cost in a lane, under the name of their stage."""
         unit_s = sum(item.cost_s for item in items) / sum(

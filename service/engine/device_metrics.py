@@ -6,7 +6,7 @@ from typing import Any
 from model.runtime import Device
 from service.engine.device_memory import device_memory
 from service.engine.lane import Lane, Payload, Result, WorkItem
-from service.telemetry import EngineMetrics, ModelMetrics, add_stage
+from service.telemetry import EngineMetrics, ModelMetrics, StageName, add_stage
 
 
 class DeviceMetrics:
@@ -29,7 +29,7 @@ class DeviceMetrics:
         self._device, self._clock = device, clock
         self._metrics, self._own_metrics = metrics, own_metrics
 
-    def request_done(self, name: str, items: Sequence[WorkItem[Payload, Result]]) -> None:
+    def request_done(self, name: StageName, items: Sequence[WorkItem[Payload, Result]]) -> None:
         """How long a request waited in the queue, and its work took from its first batch on."""
         taken_at = min(item.taken_at for item in items)
         done_at = max(item.done_at for item in items)

@@ -33,7 +33,7 @@ from service.engine.priority import lower_priority
 from service.engine.stages import CellsTask, EncodeTask, HeadTask, PrototypeTask, Stages
 from service.engine.warm_up import warm_up
 from service.engine.worker import Worker
-from service.telemetry import stage
+from service.telemetry import StageName, stage
 
 T = TypeVar("T")
 
@@ -140,7 +140,7 @@ class Pipeline:
 
     async def cells(
         self,
-        name: str,
+        name: StageName,
         encoded: Sequence[Encoded],
         classes: Sequence[SupportSet],
         deadline_at: float,
@@ -161,7 +161,7 @@ class Pipeline:
         return await self._encode_new("encode", self._queries, images, digests, deadline_at)
 
     async def encode_supports(
-        self, name: str, images: Sequence[ImageU8], deadline_at: float
+        self, name: StageName, images: Sequence[ImageU8], deadline_at: float
     ) -> list[Encoded]:
         """Encode supports as queries, for leave-one-out predictions."""
         digests = await digests_of(images, self._encoder)
@@ -169,7 +169,7 @@ class Pipeline:
 
     async def _encode_new(
         self,
-        name: str,
+        name: StageName,
         lane: Lane[EncodeTask, Encoded],
         images: Sequence[ImageU8],
         digests: Sequence[Digest],
@@ -210,7 +210,7 @@ class Pipeline:
 
     async def _run(
         self,
-        name: str,
+        name: StageName,
         lane: Lane[Payload, Result],
         payloads: Sequence[Payload],
         deadline_at: float,

@@ -8,7 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
 
-_CHUNK = 1024 * 1024
+from service.units import MIB
+
+_CHUNK = MIB
 
 
 class Sink(Protocol):

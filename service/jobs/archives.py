@@ -10,12 +10,13 @@ from service.errors import BodyTooLargeError, InvalidRequestError, TooManyFilesE
 from service.formats import safe_path
 from service.jobs.entries import MAX_ENTRIES_PER_IMAGE
 from service.schemas import is_image
+from service.units import MIB
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_CHUNK = 1024 * 1024
+_CHUNK = MIB
 # Images are compressed already. Bitmaps of flat colours are not, so small ones may grow more.
 _MAX_RATIO = 100
-_ANY_RATIO_BYTES = 16 * 1024 * 1024
+_ANY_RATIO_BYTES = 16 * MIB
 # Of the directory of a zip, on average; a name and 46 bytes and more beside it.
 _MAX_ENTRY_BYTES = 128
 

@@ -19,8 +19,9 @@ from service.jobs.store import Job, JobStore, KeyTakenError
 from service.jobs.threads import JobThreads, result_of
 from service.sessions import Resources, require_classes
 from service.stores import IdempotencyToken, encode_session
+from service.units import MIB
 
-_CHUNK = 1024 * 1024
+_CHUNK = MIB
 
 
 class _Contents(NamedTuple):

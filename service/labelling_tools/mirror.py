@@ -39,7 +39,7 @@ _MAX_FAILED = 1024  # projects that are retried; beyond them the oldest wait for
 _FOLLOW_WAIT_S = 2.0
 
 
-class Follower(NamedTuple):
+class ProjectKey(NamedTuple):
     """A project, and whose session it fills."""
 
     owner: str
@@ -61,41 +61,41 @@ class ProjectMirror:
         self.studio = studio
         self._resources = resources
         self._learner = ClassLearner(studio, max_shots=max_shots)
-        self._running: dict[Follower, asyncio.Task[ServiceError | None]] = {}
-        self._stale: set[Follower] = set()
-        self._failed: dict[Follower, None] = {}  # oldest first
+        self._running: dict[ProjectKey, asyncio.Task[ServiceError | None]] = {}
+        self._stale: set[ProjectKey] = set()
+        self._failed: dict[ProjectKey, None] = {}  # oldest first
         # An owner has one project in the line for the only place, so that owners take turns.
         self._owner_places: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._place = asyncio.Lock()
 
-    def key(self, follower: Follower) -> SessionKey:
+    def session_key(self, key: ProjectKey) -> SessionKey:
         """The key of the project's session: the same after a restart, and not to be guessed.
 
         A digest keyed with the token, in the format of the ids that the service makes itself.
         """
-        name = f"{self.studio.url} {follower.owner} {follower.project}"
+        name = f"{self.studio.url} {key.owner} {key.project}"
         digest = hmac.digest(self.studio.token.encode(), name.encode(), hashlib.sha256)
         session_id = base64.urlsafe_b64encode(digest[:SESSION_ID_BYTES]).decode()
-        return SessionKey(follower.owner, session_id)
+        return SessionKey(key.owner, session_id)
 
-    def follow(self, follower: Follower) -> "asyncio.Task[ServiceError | None]":
+    def follow(self, key: ProjectKey) -> "asyncio.Task[ServiceError | None]":
         """Update the session to what the project holds now, in the background.
 
         Raises:
             QueueFullError: too many projects at once.
         """
-        self._stale.add(follower)
-        running = self._running.get(follower)
+        self._stale.add(key)
+        running = self._running.get(key)
         if running is None:
-            of_owner = sum(each.owner == follower.owner for each in self._running)
+            of_owner = sum(each.owner == key.owner for each in self._running)
             if of_owner >= _MAX_RUNNING_OF_OWNER or len(self._running) >= _MAX_RUNNING:
-                self._stale.discard(follower)
+                self._stale.discard(key)
                 raise QueueFullError("too many Label Studio projects changed at once")
-            running = asyncio.create_task(self._follow(follower))
-            self._running[follower] = running
+            running = asyncio.create_task(self._follow(key))
+            self._running[key] = running
         return running
 
-    async def session(self, follower: Follower) -> Session:
+    async def session(self, key: ProjectKey) -> Session:
         """The session of a project, after updates in progress; read from the project if missing.
 
         An update that takes long is not waited for: the session is as it was before.
@@ -104,22 +104,22 @@ class ProjectMirror:
             RetryableError: the session is missing, and the project is still being read.
             ServiceError: the session is missing, and the project cannot be read.
         """
-        running = self._running.get(follower)
-        if running is None and follower in self._failed:
+        running = self._running.get(key)
+        if running is None and key in self._failed:
             with contextlib.suppress(QueueFullError):
-                running = self.follow(follower)
+                running = self.follow(key)
         if running is not None:
             await asyncio.wait([running], timeout=_FOLLOW_WAIT_S)
         with contextlib.suppress(SessionNotFoundError):
-            session = await self._resources.store.get(self.key(follower))
+            session = await self._resources.store.get(self.session_key(key))
             if session.model == self._resources.models.default.manifest.model:
                 return session
         if running is not None and not running.done():
             raise RetryableError("the project is still being read from Label Studio")
-        failure = await asyncio.shield(self.follow(follower))
+        failure = await asyncio.shield(self.follow(key))
         if failure is not None:
             raise failure
-        return await self._resources.store.get(self.key(follower))
+        return await self._resources.store.get(self.session_key(key))
 
     async def close(self) -> None:
         """Stop updates in progress; the next start reads the projects again."""
@@ -129,31 +129,31 @@ class ProjectMirror:
         await asyncio.gather(*running, return_exceptions=True)
         await self.studio.close()
 
-    async def _follow(self, follower: Follower) -> ServiceError | None:
+    async def _follow(self, key: ProjectKey) -> ServiceError | None:
         failure: ServiceError | None = None
-        owner_place = self._owner_places.setdefault(follower.owner, asyncio.Lock())
+        owner_place = self._owner_places.setdefault(key.owner, asyncio.Lock())
         try:
-            while follower in self._stale:
+            while key in self._stale:
                 async with owner_place, self._place:
-                    self._stale.discard(follower)
-                    failure = await self._copy_with_retries(follower)
+                    self._stale.discard(key)
+                    failure = await self._copy_with_retries(key)
         finally:
-            self._stale.discard(follower)
-            del self._running[follower]
+            self._stale.discard(key)
+            del self._running[key]
         # A transient failure is retried when somebody asks for the session.
-        self._failed.pop(follower, None)
+        self._failed.pop(key, None)
         if failure is not None and is_transient(failure):
-            self._failed[follower] = None
+            self._failed[key] = None
             if len(self._failed) > _MAX_FAILED:
                 del self._failed[next(iter(self._failed))]
         return failure
 
-    async def _copy_with_retries(self, follower: Follower) -> ServiceError | None:
+    async def _copy_with_retries(self, key: ProjectKey) -> ServiceError | None:
         """Returns None, or why the project could not be followed after some attempts."""
         for attempt in range(_ATTEMPTS):
             await asyncio.sleep(_RETRY_PAUSE_S * attempt)
             try:
-                await self._copy(follower)
+                await self._copy(key)
             except ServiceError as exc:
                 failure = exc
                 if not is_transient(exc):
@@ -163,10 +163,10 @@ class ProjectMirror:
         _log.warning("label studio project not followed", extra={"code": failure.code})
         return failure
 
-    async def _copy(self, follower: Follower) -> None:
+    async def _copy(self, key: ProjectKey) -> None:
         with self._resources.using(self._resources.models.default) as resources:
-            content = await self._learner.session_content(resources, follower.project)
-            await resources.store.restore(self.key(follower), content)
+            content = await self._learner.session_content(resources, key.project)
+            await resources.store.restore(self.session_key(key), content)
 
 
 def model_version(session: Session) -> str:

@@ -19,11 +19,12 @@ from service.labelling_tools.downloads import (
     UndeliveredError,
     UndeliveredImageError,
 )
+from service.units import MIB
 
 _ACCESS_TOKEN_S = 240.0  # access tokens of Label Studio live for five minutes
 _NO_ACCESS = ("", 0.0)
 _PAGE = 100
-_MAX_JSON_BYTES = 64 * 1024 * 1024
+_MAX_JSON_BYTES = 64 * MIB
 # Of arrays and objects, which take dozens of times their two bytes.
 _MAX_JSON_PARTS = 1_000_000
 # A longer one is hardly an address, and to look at it would hold up everybody.

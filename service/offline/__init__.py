@@ -3,36 +3,21 @@
 from service.offline.errors import OfflineError
 from service.offline.folder import ImageFile, find_images
 from service.offline.ledger import Entry, Ledger
-from service.offline.options import LabelOptions, run_identity
-from service.offline.origin import claim
-from service.offline.results import export_results
-from service.offline.sheet import MAX_CARDS, write_sheet
-from service.offline.support_warnings import keep_warnings, kept_warnings
-from service.offline.work import (
-    images_at_once,
-    label_images,
-    offline_engine,
-    register_supports,
-    running_engine,
-)
+from service.offline.options import LabelOptions, Supports
+from service.offline.run import LabelInputs, LabelRun
+from service.offline.sheet import write_sheet
+from service.offline.work import offline_engine
 
 __all__ = [
-    "MAX_CARDS",
     "Entry",
     "ImageFile",
+    "LabelInputs",
     "LabelOptions",
+    "LabelRun",
     "Ledger",
     "OfflineError",
-    "claim",
-    "export_results",
+    "Supports",
     "find_images",
-    "images_at_once",
-    "keep_warnings",
-    "kept_warnings",
-    "label_images",
     "offline_engine",
-    "register_supports",
-    "run_identity",
-    "running_engine",
     "write_sheet",
 ]

@@ -5,4 +5,3 @@ from typing import Literal
 Routing = Literal["random", "affinity"]
 DEFAULT_PROFILE = "base-int8-cpu2"
 DEFAULT_SHARE = 0.2
-GIB = 2**30

@@ -21,6 +21,7 @@ from service.planning.profile import Profile, ProfileError, WireCosts
 from service.planning.registration import TimedRegistration, measured_registration
 from service.planning.unit_costs import BATCHES, MAX_BATCH, Sample, engine_costs, host_costs
 from service.schemas import KEY_HEADER
+from service.telemetry import StageName
 
 _SESSIONS = ((1, 1), (4, 1), (1, 5), (4, 5))  # classes, shots
 _Files = list[tuple[str, tuple[str, bytes]]]
@@ -145,7 +146,7 @@ def _timed(
     return reply, 1000 * (time.perf_counter() - began)
 
 
-def _stages(reply: httpx.Response) -> dict[str, float]:
+def _stages(reply: httpx.Response) -> dict[StageName, float]:
     """Milliseconds of the server's stages by their names."""
     found = _TIMING.findall(reply.headers.get("server-timing", ""))
     return {name: float(milliseconds) for name, milliseconds in found}

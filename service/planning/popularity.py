@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# In which sums over sessions are made: ranks of one bucket differ by 0.5 % among a billion.
 _BUCKETS = 4000
-_STEPS = 200
+# Of the interval of a bisection: 53 and a few more leave no float between its ends.
+_HALVINGS = 60
+# Above an even share, which the hottest session would have at an infinite shift alone.
+_ABOVE_EVEN = 1.01
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Popularity:
         low, high = 0.0, 1.0
         while self.expected_distinct(high) < capacity:
             high *= 2
-        for _ in range(_STEPS):
+        for _ in range(_HALVINGS):
             middle = (low + high) / 2
             low, high = (
                 (middle, high) if self.expected_distinct(middle) < capacity else (low, middle)
@@ -83,9 +87,10 @@ class Popularity:
 def popularity(count: int, exponent: float, hottest_share: float) -> Popularity:
     """The popularity of least shift at which the hottest session has no more than that share."""
     low, high = 1.0, 1.0
-    while Popularity(count, exponent, high).hottest_share() > max(hottest_share, 1.01 / count):
+    reached = max(hottest_share, _ABOVE_EVEN / count)
+    while Popularity(count, exponent, high).hottest_share() > reached:
         low, high = high, high * 2
-    for _ in range(60):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         hot = Popularity(count, exponent, middle).hottest_share() > hottest_share
         low, high = (middle, high) if hot else (low, middle)

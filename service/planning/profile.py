@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from service.units import MIB
+
 PROFILES = Path(__file__).resolve().parent / "profiles"
 
 Cost = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -117,7 +119,7 @@ class StoreCosts(_Part):
 
     def fetch_s(self, content_bytes: float) -> float:
         """Seconds of the core of Redis to hand out a session."""
-        return (self.fetch_us + self.fetch_us_per_mib * content_bytes / 2**20) / 1e6
+        return (self.fetch_us + self.fetch_us_per_mib * content_bytes / MIB) / 1e6
 
 
 class Profile(_Part):

@@ -11,8 +11,10 @@ from statistics import median
 from typing import NamedTuple
 
 from service.planning.profile import EngineCosts, RegistrationCosts
+from service.telemetry import StageName
 
 _SHOTS = 5
+_ON_DEVICE: tuple[StageName, ...] = ("encode", "prototype", "head")
 
 
 class TimedRegistration(NamedTuple):
@@ -20,7 +22,7 @@ class TimedRegistration(NamedTuple):
 
     shots: int
     wall_ms: float
-    stages: dict[str, float]
+    stages: dict[StageName, float]
 
 
 def measured_registration(
@@ -58,7 +60,7 @@ def _split_ms(timed: TimedRegistration, engine: EngineCosts) -> tuple[float, flo
     """Of the stage `adapt` the device has what encoding and head would take, the host the fit."""
     stages, adapt_ms = timed.stages, timed.stages.get("adapt", 0.0)
     queries_ms = min(adapt_ms, _queries_ms(engine, timed.shots))
-    device_ms = queries_ms + sum(stages.get(name, 0.0) for name in ("encode", "prototype", "head"))
+    device_ms = queries_ms + sum(stages.get(name, 0.0) for name in _ON_DEVICE)
     return device_ms, timed.wall_ms - sum(stages.values()) + adapt_ms - queries_ms
 
 

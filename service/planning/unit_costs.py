@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from service.planning.profile import EngineCosts, HostCosts
+from service.telemetry import StageName
 
 BATCHES = (1, 8)
 MAX_BATCH = max(BATCHES)
@@ -19,7 +20,7 @@ class Sample(NamedTuple):
     shots: int
     wall_ms: float
     answer_bytes: int
-    stages: dict[str, float]
+    stages: dict[StageName, float]
 
 
 def engine_costs(samples: Sequence[Sample], device: Literal["cpu", "gpu"]) -> EngineCosts:

@@ -4,13 +4,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.planning.defaults import GIB, Routing
+from service.planning.defaults import Routing
 from service.schemas import MAX_CLASSES
+from service.settings import Settings
+from service.units import GIB
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Whole = Annotated[int, Field(ge=1)]
-MIB = 2**20
 
 
 class Workload(BaseModel):
@@ -47,7 +48,7 @@ class Workload(BaseModel):
     p99_s: Positive = 1.0
     zones: Whole = 3
     surge: Share = 0.25
-    copies_bytes: Positive = 1024.0 * MIB
+    copies_bytes: Positive = float(Settings.model_fields["max_store_bytes"].default)
     redis_bytes: Positive = 64.0 * GIB
     redis_bytes_s: Positive = 10e9 / 8
     redis_utilisation: Annotated[float, Field(gt=0, lt=1)] = 0.6

@@ -17,12 +17,13 @@ from service.errors import InvalidArchiveError
 from service.schemas import MAX_CLASSES, ClassName
 from service.stores.base import SessionContent
 from service.stores.tensors import Array, ShotSpec, Tensors, from_tensors, to_tensors
+from service.units import MIB
 
 VERSION = "1"
 _SUPPORTS = "fss-supports"
 _SESSION = "fss-session"
 _LENGTH_BYTES = 8  # of the header, which follows
-_MAX_HEADER_BYTES = 1024 * 1024  # MAX_CLASSES take a fifth of it
+_MAX_HEADER_BYTES = MIB  # MAX_CLASSES take a fifth of it
 _DTYPES: dict[str, Any] = {"F16": np.float16, "F32": np.float32, "U32": np.uint32}
 
 

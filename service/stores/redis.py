@@ -32,11 +32,12 @@ from service.stores.refusals import Limit, refusal
 from service.stores.shared_calls import SharedCalls
 from service.stores.tensors import ShotSpec
 from service.stores.transfer_turns import TransferTurns
+from service.units import MIB
 
 _LIMITS = get_args(Limit)
 _VERSION_BYTES = 16
 # Of sessions that are fetched at once; each takes three times its bytes until it is decoded.
-_FETCH_BYTES = 64 * 1024 * 1024
+_FETCH_BYTES = 64 * MIB
 
 
 class RedisStore:

@@ -13,12 +13,13 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import NoPermissionError, OutOfMemoryError, ReadOnlyError, RedisError
 
 from service.errors import StoreUnavailableError
+from service.units import MIB
 
 _log = logging.getLogger(__name__)
 
 _MAX_CONNECTIONS = 32
-_BYTES_PER_S = 8 * 1024 * 1024  # the slowest transfer that is waited for
-_LARGE_BYTES = 1024 * 1024
+_BYTES_PER_S = 8 * MIB  # the slowest transfer that is waited for
+_LARGE_BYTES = MIB
 _CODES: dict[type[Exception], str] = {
     NoPermissionError: "NOPERM",
     ReadOnlyError: "READONLY",

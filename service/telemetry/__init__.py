@@ -15,6 +15,7 @@ from service.telemetry.metrics import CountedStore, Metrics
 from service.telemetry.problem_code import collect_problem, note_problem
 from service.telemetry.record import HTTP_METHODS, RequestRecord, known_method
 from service.telemetry.timing import (
+    StageName,
     StageTimes,
     add_stage,
     collect_stages,
@@ -30,6 +31,7 @@ __all__ = [
     "Metrics",
     "ModelMetrics",
     "RequestRecord",
+    "StageName",
     "StageTimes",
     "TracingError",
     "add_stage",

@@ -1,7 +1,6 @@
 """How long the stages of a request took: for `Server-Timing`, metrics, logs and traces alike.
 
-Stages have one name everywhere: decode, queue, encode, prototype, adapt, head, report for where
-shots are judged, and mask for where masks are encoded.
+Stages have one name everywhere, see `StageName`.
 """
 
 import time
@@ -9,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
+
+StageName = Literal["decode", "queue", "encode", "prototype", "adapt", "head", "report", "mask"]
+"""`report`: where shots are judged; `mask`: where masks are encoded."""
 
 
 class StageInterval(NamedTuple):
@@ -19,7 +21,7 @@ class StageInterval(NamedTuple):
     failed: whether an exception ended it.
     """
 
-    name: str
+    name: StageName
     start: float
     seconds: float
     failed: bool = False
@@ -34,9 +36,9 @@ class StageTimes:
     """
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+        self.seconds: dict[StageName, float] = {}
         self.intervals: list[StageInterval] = []
-        self._spans: dict[str, list[tuple[float, float]]] = {}  # by name, disjoint
+        self._spans: dict[StageName, list[tuple[float, float]]] = {}  # by name, disjoint
 
     def add(self, interval: StageInterval) -> None:
         """Add an interval of a stage."""
@@ -73,12 +75,12 @@ def current_stages() -> StageTimes | None:
     return _current.get()
 
 
-def stage(name: str) -> "_Stage":
+def stage(name: StageName) -> "_Stage":
     """A block that is a stage of the current request; outside of a request it costs nothing."""
     return _Stage(name)
 
 
-def add_stage(name: str, seconds: float, *, ended_s_ago: float = 0.0) -> None:
+def add_stage(name: StageName, seconds: float, *, ended_s_ago: float = 0.0) -> None:
     """Count an interval that was timed elsewhere, such as the wait in a queue."""
     times = _current.get()
     if times is not None:
@@ -90,7 +92,7 @@ class _Stage:
 
     __slots__ = ("_name", "_start", "_times")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: StageName) -> None:
         self._name = name
 
     def __enter__(self) -> Self:

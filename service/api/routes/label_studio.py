@@ -13,7 +13,7 @@ from service.api.context import ApiContext
 from service.api.dependencies import Context, Owner
 from service.api.negotiation import JSON
 from service.labelling_tools import ProjectMirror, parse_label_config, predict_tasks
-from service.labelling_tools.mirror import Follower, model_version
+from service.labelling_tools.mirror import ProjectKey, model_version
 from service.labelling_tools.studio import FIRST_ERROR, ImageTask
 from service.stores import Session
 
@@ -88,11 +88,11 @@ async def post_setup(
     """
     async with receive_file(context, request, JSON) as body:
         setup = await _read(context, _Setup, body)
-        follower = _follower(owner, setup.project)
+        key = _project_key(owner, setup.project)
         waiting = asyncio.timeout(_SETUP_WAIT_S)
         try:
             async with waiting:
-                session = await mirror.session(follower)
+                session = await mirror.session(key)
         except TimeoutError:
             if not waiting.expired():
                 raise
@@ -110,7 +110,7 @@ async def post_predict(
         predict = await _read(context, _Predict, body)
         parse = partial(parse_label_config, predict.label_config)
         config = await context.resources.pool.run(parse)
-        session = await mirror.session(_follower(owner, predict.project))
+        session = await mirror.session(_project_key(owner, predict.project))
         version = await _version(context, session)
         results = await predict_tasks(
             context.resources, mirror, session, version, config, predict.tasks
@@ -127,7 +127,7 @@ async def post_webhook(
         event = await _read(context, _Webhook, body)
     if event.action not in _EVENTS or event.project is None:
         return {"status": "ignored"}
-    mirror.follow(Follower(owner, event.project.id))
+    mirror.follow(ProjectKey(owner, event.project.id))
     return {"status": "accepted"}
 
 
@@ -136,5 +136,5 @@ async def _version(context: ApiContext, session: Session) -> str:
     return await context.resources.pool.run(partial(model_version, session))
 
 
-def _follower(owner: str, project_uid: str) -> Follower:
-    return Follower(owner, int(project_uid.partition(".")[0]))
+def _project_key(owner: str, project_uid: str) -> ProjectKey:
+    return ProjectKey(owner, int(project_uid.partition(".")[0]))

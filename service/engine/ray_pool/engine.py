@@ -27,10 +27,11 @@ from service.errors import (
     NotReadyError,
     WorkerLostError,
 )
+from service.units import MIB
 
 _log = logging.getLogger(__name__)
 
-_MAX_REFERENCED_BYTES = 64 * 1024 * 1024
+_MAX_REFERENCED_BYTES = 64 * MIB
 _JOIN_PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from service.errors import ServiceError
-from service.telemetry import StageTimes, add_stage
+from service.telemetry import StageName, StageTimes, add_stage
 
 
 class StageTime(NamedTuple):
     """A stretch of a stage, relative to now: the clocks of two machines differ."""
 
-    name: str
+    name: StageName
     seconds: float
     ended_s_ago: float
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from service.errors import CorruptImageError, UnsupportedImageError
 from service.imaging.containers.source import MAX_CHUNKS, Source
 from service.imaging.containers.tiff_directory import exif_orientation
+from service.units import MIB
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 
@@ -27,7 +28,7 @@ _PASSES = (
 # Grey that Pillow brings to 8 bits, without what is said of it.
 _SCALED_DEPTHS = frozenset({2, 4})
 _FED_BYTES = 1 << 16
-_INFLATED_BYTES = 1 << 20
+_INFLATED_BYTES = MIB
 
 
 class _Chunk(NamedTuple):

@@ -13,8 +13,8 @@ from service.planning.simulation.scenario import Scenario
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _SALTS = np.arange(1, 5, dtype=np.uint64) * _MIX  # arrays wrap around without a warning
 _MIX_2 = np.uint64(0xBF58476D1CE4E5B9)
-_TENTH = 10
-STEP_S = 0.1
+TENTHS = 10  # of the fleet, by the last digit of a replica's number; one at a time is away
+STEP_S = 0.1  # for which rate and routing stay: short beside bursts and faults
 
 
 class Arrival(NamedTuple):
@@ -37,7 +37,7 @@ def down_tenth(scenario: Scenario, now: float) -> int | None:
     if since < 0 or scenario.fault not in ("replicas", "upgrade"):
         return None
     step = int(since // scenario.fault_s) if scenario.fault == "upgrade" else 0
-    return step if step < _TENTH else None
+    return step if step < TENTHS else None
 
 
 def arrivals(scenario: Scenario, rng: np.random.Generator) -> Iterator[Arrival]:
@@ -66,7 +66,7 @@ def route(
         keys = rng.integers(0, 2**63, len(sessions), dtype=np.uint64)
     found = (_hashed(keys) % fleet).astype(np.int64)
     for salt in _SALTS[:, None] if down is not None else ():
-        away = found % _TENTH == down
+        away = found % TENTHS == down
         found[away] = (_hashed(keys[away] + salt) % fleet).astype(np.int64)
     return found
 

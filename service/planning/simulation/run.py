@@ -6,15 +6,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import simpy
 
-from service.planning.simulation.arrivals import Arrival, arrivals, down_tenth
+from service.errors import StoreUnavailableError
+from service.planning.simulation.arrivals import TENTHS, Arrival, arrivals, down_tenth
 from service.planning.simulation.redis_share import RedisShare
 from service.planning.simulation.replica import Replica
 from service.planning.simulation.scenario import Scenario
 from service.planning.simulation.warm import warm_copies
 
+# Of Retry-After, by which clients wait longer at random, so that they do not all come at once.
 _SPREAD = 0.5
-_HEALTHY = 0.95
+_STORE_RETRY_AFTER_S = float(StoreUnavailableError.retry_after_s)
+# A request that comes last has this long to be answered before the end.
 _GRACE_S = 2.0
+# A second is as before a fault if this share of its requests is answered this soon; a few always
+# wait for a Retry-After.
+_HEALTHY = 0.95
+_PROMPT_S = 1.0
 
 
 class Outcome(NamedTuple):
@@ -81,9 +88,9 @@ class _Simulation:
     def _restart(self) -> Generator[simpy.Event, Any, None]:
         """Whoever is away comes back without copies."""
         yield self._env.timeout(self._scenario.fault_at_s)
-        for step in range(10):
+        for step in range(TENTHS):
             for number, replica in enumerate(self._replicas):
-                if number % 10 == step and down_tenth(self._scenario, self._env.now) == step:
+                if number % TENTHS == step and down_tenth(self._scenario, self._env.now) == step:
                     replica.restart()
             yield self._env.timeout(self._scenario.fault_s)
 
@@ -97,7 +104,7 @@ class _Simulation:
                 if answer:
                     self._finish(arrival, served=True)
                     return
-                pause_s = 1.0
+                pause_s = _STORE_RETRY_AFTER_S
             self._refused += 1
             if attempt < self._scenario.retries:
                 yield self._env.timeout(pause_s * (1 + _SPREAD * self._rng.random()))
@@ -160,10 +167,10 @@ class _Simulation:
         )
 
     def _recovered_s(self) -> float | None:
-        """Until all whole seconds that follow have nearly all requests answered within one."""
+        """Until all whole seconds that follow have nearly all requests answered promptly."""
         began = 0.0 if self._scenario.fault == "cold" else self._scenario.fault_at_s
         seconds = int(self._scenario.seconds - _GRACE_S)
-        prompt = [at for at, latency, served in self._finished if served and latency < 1.0]
+        prompt = [at for at, latency, served in self._finished if served and latency < _PROMPT_S]
         good, _ = np.histogram(prompt, bins=seconds, range=(0, seconds))
         came, _ = np.histogram(self._arrived, bins=seconds, range=(0, seconds))
         bad = np.flatnonzero((good < _HEALTHY * came) & (np.arange(seconds) >= began))

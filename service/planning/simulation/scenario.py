@@ -7,9 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.planning.fleet import host_s, query_s
 from service.planning.profile import Profile
 from service.planning.workload import Positive, Share, Whole, Workload
+from service.settings import Settings
 
 Fault = Literal["none", "redis", "replicas", "cold", "upgrade"]
 FAULTS: tuple[Fault, ...] = get_args(Fault)
+_SETTINGS = Settings.model_fields
 
 
 class Scenario(BaseModel):
@@ -38,9 +40,9 @@ class Scenario(BaseModel):
     seconds: Annotated[float, Field(ge=3, allow_inf_nan=False)] = 20.0
     burst: Share = 0.0
     burst_period_s: Positive = 20.0
-    max_requests: Whole = 64
-    max_wait_s: Positive = 4.0
-    store_timeout_s: Positive = 2.0
+    max_requests: Whole = _SETTINGS["max_requests"].default
+    max_wait_s: Positive = _SETTINGS["max_wait_s"].default
+    store_timeout_s: Positive = _SETTINGS["store_timeout_s"].default
     retries: Annotated[int, Field(ge=0, le=10)] = 3
     seed: int = 0
 

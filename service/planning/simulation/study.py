@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from rich.table import Table
 
-from service.planning.defaults import GIB, Routing
+from service.planning.defaults import Routing
 from service.planning.report import table
 from service.planning.simulation.run import Outcome, simulate
 from service.planning.simulation.scenario import FAULTS, Scenario
+from service.units import GIB
 
 LOADS = (0.01, 0.1, 0.5, 0.75, 0.9, 1.1)
 _SWEEP_S = 5.0

@@ -3,11 +3,20 @@
 import inspect
 import types
 from collections.abc import Callable
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from service.client import AsyncClient, AsyncJob, AsyncSession, Client, Job, Session
+from service.client import (
+    AsyncClient,
+    AsyncJob,
+    AsyncSession,
+    Client,
+    Job,
+    Session,
+    calls,
+    job_calls,
+)
 from service.client.calls import Call
 from service.schemas import StatusResponse, SupportResponse
 
@@ -18,6 +27,61 @@ METHODS = [
     for name, method in vars(kind).items()
     if isinstance(method, types.FunctionType) and not name.startswith("_")
 ]
+PAIRS = ((Client, AsyncClient), (Session, AsyncSession), (Job, AsyncJob))
+OF_SESSIONS = ("register", "restore", "describe", "report", "archive", "delete", "delete_class")
+SENT = [
+    pytest.param(getattr(kind, name), getattr(sent, name), id=f"{kind.__name__}.{name}")
+    for kind, sent, names in (
+        (Client, calls, ("ready", "models")),
+        (Client, job_calls, ("jobs",)),
+        (Session, calls, OF_SESSIONS),
+        (Job, job_calls, ("status", "cancel", "resume", "delete")),
+    )
+    for name in names
+]
+
+
+def public(kind: type) -> dict[str, Callable[..., Any]]:
+    """The methods of a class, and the getters of its properties."""
+    members = {name: getattr(member, "fget", member) for name, member in vars(kind).items()}
+    return {name: member for name, member in members.items() if not name.startswith("_")}
+
+
+def told(function: Callable[..., Any]) -> str:
+    return " ".join((function.__doc__ or "").split())
+
+
+@pytest.mark.parametrize(
+    ("method", "call"), [*SENT, pytest.param(Session.segment_request, calls.segment, id="segment")]
+)
+def test_a_method_takes_and_tells_what_its_call_does(
+    method: Callable[..., Any], call: Callable[..., Any]
+) -> None:
+    signature, of_call = inspect.signature(method), inspect.signature(call)
+    ids = {"session_id", "job_id"}
+    taken = [each for each in of_call.parameters.values() if each.name not in ids]
+    assert list(signature.parameters.values())[1:] == taken
+    assert [signature.return_annotation or type(None)] == [*get_args(of_call.return_annotation)]
+    summary, _, arguments = told(method).partition("Args:")
+    assert summary
+    assert told(call).startswith(summary)
+    assert told(call).endswith(arguments)
+
+
+@pytest.mark.parametrize(("blocking", "asynchronous"), PAIRS)
+def test_both_clients_take_and_tell_the_same(blocking: type, asynchronous: type) -> None:
+    one, other = public(blocking), public(asynchronous)
+    assert list(one) == list(other)
+    for name, method in one.items():
+        awaited = other[name]
+        of_one, of_other = inspect.signature(method), inspect.signature(awaited)
+        assert of_one.parameters == of_other.parameters, name
+        returned = str(of_other.return_annotation).replace("Async", "")
+        assert returned == str(of_one.return_annotation), name
+        as_one = f"as `{blocking.__name__}.{name}`."
+        assert told(awaited) == told(method) or told(awaited).endswith(as_one), name
+        waits = inspect.iscoroutinefunction(awaited) or inspect.isasyncgenfunction(awaited)
+        assert waits == (name not in {"session", "job", "id"}), name
 
 
 @pytest.mark.parametrize("method", METHODS)

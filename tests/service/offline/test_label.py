@@ -13,13 +13,13 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from model.runtime import BundleRuntime
-from service import offline
 from service.cli import main
 from service.engine import FakeEngine, Predictions
 from service.errors import InferenceError
 from service.imaging import encode_rle
 from service.offline import Ledger, OfflineError
 from service.offline.card import draw_card
+from service.offline.work import register_supports
 from service.schemas import ClassResult, ImageResult
 from service.sessions import PixelBudget
 from tests.service.lost_device import lose_device
@@ -205,7 +205,7 @@ def test_masks_of_other_options_go_though_a_run_was_stopped_before_it_wrote_any(
         raise OfflineError("stopped before it exports")
 
     with monkeypatch.context() as stopping:
-        stopping.setattr(offline, "export_results", stop)
+        stopping.setattr("service.offline.run.export_results", stop)
         assert label(out, "--format", "yolo", "--threshold", "0.99") == 2
     assert (out / "masks/labels/0.png").read_bytes() == old
     assert label(out, "--format", "yolo", "--threshold", "0.99") == 0
@@ -274,15 +274,15 @@ def test_a_broken_image_is_named_at_the_end_and_stops_nothing(
 def test_no_image_fails_because_the_device_does(
     label: Label, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    register, failed = offline.register_supports, list[list[BundleRuntime]]()
+    failed = list[list[BundleRuntime]]()
 
     async def register_and_lose_device(*arguments: Any) -> tuple[str, list[str]]:
-        registered = await register(*arguments)
+        registered = await register_supports(*arguments)
         failed.append(lose_device(monkeypatch))
         return registered
 
     with monkeypatch.context() as losing:
-        losing.setattr(offline, "register_supports", register_and_lose_device)
+        losing.setattr("service.offline.run.register_supports", register_and_lose_device)
         assert label(tmp_path / "out") == 0
     assert failed[0]
 
@@ -429,7 +429,7 @@ def test_warnings_of_supports_that_labelled_nothing_are_not_told(
         raise OfflineError("stopped before the first image")
 
     with monkeypatch.context() as stopping:
-        stopping.setattr(offline, "label_images", stop)
+        stopping.setattr("service.offline.run.label_images", stop)
         assert label(out) == 2
     assert "blue: 17.png: " in capsys.readouterr().err
     mask.write_bytes(good)

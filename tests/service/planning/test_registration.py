@@ -13,6 +13,7 @@ from service.planning.registration import (
     measured_registration,
 )
 from service.settings import Settings
+from service.telemetry import StageName
 from tests.service.counted_runs import CountedRuns
 from tests.service.engines import usual_options
 from tests.service.http_api import post_support, running
@@ -48,9 +49,15 @@ def test_a_class_is_predicted_four_times_for_each_shot() -> None:
 
 
 def test_of_what_is_measured_the_device_has_its_stages_and_the_host_the_rest() -> None:
-    stages = {"decode": 6.0, "queue": 1.0, "encode": 50.0, "prototype": 4.0}
-    one = {**stages, "adapt": 30.0, "head": 6.0, "report": 3.0}
-    five = {**stages, "encode": 150.0, "adapt": 80.0, "head": 16.0, "report": 5.0}
+    stages: dict[StageName, float] = {"decode": 6.0, "queue": 1.0, "encode": 50.0, "prototype": 4.0}
+    one: dict[StageName, float] = {**stages, "adapt": 30.0, "head": 6.0, "report": 3.0}
+    five: dict[StageName, float] = {
+        **stages,
+        "encode": 150.0,
+        "adapt": 80.0,
+        "head": 16.0,
+        "report": 5.0,
+    }
     timed = [TimedRegistration(1, 110.0, one), TimedRegistration(5, 282.0, five)]
     found = measured_registration(timed, costs(image_ms=10.0))
     # Queries for the refit: 2 and 5 images; the rest of `adapt`, 10 and 30 ms, is the fit.

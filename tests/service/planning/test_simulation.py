@@ -8,7 +8,8 @@ from service.planning.popularity import popularity
 from service.planning.profile import load_profile
 from service.planning.queueing import mean_wait_s
 from service.planning.simulation import Outcome, Scenario, simulate
-from service.planning.workload import MIB, Workload
+from service.planning.workload import Workload
+from service.units import MIB
 
 MEASURED = load_profile("lite-int8-cpu2")
 FREE = {"touch_us": 0.0, "fetch_us": 0.0, "fetch_us_per_mib": 0.0, "touch_bytes": 0.0}

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.stores import MemoryStore, SessionLimits
+from service.stores import MemoryStore
 from service.telemetry import Metrics, RequestRecord, StageTimes
 from service.telemetry.timing import StageInterval
 from tests.service.scraping import parse
+from tests.service.session_limits import LIMITS
 
 TABLE = Path(__file__).parents[3] / "docs" / "metrics.md"
 
@@ -41,7 +42,7 @@ def exposed() -> dict[str, Row]:
     metrics.watch_decoded(lambda: 0)
     metrics.watch_refusals(lambda: 0)
     metrics.watch_keys(lambda: 1)
-    metrics.watch_store(MemoryStore(SessionLimits(), max_sessions=1, max_bytes=1))
+    metrics.watch_store(MemoryStore(LIMITS, max_sessions=1, max_bytes=1))
     metrics.finished(RequestRecord("GET", "/models", 503, 0.1, stages, "not_ready"))
     metrics.jobs.watch(["done"], lambda _: 1)
     metrics.jobs.image(0.1, failed=False)

@@ -7,15 +7,15 @@ from service.telemetry.timing import StageInterval, StageTimes
 
 def test_what_overlaps_counts_once_and_what_does_not_adds_up() -> None:
     times = StageTimes()
-    for name, start, seconds in (
-        ("queue", 0.0, 1.0),
-        ("head", 1.0, 2.0),
-        ("head", 2.0, 2.0),  # beside the one before, for half of the time
-        ("head", 1.5, 0.5),  # within it
-        ("head", 7.0, 1.0),
-        ("queue", 5.0, 0.5),
+    for interval in (
+        StageInterval("queue", 0.0, 1.0),
+        StageInterval("head", 1.0, 2.0),
+        StageInterval("head", 2.0, 2.0),  # beside the one before, for half of the time
+        StageInterval("head", 1.5, 0.5),  # within it
+        StageInterval("head", 7.0, 1.0),
+        StageInterval("queue", 5.0, 0.5),
     ):
-        times.add(StageInterval(name, start, seconds))
+        times.add(interval)
     assert times.seconds == {"queue": 1.5, "head": 4.0}
     assert len(times.intervals) == 6
     assert times.header() == "queue;dur=1500.0, head;dur=4000.0"
