@@ -14,8 +14,9 @@ from service.jobs.archives import unpack_images
 from service.jobs.arrivals import Arrival
 from service.jobs.folders import Folders, Source
 from service.jobs.forms import JobForm
+from service.jobs.job import Job
 from service.jobs.job_files import SNAPSHOT, sync_folder
-from service.jobs.store import Job, JobStore, KeyTakenError
+from service.jobs.store import JobStore, KeyTakenError
 from service.jobs.threads import JobThreads, result_of
 from service.sessions import Resources, require_classes
 from service.stores import IdempotencyToken, encode_session

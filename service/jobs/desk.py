@@ -8,10 +8,11 @@ from typing import IO
 from service.errors import JobStateError
 from service.jobs.arrivals import Arrivals
 from service.jobs.creation import JobCreator
+from service.jobs.job import Job
 from service.jobs.results import write_results
 from service.jobs.runner import JobRunner
 from service.jobs.storage_errors import disk_errors
-from service.jobs.store import Job, JobStore
+from service.jobs.store import JobStore
 from service.jobs.threads import JobThreads
 from service.schemas import FINISHED, FailedImage, JobResponse
 from service.sessions.resources import to_datetime

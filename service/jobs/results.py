@@ -8,8 +8,9 @@ from typing import IO
 
 from service.formats import ExportOptions, LabelledImage, ZipSink, export_dataset
 from service.jobs.forms import JobForm
+from service.jobs.job import Job
 from service.jobs.job_files import read_result, read_snapshot
-from service.jobs.store import Job, JobStore
+from service.jobs.store import JobStore
 from service.stores import decode_session
 
 

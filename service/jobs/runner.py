@@ -9,8 +9,9 @@ from functools import partial
 
 from service.jobs.back_off import BackOff
 from service.jobs.images import JobImages
+from service.jobs.job import Job
 from service.jobs.log_reason import log_reason
-from service.jobs.store import Job, JobStore
+from service.jobs.store import JobStore
 from service.jobs.threads import JobThreads
 from service.jobs.work import JobWork
 from service.schemas import STATES

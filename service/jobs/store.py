@@ -7,37 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from service.errors import IdempotencyKeyReusedError, JobNotFoundError
 from service.jobs.database import database_errors, open_database
 from service.jobs.folders import Source
+from service.jobs.job import Job, JobImage
 from service.schemas import FINISHED, State
 from service.stores import IdempotencyToken
-
-
-class Job(NamedTuple):
-    """A job as it stands; `seconds` were spent on the images done and failed."""
-
-    job_id: str
-    owner: str
-    state: State
-    created: float
-    form: str
-    seconds: float
-    total: int
-    done: int
-    failed: int
-
-
-class JobImage(NamedTuple):
-    """One image of a job."""
-
-    number: int
-    name: str
-    state: str
-    code: str | None
-    detail: str | None
 
 
 class KeyTakenError(Exception):

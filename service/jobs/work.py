@@ -30,9 +30,10 @@ from service.errors import (
 from service.jobs.back_off import BackOff
 from service.jobs.forms import JobForm
 from service.jobs.images import JobImages
+from service.jobs.job import Job
 from service.jobs.job_files import read_snapshot, write_result
 from service.jobs.log_reason import log_reason
-from service.jobs.store import Job, JobStore
+from service.jobs.store import JobStore
 from service.jobs.threads import JobThreads
 from service.schemas import SegmentForm, State
 from service.sessions import Resources, segment

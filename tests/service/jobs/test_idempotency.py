@@ -13,7 +13,8 @@ import pytest
 from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import FakeEngine
-from service.jobs.store import Job, JobStore
+from service.jobs.job import Job
+from service.jobs.store import JobStore
 from service.settings import Settings
 from service.stores import IdempotencyToken
 from tests.service.http_api import assert_problem, new_session, running
