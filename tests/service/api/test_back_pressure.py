@@ -1,9 +1,7 @@
 """Rate limits and places of one client, over HTTP."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,12 @@ from pydantic import SecretStr
 from service.access import key_line, new_key
 from service.app import create_app
 from service.engine import FakeEngine
-from service.sessions import CodecPool, ImageReader, codec_client
+from service.sessions import ImageReader, codec_client
 from service.sessions.decoded import QueryImage
 from service.settings import Settings
 from service.stores import MemoryStore
 from tests.service.api.test_limits import MULTIPART, StuckEngine, stalled
+from tests.service.codec_threads import occupied
 from tests.service.http_api import (
     InProcess,
     assert_problem,
@@ -166,25 +165,6 @@ async def until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.001)
 
 
-@asynccontextmanager
-async def codec_occupied(pool: CodecPool, client: str) -> AsyncIterator[None]:
-    """A block in which a client has a thread of the codecs."""
-    begun, go_on = threading.Event(), threading.Event()
-
-    def occupy() -> None:
-        begun.set()
-        go_on.wait(20)
-
-    with codec_client(client):
-        holding = asyncio.create_task(pool.run(occupy))
-    await asyncio.to_thread(begun.wait, 20)
-    try:
-        yield
-    finally:
-        go_on.set()
-        await holding
-
-
 async def test_images_of_one_client_do_not_keep_out_those_of_another(
     keyed_settings: Settings, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,8 +182,8 @@ async def test_images_of_one_client_do_not_keep_out_those_of_another(
     async with running(app) as lab, client_of(app, DESK) as desk:
         lab.headers.update(of(LAB))
         sessions = {each: await new_session(each, [picture()]) for each in (lab, desk)}
-        async with codec_occupied(pool, "spare"):
-            async with codec_occupied(pool, "other"):
+        async with occupied(pool, "spare"):
+            async with occupied(pool, "other"):
                 for seed, client in enumerate([lab] * 5 + [desk]):
                     segmenting = post_segment(client, sessions[client], [picture(seed=seed)])
                     answers.append(asyncio.create_task(segmenting))
@@ -221,7 +201,7 @@ async def test_a_client_that_waits_long_for_codecs_is_refused_what_would_wait_to
     async with running(app) as lab, client_of(app, DESK) as desk:
         lab.headers.update(of(LAB))
         sessions = {each: await new_session(each, [picture()]) for each in (lab, desk)}
-        async with codec_occupied(pool, "spare"), codec_occupied(pool, "other"):
+        async with occupied(pool, "spare"), occupied(pool, "other"):
             answers = [asyncio.create_task(post_segment(lab, sessions[lab], [picture()]))]
             with codec_client(app.state.context.access.identify(LAB, None).name):
                 await until(lambda: pool.wait_s > 0.05)

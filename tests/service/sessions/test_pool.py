@@ -4,38 +4,13 @@ import asyncio
 import gc
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
 
 from service.sessions import CodecPool, codec_client
 from tests.service.clocks import ManualClock
-
-
-@asynccontextmanager
-async def occupied(pool: CodecPool, client: str) -> AsyncIterator[None]:
-    """A block in which a client has a thread."""
-    begun, go_on = threading.Event(), threading.Event()
-
-    def occupy() -> None:
-        begun.set()
-        go_on.wait(20)
-
-    holding = submit(pool, client, occupy)
-    await asyncio.to_thread(begun.wait, 20)
-    try:
-        yield
-    finally:
-        go_on.set()
-        await holding
-
-
-def submit(pool: CodecPool, client: str, call: Callable[[], object]) -> "asyncio.Task[object]":
-    """A task of a client, whose call is queued once the task has begun."""
-    with codec_client(client):
-        return asyncio.create_task(pool.run(call))
+from tests.service.codec_threads import occupied, submit
 
 
 async def test_what_has_not_begun_is_withdrawn_with_its_request() -> None:
