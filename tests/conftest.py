@@ -1,6 +1,7 @@
 """Keeps the tests out of the home of who runs them, and skips what cannot run here."""
 
 import gc
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -38,6 +39,12 @@ def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(state))
         yield state
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Shells start what runs in the background deaf to Ctrl-C, and child processes inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -48,7 +48,7 @@ async def test_chaos(tmp_path: Path) -> None:
     options = ChaosOptions(
         cases=("worker", "redis", "restart", "disk", "slow"),
         clients=3,
-        spell_s=1.0,
+        spell_s=0.5,
         kills=2,
         slow_clients=5,
         quiet=True,

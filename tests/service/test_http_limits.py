@@ -138,13 +138,13 @@ async def test_responses_that_nobody_reads_are_given_up(
 async def test_responses_that_are_read_slowly_arrive(
     settings: Settings, fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_limits, "MAX_STALL_S", 1)
+    monkeypatch.setattr(http_limits, "MAX_STALL_S", 0.25)
     monkeypatch.setattr(http_limits, "MIN_READ_BYTES", 50_000)
     async with (
         listening(settings, fake_engine) as client,
         asking(client, "/openapi.json") as (reader, nbytes),
     ):
-        assert await received(reader, nbytes, pause_s=0.02) >= nbytes
+        assert await received(reader, nbytes, pause_s=0.005) >= nbytes
 
 
 async def test_responses_of_which_a_little_is_read_now_and_then_are_given_up(
