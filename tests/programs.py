@@ -1,7 +1,8 @@
-"""Programs and devices that Python cannot install, by the marker of the tests that need them."""
+"""What tests need that Python cannot install: programs, devices and networks, by marker."""
 
 import re
 import shutil
+import socket
 import subprocess
 from functools import cache
 
@@ -41,7 +42,18 @@ def missing() -> dict[str, str]:
         )
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         found["gpu"] = "there is no GPU, or no onnxruntime-gpu (requirements-gpu.txt)"
+    if not _has_ipv6():
+        found["ipv6"] = "this machine has no address of IPv6 to listen on"
     return found
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 def _kustomize_release() -> int:
