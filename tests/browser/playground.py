@@ -183,11 +183,16 @@ class Playground:
         path = self.downloads / name
         path.unlink(missing_ok=True)
         deadline = time.monotonic() + TIMEOUT_S
-        while not path.exists():
+
+        def has_arrived() -> bool:
+            # Until the whole file takes its place at once, Chromium keeps the name by an empty one.
+            return path.exists() and path.stat().st_size > 0
+
+        while not has_arrived():
             assert time.monotonic() < deadline, f"{name} did not arrive"
             self.click(selector)
             again = time.monotonic() + _DOWNLOAD_S
-            while not path.exists() and time.monotonic() < again:
+            while not has_arrived() and time.monotonic() < again:
                 time.sleep(0.05)
         return path
 
