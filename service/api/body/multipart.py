@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _FILE_NAMES = frozenset({b"filename", b"filename*"})
 _MAX_TEXT_BYTES = 4096
-_MAX_TEXTS = 300  # 255 classes, and the other fields
+_MAX_TEXTS = 300  # as many classes as a session may have, and the other fields
 
 
 class BodyLimits(NamedTuple):
