@@ -20,6 +20,8 @@ from model.contract.manifest import (
 )
 from model.contract.prototype import (
     JUDGEMENT_SIZE,
+    PIXEL_CLASSIFIER_SIZE,
+    PIXEL_FEATURES,
     GateFusion,
     HeadInputs,
     SupportPrototype,
@@ -38,6 +40,8 @@ __all__ = [
     "HEAD",
     "JUDGEMENT_SIZE",
     "MANIFEST_FILE",
+    "PIXEL_CLASSIFIER_SIZE",
+    "PIXEL_FEATURES",
     "PROTOTYPE",
     "SIGNATURE_FILE",
     "BundleKey",

@@ -16,6 +16,10 @@ GateFusion = Literal["mean", "product"]
 # two photographs of a class are 0.25 apart or more (docs/experiments/presence.md).
 _SAME = 0.05
 JUDGEMENT_SIZE = 35  # J, numbers in [0, 1] that are kept of each judged shot
+PIXEL_FEATURES = 11  # F of a pixel classifier: a logit, three colours at three scales, the contrast
+# Q, what is kept of it: a share, mean and scale of each feature, and the weights of their products
+# in pairs, each with itself and with a one, too.
+PIXEL_CLASSIFIER_SIZE = 1 + 2 * PIXEL_FEATURES + (PIXEL_FEATURES + 1) * (PIXEL_FEATURES + 2) // 2
 
 
 class SupportPrototype(NamedTuple):
@@ -69,6 +73,8 @@ class SupportSet:
     Attributes:
         shots: K, of the class as a whole.
         refit: (R,) as in `graphs.HEAD`; see `model.runtime.refit`.
+        pixel_classifier: (Q,) see `model.runtime.pixel_classifier`; it corrects what the refit
+            gives, so there is none without.
         side: pixels of the image that one side of the network's square covered; None: unknown.
         close_up: the same objects cropped to close-ups, where they are small in their images.
         judgements: (K, J) what was measured of each shot when it came, a row of zeros for one that
@@ -84,6 +90,7 @@ class SupportSet:
     close_up: "SupportSet | None" = None
     judgements: NDArray[np.float32] | None = None
     identities: NDArray[np.float16] | None = None
+    pixel_classifier: NDArray[np.float32] | None = None
 
     @property
     def close_up_or_self(self) -> "SupportSet":
@@ -98,7 +105,13 @@ class SupportSet:
     @property
     def nbytes(self) -> int:
         """Bytes the arrays occupy."""
-        optional = (self.refit, self.close_up, self.judgements, self.identities)
+        optional = (
+            self.refit,
+            self.pixel_classifier,
+            self.close_up,
+            self.judgements,
+            self.identities,
+        )
         extra_bytes = sum(each.nbytes for each in optional if each is not None)
         return extra_bytes + sum(shot.nbytes for shot in self.shots)
 
@@ -164,22 +177,24 @@ class SupportSet:
         return replace(self, shots=tuple(thin(shot) for shot in self.shots))
 
     def extended(self, more: "SupportSet") -> "SupportSet":
-        """The class with the shots of `more` too, whose refit, if any, replaces the one here.
+        """The class with the shots of `more` too, whose adaptation, if any, replaces the one here.
 
         Where only one of the two has a close-up, the shots of the other are their own close-up,
-        without their refit.
+        without their adaptation.
         """
         first, second, close_up = self, more, None
         if self.close_up is not None or more.close_up is not None:
             first, second = self._in_both_views(), more._in_both_views()
             close_up = first.close_up_or_self.extended(second.close_up_or_self)
+        adapted = self if more.refit is None else more
         return SupportSet(
             (*first.shots, *second.shots),
-            self.refit if more.refit is None else more.refit,
+            adapted.refit,
             _mean_side(self, more),
             close_up,
             _joined_judgements(self, more),
             _joined_identities(self, more),
+            adapted.pixel_classifier,
         )
 
     def _in_both_views(self) -> "SupportSet":
@@ -187,7 +202,9 @@ class SupportSet:
         if self.close_up is not None:
             return self
         whole = self.thinned(max(shot.nbytes for shot in self.shots) // 2)
-        return replace(whole, close_up=replace(whole, refit=None, judgements=None))
+        return replace(
+            whole, close_up=replace(whole, refit=None, judgements=None, pixel_classifier=None)
+        )
 
 
 def _mean_side(first: SupportSet, second: SupportSet) -> int | None:

@@ -1,5 +1,6 @@
 """Runs a bundle's graphs with onnxruntime, synchronously and without torch."""
 
+from model.runtime.adaptation import Adaptation, adapt_to
 from model.runtime.bundle import BundleRuntime, CellsOutput, DeviceUnavailableError, HeadOutput
 from model.runtime.close_up import Window, find_close_up, find_portrait, find_windows
 from model.runtime.device import Device
@@ -14,11 +15,13 @@ from model.runtime.leave_one_out import (
     originals,
     predict_left_out,
 )
+from model.runtime.pixel_classifier import correct
 from model.runtime.precision import AskedPrecision, resolve_precision
-from model.runtime.refit import Adapt, choose_refit
+from model.runtime.refit import Adapt
 
 __all__ = [
     "Adapt",
+    "Adaptation",
     "AskedPrecision",
     "BundleRuntime",
     "CellsOutput",
@@ -29,10 +32,11 @@ __all__ = [
     "LeaveOneOutPredictions",
     "SupportImages",
     "Window",
+    "adapt_to",
     "are_familiar",
     "cell_shares",
-    "choose_refit",
     "consecutive",
+    "correct",
     "find_close_up",
     "find_portrait",
     "find_windows",

@@ -25,7 +25,7 @@ class LeaveOneOutPredictions(NamedTuple):
     shares: (K, h, h) the object share of each cell.
     logits: (K, h, h) of the network's own last layer.
     single: whether there is only one image, beside its mirror image.
-    familiar: the first image is like those that the network was trained on.
+    familiar: at least half of the images are like those that the network was trained on.
     """
 
     cells: Float
@@ -33,6 +33,15 @@ class LeaveOneOutPredictions(NamedTuple):
     logits: Float
     single: bool = False
     familiar: bool = True
+
+    def in_order(self, order: Sequence[int]) -> "LeaveOneOutPredictions":
+        """The same images in another order."""
+        positions = list(order)
+        return self._replace(
+            cells=self.cells[positions],
+            shares=self.shares[positions],
+            logits=self.logits[positions],
+        )
 
 
 class SupportImages(NamedTuple):
@@ -92,41 +101,35 @@ class SupportImages(NamedTuple):
         ]
 
     def predictions(
-        self, cells: Float, logits: Float, first: Encoded, manifest: Manifest, *, single: bool
+        self,
+        cells: Float,
+        logits: Float,
+        encoded: Sequence[Encoded],
+        manifest: Manifest,
+        *,
+        single: bool,
     ) -> LeaveOneOutPredictions:
         """What a refit is fitted on, from the head's output for `left_out_classes`.
 
         Args:
             cells: (G, F, h, h) before the last layer, F = 2C.
             logits: (G, h, h), or at the input's side in the reference arithmetic.
-            first: the first image, encoded.
+            encoded: the G images.
             manifest: of the bundle.
             single: whether the second image is the mirror image of the first.
         """
         side = cells.shape[-1]
         if logits.shape[-1] != side:
             logits = np.stack([upsample_logits(each, side, side) for each in logits])
-        familiar = bool(are_familiar(first, manifest.familiar)[0])
+        shown = encoded[:1] if single else encoded
+        alike = np.concatenate([are_familiar(each, manifest.familiar) for each in shown])
         return LeaveOneOutPredictions(
-            cells, cell_shares(self.masks, side), logits, single, familiar
+            cells, cell_shares(self.masks, side), logits, single, bool(alike.mean() >= 0.5)
         )
 
 
-def predict_left_out(
-    runtime: BundleRuntime,
-    images: NDArray[np.uint8],
-    masks: Float,
-    shots: Shots,
-) -> LeaveOneOutPredictions:
-    """What a class's refit is fitted on: each support image as a query of the others.
-
-    Args:
-        runtime: the bundle.
-        images: (K, S, S, 3) of the supports.
-        masks: (K, S, S) their object shares.
-        shots: their K prototypes.
-    """
-    supports = SupportImages.of(list(images), list(masks), shots)
+def predict_left_out(runtime: BundleRuntime, supports: SupportImages) -> LeaveOneOutPredictions:
+    """What a class's refit is fitted on: each support image as a query of the others."""
     single = supports.single
     if single:
         pixels, mask = supports.mirrored()
@@ -135,7 +138,8 @@ def predict_left_out(
     encoded = runtime.encode(supports.pixels)
     image_index = np.arange(len(supports.pixels), dtype=np.int64)
     found = runtime.cells(encoded, image_index, supports.left_out_classes())
-    return supports.predictions(found.cells, found.logits, encoded, runtime.manifest, single=single)
+    images = [encoded.rows(k, k + 1) for k in range(len(encoded))]
+    return supports.predictions(found.cells, found.logits, images, runtime.manifest, single=single)
 
 
 def originals(images: Sequence[NDArray[np.uint8]], masks: Sequence[Float]) -> list[int]:

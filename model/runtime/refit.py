@@ -10,14 +10,18 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import logit
 from model.runtime.bundle import Float
 from model.runtime.leave_one_out import LeaveOneOutPredictions
+from model.runtime.logistic import (
+    choice_weights,
+    finite_logit,
+    fit_logistic,
+    held_out_logits,
+    held_out_parts,
+    shot_ious,
+)
 from model.runtime.one_thread import on_one_thread
 
-_PENALTY = 30.0  # of a standardised weight, in cells
-_STEPS = 12
-_MIN_STEP = 1e-3
 # The share of the network's own logit in a refit that is asked for: that logit is steadier than a
 # fit to few cells. It is this share with one shot, and a Kth of it with K shots (ADR 11).
 _OWN_SHARE = 0.2
@@ -48,12 +52,29 @@ class Blend(NamedTuple):
     own_share: float
     offset: float = 0.0
 
+    def of(self, own: Float, fitted: Float) -> Float:
+        """Both kinds of logits, blended."""
+        share = np.float32(self.own_share)
+        return share * own + (1 - share) * fitted - np.float32(self.offset)
+
+
+class Refit(NamedTuple):
+    """The head's last layer for one class.
+
+    weights: (F + 2,), see `model.contract.graphs.HEAD`.
+    held_out: (K, h, h) logits of each support by what is learned of the others; of a single one
+        and its mirror image, by what is learned of the other quarters.
+    """
+
+    weights: Float
+    held_out: Float
+
 
 @on_one_thread
 def choose_refit(
     predictions: LeaveOneOutPredictions, adapt: Adapt, *, threshold: float
-) -> Float | None:
-    """The refit (F + 2,) of a class; None to keep the network's own answer.
+) -> Refit | None:
+    """The refit of a class; None to keep the network's own answer.
 
     Args:
         predictions: of the class's supports.
@@ -63,20 +84,21 @@ def choose_refit(
     """
     if not adapt or (adapt == "auto" and _is_small(predictions)):
         return None
-    if not predictions.single:
-        predictions = _in_canonical_order(predictions)
+    order = _canonical_order(predictions)
+    predictions = predictions.in_order(order)
     regression = Regression.on(predictions.cells, predictions.shares)
-    shares = _SHARES
-    if adapt != "auto":
-        if predictions.single:
-            return regression.refit(Blend(_OWN_SHARE))
-        shares = np.full(1, _OWN_SHARE / len(predictions.cells), np.float32)
-    blend = _best_blend(
-        predictions, regression.held_out_logits(_held_out_parts(predictions)), shares, threshold
-    )
-    if blend.own_share >= _ALL_BUT_OWN and abs(blend.offset) < _OFFSETS[-1] - _OFFSETS[-2]:
-        return None
-    return regression.refit(blend)
+    held_out = regression.held_out_logits(held_out_parts(predictions.shares, predictions.single))
+    if adapt == "auto":
+        blend = _best_blend(predictions, held_out, _SHARES, threshold)
+        if blend.own_share >= _ALL_BUT_OWN and abs(blend.offset) < _OFFSETS[-1] - _OFFSETS[-2]:
+            return None
+    elif predictions.single:
+        blend = Blend(_OWN_SHARE)
+    else:
+        least = np.full(1, _OWN_SHARE / len(predictions.cells), np.float32)
+        blend = _best_blend(predictions, held_out, least, threshold)
+    blended = blend.of(predictions.logits, held_out)
+    return Refit(regression.refit(blend), blended[np.argsort(order)])
 
 
 def _is_small(predictions: LeaveOneOutPredictions) -> bool:
@@ -84,45 +106,24 @@ def _is_small(predictions: LeaveOneOutPredictions) -> bool:
     return predictions.single and float(predictions.shares.mean()) < _MIN_SHARE_WITHIN
 
 
-def _in_canonical_order(predictions: LeaveOneOutPredictions) -> LeaveOneOutPredictions:
-    """The same supports, sorted, so that sums of floats do not depend on the order they came in."""
-    order = sorted(range(len(predictions.cells)), key=lambda k: predictions.cells[k].tobytes())
-    return predictions._replace(
-        cells=predictions.cells[order],
-        shares=predictions.shares[order],
-        logits=predictions.logits[order],
-    )
-
-
-def _held_out_parts(predictions: LeaveOneOutPredictions) -> NDArray[np.intp]:
-    """For each cell (K, h, h), the number of the part that it is held out with.
-
-    A part is a support or, of a single support, a quarter around the object's centre.
-    """
-    if not predictions.single:
-        return np.asarray(np.indices(predictions.shares.shape)[0], np.intp)
-    share = predictions.shares[0]
-    rows, columns = np.indices(share.shape)
-    total = max(float(share.sum()), 1e-6)
-    below = rows > float((rows * share).sum()) / total
-    right = columns > float((columns * share).sum()) / total
-    quarters = 2 * below + right
-    return np.stack([quarters, quarters[:, ::-1]])
+def _canonical_order(predictions: LeaveOneOutPredictions) -> list[int]:
+    """Of the supports, so that sums of floats do not depend on the order they came in."""
+    positions = range(len(predictions.cells))
+    if predictions.single:
+        return list(positions)
+    return sorted(positions, key=lambda k: predictions.cells[k].tobytes())
 
 
 def _best_blend(
     predictions: LeaveOneOutPredictions, held_out: Float, own_shares: Float, threshold: float
 ) -> Blend:
-    """The mean of all choices, weighted by how well each marks what was held out.
-
-    Neighbouring choices are about equally good, and few supports do not tell which is best.
-    """
-    threshold_logit = logit(threshold) if 0 < threshold < 1 else 0.0
+    """The mean of all choices, weighted by how well each marks what was held out."""
+    threshold_logit = finite_logit(threshold)
     offsets = _NO_OFFSET if predictions.single else _OFFSETS
-    blended = [share * predictions.logits + (1 - share) * held_out for share in own_shares]
+    blended = [Blend(float(share)).of(predictions.logits, held_out) for share in own_shares]
     iou = np.array(
         [
-            [_mean_iou(each, predictions.shares, threshold_logit + o) for o in offsets]
+            [shot_ious(each, predictions.shares, threshold_logit + o).mean() for o in offsets]
             for each in blended
         ]
     )
@@ -131,18 +132,9 @@ def _best_blend(
         likeness = _LIKENESS_WITHIN["familiar" if predictions.familiar else "unfamiliar"]
         iou -= likeness * (1 - own_shares)[:, None]
         temperature = _TEMPERATURE_WITHIN
-    weights = np.exp((iou - iou.max()) / temperature)
-    weights /= weights.sum()
+    weights = choice_weights(iou, temperature)
     own_share = float(weights.sum(axis=1) @ own_shares)
     return Blend(own_share, float(weights.sum(axis=0) @ offsets))
-
-
-def _mean_iou(logits: Float, shares: Float, threshold_logit: float) -> float:
-    """Mean IoU of the cells (K, h, h) that reach the threshold with the object shares."""
-    marked = logits >= threshold_logit
-    union = np.where(marked, np.float32(1), shares).sum(axis=(1, 2))
-    shared = np.where(marked, shares, np.float32(0)).sum(axis=(1, 2))
-    return float(np.mean(shared / np.maximum(union, np.float32(1e-6))))
 
 
 class Regression(NamedTuple):
@@ -168,7 +160,7 @@ class Regression(NamedTuple):
         deviation = rows.std(axis=0, dtype=np.float64).astype(np.float32) + np.float32(1e-3)
         ones = np.ones((len(rows), 1), np.float32)
         design = np.hstack([(rows - mean) / deviation, ones])
-        return cls(design, shares, mean, deviation, _newton(design, shares.ravel()))
+        return cls(design, shares, mean, deviation, fit_logistic(design, shares.ravel()))
 
     def refit(self, blend: Blend) -> Float:
         """The refit (F + 2,) that blends the network's own logit with the regression.
@@ -184,31 +176,9 @@ class Regression(NamedTuple):
     def held_out_logits(self, parts: NDArray[np.intp]) -> Float:
         """Logits (K, h, h) of each part's cells, by a regression on all other cells.
 
-        These regressions start at the solution on all cells and are a few steps away from it.
+        Args:
+            parts: (K, h, h) the number of each cell's part.
         """
-        labels, part = self.shares.ravel(), parts.ravel()
-        logits = np.empty(len(self.design), np.float32)
-        for number in range(part.max() + 1):
-            others = part != number
-            alone = _newton(self.design[others], labels[others], start=self.solution)
-            logits[~others] = self.design[~others] @ alone
+        labels = self.shares.ravel()
+        logits = held_out_logits(self.design, labels, parts.ravel(), self.solution)
         return logits.reshape(self.shares.shape)
-
-
-def _newton(design: Float, shares: Float, start: Float | None = None) -> Float:
-    """The minimum of the penalised cross-entropy, by Newton's method."""
-    penalty = np.full(design.shape[1], _PENALTY, np.float32)
-    penalty[-1] = 1e-3  # the intercept is all but free
-    solution = np.zeros(design.shape[1], np.float32) if start is None else start.copy()
-    for _ in range(_STEPS):
-        probability = 1 / (1 + np.exp(-np.clip(design @ solution, -30, 30)))
-        slope = design.T @ (probability - shares) + penalty * solution
-        curvature = np.maximum(probability * (1 - probability), 1e-4)
-        weighted = design * np.sqrt(curvature)[:, None]
-        # A product with its own transpose costs BLAS half as much as another product.
-        hessian = weighted.T @ weighted + np.diag(penalty)
-        step = np.linalg.solve(hessian.astype(np.float64), slope).astype(np.float32)
-        solution -= step
-        if np.abs(step).max() < _MIN_STEP:
-            break
-    return solution

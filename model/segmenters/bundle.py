@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 from model.contract import SupportPrototype, SupportSet, resize_image, resize_mask
 from model.evaluation.prediction import Prediction
 from model.lru_cache import KEPT_BYTES, LRUCache
-from model.runtime import Adapt, BundleRuntime, Encoded, choose_refit, predict_left_out
+from model.runtime import (
+    Adapt,
+    Adaptation,
+    BundleRuntime,
+    Encoded,
+    SupportImages,
+    adapt_to,
+    correct,
+    predict_left_out,
+)
 from model.segmenters.supports import recognition_views, support_key
 
 
@@ -105,7 +114,11 @@ class BundleSegmenter:
         )
         support_set = self._support_set(tuple(cast(Sequence[BundleSupport], supports)))
         output = self._runtime.head(encoded, np.zeros(1, np.int64), [support_set])
-        return Prediction(output.logits[0], float(output.presence[0]))
+        (logits,) = output.logits
+        if support_set.pixel_classifier is not None:
+            pixels = resize_image(image, self._side)
+            logits = correct(logits, support_set.pixel_classifier, pixels)
+        return Prediction(logits, float(output.presence[0]))
 
     def _support_set(self, supports: tuple[BundleSupport, ...]) -> SupportSet:
         if self._adapt:
@@ -115,19 +128,20 @@ class BundleSegmenter:
                 ids, lambda: _RefittedSet(supports, self._refit(supports, self._adapt))
             )
             return refitted.support_set
-        return _class_of(supports, None)
+        return _class_of(supports, Adaptation())
 
     def _refit(self, supports: tuple[BundleSupport, ...], adapt: Adapt) -> SupportSet:
         shots = tuple(support.prototype for support in supports)
-        images = np.stack([support.image for support in supports])
-        masks = np.stack([support.mask for support in supports])
-        seen = predict_left_out(self._runtime, images, masks, shots)
-        return _class_of(supports, choose_refit(seen, adapt, threshold=self._threshold))
+        images = [support.image for support in supports]
+        masks = [support.mask for support in supports]
+        seen = SupportImages.of(images, masks, shots)
+        predictions = predict_left_out(self._runtime, seen)
+        return _class_of(supports, adapt_to(seen, predictions, adapt, threshold=self._threshold))
 
 
-def _class_of(supports: tuple[BundleSupport, ...], refit: NDArray[np.float32] | None) -> SupportSet:
+def _class_of(supports: tuple[BundleSupport, ...], adaptation: Adaptation) -> SupportSet:
     return SupportSet(
         tuple(support.prototype for support in supports),
-        refit,
         identities=np.stack([support.identity for support in supports]),
+        **adaptation._asdict(),
     )

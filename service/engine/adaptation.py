@@ -1,13 +1,12 @@
-"""Adaptation of a class: the head's last layer refitted to its supports."""
+"""Adaptation of a class to its supports."""
 
 import asyncio
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from model.contract import SupportPrototype, SupportSet
-from model.runtime import Adapt, SupportImages, choose_refit
+from model.runtime import Adapt, Adaptation, SupportImages, adapt_to
 from service.engine.base import Coverage, ImageU8
 from service.engine.pipeline import Pipeline
 
@@ -20,32 +19,33 @@ async def adapt_class(
     adapt: Adapt,
     deadline_at: float,
 ) -> SupportSet:
-    """The shots with the head refitted to them, if it is to be; see `model.runtime.refit`.
+    """The shots with what corrects the answer for them, if it is to be; see `adapt_to`.
 
     Args:
         pipeline: whose device does the work.
         images: of the K supports.
         masks: of the K supports.
         shots: their prototypes.
-        adapt: whether to refit.
+        adapt: whether to adapt.
         deadline_at: on the pipeline's clock.
 
     Raises:
         NotReadyError, DeadlineExceededError, InferenceError.
     """
-    supports = await asyncio.to_thread(SupportImages.of, images, masks, shots)
-    single = supports.single
+    shown = await asyncio.to_thread(SupportImages.of, images, masks, shots)
+    single, supports = shown.single, shown
     if single:
-        pixels, mask = supports.mirrored()
+        pixels, mask = shown.mirrored()
         mirror_shots = await pipeline.register([pixels[0]], [mask[0]], deadline_at)
-        supports = supports.extended(pixels, mask, mirror_shots)
+        supports = shown.extended(pixels, mask, mirror_shots)
     encoded = await pipeline.encode_supports("adapt", list(supports.pixels), deadline_at)
     outputs = await pipeline.cells("adapt", encoded, supports.left_out_classes(), deadline_at)
     manifest = pipeline.manifest
 
-    def fit() -> NDArray[np.float32] | None:
+    def fit() -> Adaptation:
         logits, cells = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
-        predictions = supports.predictions(cells, logits, encoded[0], manifest, single=single)
-        return choose_refit(predictions, adapt, threshold=manifest.threshold)
+        predictions = supports.predictions(cells, logits, encoded, manifest, single=single)
+        return adapt_to(shown, predictions, adapt, threshold=manifest.threshold)
 
-    return SupportSet(shots, await pipeline.fit(fit))
+    adaptation = await pipeline.fit(fit)
+    return SupportSet(shots, **adaptation._asdict())

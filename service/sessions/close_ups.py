@@ -6,13 +6,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from model.contract import clipped_logit, logit, sigmoid, upsample_logits
+from model.contract import clipped_logit, logit, sigmoid
 from model.runtime import Window, find_windows
 from service.engine import Engine, ImageU8
-from service.sessions.full_size_logits import CloseUpLogits
+from service.sessions.full_size_logits import CloseUpLogits, SeenLogits
 from service.sessions.labelling import ClassPrediction
 from service.sessions.resources import IMAGES_AT_ONCE
 from service.sessions.segment_request import AskedClass, SegmentRequest
@@ -24,14 +21,13 @@ _MAX_SHIFT = 1.0  # of the logit of a presence
 
 
 class _Candidate(NamedTuple):
-    """A class that close-ups may be taken for, as the whole shows it; logits: (h, h).
+    """A class that close-ups may be taken for, as the whole shows it.
 
     in_reach: whether close-ups could still make it present.
     """
 
     asked: AskedClass
     whole: ClassPrediction
-    logits: NDArray[np.float32]
     in_reach: bool
 
 
@@ -53,10 +49,10 @@ class _CloseUp(NamedTuple):
 
 
 class _CloseUpPrediction(NamedTuple):
-    """What one close-up shows of a class: logits (h, h), and its presence."""
+    """What one close-up shows of a class, and its presence."""
 
     window: Window
-    logits: NDArray[np.float32]
+    logits: SeenLogits
     presence: float
 
 
@@ -103,10 +99,9 @@ def _candidates(request: SegmentRequest, image: SegmentedImage) -> list[_Candida
         _Candidate(
             request.classes[whole.name],
             whole,
-            logits,
             _in_reach(whole.presence, request.presence_threshold),
         )
-        for whole, logits in zip(image.predictions, image.logits, strict=True)
+        for whole in image.predictions
         if whole.name not in tiled
     ]
     return [each for each in found if request.form.absent != "drop" or each.in_reach]
@@ -117,8 +112,8 @@ def _find_windows(
 ) -> list[tuple[AskedClass, Window]]:
     """The windows of one image; a class is segmented in all of its windows, or in none."""
     by_class: list[tuple[tuple[bool, bool, int], AskedClass, Sequence[Window]]] = []
-    for asked, whole, logits, reachable in candidates:
-        marked = upsample_logits(logits, side, side) >= logit(asked.thresholds.search)
+    for asked, whole, reachable in candidates:
+        marked = whole.logits.at(side, side) >= logit(asked.thresholds.search)
         windows = find_windows(marked, image.query.height, image.query.width)
         area = sum(window.area for window in windows)
         # What is never sent with `absent=drop` takes no window from what may be.
@@ -172,19 +167,23 @@ async def _segment_class(engine: Engine, close_ups: Sequence[_CloseUp]) -> list[
     supports = close_ups[0].asked.supports.close_up_or_self
     output = await engine.segment([each.pixels for each in close_ups], [supports])
     rows = zip(close_ups, output.logits[:, 0], output.presence[:, 0], strict=True)
+    classifier = supports.pixel_classifier
     return [
-        _CloseUpPrediction(each.window, logits, float(presence)) for each, logits, presence in rows
+        _CloseUpPrediction(
+            each.window, SeenLogits(logits, each.pixels, classifier), float(presence)
+        )
+        for each, logits, presence in rows
     ]
 
 
 def _improved(request: SegmentRequest, image: SegmentedImage, found: _Found) -> SegmentedImage:
     """The image, its classes combined with what close-ups show of them."""
     improved: dict[str, ClassPrediction] = {}
-    for whole, whole_logits in zip(image.predictions, image.logits, strict=True):
+    for whole, seen in zip(image.predictions, image.wholes, strict=True):
         if shown := found.get(whole.name):
             asked = request.classes[whole.name]
             windows = [(each.window, each.logits) for each in shown]
-            logits = CloseUpLogits(whole_logits, windows, asked.thresholds.close_up_shift)
+            logits = CloseUpLogits(seen, windows, asked.thresholds.close_up_shift)
             likeliest = max(each.presence for each in shown)
             presence = _combined_presence(whole.presence, likeliest)
             improved[whole.name] = predict(request, whole.number, asked, logits, presence)

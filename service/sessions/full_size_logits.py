@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import resize_image, sigmoid, upsample_logits
-from model.runtime import Window
+from model.runtime import Window, correct
 from service.imaging import guided_filter
 from service.sessions.tile_grid import Grid
 
@@ -27,18 +27,31 @@ class FullSizeLogits(Protocol):
         """False only if no pixel reaches the threshold; cheap."""
 
 
-class WholeLogits(NamedTuple):
-    """What the engine predicts of one class in a whole image; logits: (h, h)."""
+class SeenLogits(NamedTuple):
+    """What the network predicts of one class in what it saw: a whole image, or a part of one.
+
+    logits: (h, h).
+    pixels: (S, S, 3) that it saw.
+    classifier: (Q,) that corrects the logits by them, if the class has one.
+    """
 
     logits: NDArray[np.float32]
+    pixels: NDArray[np.uint8]
+    classifier: NDArray[np.float32] | None = None
 
     def at(self, height: int, width: int) -> NDArray[np.float32]:
         """See `FullSizeLogits.at`."""
-        return upsample_logits(self.logits, height, width)
+        return upsample_logits(self.corrected(), height, width)
+
+    def corrected(self) -> NDArray[np.float32]:
+        """The logits by cell (h, h), or by the pixels of an image of half the side."""
+        if self.classifier is None:
+            return self.logits
+        return correct(self.logits, self.classifier, self.pixels)
 
     def may_reach(self, threshold_logit: float) -> bool:
-        """Between cells no logit is larger than at them."""
-        return bool(self.logits.max() >= threshold_logit)
+        """Between cells no logit is larger than at them; corrected ones may be."""
+        return self.classifier is not None or bool(self.logits.max() >= threshold_logit)
 
 
 class TiledLogits(NamedTuple):
@@ -47,6 +60,7 @@ class TiledLogits(NamedTuple):
     image: (H, W, 3) at full size, which the edges are moved to.
     grid: of T tiles.
     logits: (T, h, h).
+    classifier: (Q,) that corrects them by the pixels, if the class has one.
     presence: (T,).
     presence_threshold: from which the class counts as present in a tile.
     input_side: S, to which each tile was resized for the network.
@@ -55,6 +69,7 @@ class TiledLogits(NamedTuple):
     image: NDArray[np.uint8]
     grid: Grid
     logits: NDArray[np.float32]
+    classifier: NDArray[np.float32] | None
     presence: NDArray[np.float32]
     presence_threshold: float
     input_side: int
@@ -95,31 +110,37 @@ class TiledLogits(NamedTuple):
         """Probabilities (S, S) of a tile, their edges within a cell moved to those of its image."""
         side = self.input_side
         resized = resize_image(np.ascontiguousarray(tile), side)
-        soft = sigmoid(upsample_logits(logits, side, side))
-        return guided_filter(resized, soft, max(1, side // len(logits)))
+        corrected = SeenLogits(logits, resized, self.classifier).corrected()
+        soft = sigmoid(upsample_logits(corrected, side, side))
+        return guided_filter(resized, soft, max(1, side // len(corrected)))
 
 
 class CloseUpLogits(NamedTuple):
     """What the engine predicts of one class in a whole image, replaced within its close-ups.
 
-    whole: (h, h).
-    windows: of the close-ups, which may overlap, and their logits (h, h).
+    whole: of the whole image.
+    windows: of the close-ups, which may overlap, and what each shows.
     shift: added to those of windows, so that one threshold is right for both.
     """
 
-    whole: NDArray[np.float32]
-    windows: Sequence[tuple[Window, NDArray[np.float32]]]
+    whole: SeenLogits
+    windows: Sequence[tuple[Window, SeenLogits]]
     shift: float = 0.0
 
     def at(self, height: int, width: int) -> NDArray[np.float32]:
         """Logits (H, W); specks outside the windows stay as the whole has them.
 
         Where windows overlap the surest counts: one may cut off what the other shows whole.
+        Pixels tell so much of a class in the whole image that it is not replaced by its close-ups,
+        but averaged with them.
         """
-        full = upsample_logits(self.whole, height, width)
+        full = self.whole.at(height, width)
+        whole = None if self.whole.classifier is None else full.copy()
         covered = np.zeros((height, width), np.bool_)
-        for window, logits in self.windows:
-            close_up = upsample_logits(logits, window.height, window.width) + np.float32(self.shift)
+        for window, seen in self.windows:
+            close_up = seen.at(window.height, window.width) + np.float32(self.shift)
+            if whole is not None:
+                close_up = (whole[window.slices] + close_up) / 2
             before, twice = full[window.slices], covered[window.slices]
             full[window.slices] = np.where(twice, np.maximum(before, close_up), close_up)
             covered[window.slices] = True

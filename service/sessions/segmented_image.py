@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.sessions.decoded import QueryImage
-from service.sessions.full_size_logits import FullSizeLogits, WholeLogits
+from service.sessions.full_size_logits import FullSizeLogits, SeenLogits
 from service.sessions.labelling import ClassPrediction
 from service.sessions.segment_request import AskedClass, SegmentRequest
 from service.sessions.tile_grid import Grid
@@ -27,14 +27,14 @@ class SegmentedImage(NamedTuple):
 
     position: among the images of the request, from 0.
     query: the image itself.
-    logits: (P, h, h) of the whole, in the order of the classes.
-    predictions: of the P classes, in that order.
+    wholes: of the P classes, what the whole shows.
+    predictions: of them, in that order.
     tiles: that some classes are looked for in; none: the whole will do.
     """
 
     position: int
     query: QueryImage
-    logits: NDArray[np.float32]
+    wholes: Sequence[SeenLogits]
     predictions: Sequence[ClassPrediction]
     tiles: Sequence[Tiles] = ()
 
@@ -48,12 +48,14 @@ class SegmentedImage(NamedTuple):
         presence: NDArray[np.float32],
     ) -> Self:
         """By what the engine says of the whole image: `logits` (P, h, h) and `presence` (P,)."""
-        classes = zip(request.classes.values(), logits, presence.tolist(), strict=True)
-        predictions = [
-            predict(request, number, asked, WholeLogits(own), shown)
-            for number, (asked, own, shown) in enumerate(classes, start=1)
+        classes = request.classes.values()
+        wholes = [
+            SeenLogits(own, query.pixels, asked.supports.pixel_classifier)
+            for asked, own in zip(classes, logits, strict=True)
         ]
-        return cls(position, query, logits, predictions)
+        shown = enumerate(zip(classes, wholes, presence.tolist(), strict=True), start=1)
+        predictions = [predict(request, number, *each) for number, each in shown]
+        return cls(position, query, wholes, predictions)
 
     def with_found(self, found: Mapping[str, ClassPrediction]) -> Self:
         """The same, some classes of which are predicted anew; `found`: by name."""

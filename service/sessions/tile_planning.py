@@ -15,16 +15,17 @@ _MAX_BATCH_GAIN = 3.0
 
 
 def plan_tiles(request: SegmentRequest, image: SegmentedImage) -> SegmentedImage:
-    """The image with its tiles, by what the whole shows."""
+    """The image with its tiles, by what the network says of the whole, uncorrected by pixels."""
     height, width = image.query.height, image.query.width
     if image.query.file is None or max(height, width) <= request.input_side:
         return image
-    marked = image.logits.max(axis=(1, 2)) >= logit(request.resources.threshold)  # (P,)
+    threshold_logit = logit(request.resources.threshold)
     results = {
         each.name: WholeImageResult(
-            request.classes[each.name].tile_view, each.present and bool(found)
+            request.classes[each.name].tile_view,
+            each.present and bool(whole.logits.max() >= threshold_logit),
         )
-        for each, found in zip(image.predictions, marked.tolist(), strict=True)
+        for each, whole in zip(image.predictions, image.wholes, strict=True)
     }
     sides = tile_sides(
         request.form.mode, results, height=height, width=width, input_side=request.input_side

@@ -41,6 +41,7 @@ async def search_tiles(
                 pixels,
                 grid,
                 output.logits[:, k],
+                asked.tile_view.supports.pixel_classifier,
                 output.presence[:, k],
                 request.presence_threshold,
                 request.input_side,

@@ -1,11 +1,13 @@
 """A class as a group of tensors, and back from untrusted tensors.
 
-K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`:
+K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`, Q is
+`model.contract.PIXEL_CLASSIFIER_SIZE`:
 
     affinity, guided, gate (K, C) F16
     tokens (T, D) F16
     token_counts (K,) U32
     refit (R,) F32, only if the class has one
+    pixel_classifier (Q,) F32, only beside a refit
     side (1,) U32, only if it is known
     close.affinity, ... the same again, only if the class has close-ups
     judgements (K, J) F32 in [0, 1], only if a shot of it was judged
@@ -18,7 +20,13 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import JUDGEMENT_SIZE, Manifest, SupportPrototype, SupportSet
+from model.contract import (
+    JUDGEMENT_SIZE,
+    PIXEL_CLASSIFIER_SIZE,
+    Manifest,
+    SupportPrototype,
+    SupportSet,
+)
 from service.errors import InvalidArchiveError
 
 Array = NDArray[np.float16] | NDArray[np.float32] | NDArray[np.uint32]
@@ -26,12 +34,12 @@ Tensors = dict[str, Array]
 
 _VECTORS = ("affinity", "guided", "gate")
 _NAMES = frozenset({*_VECTORS, "tokens", "token_counts"})
-_OPTIONAL = frozenset({"identities", "judgements", "refit", "side"})
+_OPTIONAL = frozenset({"identities", "judgements", "pixel_classifier", "refit", "side"})
 _CLOSE_UP = "close."
 # The most that FSS_MAX_SHOTS allows. Each shot is an object of its own, so a file of many costs
 # a multiple of its size.
 MAX_SHOTS = 1024
-_MAX_REFIT = 1e6  # weights of standardised features; far greater ones overflow in the head
+_MAX_WEIGHT = 1e6  # of an adaptation; far greater ones overflow in the head or behind it
 
 
 class ShotSpec(NamedTuple):
@@ -57,6 +65,8 @@ def to_tensors(supports: SupportSet) -> Tensors:
     tensors["token_counts"] = np.array([len(shot.tokens) for shot in shots], np.uint32)
     if supports.refit is not None:
         tensors["refit"] = supports.refit
+    if supports.pixel_classifier is not None:
+        tensors["pixel_classifier"] = supports.pixel_classifier
     if supports.side is not None:
         tensors["side"] = np.array([supports.side], np.uint32)
     if supports.close_up is not None:
@@ -100,11 +110,10 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
     for name in _VECTORS:
         _require(tensors[name], np.float16, (len(counts), channels))
     _require(tensors["tokens"], np.float16, (sum(counts), depth))
-    refit = tensors.get("refit")
-    if refit is not None:
-        _require(refit, np.float32, (2 * channels + 2,))
-        if np.abs(refit).max() > _MAX_REFIT:
-            raise InvalidArchiveError("a refit is beyond anything that a fit gives")
+    refit = _weights(tensors.get("refit"), 2 * channels + 2)
+    pixel_classifier = _weights(tensors.get("pixel_classifier"), PIXEL_CLASSIFIER_SIZE)
+    if refit is None and pixel_classifier is not None:
+        raise InvalidArchiveError("a class has a pixel classifier without a refit")
     tokens = np.split(tensors["tokens"], np.cumsum(counts)[:-1])
     vectors = (tensors[name] for name in _VECTORS)
     shots = tuple(SupportPrototype(*parts) for parts in zip(*vectors, tokens, strict=True))
@@ -112,11 +121,22 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
         raise InvalidArchiveError(f"a shot takes more than {spec.max_shot_bytes} bytes")
     return SupportSet(
         shots,
-        None if refit is None else np.asarray(refit, np.float32),
+        refit,
         _side(tensors.get("side")),
         judgements=_judgements(tensors.get("judgements"), len(counts)),
         identities=_identities(tensors.get("identities"), len(counts), depth),
+        pixel_classifier=pixel_classifier,
     )
+
+
+def _weights(tensor: Array | None, size: int) -> NDArray[np.float32] | None:
+    """What an adaptation fitted, if it is there."""
+    if tensor is None:
+        return None
+    _require(tensor, np.float32, (size,))
+    if np.abs(tensor).max() > _MAX_WEIGHT:
+        raise InvalidArchiveError("an adaptation is beyond anything that a fit gives")
+    return np.asarray(tensor, np.float32)
 
 
 def _side(tensor: Array | None) -> int | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model.build import PRESETS, build_network
 from model.evaluation import Segmenter
 from model.nets.backbones import Backbone
-from model.runtime import BundleRuntime
+from model.runtime import Adaptation, BundleRuntime, SupportImages
 from model.segmenters import BundleSegmenter, EagerSegmenter, NearestPrototypeSegmenter
 from tests.service.tiny_bundle import write_tiny_bundle
 
@@ -78,12 +78,12 @@ def test_a_bundle_is_fitted_once_to_the_shots_of_a_class(
     runtime = BundleRuntime(write_tiny_bundle(tmp_path / "tiny"), intra_op_threads=1)
     calls: list[int] = []
 
-    def predicted(_: object, images: NDArray[np.uint8], *__: object) -> object:
-        calls.append(len(images))
+    def predicted(_: object, supports: SupportImages) -> object:
+        calls.append(len(supports.pixels))
         return None
 
     monkeypatch.setattr("model.segmenters.bundle.predict_left_out", predicted)
-    monkeypatch.setattr("model.segmenters.bundle.choose_refit", lambda *_, **__: None)
+    monkeypatch.setattr("model.segmenters.bundle.adapt_to", lambda *_, **__: Adaptation())
     segmenter = BundleSegmenter(runtime, adapt=True)
     first, second = _masks()
     for query in (2, 0, 1):

@@ -13,7 +13,16 @@ import onnx
 from numpy.typing import ArrayLike
 from onnx import TensorProto, helper, numpy_helper
 
-from model.contract import GRAPHS, GraphFile, GraphSpec, Manifest, TensorSpec, write_manifest
+from model.contract import (
+    GRAPHS,
+    Familiar,
+    GraphFile,
+    GraphSpec,
+    Manifest,
+    TensorSpec,
+    load_manifest,
+    write_manifest,
+)
 
 SIDE = 32
 CELLS = 8
@@ -209,3 +218,11 @@ def write_tiny_bundle(
     )
     write_manifest(directory, manifest)
     return directory
+
+
+def used_to(bundle: Path, distance: float) -> Path:
+    """The bundle, used to images whose features lie within a distance of 0."""
+    manifest = load_manifest(bundle)
+    known = Familiar(centre=(0.0,) * manifest.high_channels, distance=distance)
+    write_manifest(bundle, manifest.model_copy(update={"familiar": known}))
+    return bundle

@@ -120,8 +120,13 @@ class RayEngine:
         async with self._deadline():
             pixels, coverage = np.stack(images), np.stack(masks)
             found: SupportSet = await self._ask("register", pixels, coverage, adapt)
-        refit = None if found.refit is None else found.refit.copy()
-        return SupportSet(tuple(_copied(shot) for shot in found.shots), refit)
+        return SupportSet(
+            tuple(_copied(shot) for shot in found.shots),
+            None if found.refit is None else found.refit.copy(),
+            pixel_classifier=None
+            if found.pixel_classifier is None
+            else found.pixel_classifier.copy(),
+        )
 
     async def segment(
         self, images: Sequence[ImageU8], classes: Sequence[SupportSet]

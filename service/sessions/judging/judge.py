@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import SupportPrototype, SupportSet
-from model.runtime import mirrored
+from model.runtime import correct, mirrored
 from service.engine import Engine, Predictions
 from service.sessions.judging.repeats import appearance
 from service.sessions.judging.rows import MAX_OTHERS, Judgement
@@ -56,8 +56,8 @@ async def judge(
     Shots of one image count as one with all their objects, as they do for a refit: none is
     predicted from another, and the objects of all are the truth.
 
-    The IoU of an adapted class is measured with its refit. The refit was fitted to the shot,
-    though, so suspicion goes by the network without it.
+    The IoU of an adapted class is measured as adapted. That was fitted to the shot, though, so
+    suspicion goes by the network without it.
 
     Args:
         engine: the one that registered the shots.
@@ -75,11 +75,9 @@ async def judge(
         image: each if each.others else await _beside_its_mirror_image(engine, each)
         for image, each in _seen(supports, images, registered.shots, earlier).items()
     }
-    refit = registered.refit
-    if refit is None and known is not None:
-        refit = known.refit
+    adapted = registered if registered.refit is not None or known is None else known
     classes = [
-        [SupportSet(each.others), SupportSet(each.shots), *_refitted(each.others, refit)]
+        [SupportSet(each.others), SupportSet(each.shots), *_refitted(each.others, adapted.refit)]
         for each in seen.values()
     ]
     answers = await engine.segment_each([each.view.pixels for each in seen.values()], classes)
@@ -87,7 +85,7 @@ async def judge(
     threshold = engine.manifest.threshold
     with stage("report"):
         rows = await pool.gather(
-            partial(_row, shot, seen[image], found[image], threshold)
+            partial(_row, shot, seen[image], found[image], adapted.pixel_classifier, threshold)
             for shot, image in zip(registered.shots, images, strict=True)
         )
     return np.stack(rows)
@@ -129,12 +127,18 @@ def _refitted(others: Shots, refit: NDArray[np.float32] | None) -> list[SupportS
 
 
 def _row(
-    shot: SupportPrototype, seen: _Seen, predictions: Predictions, threshold: float
+    shot: SupportPrototype,
+    seen: _Seen,
+    predictions: Predictions,
+    classifier: NDArray[np.float32] | None,
+    threshold: float,
 ) -> NDArray[np.float32]:
     """The row of one shot of an image, in which it is predicted together with the others of it."""
     mask = seen.view.mask
     by_others, by_itself, *refitted = predictions.logits[0]
     served = refitted[0] if refitted else by_others
+    if classifier is not None:
+        served = correct(served, classifier, seen.view.pixels)
     prediction = Prediction(by_others, float(predictions.presence[0, 0]), by_itself)
     return Judgement(
         others=0 if seen.lone else len(seen.others),

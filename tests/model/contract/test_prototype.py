@@ -83,6 +83,21 @@ def test_more_shots_come_behind_and_a_later_refit_takes_the_place() -> None:
     assert SupportSet((first,)).extended(SupportSet((second,))).refit is None
 
 
+def test_a_pixel_classifier_goes_with_the_refit_that_it_corrects() -> None:
+    first, second = _shot(1, 1), _shot(2, 1)
+    refit, pixels = np.zeros(6, np.float32), np.ones(101, np.float32)
+    both = SupportSet((first,), refit, pixel_classifier=pixels)
+    assert both.extended(SupportSet((second,))).pixel_classifier is pixels
+    assert SupportSet((second,)).extended(both).pixel_classifier is pixels
+    assert both.extended(SupportSet((second,), refit)).pixel_classifier is None
+    assert both.nbytes == SupportSet((first,), refit).nbytes + pixels.nbytes
+    # A class that gets a close-up later: its own view does not serve that.
+    small = replace(SupportSet((second,), side=9), close_up=SupportSet((second,), side=3))
+    close_up = replace(both, side=9).extended(small).close_up
+    assert close_up is not None
+    assert close_up.pixel_classifier is None
+
+
 def _seen(number: int, tokens: int, side: int, refit: float | None = None) -> SupportSet:
     weights = None if refit is None else np.full(6, refit, np.float32)
     return SupportSet((_shot(number, tokens),), weights, side)

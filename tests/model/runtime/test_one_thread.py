@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from model.runtime import LeaveOneOutPredictions, choose_refit, refit
+from model.runtime import LeaveOneOutPredictions, refit
+from model.runtime.logistic import fit_logistic
 
 
 def _blas_threads() -> set[int]:
@@ -16,20 +17,20 @@ def _blas_threads() -> set[int]:
 
 def test_a_fit_is_made_by_the_thread_that_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    newton = refit._newton
+    fit = fit_logistic
 
     def watched(*design: Any, **options: Any) -> Any:
         seen.append(_blas_threads())
-        return newton(*design, **options)
+        return fit(*design, **options)
 
-    monkeypatch.setattr(refit, "_newton", watched)
+    monkeypatch.setattr(refit, "fit_logistic", watched)
     rng = np.random.default_rng(0)
     shares = (rng.random((2, 4, 4)) > 0.5).astype(np.float32)
     logits = rng.standard_normal((2, 4, 4)).astype(np.float32)
     cells = rng.standard_normal((2, 3, 4, 4)).astype(np.float32)
     predictions = LeaveOneOutPredictions(cells, shares, logits, single=False, familiar=True)
     with threadpool_limits(2, user_api="blas"):
-        assert choose_refit(predictions, True, threshold=0.5) is not None
+        assert refit.choose_refit(predictions, True, threshold=0.5) is not None
         assert _blas_threads() == {2}
     assert seen
     assert seen == [{1}] * len(seen)

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.contract import SupportSet
+from model.contract import SupportPrototype, SupportSet
 from model.runtime import (
     Adapt,
     BundleRuntime,
     CellsOutput,
     Encoded,
     LeaveOneOutPredictions,
+    SupportImages,
     cell_shares,
-    choose_refit,
     predict_left_out,
 )
-from model.runtime.refit import Blend, Regression
+from model.runtime.refit import Blend, Refit, Regression, choose_refit
 from tests.service.tiny_bundle import SIDE, write_tiny_bundle
 
 
@@ -85,8 +85,8 @@ def test_a_held_out_part_has_no_part_in_its_own_fit() -> None:
     assert (held_out[shares == 1] > 0).mean() > 0.95
 
 
-def _own_share(refit: NDArray[np.float32] | None) -> float:
-    return 1.0 if refit is None else float(refit[0])
+def _own_share(refit: Refit | None) -> float:
+    return 1.0 if refit is None else float(refit.weights[0])
 
 
 @pytest.mark.parametrize("single", [False, True])
@@ -117,7 +117,8 @@ def test_several_supports_tell_where_to_cut(level: float) -> None:
     own = np.float32(0.6) * shares - np.float32(0.3 - level)
     refit = choose_refit(LeaveOneOutPredictions(cells, shares, own), "auto", threshold=0.5)
     assert refit is not None
-    marked = refit[0] * own + refit[1] + np.einsum("f,kfij->kij", refit[2:], cells) > 0
+    share, bias, *weights = refit.weights
+    marked = share * own + bias + np.einsum("f,kfij->kij", np.array(weights), cells) > 0
     assert marked[shares == 1].mean() > 0.9
     assert marked[shares == 0].mean() < 0.1
 
@@ -131,7 +132,8 @@ def test_of_a_single_support_a_quarter_is_held_out_with_its_mirror_image() -> No
     predictions = LeaveOneOutPredictions(cells, shares, np.zeros_like(shares) + 1, single=True)
     always = choose_refit(predictions, True, threshold=0.5)
     assert always is not None
-    by_heart = always[1] + np.einsum("f,kfij->kij", always[2:], cells) > 0
+    _, bias, *weights = always.weights
+    by_heart = bias + np.einsum("f,kfij->kij", np.array(weights), cells) > 0
     assert by_heart[shares == 1].mean() > 0.8
     kept = _own_share(choose_refit(predictions, "auto", threshold=0.5))
     assert kept > 0.5
@@ -161,7 +163,41 @@ def test_the_order_of_supports_leaves_no_trace() -> None:
         for order in ([0, 1, 2, 3], [2, 3, 1, 0])
     ]
     assert first is not None
-    np.testing.assert_array_equal(first, turned)
+    assert turned is not None
+    np.testing.assert_array_equal(first.weights, turned.weights)
+    np.testing.assert_array_equal(first.held_out[[2, 3, 1, 0]], turned.held_out)
+
+
+def test_what_a_refit_gives_of_held_out_supports_is_told() -> None:
+    cells, shares = _cells(shots=4, channels=4, side=22)
+    refit = choose_refit(
+        LeaveOneOutPredictions(cells, shares, np.zeros_like(shares)), True, threshold=0.5
+    )
+    assert refit is not None
+    assert (refit.held_out[shares == 1] > 0).mean() > 0.9
+    # Another label of the first support changes what is learned of it, and not what it is given.
+    turned = shares.copy()
+    turned[0] = 1 - turned[0]
+    again = choose_refit(
+        LeaveOneOutPredictions(cells, turned, np.zeros_like(shares)), True, threshold=0.5
+    )
+    assert again is not None
+    level = again.held_out[0] - refit.held_out[0]  # where to cut is chosen for all of them
+    assert np.ptp(level) < 0.01
+    assert np.ptp(again.held_out[1] - refit.held_out[1]) > 0.1
+
+
+def test_of_a_single_support_each_quarter_is_told_by_the_others() -> None:
+    rng = np.random.default_rng(1)
+    share = (rng.random((1, 22, 22)) < 0.3).astype(np.float32)
+    noise = rng.normal(0, 1, (1, 250, 22, 22)).astype(np.float32)
+    cells, shares = (np.concatenate([each, each[..., ::-1]]) for each in (noise, share))
+    # Noise can only be learned by heart, and by heart no quarter is known.
+    predictions = LeaveOneOutPredictions(cells, shares, np.zeros_like(shares), single=True)
+    refit = choose_refit(predictions, True, threshold=0.5)
+    assert refit is not None
+    right = (refit.held_out > np.median(refit.held_out)) == (shares > 0)
+    assert right.mean() < 0.65
 
 
 @pytest.mark.parametrize(
@@ -239,6 +275,15 @@ def _shown(count: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     return images, masks
 
 
+def _predict(
+    runtime: Watched,
+    images: NDArray[np.uint8],
+    masks: NDArray[np.float32],
+    shots: tuple[SupportPrototype, ...],
+) -> LeaveOneOutPredictions:
+    return predict_left_out(runtime, SupportImages.of(list(images), list(masks), shots))
+
+
 def test_a_single_support_and_its_mirror_image_are_asked_about_each_other(
     runtime: Watched,
 ) -> None:
@@ -246,7 +291,7 @@ def test_a_single_support_and_its_mirror_image_are_asked_about_each_other(
     shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
     runtime.images.clear()
     runtime.masks.clear()
-    cells, shares, logits, single, familiar = predict_left_out(runtime, images, masks, shots)
+    cells, shares, logits, single, familiar = _predict(runtime, images, masks, shots)
     assert single
     assert familiar  # a bundle that does not say what it is used to
     mirror, queries = runtime.images
@@ -267,7 +312,7 @@ def test_a_single_support_and_its_mirror_image_are_asked_about_each_other(
 def test_each_of_several_supports_is_asked_about_with_the_others(runtime: Watched) -> None:
     images, masks = _shown(3)
     shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
-    predictions = predict_left_out(runtime, images, masks, shots)
+    predictions = _predict(runtime, images, masks, shots)
     assert not predictions.single
     assert len(predictions.cells) == len(predictions.logits) == 3
     for number, each in enumerate(runtime.asked):
@@ -281,7 +326,7 @@ def test_supports_of_one_image_are_one_image_of_several_objects(runtime: Watched
     masks[2] = masks[2, ::-1]  # another object
     shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
     runtime.images.clear()
-    predictions = predict_left_out(runtime, images, masks, shots)
+    predictions = _predict(runtime, images, masks, shots)
     (queries,) = runtime.images
     np.testing.assert_array_equal(queries, images[:2])
     together = np.stack([np.maximum(masks[0], masks[2]), masks[1]])
@@ -298,7 +343,7 @@ def test_supports_of_one_image_alone_are_a_single_one(runtime: Watched) -> None:
     wider = np.maximum(masks, np.roll(masks, 3, axis=2))
     both, twice = np.concatenate([masks, wider]), np.repeat(images, 2, axis=0)
     shots = tuple(runtime.prototypes(runtime.encode(twice, both), both))
-    predictions = predict_left_out(runtime, twice, both, shots)
+    predictions = _predict(runtime, twice, both, shots)
     assert predictions.single
     assert [len(each.shots) for each in runtime.asked] == [1, 2]
     np.testing.assert_array_equal(

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from model.contract import (
-    Familiar,
     InvalidBundleError,
     MissingTierError,
     SupportPrototype,
@@ -25,9 +24,16 @@ from model.contract import (
     load_manifest,
     resize_image,
     resize_mask,
-    write_manifest,
 )
-from model.runtime import Adapt, BundleRuntime, Device, Encoded, choose_refit, predict_left_out
+from model.runtime import (
+    Adapt,
+    BundleRuntime,
+    Device,
+    Encoded,
+    SupportImages,
+    adapt_to,
+    predict_left_out,
+)
 from model.runtime.precision import multiplies_bytes
 from service.engine import EngineOptions, EngineResources, OnnxEngine, Predictions
 from service.engine.worker import Worker
@@ -42,7 +48,7 @@ from service.telemetry import EngineMetrics
 from tests.service.counted_runs import CountedRuns
 from tests.service.engines import usual_options
 from tests.service.pictures import BLUE, RED, Picture, picture
-from tests.service.tiny_bundle import write_tiny_bundle
+from tests.service.tiny_bundle import used_to, write_tiny_bundle
 from tests.service.until import until
 
 TIMEOUT_S = 20
@@ -504,14 +510,6 @@ async def test_adaptation_takes_a_repeated_shot_for_one(engine: OnnxEngine) -> N
     np.testing.assert_allclose(pair.refit, three.refit, atol=1e-3)
 
 
-def knowing(bundle: Path, distance: float) -> Path:
-    """The bundle, used to images whose features lie within a distance of 0."""
-    manifest = load_manifest(bundle)
-    known = Familiar(centre=(0.0,) * manifest.high_channels, distance=distance)
-    write_manifest(bundle, manifest.model_copy(update={"familiar": known}))
-    return bundle
-
-
 FADED = (110, 125, 70)  # so near to the ground that a fit is no sure gain
 
 
@@ -521,7 +519,7 @@ async def test_a_lone_support_unlike_what_the_network_knows_is_fitted_to_more_re
     kept = {}
     for distance in (10.0, 1e-6):
         async with started(
-            knowing(write_tiny_bundle(tmp_path / f"{distance}"), distance)
+            used_to(write_tiny_bundle(tmp_path / f"{distance}"), distance)
         ) as engine:
             refit = (await learn(engine, picture(FADED), adapt="auto")).refit
             kept[distance] = 1.0 if refit is None else float(refit[0])
@@ -536,19 +534,24 @@ async def test_a_class_is_fitted_as_evaluations_fit_it(
     one = picture(FADED)
     wider = one._replace(mask=one.mask | np.roll(one.mask, 4, axis=1))
     scenes = [(one, wider, picture(FADED, seed=1))[k] for k in supports]
-    bundle = knowing(write_tiny_bundle(tmp_path / "tiny"), 1e-6)
+    bundle = used_to(write_tiny_bundle(tmp_path / "tiny"), 1e-6)
     async with started(bundle) as engine:
         learned = await learn(engine, *scenes, adapt=adapt)
     runtime = BundleRuntime(bundle, intra_op_threads=1)
     side = runtime.manifest.input_side
-    images = np.stack([resize_image(scene.image, side) for scene in scenes])
-    masks = np.stack([resize_mask(scene.mask, side) for scene in scenes])
-    predictions = predict_left_out(runtime, images, masks, learned.shots)
-    refit = choose_refit(predictions, adapt, threshold=runtime.manifest.threshold)
+    images = [resize_image(scene.image, side) for scene in scenes]
+    masks = [resize_mask(scene.mask, side) for scene in scenes]
+    shown = SupportImages.of(images, masks, learned.shots)
+    predictions = predict_left_out(runtime, shown)
+    refit, classifier = adapt_to(shown, predictions, adapt, threshold=runtime.manifest.threshold)
     assert predictions.single == (len({0 if k == 1 else k for k in supports}) == 1)
     assert learned.refit is not None
     assert refit is not None
     np.testing.assert_allclose(learned.refit, refit, rtol=1e-3, atol=1e-3)
+    assert (learned.pixel_classifier is None) == (classifier is None)
+    if classifier is not None:
+        assert learned.pixel_classifier is not None
+        np.testing.assert_allclose(learned.pixel_classifier, classifier, rtol=0.05, atol=0.02)
 
 
 async def test_encodings_of_a_device_that_was_lost_are_not_kept(

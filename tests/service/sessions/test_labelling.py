@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from service.schemas import MAX_CLASSES
-from service.sessions.full_size_logits import WholeLogits
+from service.sessions.full_size_logits import SeenLogits
 from service.sessions.labelling import ClassPrediction, Labels, describe_classes, label_pixels
 from service.sessions.pool import AbandonedError
 
@@ -20,7 +20,8 @@ def asked(
     logits: NDArray[np.float32], number: int = 1, presence: float = 0.9, threshold: float = 0.5
 ) -> ClassPrediction:
     name = "abc"[number % 3]
-    return ClassPrediction(number, name, WholeLogits(logits), presence, presence >= 0.5, threshold)
+    seen = SeenLogits(logits, np.zeros((8, 8, 3), np.uint8))
+    return ClassPrediction(number, name, seen, presence, presence >= 0.5, threshold)
 
 
 def maps(*rows: list[list[float]], threshold: float = 0.5) -> list[ClassPrediction]:

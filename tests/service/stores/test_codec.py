@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from model.contract import SupportPrototype, SupportSet
+from model.contract import PIXEL_CLASSIFIER_SIZE, SupportPrototype, SupportSet
 from service.errors import InvalidArchiveError
 from service.stores import (
     SessionContent,
@@ -39,7 +39,11 @@ def random_shot(generator: np.random.Generator, tokens: int) -> SupportPrototype
 def random_supports(seed: int = 0, *, adapted: bool = False) -> SupportSet:
     generator = np.random.default_rng(seed)
     refit = generator.standard_normal(2 * C + 2).astype(np.float32) if adapted else None
-    return SupportSet(tuple(random_shot(generator, tokens) for tokens in (5, 1, 3)), refit)
+    classifier = None
+    if adapted:
+        classifier = generator.standard_normal(PIXEL_CLASSIFIER_SIZE).astype(np.float32)
+    shots = tuple(random_shot(generator, tokens) for tokens in (5, 1, 3))
+    return SupportSet(shots, refit, pixel_classifier=classifier)
 
 
 def content() -> SessionContent:
@@ -49,8 +53,8 @@ def content() -> SessionContent:
 
 def flattened(supports: SupportSet) -> list[bytes]:
     arrays: list[NDArray[Any]] = [array for shot in supports.shots for array in shot]
-    if supports.refit is not None:
-        arrays.append(supports.refit)
+    adaptation = (supports.refit, supports.pixel_classifier)
+    arrays += [array for array in adaptation if array is not None]
     return [f"{array.dtype}{array.shape}".encode() + array.tobytes() for array in arrays]
 
 
@@ -137,6 +141,22 @@ HOSTILE: dict[str, Arrays] = {
     "short refit": {"refit": np.ones(2 * C + 1, np.float32)},
     "refit not finite": {"refit": np.full(2 * C + 2, np.inf, np.float32)},
     "half a refit": {"refit": np.ones(2 * C + 2, np.float16)},
+    "a refit beyond any": {"refit": np.full(2 * C + 2, 2e6, np.float32)},
+    "short pixel classifier": {
+        "refit": np.ones(2 * C + 2, np.float32),
+        "pixel_classifier": np.ones(PIXEL_CLASSIFIER_SIZE - 1, np.float32),
+    },
+    "pixel classifier not finite": {
+        "refit": np.ones(2 * C + 2, np.float32),
+        "pixel_classifier": np.full(PIXEL_CLASSIFIER_SIZE, np.nan, np.float32),
+    },
+    "a pixel classifier beyond any": {
+        "refit": np.ones(2 * C + 2, np.float32),
+        "pixel_classifier": np.full(PIXEL_CLASSIFIER_SIZE, -2e6, np.float32),
+    },
+    "pixel classifier without a refit": {
+        "pixel_classifier": np.ones(PIXEL_CLASSIFIER_SIZE, np.float32)
+    },
     "another tensor": {"image": np.ones(4, np.float32)},
 }
 

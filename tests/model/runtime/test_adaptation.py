@@ -1,0 +1,57 @@
+"""When which part of an adaptation is made."""
+
+import numpy as np
+import pytest
+
+from model.contract import SupportPrototype
+from model.runtime import Adapt, LeaveOneOutPredictions, SupportImages, adapt_to, cell_shares
+
+SIDE, CELLS = 64, 16
+NOTHING = np.zeros((1, 1), np.float16)
+SHOT = SupportPrototype(NOTHING[0], NOTHING[0], NOTHING[0], NOTHING)
+
+
+def _shown(count: int) -> tuple[SupportImages, LeaveOneOutPredictions]:
+    """Discs of a colour, of which the network tells nothing and its features most."""
+    rows, columns = np.indices((SIDE, SIDE))
+    pixels, masks = [], []
+    for k in range(count):
+        rng = np.random.default_rng(k)
+        mask = (rows - 24 - 4 * k) ** 2 + (columns - 32) ** 2 < 15**2
+        noise = rng.integers(100, 130, (SIDE, SIDE, 3))
+        pixels.append((noise + mask[..., None] * np.array([80, 0, 0])).astype(np.uint8))
+        masks.append(mask.astype(np.float32))
+    supports = SupportImages.of(pixels, masks, (SHOT,) * count)
+    shares = cell_shares(supports.masks, CELLS)
+    cells = np.random.default_rng(9).normal(0, 1, (count, 4, CELLS, CELLS)).astype(np.float32)
+    cells[:, 1] += 4 * shares
+    return supports, LeaveOneOutPredictions(cells, shares, np.zeros_like(shares))
+
+
+@pytest.mark.parametrize(
+    ("adapt", "familiar", "refitted", "classified"),
+    [
+        ("auto", False, True, True),
+        ("auto", True, True, False),  # as photographs are
+        (True, True, True, True),
+        (False, False, False, False),
+    ],
+)
+def test_pixels_are_classified_where_images_are_unlike_those_of_training(
+    adapt: Adapt, familiar: bool, refitted: bool, classified: bool
+) -> None:
+    supports, predictions = _shown(3)
+    found = adapt_to(supports, predictions._replace(familiar=familiar), adapt, threshold=0.5)
+    assert (found.refit is not None, found.pixel_classifier is not None) == (refitted, classified)
+
+
+def test_a_single_image_is_classified_by_what_its_other_quarters_tell() -> None:
+    supports, predictions = _shown(1)
+    cells, shares, logits = (np.concatenate([each, each[..., ::-1]]) for each in predictions[:3])
+    twice = LeaveOneOutPredictions(cells, shares, logits, single=True, familiar=False)
+    found = adapt_to(supports, twice, "auto", threshold=0.5)
+    assert found.refit is not None
+    assert found.pixel_classifier is not None
+    # What is small is left to the network.
+    small = twice._replace(shares=np.float32(0.1) * shares)
+    assert adapt_to(supports, small, "auto", threshold=0.5) == (None, None)

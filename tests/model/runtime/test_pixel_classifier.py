@@ -1,0 +1,164 @@
+"""Pixels of a class told by their colours."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from model.contract import PIXEL_CLASSIFIER_SIZE, SupportPrototype, upsample_logits
+from model.runtime import SupportImages, correct
+from model.runtime.pixel_classifier import (
+    PixelClassifier,
+    choose_pixel_classifier,
+    trusted_share,
+)
+
+SIDE, CELLS = 64, 8
+NOTHING = np.zeros((1, 1), np.float16)
+SHOT = SupportPrototype(NOTHING[0], NOTHING[0], NOTHING[0], NOTHING)
+
+
+def _scene(seed: int, *, told: bool = True) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Bent stripes, thinner than a cell, on noise; `told`: in a colour of their own."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.indices((SIDE, SIDE))
+    across = columns + 6 * np.sin(rows / 9 + seed)
+    mask = (across % 21) < 5
+    pixels = rng.integers(90, 130, (SIDE, SIDE, 3))
+    if told:
+        pixels[mask] += (60, -20, 10)
+    return pixels.clip(0, 255).astype(np.uint8), mask.astype(np.float32)
+
+
+def _answer(mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What a network says that sees only how much of a cell is object."""
+    share = cv2.resize(mask, (CELLS, CELLS), interpolation=cv2.INTER_AREA)
+    return np.asarray(12 * (share - 0.3), np.float32)
+
+
+def _supports(*scenes: tuple[NDArray[np.uint8], NDArray[np.float32]]) -> SupportImages:
+    return SupportImages.of(
+        [pixels for pixels, _ in scenes], [mask for _, mask in scenes], (SHOT,) * len(scenes)
+    )
+
+
+def _chosen(*scenes: tuple[NDArray[np.uint8], NDArray[np.float32]]) -> PixelClassifier | None:
+    answers = np.stack([_answer(mask) for _, mask in scenes])
+    if len(scenes) == 1:
+        answers = np.concatenate([answers, answers[:, :, ::-1]])
+    return choose_pixel_classifier(_supports(*scenes), answers, threshold=0.5)
+
+
+def _iou(logits: NDArray[np.float32], mask: NDArray[np.float32]) -> float:
+    marked = upsample_logits(logits, SIDE, SIDE) >= 0
+    return float((marked & (mask > 0)).sum() / (marked | (mask > 0)).sum())
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_outlines_finer_than_a_cell_are_found_by_their_colour(count: int) -> None:
+    classifier = _chosen(*map(_scene, range(count)))
+    assert classifier is not None
+    pixels, mask = _scene(9)
+    answer = _answer(mask)
+    assert _iou(answer, mask) < 0.6
+    corrected = correct(answer, classifier.packed(), pixels)
+    assert corrected.shape == (SIDE // 2, SIDE // 2)
+    assert _iou(corrected, mask) > (0.7 if count == 1 else 0.8)
+
+
+def test_what_has_no_colour_of_its_own_is_left_to_the_network() -> None:
+    chosen = _chosen(*(_scene(seed, told=False) for seed in range(4)))
+    assert chosen is None or chosen.share < 0.1
+
+
+def test_colours_that_mean_another_thing_in_each_support_are_not_trusted() -> None:
+    scenes = [_scene(seed) for seed in range(4)]
+    turned = [(pixels, 1 - mask if k % 2 else mask) for k, (pixels, mask) in enumerate(scenes)]
+    usual, odd = _chosen(*scenes), _chosen(*turned)
+    assert usual is not None
+    assert usual.share > 0.5
+    assert odd is None or odd.share < usual.share - 0.2
+
+
+def test_a_gain_counts_less_its_standard_error() -> None:
+    shares = np.ones((4, 10), np.float32)
+    own = np.full((4, 10), -1, np.float32)
+    own[:, :5] = 1  # half of each is found without a regression
+    right = np.ones((4, 10), np.float32)
+    assert trusted_share(own, right, shares, 0.0) > 0.5
+    # One support gains all, the others lose a little: less than nothing is sure.
+    mixed = own.copy()
+    mixed[0], mixed[1:, 4] = 1, -3
+    assert trusted_share(own, mixed, shares, 0.0) < 0.3
+    # Alike in all supports, a gain of the same mean is trusted.
+    alike = own.copy()
+    alike[:, 5] = 1
+    assert trusted_share(own, alike, shares, 0.0) > 0.5
+
+
+def test_a_single_support_must_gain_more_since_its_parts_are_alike() -> None:
+    shares = np.ones((2, 10), np.float32)
+    own = np.full((2, 10), -1, np.float32)
+    own[:, :8] = 1
+    right = np.ones((2, 10), np.float32)  # a gain of 0.2
+    assert trusted_share(own, right, shares, 0.0) > 0.7
+    assert trusted_share(own, right, shares, 0.0, single=True) < 0.5
+
+
+def test_the_order_of_supports_leaves_no_trace() -> None:
+    scenes = [_scene(seed) for seed in range(4)]
+    first, turned = _chosen(*scenes), _chosen(*scenes[::-1])
+    assert first is not None
+    assert turned is not None
+    np.testing.assert_array_equal(first.packed(), turned.packed())
+
+
+def test_objects_are_told_without_the_supports_of_the_image_itself() -> None:
+    # Each in a colour that no other has: by heart it would be known, by the others it is not.
+    scenes = []
+    for seed, hue in enumerate(((120, 0, 0), (0, 120, 0), (0, 0, 120))):
+        pixels, mask = _scene(seed, told=False)
+        painted = pixels + (mask[..., None] > 0) * np.array(hue)
+        scenes.append((painted.clip(0, 255).astype(np.uint8), mask))
+    chosen = _chosen(*scenes)
+    assert chosen is None or chosen.share < 0.5
+
+
+def test_it_is_kept_as_so_many_numbers() -> None:
+    numbers = np.random.default_rng(0).normal(0, 1, PIXEL_CLASSIFIER_SIZE).astype(np.float32)
+    again = PixelClassifier.unpacked(numbers)
+    np.testing.assert_array_equal(again.packed(), numbers)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_greatest_numbers_that_an_archive_may_hold_give_finite_logits(sign: int) -> None:
+    numbers = np.full(PIXEL_CLASSIFIER_SIZE, sign * 1e6, np.float32)
+    pixels, mask = _scene(0)
+    assert np.isfinite(correct(100 * _answer(mask), numbers, pixels)).all()
+
+
+@pytest.mark.parametrize("side", [33, 64])
+def test_an_image_of_one_colour_gives_what_is_finite(side: int) -> None:
+    masks = [np.zeros((side, side), np.float32) for _ in range(2)]
+    masks[0][:9], masks[1][9:] = 1, 1
+    grey = [np.full((side, side, 3), level, np.uint8) for level in (128, 129)]
+    supports = SupportImages.of(grey, masks, (SHOT, SHOT))
+    answers = np.stack([_answer(mask) for mask in masks])
+    classifier = choose_pixel_classifier(supports, answers, threshold=0.5)
+    if classifier is not None:
+        assert np.isfinite(correct(answers[0], classifier.packed(), grey[0])).all()
+    made = PixelClassifier.unpacked(np.ones(PIXEL_CLASSIFIER_SIZE, np.float32))
+    corrected = correct(answers[0], made.packed(), grey[0])
+    assert corrected.shape == (-(-side // 2),) * 2
+    assert np.isfinite(corrected).all()
+
+
+def test_a_correction_does_not_depend_on_the_threads_of_blas() -> None:
+    classifier = _chosen(*map(_scene, range(3)))
+    assert classifier is not None
+    pixels, mask = _scene(9)
+    with threadpool_limits(1, user_api="blas"):
+        alone = correct(_answer(mask), classifier.packed(), pixels)
+    with threadpool_limits(2, user_api="blas"):
+        np.testing.assert_array_equal(correct(_answer(mask), classifier.packed(), pixels), alone)
