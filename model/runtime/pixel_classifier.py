@@ -33,7 +33,7 @@ _LIMIT = 6.0  # no pixel is surer than this logit by its colours
 _TEMPERATURE = 0.02
 # Parts of a single support are more alike than two images are: the gain on them is lowered by this
 # times the share of the regression, and is known less well.
-_LIKENESS_WITHIN = 0.4
+_LIKENESS_WITHIN = 0.5
 _TEMPERATURE_WITHIN = 0.05
 _SHARES = np.linspace(0, 1, 6, dtype=np.float32)  # of the regression; the rest is the answer's own
 _WORTH_IT = 0.05
