@@ -94,7 +94,9 @@ class SupportForm(_Form):
             "photographs (cells, surfaces, X-rays) and does harm on photographs. `auto` tries it: "
             "it holds out each support, or each quarter of a single one, marks it by a fit to the "
             "rest, and fits as far as that helps; with several supports it also chooses the "
-            "threshold that marks them best. Send all shots of a class together: a new fit "
+            "threshold that marks them best. Where images are unlike photographs, outlines are "
+            "then corrected by the colours of the pixels, again as far as that helps. Send all "
+            "shots of a class together: a new fit "
             "replaces an earlier one, and shots that are added without a fit leave it as it is."
         ),
     ] = "auto"

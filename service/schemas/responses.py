@@ -14,7 +14,9 @@ class SupportResponse(BaseModel):
     session_id: str
     class_name: str
     shots: Annotated[int, Field(description="Shots the class has now.")]
-    adapted: Annotated[bool, Field(description="Whether the head was refitted to the class.")]
+    adapted: Annotated[
+        bool, Field(description="Whether the answer is adapted to the class: see `adapt`.")
+    ]
     created: Annotated[datetime, Field(description="When the session was made.")]
     expires_at: Annotated[datetime, Field(description="Moves on with every use of the session.")]
     model: str

@@ -132,7 +132,7 @@ class CloseUpLogits(NamedTuple):
 
         Where windows overlap the surest counts: one may cut off what the other shows whole.
         Pixels tell so much of a class in the whole image that it is not replaced by its close-ups,
-        but averaged with them.
+        but averaged with them, weighted by the resolution at which each was seen.
         """
         full = self.whole.at(height, width)
         whole = None if self.whole.classifier is None else full.copy()
@@ -140,7 +140,8 @@ class CloseUpLogits(NamedTuple):
         for window, seen in self.windows:
             close_up = seen.at(window.height, window.width) + np.float32(self.shift)
             if whole is not None:
-                close_up = (whole[window.slices] + close_up) / 2
+                share = np.float32(height * width / (height * width + window.area))
+                close_up = share * close_up + (1 - share) * whole[window.slices]
             before, twice = full[window.slices], covered[window.slices]
             full[window.slices] = np.where(twice, np.maximum(before, close_up), close_up)
             covered[window.slices] = True

@@ -73,6 +73,7 @@ def test_a_whole_that_pixels_tell_of_is_averaged_with_its_close_ups() -> None:
     alone = whole.at(64, 64)
     first, second = Window(0, 0, 32, 64), Window(16, 0, 32, 64)
     full = CloseUpLogits(whole, [(first, _seen(2)), (second, _seen(4))], shift=1.0).at(64, 64)
-    np.testing.assert_allclose(full[:16], (alone[:16] + 3) / 2, atol=1e-6)
-    np.testing.assert_allclose(full[16:48], (alone[16:48] + 5) / 2, atol=1e-6)  # the surer one
+    # Seen at twice the area of the whole, a close-up counts twice as much.
+    np.testing.assert_allclose(full[:16], (alone[:16] + 2 * 3) / 3, atol=1e-5)
+    np.testing.assert_allclose(full[16:48], (alone[16:48] + 2 * 5) / 3, atol=1e-5)  # the surer one
     np.testing.assert_array_equal(full[48:], alone[48:])
