@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from model.runtime.bundle import Float
 from model.runtime.leave_one_out import LeaveOneOutPredictions, SupportImages
-from model.runtime.pixel_classifier import choose_pixel_classifier
+from model.runtime.pixel_fit import choose_pixel_classifier
 from model.runtime.refit import Adapt, choose_refit
 
 

@@ -39,15 +39,15 @@ class BundleSupport(NamedTuple):
         return self.prototype.nbytes + self.identity.nbytes + self.image.nbytes + self.mask.nbytes
 
 
-class _RefittedSet(NamedTuple):
-    """A class with its refit, and the supports that it was fitted to."""
+class _AdaptedSet(NamedTuple):
+    """A class that was adapted, and the supports that it was fitted to."""
 
     supports: tuple[BundleSupport, ...]
     support_set: SupportSet
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the supports; a refit is small."""
+        """Bytes of the supports; an adaptation is small."""
         return sum(support.nbytes for support in self.supports)
 
 
@@ -59,12 +59,12 @@ class BundleSegmenter:
 
     Args:
         runtime: the loaded bundle.
-        adapt: whether the head is refitted to the supports of each episode.
-        threshold: foreground probability that the refit is fitted for; by default the bundle's.
+        adapt: whether the answer is adapted to the supports of each episode.
+        threshold: foreground probability that it is adapted for; by default the bundle's.
         near_views: judge presence by near views of supports, as it is served; without them, by the
             supports as they are, which saves three of four encodings of each.
         limit_bytes: of the cached queries, again of the cached supports, and again of the supports
-            whose refit is cached.
+            whose adaptation is cached.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class BundleSegmenter:
         self._supports: LRUCache[BundleSupport] = LRUCache(
             lambda support: support.nbytes, limit_bytes
         )
-        self._refitted: LRUCache[_RefittedSet] = LRUCache(lambda each: each.nbytes, limit_bytes)
+        self._adapted: LRUCache[_AdaptedSet] = LRUCache(lambda each: each.nbytes, limit_bytes)
 
     def add_support(
         self, key: Hashable, image: NDArray[np.uint8], mask: NDArray[np.bool_]
@@ -124,13 +124,13 @@ class BundleSegmenter:
         if self._adapt:
             # While a set is kept its supports are too, and no others have their ids.
             ids = tuple(id(support) for support in supports)
-            refitted = self._refitted.get(
-                ids, lambda: _RefittedSet(supports, self._refit(supports, self._adapt))
+            adapted = self._adapted.get(
+                ids, lambda: _AdaptedSet(supports, self._adapt_to(supports, self._adapt))
             )
-            return refitted.support_set
+            return adapted.support_set
         return _class_of(supports, Adaptation())
 
-    def _refit(self, supports: tuple[BundleSupport, ...], adapt: Adapt) -> SupportSet:
+    def _adapt_to(self, supports: tuple[BundleSupport, ...], adapt: Adapt) -> SupportSet:
         shots = tuple(support.prototype for support in supports)
         images = [support.image for support in supports]
         masks = [support.mask for support in supports]

@@ -72,8 +72,8 @@ class Engine(Protocol):
     ) -> SupportSet:
         """One prototype for each support image and its mask, in order.
 
-        With `adapt` the head is also refitted to these supports, by `auto` only where that
-        helps on supports that were held out (`model.runtime.refit`).
+        With `adapt` the answer is also adapted to these supports, by `auto` only where that
+        helps on supports that were held out (`model.runtime.adaptation`).
 
         Raises:
             NotReadyError, QueueFullError, DeadlineExceededError, InferenceError.

@@ -131,13 +131,13 @@ class OnnxEngine:
     async def register(
         self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
     ) -> SupportSet:
-        """One prototype for each support, and a refit; see `Engine.register`."""
+        """One prototype for each support, and an adaptation; see `Engine.register`."""
         deadline_at = self._clock() + self._options.deadline_s
         pipeline = self._pipeline_for(())
-        refit_s = pipeline.adaptation_s(len(images)) if adapt else 0.0
+        adaptation_s = pipeline.adaptation_s(len(images)) if adapt else 0.0
         with (
             self._resources.images.admit(len(images)),
-            self._resources.reserve(pipeline.cost_s(len(images), 1) + refit_s),
+            self._resources.reserve(pipeline.cost_s(len(images), 1) + adaptation_s),
         ):
             shots = await pipeline.register(images, masks, deadline_at)
             if not adapt:

@@ -41,13 +41,10 @@ class SeenLogits(NamedTuple):
 
     def at(self, height: int, width: int) -> NDArray[np.float32]:
         """See `FullSizeLogits.at`."""
-        return upsample_logits(self.corrected(), height, width)
-
-    def corrected(self) -> NDArray[np.float32]:
-        """The logits by cell (h, h), or by the pixels of an image of half the side."""
-        if self.classifier is None:
-            return self.logits
-        return correct(self.logits, self.classifier, self.pixels)
+        logits = self.logits
+        if self.classifier is not None:
+            logits = correct(logits, self.classifier, self.pixels)
+        return upsample_logits(logits, height, width)
 
     def may_reach(self, threshold_logit: float) -> bool:
         """Between cells no logit is larger than at them; corrected ones may be."""
@@ -102,17 +99,22 @@ class TiledLogits(NamedTuple):
         weights = product(self.grid.rows.weights(), self.grid.columns.weights())
         tiles = zip(self.grid.boxes(), weights, self.logits, self.presence, strict=True)
         for box, (row, column), logits, presence in tiles:
-            visible = sigmoid(logits.max()) > _MIN_TILE_PROBABILITY
+            seen = sigmoid(logits.max()) > _MIN_TILE_PROBABILITY
+            visible = seen or self.classifier is not None  # which may raise what is lower
             if presence >= self.presence_threshold and visible:
                 yield box, np.outer(row, column), logits
 
     def _refined(self, tile: NDArray[np.uint8], logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities (S, S) of a tile, their edges within a cell moved to those of its image."""
+        """Probabilities (S, S) of a tile, their edges those of its image.
+
+        What cells say is moved to them, by a cell at most; what pixels say is there already.
+        """
         side = self.input_side
         resized = resize_image(np.ascontiguousarray(tile), side)
-        corrected = SeenLogits(logits, resized, self.classifier).corrected()
-        soft = sigmoid(upsample_logits(corrected, side, side))
-        return guided_filter(resized, soft, max(1, side // len(corrected)))
+        soft = sigmoid(SeenLogits(logits, resized, self.classifier).at(side, side))
+        if self.classifier is not None:
+            return soft
+        return guided_filter(resized, soft, max(1, side // len(logits)))
 
 
 class CloseUpLogits(NamedTuple):
@@ -135,14 +137,13 @@ class CloseUpLogits(NamedTuple):
         but averaged with them, weighted by the resolution at which each was seen.
         """
         full = self.whole.at(height, width)
-        whole = None if self.whole.classifier is None else full.copy()
         covered = np.zeros((height, width), np.bool_)
         for window, seen in self.windows:
             close_up = seen.at(window.height, window.width) + np.float32(self.shift)
-            if whole is not None:
-                share = np.float32(height * width / (height * width + window.area))
-                close_up = share * close_up + (1 - share) * whole[window.slices]
             before, twice = full[window.slices], covered[window.slices]
+            if self.whole.classifier is not None:
+                share = np.float32(full.size / (full.size + window.area))
+                close_up = share * close_up + (1 - share) * before
             full[window.slices] = np.where(twice, np.maximum(before, close_up), close_up)
             covered[window.slices] = True
         return full

@@ -52,7 +52,7 @@ async def learn_judged_class(
     Args:
         resources: of the use cases.
         supports: of `mark_repeats`.
-        adapt: see `model.runtime.refit`.
+        adapt: see `model.runtime.adaptation`.
         known: the class that they are added to, if it exists.
 
     Raises:

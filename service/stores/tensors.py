@@ -7,7 +7,7 @@ K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`
     tokens (T, D) F16
     token_counts (K,) U32
     refit (R,) F32, only if the class has one
-    pixel_classifier (Q,) F32, only beside a refit
+    pixel_classifier (Q,) F32, a share in [0, 1] first; only beside a refit
     side (1,) U32, only if it is known
     close.affinity, ... the same again, only if the class has close-ups
     judgements (K, J) F32 in [0, 1], only if a shot of it was judged
@@ -114,6 +114,8 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
     pixel_classifier = _weights(tensors.get("pixel_classifier"), PIXEL_CLASSIFIER_SIZE)
     if refit is None and pixel_classifier is not None:
         raise InvalidArchiveError("a class has a pixel classifier without a refit")
+    if pixel_classifier is not None and not 0 <= pixel_classifier[0] <= 1:
+        raise InvalidArchiveError("the share of a pixel classifier is not in [0, 1]")
     tokens = np.split(tensors["tokens"], np.cumsum(counts)[:-1])
     vectors = (tensors[name] for name in _VECTORS)
     shots = tuple(SupportPrototype(*parts) for parts in zip(*vectors, tokens, strict=True))

@@ -75,5 +75,6 @@ def test_a_whole_that_pixels_tell_of_is_averaged_with_its_close_ups() -> None:
     full = CloseUpLogits(whole, [(first, _seen(2)), (second, _seen(4))], shift=1.0).at(64, 64)
     # Seen at twice the area of the whole, a close-up counts twice as much.
     np.testing.assert_allclose(full[:16], (alone[:16] + 2 * 3) / 3, atol=1e-5)
-    np.testing.assert_allclose(full[16:48], (alone[16:48] + 2 * 5) / 3, atol=1e-5)  # the surer one
+    np.testing.assert_allclose(full[16:32], (full[:16] + 2 * 5) / 3, atol=1e-5)  # the surer one
+    np.testing.assert_allclose(full[32:48], (alone[32:48] + 2 * 5) / 3, atol=1e-5)
     np.testing.assert_array_equal(full[48:], alone[48:])

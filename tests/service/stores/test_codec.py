@@ -41,7 +41,7 @@ def random_supports(seed: int = 0, *, adapted: bool = False) -> SupportSet:
     refit = generator.standard_normal(2 * C + 2).astype(np.float32) if adapted else None
     classifier = None
     if adapted:
-        classifier = generator.standard_normal(PIXEL_CLASSIFIER_SIZE).astype(np.float32)
+        classifier = generator.random(PIXEL_CLASSIFIER_SIZE, np.float32)
     shots = tuple(random_shot(generator, tokens) for tokens in (5, 1, 3))
     return SupportSet(shots, refit, pixel_classifier=classifier)
 
@@ -153,6 +153,10 @@ HOSTILE: dict[str, Arrays] = {
     "a pixel classifier beyond any": {
         "refit": np.ones(2 * C + 2, np.float32),
         "pixel_classifier": np.full(PIXEL_CLASSIFIER_SIZE, -2e6, np.float32),
+    },
+    "a pixel classifier that takes more than all": {
+        "refit": np.ones(2 * C + 2, np.float32),
+        "pixel_classifier": np.full(PIXEL_CLASSIFIER_SIZE, 1.5, np.float32),
     },
     "pixel classifier without a refit": {
         "pixel_classifier": np.ones(PIXEL_CLASSIFIER_SIZE, np.float32)
