@@ -143,7 +143,8 @@ class CloseUpLogits(NamedTuple):
             before, twice = full[window.slices], covered[window.slices]
             if self.whole.classifier is not None:
                 share = np.float32(full.size / (full.size + window.area))
-                close_up = share * close_up + (1 - share) * before
+                close_up *= share
+                close_up += (1 - share) * before
             full[window.slices] = np.where(twice, np.maximum(before, close_up), close_up)
             covered[window.slices] = True
         return full
