@@ -23,6 +23,7 @@ from service.settings import Settings
 from tests.service.counted_runs import CountedRuns
 
 _OBJECT_STORE_BYTES = 80_000_000
+_POLL_S = 0.05
 _TOKEN = secrets.token_hex(32)
 with socket.create_server(("127.0.0.1", 0)) as _listener:
     _PORT = _listener.getsockname()[1]
@@ -39,6 +40,8 @@ def ray_cluster(bundle: Path, *, workers: int) -> Iterator[Cluster]:
     with pytest.MonkeyPatch.context() as environment:
         for name, value in _environment(bundle).items():
             environment.setenv(name, value)
+        # How often it looks whether an application runs or is gone: once a second by default.
+        environment.setattr("ray.serve._private.client.CLIENT_POLLING_INTERVAL_S", _POLL_S)
         cluster = Cluster(initialize_head=True, head_node_args=_node(num_cpus=0))
         try:
             for _ in range(workers):
