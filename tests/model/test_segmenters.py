@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from model.build import PRESETS, build_network
+from model.contract import upsample_logits
 from model.evaluation import Segmenter
 from model.nets.backbones import Backbone
 from model.runtime import Adaptation, BundleRuntime, SupportImages
 from model.segmenters import BundleSegmenter, EagerSegmenter, NearestPrototypeSegmenter
-from tests.service.tiny_bundle import write_tiny_bundle
+from tests.service.tiny_bundle import used_to, write_tiny_bundle
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 40, 48, 3), dtype=np.uint8)
 
@@ -92,6 +93,28 @@ def test_a_bundle_is_fitted_once_to_the_shots_of_a_class(
         segmenter.segment(query, IMAGES[query], [one])
         segmenter.segment(query, IMAGES[query], [one, other])
     assert calls == [1, 2]
+
+
+def test_a_bundle_outlines_what_is_unlike_training_by_its_colours(tmp_path: Path) -> None:
+    def ring(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Thinner than a cell."""
+        rng = np.random.default_rng(seed)
+        rows, columns = np.indices((128, 128)) - rng.uniform(54, 74, (2, 1, 1))
+        distance = np.hypot(rows, columns)
+        mask = (distance > 28) & (distance < 38)
+        image = np.where(mask[..., None], (180, 70, 120), (150, 140, 150))
+        return (image + rng.normal(0, 6, image.shape)).astype(np.uint8), mask
+
+    bundle = used_to(write_tiny_bundle(tmp_path / "tiny"), 1e-6)
+    runtime, (image, mask) = BundleRuntime(bundle, intra_op_threads=1), ring(9)
+    found = {}
+    for adapt in (False, True):
+        segmenter = BundleSegmenter(runtime, adapt=adapt)
+        supports = [segmenter.add_support(seed, *ring(seed)) for seed in range(3)]
+        logits = upsample_logits(segmenter.segment(9, image, supports).logits, *mask.shape)
+        found[adapt] = float(((logits > 0) & mask).sum() / ((logits > 0) | mask).sum())
+    assert found[True] > 0.75
+    assert found[True] > found[False] + 0.1
 
 
 def test_the_eager_network_runs_its_backbone_once_an_image(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,14 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from model.contract import Familiar, Manifest, load_manifest
-from model.runtime import BundleRuntime, are_familiar, image_vectors
+from model.contract import Familiar, Manifest, load_manifest, write_manifest
+from model.runtime import (
+    BundleRuntime,
+    SupportImages,
+    are_familiar,
+    image_vectors,
+    predict_left_out,
+)
 from tests.service.tiny_bundle import SIDE, write_tiny_bundle
 
 RED, GREY = (255, 0, 0), (128, 128, 128)
@@ -45,3 +51,30 @@ def test_a_centre_of_another_width_is_no_manifest(bundle: Path) -> None:
     odd = Familiar(centre=(0.0,) * (manifest.high_channels + 1), distance=1.0)
     with pytest.raises(ValidationError, match="no high-level feature"):
         Manifest.model_validate({**manifest.model_dump(), "familiar": odd.model_dump()})
+
+
+@pytest.mark.parametrize(
+    ("colours", "familiar"),
+    [
+        ((RED,), True),
+        ((GREY,), False),
+        ((RED, GREY), True),
+        ((GREY, RED), True),
+        ((RED, GREY, GREY), False),
+        ((GREY, GREY, RED), False),
+        ((GREY, RED, RED), True),
+    ],
+)
+def test_a_class_is_familiar_if_at_least_half_of_its_images_are(
+    bundle: Path, colours: tuple[tuple[int, int, int], ...], familiar: bool
+) -> None:
+    red = Familiar(centre=(1.0, 0.0, 0.0), distance=0.1)
+    write_manifest(bundle, load_manifest(bundle).model_copy(update={"familiar": red}))
+    runtime = BundleRuntime(bundle, intra_op_threads=1)
+    images = _plain(*colours)
+    images[:, 0, 0, 0] = range(len(images))  # else they would count as one image
+    masks = np.zeros(images.shape[:3], np.float32)
+    masks[:, 8:20, 8:20] = 1
+    shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
+    shown = SupportImages.of(list(images), list(masks), shots)
+    assert predict_left_out(runtime, shown).familiar is familiar

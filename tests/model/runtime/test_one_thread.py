@@ -1,12 +1,14 @@
 """Products of matrices keep to their thread, so that busy cores do not hold them up."""
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from model.runtime import LeaveOneOutPredictions, refit
+from model.contract import SupportPrototype
+from model.runtime import LeaveOneOutPredictions, SupportImages, pixel_fit, refit
 from model.runtime.logistic import fit_logistic
 
 
@@ -15,7 +17,8 @@ def _blas_threads() -> set[int]:
     return {pool["num_threads"] for pool in threadpool_info() if "numpy" in pool["filepath"]}
 
 
-def test_a_fit_is_made_by_the_thread_that_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def _watch(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[set[int]]:
+    """BLAS's threads at every fit that a module makes."""
     seen = []
     fit = fit_logistic
 
@@ -23,7 +26,12 @@ def test_a_fit_is_made_by_the_thread_that_asks_for_it(monkeypatch: pytest.Monkey
         seen.append(_blas_threads())
         return fit(*design, **options)
 
-    monkeypatch.setattr(refit, "fit_logistic", watched)
+    monkeypatch.setattr(module, "fit_logistic", watched)
+    return seen
+
+
+def test_a_fit_is_made_by_the_thread_that_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = _watch(monkeypatch, refit)
     rng = np.random.default_rng(0)
     shares = (rng.random((2, 4, 4)) > 0.5).astype(np.float32)
     logits = rng.standard_normal((2, 4, 4)).astype(np.float32)
@@ -31,6 +39,22 @@ def test_a_fit_is_made_by_the_thread_that_asks_for_it(monkeypatch: pytest.Monkey
     predictions = LeaveOneOutPredictions(cells, shares, logits, single=False, familiar=True)
     with threadpool_limits(2, user_api="blas"):
         assert refit.choose_refit(predictions, True, threshold=0.5) is not None
+        assert _blas_threads() == {2}
+    assert seen
+    assert seen == [{1}] * len(seen)
+
+
+def test_a_fit_to_pixels_is_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = _watch(monkeypatch, pixel_fit)
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 255, (2, 16, 16, 3), dtype=np.uint8)
+    masks = (rng.random((2, 16, 16)) > 0.5).astype(np.float32)
+    nothing = np.zeros((1, 1), np.float16)
+    shot = SupportPrototype(nothing[0], nothing[0], nothing[0], nothing)
+    supports = SupportImages.of(list(pixels), list(masks), (shot, shot))
+    answers = rng.standard_normal((2, 4, 4)).astype(np.float32)
+    with threadpool_limits(2, user_api="blas"):
+        pixel_fit.choose_pixel_classifier(supports, answers, threshold=0.5)
         assert _blas_threads() == {2}
     assert seen
     assert seen == [{1}] * len(seen)

@@ -6,7 +6,12 @@ import pytest
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from model.contract import PIXEL_CLASSIFIER_SIZE, SupportPrototype, upsample_logits
+from model.contract import (
+    PIXEL_CLASSIFIER_SIZE,
+    PIXEL_FEATURES,
+    SupportPrototype,
+    upsample_logits,
+)
 from model.runtime import SupportImages, correct
 from model.runtime.pixel_classifier import PixelClassifier
 from model.runtime.pixel_fit import choose_pixel_classifier, trusted_share
@@ -161,3 +166,63 @@ def test_a_correction_does_not_depend_on_the_threads_of_blas() -> None:
         alone = correct(_answer(mask), classifier.packed(), pixels)
     with threadpool_limits(2, user_api="blas"):
         np.testing.assert_array_equal(correct(_answer(mask), classifier.packed(), pixels), alone)
+
+
+RED, RED_AROUND, RED_FAR_AROUND, CONTRAST = 1, 4, 7, 10  # positions among the features
+
+
+def _linear(
+    weights: dict[int, float], *, share: float = 1.0, scale: float = 1.0
+) -> PixelClassifier:
+    """Of these features alone, each less one, times a scale."""
+    products = np.zeros((PIXEL_FEATURES + 1, PIXEL_FEATURES + 1), np.float32)
+    for feature, weight in weights.items():
+        products[feature, -1] = weight
+    every = np.ones(PIXEL_FEATURES, np.float32)
+    packed = products[np.triu_indices(PIXEL_FEATURES + 1)]
+    return PixelClassifier(share, every, scale * every, packed)
+
+
+def _answered(
+    classifier: PixelClassifier, pixels: NDArray[np.uint8], *, own: float = 0.0
+) -> NDArray[np.float32]:
+    return correct(np.full((CELLS, CELLS), own, np.float32), classifier.packed(), pixels)
+
+
+@pytest.mark.parametrize(("level", "deviations"), [(0, -4), (64, -4), (192, 4), (255, 4)])
+def test_a_colour_counts_as_no_further_than_four_deviations_from_the_mean(
+    level: int, deviations: float
+) -> None:
+    plain = np.full((SIDE, SIDE, 3), level, np.uint8)
+    np.testing.assert_allclose(_answered(_linear({RED: 1}, scale=100), plain), deviations)
+
+
+@pytest.mark.parametrize(("level", "bound"), [(0, -6), (255, 6)])
+def test_colours_alone_make_no_pixel_surer_than_a_bound(level: int, bound: float) -> None:
+    plain = np.full((SIDE, SIDE, 3), level, np.uint8)
+    np.testing.assert_allclose(_answered(_linear({RED: 100}), plain), bound)
+    # The network's own logit has none.
+    half = _linear({RED: 100}, share=0.5)
+    np.testing.assert_allclose(_answered(half, plain, own=20), (20 + bound) / 2)
+
+
+def test_what_is_rough_is_told_from_what_is_flat_by_its_contrast() -> None:
+    rows, columns = np.indices((SIDE, SIDE))
+    pixels = np.full((SIDE, SIDE, 3), 128, np.uint8)
+    rough = (columns >= SIDE // 2) & ((rows // 2 + columns // 2) % 2 == 0)
+    pixels[rough], pixels[~rough & (columns >= SIDE // 2)] = 168, 88
+    found = _answered(_linear({CONTRAST: 1}), pixels)
+    assert found[:, :10].max() < -0.99  # of contrast 0
+    assert found[:, 22:].min() > -0.8
+
+
+@pytest.mark.parametrize(
+    ("finer", "coarser"), [(RED, RED_AROUND), (RED_AROUND, RED_FAR_AROUND), (RED, RED_FAR_AROUND)]
+)
+def test_a_spot_is_told_from_an_area_by_what_is_around_it(finer: int, coarser: int) -> None:
+    pixels = np.zeros((2 * SIDE, 2 * SIDE, 3), np.uint8)
+    pixels[92:100, 92:100] = 255  # a spot of four pixels at half the side
+    pixels[:, :48] = 255  # an area, which is its own surroundings
+    found = _answered(_linear({finer: 1, coarser: -1}), pixels)
+    assert found[47, 47] > 0.1
+    assert abs(found[32, 2]) < 0.05

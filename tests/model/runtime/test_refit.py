@@ -349,3 +349,19 @@ def test_supports_of_one_image_alone_are_a_single_one(runtime: Watched) -> None:
     np.testing.assert_array_equal(
         predictions.shares[0], cell_shares(wider, predictions.shares.shape[-1])[0]
     )
+
+
+def test_what_is_held_out_is_answered_with_the_networks_own_share_in_it() -> None:
+    cells, shares = _cells(shots=2, channels=4, side=22)
+    own = np.zeros_like(shares)
+    raised = own + np.array([10, 20], np.float32)[:, None, None]
+    before, after = [
+        choose_refit(
+            LeaveOneOutPredictions(cells, shares, logits, single=True), True, threshold=0.5
+        )
+        for logits in (own, raised)
+    ]
+    assert before is not None
+    assert after is not None
+    gained = after.held_out - before.held_out
+    np.testing.assert_allclose(gained, before.weights[0] * raised, rtol=1e-4)

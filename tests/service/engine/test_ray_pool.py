@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from numpy.typing import NDArray
 
-from model.contract import Manifest, SupportSet
+from model.contract import PIXEL_CLASSIFIER_SIZE, Manifest, SupportSet
 from service.app import create_app
 from service.assembly import create_engine
 from service.engine import (
@@ -443,3 +443,25 @@ def test_the_wait_is_the_pending_work_of_replicas_less_the_time_since() -> None:
     assert backlog.wait_s() == 1.5  # b has been idle for a second
     now += 60
     assert backlog.wait_s() == 0  # nothing is known any more
+
+
+class AnsweringHandle(FailingHandle):
+    """A pool whose replica has learned this class."""
+
+    def __init__(self, learned: SupportSet) -> None:
+        self._learned = learned
+
+    async def remote(self, *_: object) -> Reply:
+        return Reply("a", self._learned, 0.0, ())
+
+
+async def test_what_a_replica_learns_of_pixels_is_kept_outside_the_object_store(
+    tiny_bundle: Path, lesson: Lesson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = np.arange(PIXEL_CLASSIFIER_SIZE, dtype=np.float32)
+    handle = AnsweringHandle(replace(lesson.learned, pixel_classifier=numbers))
+    engine, _ = _joining(tiny_bundle, monkeypatch, iter([handle]))
+    await engine.start()
+    learned = await engine.register(list(lesson.images), list(lesson.masks), adapt=True)
+    np.testing.assert_array_equal(learned.pixel_classifier, numbers)
+    assert not np.shares_memory(learned.pixel_classifier, numbers)

@@ -1,6 +1,7 @@
 """Logits of the whole and of close-ups, rendered at the size of an image."""
 
 import numpy as np
+import pytest
 
 from model.contract import PIXEL_CLASSIFIER_SIZE, PIXEL_FEATURES
 from model.runtime import Window
@@ -52,11 +53,12 @@ def test_a_class_with_a_pixel_classifier_is_told_by_its_colours() -> None:
     assert not marked[:, 40:].any()
 
 
-def test_tiles_are_told_by_their_colours() -> None:
+@pytest.mark.parametrize("own", [-1, -9])  # so low that a tile of it would show nothing
+def test_tiles_are_told_by_their_colours(own: float) -> None:
     image = np.zeros((64, 64, 3), np.uint8)
     image[:, 20:, 0] = 255
     grid = Grid.over(64, 64, 32, max_tiles=100)
-    logits, presence = np.full((grid.tiles, 2, 2), -1, np.float32), np.ones(grid.tiles, np.float32)
+    logits, presence = np.full((grid.tiles, 2, 2), own, np.float32), np.ones(grid.tiles, np.float32)
     marked = [
         TiledLogits(image, grid, logits, classifier, presence, 0.5, 32).at(64, 64) >= 0
         for classifier in (None, _redness())
@@ -78,3 +80,14 @@ def test_a_whole_that_pixels_tell_of_is_averaged_with_its_close_ups() -> None:
     np.testing.assert_allclose(full[16:32], (full[:16] + 2 * 5) / 3, atol=1e-5)  # the surer one
     np.testing.assert_allclose(full[32:48], (alone[32:48] + 2 * 5) / 3, atol=1e-5)
     np.testing.assert_array_equal(full[48:], alone[48:])
+
+
+def test_edges_of_a_tile_that_pixels_tell_of_are_where_these_are() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    logits = np.full((1, 2, 2), -1, np.float32)
+    whole, one = Grid.over(32, 32, 32, max_tiles=1), np.ones(1, np.float32)
+    tiled = TiledLogits(image, whole, logits, _redness(), one, 0.5, 32).at(32, 32)
+    np.testing.assert_allclose(
+        tiled, SeenLogits(logits[0], image, _redness()).at(32, 32), atol=0.01
+    )
