@@ -34,22 +34,15 @@ async def test_load(tmp_path: Path) -> None:
 
 
 async def test_soak(tmp_path: Path) -> None:
-    options = SoakOptions(requests=400, sessions=40, settle=250, clients=2, tenants=2, quiet=True)
+    # Pools begin their threads as they need them: so many requests before the first sample.
+    options = SoakOptions(requests=500, sessions=50, settle=350, clients=2, tenants=2, quiet=True)
     report = await run_soak(options, tmp_path)
     content, memory, leaks = report.promises
-    assert content.kept, broken(report)
-    assert "400" in memory.name
+    assert (content.kept, leaks.kept) == (True, True), broken(report)
+    assert "500" in memory.name
     samples, everything = report.tables
-    first, last = samples.rows[0], samples.rows[-1]
-    assert [first["requests"], last["requests"]] == [250, 400]
-    # Pools begin their threads as they need them, here perhaps behind the first sample.
-    new_threads, new_descriptors = (
-        int(last[name]) - int(first[name]) for name in ("threads", "descriptors")
-    )
-    assert leaks.kept == (new_threads <= 0 and new_descriptors <= 0)
-    assert new_threads <= 4
-    assert new_descriptors <= 0
-    assert int(everything.rows[0]["requests"]) >= 400
+    assert [samples.rows[0]["requests"], samples.rows[-1]["requests"]] == [350, 500]
+    assert int(everything.rows[0]["requests"]) >= 500
 
 
 async def test_chaos(tmp_path: Path) -> None:
