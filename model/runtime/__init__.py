@@ -15,7 +15,7 @@ from model.runtime.leave_one_out import (
     originals,
     predict_left_out,
 )
-from model.runtime.pixel_classifier import correct
+from model.runtime.pixel_classifier import PixelColours, correct
 from model.runtime.precision import AskedPrecision, resolve_precision
 from model.runtime.refit import Adapt
 
@@ -30,6 +30,7 @@ __all__ = [
     "Encoded",
     "HeadOutput",
     "LeaveOneOutPredictions",
+    "PixelColours",
     "SupportImages",
     "Window",
     "adapt_to",

@@ -5,13 +5,14 @@ surface. So the adapted answer is corrected pixel by pixel, by a logistic regres
 the colours at several scales and the contrast (docs/adr/0032).
 """
 
+from itertools import chain
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import PIXEL_FEATURES, resize_image, upsample_logits
+from model.contract import PIXEL_FEATURES, upsample_logits
 from model.runtime.bundle import Float
 
 _SCALES = (1, 2, 8)  # of blurs, standard deviations in pixels of half the network's side
@@ -21,6 +22,8 @@ _REACH = 4.0  # features count as no further from their mean, in deviations
 _LIMIT = 6.0  # no pixel is surer than this logit by its colours
 # Quadratic, linear and, last, constant: the products of two of the features and a one behind them.
 _TERMS = np.triu_indices(PIXEL_FEATURES + 1)
+_MEAN_COLOUR = np.full((1, 3), 1 / 3, np.float32)
+_BLOCK = 1536  # pixels; products of so few BLAS does not share among threads, and caches hold them
 
 
 class PixelClassifier(NamedTuple):
@@ -49,52 +52,82 @@ class PixelClassifier(NamedTuple):
         return np.concatenate([share, self.mean, self.scale, self.weights])
 
     def logits(self, features: Float) -> Float:
-        """The corrected logits (s, s) of what has these features (s, s, F), the logit first."""
-        standard = standardised(features, self.mean, self.scale)
+        """The corrected logits (s, s) of what has these features (F, s, s), the logit first."""
+        own = features[0]
+        standard = standardised(features, self.mean, self.scale).reshape(PIXEL_FEATURES + 1, -1)
         weights = np.zeros((PIXEL_FEATURES + 1, PIXEL_FEATURES + 1), np.float32)
         weights[_TERMS] = self.weights
-        # A product for each row of pixels: too small for BLAS to share it among threads.
-        fitted = np.einsum("ijk,ijk->ij", standard @ weights, standard)
-        return blend(features[..., 0], fitted, self.share)
+        fitted = np.empty(own.size, np.float32)
+        for start in range(0, own.size, _BLOCK):
+            block = standard[:, start : start + _BLOCK]
+            np.einsum("kn,kn->n", weights @ block, block, out=fitted[start : start + _BLOCK])
+        return blend(own, fitted.reshape(own.shape), self.share)
 
 
-def correct(logits: Float, classifier: Float, pixels: NDArray[np.uint8]) -> Float:
+class PixelColours:
+    """The colours of an image at several scales, and the contrast: computed once, when needed.
+
+    Two threads that need them at the same time may both compute them; nothing else comes of it.
+
+    Args:
+        pixels: (S, S, 3), as the network saw them.
+    """
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self._pixels = pixels
+        self._planes: Float | None = None
+
+    @property
+    def planes(self) -> Float:
+        """(F - 1, s, s), red, green and blue at each scale, then the contrast; s = ceil(S / 2).
+
+        At half of the side the network's own resizing leaves detail.
+        """
+        if self._planes is None:
+            self._planes = _planes(self._pixels)
+        return self._planes
+
+
+def correct(logits: Float, classifier: Float, colours: PixelColours) -> Float:
     """The logits of a class in an image, corrected by its pixels: (s, s) with s = ceil(S / 2).
 
     Args:
         logits: (h, h) of the network.
         classifier: (Q,) of the class, see `PixelClassifier.packed`.
-        pixels: (S, S, 3), as the network saw them.
+        colours: of the image.
     """
-    return PixelClassifier.unpacked(classifier).logits(pixel_features(logits, pixels))
+    return PixelClassifier.unpacked(classifier).logits(pixel_features(logits, colours))
 
 
-def pixel_features(logits: Float, pixels: NDArray[np.uint8]) -> Float:
-    """A logit, the colours at several scales and the contrast: (s, s, F).
+def pixel_features(logits: Float, colours: PixelColours) -> Float:
+    """A logit, the colours at several scales and the contrast: (F, s, s).
 
     Args:
         logits: (h, h) of the network.
-        pixels: (S, S, 3); s = ceil(S / 2), at which the network's own resizing leaves detail.
+        colours: of the image.
     """
-    side = -(-len(pixels) // 2)
-    colours = resize_image(pixels, side).astype(np.float32) / np.float32(_GREY)
-    grey = colours.mean(axis=2)
-    contrast = np.sqrt(_blurred((grey - _blurred(grey, _DETAIL)) ** 2, _AROUND))
-    blurred = [_blurred(colours, deviation) for deviation in _SCALES]
-    own = upsample_logits(logits, side, side)
-    return np.concatenate([own[..., None], *blurred, contrast[..., None]], axis=2)
+    planes = colours.planes
+    features = np.empty((PIXEL_FEATURES, *planes.shape[1:]), np.float32)
+    features[0] = upsample_logits(logits, *planes.shape[1:])
+    features[1:] = planes
+    return features
 
 
 def standardised(features: Float, mean: Float, scale: Float) -> Float:
-    """Features (..., F), standardised and clipped, and a one behind them: (..., F + 1)."""
-    standard = np.clip((features - mean) * scale, -_REACH, _REACH)
-    ones = np.ones((*features.shape[:-1], 1), np.float32)
-    return np.concatenate([standard, ones], axis=-1)
+    """Features (F, ...), standardised and clipped, and a one behind them: (F + 1, ...)."""
+    standard = np.ones((len(features) + 1, *features.shape[1:]), np.float32)
+    own = standard[:-1]
+    of_each = (slice(None), *(np.newaxis,) * (features.ndim - 1))
+    np.subtract(features, mean[of_each], out=own)
+    own *= scale[of_each]
+    np.clip(own, -_REACH, _REACH, out=own)
+    return standard
 
 
 def terms(standard: Float) -> Float:
-    """The products (N, T) of two of N standardised features each (N, F + 1); the last is 1."""
-    return standard[:, _TERMS[0]] * standard[:, _TERMS[1]]
+    """The products (N, T) of two of N standardised features each (F + 1, N); the last is 1."""
+    products: Float = standard[_TERMS[0]] * standard[_TERMS[1]]
+    return np.ascontiguousarray(products.T)
 
 
 def blend(own: Float, fitted: Float, share: float) -> Float:
@@ -102,6 +135,18 @@ def blend(own: Float, fitted: Float, share: float) -> Float:
     bounded = np.clip(fitted, -_LIMIT, _LIMIT)
     blended: Float = np.float32(1 - share) * own + np.float32(share) * bounded
     return blended
+
+
+def _planes(pixels: NDArray[np.uint8]) -> Float:
+    """See `PixelColours.planes`."""
+    side = -(-len(pixels) // 2)
+    # At half of the side or a little more, bilinear interpolation averages the same pixels.
+    half = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_LINEAR)
+    colours = half.astype(np.float32) / np.float32(_GREY)
+    grey = np.asarray(cv2.transform(colours, _MEAN_COLOUR), np.float32)
+    contrast = np.sqrt(_blurred((grey - _blurred(grey, _DETAIL)) ** 2, _AROUND))
+    of_scales = [cv2.split(_blurred(colours, deviation)) for deviation in _SCALES]
+    return np.stack([*chain.from_iterable(of_scales), contrast])
 
 
 def _blurred(image: Float, deviation: int) -> Float:

@@ -19,6 +19,7 @@ from model.runtime.logistic import (
 from model.runtime.one_thread import on_one_thread
 from model.runtime.pixel_classifier import (
     PixelClassifier,
+    PixelColours,
     blend,
     pixel_features,
     standardised,
@@ -38,7 +39,7 @@ _TEMPERATURE_WITHIN = 0.05
 class _Sample(NamedTuple):
     """Some pixels of each of G images, the same ones of all; of a single one and its mirror image.
 
-    features: (G, n, F).
+    features: (F, G, n).
     shares: (G, n) of the object.
     parts: (G, n) the number of the part that each is held out with.
     """
@@ -59,14 +60,18 @@ class _Sample(NamedTuple):
             order = sorted(range(len(pixels)), key=lambda g: supports.pixels[g].tobytes())
             pixels, masks, answers = pixels[order], masks[order], answers[order]
         features = np.stack(
-            [pixel_features(*each) for each in zip(answers, pixels, strict=True)]
-        )  # (G, s, s, F)
-        images, side = features.shape[:2]
+            [
+                pixel_features(answer, PixelColours(image))
+                for answer, image in zip(answers, pixels, strict=True)
+            ],
+            axis=1,
+        )  # (F, G, s, s)
+        images, side = features.shape[1:3]
         shares = cell_shares(masks, side)  # (G, s, s)
         parts = held_out_parts(shares, supports.single)
         chosen = np.random.default_rng(0).permutation(side * side)[:_SAMPLED]
         return cls(
-            features.reshape(images, -1, PIXEL_FEATURES)[:, chosen],
+            features.reshape(PIXEL_FEATURES, images, -1)[:, :, chosen],
             shares.reshape(images, -1)[:, chosen],
             parts.reshape(images, -1)[:, chosen],
         )
@@ -85,14 +90,14 @@ def choose_pixel_classifier(
         threshold: foreground probability from which a pixel is marked.
     """
     features, shares, parts = _Sample.of(supports, answers)
-    mean = features.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
-    deviation = features.std(axis=(0, 1), dtype=np.float64).astype(np.float32)
+    mean = features.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
+    deviation = features.std(axis=(1, 2), dtype=np.float64).astype(np.float32)
     scale = 1 / (deviation + np.float32(1e-3))
-    design = terms(standardised(features, mean, scale).reshape(-1, PIXEL_FEATURES + 1))
+    design = terms(standardised(features, mean, scale).reshape(PIXEL_FEATURES + 1, -1))
     solution = fit_logistic(design, shares.ravel())
     held_out = held_out_logits(design, shares.ravel(), parts.ravel(), solution)
     share = trusted_share(
-        features[..., 0],
+        features[0],
         held_out.reshape(shares.shape),
         shares,
         finite_logit(threshold),

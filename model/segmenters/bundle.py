@@ -14,6 +14,7 @@ from model.runtime import (
     Adaptation,
     BundleRuntime,
     Encoded,
+    PixelColours,
     SupportImages,
     adapt_to,
     correct,
@@ -116,8 +117,8 @@ class BundleSegmenter:
         output = self._runtime.head(encoded, np.zeros(1, np.int64), [support_set])
         (logits,) = output.logits
         if support_set.pixel_classifier is not None:
-            pixels = resize_image(image, self._side)
-            logits = correct(logits, support_set.pixel_classifier, pixels)
+            colours = PixelColours(resize_image(image, self._side))
+            logits = correct(logits, support_set.pixel_classifier, colours)
         return Prediction(logits, float(output.presence[0]))
 
     def _support_set(self, supports: tuple[BundleSupport, ...]) -> SupportSet:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from model.contract import clipped_logit, logit, sigmoid
-from model.runtime import Window, find_windows
+from model.runtime import PixelColours, Window, find_windows
 from service.engine import Engine, ImageU8
 from service.sessions.full_size_logits import CloseUpLogits, SeenLogits
 from service.sessions.labelling import ClassPrediction
@@ -170,7 +170,9 @@ async def _segment_class(engine: Engine, close_ups: Sequence[_CloseUp]) -> list[
     classifier = supports.pixel_classifier
     return [
         _CloseUpPrediction(
-            each.window, SeenLogits(logits, each.pixels, classifier), float(presence)
+            each.window,
+            SeenLogits(logits, PixelColours(each.pixels), classifier),
+            float(presence),
         )
         for each, logits, presence in rows
     ]

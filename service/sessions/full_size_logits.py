@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import resize_image, sigmoid, upsample_logits
-from model.runtime import Window, correct
+from model.runtime import PixelColours, Window, correct
 from service.imaging import guided_filter
 from service.sessions.tile_grid import Grid
 
@@ -31,19 +31,19 @@ class SeenLogits(NamedTuple):
     """What the network predicts of one class in what it saw: a whole image, or a part of one.
 
     logits: (h, h).
-    pixels: (S, S, 3) that it saw.
+    colours: of what it saw, which the classes of an image share.
     classifier: (Q,) that corrects the logits by them, if the class has one.
     """
 
     logits: NDArray[np.float32]
-    pixels: NDArray[np.uint8]
+    colours: PixelColours
     classifier: NDArray[np.float32] | None = None
 
     def at(self, height: int, width: int) -> NDArray[np.float32]:
         """See `FullSizeLogits.at`."""
         logits = self.logits
         if self.classifier is not None:
-            logits = correct(logits, self.classifier, self.pixels)
+            logits = correct(logits, self.classifier, self.colours)
         return upsample_logits(logits, height, width)
 
     def may_reach(self, threshold_logit: float) -> bool:
@@ -111,7 +111,8 @@ class TiledLogits(NamedTuple):
         """
         side = self.input_side
         resized = resize_image(np.ascontiguousarray(tile), side)
-        soft = sigmoid(SeenLogits(logits, resized, self.classifier).at(side, side))
+        seen = SeenLogits(logits, PixelColours(resized), self.classifier)
+        soft = sigmoid(seen.at(side, side))
         if self.classifier is not None:
             return soft
         return guided_filter(resized, soft, max(1, side // len(logits)))

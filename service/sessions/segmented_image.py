@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from model.runtime import PixelColours
 from service.sessions.decoded import QueryImage
 from service.sessions.full_size_logits import FullSizeLogits, SeenLogits
 from service.sessions.labelling import ClassPrediction
@@ -49,8 +50,9 @@ class SegmentedImage(NamedTuple):
     ) -> Self:
         """By what the engine says of the whole image: `logits` (P, h, h) and `presence` (P,)."""
         classes = request.classes.values()
+        colours = PixelColours(query.pixels)
         wholes = [
-            SeenLogits(own, query.pixels, asked.supports.pixel_classifier)
+            SeenLogits(own, colours, asked.supports.pixel_classifier)
             for asked, own in zip(classes, logits, strict=True)
         ]
         shown = enumerate(zip(classes, wholes, presence.tolist(), strict=True), start=1)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.contract import SupportPrototype, SupportSet
-from model.runtime import correct, mirrored
+from model.runtime import PixelColours, correct, mirrored
 from service.engine import Engine, Predictions
 from service.sessions.judging.repeats import appearance
 from service.sessions.judging.rows import MAX_OTHERS, Judgement
@@ -138,7 +138,7 @@ def _row(
     by_others, by_itself, *refitted = predictions.logits[0]
     served = refitted[0] if refitted else by_others
     if classifier is not None:
-        served = correct(served, classifier, seen.view.pixels)
+        served = correct(served, classifier, PixelColours(seen.view.pixels))
     prediction = Prediction(by_others, float(predictions.presence[0, 0]), by_itself)
     return Judgement(
         others=0 if seen.lone else len(seen.others),

@@ -13,7 +13,7 @@ from model.contract import (
     upsample_logits,
 )
 from model.runtime import SupportImages, correct
-from model.runtime.pixel_classifier import PixelClassifier
+from model.runtime.pixel_classifier import PixelClassifier, PixelColours
 from model.runtime.pixel_fit import choose_pixel_classifier, trusted_share
 
 SIDE, CELLS = 64, 8
@@ -21,13 +21,15 @@ NOTHING = np.zeros((1, 1), np.float16)
 SHOT = SupportPrototype(NOTHING[0], NOTHING[0], NOTHING[0], NOTHING)
 
 
-def _scene(seed: int, *, told: bool = True) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+def _scene(
+    seed: int, *, told: bool = True, side: int = SIDE
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Bent stripes, thinner than a cell, on noise; `told`: in a colour of their own."""
     rng = np.random.default_rng(seed)
-    rows, columns = np.indices((SIDE, SIDE))
+    rows, columns = np.indices((side, side))
     across = columns + 6 * np.sin(rows / 9 + seed)
     mask = (across % 21) < 5
-    pixels = rng.integers(90, 130, (SIDE, SIDE, 3))
+    pixels = rng.integers(90, 130, (side, side, 3))
     if told:
         pixels[mask] += (60, -20, 10)
     return pixels.clip(0, 255).astype(np.uint8), mask.astype(np.float32)
@@ -64,7 +66,7 @@ def test_outlines_finer_than_a_cell_are_found_by_their_colour(count: int) -> Non
     pixels, mask = _scene(9)
     answer = _answer(mask)
     assert _iou(answer, mask) < 0.6
-    corrected = correct(answer, classifier.packed(), pixels)
+    corrected = correct(answer, classifier.packed(), PixelColours(pixels))
     assert corrected.shape == (SIDE // 2, SIDE // 2)
     assert _iou(corrected, mask) > (0.7 if count == 1 else 0.8)
 
@@ -103,7 +105,7 @@ def test_a_single_support_must_gain_more_since_its_parts_are_alike() -> None:
 def test_what_is_too_small_to_be_sampled_is_left_to_the_network(count: int) -> None:
     scenes = []
     for seed in range(count):
-        pixels, mask = _scene(seed, told=False)
+        pixels, mask = _scene(seed, told=False, side=4 * SIDE)  # of which an eighth is sampled
         mask = np.zeros_like(mask)
         mask[30 + seed, 30] = 1
         pixels[mask > 0] = (255, 0, 0)
@@ -139,7 +141,7 @@ def test_it_is_kept_as_so_many_numbers() -> None:
 def test_the_greatest_numbers_that_an_archive_may_hold_give_finite_logits(sign: int) -> None:
     numbers = np.full(PIXEL_CLASSIFIER_SIZE, sign * 1e6, np.float32)
     pixels, mask = _scene(0)
-    assert np.isfinite(correct(100 * _answer(mask), numbers, pixels)).all()
+    assert np.isfinite(correct(100 * _answer(mask), numbers, PixelColours(pixels))).all()
 
 
 @pytest.mark.parametrize("side", [33, 64])
@@ -151,9 +153,9 @@ def test_an_image_of_one_colour_gives_what_is_finite(side: int) -> None:
     answers = np.stack([_answer(mask) for mask in masks])
     classifier = choose_pixel_classifier(supports, answers, threshold=0.5)
     if classifier is not None:
-        assert np.isfinite(correct(answers[0], classifier.packed(), grey[0])).all()
+        assert np.isfinite(correct(answers[0], classifier.packed(), PixelColours(grey[0]))).all()
     made = PixelClassifier.unpacked(np.ones(PIXEL_CLASSIFIER_SIZE, np.float32))
-    corrected = correct(answers[0], made.packed(), grey[0])
+    corrected = correct(answers[0], made.packed(), PixelColours(grey[0]))
     assert corrected.shape == (-(-side // 2),) * 2
     assert np.isfinite(corrected).all()
 
@@ -163,9 +165,11 @@ def test_a_correction_does_not_depend_on_the_threads_of_blas() -> None:
     assert classifier is not None
     pixels, mask = _scene(9)
     with threadpool_limits(1, user_api="blas"):
-        alone = correct(_answer(mask), classifier.packed(), pixels)
+        alone = correct(_answer(mask), classifier.packed(), PixelColours(pixels))
     with threadpool_limits(2, user_api="blas"):
-        np.testing.assert_array_equal(correct(_answer(mask), classifier.packed(), pixels), alone)
+        np.testing.assert_array_equal(
+            correct(_answer(mask), classifier.packed(), PixelColours(pixels)), alone
+        )
 
 
 RED, RED_AROUND, RED_FAR_AROUND, CONTRAST = 1, 4, 7, 10  # positions among the features
@@ -186,7 +190,9 @@ def _linear(
 def _answered(
     classifier: PixelClassifier, pixels: NDArray[np.uint8], *, own: float = 0.0
 ) -> NDArray[np.float32]:
-    return correct(np.full((CELLS, CELLS), own, np.float32), classifier.packed(), pixels)
+    return correct(
+        np.full((CELLS, CELLS), own, np.float32), classifier.packed(), PixelColours(pixels)
+    )
 
 
 @pytest.mark.parametrize(("level", "deviations"), [(0, -4), (64, -4), (192, 4), (255, 4)])

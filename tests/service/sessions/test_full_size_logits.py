@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from model.contract import PIXEL_CLASSIFIER_SIZE, PIXEL_FEATURES
-from model.runtime import Window
+from model.runtime import PixelColours, Window
 from service.sessions.full_size_logits import CloseUpLogits, SeenLogits, TiledLogits
 from service.sessions.tile_grid import Grid
 
-BLACK = np.zeros((16, 16, 3), np.uint8)
+BLACK = PixelColours(np.zeros((16, 16, 3), np.uint8))
 
 
 def _seen(logit: float) -> SeenLogits:
@@ -40,7 +40,7 @@ def _redness() -> np.ndarray:
 def test_a_class_with_a_pixel_classifier_is_told_by_its_colours() -> None:
     pixels = np.zeros((32, 32, 3), np.uint8)
     pixels[:, 16:, 0] = 255
-    seen = SeenLogits(np.full((2, 2), -1, np.float32), pixels, _redness())
+    seen = SeenLogits(np.full((2, 2), -1, np.float32), PixelColours(pixels), _redness())
     assert seen.may_reach(0.0)  # though no cell does
     marked = seen.at(64, 64) >= 0
     assert not marked[:, :28].any()
@@ -71,7 +71,7 @@ def test_tiles_are_told_by_their_colours(own: float) -> None:
 def test_a_whole_that_pixels_tell_of_is_averaged_with_its_close_ups() -> None:
     pixels = np.zeros((32, 32, 3), np.uint8)
     pixels[:, 16:, 0] = 255
-    whole = SeenLogits(np.zeros((2, 2), np.float32), pixels, _redness())
+    whole = SeenLogits(np.zeros((2, 2), np.float32), PixelColours(pixels), _redness())
     alone = whole.at(64, 64)
     first, second = Window(0, 0, 32, 64), Window(16, 0, 32, 64)
     full = CloseUpLogits(whole, [(first, _seen(2)), (second, _seen(4))], shift=1.0).at(64, 64)
@@ -89,5 +89,5 @@ def test_edges_of_a_tile_that_pixels_tell_of_are_where_these_are() -> None:
     whole, one = Grid.over(32, 32, 32, max_tiles=1), np.ones(1, np.float32)
     tiled = TiledLogits(image, whole, logits, _redness(), one, 0.5, 32).at(32, 32)
     np.testing.assert_allclose(
-        tiled, SeenLogits(logits[0], image, _redness()).at(32, 32), atol=0.01
+        tiled, SeenLogits(logits[0], PixelColours(image), _redness()).at(32, 32), atol=0.01
     )

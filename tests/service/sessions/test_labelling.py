@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from model.runtime import PixelColours
 from service.schemas import MAX_CLASSES
 from service.sessions.full_size_logits import SeenLogits
 from service.sessions.labelling import ClassPrediction, Labels, describe_classes, label_pixels
@@ -20,7 +21,7 @@ def asked(
     logits: NDArray[np.float32], number: int = 1, presence: float = 0.9, threshold: float = 0.5
 ) -> ClassPrediction:
     name = "abc"[number % 3]
-    seen = SeenLogits(logits, np.zeros((8, 8, 3), np.uint8))
+    seen = SeenLogits(logits, PixelColours(np.zeros((8, 8, 3), np.uint8)))
     return ClassPrediction(number, name, seen, presence, presence >= 0.5, threshold)
 
 
