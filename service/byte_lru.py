@@ -1,7 +1,7 @@
 """Values that are kept within a number of bytes."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -66,6 +66,12 @@ class ByteLRU(Generic[Key, Value]):
         """Forget the value of a key, if it is kept."""
         with self._lock:
             self._forget(key)
+
+    def drop_where(self, condition: Callable[[Key], bool]) -> None:
+        """Forget the values of all keys for which this is true."""
+        with self._lock:
+            for key in [key for key in self._values if condition(key)]:
+                self._forget(key)
 
     def _forget(self, key: Key) -> None:
         _, nbytes = self._values.pop(key, (None, 0))

@@ -87,7 +87,7 @@ def _ray_loader(settings: Settings, key: BundleKey | None) -> Callable[[Path], E
     )
     options = engine_options(settings, devices, max(1, int(settings.ray_num_cpus)))
     # A replica reads a class anew for every request, so none would be found again.
-    options = options._replace(class_cache_bytes=0)
+    options = options._replace(class_cache_bytes=0, prediction_cache_bytes=0)
     return partial(RayEngine, options=options, pool=pool, key=key)
 
 
@@ -105,6 +105,7 @@ def engine_options(settings: Settings, devices: tuple[Device, ...], threads: int
         batch_wait_s=settings.batch_wait_s,
         max_queued_images=settings.max_queued_images,
         cache_bytes=settings.encode_cache_bytes,
+        prediction_cache_bytes=settings.prediction_cache_bytes,
         class_cache_bytes=settings.class_cache_bytes,
         stuck_s=settings.stuck_s,
         deadline_s=settings.deadline_s,

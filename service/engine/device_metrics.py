@@ -50,7 +50,7 @@ class DeviceMetrics:
             self._own_metrics.waited(lane.name, str(self._device), waited_s)
 
     def looked_up(self, found: int, missed: int) -> None:
-        """Encodings that were in the cache, and that were not."""
+        """Images whose encoding was in the cache, and those that had to be encoded."""
         self._metrics.cache(found, missed)
 
     def restarted(self) -> None:

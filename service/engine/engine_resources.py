@@ -1,4 +1,4 @@
-"""What engines of several bundles share: devices, caches of encodings, bounds on work."""
+"""What engines of several bundles share: devices, caches, bounds on work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from service.capacity import Admission
 from service.engine.encoding_cache import EncodingCache
 from service.engine.fair_lock import FairLock
 from service.engine.options import EngineOptions
+from service.engine.prediction_cache import PredictionCache
 from service.telemetry import StageTimes, current_stages
 
 
@@ -44,6 +45,7 @@ class EngineResources:
 
     def __init__(self, options: EngineOptions) -> None:
         self.images = Admission(options.max_queued_images, "images")
+        self.predictions = PredictionCache(options.prediction_cache_bytes)
         self.devices = {device: DeviceResources(options.cache_bytes) for device in options.devices}
         self._pending: dict[object, _Pending] = {}
 
@@ -53,8 +55,9 @@ class EngineResources:
 
     @property
     def cache_bytes(self) -> int:
-        """Bytes of the encodings on all devices."""
-        return sum(each.cache.nbytes for each in self.devices.values())
+        """Bytes of the encodings on all devices, and of the predictions."""
+        encodings = sum(each.cache.nbytes for each in self.devices.values())
+        return encodings + self.predictions.nbytes
 
     @property
     def pending_requests(self) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from model.contract import BundleKey, Manifest, SupportSet, load_manifest
-from model.runtime import Adapt, Device, resolve_precision
+from model.runtime import Adapt, Device, HeadOutput, resolve_precision
 from service.engine.adaptation import adapt_class
 from service.engine.base import Coverage, ImageU8, Predictions
 from service.engine.detached import detached
@@ -126,6 +126,7 @@ class OnnxEngine:
         await _stop_all(pipelines)
         for pipeline in pipelines:
             pipeline.cache.forget(self)
+        self._resources.predictions.forget(self)
         self._own_metrics.forget()
 
     async def register(
@@ -151,13 +152,43 @@ class OnnxEngine:
         deadline_at = self._clock() + self._options.deadline_s
         with self._resources.images.admit(len(images)):
             digests = await digests_of(images, self)
-            pipeline = self._pipeline_for(digests)
-            new = sum(key not in pipeline.cache for key in set(digests))
-            cost_s = pipeline.cost_s(new, len(images) * len(classes))
-            with self._resources.reserve(cost_s, len(images)):
-                encoded = await pipeline.encode(images, digests, deadline_at)
-                outputs = await pipeline.segment(encoded, classes, deadline_at)
-        return Predictions(*(np.stack(parts) for parts in zip(*outputs, strict=True)))
+            predictions = self._resources.predictions
+            known = [predictions.find(key, classes) for key in digests]
+            lacking = [[each for each in classes if each not in found] for found in known]
+            asked = [n for n, each in enumerate(lacking) if each]
+            self._metrics.cache(len(images) - len(asked), 0)
+            outputs = await self._predict(
+                [images[n] for n in asked],
+                [digests[n] for n in asked],
+                [lacking[n] for n in asked],
+                deadline_at,
+            )
+        for n, output in zip(asked, outputs, strict=True):
+            new = dict(zip(lacking[n], map(HeadOutput, *output), strict=True))
+            predictions.keep(digests[n], new)
+            known[n] |= new
+        rows = [[found[each] for each in classes] for found in known]
+        return Predictions(
+            np.array([[each.logits for each in row] for row in rows]),
+            np.array([[each.presence for each in row] for row in rows]),
+        )
+
+    async def _predict(
+        self,
+        images: Sequence[ImageU8],
+        digests: Sequence[Digest],
+        classes: Sequence[Sequence[SupportSet]],
+        deadline_at: float,
+    ) -> list[HeadOutput]:
+        """Logits (P, h, h) and presence (P,) of each image's own classes."""
+        pipeline = self._pipeline_for(digests)
+        if not images:
+            return []
+        new = sum(key not in pipeline.cache for key in set(digests))
+        cost_s = pipeline.cost_s(new, sum(map(len, classes)))
+        with self._resources.reserve(cost_s, len(images)):
+            encoded = await pipeline.encode(images, digests, deadline_at)
+            return await pipeline.segment(encoded, classes, deadline_at)
 
     async def segment_each(
         self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]

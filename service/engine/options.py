@@ -22,6 +22,7 @@ class EngineOptions(NamedTuple):
     batch_wait_s: float
     max_queued_images: int
     cache_bytes: int
+    prediction_cache_bytes: int
     class_cache_bytes: int
     deadline_s: float
     stuck_s: float

@@ -189,10 +189,13 @@ class Pipeline:
         return [found or fresh[key] for key, found in zip(digests, held, strict=True)]
 
     async def segment(
-        self, encoded: Sequence[Encoded], classes: Sequence[SupportSet], deadline_at: float
+        self,
+        encoded: Sequence[Encoded],
+        classes: Sequence[Sequence[SupportSet]],
+        deadline_at: float,
     ) -> list[HeadOutput]:
-        """Predictions of the classes in each encoded image."""
-        tasks = [HeadTask(each, tuple(classes)) for each in encoded]
+        """Predictions of its own classes in each encoded image."""
+        tasks = [HeadTask(e, tuple(each)) for e, each in zip(encoded, classes, strict=True)]
         return await self._run("head", self._heads, tasks, deadline_at)
 
     async def segment_each(

@@ -37,6 +37,7 @@ def offline_settings(settings: Settings) -> Settings:
         "max_wait_s": _LONG_S,
         "decode_cache_bytes": 0,
         "encode_cache_bytes": 0,
+        "prediction_cache_bytes": 0,
     }
     return settings.model_copy(update=alone)
 

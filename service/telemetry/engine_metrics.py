@@ -48,7 +48,7 @@ class EngineMetrics:
         )
         self._lookups = Counter(
             "fss_engine_cache_lookups",
-            "Images looked up among those already encoded.",
+            "Images that were encoded or predicted already (hit), or had to be encoded (miss).",
             ("outcome",),
             registry=registry,
         )
@@ -62,7 +62,9 @@ class EngineMetrics:
             "fss_engine_queue_depth", "Jobs waiting in a queue.", _LANE, registry=registry
         )
         self._cache_bytes = Gauge(
-            "fss_engine_cache_bytes", "Bytes of encoded images kept.", registry=registry
+            "fss_engine_cache_bytes",
+            "Bytes of encoded images and of predictions kept.",
+            registry=registry,
         )
         self.shown: dict[str, ModelMetrics] = {}
         by_lane = (self.batch_jobs, self.batch_seconds, self.wait_seconds, self.depth)
@@ -85,7 +87,7 @@ class EngineMetrics:
         return ModelMetrics(self, model)
 
     def cache(self, hits: int, misses: int) -> None:
-        """So many images were found encoded already, so many were not."""
+        """So many images were encoded or predicted already, so many were not."""
         self._lookups.labels("hit").inc(hits)
         self._lookups.labels("miss").inc(misses)
 

@@ -69,7 +69,11 @@ async def _measure(args: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     # No encoding is kept, so that every mode pays for its own.
     settings = Settings(
-        decode_cache_bytes=0, encode_cache_bytes=0, deadline_s=600, max_body_bytes=512 * 2**20
+        decode_cache_bytes=0,
+        encode_cache_bytes=0,
+        prediction_cache_bytes=0,
+        deadline_s=600,
+        max_body_bytes=512 * 2**20,
     )
     async with running(create_app(settings)) as client:
         client.timeout = httpx.Timeout(600)

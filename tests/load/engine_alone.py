@@ -59,7 +59,9 @@ class EngineAlone:
 async def engine_alone(bundle: Path, *, batch: int) -> AsyncIterator[EngineAlone]:
     """A started engine whose encoder takes up to `batch` images at once."""
     sizes = tuple(size for size in BATCHES if size <= batch)
-    engine = create_engine(Settings(bundle=bundle, batch_sizes=sizes, encode_cache_bytes=0))
+    engine = create_engine(
+        Settings(bundle=bundle, batch_sizes=sizes, encode_cache_bytes=0, prediction_cache_bytes=0)
+    )
     await engine.start()
     try:
         if engine.failure is not None:

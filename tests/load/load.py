@@ -7,7 +7,13 @@ from tests.load.against_engine import compare_throughput, measure_image_work
 from tests.load.repeated import measure_repeats
 from tests.load.report import Report, Table
 from tests.load.scenes import Size
-from tests.load.service_process import BundleName, ServiceProcess, bundle_path, serving
+from tests.load.service_process import (
+    WITHOUT_CACHES,
+    BundleName,
+    ServiceProcess,
+    bundle_path,
+    serving,
+)
 from tests.load.tally import Cell, Tally
 from tests.load.tenants import Style, Tenant, prepare, teach_again
 from tests.load.traffic import Mix, Traffic
@@ -42,9 +48,7 @@ async def run_load(options: LoadOptions, folder: Path) -> Report:
     settings = {"FSS_BUNDLE": str(bundle)}
     judged = options.bundle != "tiny"  # beside a network without weight, HTTP is everything
     # Without its cache every image has to be encoded, as by the engine that is compared with.
-    async with serving(
-        folder, {**settings, "FSS_DECODE_CACHE_BYTES": "0", "FSS_ENCODE_CACHE_BYTES": "0"}
-    ) as process:
+    async with serving(folder, {**settings, **WITHOUT_CACHES}) as process:
         style = style_of(options.bundle)
         tenants = await _prepare(process, options, style)
         # The engine looks once at an image, and so does the service that it is compared with.

@@ -22,6 +22,12 @@ READY_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 40.0
 _POLL_S = 0.05
 _LOG_LINES = 12
+# The settings of a service that does all work anew, though it is asked the same again.
+WITHOUT_CACHES = {
+    "FSS_DECODE_CACHE_BYTES": "0",
+    "FSS_ENCODE_CACHE_BYTES": "0",
+    "FSS_PREDICTION_CACHE_BYTES": "0",
+}
 _ROOT = Path(__file__).resolve().parents[2]
 
 

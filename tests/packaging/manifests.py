@@ -95,7 +95,7 @@ def replica_bytes(allowed: Settings, *, redis: bool) -> int:
         allowed.max_upload_bytes,
         allowed.max_client_upload_bytes,  # of archives that are downloaded
         allowed.decode_cache_bytes,
-        0 if pooled else allowed.encode_cache_bytes,
+        0 if pooled else allowed.encode_cache_bytes + allowed.prediction_cache_bytes,
         allowed.class_cache_bytes if "cuda" in allowed.devices else 0,
         TRANSFER_BYTES if redis else 0,
         pixels * BYTES_PER_PIXEL,

@@ -6,7 +6,7 @@ import time
 from tests.load.faults.case import HANG_S, Case
 from tests.load.judgement import Kind
 from tests.load.load import style_of
-from tests.load.service_process import bundle_path, serving
+from tests.load.service_process import WITHOUT_CACHES, bundle_path, serving
 from tests.load.tally import GOOD, Tally
 from tests.load.traffic import Mix, Traffic
 from tests.load.wire import Connection
@@ -24,6 +24,7 @@ async def overload(case: Case) -> None:
     settings = {
         "FSS_BUNDLE": str(bundle_path(options.overload_bundle, case.folder)),
         "FSS_DEADLINE_S": f"{DEADLINE_S:g}",
+        **WITHOUT_CACHES,
     }
     style = style_of(options.overload_bundle)._replace(images=options.overload_images)
     async with serving(case.folder, settings) as process:

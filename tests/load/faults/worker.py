@@ -7,7 +7,13 @@ import time
 from tests.load.faults.case import DEADLINE_S, HANG_S, Case, all_answered, background, longest_s
 from tests.load.judgement import Kind
 from tests.load.launcher import KILLED
-from tests.load.service_process import ServiceProcess, ServiceProcessError, bundle_path, serving
+from tests.load.service_process import (
+    WITHOUT_CACHES,
+    ServiceProcess,
+    ServiceProcessError,
+    bundle_path,
+    serving,
+)
 from tests.load.tally import Tally
 from tests.load.traffic import Mix, Traffic
 
@@ -23,7 +29,7 @@ _MAX_TRIES = 10
 async def kill_worker(case: Case) -> None:
     """Callers of its batch are told at once, and the service is ready again within seconds."""
     bundle = str(bundle_path(case.options.bundle, case.folder))
-    settings = {"FSS_BUNDLE": bundle, "FSS_DEADLINE_S": f"{DEADLINE_S:g}"}
+    settings = {"FSS_BUNDLE": bundle, "FSS_DEADLINE_S": f"{DEADLINE_S:g}", **WITHOUT_CACHES}
     async with serving(case.folder, settings, launch=LAUNCH) as process:
         tenants = await case.tenants(process.port)
         traffic = Traffic(process.port, tenants, Mix(timeout_s=HANG_S), case.options.seed)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.load.faults.redis_process import RedisProcess, redis_running
 from tests.load.replicas.nginx_process import NginxProcess, nginx_running
-from tests.load.service_process import BundleName, ServiceProcess, bundle_path
+from tests.load.service_process import WITHOUT_CACHES, BundleName, ServiceProcess, bundle_path
 
 # Never reached; it is there so that requests are counted, and the counts shared.
 RATE_LIMIT = 10_000_000
@@ -78,7 +78,6 @@ def _service(folder: Path, bundle: Path, redis: RedisProcess, threads: int) -> S
             "FSS_INTRA_OP_THREADS": str(threads),
             "FSS_CODEC_THREADS": str(threads),
             # The single one was asked everything while it idled: it would only have to remember.
-            "FSS_DECODE_CACHE_BYTES": "0",
-            "FSS_ENCODE_CACHE_BYTES": "0",
+            **WITHOUT_CACHES,
         },
     )

@@ -57,8 +57,8 @@ SOON_WARM = (1, 2)
 
 
 def plain_options(**changes: Any) -> EngineOptions:
-    """Options without a cache of encodings, so that every image is encoded when it is asked for."""
-    return usual_options(**({"cache_bytes": 0} | changes))
+    """Options without caches, so that whatever is asked for is encoded and predicted."""
+    return usual_options(**({"cache_bytes": 0, "prediction_cache_bytes": 0} | changes))
 
 
 @asynccontextmanager

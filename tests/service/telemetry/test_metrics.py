@@ -248,6 +248,7 @@ def test_metrics_are_no_part_of_the_documented_api(settings: Settings, shown: bo
 
 
 async def test_engine_tells_of_batches_queues_and_its_cache(settings: Settings) -> None:
+    settings = settings.model_copy(update={"prediction_cache_bytes": 0})
     async with running(create_app(settings)) as client:
         session_id = await new_session(
             client, [picture(), picture(seed=1)], report="false", adapt="false"
