@@ -88,7 +88,7 @@ lock: $(VENV)/.stamp ## Pin all requirements again
 	echo label-studio | $(subst pyproject.toml,-,$(filter-out --only-binary :all:,$(LOCK))) --output-file requirements-label-studio.txt
 
 clean: ## Remove what commands wrote, but not the environments
-	rm -rf build dist out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
+	rm -rf build dist out .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
 	find model export service tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment that is already there is brought up to date, never made again.

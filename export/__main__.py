@@ -9,12 +9,12 @@ from pathlib import Path
 from export.bundle import ExportOptions, export_bundle
 from export.parity import ParityError
 from model.build import CheckpointError
-from model.cli.paths import OutputError
 from model.cli.types import positive, probability
 from model.contract.manifest import NAME_PATTERN, REVISION_PATTERN
 from model.data.datasets import DatasetError
 from model.data.episodes import MIN_AREA
 from model.evaluation.segmenter import DEFAULT_THRESHOLD
+from model.output_paths import OutputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

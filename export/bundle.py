@@ -14,7 +14,6 @@ from export.rendered import rendered_defects
 from export.staging import placing
 from model.build import Checkpoint, CheckpointError, NetworkConfig
 from model.build.presets import IMAGENET_MEAN, IMAGENET_STD
-from model.cli.paths import OutputError, folder_to_write
 from model.contract import (
     GRAPHS,
     MANIFEST_FILE,
@@ -30,6 +29,7 @@ from model.data.episodes import MIN_AREA, ClassIndex, index_classes, require_epi
 from model.evaluation import evaluate_episodes
 from model.evaluation.segmenter import DEFAULT_THRESHOLD
 from model.nets import SDAANet
+from model.output_paths import OutputError, folder_to_write
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 
@@ -72,7 +72,7 @@ def export_bundle(options: ExportOptions) -> Manifest:
 
     Raises:
         ParityError: ONNX and eager differ; `out` is left as it was.
-        model.cli.paths.OutputError: `out` exists and is not a bundle, or its folder cannot be
+        model.output_paths.OutputError: `out` exists and is not a bundle, or its folder cannot be
             made or written into.
         model.build.CheckpointError: the checkpoint is not one, or lacks a part of the network.
         model.data.datasets.DatasetError: there is no set for the mIoU gate, or no class of it has
@@ -121,9 +121,10 @@ def _refuse_other_folders(out: Path) -> None:
 
 def _write_graphs(network: SDAANet, folder: Path) -> list[TensorParity]:
     inputs = comparison_inputs(network)
+    wrapped = wrap(network)
     report = []
     for spec in GRAPHS:
-        graph = wrap(network)[spec.name].eval()
+        graph = wrapped[spec.name].eval()
         path = _path(folder, spec)
         cases = {case: given[spec.name] for case, given in inputs.items()}
         convert(graph, spec, cases["example"], path)

@@ -123,10 +123,10 @@ def example_inputs(
     image = torch.randint(0, 256, (images, side, side, 3), generator=generator, dtype=torch.uint8)
     coarse = (torch.rand(images, 1, 6, 6, generator=generator) > 0.6).float()
     mask = nn.functional.interpolate(coarse, size=(side, side))[:, 0]
-    graphs = wrap(network)
+    encoder, prototype, head = EncoderGraph(network), PrototypeGraph(network), HeadGraph(network)
     with torch.inference_mode():
-        support, query, high = graphs["encoder"](image, mask)
-        affinity, guided, gate, dense, _ = graphs["prototype"](support, high, mask)
+        support, query, high = encoder(image, mask)
+        affinity, guided, gate, dense, _ = prototype(support, high, mask)
     rows = torch.randint(0, images, (pairs,), generator=generator)
     picked = torch.randint(0, dense.shape[1], (pairs, shots, tokens), generator=generator)
     valid = torch.rand(pairs, shots, tokens, generator=generator) > 0.3
@@ -144,7 +144,6 @@ def example_inputs(
     )
     alike = dense[rows].mean(dim=1)
     with torch.inference_mode():
-        head = HeadGraph(network)
         logits, _, _ = head(*asked, alike)
         identity = _undecided(head.presence, HighCells.of(high, rows), logits, alike, generator)
     return {

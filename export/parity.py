@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from export.graphs import comparison_inputs, wrap
 from model.build import CheckpointError, restore_network
-from model.contract import GRAPHS, GraphSpec, Manifest, load_manifest
+from model.contract import GRAPHS, GraphSpec, Manifest, load_manifest, replace_text
 
 PARITY_FILE = "parity.json"
 TOLERANCE = 1e-4
@@ -120,19 +120,21 @@ def compare_bundle(bundle: Path) -> list[TensorParity]:
     """
     network, _, _ = restore_network(bundle)
     graphs, inputs = load_manifest(bundle).graphs, comparison_inputs(network)
+    wrapped = wrap(network)
     report = []
     for spec in GRAPHS:
         cases = {case: given[spec.name] for case, given in inputs.items()}
         path = bundle / graphs[spec.name].file  # type: ignore[index]
-        report += compare(path, spec, wrap(network)[spec.name].eval(), cases)
+        report += compare(path, spec, wrapped[spec.name].eval(), cases)
     return report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare and record; 0 on success, 1 when the sides part, 2 on bad input."""
+    """Compare and record; 0 on success, 1 when they differ, 2 on bad input."""
     parser = argparse.ArgumentParser(prog="python -m export.parity", description=__doc__)
     parser.add_argument("--bundle", type=Path, required=True, help="its parity.json is changed")
-    path = (args := parser.parse_args(arguments)).bundle / PARITY_FILE
+    args = parser.parse_args(arguments)
+    path = args.bundle / PARITY_FILE
     try:
         report = compare_bundle(args.bundle)
         parity = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -143,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(exc, file=sys.stderr)
         return 2
     parity |= as_json(report, load_manifest(args.bundle))
-    path.write_text(json.dumps(parity, indent=1) + "\n", "utf-8")
+    replace_text(path, json.dumps(parity, indent=1) + "\n")
     worst = max(report, key=lambda row: row.max_error / max(1.0, row.max_value))
     print(f"{args.bundle}: {worst.graph}.{worst.tensor} differs most, by {worst.max_error:.2g}")
     return 0

@@ -193,7 +193,7 @@ class Settings(BaseSettings):
     """Room for decoded query images, at the network's size; a repeated file is decoded once."""
     encode_cache_bytes: Annotated[int, Field(ge=0)] = 256 * MIB
     """Room for encoded query images, on each device; a repeated image is encoded once."""
-    prediction_cache_bytes: Annotated[int, Field(ge=0)] = 16 * MIB
+    prediction_cache_bytes: Annotated[int, Field(ge=0, le=256 * MIB)] = 16 * MIB
     """Room for predictions: a class in an image, asked again, needs no inference; 0: none kept."""
     class_cache_bytes: Annotated[int, Field(ge=0)] = 256 * MIB
     """Room on each GPU, for each network, for the classes that were asked for last; 0: none."""

@@ -10,8 +10,8 @@ import torch
 from export.benchmarks.output import progress
 from export.bundle import require_cells
 from model.build import PRESETS, NetworkConfig, build_network
-from model.cli.paths import OutputError, file_to_write
 from model.cli.types import positive
+from model.output_paths import OutputError, file_to_write
 
 
 def options(program: str, about: str | None, *, repeats: int) -> argparse.ArgumentParser:

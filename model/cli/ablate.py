@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from model.build import CheckpointError, PretrainedWeightsError
-from model.cli.paths import OutputError, folder_to_write, weights_beside
+from model.cli.paths import weights_beside
 from model.cli.signals import INTERRUPTED, interrupted_by_sigterm, stop_on_signals
 from model.cli.types import integers, positive
 from model.data.datasets import DatasetError
@@ -15,6 +15,7 @@ from model.data.episodes import MIN_AREA
 from model.experiments.ablation import RowResult, Trial, run_ablation
 from model.experiments.ablation_table import as_json, markdown
 from model.experiments.variants import AblationError, Comparison, Variant, comparisons
+from model.output_paths import OutputError, folder_to_write
 from model.subject import SubjectError
 from model.training import ConfigError, DivergedError, load_config, use_deterministic_mkl_sums
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from model.build import Checkpoint, CheckpointError
 from model.calibration import calibrate, calibration_episodes
-from model.cli.paths import file_to_write
 from model.cli.types import integers, positive
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
+from model.output_paths import file_to_write
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

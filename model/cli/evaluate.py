@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from model.build import CheckpointError, PretrainedWeightsError
-from model.cli.paths import file_to_write, weights_beside
+from model.cli.paths import weights_beside
 from model.cli.types import integers, numbers, positive
 from model.contract import InvalidBundleError, Precision
 from model.data.datasets import DatasetError, LabelledImages, open_dataset
@@ -20,6 +20,7 @@ from model.evaluation.plan import Mode, Plan, PlannedRun
 from model.evaluation.records import Evaluation, Protocol, Result, write_evaluation
 from model.evaluation.segmenter import DEFAULT_THRESHOLD
 from model.evaluation.summary import summary
+from model.output_paths import file_to_write
 from model.runtime import Adapt
 from model.subject import (
     NEAREST_PROTOTYPE,

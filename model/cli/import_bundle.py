@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from model.build import CheckpointError, network_state, restore_network, write_checkpoint
-from model.cli.paths import OutputError, file_to_write
 from model.contract import InvalidBundleError, Manifest, clipped_logit
 from model.nets import SDAANet
+from model.output_paths import OutputError, file_to_write
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 

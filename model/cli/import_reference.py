@@ -12,7 +12,7 @@ from model.build.reference import (
     read_reference,
     reference_config,
 )
-from model.cli.paths import OutputError, file_to_write
+from model.output_paths import OutputError, file_to_write
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from model.build import CheckpointError, load_network
-from model.cli.paths import folder_to_write
 from model.cli.types import integers, positive, probability
 from model.contract import InvalidBundleError
 from model.data.datasets import DatasetError, open_dataset
@@ -13,6 +12,7 @@ from model.data.episodes import MIN_AREA, asked_classes
 from model.evaluation.segmenter import DEFAULT_THRESHOLD, Segmenter
 from model.experiments.contact_sheet import write_contact_sheet
 from model.experiments.pictures import picture_episodes
+from model.output_paths import folder_to_write
 from model.runtime import BundleRuntime
 from model.segmenters import BundleSegmenter, EagerSegmenter
 from model.subject import SubjectError

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.build import CheckpointError, load_network
-from model.cli.paths import folder_to_write
 from model.cli.types import integers, positive
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
@@ -21,6 +20,7 @@ from model.experiments.support_prototypes import (
     draw_pairs,
 )
 from model.nets import SDAANet
+from model.output_paths import folder_to_write
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from model.cli.paths import OutputError, file_to_write
 from model.evaluation.page import results_page
 from model.evaluation.records import RecordError, read_evaluations
+from model.output_paths import OutputError, file_to_write
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 from model.build import CheckpointError, PretrainedWeightsError
-from model.cli.paths import OutputError, folder_to_write, weights_beside
+from model.cli.paths import weights_beside
 from model.cli.signals import INTERRUPTED, interrupted_by_sigterm, stop_on_signals
 from model.data.datasets import DatasetError
+from model.output_paths import OutputError, folder_to_write
 from model.training import (
     ConfigError,
     DeviceError,

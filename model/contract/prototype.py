@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -17,8 +17,8 @@ GateFusion = Literal["mean", "product"]
 _SAME = 0.05
 JUDGEMENT_SIZE = 35  # J, numbers in [0, 1] that are kept of each judged shot
 PIXEL_FEATURES = 11  # F of a pixel classifier: a logit, three colours at three scales, the contrast
-# Q, what is kept of it: a share, mean and scale of each feature, and the weights of their products
-# in pairs, each with itself and with a one, too.
+# Q numbers: the share of the regression, F means, F scales, and a weight for each unordered product
+# of two of (F features, 1), squares and the constant included: (F + 1)(F + 2) / 2 of these.
 PIXEL_CLASSIFIER_SIZE = 1 + 2 * PIXEL_FEATURES + (PIXEL_FEATURES + 1) * (PIXEL_FEATURES + 2) // 2
 
 
@@ -86,11 +86,12 @@ class SupportSet:
 
     shots: tuple[SupportPrototype, ...]
     refit: NDArray[np.float32] | None = None
+    _: KW_ONLY
+    pixel_classifier: NDArray[np.float32] | None = None
     side: int | None = None
     close_up: "SupportSet | None" = None
     judgements: NDArray[np.float32] | None = None
     identities: NDArray[np.float16] | None = None
-    pixel_classifier: NDArray[np.float32] | None = None
 
     @property
     def close_up_or_self(self) -> "SupportSet":
@@ -189,12 +190,12 @@ class SupportSet:
         adapted = self if more.refit is None else more
         return SupportSet(
             (*first.shots, *second.shots),
-            adapted.refit,
-            _mean_side(self, more),
-            close_up,
-            _joined_judgements(self, more),
-            _joined_identities(self, more),
-            adapted.pixel_classifier,
+            refit=adapted.refit,
+            pixel_classifier=adapted.pixel_classifier,
+            side=_mean_side(self, more),
+            close_up=close_up,
+            judgements=_joined_judgements(self, more),
+            identities=_joined_identities(self, more),
         )
 
     def _in_both_views(self) -> "SupportSet":

@@ -3,12 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import logit
 from model.runtime.bundle import Float
 
 _PENALTY = 30.0  # of a standardised weight, in rows
 _STEPS = 12
 _MIN_STEP = 1e-3
+# Difference in mean IoU on what was held out for which one choice weighs e times another. On parts
+# of a single support it is known less well.
+_TEMPERATURE = 0.02
+_TEMPERATURE_WITHIN = 0.05
 
 
 def fit_logistic(design: Float, shares: Float, start: Float | None = None) -> Float:
@@ -84,16 +87,16 @@ def shot_ious(logits: Float, shares: Float, threshold_logit: float) -> NDArray[n
     return np.asarray(shared / np.maximum(union, np.float32(1e-6)), np.float64)
 
 
-def finite_logit(threshold: float) -> float:
-    """The logit of a threshold; of 0 and 1, which mark all or nothing whatever is fitted, 0."""
-    return logit(threshold) if 0 < threshold < 1 else 0.0
-
-
-def choice_weights(iou: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+def choice_weights(iou: NDArray[np.float64], *, single: bool) -> NDArray[np.float64]:
     """Weights of choices, of any shape, by the IoU of each on what was held out; their sum is 1.
 
     Neighbouring choices are about equally good, and few supports do not tell which is best, so
-    their mean is taken. A choice weighs e times another if its IoU is `temperature` higher.
+    their mean is taken.
+
+    Args:
+        iou: of each choice.
+        single: there is one support, of which parts were held out.
     """
+    temperature = _TEMPERATURE_WITHIN if single else _TEMPERATURE
     weights = np.exp((iou - iou.max()) / temperature)
     return np.asarray(weights / weights.sum(), np.float64)

@@ -5,6 +5,8 @@ surface. So the adapted answer is corrected pixel by pixel, by a logistic regres
 the colours at several scales and the contrast (docs/adr/0032).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import NamedTuple
 
@@ -12,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import PIXEL_FEATURES, upsample_logits
+from model.contract import PIXEL_FEATURES, resize_image, upsample_logits
 from model.runtime.bundle import Float
 
 _SCALES = (1, 2, 8)  # of blurs, standard deviations in pixels of half the network's side
@@ -65,9 +67,10 @@ class PixelClassifier(NamedTuple):
 
 
 class PixelColours:
-    """The colours of an image at several scales, and the contrast: computed once, when needed.
+    """The colours of an image at several scales, and the contrast, computed when they are needed.
 
-    Two threads that need them at the same time may both compute them; nothing else comes of it.
+    They take three times the room of the image, so they are kept only in a block that says so.
+    One thread at a time may be in such a block.
 
     Args:
         pixels: (S, S, 3), as the network saw them.
@@ -75,7 +78,8 @@ class PixelColours:
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         self._pixels = pixels
-        self._planes: Float | None = None
+        self._keeping = False
+        self._kept: Float | None = None
 
     @property
     def planes(self) -> Float:
@@ -83,9 +87,19 @@ class PixelColours:
 
         At half of the side the network's own resizing leaves detail.
         """
-        if self._planes is None:
-            self._planes = _planes(self._pixels)
-        return self._planes
+        planes = _planes(self._pixels) if self._kept is None else self._kept
+        if self._keeping:
+            self._kept = planes
+        return planes
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """A block in which they are computed once, for the classes of an image."""
+        self._keeping = True
+        try:
+            yield
+        finally:
+            self._keeping, self._kept = False, None
 
 
 def correct(logits: Float, classifier: Float, colours: PixelColours) -> Float:
@@ -140,9 +154,8 @@ def blend(own: Float, fitted: Float, share: float) -> Float:
 def _planes(pixels: NDArray[np.uint8]) -> Float:
     """See `PixelColours.planes`."""
     side = -(-len(pixels) // 2)
-    # At half of the side or a little more, bilinear interpolation averages the same pixels.
-    half = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_LINEAR)
-    colours = half.astype(np.float32) / np.float32(_GREY)
+    # Bilinear interpolation is faster, but averages nothing at the centre of odd sides.
+    colours = resize_image(pixels, side).astype(np.float32) / np.float32(_GREY)
     grey = np.asarray(cv2.transform(colours, _MEAN_COLOUR), np.float32)
     contrast = np.sqrt(_blurred((grey - _blurred(grey, _DETAIL)) ** 2, _AROUND))
     of_scales = [cv2.split(_blurred(colours, deviation)) for deviation in _SCALES]

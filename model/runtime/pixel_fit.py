@@ -5,12 +5,11 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from model.contract import PIXEL_FEATURES
+from model.contract import PIXEL_FEATURES, logit
 from model.runtime.bundle import Float
 from model.runtime.leave_one_out import SupportImages, cell_shares
 from model.runtime.logistic import (
     choice_weights,
-    finite_logit,
     fit_logistic,
     held_out_logits,
     held_out_parts,
@@ -29,11 +28,9 @@ from model.runtime.pixel_classifier import (
 _SAMPLED = 2000  # pixels of each support
 _SHARES = np.linspace(0, 1, 6, dtype=np.float32)  # of the regression; the rest is the answer's own
 _LEAST_GAIN = 0.01  # of mean IoU on what was held out
-_TEMPERATURE = 0.02
 # Parts of a single support are more alike than two images are: the gain on them is lowered by this
-# times the share of the regression, and is known less well.
+# times the share of the regression.
 _LIKENESS_WITHIN = 0.4
-_TEMPERATURE_WITHIN = 0.05
 
 
 class _Sample(NamedTuple):
@@ -100,7 +97,7 @@ def choose_pixel_classifier(
         features[0],
         held_out.reshape(shares.shape),
         shares,
-        finite_logit(threshold),
+        logit(threshold),
         single=supports.single,
     )
     return PixelClassifier(share, mean, scale, solution) if share else None
@@ -126,10 +123,10 @@ def trusted_share(
     )  # (6, G)
     gain = iou - iou[0]
     if single:
-        sure, temperature = gain.mean(axis=1) - _LIKENESS_WITHIN * _SHARES, _TEMPERATURE_WITHIN
+        sure = gain.mean(axis=1) - _LIKENESS_WITHIN * _SHARES
     else:
         error = gain.std(axis=1, ddof=1) / np.sqrt(len(shares))
-        sure, temperature = gain.mean(axis=1) - error, _TEMPERATURE
+        sure = gain.mean(axis=1) - error
     if sure.max() < _LEAST_GAIN:
         return 0.0
-    return float(choice_weights(sure, temperature) @ _SHARES)
+    return float(choice_weights(sure, single=single) @ _SHARES)

@@ -10,11 +10,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from model.contract import logit
 from model.runtime.bundle import Float
 from model.runtime.leave_one_out import LeaveOneOutPredictions
 from model.runtime.logistic import (
     choice_weights,
-    finite_logit,
     fit_logistic,
     held_out_logits,
     held_out_parts,
@@ -29,13 +29,10 @@ _OWN_SHARE = 0.2
 _SHARES = np.linspace(0, 1, 11, dtype=np.float32)
 _OFFSETS = np.linspace(-1, 1, 9, dtype=np.float32)
 _NO_OFFSET = np.zeros(1, np.float32)
-# Difference in mean IoU of held-out supports for which one choice weighs e times another.
-_TEMPERATURE = 0.02
 # Parts of a single support are more alike than two images are. The gain of a fit on held-out parts
 # is lowered by this much; by less on images unlike those of training, for which the network's own
-# logit is worse. The gain is also known less well, and parts tell nothing of the threshold.
+# logit is worse. Parts tell nothing of the threshold.
 _LIKENESS_WITHIN = {"familiar": 0.4, "unfamiliar": 0.15}
-_TEMPERATURE_WITHIN = 0.05
 # A fit to one small object learns its size and misses larger ones elsewhere. To a single support,
 # `auto` fits only if its object covers at least this share of the image.
 _MIN_SHARE_WITHIN = 0.05
@@ -118,7 +115,7 @@ def _best_blend(
     predictions: LeaveOneOutPredictions, held_out: Float, own_shares: Float, threshold: float
 ) -> Blend:
     """The mean of all choices, weighted by how well each marks what was held out."""
-    threshold_logit = finite_logit(threshold)
+    threshold_logit = logit(threshold)
     offsets = _NO_OFFSET if predictions.single else _OFFSETS
     blended = [Blend(float(share)).of(predictions.logits, held_out) for share in own_shares]
     iou = np.array(
@@ -127,12 +124,10 @@ def _best_blend(
             for each in blended
         ]
     )
-    temperature = _TEMPERATURE
     if predictions.single:
         likeness = _LIKENESS_WITHIN["familiar" if predictions.familiar else "unfamiliar"]
         iou -= likeness * (1 - own_shares)[:, None]
-        temperature = _TEMPERATURE_WITHIN
-    weights = choice_weights(iou, temperature)
+    weights = choice_weights(iou, single=predictions.single)
     own_share = float(weights.sum(axis=1) @ own_shares)
     return Blend(own_share, float(weights.sum(axis=0) @ offsets))
 

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from service.errors import DeadlineExceededError
+from service.expiry import translate_expiry
 
 
 @asynccontextmanager
@@ -27,7 +28,7 @@ async def cancel_when(
         await event()
         scope.reschedule(loop.time())
 
-    async with _translate_expiry(scope, error):
+    async with translate_expiry(scope, error):
         watcher = asyncio.create_task(watch())
         try:
             yield
@@ -51,25 +52,8 @@ async def within_deadline(seconds: float, message: str) -> AsyncIterator[None]:
         DeadlineExceededError.
     """
     scope = asyncio.timeout(seconds)
-    async with _translate_expiry(scope, lambda: DeadlineExceededError(message.format(seconds))):
+    async with translate_expiry(scope, lambda: DeadlineExceededError(message.format(seconds))):
         yield
-
-
-@asynccontextmanager
-async def _translate_expiry(
-    scope: asyncio.Timeout, error: Callable[[], Exception]
-) -> AsyncIterator[None]:
-    """Run the block within `scope`, and raise `error()` where that expires.
-
-    A `TimeoutError` of the block's own stays what it is.
-    """
-    try:
-        async with scope:
-            yield
-    except TimeoutError as exc:
-        if not scope.expired():
-            raise
-        raise error() from exc
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -104,7 +104,7 @@ def engine_options(settings: Settings, devices: tuple[Device, ...], threads: int
         max_batch_shots=settings.max_batch_shots,
         batch_wait_s=settings.batch_wait_s,
         max_queued_images=settings.max_queued_images,
-        cache_bytes=settings.encode_cache_bytes,
+        encode_cache_bytes=settings.encode_cache_bytes,
         prediction_cache_bytes=settings.prediction_cache_bytes,
         class_cache_bytes=settings.class_cache_bytes,
         stuck_s=settings.stuck_s,

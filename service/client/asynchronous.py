@@ -17,10 +17,10 @@ from service.client.exchange import Outcome, segment_batch
 from service.client.job_calls import JobOptions
 from service.client.job_flows import download, follow
 from service.client.packing import JobImages
-from service.client.progress import job_bar, progress_bar
 from service.client.results import Segmentation
 from service.client.transport import AsyncTransport, in_order_async
 from service.image_files import ImageLike, MaskLike
+from service.progress import job_bar, progress_bar
 from service.schemas import (
     Absent,
     Adapt,

@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def detached(call: Callable[[], T], *, name: str, last_s: float = 0.0) -> T:
+async def detached(call: Callable[[], T], *, name: str, grace_s: float = 0.0) -> T:
     """The result of a call on a thread of its own.
 
     Threads of executors are joined when the event loop and the interpreter end, so one that hangs
@@ -19,7 +19,7 @@ async def detached(call: Callable[[], T], *, name: str, last_s: float = 0.0) -> 
     Args:
         call: what to run.
         name: of the thread.
-        last_s: once cancelled, how long to wait for the call all the same before it is left behind.
+        grace_s: once cancelled, how long the call is still waited for before it is left behind.
     """
     future: Future[T] = Future()
     context = copy_context()
@@ -36,7 +36,7 @@ async def detached(call: Callable[[], T], *, name: str, last_s: float = 0.0) -> 
     try:
         await asyncio.wait([done])
     except asyncio.CancelledError:
-        await asyncio.wait([done], timeout=last_s)
+        await asyncio.wait([done], timeout=grace_s)
         if not done.cancel():
             done.exception()  # nobody asks for it any more
         raise

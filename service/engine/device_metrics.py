@@ -16,7 +16,7 @@ class DeviceMetrics:
         device: whose figures are reported.
         clock: seconds, monotonic; that of the work items.
         metrics: receives the figures of the device.
-        own_metrics: receives the model's figures of batches and queues.
+        model_metrics: receives the model's figures of batches and queues.
     """
 
     def __init__(
@@ -24,10 +24,10 @@ class DeviceMetrics:
         device: Device,
         clock: Callable[[], float],
         metrics: EngineMetrics,
-        own_metrics: ModelMetrics,
+        model_metrics: ModelMetrics,
     ) -> None:
         self._device, self._clock = device, clock
-        self._metrics, self._own_metrics = metrics, own_metrics
+        self._metrics, self._model_metrics = metrics, model_metrics
 
     def request_done(self, name: StageName, items: Sequence[WorkItem[Payload, Result]]) -> None:
         """How long a request waited in the queue, and its work took from its first batch on."""
@@ -44,22 +44,22 @@ class DeviceMetrics:
         seconds: float,
     ) -> None:
         """The items that one run of a graph did, and how long it took."""
-        self._own_metrics.batch(lane.name, str(self._device), len(items), seconds)
+        self._model_metrics.batch(lane.name, str(self._device), len(items), seconds)
         for item in items:
             waited_s = item.taken_at - item.waiting.enqueued_at
-            self._own_metrics.waited(lane.name, str(self._device), waited_s)
+            self._model_metrics.waited(lane.name, str(self._device), waited_s)
 
     def looked_up(self, found: int, missed: int) -> None:
         """Images whose encoding was in the cache, and those that had to be encoded."""
-        self._metrics.cache(found, missed)
+        self._metrics.count_lookups(hits=found, misses=missed)
 
     def restarted(self) -> None:
         """The worker died and another has taken its place."""
-        self._own_metrics.restarted(str(self._device))
+        self._model_metrics.restarted(str(self._device))
 
     def watch(self, lanes: Iterable[Lane[Any, Any]]) -> None:
         """Show the depths of the lanes, and the device's memory if it has its own."""
         for lane in lanes:
-            self._own_metrics.watch_queue(lane.name, str(self._device), lane.depth)
+            self._model_metrics.watch_queue(lane.name, str(self._device), lane.depth)
         if (memory := device_memory(self._device)) is not None:
             self._metrics.watch_device_memory(str(self._device), memory.read_used, memory.total)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from model.runtime import Device
 from service.capacity import Admission
 from service.engine.encoding_cache import EncodingCache
 from service.engine.fair_lock import FairLock
@@ -46,15 +45,13 @@ class EngineResources:
     def __init__(self, options: EngineOptions) -> None:
         self.images = Admission(options.max_queued_images, "images")
         self.predictions = PredictionCache(options.prediction_cache_bytes)
-        self.devices = {device: DeviceResources(options.cache_bytes) for device in options.devices}
+        self.devices = {
+            device: DeviceResources(options.encode_cache_bytes) for device in options.devices
+        }
         self._pending: dict[object, _Pending] = {}
 
-    def device(self, device: Device) -> DeviceResources:
-        """What belongs to one of the devices."""
-        return self.devices[device]
-
     @property
-    def cache_bytes(self) -> int:
+    def cached_bytes(self) -> int:
         """Bytes of the encodings on all devices, and of the predictions."""
         encodings = sum(each.cache.nbytes for each in self.devices.values())
         return encodings + self.predictions.nbytes

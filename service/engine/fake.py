@@ -77,7 +77,7 @@ class FakeEngine:
         """One prototype for each support; a refit is the plain one: colours need none."""
         features = self._encode(images)
         shots = tuple(_prototype(f, m) for f, m in zip(features, masks, strict=True))
-        return SupportSet(shots, _PLAIN_REFIT if adapt is True else None)
+        return SupportSet(shots, refit=_PLAIN_REFIT if adapt is True else None)
 
     async def segment(
         self, images: Sequence[ImageU8], classes: Sequence[SupportSet]

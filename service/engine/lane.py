@@ -168,7 +168,7 @@ class Lane(Generic[Payload, Result]):
         cause: Exception,
         clock: Callable[[], float],
     ) -> Exception | None:
-        _log.error("batch failed", exc_info=cause, extra={"lane": self.name, "jobs": len(items)})
+        _log.error("batch failed", exc_info=cause, extra={"lane": self.name, "items": len(items)})
         # Its frames hold the graphs that ran, which would stay on the device beside reloaded ones.
         traceback.clear_frames(cause.__traceback__)
         if len(items) > 1:

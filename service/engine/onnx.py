@@ -27,7 +27,7 @@ from service.telemetry import EngineMetrics
 _log = logging.getLogger(__name__)
 
 # Of a load that is given up: a process that ends while graphs run in it may crash.
-_LAST_S = 5.0
+_LOAD_GRACE_S = 5.0
 
 
 class OnnxEngine:
@@ -68,7 +68,7 @@ class OnnxEngine:
         self._options = options
         self._clock = clock
         self._metrics = metrics or EngineMetrics()
-        self._own_metrics = self._metrics.of(self.manifest.model)
+        self._model_metrics = self._metrics.of(self.manifest.model)
         self._resources = resources or EngineResources(options)
         self._pipelines: tuple[Pipeline, ...] = ()
         self._start_failure: str | None = None
@@ -108,7 +108,7 @@ class OnnxEngine:
         try:
             for device in self._options.devices:
                 load = partial(self._load, device)
-                pipelines.append(await detached(load, name=f"load-{device}", last_s=_LAST_S))
+                pipelines.append(await detached(load, name=f"load-{device}", grace_s=_LOAD_GRACE_S))
             for pipeline in pipelines:
                 pipeline.start()
         except Exception as exc:  # noqa: BLE001 - a probe reports it, the log tells it
@@ -117,7 +117,7 @@ class OnnxEngine:
             await _stop_all(pipelines)
             return
         self._pipelines = tuple(pipelines)
-        self._metrics.watch_cache(lambda: self._resources.cache_bytes)
+        self._metrics.watch_cache(lambda: self._resources.cached_bytes)
         _log.info("engine ready", extra={"model": self.manifest.model, "devices": self.devices})
 
     async def stop(self) -> None:
@@ -127,7 +127,7 @@ class OnnxEngine:
         for pipeline in pipelines:
             pipeline.cache.forget(self)
         self._resources.predictions.forget(self)
-        self._own_metrics.forget()
+        self._model_metrics.forget()
 
     async def register(
         self, images: Sequence[ImageU8], masks: Sequence[Coverage], *, adapt: Adapt = False
@@ -154,24 +154,23 @@ class OnnxEngine:
             digests = await digests_of(images, self)
             predictions = self._resources.predictions
             known = [predictions.find(key, classes) for key in digests]
-            lacking = [[each for each in classes if each not in found] for found in known]
-            asked = [n for n, each in enumerate(lacking) if each]
-            self._metrics.cache(len(images) - len(asked), 0)
+            missing = [[each for each in classes if each not in found] for found in known]
+            incomplete = [n for n, each in enumerate(missing) if each]
+            # Whether the others are encoded already is counted where they are looked up.
+            self._metrics.count_lookups(hits=len(images) - len(incomplete), misses=0)
             outputs = await self._predict(
-                [images[n] for n in asked],
-                [digests[n] for n in asked],
-                [lacking[n] for n in asked],
+                [images[n] for n in incomplete],
+                [digests[n] for n in incomplete],
+                [missing[n] for n in incomplete],
                 deadline_at,
             )
-        for n, output in zip(asked, outputs, strict=True):
-            new = dict(zip(lacking[n], map(HeadOutput, *output), strict=True))
+        for n, output in zip(incomplete, outputs, strict=True):
+            of_each = map(HeadOutput, *output)
+            new = dict(zip(missing[n], of_each, strict=True))
             predictions.keep(digests[n], new)
             known[n] |= new
-        rows = [[found[each] for each in classes] for found in known]
-        return Predictions(
-            np.array([[each.logits for each in row] for row in rows]),
-            np.array([[each.presence for each in row] for row in rows]),
-        )
+            await asyncio.sleep(0)  # many classes take milliseconds: others are let in between
+        return _stacked([[found[each] for each in classes] for found in known])
 
     async def _predict(
         self,
@@ -181,6 +180,7 @@ class OnnxEngine:
         deadline_at: float,
     ) -> list[HeadOutput]:
         """Logits (P, h, h) and presence (P,) of each image's own classes."""
+        # First: an engine that does not run answers nothing, even from its caches.
         pipeline = self._pipeline_for(digests)
         if not images:
             return []
@@ -230,12 +230,20 @@ class OnnxEngine:
             bundle=self._bundle,
             manifest=self.manifest,
             device=device,
-            resources=self._resources.device(device),
+            resources=self._resources.devices[device],
             precision=self._precisions[device],
             options=self._options,
             clock=self._clock,
-            metrics=DeviceMetrics(device, self._clock, self._metrics, self._own_metrics),
+            metrics=DeviceMetrics(device, self._clock, self._metrics, self._model_metrics),
         )
+
+
+def _stacked(answers: Sequence[Sequence[HeadOutput]]) -> Predictions:
+    """Those of several images, each with one answer for each class."""
+    return Predictions(
+        np.array([[each.logits for each in row] for row in answers]),
+        np.array([[each.presence for each in row] for row in answers]),
+    )
 
 
 async def _stop_all(pipelines: Sequence[Pipeline]) -> None:

@@ -8,8 +8,7 @@ from model.runtime import AskedPrecision, Device
 class EngineOptions(NamedTuple):
     """What an `OnnxEngine` may use.
 
-    The settings say what each means, under the same names; `cache_bytes` is there
-    `encode_cache_bytes`, and a `gpu_memory_bytes` of 0 is None here.
+    The settings say what each means, under the same names; a `gpu_memory_bytes` of 0 is None here.
     """
 
     devices: tuple[Device, ...]
@@ -21,7 +20,7 @@ class EngineOptions(NamedTuple):
     max_batch_shots: int
     batch_wait_s: float
     max_queued_images: int
-    cache_bytes: int
+    encode_cache_bytes: int
     prediction_cache_bytes: int
     class_cache_bytes: int
     deadline_s: float

@@ -207,7 +207,7 @@ class Pipeline:
         """Predictions of each image's own classes; the images are supports, taken as queries."""
         encoded = await self.encode_supports("encode", images, deadline_at)
         tasks = [
-            HeadTask(e, tuple(each), passing=True) for e, each in zip(encoded, classes, strict=True)
+            HeadTask(e, tuple(each), keep=False) for e, each in zip(encoded, classes, strict=True)
         ]
         return await self._run("head", self._heads, tasks, deadline_at)
 

@@ -23,7 +23,8 @@ class PredictionCache:
     """Keeps predictions up to a number of bytes; the longest unused go first.
 
     A class is known again by its object: stores hand out the same one until it is changed. Keeps
-    no class alive, and no prediction of one that is gone. Used from the event loop's thread only.
+    no class alive; what was predicted of one that is gone goes when the cache is next used or
+    measured. Used from the event loop's thread only.
 
     Args:
         max_bytes: of all predictions; 0 keeps nothing.
@@ -36,18 +37,20 @@ class PredictionCache:
     @property
     def nbytes(self) -> int:
         """Bytes of all predictions."""
+        self._drop_gone()
         return self._kept.nbytes
 
     def find(self, image: Digest, classes: Iterable[SupportSet]) -> dict[SupportSet, HeadOutput]:
         """Logits (h, h) and presence () of those classes that are kept; a use of each."""
+        self._drop_gone()
         found = ((each, self._kept.find(_Key(image, ref(each)))) for each in classes)
         return {each: prediction for each, prediction in found if prediction is not None}
 
     def keep(self, image: Digest, predictions: Mapping[SupportSet, HeadOutput]) -> None:
         """Keep logits (h, h) and presence () of classes in an image, those that fit."""
-        if self._classes_gone:
-            self._classes_gone = False
-            self._kept.drop_where(lambda key: key.supports() is None)
+        if not self._kept.max_bytes:
+            return
+        self._drop_gone()
         for supports, prediction in predictions.items():
             # Copies: both may be parts of the whole batch.
             own = HeadOutput(*(part.copy() for part in prediction))
@@ -59,5 +62,10 @@ class PredictionCache:
         self._kept.drop_where(lambda key: key.image.encoder is encoder)
 
     def _note_gone(self, _: object) -> None:
-        """Called wherever a class goes, in any thread, so it leaves the rest to `keep`."""
+        """Called wherever a class goes, in any thread, so it leaves the rest to others."""
         self._classes_gone = True
+
+    def _drop_gone(self) -> None:
+        if self._classes_gone:
+            self._classes_gone = False
+            self._kept.drop_where(lambda key: key.supports() is None)

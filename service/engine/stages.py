@@ -27,12 +27,12 @@ class PrototypeTask(NamedTuple):
 class HeadTask(NamedTuple):
     """An encoded query image and the P classes to find in it.
 
-    passing: nobody will ask for these classes again.
+    keep: whether these classes may be asked for again.
     """
 
     encoded: Encoded
     classes: tuple[SupportSet, ...]
-    passing: bool = False
+    keep: bool = True
 
 
 class CellsTask(NamedTuple):
@@ -117,7 +117,7 @@ class Stages:
             FloatingPointError: an output is not finite.
         """
         answers: list[list[HeadOutput]] = [[] for _ in tasks]
-        keep = not any(task.passing for task in tasks)
+        keep = all(task.keep for task in tasks)
         for run, positions in consecutive([task.encoded for task in tasks]):
             for chunk in self._chunks(_pairs(run, positions, tasks)):
                 for pair, answer in zip(chunk, self._head_call(run, chunk, keep=keep), strict=True):

@@ -17,9 +17,10 @@ from service.jobs.forms import JobForm
 from service.jobs.job import Job
 from service.jobs.job_files import SNAPSHOT, sync_folder
 from service.jobs.store import JobStore, KeyTakenError
-from service.jobs.threads import JobThreads, result_of
+from service.jobs.threads import JobThreads
 from service.sessions import Resources, require_classes
 from service.stores import IdempotencyToken, encode_session
+from service.uninterrupted import result_of
 from service.units import MIB
 
 _CHUNK = MIB

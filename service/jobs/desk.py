@@ -14,8 +14,7 @@ from service.jobs.runner import JobRunner
 from service.jobs.storage_errors import disk_errors
 from service.jobs.store import JobStore
 from service.jobs.threads import JobThreads
-from service.schemas import FINISHED, FailedImage, JobResponse
-from service.sessions.resources import to_datetime
+from service.schemas import FINISHED, FailedImage, JobResponse, to_datetime
 
 _MAX_ERRORS = 100
 

@@ -4,13 +4,13 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from service.errors import NotReadyError
+from service.uninterrupted import result_of
 
 T = TypeVar("T")
 
@@ -105,26 +105,6 @@ class _OneEach:
         # Of the thread's own future: that of the loop may be cancelled while the thread works.
         running.add_done_callback(lambda _: loop.call_soon_threadsafe(turn.release))
         return running
-
-
-async def result_of(task: asyncio.Future[T], *, withdraw: Callable[[], object] | None = None) -> T:
-    """The result of what must not be cut short: a cancellation waits until it ends.
-
-    Args:
-        task: what is waited for.
-        withdraw: called at a cancellation, for what has not begun.
-    """
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        if withdraw is not None:
-            withdraw()
-        while not task.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # asyncio would log one that nobody has asked for
-        raise
 
 
 def _begin(executor: ThreadPoolExecutor, call: Callable[[], T]) -> Future[T]:

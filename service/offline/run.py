@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from service.client.progress import progress_bar
 from service.engine import Engine
 from service.formats import ExportOptions
 from service.image_files import shown_name
@@ -17,6 +16,7 @@ from service.offline.results import export_results
 from service.offline.sheet import write_sheet
 from service.offline.support_warnings import keep_warnings, kept_warnings
 from service.offline.work import images_at_once, label_images, register_supports, running_engine
+from service.progress import progress_bar
 from service.schemas import Format
 from service.settings import Settings
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from model.contract import replace_text
+
 _FILE = "warnings.json"
 
 
@@ -18,11 +20,8 @@ def keep_warnings(state: Path, identity: Mapping[str, str], warnings: Sequence[s
     Raises:
         OSError: they cannot be written.
     """
-    file = state / _FILE
-    part = file.with_suffix(".part")
     text = json.dumps({"run": dict(identity), "warnings": list(warnings)})
-    part.write_text(text, encoding="utf-8")
-    part.replace(file)
+    replace_text(state / _FILE, text)
 
 
 def kept_warnings(state: Path, identity: Mapping[str, str]) -> list[str]:

@@ -31,6 +31,7 @@ from service.schemas.responses import (
     StatusResponse,
     SupportResponse,
 )
+from service.schemas.times import to_datetime
 from service.schemas.wire import (
     ARCHIVE_MEDIA_TYPE,
     IDEMPOTENCY_HEADER,
@@ -90,4 +91,5 @@ __all__ = [
     "WarningCode",
     "is_hidden",
     "is_image",
+    "to_datetime",
 ]

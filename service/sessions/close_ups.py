@@ -112,12 +112,13 @@ def _find_windows(
 ) -> list[tuple[AskedClass, Window]]:
     """The windows of one image; a class is segmented in all of its windows, or in none."""
     by_class: list[tuple[tuple[bool, bool, int], AskedClass, Sequence[Window]]] = []
-    for asked, whole, reachable in candidates:
-        marked = whole.logits.at(side, side) >= logit(asked.thresholds.search)
-        windows = find_windows(marked, image.query.height, image.query.width)
-        area = sum(window.area for window in windows)
-        # What is never sent with `absent=drop` takes no window from what may be.
-        by_class.append(((not whole.present, not reachable, area), asked, windows))
+    with image.colours.kept():
+        for asked, whole, reachable in candidates:
+            marked = whole.logits.at(side, side) >= logit(asked.thresholds.search)
+            windows = find_windows(marked, image.query.height, image.query.width)
+            area = sum(window.area for window in windows)
+            # What is never sent with `absent=drop` takes no window from what may be.
+            by_class.append(((not whole.present, not reachable, area), asked, windows))
     by_class.sort(key=lambda entry: entry[0])
     chosen: list[tuple[AskedClass, Window]] = []
     for _, asked, windows in by_class:

@@ -31,7 +31,7 @@ class SeenLogits(NamedTuple):
     """What the network predicts of one class in what it saw: a whole image, or a part of one.
 
     logits: (h, h).
-    colours: of what it saw, which the classes of an image share.
+    colours: of what it saw.
     classifier: (Q,) that corrects the logits by them, if the class has one.
     """
 

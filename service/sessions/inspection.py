@@ -2,9 +2,9 @@
 
 from service.engine import Engine
 from service.errors import ClassNotFoundError, ReportNotFoundError
-from service.schemas import ClassSummary, ModelSummary, ReportCard, SessionResponse
+from service.schemas import ClassSummary, ModelSummary, ReportCard, SessionResponse, to_datetime
 from service.sessions.judging import report_card
-from service.sessions.resources import Resources, to_datetime
+from service.sessions.resources import Resources
 from service.stores import Session, SessionKey
 
 

@@ -17,12 +17,13 @@ from service.schemas import (
     ReportCard,
     SupportForm,
     SupportResponse,
+    to_datetime,
 )
 from service.sessions.idempotency import idempotency_token
 from service.sessions.judging import report_card
 from service.sessions.learning import learn_class, learn_judged_class, mark_repeats
 from service.sessions.mask_size import SIZE_MESSAGES
-from service.sessions.resources import ModelResources, Resources, to_datetime
+from service.sessions.resources import ModelResources, Resources
 from service.sessions.uploads import Support, drained
 from service.stores import IdempotencyToken, Session, SessionKey
 from service.telemetry import stage

@@ -26,7 +26,8 @@ def render(
         predictions = [each for each in predictions if each.present]
     with request.resources.reader.pixel_budget.reservation() as reserve:
         reserve(height * width)
-        labels = label_pixels(predictions, height, width, proceed)
+        with image.colours.kept():
+            labels = label_pixels(predictions, height, width, proceed)
         return encode(labels, predictions, proceed)
 
 

@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
 
 from service.engine import Engine, ModelRegistry
 from service.errors import QueueFullError
@@ -117,8 +116,3 @@ class ShotSpecs(Mapping[str, ShotSpec]):
 
     def __len__(self) -> int:
         return len(self._models.engines)
-
-
-def to_datetime(instant: float) -> datetime:
-    """Seconds since the epoch as a UTC time."""
-    return datetime.fromtimestamp(instant, UTC)

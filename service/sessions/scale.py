@@ -1,5 +1,6 @@
 """Which classes an image is tiled for, and at which scale."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -72,9 +73,4 @@ def tile_sides(
 
 def _shared(side: int, input_side: int) -> int:
     """The nearest of the sides that classes share."""
-    octave = 0.0
-    while input_side * 2 ** (octave + 0.5 / _STEPS) < side:
-        octave += 1 / _STEPS
-    while input_side * 2 ** (octave - 0.5 / _STEPS) > side:
-        octave -= 1 / _STEPS
-    return round(input_side * 2**octave)
+    return round(input_side * 2 ** (round(_STEPS * math.log2(side / input_side)) / _STEPS))

@@ -27,7 +27,7 @@ class SegmentedImage(NamedTuple):
     """An image, and what has been found in it so far; a step maps it to the next.
 
     position: among the images of the request, from 0.
-    query: the image itself.
+    query: the image itself; colours: those of its pixels, which its classes share.
     wholes: of the P classes, what the whole shows.
     predictions: of them, in that order.
     tiles: that some classes are looked for in; none: the whole will do.
@@ -35,6 +35,7 @@ class SegmentedImage(NamedTuple):
 
     position: int
     query: QueryImage
+    colours: PixelColours
     wholes: Sequence[SeenLogits]
     predictions: Sequence[ClassPrediction]
     tiles: Sequence[Tiles] = ()
@@ -57,7 +58,7 @@ class SegmentedImage(NamedTuple):
         ]
         shown = enumerate(zip(classes, wholes, presence.tolist(), strict=True), start=1)
         predictions = [predict(request, number, *each) for number, each in shown]
-        return cls(position, query, wholes, predictions)
+        return cls(position, query, colours, wholes, predictions)
 
     def with_found(self, found: Mapping[str, ClassPrediction]) -> Self:
         """The same, some classes of which are predicted anew; `found`: by name."""

@@ -32,10 +32,13 @@ from service.stores.refusals import Limit, refusal
 from service.stores.shared_calls import SharedCalls
 from service.stores.tensors import ShotSpec
 from service.stores.transfer_turns import TransferTurns
+from service.uninterrupted import result_of
 from service.units import MIB
 
 _LIMITS = get_args(Limit)
 _VERSION_BYTES = 16
+_PROBE_TTL_MS = 1
+_PROBE_OWNED = 0  # as a session of no owner
 # Of sessions that are fetched at once; each takes three times its bytes until it is decoded.
 _FETCH_BYTES = 64 * MIB
 
@@ -159,7 +162,9 @@ class RedisStore:
 
     async def ping(self) -> None:
         """See `SessionStore.ping`."""
-        await self._link.probe(self._probe, [f"{self._prefix}:probe"] * 3)
+        # What every script begins with: see `redis_scripts`.
+        arguments = [_PROBE_TTL_MS, _PROBE_OWNED]
+        await self._link.probe(self._probe, [f"{self._prefix}:probe"] * 3, arguments)
 
     async def close(self) -> None:
         """See `SessionStore.close`."""
@@ -242,12 +247,8 @@ class RedisStore:
 
     async def _decode(self, record: Mapping[bytes, bytes]) -> SessionContent:
         """A cancellation waits for the thread, which holds the bytes and cannot be stopped."""
-        decoding = asyncio.create_task(asyncio.to_thread(read_content, record, self._specs))
-        try:
-            return await asyncio.shield(decoding)
-        except asyncio.CancelledError:
-            await asyncio.wait({decoding})
-            raise
+        decoding = asyncio.to_thread(read_content, record, self._specs)
+        return await result_of(asyncio.create_task(decoding))
 
     def _session(self, key: SessionKey, content: SessionContent, now_ms: int) -> Session:
         return Session(key, content, now_ms / 1000 + self._limits.ttl_s)

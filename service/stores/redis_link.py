@@ -80,14 +80,16 @@ class RedisLink:
             answer: Answer = await script.call(keys, arguments)
         return answer
 
-    async def probe(self, script: Script, keys: Sequence[str]) -> None:
+    async def probe(
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]
+    ) -> None:
         """Run a script on a connection that is kept for this.
 
         Raises:
             StoreUnavailableError.
         """
         async with self._answering(script.name):
-            await script.call(keys, [1, 0], client=self._probe)
+            await script.call(keys, arguments, client=self._probe)
 
     async def read(self, name: str, nbytes: int = 0) -> Mapping[bytes, bytes]:
         """All fields of a hash of about so many bytes; empty if there is none.

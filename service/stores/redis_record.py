@@ -61,5 +61,5 @@ def read_content(record: Mapping[bytes, bytes], specs: Mapping[str, ShotSpec]) -
         }
         created = _MILLISECONDS.validate_json(record[b"created"]) / 1000
         return SessionContent(model, created, classes)
-    except (InvalidArchiveError, KeyError, ValueError, ValidationError) as exc:
+    except (InvalidArchiveError, KeyError, ValueError) as exc:
         raise UnreadableSessionError from exc

@@ -123,11 +123,11 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
         raise InvalidArchiveError(f"a shot takes more than {spec.max_shot_bytes} bytes")
     return SupportSet(
         shots,
-        refit,
-        _side(tensors.get("side")),
+        refit=refit,
+        pixel_classifier=pixel_classifier,
+        side=_side(tensors.get("side")),
         judgements=_judgements(tensors.get("judgements"), len(counts)),
         identities=_identities(tensors.get("identities"), len(counts), depth),
-        pixel_classifier=pixel_classifier,
     )
 
 

@@ -10,7 +10,7 @@ _log = logging.getLogger(__name__)
 
 # From a millisecond, a stage of a small image, to a minute, the default deadline.
 SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-_JOBS_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+_ITEMS_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 _LANE = ("lane", "device", "model")
 
 
@@ -25,11 +25,11 @@ class EngineMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.batch_jobs = Histogram(
-            "fss_engine_batch_jobs",
-            "Jobs that ran together in one batch.",
+        self.batch_items = Histogram(
+            "fss_engine_batch_items",
+            "Work items that ran together in one batch.",
             _LANE,
-            buckets=_JOBS_BUCKETS,
+            buckets=_ITEMS_BUCKETS,
             registry=registry,
         )
         self.batch_seconds = Histogram(
@@ -41,7 +41,7 @@ class EngineMetrics:
         )
         self.wait_seconds = Histogram(
             "fss_engine_wait_seconds",
-            "Time a job waited in its queue before it ran.",
+            "Time a work item waited in its queue before it ran.",
             _LANE,
             buckets=SECONDS_BUCKETS,
             registry=registry,
@@ -59,7 +59,7 @@ class EngineMetrics:
             registry=registry,
         )
         self.depth = Gauge(
-            "fss_engine_queue_depth", "Jobs waiting in a queue.", _LANE, registry=registry
+            "fss_engine_queue_depth", "Work items waiting in a queue.", _LANE, registry=registry
         )
         self._cache_bytes = Gauge(
             "fss_engine_cache_bytes",
@@ -67,7 +67,7 @@ class EngineMetrics:
             registry=registry,
         )
         self.shown: dict[str, ModelMetrics] = {}
-        by_lane = (self.batch_jobs, self.batch_seconds, self.wait_seconds, self.depth)
+        by_lane = (self.batch_items, self.batch_seconds, self.wait_seconds, self.depth)
         self.of_models = (*by_lane, self.restarts)
         self._memory_bytes = Gauge(
             "fss_engine_device_memory_bytes",
@@ -86,7 +86,7 @@ class EngineMetrics:
         """What counts for one network by itself; `model`: name and revision."""
         return ModelMetrics(self, model)
 
-    def cache(self, hits: int, misses: int) -> None:
+    def count_lookups(self, *, hits: int, misses: int) -> None:
         """So many images were encoded or predicted already, so many were not."""
         self._lookups.labels("hit").inc(hits)
         self._lookups.labels("miss").inc(misses)
@@ -107,13 +107,13 @@ class ModelMetrics:
     def __init__(self, metrics: EngineMetrics, model: str) -> None:
         self._all, self._model = metrics, model
 
-    def batch(self, lane: str, device: str, jobs: int, seconds: float) -> None:
-        """A batch of so many jobs has run for so long."""
-        self._all.batch_jobs.labels(lane, device, self._model).observe(jobs)
+    def batch(self, lane: str, device: str, items: int, seconds: float) -> None:
+        """A batch of so many work items has run for so long."""
+        self._all.batch_items.labels(lane, device, self._model).observe(items)
         self._all.batch_seconds.labels(lane, device, self._model).observe(seconds)
 
     def waited(self, lane: str, device: str, seconds: float) -> None:
-        """A job leaves its queue to run."""
+        """A work item leaves its queue to run."""
         self._all.wait_seconds.labels(lane, device, self._model).observe(seconds)
 
     def restarted(self, device: str) -> None:
@@ -121,7 +121,7 @@ class ModelMetrics:
         self._all.restarts.labels(device, self._model).inc()
 
     def watch_queue(self, lane: str, device: str, read: Callable[[], float]) -> None:
-        """Have `read` tell how many jobs wait, whenever metrics are read."""
+        """Have `read` tell how many work items wait, whenever metrics are read."""
         self._all.shown[self._model] = self
         self._all.depth.labels(lane, device, self._model).set_function(guarded(read))
 

@@ -1,6 +1,6 @@
 """`load`: many clients at once, by turns and by chance, and what is left of the engine's speed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.load.against_engine import compare_throughput, measure_image_work
@@ -51,11 +51,17 @@ async def run_load(options: LoadOptions, folder: Path) -> Report:
     async with serving(folder, {**settings, **WITHOUT_CACHES}) as process:
         style = style_of(options.bundle)
         tenants = await _prepare(process, options, style)
-        # The engine looks once at an image, and so does the service that it is compared with.
-        seen_once = await _prepare(process, options, style._replace(mode="whole"))
+        # The engine looks once at an image and classifies no pixels, so neither does the service
+        # that it is compared with.
+        whole = style._replace(mode="whole")
+        seen_once = await _prepare(process, options, whole._replace(adapt="false"))
         if options.repeats:
             await measure_image_work(
                 report, process, seen_once, repeats=options.repeats, judged=judged
+            )
+            classified = await _prepare(process, replace(options, tenants=1), whole)
+            await measure_image_work(
+                report, process, classified, repeats=options.repeats, judged=False
             )
         if options.rounds:
             await compare_throughput(

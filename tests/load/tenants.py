@@ -71,7 +71,7 @@ class Tenant:
 class Style(NamedTuple):
     """How pictures are made: their size, file format, and variants of each question.
 
-    mode: how the service looks at them; see `SegmentForm.mode`.
+    mode, adapt: how the service looks at them; see `SegmentForm.mode` and `SupportForm.adapt`.
     """
 
     size: Size = Size(96, 128)
@@ -79,6 +79,7 @@ class Style(NamedTuple):
     fresh: int = 10
     images: int = 1
     mode: Literal["auto", "whole"] = "auto"
+    adapt: Literal["auto", "false"] = "auto"
 
 
 def segment_request(body: Body, session_id: str) -> bytes:
@@ -167,7 +168,7 @@ def _lesson(class_name: str, colour: str, style: Style, rng: np.random.Generator
     scenes = [_scene([colour], style.size, rng) for _ in range(SHOTS)]
     files = [("images", encode(scene.image, style.kind)) for scene in scenes]
     files += [("masks", encode(scene.masks[colour], "png")) for scene in scenes]
-    return Lesson(class_name, form({"class_name": class_name}, files))
+    return Lesson(class_name, form({"class_name": class_name, "adapt": style.adapt}, files))
 
 
 def _scene(colours: Sequence[str], size: Size, rng: np.random.Generator) -> Scene:

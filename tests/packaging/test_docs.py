@@ -24,6 +24,8 @@ FOLLOWED = [
     "jobs.md",
     *(f"recipes/{page.name}" for page in sorted((ROOT / "docs/recipes").glob("*.md"))),
 ]
+# The smaller bundle, which starts in a third of the time; README's pages run with the default.
+BUNDLE = {"FSS_BUNDLE": str(ROOT / "model/bundles/lite")}
 # What the pages write of the service that `make run` starts.
 ADDRESS = "http://127.0.0.1:8000"
 _FENCED = re.compile(r"^```.*?^```$", re.M | re.S)
@@ -87,7 +89,7 @@ def test_the_settings_are_up_to_date_and_each_says_what_it_is() -> None:
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A service as the pages start it, on a port of its own."""
     folder = tmp_path_factory.mktemp("service")
-    environment = {"FSS_JOBS_DIR": str(folder / "jobs")}
+    environment = BUNDLE | {"FSS_JOBS_DIR": str(folder / "jobs")}
     with serving(folder / "log", environment, command=["service"]) as server:
         yield str(server.client.base_url).rstrip("/")
 
@@ -106,7 +108,7 @@ def as_script(page: str, address: str) -> str:
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_a_page_can_be_followed(name: str, address: str) -> None:
     script = as_script((ROOT / "docs" / name).read_text(), address)
-    environment = os.environ | {"FSS_CLIENT_URL": address}
+    environment = os.environ | BUNDLE | {"FSS_CLIENT_URL": address}
     run = subprocess.run(
         ["bash", "-c", script],
         cwd=ROOT,

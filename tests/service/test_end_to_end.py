@@ -28,7 +28,7 @@ TIMEOUT_S = 20
 @pytest.fixture
 def real_engine(tiny_bundle: Path) -> OnnxEngine:
     """An engine for `real_client` to start and stop."""
-    return OnnxEngine(tiny_bundle, usual_options(cache_bytes=0))
+    return OnnxEngine(tiny_bundle, usual_options(encode_cache_bytes=0))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def test_queries_of_different_sessions_share_a_batch(
     settings: Settings, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Waits for a full batch, so that four requests of one image each can only end together.
-    options = usual_options(batch_sizes=(1, 2, 4), batch_wait_s=30, cache_bytes=0)
+    options = usual_options(batch_sizes=(1, 2, 4), batch_wait_s=30, encode_cache_bytes=0)
     engine = OnnxEngine(tiny_bundle, options)
     async with running(create_app(settings, engine=engine)) as client:
         runs = CountedRuns(monkeypatch)

@@ -38,7 +38,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def app(settings: Settings, folder: Path) -> FastAPI:
-    return create_app(settings.model_copy(update={"bundle": folder / "tiny-1", "bundles": folder}))
+    changes = {"bundle": folder / "tiny-1", "bundles": folder, "prediction_cache_bytes": 0}
+    return create_app(settings.model_copy(update=changes))
 
 
 def served(response: httpx.Response) -> list[str]:
@@ -211,7 +212,7 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], threading.Eve
         return asked
 
     monkeypatch.setattr("service.engine.worker._LONGEST_BATCH_S", 0.1)
-    monkeypatch.setattr("service.engine.onnx._LAST_S", 0.1)
+    monkeypatch.setattr("service.engine.onnx._LOAD_GRACE_S", 0.1)
     yield begin
     over.set()
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from service.errors import DeadlineExceededError
+from service.expiry import translate_expiry
 
 # Or a byte now and then would hold a place for ever.
 _PROGRESS_BYTES = 16 * 1024
@@ -15,20 +16,18 @@ async def with_stall_timeout(stream: AsyncIterator[bytes], stall_s: float) -> As
     Raises:
         DeadlineExceededError: fewer do.
     """
+
+    def stalled() -> DeadlineExceededError:
+        return DeadlineExceededError(f"the body did not move on for {stall_s:g} s")
+
     clock = asyncio.get_running_loop().time
     chunks = aiter(stream)
     stalled_at, fresh = clock() + stall_s, 0
     while True:
-        waiting = asyncio.timeout_at(stalled_at)
-        try:
-            async with waiting:
-                chunk = await anext(chunks)
-        except StopAsyncIteration:
+        async with translate_expiry(asyncio.timeout_at(stalled_at), stalled):
+            chunk = await anext(chunks, None)
+        if chunk is None:
             return
-        except TimeoutError as exc:
-            if not waiting.expired():
-                raise
-            raise DeadlineExceededError(f"the body did not move on for {stall_s:g} s") from exc
         fresh += len(chunk)
         if fresh >= _PROGRESS_BYTES:
             stalled_at, fresh = clock() + stall_s, 0

@@ -12,9 +12,15 @@ from service.api.body.json_body import Model, read_json
 from service.api.context import ApiContext
 from service.api.dependencies import Context, Owner
 from service.api.negotiation import JSON
-from service.labelling_tools import ProjectMirror, parse_label_config, predict_tasks
-from service.labelling_tools.mirror import ProjectKey, model_version
-from service.labelling_tools.studio import FIRST_ERROR, ImageTask
+from service.labelling_tools import (
+    FIRST_ERROR,
+    ImageTask,
+    ProjectKey,
+    ProjectMirror,
+    model_version,
+    parse_label_config,
+    predict_tasks,
+)
 from service.stores import Session
 
 # Not in the OpenAPI document; added only where the settings name a Label Studio.

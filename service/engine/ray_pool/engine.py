@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
@@ -27,6 +29,7 @@ from service.errors import (
     NotReadyError,
     WorkerLostError,
 )
+from service.expiry import translate_expiry
 from service.units import MIB
 
 _log = logging.getLogger(__name__)
@@ -120,12 +123,11 @@ class RayEngine:
         async with self._deadline():
             pixels, coverage = np.stack(images), np.stack(masks)
             found: SupportSet = await self._ask("register", pixels, coverage, adapt)
-        return SupportSet(
-            tuple(_copied(shot) for shot in found.shots),
-            None if found.refit is None else found.refit.copy(),
-            pixel_classifier=None
-            if found.pixel_classifier is None
-            else found.pixel_classifier.copy(),
+        return replace(
+            found,
+            shots=tuple(_copied(shot) for shot in found.shots),
+            refit=_own(found.refit),
+            pixel_classifier=_own(found.pixel_classifier),
         )
 
     async def segment(
@@ -145,21 +147,16 @@ class RayEngine:
             found: list[Predictions] = await self._ask("segment_each", np.stack(images), classes)
         return [Predictions(*(array.copy() for array in each)) for each in found]
 
-    @asynccontextmanager
-    async def _deadline(self) -> AsyncIterator[None]:
+    def _deadline(self) -> AbstractAsyncContextManager[None]:
         """A block that lasts no longer than a request may.
 
         Raises:
             DeadlineExceededError.
         """
-        deadline = asyncio.timeout(self._deadline_s)
-        try:
-            async with deadline:
-                yield
-        except TimeoutError as exc:
-            if not deadline.expired():
-                raise
-            raise DeadlineExceededError("the pool did not answer in time") from exc
+        return translate_expiry(
+            asyncio.timeout(self._deadline_s),
+            lambda: DeadlineExceededError("the pool did not answer in time"),
+        )
 
     async def _reference(self, classes: Sequence[SupportSet]) -> Reference:
         """The classes in the object store.
@@ -217,3 +214,8 @@ def _errors_of_ray() -> Iterator[None]:
 def _copied(shot: SupportPrototype) -> SupportPrototype:
     """In memory of its own: what lies in the object store stays there as long as it is used."""
     return SupportPrototype(*(array.copy() for array in shot))
+
+
+def _own(array: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+    """Likewise, where there is one."""
+    return None if array is None else array.copy()

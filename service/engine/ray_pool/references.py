@@ -72,7 +72,9 @@ def _needed(supports: SupportSet) -> SupportSet:
     identities, close_up = supports.identities, None
     if supports.close_up is not None and identities is None:
         close_up = SupportSet(supports.close_up.shots)
-    return SupportSet(supports.shots, supports.refit, close_up=close_up, identities=identities)
+    return SupportSet(
+        supports.shots, refit=supports.refit, close_up=close_up, identities=identities
+    )
 
 
 def _take(found: "hashlib._Hash", mark: bytes, supports: SupportSet) -> None:

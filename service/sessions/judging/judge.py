@@ -123,7 +123,7 @@ async def _beside_its_mirror_image(engine: Engine, seen: _Seen) -> _Seen:
 
 
 def _refitted(others: Shots, refit: NDArray[np.float32] | None) -> list[SupportSet]:
-    return [] if refit is None else [SupportSet(others, refit)]
+    return [] if refit is None else [SupportSet(others, refit=refit)]
 
 
 def _row(

@@ -100,7 +100,7 @@ def test_a_pixel_classifier_goes_with_the_refit_that_it_corrects() -> None:
 
 def _seen(number: int, tokens: int, side: int, refit: float | None = None) -> SupportSet:
     weights = None if refit is None else np.full(6, refit, np.float32)
-    return SupportSet((_shot(number, tokens),), weights, side)
+    return SupportSet((_shot(number, tokens),), weights, side=side)
 
 
 def test_shots_of_one_view_stand_for_themselves_in_the_other() -> None:

@@ -10,10 +10,11 @@ from model.contract import (
     PIXEL_CLASSIFIER_SIZE,
     PIXEL_FEATURES,
     SupportPrototype,
+    resize_image,
     upsample_logits,
 )
-from model.runtime import SupportImages, correct
-from model.runtime.pixel_classifier import PixelClassifier, PixelColours
+from model.runtime import SupportImages, correct, pixel_classifier
+from model.runtime.pixel_classifier import PixelClassifier, PixelColours, pixel_features
 from model.runtime.pixel_fit import choose_pixel_classifier, trusted_share
 
 SIDE, CELLS = 64, 8
@@ -172,6 +173,52 @@ def test_a_correction_does_not_depend_on_the_threads_of_blas() -> None:
         )
 
 
+@pytest.mark.parametrize("side", [129, 257])  # odd, of more pixels than a block has
+def test_every_pixel_is_corrected_by_the_products_of_its_own_features(side: int) -> None:
+    rng = np.random.default_rng(side)
+    pixels = cv2.GaussianBlur(rng.integers(0, 256, (side, side, 3), np.uint8), (0, 0), 2)
+    answer = rng.normal(0, 2, (CELLS, CELLS)).astype(np.float32)
+    numbers = rng.normal(0, 0.1, PIXEL_CLASSIFIER_SIZE).astype(np.float32)
+    classifier = PixelClassifier.unpacked(numbers)._replace(share=0.5)
+    corrected = correct(answer, classifier.packed(), PixelColours(pixels))
+    features = pixel_features(answer, PixelColours(pixels))
+    for row, column in [(0, 0), (5, 40), (side // 4, side // 4), (-1, -1)]:
+        own = features[:, row, column]
+        standard = np.clip((own - classifier.mean) * classifier.scale, -4, 4)
+        products = np.outer([*standard, 1], [*standard, 1])[np.triu_indices(PIXEL_FEATURES + 1)]
+        expected = (own[0] + np.clip(products @ classifier.weights, -6, 6)) / 2
+        assert corrected[row, column] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("side", [256, 257, 337])
+def test_noise_is_as_rough_in_the_middle_as_elsewhere(side: int) -> None:
+    noise = np.random.default_rng(0).normal(128, 30, (side, side, 3)).clip(0, 255).astype(np.uint8)
+    contrast = PixelColours(noise).planes[-1]
+    rows = contrast[8:-8].mean(axis=1)
+    assert rows.min() > 0.7 * rows.mean()
+    assert rows.max() < 1.4 * rows.mean()
+
+
+def test_colours_are_computed_once_for_the_classes_of_a_block_and_then_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reduced: list[int] = []
+
+    def counted(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+        reduced.append(side)
+        return resize_image(image, side)
+
+    monkeypatch.setattr(pixel_classifier, "resize_image", counted)
+    colours = PixelColours(_scene(0)[0])
+    with colours.kept():
+        kept = colours.planes
+        assert colours.planes is kept
+        assert len(reduced) == 1
+    np.testing.assert_array_equal(colours.planes, kept)
+    np.testing.assert_array_equal(colours.planes, kept)
+    assert len(reduced) == 3
+
+
 RED, RED_AROUND, RED_FAR_AROUND, CONTRAST = 1, 4, 7, 10  # positions among the features
 
 
@@ -220,6 +267,13 @@ def test_what_is_rough_is_told_from_what_is_flat_by_its_contrast() -> None:
     found = _answered(_linear({CONTRAST: 1}), pixels)
     assert found[:, :10].max() < -0.99  # of contrast 0
     assert found[:, 22:].min() > -0.8
+
+
+def test_contrast_is_that_of_all_colours() -> None:
+    pixels = np.full((SIDE, SIDE, 3), 128, np.uint8)
+    rows, columns = np.indices((SIDE, SIDE))
+    pixels[(rows // 2 + columns // 2) % 2 == 0, 2] = 28  # blue alone is rough
+    assert PixelColours(pixels).planes[-1].mean() > 0.05
 
 
 @pytest.mark.parametrize(

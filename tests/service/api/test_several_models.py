@@ -159,6 +159,6 @@ async def test_both_answer_right_under_load_and_neither_starves(
 
 
 async def _queued(client: httpx.AsyncClient) -> int:
-    """Jobs that wait for the device."""
+    """Work items that wait for the device."""
     lines = (await client.get("/metrics")).text.splitlines()
     return sum(int(float(x.split()[-1])) for x in lines if x.startswith("fss_engine_queue_depth{"))

@@ -7,12 +7,12 @@ import pytest
 from service.engine.collation import Collation, Waiting, collate
 
 
-def queue(*jobs: tuple[float, float, int]) -> list[Waiting]:
-    return [Waiting(*job) for job in jobs]
+def queue(*items: tuple[float, float, int]) -> list[Waiting]:
+    return [Waiting(*item) for item in items]
 
 
 @pytest.mark.parametrize(
-    ("jobs", "now", "expected"),
+    ("items", "now", "expected"),
     [
         ([], 0.0, Collation((), (), None)),
         # Young and not full: wait until the oldest has waited enough.
@@ -34,10 +34,10 @@ def queue(*jobs: tuple[float, float, int]) -> list[Waiting]:
         ([(0.0, 1.0, 1)], 1.0, Collation((0,), (), None)),
     ],
 )
-def test_collate(jobs: list[tuple[float, float, int]], now: float, expected: Collation) -> None:
-    assert collate(queue(*jobs), now=now, sizes=(1, 2, 4), max_wait_s=1.0) == expected
+def test_collate(items: list[tuple[float, float, int]], now: float, expected: Collation) -> None:
+    assert collate(queue(*items), now=now, sizes=(1, 2, 4), max_wait_s=1.0) == expected
 
 
 def test_no_wait_runs_what_is_there() -> None:
-    jobs = queue((5.0, math.inf, 1))
-    assert collate(jobs, now=5.0, sizes=(1, 2, 4), max_wait_s=0.0).batch == (0,)
+    items = queue((5.0, math.inf, 1))
+    assert collate(items, now=5.0, sizes=(1, 2, 4), max_wait_s=0.0).batch == (0,)

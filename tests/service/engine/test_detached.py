@@ -51,7 +51,7 @@ def test_a_call_that_hangs_does_not_keep_the_process() -> None:
 
 
 @pytest.mark.parametrize("failing", [False, True])
-async def test_a_call_has_its_last_seconds_once_it_is_cancelled(failing: bool) -> None:
+async def test_a_call_has_its_grace_once_it_is_cancelled(failing: bool) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -60,7 +60,7 @@ async def test_a_call_has_its_last_seconds_once_it_is_cancelled(failing: bool) -
         if failing:
             fail()
 
-    call = asyncio.create_task(detached(work, name="work", last_s=TIMEOUT_S))
+    call = asyncio.create_task(detached(work, name="work", grace_s=TIMEOUT_S))
     assert await asyncio.to_thread(begun.wait, TIMEOUT_S)
     call.cancel()
     ended, _ = await asyncio.wait([call], timeout=0.05)

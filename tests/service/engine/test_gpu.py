@@ -91,7 +91,7 @@ def test_a_limit_on_memory_is_kept(tmp_path: Path) -> None:
 async def test_clients_share_batches_and_each_gets_its_own_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options = usual_options(devices=(GPU,), cache_bytes=1 << 30)
+    options = usual_options(devices=(GPU,), encode_cache_bytes=1 << 30, prediction_cache_bytes=0)
     async with started(options) as engine:
         assert engine.devices == {"cuda:0": "fp16"}
         red = await engine.register(*_support(RED))

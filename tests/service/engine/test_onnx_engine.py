@@ -58,7 +58,7 @@ SOON_WARM = (1, 2)
 
 def plain_options(**changes: Any) -> EngineOptions:
     """Options without caches, so that whatever is asked for is encoded and predicted."""
-    return usual_options(**({"cache_bytes": 0, "prediction_cache_bytes": 0} | changes))
+    return usual_options(**({"encode_cache_bytes": 0, "prediction_cache_bytes": 0} | changes))
 
 
 @asynccontextmanager
@@ -108,11 +108,11 @@ class Held:
         assert await asyncio.to_thread(self.entered.wait, TIMEOUT_S)
 
 
-async def until_waiting(registry: CollectorRegistry, **jobs: int) -> None:
-    """Until so many jobs wait in the queues of these lanes."""
+async def until_waiting(registry: CollectorRegistry, **items: int) -> None:
+    """Until so many work items wait in the queues of these lanes."""
     end = time.monotonic() + TIMEOUT_S
     waiting: dict[str, float] = {}
-    while any(waiting.get(lane) != count for lane, count in jobs.items()):
+    while any(waiting.get(lane) != count for lane, count in items.items()):
         assert time.monotonic() < end, waiting
         await asyncio.sleep(0.01)
         waiting = {
@@ -227,10 +227,10 @@ async def test_warm_up_shows_in_no_metric(tiny_bundle: Path) -> None:
     registry = CollectorRegistry()
     async with started(tiny_bundle, registry) as engine:
         assert engine.ready
-        (batches,) = (m for m in registry.collect() if m.name == "fss_engine_batch_jobs")
+        (batches,) = (m for m in registry.collect() if m.name == "fss_engine_batch_items")
         assert batches.samples == []
         await learn(engine, picture(RED))
-        (batches,) = (m for m in registry.collect() if m.name == "fss_engine_batch_jobs")
+        (batches,) = (m for m in registry.collect() if m.name == "fss_engine_batch_items")
         assert batches.samples != []
 
 
@@ -402,7 +402,7 @@ def test_altered_bundle_is_refused_at_once(tmp_path: Path, tiny_bundle: Path) ->
 async def test_an_image_that_was_seen_is_not_encoded_again(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, devices: tuple[Device, ...]
 ) -> None:
-    async with started(tiny_bundle, devices=devices, cache_bytes=1_000_000) as engine:
+    async with started(tiny_bundle, devices=devices, encode_cache_bytes=1_000_000) as engine:
         runs = CountedRuns(monkeypatch)
         red, blue = await learn(engine, picture(RED)), await learn(engine, picture(BLUE))
         images = [pixels(picture(RED, seed=seed), engine) for seed in range(3)]
@@ -432,7 +432,7 @@ async def test_every_device_takes_its_share(tiny_bundle: Path) -> None:
 async def test_a_worker_that_is_killed_comes_back_by_itself(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with started(tiny_bundle, cache_bytes=1_000_000) as engine:
+    async with started(tiny_bundle, encode_cache_bytes=1_000_000) as engine:
         shots = await learn(engine, picture(RED))
         image = pixels(picture(RED), engine)
         before = await engine.segment([image], [shots])
@@ -557,23 +557,23 @@ async def test_a_class_is_fitted_as_evaluations_fit_it(
 async def test_encodings_of_a_device_that_was_lost_are_not_kept(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    resources = EngineResources(plain_options(cache_bytes=10**6))
-    engine = OnnxEngine(tiny_bundle, plain_options(cache_bytes=10**6), resources=resources)
+    resources = EngineResources(plain_options(encode_cache_bytes=10**6))
+    engine = OnnxEngine(tiny_bundle, plain_options(encode_cache_bytes=10**6), resources=resources)
     await engine.start()
     encode = BundleRuntime.encode
 
     def encode_last(runtime: BundleRuntime, *arguments: Any) -> Encoded:
         encoded = encode(runtime, *arguments)
-        resources.device(Device()).lose_encodings()
+        resources.devices[Device()].lose_encodings()
         return encoded
 
     scene = picture(RED)
     shots = await learn(engine, scene)
     await engine.segment([pixels(picture(RED, seed=1), engine)], [shots])
-    assert resources.cache_bytes > 0
+    assert resources.cached_bytes > 0
     monkeypatch.setattr(BundleRuntime, "encode", encode_last)
     await engine.segment([pixels(scene, engine)], [shots])
-    assert resources.cache_bytes == 0
+    assert resources.cached_bytes == 0
     await engine.stop()
 
 
@@ -626,7 +626,7 @@ async def test_cached_images_owe_the_head_alone(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = CollectorRegistry()
-    async with started(tiny_bundle, registry, cache_bytes=10**6) as engine:
+    async with started(tiny_bundle, registry, encode_cache_bytes=10**6) as engine:
         slow_down(monkeypatch)
         shots = await learn(engine, picture(RED))
         known = [pixels(picture(BLUE, seed=seed), engine) for seed in range(8)]

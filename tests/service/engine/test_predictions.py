@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from model.contract import SupportSet, resize_image, resize_mask
 from service.engine import EngineResources, OnnxEngine
+from service.engine.encoding_cache import digests_of
 from service.telemetry import EngineMetrics
 from tests.service.counted_runs import CountedRuns
 from tests.service.engines import usual_options
@@ -77,13 +78,13 @@ async def test_a_class_that_has_changed_is_predicted_anew(tiny_bundle: Path) -> 
 async def test_predictions_stay_within_their_room_and_the_newest_stay(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = usual_options(prediction_cache_bytes=10_000, cache_bytes=0)
+    options = usual_options(prediction_cache_bytes=10_000, encode_cache_bytes=0)
     resources = EngineResources(options)
     async with started(tiny_bundle, resources, **options._asdict()) as engine:
         red = await _learn(engine, picture(RED))
         images = [_pixels(engine, picture(RED, seed=seed)) for seed in range(40)]
         await engine.segment(images, [red])
-        assert 5_000 < resources.cache_bytes <= 10_000
+        assert 5_000 < resources.cached_bytes <= 10_000
         runs = CountedRuns(monkeypatch)
         await engine.segment(images[-2:], [red])
         assert runs.pairs == 0
@@ -103,17 +104,17 @@ async def test_no_prediction_is_kept_without_room(
 
 
 async def test_an_engine_that_has_stopped_leaves_no_prediction(tiny_bundle: Path) -> None:
-    options = usual_options(cache_bytes=0)
+    options = usual_options(encode_cache_bytes=0)
     resources = EngineResources(options)
     async with started(tiny_bundle, resources, **options._asdict()) as other:
         async with started(tiny_bundle, resources, **options._asdict()) as engine:
             red = await _learn(engine, picture(RED))
             image = _pixels(engine, picture(RED, seed=1))
             await other.segment([image], [red])
-            alone = resources.cache_bytes
+            alone = resources.cached_bytes
             await engine.segment([image], [red])
-            assert resources.cache_bytes == 2 * alone > 0
-        assert resources.cache_bytes == alone
+            assert resources.cached_bytes == 2 * alone > 0
+        assert resources.cached_bytes == alone
 
 
 async def test_an_image_that_needs_no_encoding_counts_as_found(tiny_bundle: Path) -> None:
@@ -146,15 +147,34 @@ async def test_what_is_sent_may_be_written_to(tiny_bundle: Path) -> None:
 
 
 async def test_a_class_that_is_gone_leaves_no_prediction(tiny_bundle: Path) -> None:
-    options = usual_options(cache_bytes=0)
+    options = usual_options(encode_cache_bytes=0)
     resources = EngineResources(options)
     async with started(tiny_bundle, resources, **options._asdict()) as engine:
         red = await _learn(engine, picture(RED))
         image = _pixels(engine, picture(RED, seed=1))
         await engine.segment([image], [red])
-        alone = resources.cache_bytes
+        alone = resources.cached_bytes
         for _ in range(3):
             await engine.segment([image], [await _learn(engine, picture(BLUE))])
         gc.collect()
+        assert resources.cached_bytes == alone
         await engine.segment([_pixels(engine, picture(RED, seed=2))], [red])
-        assert resources.cache_bytes == 2 * alone
+        assert resources.cached_bytes == 2 * alone
+
+
+async def test_a_prediction_takes_its_own_memory_and_no_more(tiny_bundle: Path) -> None:
+    options = usual_options(encode_cache_bytes=0)
+    resources = EngineResources(options)
+    async with started(tiny_bundle, resources, **options._asdict()) as engine:
+        red, blue = await _learn(engine, picture(RED)), await _learn(engine, picture(BLUE))
+        images = [_pixels(engine, picture(RED, seed=seed)) for seed in (1, 2)]
+        found = await engine.segment(images, [red, blue])
+        digests = await digests_of(images, engine)
+        for row, key in enumerate(digests):
+            for column, (supports, kept) in enumerate(
+                resources.predictions.find(key, [red, blue]).items()
+            ):
+                assert supports is (red, blue)[column]
+                assert kept.logits.base is None  # no part of its batch
+                np.testing.assert_array_equal(kept.logits, found.logits[row, column])
+        assert resources.cached_bytes > 4 * (found.logits[0, 0].nbytes + 400)  # with its key

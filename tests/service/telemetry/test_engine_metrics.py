@@ -17,24 +17,24 @@ def read(metrics: Metrics) -> Scrape:
 
 def test_batches_and_waits() -> None:
     metrics = Metrics()
-    metrics.engine.of("m@1").batch("encode", "cpu", jobs=3, seconds=0.2)
-    metrics.engine.of("m@1").batch("encode", "cpu", jobs=64, seconds=0.4)
-    metrics.engine.of("m@1").batch("head", "cpu", jobs=1, seconds=0.1)
+    metrics.engine.of("m@1").batch("encode", "cpu", items=3, seconds=0.2)
+    metrics.engine.of("m@1").batch("encode", "cpu", items=64, seconds=0.4)
+    metrics.engine.of("m@1").batch("head", "cpu", items=1, seconds=0.1)
     metrics.engine.of("m@1").waited("encode", "cpu", 0.003)
     found = read(metrics)
-    assert found.value("fss_engine_batch_jobs_count", **CPU) == 2
-    assert found.value("fss_engine_batch_jobs_sum", **CPU) == 67
-    assert found.value("fss_engine_batch_jobs_bucket", le="2.0", **CPU) == 0
-    assert found.value("fss_engine_batch_jobs_bucket", le="4.0", **CPU) == 1
-    assert found.value("fss_engine_batch_jobs_bucket", le="64.0", **CPU) == 2
+    assert found.value("fss_engine_batch_items_count", **CPU) == 2
+    assert found.value("fss_engine_batch_items_sum", **CPU) == 67
+    assert found.value("fss_engine_batch_items_bucket", le="2.0", **CPU) == 0
+    assert found.value("fss_engine_batch_items_bucket", le="4.0", **CPU) == 1
+    assert found.value("fss_engine_batch_items_bucket", le="64.0", **CPU) == 2
     assert found.value("fss_engine_batch_seconds_sum", **CPU) == pytest.approx(0.6)
     assert found.value("fss_engine_wait_seconds_bucket", le="0.005", **CPU) == 1
 
 
 def test_cache_and_restarts() -> None:
     metrics = Metrics()
-    metrics.engine.cache(hits=2, misses=5)
-    metrics.engine.cache(hits=1, misses=0)
+    metrics.engine.count_lookups(hits=2, misses=5)
+    metrics.engine.count_lookups(hits=1, misses=0)
     metrics.engine.of("m@1").restarted("cuda:0")
     found = read(metrics)
     assert found.value("fss_engine_cache_lookups_total", outcome="hit") == 3
@@ -83,8 +83,8 @@ def test_threads_lose_no_count() -> None:
 
     def work() -> None:
         for _ in range(1000):
-            metrics.engine.of("m@1").batch("encode", "cpu", jobs=2, seconds=0.001)
-            metrics.engine.cache(1, 1)
+            metrics.engine.of("m@1").batch("encode", "cpu", items=2, seconds=0.001)
+            metrics.engine.count_lookups(hits=1, misses=1)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -94,12 +94,12 @@ def test_threads_lose_no_count() -> None:
     for thread in threads:
         thread.join()
     found = read(metrics)
-    assert found.value("fss_engine_batch_jobs_sum", **CPU) == 8000
+    assert found.value("fss_engine_batch_items_sum", **CPU) == 8000
     assert found.value("fss_engine_cache_lookups_total", outcome="hit") == 4000
 
 
 def test_engine_without_a_reader_counts_all_the_same() -> None:
     engines = [EngineMetrics(), EngineMetrics()]
     for engine in engines:
-        engine.of("m@1").batch("encode", "cpu", jobs=1, seconds=0.1)
+        engine.of("m@1").batch("encode", "cpu", items=1, seconds=0.1)
         engine.watch_cache(lambda: 1)

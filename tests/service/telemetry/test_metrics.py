@@ -259,13 +259,14 @@ async def test_engine_tells_of_batches_queues_and_its_cache(settings: Settings) 
         found = await scrape(client)
         # A batch is counted right behind its answers.
         async with asyncio.timeout(30):
-            while found.value("fss_engine_batch_jobs_sum", lane="head", **cpu) < 4:
+            while found.value("fss_engine_batch_items_sum", lane="head", **cpu) < 4:
                 found = await scrape(client)
     of_queries = {"lane": "query"} | cpu
-    assert found.value("fss_engine_batch_jobs_sum", **of_queries) == 2
+    assert found.value("fss_engine_batch_items_sum", **of_queries) == 2
     assert found.value("fss_engine_wait_seconds_count", **of_queries) == 2
-    assert found.value("fss_engine_batch_jobs_sum", lane="support", **cpu) == 2 * 3  # views of each
-    assert found.value("fss_engine_batch_jobs_sum", lane="head", **cpu) == 4
+    of_supports = {"lane": "support"} | cpu
+    assert found.value("fss_engine_batch_items_sum", **of_supports) == 2 * 3  # views of each
+    assert found.value("fss_engine_batch_items_sum", lane="head", **cpu) == 4
     assert found.value("fss_engine_queue_depth", **of_queries) == 0
     assert found.value("fss_engine_cache_lookups_total", outcome="hit") == 2
     assert found.value("fss_engine_cache_lookups_total", outcome="miss") == 2

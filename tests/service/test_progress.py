@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from rich.progress import Progress, Task
 
-from service.client import progress as bars
-from service.client.progress import job_bar, progress_bar
-from service.client.rate import RateColumn, RemainingColumn
+from service.progress import bars, job_bar, progress_bar
+from service.progress.rate import RateColumn, RemainingColumn
 from service.schemas import JobResponse
 
 

@@ -1,4 +1,4 @@
-"""Progress bars on standard error."""
+"""The bars: of a count, and of a job."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,7 +60,7 @@ def _bar() -> "Progress":
         TextColumn,
     )
 
-    from service.client.rate import RateColumn, RemainingColumn
+    from service.progress.rate import RateColumn, RemainingColumn
 
     columns = (
         TextColumn("{task.description}"),

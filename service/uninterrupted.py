@@ -1,0 +1,28 @@
+"""Waits for what must not be cut short, such as a thread, which nobody can stop."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def result_of(task: asyncio.Future[T], *, withdraw: Callable[[], object] | None = None) -> T:
+    """The result of what must not be cut short: a cancellation waits until it ends.
+
+    Args:
+        task: what is waited for.
+        withdraw: called at a cancellation, for what has not begun.
+    """
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if withdraw is not None:
+            withdraw()
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # asyncio would log one that nobody has asked for
+        raise
