@@ -176,7 +176,8 @@ def test_a_correction_does_not_depend_on_the_threads_of_blas() -> None:
 @pytest.mark.parametrize("side", [129, 257])  # odd, of more pixels than a block has
 def test_every_pixel_is_corrected_by_the_products_of_its_own_features(side: int) -> None:
     rng = np.random.default_rng(side)
-    pixels = cv2.GaussianBlur(rng.integers(0, 256, (side, side, 3), np.uint8), (0, 0), 2)
+    noise = rng.integers(0, 256, (side, side, 3), np.uint8)
+    pixels = np.asarray(cv2.GaussianBlur(noise, (0, 0), 2), np.uint8)
     answer = rng.normal(0, 2, (CELLS, CELLS)).astype(np.float32)
     numbers = rng.normal(0, 0.1, PIXEL_CLASSIFIER_SIZE).astype(np.float32)
     classifier = PixelClassifier.unpacked(numbers)._replace(share=0.5)
