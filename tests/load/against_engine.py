@@ -68,9 +68,18 @@ async def compare_throughput(
 
 
 async def measure_image_work(
-    report: Report, process: ServiceProcess, tenants: list[Tenant], *, repeats: int, judged: bool
+    report: Report,
+    process: ServiceProcess,
+    tenants: list[Tenant],
+    *,
+    repeats: int,
+    judged: bool,
+    classes: str,
 ) -> None:
-    """What a request of a single client costs apart from inference; a row, if judged a promise."""
+    """What a request of a single client costs apart from inference; a row, if judged a promise.
+
+    `classes`: what is said of those of the tenants.
+    """
     tenant = next(tenant for tenant in tenants if len(tenant.lessons) == 1)
     connection = Connection(process.port)
     walls: list[float] = []
@@ -90,8 +99,8 @@ async def measure_image_work(
     for name in stages[0]:
         row[f"{name} ms"] = round(float(np.median(_sums(stages, [name]))), 2)
     row |= {"apart from inference ms": round(work, 2), "of inference": f"{share:.1%}"}
-    title = "one client, one request at a time, medians"
-    report.tables.append(Table(title if judged else f"{title}, pixels classified", [row]))
+    title = f"one client, one request at a time, {classes}, medians"
+    report.tables.append(Table(title, [row]))
     if judged:
         report.promise(
             f"HTTP and image work under {MAX_WORK_SHARE:.0%} of inference, or {MAX_WORK_MS:g} ms",

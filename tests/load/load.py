@@ -57,11 +57,21 @@ async def run_load(options: LoadOptions, folder: Path) -> Report:
         seen_once = await _prepare(process, options, whole._replace(adapt="false"))
         if options.repeats:
             await measure_image_work(
-                report, process, seen_once, repeats=options.repeats, judged=judged
+                report,
+                process,
+                seen_once,
+                repeats=options.repeats,
+                judged=judged,
+                classes="not adapted",
             )
-            classified = await _prepare(process, replace(options, tenants=1), whole)
+            adapted = await _prepare(process, replace(options, tenants=1), whole)
             await measure_image_work(
-                report, process, classified, repeats=options.repeats, judged=False
+                report,
+                process,
+                adapted,
+                repeats=options.repeats,
+                judged=False,
+                classes="adapted, pixels classified",
             )
         if options.rounds:
             await compare_throughput(

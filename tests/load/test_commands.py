@@ -24,10 +24,13 @@ async def test_load(tmp_path: Path) -> None:
     )
     report = await run_load(options, tmp_path)
     assert broken(report) == []
-    single, alone, repeated, mixed = report.tables
-    assert {"decode ms", "encode ms", "head ms", "mask ms"} <= set(single.rows[0])
+    plain, adapted, alone, repeated, mixed = report.tables
+    for single, classes in ((plain, "not adapted"), (adapted, "adapted, pixels classified")):
+        assert classes in single.title
+        assert {"decode ms", "encode ms", "head ms", "mask ms"} <= set(single.rows[0])
     assert float(alone.rows[0]["share"]) > 0
     assert repeated.rows[0]["images"] == 3
+    assert float(repeated.rows[0]["its share"]) > 0
     assert mixed.rows[0]["loop"] == "closed, 4 clients"
     for row in mixed.rows:
         assert row["ok"] == row["requests"] != 0
