@@ -48,7 +48,7 @@ class Engine(Protocol):
 
         Args:
             inside: requests let in. Those that have not reached the engine yet count as one image
-                and one class each.
+                and one class each. Where requests come back for a second look, they wait twice.
         """
 
     def cost_s(self, images: int, classes: int) -> float:

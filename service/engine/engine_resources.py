@@ -7,6 +7,7 @@ from typing import NamedTuple
 from service.capacity import Admission
 from service.engine.encoding_cache import EncodingCache
 from service.engine.fair_lock import FairLock
+from service.engine.looks import Looks
 from service.engine.options import EngineOptions
 from service.engine.prediction_cache import PredictionCache
 from service.telemetry import StageTimes, current_stages
@@ -49,6 +50,7 @@ class EngineResources:
             device: DeviceResources(options.encode_cache_bytes) for device in options.devices
         }
         self._pending: dict[object, _Pending] = {}
+        self._looks = Looks()
 
     @property
     def cached_bytes(self) -> int:
@@ -67,12 +69,24 @@ class EngineResources:
         """Seconds of reserved work ahead of a request that came now, on all devices together."""
         return sum(each.next_s for each in self._pending.values())
 
+    @property
+    def looks(self) -> float:
+        """How often a request for masks goes through the queues; see `Looks.mean`."""
+        return self._looks.mean
+
     @contextmanager
-    def reserve(self, cost_s: float, items: int = 1) -> Iterator[None]:
-        """A block in which a request has so many seconds of work reserved, in alike items."""
-        ticket = object()
-        self._pending[ticket] = _Pending(current_stages(), cost_s / items)
+    def reserve(self, cost_s: float, items: int = 1, *, looks: bool = False) -> Iterator[None]:
+        """A block in which a request has so many seconds of work reserved, in alike items.
+
+        `looks`: at images, for masks; it may come back for close-ups and tiles.
+        """
+        ticket, request = object(), current_stages()
+        self._pending[ticket] = _Pending(request, cost_s / items)
+        if looks and request is not None:
+            self._looks.begins(request)
         try:
             yield
         finally:
             del self._pending[ticket]
+            if looks and request is not None:
+                self._looks.ends(request)

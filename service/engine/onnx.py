@@ -95,7 +95,8 @@ class OnnxEngine:
         working = [each for each in self._pipelines if self._works(each)] or self._pipelines
         coming = max(0, inside - self._resources.pending_requests)
         single_s = sum(each.cost_s(1, 1) for each in working) / len(working)
-        return (self._resources.pending_s + coming * single_s) / len(working)
+        ahead_s = self._resources.pending_s + coming * single_s
+        return self._resources.looks * ahead_s / len(working)
 
     def cost_s(self, images: int, classes: int) -> float:
         """See `Engine.cost_s`; on the fastest device."""
@@ -186,7 +187,7 @@ class OnnxEngine:
             return []
         new = sum(key not in pipeline.cache for key in set(digests))
         cost_s = pipeline.cost_s(new, sum(map(len, classes)))
-        with self._resources.reserve(cost_s, len(images)):
+        with self._resources.reserve(cost_s, len(images), looks=True):
             encoded = await pipeline.encode(images, digests, deadline_at)
             return await pipeline.segment(encoded, classes, deadline_at)
 

@@ -44,7 +44,7 @@ from service.errors import (
     QueueFullError,
     WorkerLostError,
 )
-from service.telemetry import EngineMetrics
+from service.telemetry import EngineMetrics, collect_stages
 from tests.service.counted_runs import CountedRuns
 from tests.service.engines import usual_options
 from tests.service.pictures import BLUE, RED, Picture, picture
@@ -611,6 +611,23 @@ async def test_costs_are_learned_and_pending_work_is_summed(
         held.release.set()
         await heavy
         assert engine.wait_s(1) < 3 * light_s
+
+
+async def test_where_requests_look_twice_the_wait_is_twice_as_long(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(tiny_bundle, batch_sizes=(1,)) as engine:
+        shots = await learn(engine, picture(RED))
+        slow_down(monkeypatch)
+        images = [pixels(picture(RED, seed=seed), engine) for seed in range(2)]
+        waits = []
+        for looks in (1, 2):
+            for _ in range(50):
+                with collect_stages():
+                    for image in images[:looks]:
+                        await engine.segment([image], [shots])
+            waits.append(engine.wait_s(4))
+        assert waits[1] == pytest.approx(2 * waits[0], rel=0.25)
 
 
 async def test_the_first_request_teaches_all_of_its_cost(
