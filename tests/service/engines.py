@@ -1,12 +1,14 @@
-"""Options of engines as the settings give them, and fake ones that fail or count."""
+"""Engines as the settings give them, and fake ones that fail or count."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from model.contract import SupportSet
 from model.runtime import Adapt, Device
 from service.assembly.engines import engine_options
-from service.engine import Coverage, EngineOptions, FakeEngine, ImageU8, Predictions
+from service.engine import Coverage, EngineOptions, FakeEngine, ImageU8, OnnxEngine, Predictions
 from service.errors import DeadlineExceededError
 from service.settings import Settings
 
@@ -14,6 +16,20 @@ from service.settings import Settings
 def usual_options(**changes: Any) -> EngineOptions:
     """The options of an engine on one thread of the CPU, but for some changes."""
     return engine_options(Settings(), (Device(),), 1)._replace(**changes)
+
+
+@asynccontextmanager
+async def running_engine(
+    bundle: Path, options: EngineOptions, **others: Any
+) -> AsyncIterator[OnnxEngine]:
+    """A block in which the engine of a bundle runs; `others`: what else it is made with."""
+    engine = OnnxEngine(bundle, options, **others)
+    await engine.start()
+    assert engine.failure is None
+    try:
+        yield engine
+    finally:
+        await engine.stop()
 
 
 class BrokenEngine(FakeEngine):

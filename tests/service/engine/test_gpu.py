@@ -17,7 +17,7 @@ from model.runtime.class_inputs import ClassInputs
 from service.engine import EngineOptions, OnnxEngine
 from service.settings import SHIPPED_BUNDLES
 from tests.service.counted_runs import CountedRuns
-from tests.service.engines import usual_options
+from tests.service.engines import running_engine, usual_options
 from tests.service.pictures import BLUE, RED, picture
 
 pytestmark = pytest.mark.gpu
@@ -31,13 +31,8 @@ TOLERANCE = 0.02
 
 @asynccontextmanager
 async def started(options: EngineOptions) -> AsyncIterator[OnnxEngine]:
-    engine = OnnxEngine(BUNDLE, options)
-    await engine.start()
-    assert engine.failure is None
-    try:
+    async with running_engine(BUNDLE, options) as engine:
         yield engine
-    finally:
-        await engine.stop()
 
 
 def scenes(count: int) -> list[np.ndarray]:

@@ -46,7 +46,7 @@ from service.errors import (
 )
 from service.telemetry import EngineMetrics, collect_stages
 from tests.service.counted_runs import CountedRuns
-from tests.service.engines import usual_options
+from tests.service.engines import running_engine, usual_options
 from tests.service.pictures import BLUE, RED, Picture, picture
 from tests.service.tiny_bundle import used_to, write_tiny_bundle
 from tests.service.until import until
@@ -66,13 +66,8 @@ async def started(
     bundle: Path, registry: CollectorRegistry | None = None, **options: Any
 ) -> AsyncIterator[OnnxEngine]:
     metrics = None if registry is None else EngineMetrics(registry)
-    engine = OnnxEngine(bundle, plain_options(**options), metrics=metrics)
-    await engine.start()
-    assert engine.failure is None
-    try:
+    async with running_engine(bundle, plain_options(**options), metrics=metrics) as engine:
         yield engine
-    finally:
-        await engine.stop()
 
 
 def pixels(scene: Picture, engine: OnnxEngine) -> NDArray[np.uint8]:
