@@ -617,12 +617,12 @@ async def test_where_requests_look_twice_the_wait_is_twice_as_long(
         images = [pixels(picture(RED, seed=seed), engine) for seed in range(2)]
         waits = []
         for looks in (1, 2):
-            for _ in range(50):
+            for _ in range(20):
                 with collect_stages():
                     for image in images[:looks]:
                         await engine.segment([image], [shots])
             waits.append(engine.wait_s(4))
-        assert waits[1] == pytest.approx(2 * waits[0], rel=0.25)
+        assert 1.5 < waits[1] / waits[0] < 2.1  # 1.74 while the former are remembered
 
 
 async def test_the_first_request_teaches_all_of_its_cost(
