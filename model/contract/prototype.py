@@ -116,6 +116,22 @@ class SupportSet:
         extra_bytes = sum(each.nbytes for each in optional if each is not None)
         return extra_bytes + sum(shot.nbytes for shot in self.shots)
 
+    @property
+    def most_nbytes(self) -> int:
+        """The most bytes that its shots take in a class whose other shots have more views of them.
+
+        See `extended`, which makes a close-up, identities and judgements of those that lack them.
+        """
+        row_nbytes = 0
+        if self.identities is None:
+            row_nbytes += self.shots[0].tokens[0].nbytes
+        if self.judgements is None:
+            row_nbytes += JUDGEMENT_SIZE * np.dtype(np.float32).itemsize
+        most = self.nbytes + 2 * len(self.shots) * row_nbytes
+        if self.close_up is None:
+            most += sum(shot.nbytes for shot in self.shots)
+        return most
+
     @cached_property
     def mean_affinity(self) -> NDArray[np.float32]:
         """The mean of the shots' affinities (C,)."""

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from service.client.connection import is_header_value
 from service.client.errors import InvalidInputError, UnexpectedAnswerError
 from service.client.results import Segmentation, segmentation
 from service.image_files import ImageLike, MaskLike, UnusableInputError, image_file, mask_file
@@ -67,7 +68,7 @@ class Call(Generic[T]):
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments of httpx's `request`, with all headers."""
         headers = dict(self.options.get("headers", {}))
-        if self.session_id and self.session_id.isascii() and self.session_id.isprintable():
+        if self.session_id and is_header_value(self.session_id):
             headers[SESSION_HEADER] = self.session_id
         return {**self.options, "headers": headers}
 

@@ -8,6 +8,7 @@ import httpx
 
 from service import __version__
 from service.client.errors import InvalidInputError
+from service.schemas import EVENTS_PING_S
 
 URL_VARIABLE = "FSS_CLIENT_URL"
 KEY_VARIABLE = "FSS_CLIENT_KEY"
@@ -19,6 +20,8 @@ _CONNECT_S = 5.0
 _LONG_READ_S = 4 * 3600.0
 LONG_TIMEOUT = httpx.Timeout(TIMEOUT_S, connect=_CONNECT_S, read=_LONG_READ_S)
 """For responses that begin only once the service has processed a whole data set."""
+EVENTS_TIMEOUT = httpx.Timeout(TIMEOUT_S, connect=_CONNECT_S, read=4 * EVENTS_PING_S)
+"""For streams of events, in which nothing may happen for hours, but for pings."""
 
 
 def connection(url: str | None, key: str | None, timeout_s: float) -> dict[str, Any]:
@@ -36,8 +39,8 @@ def connection(url: str | None, key: str | None, timeout_s: float) -> dict[str, 
     shown = key or os.environ.get(KEY_VARIABLE)
     headers = {"User-Agent": f"fss-client/{__version__}"}
     if shown:
-        if not (shown.isascii() and shown.isprintable()):
-            raise InvalidInputError("the key holds characters that no key has")
+        if not is_header_value(shown):
+            raise InvalidInputError("the key holds characters or outer spaces that no key has")
         headers["Authorization"] = f"Bearer {shown}"
     return {
         "base_url": address,
@@ -46,6 +49,11 @@ def connection(url: str | None, key: str | None, timeout_s: float) -> dict[str, 
         # A proxy named in the environment is none of the loopback's business.
         "trust_env": not _is_loopback(address.host),
     }
+
+
+def is_header_value(text: str) -> bool:
+    """Whether a header can have this value; HTTP drops spaces around it."""
+    return text.isascii() and text.isprintable() and text == text.strip()
 
 
 def _address(text: str) -> httpx.URL:

@@ -15,7 +15,7 @@ from service.client.calls import (
     sendable,
     texts,
 )
-from service.client.connection import LONG_TIMEOUT
+from service.client.connection import EVENTS_TIMEOUT, LONG_TIMEOUT
 from service.client.packing import JobImages, pack
 from service.schemas import (
     Absent,
@@ -128,7 +128,8 @@ def delete(job_id: str) -> Call[None]:
 def events(job_id: str, seen: str | None) -> Call[httpx.Response]:
     """The job each time that it has moved on; `seen` is the last event's id, if there was one."""
     headers = {"Accept": "text/event-stream"} | ({} if seen is None else {"Last-Event-ID": seen})
-    return Call("GET", f"{_path(job_id)}/events", lambda got: got, options={"headers": headers})
+    options = {"headers": headers, "timeout": EVENTS_TIMEOUT}
+    return Call("GET", f"{_path(job_id)}/events", lambda got: got, options=options)
 
 
 def results(job_id: str) -> Call[httpx.Response]:

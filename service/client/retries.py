@@ -58,8 +58,8 @@ def _may_repeat(outcome: httpx.Response | httpx.RequestError, repeatable: bool) 
             return False
         code = _code(outcome)
         return code not in _FINAL and (repeatable or code in _REFUSED_BEFORE)
-    if isinstance(outcome, httpx.UnsupportedProtocol):
-        return False
+    if isinstance(outcome, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+        return False  # the request itself cannot be sent
     # Without a connection, the request was not sent.
     return repeatable or isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout)
 

@@ -82,11 +82,8 @@ class EngineResources:
         """
         ticket, request = object(), current_stages()
         self._pending[ticket] = _Pending(request, cost_s / items)
-        if looks and request is not None:
-            self._looks.begins(request)
         try:
-            yield
+            with self._looks.look(request if looks else None):
+                yield
         finally:
             del self._pending[ticket]
-            if looks and request is not None:
-                self._looks.ends(request)

@@ -1,5 +1,7 @@
 """How often requests go through the queues of the engine."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 _REMEMBERED = 0.95  # of earlier requests, with each first look that is over
@@ -21,15 +23,23 @@ class Looks:
         """Between 1, where no request comes back or none is known, and 2."""
         return 1 + self._returns / self._requests if self._requests else 1.0
 
-    def begins(self, request: object) -> None:
-        """A request looks at images, for the first time or not."""
+    @contextmanager
+    def look(self, request: object | None) -> Iterator[None]:
+        """A block in which a request looks at images, for the first time or not; None: no request.
+
+        Args:
+            request: the same object for all looks of a request.
+        """
+        if request is None:
+            yield
+            return
         if self._came_back.get(request) is False:
             self._came_back[request] = True
             self._returns = min(self._returns + 1, self._requests)
-
-    def ends(self, request: object) -> None:
-        """A look is over."""
-        if request not in self._came_back:
-            self._came_back[request] = False
-            self._requests = _REMEMBERED * self._requests + 1
-            self._returns *= _REMEMBERED
+        try:
+            yield
+        finally:
+            if request not in self._came_back:
+                self._came_back[request] = False
+                self._requests = _REMEMBERED * self._requests + 1
+                self._returns *= _REMEMBERED

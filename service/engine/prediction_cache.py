@@ -24,7 +24,7 @@ class PredictionCache:
 
     A class is known again by its object: stores hand out the same one until it is changed. Keeps
     no class alive; what was predicted of one that is gone goes when the cache is next used or
-    measured. Used from the event loop's thread only.
+    measured. Used from the event loop's thread only, but for `nbytes`.
 
     Args:
         max_bytes: of all predictions; 0 keeps nothing.

@@ -27,6 +27,7 @@ from service.labelling_tools.studio import LabelStudio
 from service.schemas import SESSION_ID_BYTES
 from service.sessions import Resources
 from service.stores import Session, SessionKey
+from service.telemetry import context_without_request
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class ProjectMirror:
             if of_owner >= _MAX_RUNNING_OF_OWNER or len(self._running) >= _MAX_RUNNING:
                 self._stale.discard(key)
                 raise QueueFullError("too many Label Studio projects changed at once")
-            running = asyncio.create_task(self._follow(key))
+            running = asyncio.create_task(self._follow(key), context=context_without_request())
             self._running[key] = running
         return running
 

@@ -34,6 +34,7 @@ from service.schemas.responses import (
 from service.schemas.times import to_datetime
 from service.schemas.wire import (
     ARCHIVE_MEDIA_TYPE,
+    EVENTS_PING_S,
     IDEMPOTENCY_HEADER,
     KEY_HEADER,
     MAX_CLASSES,
@@ -43,6 +44,7 @@ from service.schemas.wire import (
 
 __all__ = [
     "ARCHIVE_MEDIA_TYPE",
+    "EVENTS_PING_S",
     "FINISHED",
     "FORMATS",
     "IDEMPOTENCY_HEADER",

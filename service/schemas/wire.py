@@ -1,6 +1,8 @@
 """Names and sizes that both ends of the wire must agree on."""
 
 SESSION_HEADER = "X-Session-ID"
+EVENTS_PING_S = 15
+"""At least so often a stream of events sends something."""
 KEY_HEADER = "X-API-Key"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 ARCHIVE_MEDIA_TYPE = "application/vnd.fss.session+safetensors"

@@ -39,7 +39,11 @@ async def import_archive(
         InvalidArchiveError, LimitExceededError.
         ModelMismatchError: the file comes from a network that is not served.
     """
-    content = await resources.pool.run(partial(decode_session, archive, resources.shot_specs))
-    resources.models.of_session(content.model)
+    while True:
+        specs = dict(resources.shot_specs)
+        content = await resources.pool.run(partial(decode_session, archive, specs))
+        resources.models.of_session(content.model)
+        if content.model in specs:  # else it is served only since then, and no shot was checked
+            break
     session, is_new = await resources.store.restore(key, content)
     return session_response(session), is_new

@@ -5,7 +5,8 @@ Keys of a session, in the order in which scripts take them:
 1. a hash, which expires as a whole: `version` (a random value, new with each change), `model`,
    `created` (ms), `next` (number of the last chunk), `index` (JSON: classes in order, each with
    `name`, `shots`, `bytes` and the numbers of its `chunks`), and the chunks, `chunk:N`, each the
-   supports of one registration as `codec.encode_supports` writes them;
+   supports of one registration as `codec.encode_supports` writes them; `bytes` is the `sum` of
+   those of the chunks, or, where these differ in `kind`, the `most` that they can take together;
 2. the sessions of its owner, a sorted set by the time of expiry (ms);
 3. the bytes of each of them, a hash;
 4. of a write that is to happen once, its receipt: a hash of the request's `fingerprint` and of the
@@ -115,9 +116,13 @@ local function merge(index, last)
     local entry = index[at]
     if not entry or request.mode == 'replace' then
       if entry then stale[#stale + 1] = entry end
-      entry = {name = class.name, shots = 0, bytes = 0, chunks = {}}
+      entry = {name = class.name, shots = 0, bytes = 0, sum = 0, most = 0, chunks = {}}
     end
-    entry.shots, entry.bytes = entry.shots + class.shots, entry.bytes + class.bytes
+    entry.shots = entry.shots + class.shots
+    entry.sum = (entry.sum or entry.bytes) + class.bytes
+    entry.most = (entry.most or entry.bytes) + class.most
+    entry.kind = (entry.kind or class.kind) == class.kind and class.kind or 'mixed'
+    entry.bytes = entry.kind == 'mixed' and entry.most or entry.sum
     entry.chunks[#entry.chunks + 1] = last + i
     index[at] = entry
   end

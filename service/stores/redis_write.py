@@ -61,7 +61,13 @@ def write_change(
         "mode": change.mode,
         "model": change.model,
         "classes": [
-            {"name": name, "shots": len(supports.shots), "bytes": supports.nbytes}
+            {
+                "name": name,
+                "shots": len(supports.shots),
+                "bytes": supports.nbytes,
+                "most": supports.most_nbytes,
+                "kind": _kind(supports),
+            }
             for name, supports in change.classes.items()
         ],
         "max_classes": limits.max_classes,
@@ -76,6 +82,12 @@ def write_change(
         request |= {"fingerprint": change.once.fingerprint, "session": session_id}
     chunks = map(encode_supports, change.classes.values())
     return [_ENCODER.encode(request), *chunks]
+
+
+def _kind(supports: SupportSet) -> str:
+    """What it has besides shots. Classes of the same kind make one of as many bytes as both."""
+    optional = (supports.close_up, supports.identities, supports.judgements)
+    return "".join("0" if each is None else "1" for each in optional)
 
 
 def read_outcome(answer: Answer) -> Written | DoneBefore:

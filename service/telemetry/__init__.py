@@ -19,6 +19,7 @@ from service.telemetry.timing import (
     StageTimes,
     add_stage,
     collect_stages,
+    context_without_request,
     current_stages,
     stage,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "collect_problem",
     "collect_stages",
     "configure_logging",
+    "context_without_request",
     "current_request_id",
     "current_stages",
     "current_trace_id",

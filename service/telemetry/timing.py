@@ -6,7 +6,7 @@ Stages have one name everywhere, see `StageName`.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar, copy_context
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
 
@@ -73,6 +73,13 @@ def collect_stages() -> Iterator[StageTimes]:
 def current_stages() -> StageTimes | None:
     """The stage times of the current request, which also identify it; None outside of one."""
     return _current.get()
+
+
+def context_without_request() -> Context:
+    """The current context without the request, for a task that outlives it."""
+    context = copy_context()
+    context.run(_current.set, None)
+    return context
 
 
 def stage(name: StageName) -> "_Stage":

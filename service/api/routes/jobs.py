@@ -20,13 +20,12 @@ from service.api.openapi import problems, upload
 from service.api.slots import acquire_slot, release_after
 from service.errors import JobNotFoundError, JobStorageError
 from service.jobs import JobDesk, JobForm
-from service.schemas import FINISHED, SESSION_HEADER, JobResponse, JobsResponse
+from service.schemas import EVENTS_PING_S, FINISHED, SESSION_HEADER, JobResponse, JobsResponse
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=problems(422, 500, 503))
 
 _POLL_S = 0.25
 _GRACE_S = 5  # to end by itself where the service stops, several times what it takes
-_PING_S = 15
 _CHUNK = 256 * 1024
 _ZIP: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
@@ -102,7 +101,7 @@ async def get_events(
     slot = acquire_slot(context.access.streams, client)
     seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
     events = release_after(slot, _events(desk, context, job_id, client.owner, seen))
-    return EventSourceResponse(events, ping=_PING_S, shutdown_grace_period=_GRACE_S)
+    return EventSourceResponse(events, ping=EVENTS_PING_S, shutdown_grace_period=_GRACE_S)
 
 
 @router.post("/{job_id}/cancel", responses=problems(404))

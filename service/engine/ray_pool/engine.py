@@ -17,6 +17,7 @@ from ray.serve.exceptions import RayServeException
 from model.contract import BundleKey, Manifest, SupportPrototype, SupportSet, load_manifest
 from model.runtime import Adapt, resolve_precision
 from service.engine.base import Coverage, ImageU8, Predictions
+from service.engine.looks import Looks
 from service.engine.options import EngineOptions
 from service.engine.ray_pool.backlog import Backlog
 from service.engine.ray_pool.failures import as_service_error, may_join_later
@@ -30,6 +31,7 @@ from service.errors import (
     WorkerLostError,
 )
 from service.expiry import translate_expiry
+from service.telemetry import current_stages
 from service.units import MIB
 
 _log = logging.getLogger(__name__)
@@ -76,6 +78,7 @@ class RayEngine:
         self._deadline_s = options.deadline_s
         self._references = References(_MAX_REFERENCED_BYTES)
         self._backlog = Backlog(clock)
+        self._looks = Looks()  # to a replica, every look is a request
         self._sleep = sleep
         self._handle: Handle | None = None
 
@@ -86,7 +89,7 @@ class RayEngine:
 
     def wait_s(self, inside: int) -> float:
         """See `Engine.wait_s`; the replicas' pending work, in which `inside` is contained."""
-        return self._backlog.wait_s()
+        return self._looks.mean * self._backlog.wait_s()
 
     def cost_s(self, images: int, classes: int) -> float:
         """Not known here: replicas tell only all of their pending work."""
@@ -136,7 +139,8 @@ class RayEngine:
         """See `Engine.segment`."""
         async with self._deadline():
             reference = await self._reference(classes)
-            found: Predictions = await self._ask("segment", np.stack(images), reference)
+            with self._looks.look(current_stages()):
+                found: Predictions = await self._ask("segment", np.stack(images), reference)
         return Predictions(*(array.copy() for array in found))
 
     async def segment_each(

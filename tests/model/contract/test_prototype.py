@@ -1,6 +1,8 @@
 """Layout of classes for the head."""
 
 from dataclasses import replace
+from functools import reduce
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,6 +103,25 @@ def test_a_pixel_classifier_goes_with_the_refit_that_it_corrects() -> None:
 def _seen(number: int, tokens: int, side: int, refit: float | None = None) -> SupportSet:
     weights = None if refit is None else np.full(6, refit, np.float32)
     return SupportSet((_shot(number, tokens),), weights, side=side)
+
+
+def test_no_class_takes_more_than_the_most_of_its_parts() -> None:
+    rng = np.random.default_rng(0)
+    optional: dict[str, Any] = {
+        "close_up": _seen(2, 4, side=100, refit=2),
+        "judgements": np.ones((1, 35), np.float32),
+        "identities": np.ones((1, 3), np.float16),
+    }
+    for _ in range(200):
+        parts = [
+            replace(
+                _seen(number, int(rng.integers(1, 60)), side=1000, refit=1),
+                **{name: value for name, value in optional.items() if rng.random() < 0.5},
+            )
+            for number in range(4)
+        ]
+        whole = reduce(SupportSet.extended, parts)
+        assert whole.nbytes <= sum(part.most_nbytes for part in parts)
 
 
 def test_shots_of_one_view_stand_for_themselves_in_the_other() -> None:

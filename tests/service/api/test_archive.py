@@ -7,6 +7,7 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -21,7 +22,7 @@ from service.app import create_app
 from service.engine import Engine, FakeEngine, OnnxEngine
 from service.engine.fake import FAKE_MANIFEST
 from service.settings import Settings
-from service.stores import MemoryStore, SessionKey
+from service.stores import MemoryStore, SessionKey, decode_session
 from tests.service.engines import usual_options
 from tests.service.http_api import (
     assert_problem,
@@ -293,6 +294,27 @@ HOSTILE: dict[str, Callable[[bytes], bytes]] = {
     "extra tensor": lambda archive: rewritten(archive, with_more),
     "missing tensor": lambda archive: rewritten(archive, with_less),
 }
+
+
+async def test_shots_are_checked_where_their_model_is_loaded_meanwhile(
+    settings: Settings, archive: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = OtherEngine()
+    app = create_app(settings, engine=FakeEngine())
+    models = app.state.context.resources.models
+
+    def decode_slowly(*arguments: Any) -> Any:
+        try:
+            return decode_session(*arguments)
+        finally:
+            models.switch([*models.engines, later], "fake")
+
+    monkeypatch.setattr("service.sessions.archive.decode_session", decode_slowly)
+    wide = rewritten(archive, with_wide_shots).replace(b"fake@1", b"fake@2")
+    async with running(app) as client:
+        assert_problem(await put(client, wide), 422, "invalid_archive")
+        models.switch([each for each in models.engines if each is not later], "fake")
+        assert (await put(client, archive.replace(b"fake@1", b"fake@2"))).status_code == 201
 
 
 @pytest.mark.parametrize("name", HOSTILE)

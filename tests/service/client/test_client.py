@@ -390,6 +390,18 @@ def test_an_address_that_is_none(address: str) -> None:
         Client(address)
 
 
+@pytest.mark.parametrize("key", ["secret ", " secret", "sec\nret", "s\u00e9cret"])
+def test_a_key_that_is_none_is_not_repeated(key: str) -> None:
+    with pytest.raises(InvalidInputError, match="the key holds") as raised:
+        Client("http://127.0.0.1:9", key=key)
+    assert key.strip() not in str(raised.value)
+
+
+def test_an_id_with_a_space_behind_it_is_unknown(url: str) -> None:
+    with Client(url) as client, pytest.raises(SessionNotFoundError):
+        client.session("s ").describe()
+
+
 async def test_the_asynchronous_client_answers_alike(url: str, tmp_path: Path) -> None:
     images: list[np.ndarray | Path | str] = [picture(seed=i).image for i in range(20)]
     images[3:3] = [tmp_path / "missing.png", "a\0b.jpg"]

@@ -333,8 +333,11 @@ class Slow(Scripted):
 
     def take(self, path: str, headers: dict[str, str]) -> Answer:
         answer = super().take(path, headers)
-        time.sleep(0.5)
+        self.pause(path)
         return answer
+
+    def pause(self, path: str) -> None:
+        time.sleep(0.5)
 
 
 def test_what_works_through_all_images_may_take_long(tmp_path: Path) -> None:
@@ -346,6 +349,21 @@ def test_what_works_through_all_images_may_take_long(tmp_path: Path) -> None:
         job.results(tmp_path / "out")
     assert (tmp_path / "out/coco.json").exists()
     assert script.asked == ["/jobs", "/jobs/j/results"]
+
+
+class SlowEvents(Slow):
+    """Answers all else at once."""
+
+    def pause(self, path: str) -> None:
+        if path.endswith("/events"):
+            super().pause(path)
+
+
+def test_events_may_come_more_seldom_than_responses() -> None:
+    script = SlowEvents((200, event("end", 3), STREAM), STATUS)
+    with scripted(script) as url, Client(url, timeout_s=0.2, retries=QUICK) as client:
+        assert client.job("j").wait().done == 3
+    assert script.asked == ["/jobs/j/events", "/jobs/j"]
 
 
 def test_results_that_are_late_are_not_packed_again(

@@ -210,6 +210,7 @@ def test_a_date_that_is_none_is_no_time(year: str) -> None:
         (httpx.ReadTimeout("late"), True, True),
         (httpx.RemoteProtocolError("gone"), False, False),
         (httpx.UnsupportedProtocol("ftp"), True, False),
+        (httpx.LocalProtocolError("a header that cannot be sent"), True, False),
     ],
 )
 def test_what_may_have_been_done_is_not_done_twice(

@@ -32,6 +32,7 @@ from service.errors import (
     RetryableError,
 )
 from service.settings import Settings
+from service.telemetry import collect_stages
 from tests.service.engines import usual_options
 from tests.service.http_api import new_session, post_segment, running
 from tests.service.pictures import RED, picture
@@ -141,6 +142,18 @@ async def test_a_pool_answers_as_the_engine_in_this_process(
             await engine.segment([lesson.queries[0]] * 257, [lesson.learned])
     with pytest.raises(NotReadyError):
         await engine.segment([lesson.queries[0]], [lesson.learned])
+
+
+async def test_requests_that_look_twice_are_expected_to_wait_twice(
+    cluster: object, tiny_bundle: Path, lesson: Lesson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backlog, "wait_s", lambda _: 3.0)
+    async with pool_engine(tiny_bundle) as engine:
+        assert engine.wait_s(0) == 3
+        with collect_stages():
+            for expected_s in (3, 6):
+                await engine.segment([lesson.queries[0]], [lesson.learned])
+                assert engine.wait_s(0) == expected_s
 
 
 async def test_waiting_requests_are_bounded_and_those_given_up_are_not_worked_on(

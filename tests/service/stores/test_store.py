@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from model.contract import SupportSet
 from service.errors import (
     ClassNotFoundError,
     IdempotencyKeyReusedError,
@@ -238,6 +239,19 @@ async def test_refused_put_changes_nothing(store: SessionStore) -> None:
         "cat": 20,
         "dog": 1,
     }
+
+
+async def test_shots_that_are_seen_in_close_up_from_now_on_count_as_often_as_they_are_kept(
+    make: Callable[[SessionLimits], SessionStore],
+) -> None:
+    store = make(LIMITS._replace(max_owner_bytes=40 * SHOT_BYTES))
+    whole = SupportSet((shot(tokens=40), *some(20).shots))
+    await store.create(key("s"), "m", "cat", whole)
+    with pytest.raises(LimitExceededError):  # 26 + 2 as they come, 48 as they are kept
+        await store.put(key("s"), "m", "cat", replace(some(1), close_up=some(1)), "append")
+    await store.put(key("s"), "m", "cat", some(1), "append")
+    session = await store.put(key("s"), "m", "cat", shots(1), "append")
+    assert session.content.nbytes == whole.nbytes + 2 * SHOT_BYTES
 
 
 async def test_session_larger_than_the_store_is_refused(

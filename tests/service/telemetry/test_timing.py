@@ -1,8 +1,16 @@
 """How long a request was in each stage."""
 
+import asyncio
+
 import pytest
 
-from service.telemetry.timing import StageInterval, StageTimes
+from service.telemetry.timing import (
+    StageInterval,
+    StageTimes,
+    collect_stages,
+    context_without_request,
+    current_stages,
+)
 
 
 def test_what_overlaps_counts_once_and_what_does_not_adds_up() -> None:
@@ -26,3 +34,14 @@ def test_a_stretch_joins_those_that_it_bridges() -> None:
     for start, seconds in ((0.0, 1.0), (2.0, 1.0), (0.5, 2.0)):
         times.add(StageInterval("encode", start, seconds))
     assert times.seconds["encode"] == pytest.approx(3.0)
+
+
+async def test_a_task_that_outlives_the_request_is_none_of_its_work() -> None:
+    async def request_of_task() -> StageTimes | None:
+        return current_stages()
+
+    with collect_stages() as times:
+        outliving = asyncio.create_task(request_of_task(), context=context_without_request())
+        assert await asyncio.create_task(request_of_task()) is times
+        assert await outliving is None
+        assert current_stages() is times
