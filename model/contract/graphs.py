@@ -3,8 +3,8 @@
 Axes: B images, S input side, C reduced channels, D high-level channels, h = w feature side,
 P (image, class) pairs, K shots (padded), T foreground tokens of a shot (padded), F = 2C channels
 of a cell, R = F + 2 numbers of a refit.
-Integers are fixed sizes; letters S, C, D, h, and so F and R, are fixed by the manifest; B, P, K, T
-are dynamic.
+Integers are fixed sizes; letters S, C, D, h, and so F and R, are fixed by the manifest
+(`Manifest.axes`); B, P, K, T are dynamic.
 """
 
 from typing import NamedTuple

@@ -24,7 +24,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class GraphFile(_Record):
@@ -118,6 +118,20 @@ class Manifest(_Record):
         """Name and revision: what a network goes by wherever several are told apart."""
         return f"{self.name}@{self.revision}"
 
+    @property
+    def axes(self) -> dict[str, int]:
+        """The sizes of the fixed axes of its graphs; see `model.contract.graphs`."""
+        side, features = self.feature_side, 2 * self.channels
+        return {
+            "S": self.input_side,
+            "C": self.channels,
+            "D": self.high_channels,
+            "h": side,
+            "hh": side**2,
+            "F": features,
+            "R": features + 2,
+        }
+
     def graphs_of(self, precision: Precision) -> dict[GraphName, GraphFile]:
         """The graphs of a tier.
 
@@ -168,8 +182,12 @@ def load_manifest(bundle: Path, key: BundleKey | None = None) -> Manifest:
 
 
 def write_manifest(bundle: Path, manifest: Manifest) -> None:
-    """Write a bundle's manifest atomically; a signature of an earlier one does not fit it."""
-    text = json.dumps(manifest.model_dump(mode="json"), indent=1)
+    """Write a bundle's manifest atomically; a signature of an earlier one does not fit it.
+
+    Raises:
+        ValueError: a number is not finite, which no manifest may hold.
+    """
+    text = json.dumps(manifest.model_dump(), indent=1, allow_nan=False)
     replace_text(bundle / MANIFEST_FILE, text + "\n")
 
 

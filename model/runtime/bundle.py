@@ -24,6 +24,7 @@ from model.contract import (
 from model.runtime.class_inputs import ClassInputs, ClassTensors
 from model.runtime.device import Device
 from model.runtime.encoded import Encoded, EncodedBatch
+from model.runtime.graph_sessions import open_graph
 from model.runtime.precision import multiplies_bytes
 
 Float = NDArray[np.float32]
@@ -66,7 +67,7 @@ class BundleRuntime:
 
     Raises:
         model.contract.InvalidBundleError: the directory is not an intact bundle, or has not
-            stayed one.
+            stayed one; or its graphs are not those of the contract and of its manifest.
         DeviceUnavailableError: the device's execution provider is not in use.
         model.contract.MissingTierError: it lacks the tier.
     """
@@ -100,9 +101,11 @@ class BundleRuntime:
             "session.model_external_initializers_file_folder_path", str(bundle)
         )
         self._sessions = {
-            graph.name: ort.InferenceSession(
+            graph.name: open_graph(
                 read_graph(bundle, graphs[graph.name]),  # type: ignore[index]
-                sess_options=options,
+                graph,
+                self.manifest.axes,
+                options=options,
                 # Heads and prototypes vary in classes, shots and tokens from request to request.
                 providers=device.providers(
                     memory_limit_bytes=memory_limit_bytes, fixed_shapes=graph is ENCODER
@@ -167,13 +170,19 @@ class BundleRuntime:
         return ones
 
     def prototypes(self, encoded: Encoded, masks: Float) -> list[SupportPrototype]:
-        """One prototype for each of B encoded supports and its mask (B, S, S).
+        """One prototype for each of B encoded supports and its mask (B, S, S) in [0, 1].
 
         Raises:
-            ValueError: they were encoded as queries, without masks; or a mask marks nothing.
+            ValueError: they were encoded as queries, without masks; there are more or fewer masks
+                than supports; or a mask marks nothing, or more than all of a pixel.
         """
         if "support_feature" not in encoded.batch.tensors:
             raise ValueError("these images were encoded as queries: encode supports with masks")
+        side = self.manifest.input_side
+        if masks.shape != (len(encoded), side, side):
+            raise ValueError(f"masks {masks.shape} do not go with {len(encoded)} supports")
+        if not ((masks >= 0) & (masks <= 1)).all():
+            raise ValueError("a mask holds something else than shares of pixels")
         if not masks.any(axis=(1, 2)).all():
             raise ValueError("a mask marks nothing: there is no object to learn")
         names = [tensor.name for tensor in PROTOTYPE.outputs]

@@ -1,7 +1,9 @@
 """Products of matrices by the thread that asks for them alone."""
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from functools import wraps
+from threading import RLock
+from typing import ParamSpec, TypeVar
 
 import numpy as np  # noqa: F401  # whose BLAS must be there when it is looked for
 from threadpoolctl import ThreadpoolController
@@ -10,6 +12,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _pools = ThreadpoolController()  # of what is loaded by now, NumPy's BLAS among it
+_turn = RLock()
 
 
 def on_one_thread(function: Callable[P, T]) -> Callable[P, T]:
@@ -17,6 +20,14 @@ def on_one_thread(function: Callable[P, T]) -> Callable[P, T]:
 
     They wait for each other by spinning. On cores that others use, small products then take a
     hundred times as long; on idle ones they gain nothing.
+
+    The limit is that of the whole process, so such functions take turns: if they overlapped, the
+    first to end would take the limit from the others.
     """
-    limited = _pools.wrap(limits=1, user_api="blas")(function)
-    return cast(Callable[P, T], limited)
+
+    @wraps(function)
+    def limited(*args: P.args, **kwargs: P.kwargs) -> T:
+        with _turn, _pools.limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return limited

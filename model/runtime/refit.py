@@ -33,8 +33,9 @@ _NO_OFFSET = np.zeros(1, np.float32)
 # is lowered by this much; by less on images unlike those of training, for which the network's own
 # logit is worse. Parts tell nothing of the threshold.
 _LIKENESS_WITHIN = {"familiar": 0.4, "unfamiliar": 0.15}
-# A fit to one small object learns its size and misses larger ones elsewhere. To a single support,
-# `auto` fits only if its object covers at least this share of the image.
+# A fit to one small object learns its size and misses larger ones elsewhere. To a single support
+# like the images of training, `auto` fits only if its object covers at least this share of it. In
+# others, the network mostly finds nothing without a fit.
 _MIN_SHARE_WITHIN = 0.05
 # From this share on, the network's own logit is kept alone, unless the threshold moves.
 _ALL_BUT_OWN = 0.95
@@ -76,7 +77,7 @@ def choose_refit(
     Args:
         predictions: of the class's supports.
         adapt: `auto` fits as far as that marks held-out supports better. Of a single support,
-            quarters are held out, and there is no fit to a small object.
+            quarters are held out, and there is no fit to a small object of a familiar image.
         threshold: foreground probability from which a pixel is marked.
     """
     if not adapt or (adapt == "auto" and _is_small(predictions)):
@@ -99,8 +100,9 @@ def choose_refit(
 
 
 def _is_small(predictions: LeaveOneOutPredictions) -> bool:
-    """Whether there is only one support and its object is small."""
-    return predictions.single and float(predictions.shares.mean()) < _MIN_SHARE_WITHIN
+    """Whether there is only one support, a familiar image, and its object is small."""
+    share = float(predictions.shares.mean())
+    return predictions.single and predictions.familiar and share < _MIN_SHARE_WITHIN
 
 
 def _canonical_order(predictions: LeaveOneOutPredictions) -> list[int]:

@@ -63,7 +63,7 @@ def test_warnings_are_told_of_the_shots_and_once(page: Playground) -> None:
     texts = [each["text"] for each in remarks]
     assert texts[0].startswith("Seems to mark the background")
     assert texts[1].startswith("Leaves hardly any background")
-    assert texts[2].startswith("The shots predict each other poorly")
+    assert texts[2].startswith("The shots are poorly found")
     assert texts[3] == f"Mind {HOSTILE}"
     assert texts[4:] == ["The same image and mask as shot 3; it adds nothing", "Something else"]
     assert scores == [[1, {"iou": 0.2, "flagged": True}], [3, {"iou": 0.81, "flagged": False}]]

@@ -164,7 +164,7 @@ def lose_the_manifest_format(bundle: Path) -> None:
     ("spoil", "reason"),
     [
         (alter, "graph head does not match the hash"),
-        (break_graph, "InvalidProtobuf"),
+        (break_graph, "the head is no graph that can be run"),
         (exchange, "other@1 was served with other graphs; give these another revision"),
         (lose_the_manifest_format, "is not a manifest of format"),
     ],

@@ -64,8 +64,11 @@ def report_card(supports: SupportSet, own_threshold: float) -> ReportCard | None
         for warning in _warn(shot, each, suspects.get(shot), all_inverted=inverted)
     ]
     alone = all(each.others == 0 for each in judged.values())
-    if mean_iou < _LOW_IOU and not alone:
-        message = f"the shots predict each other poorly: IoU {mean_iou:.2f} on average"
+    if mean_iou < _LOW_IOU:
+        found = "the shot is found poorly in its own image"
+        if not alone:
+            found = "the shots predict each other poorly"
+        message = f"{found}: IoU {mean_iou:.2f} on average"
         warnings.append(ReportWarning(code="low_agreement", shot=None, message=message))
     return ReportCard(
         shots=[_describe(shot, each, suspects.get(shot)) for shot, each in judged.items()],

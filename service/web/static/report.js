@@ -10,7 +10,7 @@ const WORDS = {
   nearly_empty_mask: "Marks hardly anything: under 0.05 % of the image. Mask the whole object.",
   tiny_mask: "The object is tiny: under 0.5 % of the image. Unless the images to search show it as small, use one that shows it larger.",
   touches_every_border: "Touches every border. Add images in which the whole object is in view.",
-  low_agreement: "The shots predict each other poorly. Add images like those to search; where these are unlike photographs, fit to them: see Options.",
+  low_agreement: "The shots are poorly found, by each other or in their own image. Add images like those to search; where these are unlike photographs, fit to them: see Options.",
 };
 const RANKS = Object.keys(WORDS);
 // The background does, and the object is not to blame.

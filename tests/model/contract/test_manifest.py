@@ -89,3 +89,20 @@ def test_a_graph_that_cannot_be_read_is_refused(
     monkeypatch.setattr("model.contract.manifest.file_sha256", unreadable)
     with pytest.raises(InvalidBundleError, match="graph encoder is not readable"):
         load_manifest(bundle)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity"])
+def test_numbers_of_a_manifest_are_finite(bundle: Path, number: str) -> None:
+    path = bundle / MANIFEST_FILE
+    path.write_text(path.read_text().replace('"threshold":0.5', f'"threshold":{number}'))
+    with pytest.raises(InvalidBundleError, match="is not a manifest"):
+        load_manifest(bundle)
+    familiar = f'"familiar":{{"centre":[0,0,0],"distance":{number}}}'
+    path.write_text(path.read_text().replace(number, "0.5").replace('"familiar":null', familiar))
+    with pytest.raises(InvalidBundleError, match="is not a manifest"):
+        load_manifest(bundle)
+    path.write_text(path.read_text().replace(number, "0.5"))
+    measured = load_manifest(bundle).model_copy(update={"metrics": {"miou": float(number)}})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_manifest(bundle, measured)
+    assert load_manifest(bundle).metrics == {}

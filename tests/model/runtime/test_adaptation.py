@@ -52,6 +52,16 @@ def test_a_single_image_is_classified_by_what_its_other_quarters_tell() -> None:
     found = adapt_to(supports, twice, "auto", threshold=0.5)
     assert found.refit is not None
     assert found.pixel_classifier is not None
-    # What is small is left to the network.
-    small = twice._replace(shares=np.float32(0.1) * shares)
-    assert adapt_to(supports, small, "auto", threshold=0.5) == (None, None)
+
+
+def test_a_small_object_of_a_single_photograph_is_left_to_the_network() -> None:
+    supports, predictions = _shown(1)
+    cells, shares, logits = (np.concatenate([each, each[..., ::-1]]) for each in predictions[:3])
+    small = shares * (np.arange(CELLS) % 8 == 0)
+    once = LeaveOneOutPredictions(cells, small, logits, single=True, familiar=True)
+    assert adapt_to(supports, once, "auto", threshold=0.5) == (None, None)
+    assert (
+        adapt_to(supports, once._replace(familiar=False), "auto", threshold=0.5).refit is not None
+    )
+    large = once._replace(shares=shares)
+    assert adapt_to(supports, large, "auto", threshold=0.5).refit is not None

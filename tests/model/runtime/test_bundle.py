@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.contract import SupportSet, collate_classes
+from model.contract import (
+    GraphFile,
+    InvalidBundleError,
+    SupportSet,
+    collate_classes,
+    load_manifest,
+    write_manifest,
+)
 from model.runtime import BundleRuntime, Device
 from model.runtime.class_inputs import ClassInputs
 from tests.service.tiny_bundle import write_tiny_bundle
@@ -45,6 +52,46 @@ def test_a_mask_that_marks_nothing_has_no_prototype(tiny: Path) -> None:
     assert len(shot.tokens) == 1
     with pytest.raises(ValueError, match="a mask marks nothing"):
         runtime.prototypes(runtime.encode(images, masks), masks)
+
+
+def test_there_is_a_mask_of_shares_for_each_support(tiny: Path) -> None:
+    runtime = BundleRuntime(tiny)
+    images = _images(runtime, 2)
+    masks = np.ones(images.shape[:3], np.float32)
+    encoded = runtime.encode(images, masks)
+    for others in (masks[:1], masks[:, 1:], np.concatenate([masks, masks])):
+        with pytest.raises(ValueError, match="do not go with 2 supports"):
+            runtime.prototypes(encoded, others)
+    for odd in (np.nan, -0.1, 1.1):
+        masks[1, 5, 5] = odd
+        with pytest.raises(ValueError, match="shares of pixels"):
+            runtime.prototypes(encoded, masks)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"input_side": 64}, r"image of the encoder .* and not uint8 \['B', 64, 64, 3\]"),
+        ({"channels": 5}, "support_feature of the encoder"),
+        ({"high_channels": 7}, "high_feature of the encoder"),
+        ({"feature_side": 4}, "support_feature of the encoder"),
+        ({"head": "encoder.onnx"}, "the head has tensors"),
+        ({"head": "notes.onnx"}, "the head is no graph"),
+    ],
+)
+def test_graphs_are_those_of_the_contract_and_of_the_manifest(
+    tmp_path: Path, change: dict[str, int | str], message: str
+) -> None:
+    bundle = write_tiny_bundle(tmp_path / "other")
+    (bundle / "notes.onnx").write_bytes(b"notes")
+    manifest = load_manifest(bundle)
+    head = change.pop("head", None)
+    if isinstance(head, str):
+        graphs = manifest.graphs | {"head": GraphFile.of(bundle / head)}
+        manifest = manifest.model_copy(update={"graphs": graphs})
+    write_manifest(bundle, manifest.model_copy(update=change))
+    with pytest.raises(InvalidBundleError, match=message):
+        BundleRuntime(bundle)
 
 
 def test_classes_that_are_kept_get_the_same_answers(tiny: Path, classes: list[SupportSet]) -> None:

@@ -1,7 +1,10 @@
 """Products of matrices keep to their thread, so that busy cores do not hold them up."""
 
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -10,6 +13,9 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from model.contract import SupportPrototype
 from model.runtime import LeaveOneOutPredictions, SupportImages, pixel_fit, refit
 from model.runtime.logistic import fit_logistic
+from model.runtime.one_thread import on_one_thread
+
+T = TypeVar("T")
 
 
 def _blas_threads() -> set[int]:
@@ -28,6 +34,37 @@ def _watch(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[set[int]
 
     monkeypatch.setattr(module, "fit_logistic", watched)
     return seen
+
+
+def _in_a_thread(function: Callable[[], T]) -> T:
+    """By one that is gone then: while a thread that set a limit lives, others set none."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+
+def test_fits_of_several_threads_keep_to_theirs() -> None:
+    seen: list[set[int]] = []
+
+    @on_one_thread
+    def fit() -> None:
+        seen.append(_blas_threads())
+        time.sleep(0.1)
+        seen.append(_blas_threads())
+
+    (before,) = _blas_threads()
+    _in_a_thread(lambda: threadpool_limits(2, user_api="blas"))
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            fits = []
+            for _ in range(2):
+                fits.append(pool.submit(fit))
+                time.sleep(0.05)
+            for each in fits:
+                each.result()
+        assert seen == [{1}] * 4
+        assert _blas_threads() == {2}
+    finally:
+        _in_a_thread(lambda: threadpool_limits(before, user_api="blas"))
 
 
 def test_a_fit_is_made_by_the_thread_that_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

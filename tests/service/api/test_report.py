@@ -119,6 +119,17 @@ async def test_shots_that_disagree(client: httpx.AsyncClient) -> None:
     assert "low_agreement" in await codes(client, [picture(RED), picture(BLUE)], None)
 
 
+async def test_a_single_shot_that_is_not_found_in_its_own_image(client: httpx.AsyncClient) -> None:
+    scene = picture(RED)
+    half = scene.mask & (np.arange(scene.mask.shape[1]) % 8 == 0)
+    report = (await post_support(client, [scene._replace(mask=half)])).json()["report"]
+    assert report["shots"][0]["iou"] < 0.3
+    (told,) = [each for each in report["warnings"] if each["code"] == "low_agreement"]
+    assert told["message"].startswith("the shot is found poorly in its own image: IoU 0.")
+    assert "with adapt=true" in report["suggestion"]
+    assert "low_agreement" not in await codes(client, [scene], None)
+
+
 async def test_appended_shots_are_judged_from_those_that_were_there(
     client: httpx.AsyncClient,
 ) -> None:
