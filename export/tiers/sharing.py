@@ -104,11 +104,24 @@ def reads_elsewhere(model: onnx.ModelProto) -> bool:
 def _held(source: Path) -> dict[str, _Held]:
     """The large constants of a graph, by name, without `FP16_WEIGHT_SUFFIX`."""
     content = source.read_bytes()
-    return {
-        tensor.name.removesuffix(FP16_WEIGHT_SUFFIX): _Held(tensor, content.index(tensor.raw_data))
-        for tensor in onnx.load_from_string(content).graph.initializer
-        if tensor.raw_data and np.prod(tensor.dims) >= _MIN_ELEMENTS
-    }
+    held: dict[str, _Held] = {}
+    offsets: dict[bytes, int] = {}  # equal constants share their first bytes
+    offset = 0
+    for tensor in onnx.load_from_string(content).graph.initializer:
+        own = tensor.raw_data
+        if not own or np.prod(tensor.dims) < _MIN_ELEMENTS:
+            continue
+        if own not in offsets:
+            offset = _find(content, own, offset)
+            offsets[own] = offset
+        held[tensor.name.removesuffix(FP16_WEIGHT_SUFFIX)] = _Held(tensor, offsets[own])
+    return held
+
+
+def _find(content: bytes, own: bytes, last: int) -> int:
+    """Where bytes lie: behind the last ones that were found, as a rule."""
+    found = content.find(own, last)
+    return content.index(own) if found < 0 else found
 
 
 def _along_axis(scales: TensorProto, quantised: TensorProto, node: onnx.NodeProto) -> Float:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,13 +110,19 @@ class Checkpoint:
             network = build_network(config)
         except ValueError as exc:  # such as an input side that its backbone cannot take
             raise CheckpointError(f"{self.path}: {exc}") from exc
+        except (TypeError, RuntimeError, ArithmeticError) as exc:
+            raise CheckpointError(f"{self.path} holds a config of no network") from exc
         try:
             network.load_state_dict(self.state["network"])
-        except RuntimeError as exc:
+        except (RuntimeError, TypeError, AttributeError) as exc:
             raise CheckpointError(
                 f"{self.path} does not fit its own config: is it of another release?"
             ) from exc
-        load_presence(network, self._presence)
+        record = self._presence
+        try:
+            load_presence(network, record)
+        except CheckpointError as exc:
+            raise CheckpointError(f"{self.path}: {exc}") from exc
         return network.eval(), config
 
     @property
@@ -124,19 +131,30 @@ class Checkpoint:
         progress: Mapping[str, Any] = self.state.get("progress", {})
         return progress
 
-    @property
+    @cached_property
     def _presence(self) -> PresenceRecord | None:
-        record = self.state.get("presence")
-        return None if record is None else PresenceRecord(**record)
+        values = self.state.get("presence")
+        try:
+            return None if values is None else _presence_record(values)
+        except (TypeError, ValueError, RuntimeError) as exc:
+            raise CheckpointError(f"{self.path} holds a damaged presence score") from exc
 
     @property
     def presence_threshold(self) -> float:
-        """The presence score from which the network counts a class as present."""
+        """The presence score from which the network counts a class as present.
+
+        Raises:
+            CheckpointError: the file's presence score is damaged.
+        """
         return UNCALIBRATED_THRESHOLD if self._presence is None else self._presence.threshold
 
     @property
     def presence_growth(self) -> float:
-        """By how much the network's presence logit grows with e times as many shots."""
+        """By how much the network's presence logit grows with e times as many shots.
+
+        Raises:
+            CheckpointError: the file's presence score is damaged.
+        """
         return 0.0 if self._presence is None else self._presence.growth
 
     def write_calibrated(self, out: Path, record: PresenceRecord) -> None:
@@ -161,10 +179,31 @@ def _config(values: Mapping[str, Any]) -> NetworkConfig:
     return NetworkConfig(**own | {"context_bins": tuple(own["context_bins"])})
 
 
+def _presence_record(values: Mapping[str, Any]) -> PresenceRecord:
+    record = PresenceRecord(**values)
+    if not isinstance(record.centre, Tensor) or not isinstance(record.coefficients, Tensor):
+        raise TypeError("centre and coefficients are tensors")
+    return record._replace(
+        intercept=float(record.intercept),
+        threshold=float(record.threshold),
+        growth=float(record.growth),
+    )
+
+
 def load_presence(network: SDAANet, record: PresenceRecord | None) -> None:
-    """Load a calibration into a network, in place, if there is one."""
-    if record is not None and network.presence is not None:
-        network.presence.centre.copy_(record.centre)
-        network.presence.coefficients.copy_(record.coefficients)
-        network.presence.intercept.fill_(record.intercept)
-        network.presence.growth.fill_(record.growth)
+    """Load a calibration into a network, in place, if there is one.
+
+    Raises:
+        CheckpointError: it is of a network of other sizes.
+    """
+    head = network.presence
+    if record is None or head is None:
+        return
+    if record.centre.shape != head.centre.shape:  # `copy_` would repeat a single value
+        raise CheckpointError("the presence score is of a network with other features")
+    if record.coefficients.shape != head.coefficients.shape:
+        raise CheckpointError("the presence score weighs other evidence")
+    head.centre.copy_(record.centre)
+    head.coefficients.copy_(record.coefficients)
+    head.intercept.fill_(record.intercept)
+    head.growth.fill_(record.growth)

@@ -1,7 +1,7 @@
 """Network presets and the builder."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 from model.nets import SDAANet
 from model.nets.backbones import (
@@ -112,6 +112,9 @@ def build_network(config: NetworkConfig, *, mask_side: int | None = None) -> SDA
     Args:
         config: its sizes.
         mask_side: side of the input masks, pixels; by default the input side.
+
+    Raises:
+        ValueError: no such backbone, or an input side that it cannot take.
     """
     reference = config.arithmetic == "reference"
     backbone = _backbone(config.backbone, dilated_entries=reference)
@@ -153,3 +156,7 @@ def _backbone(name: BackboneName, *, dilated_entries: bool) -> Backbone:
             return ResNetBackbone(depth=101, dilated_entries=dilated_entries)
         case "vgg16_bn":
             return VGGBackbone()
+        case _:
+            raise ValueError(
+                f"there is no backbone {name}: there are {', '.join(get_args(BackboneName))}"
+            )

@@ -225,5 +225,10 @@ def _protocol(args: argparse.Namespace, plan: Plan, dataset: LabelledImages) -> 
 
 def _command(words: list[str]) -> str:
     """The command to repeat the evaluation, with paths relative to the working directory."""
-    relative = [os.path.relpath(word) if Path(word).is_absolute() else word for word in words]
-    return "python -m model " + shlex.join(relative)
+    return "python -m model " + shlex.join(map(_relative, words))
+
+
+def _relative(word: str) -> str:
+    """A word with its path, if it is one or `--option=` and one, from the working directory."""
+    option, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    return option + equals + (os.path.relpath(value) if Path(value).is_absolute() else value)

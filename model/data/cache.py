@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -118,7 +118,7 @@ def build_cache(
     folder: Path,
     sets: Sequence[LabelledImages],
     images: Sequence[SourceImage],
-    feature_graph: bytes,
+    feature_graph: Callable[[], bytes],
     config: CacheConfig,
     *,
     weights_key: str,
@@ -133,14 +133,17 @@ def build_cache(
         folder: parent of all caches.
         sets: the sets that `images` points into.
         images: what to encode.
-        feature_graph: ONNX of `image` (V, S, S, 3) uint8 → shallow and stage-3 features.
+        feature_graph: makes the ONNX of `image` (V, S, S, 3) uint8 → shallow and stage-3 features;
+            not called where the cache is complete.
         config: views and sizes.
         weights_key: identifies the graph's weights; with another key the cache is made again.
         workers: processes.
 
     Raises:
-        DatasetError: a file of an image is missing.
+        DatasetError: there is no image, or a file of one is missing.
     """
+    if not images:
+        raise DatasetError(f"no image of {', '.join(each.name for each in sets)} is left to encode")
     described = [(sets[i.set_index].name, *_described(sets, i)) for i in images]
     identity = json.dumps([_VERSION, described, repr(config), weights_key])
     digest = hashlib.sha256(identity.encode()).hexdigest()
@@ -150,7 +153,7 @@ def build_cache(
         with TemporaryDirectory(dir=folder) as beside:
             made = Path(beside, "cache")
             made.mkdir()
-            _write(made, sets, images, feature_graph, config, workers)
+            _write(made, sets, images, feature_graph(), config, workers)
             with suppress(OSError):  # another run has just written the same cache
                 made.rename(complete)
     return FeatureCache(*(np.load(complete / name, mmap_mode="r") for name in _FILES))

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from model.build import build_network, load_network
+from model.contract import replace_text
 from model.data.datasets import LabelledImages, open_dataset
 from model.data.episodes import MIN_AREA, ClassIndex, asked_classes, require_episodes
 from model.evaluation import evaluate_episodes
@@ -111,8 +112,8 @@ def run_ablation(
     a row is prepared or judged ends the list, too.
 
     Raises:
-        AblationError: a row there has another setup, the recipe starts from a bundle, or its
-            network cannot be judged at the side that was asked for.
+        AblationError: a row there has another setup or a file that cannot be read, the recipe
+            starts from a bundle, or its network cannot be judged at the side that was asked for.
         model.subject.SubjectError: no such device.
         model.training.ConfigError: no such fold.
         model.data.datasets.DatasetError: a set is missing, or lacks a class or images of it.
@@ -158,7 +159,7 @@ def run_row(
     _claim(folder, recipe, trial)
     finished = folder / RESULT_FILE
     if finished.is_file():
-        return RowResult(**json.loads(finished.read_text(encoding="utf-8")))
+        return _finished(finished)
     run = Run(
         recipe,
         out=folder,
@@ -173,7 +174,7 @@ def run_row(
         if should_stop():  # behind the last step, too: the row is judged when it goes on
             return None
     result = _judge(trial, variant, seed, fold, folder, run.minutes)
-    finished.write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
+    replace_text(finished, json.dumps(asdict(result), indent=2) + "\n")
     return result
 
 
@@ -188,9 +189,26 @@ def _claim(folder: Path, recipe: TrainConfig, trial: Trial) -> None:
     path = folder / SETUP_FILE
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(setup, indent=2) + "\n", encoding="utf-8")
-    elif json.loads(path.read_text(encoding="utf-8")) != setup:
+        replace_text(path, json.dumps(setup, indent=2) + "\n")
+    elif _read_json(path) != setup:
         raise AblationError(f"{folder} holds a row of another setup: use another --out")
+
+
+def _finished(path: Path) -> RowResult:
+    values = _read_json(path)
+    try:
+        return RowResult(**values)
+    except TypeError as exc:
+        raise AblationError(f"{path} holds no result of a row: remove it to judge again") from exc
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise AblationError(
+            f"{path} cannot be read: if it is damaged, remove it, and the same command goes on"
+        ) from exc
 
 
 def _judge(

@@ -63,7 +63,8 @@ class BundleSegmenter:
         adapt: whether the answer is adapted to the supports of each episode.
         threshold: foreground probability that it is adapted for; by default the bundle's.
         near_views: judge presence by near views of supports, as it is served; without them, by the
-            supports as they are, which saves three of four encodings of each.
+            supports as they are, which saves two of three encodings of a large object, and three
+            of four of a small one.
         limit_bytes: of the cached queries, again of the cached supports, and again of the supports
             whose adaptation is cached.
     """
@@ -97,7 +98,9 @@ class BundleSegmenter:
         (prototype,) = self._prototypes(pixels[None], share[None])
         views = [prototype]
         if self._near_views:
-            views = self._prototypes(*recognition_views(image, mask, self._side))
+            shown = recognition_views(image, mask, self._side)
+            known = views if shown.with_whole else []
+            views = known + self._prototypes(shown.pixels, shown.shares)
         identity = np.mean([view.mean_token for view in views], axis=0).astype(np.float16)
         return BundleSupport(prototype, identity, pixels, share)
 

@@ -71,9 +71,12 @@ class EagerSegmenter:
         prototypes = self._prototype(key, resize_image(image, side), resize_mask(mask, side))
         views = [prototypes]
         if self._near_views:
-            shown = zip(*recognition_views(image, mask, side), strict=True)
-            own = support_key(key, mask)
-            views = [self._prototype((own, number), *view) for number, view in enumerate(shown)]
+            shown, own = recognition_views(image, mask, side), support_key(key, mask)
+            known = views if shown.with_whole else []
+            views = known + [
+                self._prototype((own, number), *view)
+                for number, view in enumerate(zip(shown.pixels, shown.shares, strict=True))
+            ]
         means = torch.stack([view.tokens.mean(dim=1) for view in views])
         return EagerSupport(prototypes, means.mean(dim=0))
 

@@ -23,6 +23,7 @@ from model.data.sampler import DrawnImage
 
 _BLUR_RADIUS = 4  # pixels; three times the widest sigma
 _NO_BLUR = 1e-3  # a sigma so small that pixels stay as they are
+_REACH = 0.98  # of a window's half-size: how far from its centre it holds some of an object
 
 
 class Augmentation(NamedTuple):
@@ -46,7 +47,8 @@ class AugmentationParams(NamedTuple):
     angle: radians.
     height, width: of the crop, as shares of the side.
     anchor: the object pixel that the crop holds for sure, as the share of object pixels before it.
-    place_y, place_x: of the anchor in the crop, as shares of its height and width.
+    place_y, place_x: of the anchor in the crop, as shares of its height and width, as far as the
+        crop stays in the image with it.
     flip: 1 or -1.
     sigma: of the blur, pixels.
     saturation, contrast, balance: factors.
@@ -120,12 +122,17 @@ def augment(pixels: Tensor, labels: Tensor, drawn: Tensor) -> tuple[Tensor, Tens
 
 
 def _warps(labels: Tensor, params: AugmentationParams) -> Tensor:
-    """Matrices (M, 2, 3) from output to input places, both in [-1, 1]: crop, then rotation."""
+    """Matrices (M, 2, 3) from output to input places, both in [-1, 1]: crop, then rotation.
+
+    A crop leaves the image where rotation takes its anchor out.
+    """
     cos, sin = params.angle.cos(), params.angle.sin()
     y, x = _anchors(labels, params.anchor)
     y, x = cos * y - sin * x, sin * y + cos * x  # where the rotation puts the anchor
-    centre_y = _window_centre(y, params.height, params.place_y)
-    centre_x = _window_centre(x, params.width, params.place_x)
+    # Without rotation each anchor is in the image, and so is each crop, to the last pixel.
+    reach = torch.where(params.angle == 0, 1.0, _REACH)
+    centre_y = _window_centre(y, params.height, params.place_y, reach)
+    centre_x = _window_centre(x, params.width, params.place_x, reach)
     step_y, step_x = params.height, params.width * params.flip
     row_x = torch.stack([cos * step_x, -sin * step_y, cos * centre_x - sin * centre_y], dim=1)
     row_y = torch.stack([sin * step_x, cos * step_y, sin * centre_x + cos * centre_y], dim=1)
@@ -144,10 +151,14 @@ def _anchors(labels: Tensor, anchor: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(shown, y, 0.0), torch.where(shown, x, 0.0)
 
 
-def _window_centre(anchor: Tensor, size: Tensor, place: Tensor) -> Tensor:
-    """Centre of a window inside [-1, 1] of half-size `size` that has `anchor` at its `place`."""
+def _window_centre(anchor: Tensor, size: Tensor, place: Tensor, reach: Tensor) -> Tensor:
+    """Centre of a window of half-size `size` that has `anchor` at its `place`.
+
+    It is moved into [-1, 1], and then back until `anchor` is at most `reach` of `size` away.
+    """
     centre = anchor - (2 * place - 1) * size
-    return torch.maximum(torch.minimum(centre, 1 - size), size - 1)
+    centre = torch.maximum(torch.minimum(centre, 1 - size), size - 1)
+    return torch.maximum(torch.minimum(centre, anchor + reach * size), anchor - reach * size)
 
 
 def _recolour(images: Tensor, params: AugmentationParams) -> Tensor:

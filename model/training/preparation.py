@@ -93,15 +93,15 @@ def _from_cache(
     views = CacheConfig(
         side=config.input_side, label_side=entry.label_side, views=entry.views, seed=entry.seed
     )
-    graph = feature_graph(network.backbone.eval(), config.input_side)
+    backbone = network.backbone.eval()
     with context.rank_zero_first():
         cache = build_cache(
             cache_dir,
             sets,
             images,
-            graph,
+            lambda: feature_graph(backbone, config.input_side),
             views,
-            weights_key=weights_key(network.backbone),
+            weights_key=weights_key(backbone),
             workers=entry.workers,
         )
     # One cache serves the runs of every fold, so it holds images of this run's test classes too.

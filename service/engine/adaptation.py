@@ -1,7 +1,7 @@
 """Adaptation of a class to its supports."""
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -32,7 +32,7 @@ async def adapt_class(
     Raises:
         NotReadyError, DeadlineExceededError, InferenceError.
     """
-    shown = await asyncio.to_thread(SupportImages.of, images, masks, shots)
+    shown = await pipeline.fit(partial(SupportImages.of, images, masks, shots))
     single, supports = shown.single, shown
     if single:
         pixels, mask = shown.mirrored()

@@ -150,7 +150,7 @@ class Pipeline:
         return await self._run(name, self._cells, tasks, deadline_at)
 
     async def fit(self, function: Callable[[], T]) -> T:
-        """Run seconds of arithmetic on the thread that is kept for it."""
+        """Run arithmetic of a fit, which may take seconds, on the thread that is kept for it."""
         with stage("adapt"):
             return await asyncio.get_running_loop().run_in_executor(self._fits, function)
 

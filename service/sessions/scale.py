@@ -11,6 +11,7 @@ from service.schemas import LookMode
 _STEPS = 2  # tile sides to an octave: classes of nearly one scale share their tiles
 # An object that is shown so many times smaller than where it was registered is too small.
 _MAX_SCALE_RATIO = 2.5
+_MAX_FITTED_RATIO = 1.5  # and one that is shown so many times smaller is still as it was learned
 _TILE_TO_CLOSE_UP = 2  # a tile of a small class shows as many times what its close-ups do
 _MAX_SMALL_SIDE = 0.7  # of the side of its supports, what a tile of a small class shows at most
 
@@ -27,10 +28,25 @@ class TileView(NamedTuple):
 
 
 class WholeImageResult(NamedTuple):
-    """A class in an image that was segmented as a whole; `found`: it is present, and marked."""
+    """A class in an image that was segmented as a whole.
+
+    found: it is present, and marked.
+    fitted_side: of the images in which its pixels were classified, if they were.
+    """
 
     view: TileView
     found: bool
+    fitted_side: int | None = None
+
+    def will_do(self, side: float, input_side: int) -> bool:
+        """Whether what was found in a whole image of this side is as good as tiles would be.
+
+        Pixels that were classified in images as large, and not much larger than the network's
+        input, tell more of it than tiles, which show it larger than it ever was learned.
+        """
+        if not self.found or self.fitted_side is None:
+            return False
+        return side <= min(_MAX_FITTED_RATIO * self.fitted_side, _MAX_SCALE_RATIO * input_side)
 
 
 def tile_view(supports: SupportSet, input_side: int) -> TileView:
@@ -59,14 +75,17 @@ def tile_sides(
 
     `auto` tiles where the image shows a class much smaller than its supports did, if either the
     object was small in its supports already, or the whole image does not show it: a large image
-    may as well hold a large object.
+    may as well hold a large object. Not where the whole will do.
     """
     if mode == "whole":
         return {}
     sides: defaultdict[int, list[str]] = defaultdict(list)
-    for name, (view, found) in results.items():
-        too_small = (height * width) ** 0.5 > _MAX_SCALE_RATIO * view.side
-        if mode == "tiled" or (too_small and (view.small or not found)):
+    image_side = (height * width) ** 0.5
+    for name, result in results.items():
+        view = result.view
+        too_small = image_side > _MAX_SCALE_RATIO * view.side
+        helped = too_small and (view.small or not result.found)
+        if mode == "tiled" or (helped and not result.will_do(image_side, input_side)):
             sides[_shared(view.side, input_side)].append(name)
     return dict(sides)
 

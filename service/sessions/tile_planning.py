@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from model.contract import logit
+from model.contract import SupportSet, logit
 from service.errors import DeadlineExceededError
 from service.sessions.resources import ModelResources
 from service.sessions.scale import WholeImageResult, tile_sides
@@ -23,7 +23,8 @@ def plan_tiles(request: SegmentRequest, image: SegmentedImage) -> SegmentedImage
     results = {
         each.name: WholeImageResult(
             request.classes[each.name].tile_view,
-            each.present and bool(whole.logits.max() >= threshold_logit),
+            found=each.present and bool(whole.logits.max() >= threshold_logit),
+            fitted_side=_fitted_side(request.classes[each.name].supports),
         )
         for each, whole in zip(image.predictions, image.wholes, strict=True)
     }
@@ -39,6 +40,10 @@ def plan_tiles(request: SegmentRequest, image: SegmentedImage) -> SegmentedImage
         for side, names in sides.items()
     ]
     return image._replace(tiles=tiles)
+
+
+def _fitted_side(supports: SupportSet) -> int | None:
+    return None if supports.pixel_classifier is None else supports.side
 
 
 def require_time(resources: ModelResources, tiles: Sequence[Tiles], left_s: float) -> None:

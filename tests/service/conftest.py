@@ -14,6 +14,7 @@ from service.engine import FakeEngine, OnnxEngine
 from service.settings import SHIPPED_BUNDLE, Settings
 from tests.service.engines import CountingEngine, usual_options
 from tests.service.http_api import running
+from tests.service.processes import serving
 from tests.service.redis_server import RedisServer
 from tests.service.tiny_bundle import write_tiny_bundle
 
@@ -51,6 +52,15 @@ def redis_server() -> Iterator[RedisServer]:
         server.start()
         yield server
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a real service with jobs over the fake engine listens, for all tests of clients."""
+    folder = tmp_path_factory.mktemp("server")
+    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": str(folder / "jobs")}
+    with serving(folder / "log", environment) as server:
+        yield str(server.client.base_url)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.service.counted_runs import CountedRuns
 
 _OBJECT_STORE_BYTES = 80_000_000
 _POLL_S = 0.05
+_DRAIN_POLL_S = 0.2  # meanwhile, handles are told that it is to end
 _TOKEN = secrets.token_hex(32)
 with socket.create_server(("127.0.0.1", 0)) as _listener:
     _PORT = _listener.getsockname()[1]
@@ -42,6 +44,9 @@ def ray_cluster(bundle: Path, *, workers: int) -> Iterator[Cluster]:
             environment.setenv(name, value)
         # How often it looks whether an application runs or is gone: once a second by default.
         environment.setattr("ray.serve._private.client.CLIENT_POLLING_INTERVAL_S", _POLL_S)
+        # How often a replica that is to end looks whether it is idle: each two seconds by default.
+        deployment = partial(serve.deployment, graceful_shutdown_wait_loop_s=_DRAIN_POLL_S)
+        environment.setattr(serve, "deployment", deployment)
         cluster = Cluster(initialize_head=True, head_node_args=_node(num_cpus=0))
         try:
             for _ in range(workers):

@@ -73,7 +73,7 @@ def test_episodes_are_recorded_and_made_into_a_page(
     record = tmp_path / "results" / "tiny.json"
     status = _run(
         "evaluate", *words, "--seeds", "0,1", "--episodes", "12",
-        "--min-area", "100", "--json", record,
+        "--min-area", "100", f"--name={tmp_path / 'a=b'}", "--json", record,
     )  # fmt: skip
     assert status == 0
     printed = capsys.readouterr().out
@@ -87,6 +87,7 @@ def test_episodes_are_recorded_and_made_into_a_page(
     assert evaluation.protocol.images == 30
     assert str(tmp_path) not in evaluation.command  # paths are those of the working folder
     assert "--json results/tiny.json" in evaluation.command
+    assert "--name=a=b" in evaluation.command
 
     assert _run("results", "--from", "results", "--out", "docs/RESULTS.md") == 0
     page = (tmp_path / "docs" / "RESULTS.md").read_text()

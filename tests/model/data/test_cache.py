@@ -1,6 +1,7 @@
 """A cache of features is read only by those whose images it was made of."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import onnx
@@ -42,12 +43,18 @@ def _write_set(root: Path, grey: int) -> FolderDataset:
     return FolderDataset(root)
 
 
-def _cache(folder: Path, dataset: LabelledImages) -> FeatureCache:
+def _cache(
+    folder: Path,
+    dataset: LabelledImages,
+    *,
+    images: Sequence[SourceImage] = (SourceImage(0, 0),),
+    graph: Callable[[], bytes] = _pixels_as_features,
+) -> FeatureCache:
     return build_cache(
         folder,
         [dataset],
-        [SourceImage(0, 0)],
-        _pixels_as_features(),
+        images,
+        graph,
         CacheConfig(side=SIDE, label_side=SIDE, views=1, seed=0),
         weights_key="pixels",
         workers=1,
@@ -77,3 +84,23 @@ def test_a_missing_label_map_is_named(tmp_path: Path) -> None:
     (tmp_path / "parts" / "labels" / "0.png").unlink()
     with pytest.raises(DatasetError, match=r"labels/0\.png"):
         _cache(tmp_path / "cache", dataset)
+
+
+def test_a_graph_is_made_only_for_a_cache_that_is_not_complete(tmp_path: Path) -> None:
+    dataset, made = _write_set(tmp_path / "parts", 10), list[bytes]()
+
+    def graph() -> bytes:
+        made.append(_pixels_as_features())
+        return made[-1]
+
+    for _ in range(2):
+        assert _cache(tmp_path / "cache", dataset, graph=graph).shallow.max() == 10
+    assert len(made) == 1
+
+
+def test_no_image_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    dataset, cache = _write_set(tmp_path / "parts", 10), tmp_path / "cache"
+    for _ in range(2):
+        with pytest.raises(DatasetError, match="no image of parts is left to encode"):
+            _cache(cache, dataset, images=[])
+    assert not cache.exists()

@@ -1,6 +1,8 @@
 """The ablation: its variants, a real run of every row on a tiny folder, and its table."""
 
 import json
+import re
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -138,6 +140,45 @@ def test_finished_rows_are_kept_and_another_setup_is_refused(
     assert again == [results["baseline"]]
     with pytest.raises(AblationError, match="another setup"):
         run_ablation(replace(trial, steps=3), [VARIANTS["baseline"]], [0], _until_the_end)
+
+
+def test_files_of_a_row_are_replaced_as_a_whole(
+    trial: Trial, results: dict[str, RowResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart = replace(trial, out=trial.out / "whole")
+    folder = shutil.copytree(trial.out / "baseline-seed0", apart.out / "baseline-seed0")
+
+    def cut(path: Path, *_: Any, **__: Any) -> None:
+        path.touch()
+        raise OSError("killed")
+
+    for name in ("setup.json", "result.json"):
+        content = (folder / name).read_bytes()
+        (folder / name).unlink()
+        with monkeypatch.context() as context:
+            context.setattr(Path, "write_text", cut)
+            with pytest.raises(OSError, match="killed"):
+                run_ablation(apart, [VARIANTS["baseline"]], [0], _until_the_end)
+        assert not (folder / name).exists()
+        (found,) = run_ablation(apart, [VARIANTS["baseline"]], [0], _until_the_end)
+        assert found.class_iou == results["baseline"].class_iou
+        if name == "setup.json":
+            assert (folder / name).read_bytes() == content
+
+
+@pytest.mark.parametrize("content", ["", "[1]", '{"variant": "baseline"}', "\x00"])
+@pytest.mark.parametrize("name", ["setup.json", "result.json"])
+def test_a_damaged_file_of_a_row_is_named(
+    trial: Trial, results: dict[str, RowResult], tmp_path: Path, name: str, content: str
+) -> None:
+    apart = replace(trial, out=tmp_path)
+    folder = shutil.copytree(trial.out / "baseline-seed0", tmp_path / "baseline-seed0")
+    (folder / name).write_text(content, encoding="utf-8")
+    with pytest.raises(AblationError, match=re.escape(str(folder))):
+        run_ablation(apart, [VARIANTS["baseline"]], [0], _not_at_all)
+    (folder / name).unlink()
+    (found,) = run_ablation(apart, [VARIANTS["baseline"]], [0], _until_the_end)
+    assert found.class_iou == results["baseline"].class_iou
 
 
 def test_a_stopped_row_goes_on_to_the_end(trial: Trial, results: dict[str, RowResult]) -> None:

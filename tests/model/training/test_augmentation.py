@@ -55,6 +55,38 @@ def test_labels_move_with_the_pixels_and_end_at_the_border() -> None:
     assert set(np.unique(labels.numpy())) == {0, 1, 255}
 
 
+def _cornered(side: int, count: int, size: int) -> tuple[Tensor, Tensor]:
+    """Grey images, each with an object in one of the four corners in turn."""
+    labels = torch.zeros(count, side, side, dtype=torch.uint8)
+    ends = (slice(size), slice(side - size, side))
+    for number in range(count):
+        labels[number, ends[number % 2], ends[number // 2 % 2]] = 1
+    return torch.full((count, side, side, 3), 128, dtype=torch.uint8), labels
+
+
+@pytest.mark.parametrize("min_scale", [1, 0.35])
+@pytest.mark.parametrize("rotation", [10, 45, 180])
+@pytest.mark.parametrize("side", [SIDE, 257])
+def test_rotation_loses_no_object_of_a_corner(side: int, rotation: float, min_scale: float) -> None:
+    how = NONE._replace(rotation=rotation, min_scale=min_scale)
+    kept = []
+    for first in range(0, 240, 40):
+        images = [DrawnImage(0, 0, 1, 1, seed) for seed in range(first, first + 40)]
+        drawn = torch.from_numpy(draw_params(images, how))
+        _, labels = augment(*_cornered(side, len(images), 8), drawn)
+        kept += (labels == 1).flatten(1).sum(dim=1).tolist()
+    assert min(kept) > 0
+
+
+def test_without_rotation_a_crop_stays_in_the_image() -> None:
+    pixels, labels = _cornered(SIDE, 60, 1)
+    for how in (NONE, NONE._replace(min_scale=0.35)):
+        _, changed = augment(pixels, labels, torch.from_numpy(draw_params(_drawn(60), how)))
+        assert (changed != 255).all()
+        assert (changed == 1).flatten(1).any(dim=1).all()
+        assert how != NONE or torch.equal(changed, labels)
+
+
 def test_rotation_stays_within_its_bound() -> None:
     params = draw_params(_drawn(200), ALL)
     angles = np.degrees(params[:, AugmentationParams._fields.index("angle")])

@@ -141,6 +141,26 @@ async def test_auto_tiles_where_it_helps(
         assert sum(engine.batches[1:]) <= 1
 
 
+@pytest.mark.parametrize(
+    ("side", "found", "fitted_side", "tiled"),
+    [
+        (500, True, None, True),
+        (500, True, 500, False),
+        (500, True, 350, False),
+        (500, True, 300, True),  # shown smaller than it was learned
+        (500, False, 500, True),
+        (700, True, 700, True),  # much larger than the network's input
+    ],
+)
+def test_an_image_as_those_in_which_pixels_were_classified_is_not_tiled(
+    side: int, found: bool, fitted_side: int | None, tiled: bool
+) -> None:
+    view = tile_view(SupportSet((), side=500, close_up=SupportSet((), side=50)), 257)
+    result = WholeImageResult(view, found, fitted_side)
+    sides = tile_sides("auto", {"thing": result}, height=side, width=side, input_side=257)
+    assert bool(sides) == tiled
+
+
 async def test_tiles_come_in_small_batches_and_are_bounded(settings: Settings) -> None:
     engine = CountingEngine()
     bounded = settings.model_copy(update={"max_tiles": 20})

@@ -7,11 +7,12 @@ import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -32,14 +33,6 @@ from tests.service.tiny_bundle import write_tiny_bundle
 
 # pycocotools answers NumPy 2's question for a copy in the old way.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the service listens."""
-    log = tmp_path_factory.mktemp("server") / "log"
-    with serving(log, {"FSS_ENGINE": "fake"}) as server:
-        yield str(server.client.base_url)
 
 
 def beside(folder: Path, shots: list[Picture]) -> None:
@@ -122,7 +115,7 @@ def test_a_job_from_its_making_to_its_end(
 
 
 def test_no_command_writes_what_is_not_there_or_is_but_a_speck(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """At threshold 0 a class that is kept has pixels in every image, whether it is there or not."""
     beside(tmp_path / "s", [picture()])
@@ -133,9 +126,8 @@ def test_no_command_writes_what_is_not_there_or_is_but_a_speck(
     scene, small = picture(box=(20, 20, 60, 60), seed=5), picture(box=(90, 130, 12, 12), seed=5)
     both = np.where(small.mask[..., None], small.image, scene.image)
     (photos / "a.png").write_bytes(png(both))
-    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": str(tmp_path / "jobs")}
     monkeypatch.setenv("FSS_ENGINE", "fake")
-    support = ["--support", str(tmp_path / "s")]
+    support, address = ["--support", str(tmp_path / "s")], ["--url", url]
 
     def annotations(command: str, *options: str) -> list[tuple[int, bool]]:
         """The category of each object, and whether its class is present."""
@@ -155,17 +147,15 @@ def test_no_command_writes_what_is_not_there_or_is_but_a_speck(
         coco = json.loads((out / "coco.json").read_text())
         return sorted((each["category_id"], each["present"]) for each in coco["annotations"])
 
-    with serving(tmp_path / "log", environment) as server:
-        address = ["--url", str(server.client.base_url)]
-        assert main(["register", *support, *address]) == 0
-        session = capsys.readouterr().out.strip()
-        for command in ("label", "segment", "job"):
-            kept = annotations(command, "--threshold", "0", "--absent", "keep")
-            assert {present for _, present in kept} == {True, False}
-            assert annotations(command, "--threshold", "0") == [(2, True)]
-            assert annotations(command) == [(2, True)] * 2
-            assert annotations(command, "--instances", "class") == [(2, True)]
-            assert annotations(command, "--min-area", "400") == [(2, True)]
+    assert main(["register", *support, *address]) == 0
+    session = capsys.readouterr().out.strip()
+    for command in ("label", "segment", "job"):
+        kept = annotations(command, "--threshold", "0", "--absent", "keep")
+        assert {present for _, present in kept} == {True, False}
+        assert annotations(command, "--threshold", "0") == [(2, True)]
+        assert annotations(command) == [(2, True)] * 2
+        assert annotations(command, "--instances", "class") == [(2, True)]
+        assert annotations(command, "--min-area", "400") == [(2, True)]
 
 
 def test_warnings_of_shots_name_their_files(
@@ -242,17 +232,15 @@ def test_files_of_other_formats_are_told(
     assert f"there is no image to segment {kinds}" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_told_before_a_network_is_loaded(tmp_path: Path) -> None:
-    environment = {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": ""}
-    with serving(tmp_path / "log", environment) as server:
-        port = str(server.client.base_url.port)
-        run = subprocess.run(
-            [sys.executable, "-m", "service"],
-            capture_output=True,
-            text=True,
-            env=os.environ | environment | {"FSS_PORT": port},
-            timeout=60,
-        )
+def test_a_port_that_is_taken_is_told_before_a_network_is_loaded(url: str) -> None:
+    port = str(httpx.URL(url).port)
+    run = subprocess.run(
+        [sys.executable, "-m", "service"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"FSS_ENGINE": "fake", "FSS_JOBS_DIR": "", "FSS_PORT": port},
+        timeout=60,
+    )
     assert run.returncode == 1
     assert run.stderr == f"port {port} of 127.0.0.1 is in use; set FSS_PORT to another\n"
 

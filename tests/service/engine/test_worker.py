@@ -465,6 +465,17 @@ def test_bad_items_among_good_ones_never_count_against_the_device(
     assert revivals == []
 
 
+@pytest.mark.parametrize("payloads", [[1, 13], [13, 1]])
+def test_a_batch_of_which_an_item_works_alone_is_no_failure_of_the_device(
+    gate: Gate, payloads: list[int]
+) -> None:
+    lane = Lane("double", gate, sizes=(1, 2))
+    futures = [item.future for item in lane.add(payloads, 0.0, LATER)]
+    assert lane.answer(lane.take(0.0), lambda: 0.0) is None
+    failed = [isinstance(future.exception(), InferenceError) for future in futures]
+    assert failed == [payload == 13 for payload in payloads]
+
+
 def test_answers_that_are_not_finite_never_count_against_the_device() -> None:
     def run(_: Sequence[int]) -> list[int]:
         raise FloatingPointError("not finite")
