@@ -143,7 +143,9 @@ def build_cache(
         DatasetError: there is no image, or a file of one is missing.
     """
     if not images:
-        raise DatasetError(f"no image of {', '.join(each.name for each in sets)} is left to encode")
+        raise DatasetError(
+            f"no image of {', '.join(each.name for each in sets)} is left to train on"
+        )
     described = [(sets[i.set_index].name, *_described(sets, i)) for i in images]
     identity = json.dumps([_VERSION, described, repr(config), weights_key])
     digest = hashlib.sha256(identity.encode()).hexdigest()

@@ -10,10 +10,18 @@ import torch
 from numpy.typing import NDArray
 
 from model.build import PRESETS, build_network
-from model.contract import upsample_logits
+from model.contract import resize_image, resize_mask, upsample_logits
 from model.evaluation import Segmenter
 from model.nets.backbones import Backbone
-from model.runtime import Adaptation, BundleRuntime, SupportImages
+from model.runtime import (
+    Adaptation,
+    BundleRuntime,
+    Encoded,
+    SupportImages,
+    find_close_up,
+    find_portrait,
+    mirrored,
+)
 from model.segmenters import BundleSegmenter, EagerSegmenter, NearestPrototypeSegmenter
 from tests.service.tiny_bundle import used_to, write_tiny_bundle
 
@@ -127,6 +135,54 @@ def test_the_eager_network_runs_its_backbone_once_an_image(monkeypatch: pytest.M
     for answer, again in zip(kept, forgetful, strict=True):
         np.testing.assert_allclose(answer, again, atol=1e-6)
     assert not np.allclose(kept[0], kept[1], atol=1e-6)
+
+
+def _of_size(side: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    image = np.random.default_rng(side).integers(0, 256, (160, 200, 3), dtype=np.uint8)
+    mask = np.zeros((160, 200), np.bool_)
+    mask[20 : 20 + side, 30 : 30 + side] = True
+    return image, mask
+
+
+@pytest.mark.parametrize(("side", "encoded"), [(30, 4), (120, 3)])
+def test_a_whole_image_that_is_one_of_the_views_is_encoded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: int, encoded: int
+) -> None:
+    runtime = BundleRuntime(write_tiny_bundle(tmp_path / "tiny"), intra_op_threads=1)
+    batches: list[int] = []
+    encode = runtime.encode
+
+    def counted(images: NDArray[np.uint8], masks: NDArray[np.float32]) -> Encoded:
+        batches.append(len(images))
+        return encode(images, masks)
+
+    monkeypatch.setattr(runtime, "encode", counted)
+    BundleSegmenter(runtime).add_support(0, *_of_size(side))
+    assert sum(batches) == encoded
+    torch.manual_seed(0)
+    network = build_network(PRESETS["lite"]().at_side(65))
+    calls = _count(monkeypatch, network.backbone, "features")
+    EagerSegmenter(network).add_support(0, *_of_size(side))
+    assert len(calls) == encoded
+
+
+@pytest.mark.parametrize("side", [30, 120])
+def test_presence_is_judged_by_a_near_view_that_mirrored_and_a_portrait(
+    tmp_path: Path, side: int
+) -> None:
+    runtime = BundleRuntime(write_tiny_bundle(tmp_path / "tiny"), intra_op_threads=1)
+    (image, mask), size = _of_size(side), runtime.manifest.input_side
+    close_up = find_close_up(mask)
+    assert (close_up is None) == (side == 120)
+    near = close_up.slices if close_up else (slice(None), slice(None))
+    windows = [near, find_portrait(mask).slices]
+    pixels = np.stack([resize_image(image[window], size) for window in windows])
+    shares = np.stack([resize_mask(mask[window], size) for window in windows])
+    pixels, shares = (np.concatenate([part, mirrored(part[:1])]) for part in (pixels, shares))
+    views = runtime.prototypes(runtime.encode(pixels, shares), shares)
+    expected = np.mean([view.mean_token for view in views], axis=0).astype(np.float16)
+    found = BundleSegmenter(runtime).add_support(0, image, mask)
+    np.testing.assert_array_equal(found.identity, expected)
 
 
 class _Colours(Backbone):

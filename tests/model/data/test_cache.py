@@ -101,6 +101,6 @@ def test_a_graph_is_made_only_for_a_cache_that_is_not_complete(tmp_path: Path) -
 def test_no_image_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
     dataset, cache = _write_set(tmp_path / "parts", 10), tmp_path / "cache"
     for _ in range(2):
-        with pytest.raises(DatasetError, match="no image of parts is left to encode"):
+        with pytest.raises(DatasetError, match="no image of parts is left to train on"):
             _cache(cache, dataset, images=[])
     assert not cache.exists()

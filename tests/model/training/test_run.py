@@ -253,6 +253,17 @@ def test_fewer_minutes_begin_the_average_of_a_later_stage_anew(root: Path) -> No
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_backbone_is_not_exported_for_a_cache_that_is_complete(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export(*_: object) -> bytes:
+        raise AssertionError("the backbone was exported")
+
+    first = _run(root, "exported").prepared
+    monkeypatch.setattr("model.training.preparation.feature_graph", export)
+    assert _run(root, "not_exported").prepared.data == first.data
+
+
 def test_recipes_with_one_folder_of_caches_leave_each_other_alone(root: Path) -> None:
     def contents() -> dict[Path, bytes]:
         return {path: path.read_bytes() for path in (root / "cache").rglob("*.npy")}
