@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from export.graphs import comparison_inputs, wrap
 from model.build import CheckpointError, restore_network
 from model.contract import GRAPHS, GraphSpec, Manifest, load_manifest, replace_text
+from model.runtime.graph_sessions import differing_names
 
 PARITY_FILE = "parity.json"
 TOLERANCE = 1e-4
@@ -45,17 +46,6 @@ class TensorParity:
     max_value: float
 
 
-def check_names(session: ort.InferenceSession, spec: GraphSpec) -> None:
-    """Raise `ParityError` unless the graph's inputs and outputs are the contract's, in order."""
-    for kind, found, wanted in (
-        ("inputs", session.get_inputs(), spec.inputs),
-        ("outputs", session.get_outputs(), spec.outputs),
-    ):
-        names, expected = [t.name for t in found], [t.name for t in wanted]
-        if names != expected:
-            raise ParityError(f"{spec.name}: {kind} are {names}, expected {expected}")
-
-
 def compare(
     path: Path, spec: GraphSpec, graph: nn.Module, cases: dict[str, tuple[Tensor, ...]]
 ) -> list[TensorParity]:
@@ -71,7 +61,8 @@ def compare(
         ParityError: a name, a shape, a dtype or a value differs.
     """
     session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
-    check_names(session, spec)
+    if difference := differing_names(session, spec):
+        raise ParityError(difference)
     report = []
     for case, inputs in cases.items():
         feeds = {t.name: v.numpy() for t, v in zip(spec.inputs, inputs, strict=True)}

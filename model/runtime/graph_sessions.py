@@ -43,31 +43,35 @@ def open_graph(
         session = ort.InferenceSession(content, sess_options=options, providers=providers)
     except _NO_GRAPH as exc:
         raise InvalidBundleError(f"the {spec.name} is no graph that can be run") from exc
-    for found, wanted in (
-        (session.get_inputs(), spec.inputs),
-        (session.get_outputs(), spec.outputs),
-    ):
-        _require(spec.name, found, wanted, axes)
+    if difference := differing_names(session, spec):
+        raise InvalidBundleError(difference)
+    found = [*session.get_inputs(), *session.get_outputs()]
+    for tensor, wanted in zip(found, (*spec.inputs, *spec.outputs), strict=True):
+        _require(spec.name, tensor, wanted, axes)
     return session
 
 
-def _require(
-    graph: str, found: Sequence[Any], wanted: Sequence[TensorSpec], axes: Mapping[str, int]
-) -> None:
-    names, expected = [each.name for each in found], [each.name for each in wanted]
-    if names != expected:
-        raise InvalidBundleError(f"the {graph} has tensors {names}, and not {expected}")
-    for tensor, spec in zip(found, wanted, strict=True):
-        shapes = [[axes.get(str(axis), axis) for axis in spec.axes]]
-        if spec.name == "logits":  # at the input side in the reference arithmetic
-            shapes.append([spec.axes[0], axes["S"], axes["S"]])
-        if tensor.type != _TYPES[spec.dtype] or not any(
-            _fits(tensor.shape, shape) for shape in shapes
-        ):
-            raise InvalidBundleError(
-                f"{spec.name} of the {graph} is {tensor.type} {tensor.shape}, "
-                f"and not {spec.dtype} {shapes[0]}"
-            )
+def differing_names(session: ort.InferenceSession, spec: GraphSpec) -> str | None:
+    """How the names of a graph's inputs and outputs, in order, differ from the contract's."""
+    for kind, found, wanted in (
+        ("inputs", session.get_inputs(), spec.inputs),
+        ("outputs", session.get_outputs(), spec.outputs),
+    ):
+        names, expected = [each.name for each in found], [each.name for each in wanted]
+        if names != expected:
+            return f"{spec.name}: {kind} are {names}, expected {expected}"
+    return None
+
+
+def _require(graph: str, found: Any, spec: TensorSpec, axes: Mapping[str, int]) -> None:
+    shapes = [[axes.get(str(axis), axis) for axis in spec.axes]]
+    if spec.name == "logits":  # at the input side in the reference arithmetic
+        shapes.append([spec.axes[0], axes["S"], axes["S"]])
+    if found.type != _TYPES[spec.dtype] or not any(_fits(found.shape, shape) for shape in shapes):
+        raise InvalidBundleError(
+            f"{spec.name} of the {graph} is {found.type} {found.shape}, "
+            f"and not {spec.dtype} {shapes[0]}"
+        )
 
 
 def _fits(found: Sequence[object], wanted: Sequence[object]) -> bool:
