@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from export.parity import PARITY_FILE
@@ -137,7 +138,9 @@ def _difference(before: Path, after: Path) -> float:
     return float(moved / largest)
 
 
-def _answer(runtime: BundleRuntime, pixels: np.ndarray, share: np.ndarray) -> np.ndarray:
+def _answer(
+    runtime: BundleRuntime, pixels: NDArray[np.uint8], share: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Logits of an image that is its own support."""
     shots = runtime.prototypes(runtime.encode(pixels, share), share)
     found = runtime.head(runtime.encode(pixels), np.zeros(1, np.int64), [SupportSet(tuple(shots))])

@@ -115,7 +115,7 @@ def compare_bundle(bundle: Path) -> list[TensorParity]:
     report = []
     for spec in GRAPHS:
         cases = {case: given[spec.name] for case, given in inputs.items()}
-        path = bundle / graphs[spec.name].file  # type: ignore[index]
+        path = bundle / graphs[spec.name].file
         report += compare(path, spec, wrapped[spec.name].eval(), cases)
     return report
 

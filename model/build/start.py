@@ -16,7 +16,7 @@ from model.build.folding import unfold
 from model.build.graph_names import FP16_WEIGHT_SUFFIX, NETWORK_PREFIX
 from model.build.presets import PRESETS, NetworkConfig, build_network
 from model.contract import InvalidBundleError, Manifest, load_manifest, read_graph
-from model.contract.manifest import GraphName
+from model.contract.graphs import GraphName
 from model.nets import SDAANet
 from model.nets.backbones import Trunk
 from model.nets.saam import ContextBranch

@@ -2,7 +2,15 @@
 
 from model.contract.errors import BundleKeyError, InvalidBundleError, MissingTierError
 from model.contract.geometry import resize_image, resize_mask, upsample_logits
-from model.contract.graphs import ENCODER, GRAPHS, HEAD, PROTOTYPE, GraphSpec, TensorSpec
+from model.contract.graphs import (
+    ENCODER,
+    GRAPHS,
+    HEAD,
+    PROTOTYPE,
+    GraphName,
+    GraphSpec,
+    TensorSpec,
+)
 from model.contract.logits import clipped_logit, logit, sigmoid
 from model.contract.manifest import (
     FORMAT_VERSION,
@@ -49,6 +57,7 @@ __all__ = [
     "Familiar",
     "GateFusion",
     "GraphFile",
+    "GraphName",
     "GraphSpec",
     "HeadInputs",
     "InvalidBundleError",

@@ -7,9 +7,10 @@ Integers are fixed sizes; letters S, C, D, h, and so F and R, are fixed by the m
 (`Manifest.axes`); B, P, K, T are dynamic.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 DYNAMIC_AXES = frozenset("BPKT")
+GraphName = Literal["encoder", "prototype", "head"]
 
 
 class TensorSpec(NamedTuple):
@@ -23,7 +24,7 @@ class TensorSpec(NamedTuple):
 class GraphSpec(NamedTuple):
     """A graph of a bundle: its name, inputs and outputs, in order."""
 
-    name: str
+    name: GraphName
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
 

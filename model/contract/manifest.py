@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model.contract.errors import InvalidBundleError, MissingTierError
+from model.contract.graphs import GraphName
 from model.contract.prototype import GateFusion
 from model.contract.replacing import replace_text
 from model.contract.signature import BundleKey
@@ -17,7 +18,6 @@ FORMAT_VERSION: Literal[4] = 4
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 REVISION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,63}$"
 
-GraphName = Literal["encoder", "prototype", "head"]
 Precision = Literal["fp32", "fp16", "int8"]
 Channel = tuple[float, float, float]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

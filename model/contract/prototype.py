@@ -75,6 +75,8 @@ class SupportSet:
         refit: (R,) as in `graphs.HEAD`; see `model.runtime.refit`.
         pixel_classifier: (Q,) see `model.runtime.pixel_classifier`; it corrects what the refit
             gives, so there is none without.
+        unfamiliar: the correction was learned from a single image, unlike those of training; in an
+            image like these, the head's answer is not corrected.
         side: pixels of the image that one side of the network's square covered; None: unknown.
         close_up: the same objects cropped to close-ups, where they are small in their images.
         judgements: (K, J) what was measured of each shot when it came, a row of zeros for one that
@@ -88,6 +90,7 @@ class SupportSet:
     refit: NDArray[np.float32] | None = None
     _: KW_ONLY
     pixel_classifier: NDArray[np.float32] | None = None
+    unfamiliar: bool = False
     side: int | None = None
     close_up: "SupportSet | None" = None
     judgements: NDArray[np.float32] | None = None
@@ -102,6 +105,11 @@ class SupportSet:
     def adapted(self) -> bool:
         """Whether the head's answer is corrected for it, as a whole or in close-ups."""
         return self.refit is not None or (self.close_up is not None and self.close_up.adapted)
+
+    @cached_property
+    def uncorrected(self) -> "SupportSet":
+        """The same without its corrections, always the same object."""
+        return replace(self, refit=None, pixel_classifier=None, unfamiliar=False)
 
     @property
     def nbytes(self) -> int:
@@ -208,6 +216,7 @@ class SupportSet:
             (*first.shots, *second.shots),
             refit=adapted.refit,
             pixel_classifier=adapted.pixel_classifier,
+            unfamiliar=adapted.unfamiliar,
             side=_mean_side(self, more),
             close_up=close_up,
             judgements=_joined_judgements(self, more),
@@ -219,9 +228,7 @@ class SupportSet:
         if self.close_up is not None:
             return self
         whole = self.thinned(max(shot.nbytes for shot in self.shots) // 2)
-        return replace(
-            whole, close_up=replace(whole, refit=None, judgements=None, pixel_classifier=None)
-        )
+        return replace(whole, close_up=replace(whole.uncorrected, judgements=None))
 
 
 def _mean_side(first: SupportSet, second: SupportSet) -> int | None:

@@ -13,10 +13,12 @@ class Adaptation(NamedTuple):
 
     refit: (R,) as in `model.contract.graphs.HEAD`.
     pixel_classifier: (Q,) as `model.runtime.pixel_classifier` packs it; only beside a refit.
+    unfamiliar: they are only for images unlike those of training.
     """
 
     refit: Float | None = None
     pixel_classifier: Float | None = None
+    unfamiliar: bool = False
 
 
 def adapt_to(
@@ -29,7 +31,8 @@ def adapt_to(
     """What corrects the network's answer for the class of some supports.
 
     By `auto`, pixels are classified only in images that are unlike those of training: the colours
-    of a photograph tell little of a class.
+    of a photograph tell little of a class. What was learned from a single one of such images is
+    not for photographs, in which it is worse than the network alone.
 
     Args:
         supports: the images.
@@ -43,4 +46,8 @@ def adapt_to(
     classifier = None
     if adapt is True or not predictions.familiar:
         classifier = choose_pixel_classifier(supports, refit.held_out, threshold=threshold)
-    return Adaptation(refit.weights, None if classifier is None else classifier.packed())
+    return Adaptation(
+        refit.weights,
+        None if classifier is None else classifier.packed(),
+        unfamiliar=adapt == "auto" and predictions.single and not predictions.familiar,
+    )

@@ -12,6 +12,7 @@ from model.contract import (
     ENCODER,
     GRAPHS,
     PROTOTYPE,
+    GraphName,
     InvalidBundleError,
     Manifest,
     Precision,
@@ -24,6 +25,7 @@ from model.contract import (
 from model.runtime.class_inputs import ClassInputs, ClassTensors
 from model.runtime.device import Device
 from model.runtime.encoded import Encoded, EncodedBatch
+from model.runtime.familiarity import are_surely_familiar
 from model.runtime.graph_sessions import open_graph
 from model.runtime.precision import multiplies_bytes
 
@@ -33,10 +35,15 @@ _OF_QUERIES = ("query_feature", "high_feature")
 
 
 class HeadOutput(NamedTuple):
-    """Answers for P pairs (axes as in `model.contract.graphs.HEAD`)."""
+    """Answers for P pairs (axes as in `model.contract.graphs.HEAD`).
+
+    corrected: whether the class's correction, if it has one, is meant for the image: its refit is
+        in the logits then, and its pixel classifier is to be applied to them.
+    """
 
     logits: Float  # (P, h, h)
     presence: Float  # (P,)
+    corrected: NDArray[np.bool_]  # (P,)
 
 
 class CellsOutput(NamedTuple):
@@ -102,7 +109,7 @@ class BundleRuntime:
         )
         self._sessions = {
             graph.name: open_graph(
-                read_graph(bundle, graphs[graph.name]),  # type: ignore[index]
+                read_graph(bundle, graphs[graph.name]),
                 graph,
                 self.manifest.axes,
                 options=options,
@@ -225,13 +232,30 @@ class BundleRuntime:
         Raises:
             ValueError: no class, or a class without shots.
         """
-        names = list(HeadOutput._fields)
+        foreign = self._foreign(encoded, image_index, classes)
+        classes = [
+            each.uncorrected if is_foreign else each
+            for each, is_foreign in zip(classes, foreign, strict=True)
+        ]
         feeds = self._classes.of(classes) if keep else self._classes.lay_out(classes)
+        names = ["logits", "presence"]
         logits, presence = self._run_head(names, encoded, image_index, feeds)
         if growth := self.manifest.presence_growth:
             shots = np.array([each.independent_shots for each in classes], np.float32)
             presence = _lowered(presence, np.float32(growth) * np.log(shots))
-        return HeadOutput(logits, presence)
+        return HeadOutput(logits, presence, ~foreign)
+
+    def _foreign(
+        self, encoded: Encoded, image_index: NDArray[np.int64], classes: Sequence[SupportSet]
+    ) -> NDArray[np.bool_]:
+        """Which pairs (P,) are of an image that the correction of the class is not meant for."""
+        familiar = self.manifest.familiar
+        limited = np.array([each.unfamiliar for each in classes])
+        foreign = np.zeros(len(classes), np.bool_)
+        for image in np.unique(image_index[limited]).tolist():
+            if are_surely_familiar(encoded.rows(image, image + 1), familiar)[0]:
+                foreign |= limited & (image_index == image)
+        return foreign
 
     def cells(
         self, encoded: Encoded, image_index: NDArray[np.int64], classes: Sequence[SupportSet]
@@ -253,7 +277,7 @@ class BundleRuntime:
 
     def _run(
         self,
-        graph: str,
+        graph: GraphName,
         encoded: Encoded,
         bound: Sequence[str],
         feeds: Mapping[str, NDArray[np.int64] | Float | ort.OrtValue],

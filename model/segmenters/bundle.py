@@ -119,7 +119,7 @@ class BundleSegmenter:
         support_set = self._support_set(tuple(cast(Sequence[BundleSupport], supports)))
         output = self._runtime.head(encoded, np.zeros(1, np.int64), [support_set])
         (logits,) = output.logits
-        if support_set.pixel_classifier is not None:
+        if support_set.pixel_classifier is not None and output.corrected[0]:
             colours = PixelColours(resize_image(image, self._side))
             logits = correct(logits, support_set.pixel_classifier, colours)
         return Prediction(logits, float(output.presence[0]))

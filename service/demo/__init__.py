@@ -1,1 +1,1 @@
-"""What `make demo` runs: sample photographs, and a tour of the running service with them."""
+"""What `make demo` runs: sample images, and a tour of the running service with them."""

@@ -1,4 +1,4 @@
-"""Masks drawn over photographs, and all of them on one sheet."""
+"""Masks drawn over images, and all of them on one sheet."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +20,7 @@ def colour_of(index: int) -> tuple[int, int, int]:
 
 
 def overlay(image: Picture, masks: Mapping[str, NDArray[np.bool_]]) -> Picture:
-    """A photograph (H, W, 3) with its masks tinted and outlined, and a legend of the classes."""
+    """An image (H, W, 3) with its masks tinted and outlined, and a legend of the classes."""
     drawn = image.copy()
     for index, mask in enumerate(masks.values()):
         _tint(drawn, mask, colour_of(index))

@@ -10,7 +10,7 @@ _HEADER = ("image", "class", "IoU", "ms", "")
 
 
 class Row(NamedTuple):
-    """One class in one photograph; `iou` is None where the class is absent from it."""
+    """One class in one image; `iou` is None where the class is absent from it."""
 
     image: str
     class_name: str

@@ -18,10 +18,12 @@ class Predictions(NamedTuple):
 
     logits: (N, P, h, h) foreground.
     presence: (N, P) probability that the image holds the class at all.
+    corrected: (N, P) whether the class's correction is meant for the image; see `HeadOutput`.
     """
 
     logits: NDArray[np.float32]
     presence: NDArray[np.float32]
+    corrected: NDArray[np.bool_]
 
 
 class Engine(Protocol):

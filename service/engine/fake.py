@@ -101,7 +101,8 @@ class FakeEngine:
             return np.asarray(np.linalg.norm(difference, axis=-1), np.float32)
 
         logits = _STEEPNESS * (distance(inputs.guided) - distance(inputs.affinity))
-        return Predictions(logits, sigmoid(logits.max(axis=(2, 3))))
+        corrected = np.ones(logits.shape[:2], np.bool_)
+        return Predictions(logits, sigmoid(logits.max(axis=(2, 3))), corrected)
 
     def _encode(self, images: Sequence[ImageU8]) -> NDArray[np.float32]:
         """Colours in [0, 1] on the feature grid, (B, h, h, 3)."""

@@ -203,7 +203,7 @@ class OnnxEngine:
             self._resources.reserve(pipeline.cost_s(len(images), pairs), len(images)),
         ):
             outputs = await pipeline.segment_each(images, classes, deadline_at)
-        return [Predictions(*(part[None] for part in each)) for each in outputs]
+        return [Predictions._make(part[None] for part in each) for each in outputs]
 
     def _pipeline_for(self, digests: Sequence[Digest]) -> Pipeline:
         """That of the best device for a request of images with these digests."""
@@ -244,6 +244,7 @@ def _stacked(answers: Sequence[Sequence[HeadOutput]]) -> Predictions:
     return Predictions(
         np.array([[each.logits for each in row] for row in answers]),
         np.array([[each.presence for each in row] for row in answers]),
+        np.array([[each.corrected for each in row] for row in answers]),
     )
 
 

@@ -41,19 +41,19 @@ class PredictionCache:
         return self._kept.nbytes
 
     def find(self, image: Digest, classes: Iterable[SupportSet]) -> dict[SupportSet, HeadOutput]:
-        """Logits (h, h) and presence () of those classes that are kept; a use of each."""
+        """Logits (h, h), presence () and the rest of those classes that are kept; a use of each."""
         self._drop_gone()
         found = ((each, self._kept.find(_Key(image, ref(each)))) for each in classes)
         return {each: prediction for each, prediction in found if prediction is not None}
 
     def keep(self, image: Digest, predictions: Mapping[SupportSet, HeadOutput]) -> None:
-        """Keep logits (h, h) and presence () of classes in an image, those that fit."""
+        """Keep logits (h, h), presence () and the rest of classes in an image, those that fit."""
         if not self._kept.max_bytes:
             return
         self._drop_gone()
         for supports, prediction in predictions.items():
             # Copies: both may be parts of the whole batch.
-            own = HeadOutput(*(part.copy() for part in prediction))
+            own = HeadOutput._make(part.copy() for part in prediction)
             nbytes = sum(part.nbytes for part in own)
             self._kept.keep(_Key(image, ref(supports, self._note_gone)), own, nbytes)
 

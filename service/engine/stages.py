@@ -109,7 +109,7 @@ class Stages:
         return found
 
     def head(self, tasks: Sequence[HeadTask]) -> list[HeadOutput]:
-        """Logits (P, h, h) and presence (P,) for each task.
+        """Logits (P, h, h), presence (P,) and what belongs to them for each task.
 
         Pairs of several tasks share a call where their images lie side by side on the device.
 

@@ -102,7 +102,9 @@ class JobRunner:
         # Round robin over owners: a few images of one do not wait for thousands of another.
         job = min(waiting, key=lambda job: self._last_turn.get(job.owner, 0.0))
         self._last_turn[job.owner] = time.monotonic()
-        work = self._work.setdefault(job.job_id, self._begin_work(job))
+        if job.job_id not in self._work:
+            self._work[job.job_id] = self._begin_work(job)
+        work = self._work[job.job_id]
         self.at_work = job.job_id
         try:
             await work.take_turn(self._turn_s)

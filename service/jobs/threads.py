@@ -101,7 +101,11 @@ class _OneEach:
         turn = self._turns.setdefault(client, asyncio.Lock())
         await turn.acquire()
         loop = asyncio.get_running_loop()
-        running = _begin(self.executor, call)
+        try:
+            running = _begin(self.executor, call)
+        except RuntimeError:  # the threads have ended; others must learn it, too
+            turn.release()
+            raise
         # Of the thread's own future: that of the loop may be cancelled while the thread works.
         running.add_done_callback(lambda _: loop.call_soon_threadsafe(turn.release))
         return running

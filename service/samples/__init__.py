@@ -1,4 +1,4 @@
-"""The sample photographs of demo, playground and docs: supports, queries, and their masks."""
+"""The rendered sample images of demo, playground and docs: supports, queries, and their masks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,33 +12,33 @@ CLASSES = ("duck", "pit")
 
 
 def image_path(folder: Path, name: str) -> Path:
-    """Where the photograph `name` lies."""
+    """Where the image `name` lies."""
     return folder / f"{name}.jpg"
 
 
 def mask_path(folder: Path, name: str, class_name: str) -> Path:
-    """Where the mask of a class in a photograph lies; no file where the class is absent."""
+    """Where the mask of a class in an image lies; no file where the class is absent."""
     return folder / f"{name}.{class_name}.png"
 
 
 def sample_files() -> list[Path]:
-    """Every photograph and mask."""
+    """Every image and mask."""
     return sorted(path for path in SAMPLES.iterdir() if path.suffix in {".jpg", ".png"})
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A photograph by name; its files are read when asked for."""
+    """An image by name; its files are read when asked for."""
 
     folder: Path
     name: str
 
     def jpeg(self) -> bytes:
-        """The file of the photograph."""
+        """The file of the image."""
         return image_path(self.folder, self.name).read_bytes()
 
     def pixels(self) -> NDArray[np.uint8]:
-        """The photograph (H, W, 3), RGB."""
+        """The image (H, W, 3), RGB."""
         with Image.open(image_path(self.folder, self.name)) as image:
             return np.asarray(image.convert("RGB"))
 
@@ -56,12 +56,12 @@ class Sample:
 
 
 def supports(class_name: str, folder: Path = SAMPLES) -> list[Sample]:
-    """The photographs that define a class."""
+    """The images that define a class."""
     return _matching(folder, f"support_{class_name}_*.jpg")
 
 
 def queries(folder: Path = SAMPLES) -> list[Sample]:
-    """The photographs to find classes in."""
+    """The images to find classes in."""
     return _matching(folder, "query_*.jpg")
 
 

@@ -167,15 +167,18 @@ async def _segment_class(engine: Engine, close_ups: Sequence[_CloseUp]) -> list[
     """What close-ups show of the one class that they were taken for."""
     supports = close_ups[0].asked.supports.close_up_or_self
     output = await engine.segment([each.pixels for each in close_ups], [supports])
-    rows = zip(close_ups, output.logits[:, 0], output.presence[:, 0], strict=True)
-    classifier = supports.pixel_classifier
+    rows = zip(close_ups, *(part[:, 0] for part in output), strict=True)
     return [
         _CloseUpPrediction(
             each.window,
-            SeenLogits(logits, PixelColours(each.pixels), classifier),
+            SeenLogits(
+                logits,
+                PixelColours(each.pixels),
+                supports.pixel_classifier if corrected else None,
+            ),
             float(presence),
         )
-        for each, logits, presence in rows
+        for each, logits, presence, corrected in rows
     ]
 
 

@@ -57,7 +57,7 @@ class TiledLogits(NamedTuple):
     image: (H, W, 3) at full size, which the edges are moved to.
     grid: of T tiles.
     logits: (T, h, h).
-    classifier: (Q,) that corrects them by the pixels, if the class has one.
+    classifiers: (Q,) of each tile, what corrects them by the pixels, if anything does.
     presence: (T,).
     presence_threshold: from which the class counts as present in a tile.
     input_side: S, to which each tile was resized for the network.
@@ -66,7 +66,7 @@ class TiledLogits(NamedTuple):
     image: NDArray[np.uint8]
     grid: Grid
     logits: NDArray[np.float32]
-    classifier: NDArray[np.float32] | None
+    classifiers: Sequence[NDArray[np.float32] | None]
     presence: NDArray[np.float32]
     presence_threshold: float
     input_side: int
@@ -78,11 +78,11 @@ class TiledLogits(NamedTuple):
         else outvote the neighbour that shows the whole object.
         """
         blend = np.zeros((height, width), np.float32)
-        for box, weight, logits in self._tiles_with_class():
+        for box, weight, number in self._tiles_with_class():
             tile = self.image[box]
             size = tile.shape[:2]
             blend[box] += weight * cv2.resize(
-                self._refined(tile, logits), size[::-1], interpolation=cv2.INTER_LINEAR
+                self._refined(tile, number), size[::-1], interpolation=cv2.INTER_LINEAR
             )
         np.clip(blend, _EPSILON, 1 - _EPSILON, out=blend)
         blend /= 1 - blend
@@ -94,26 +94,25 @@ class TiledLogits(NamedTuple):
 
     def _tiles_with_class(
         self,
-    ) -> Iterator[tuple[tuple[slice, slice], NDArray[np.float32], NDArray[np.float32]]]:
-        """Box, weight and logits of each tile that visibly holds the class."""
+    ) -> Iterator[tuple[tuple[slice, slice], NDArray[np.float32], int]]:
+        """Box, weight and number of each tile that visibly holds the class."""
         weights = product(self.grid.rows.weights(), self.grid.columns.weights())
-        tiles = zip(self.grid.boxes(), weights, self.logits, self.presence, strict=True)
-        for box, (row, column), logits, presence in tiles:
-            seen = sigmoid(logits.max()) > _MIN_TILE_PROBABILITY
-            visible = seen or self.classifier is not None  # which may raise what is lower
-            if presence >= self.presence_threshold and visible:
-                yield box, np.outer(row, column), logits
+        for number, (box, (row, column)) in enumerate(zip(self.grid.boxes(), weights, strict=True)):
+            seen = sigmoid(self.logits[number].max()) > _MIN_TILE_PROBABILITY
+            visible = seen or self.classifiers[number] is not None  # which may raise what is lower
+            if self.presence[number] >= self.presence_threshold and visible:
+                yield box, np.outer(row, column), number
 
-    def _refined(self, tile: NDArray[np.uint8], logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _refined(self, tile: NDArray[np.uint8], number: int) -> NDArray[np.float32]:
         """Probabilities (S, S) of a tile, their edges those of its image.
 
         What cells say is moved to them, by a cell at most; what pixels say is there already.
         """
-        side = self.input_side
+        side, logits, classifier = self.input_side, self.logits[number], self.classifiers[number]
         resized = resize_image(np.ascontiguousarray(tile), side)
-        seen = SeenLogits(logits, PixelColours(resized), self.classifier)
+        seen = SeenLogits(logits, PixelColours(resized), classifier)
         soft = sigmoid(seen.at(side, side))
-        if self.classifier is not None:
+        if classifier is not None:
             return soft
         return guided_filter(resized, soft, max(1, side // len(logits)))
 

@@ -109,8 +109,6 @@ async def _segment_wholes(
         [query.pixels for query in queries], [asked.supports for asked in request.classes.values()]
     )
     return [
-        SegmentedImage.as_whole(request, position, query, logits, presence)
-        for position, (query, logits, presence) in enumerate(
-            zip(queries, output.logits, output.presence, strict=True)
-        )
+        SegmentedImage.as_whole(request, position, query, output)
+        for position, query in enumerate(queries)
     ]

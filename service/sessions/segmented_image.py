@@ -3,10 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from model.runtime import PixelColours
+from service.engine import Predictions
 from service.sessions.decoded import QueryImage
 from service.sessions.full_size_logits import FullSizeLogits, SeenLogits
 from service.sessions.labelling import ClassPrediction
@@ -46,17 +44,20 @@ class SegmentedImage(NamedTuple):
         request: SegmentRequest,
         position: int,
         query: QueryImage,
-        logits: NDArray[np.float32],
-        presence: NDArray[np.float32],
+        output: Predictions,
     ) -> Self:
-        """By what the engine says of the whole image: `logits` (P, h, h) and `presence` (P,)."""
+        """By what the engine says of all images as wholes."""
         classes = request.classes.values()
         colours = PixelColours(query.pixels)
+        of_classes = zip(
+            classes, output.logits[position], output.corrected[position].tolist(), strict=True
+        )
         wholes = [
-            SeenLogits(own, colours, asked.supports.pixel_classifier)
-            for asked, own in zip(classes, logits, strict=True)
+            SeenLogits(own, colours, asked.supports.pixel_classifier if corrected else None)
+            for asked, own, corrected in of_classes
         ]
-        shown = enumerate(zip(classes, wholes, presence.tolist(), strict=True), start=1)
+        presence = output.presence[position].tolist()
+        shown = enumerate(zip(classes, wholes, presence, strict=True), start=1)
         predictions = [predict(request, number, *each) for number, each in shown]
         return cls(position, query, colours, wholes, predictions)
 

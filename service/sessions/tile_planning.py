@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from model.contract import SupportSet, logit
+from model.contract import logit
 from service.errors import DeadlineExceededError
 from service.sessions.resources import ModelResources
 from service.sessions.scale import WholeImageResult, tile_sides
@@ -24,7 +24,9 @@ def plan_tiles(request: SegmentRequest, image: SegmentedImage) -> SegmentedImage
         each.name: WholeImageResult(
             request.classes[each.name].tile_view,
             found=each.present and bool(whole.logits.max() >= threshold_logit),
-            fitted_side=_fitted_side(request.classes[each.name].supports),
+            fitted_side=None
+            if whole.classifier is None
+            else request.classes[each.name].supports.side,
         )
         for each, whole in zip(image.predictions, image.wholes, strict=True)
     }
@@ -40,10 +42,6 @@ def plan_tiles(request: SegmentRequest, image: SegmentedImage) -> SegmentedImage
         for side, names in sides.items()
     ]
     return image._replace(tiles=tiles)
-
-
-def _fitted_side(supports: SupportSet) -> int | None:
-    return None if supports.pixel_classifier is None else supports.side
 
 
 def require_time(resources: ModelResources, tiles: Sequence[Tiles], left_s: float) -> None:

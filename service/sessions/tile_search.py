@@ -37,11 +37,12 @@ async def search_tiles(
         views = [asked.tile_view.supports for asked in classes]
         output = await _segment(request.resources, pixels, grid, views)
         for k, asked in enumerate(classes):
+            classifier = asked.tile_view.supports.pixel_classifier
             logits = TiledLogits(
                 pixels,
                 grid,
                 output.logits[:, k],
-                asked.tile_view.supports.pixel_classifier,
+                [classifier if corrected else None for corrected in output.corrected[:, k]],
                 output.presence[:, k],
                 request.presence_threshold,
                 request.input_side,
@@ -56,7 +57,7 @@ async def search_tiles(
 async def _segment(
     resources: ModelResources, pixels: NDArray[np.uint8], grid: Grid, views: Sequence[SupportSet]
 ) -> Predictions:
-    """Logits (T, P, h, h) and presence (T, P) of all tiles."""
+    """What all T tiles show of P classes."""
     boxes = list(grid.boxes())
     predictions: list[Predictions] = []
     # Few pairs at a time too: with many classes, eight tiles would take seconds.

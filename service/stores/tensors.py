@@ -8,6 +8,7 @@ K shots, T tokens of them all together, C, D and R as in `model.contract.graphs`
     token_counts (K,) U32
     refit (R,) F32, only if the class has one
     pixel_classifier (Q,) F32, a share in [0, 1] first; only beside a refit
+    unfamiliar (1,) U32, 1; only beside a refit that is not for images like those of training
     side (1,) U32, only if it is known
     close.affinity, ... the same again, only if the class has close-ups
     judgements (K, J) F32 in [0, 1], only if a shot of it was judged
@@ -34,7 +35,9 @@ Tensors = dict[str, Array]
 
 _VECTORS = ("affinity", "guided", "gate")
 _NAMES = frozenset({*_VECTORS, "tokens", "token_counts"})
-_OPTIONAL = frozenset({"identities", "judgements", "pixel_classifier", "refit", "side"})
+_OPTIONAL = frozenset(
+    {"identities", "judgements", "pixel_classifier", "refit", "side", "unfamiliar"}
+)
 _CLOSE_UP = "close."
 # The most that FSS_MAX_SHOTS allows. Each shot is an object of its own, so a file of many costs
 # a multiple of its size.
@@ -67,6 +70,8 @@ def to_tensors(supports: SupportSet) -> Tensors:
         tensors["refit"] = supports.refit
     if supports.pixel_classifier is not None:
         tensors["pixel_classifier"] = supports.pixel_classifier
+    if supports.unfamiliar:
+        tensors["unfamiliar"] = np.ones(1, np.uint32)
     if supports.side is not None:
         tensors["side"] = np.array([supports.side], np.uint32)
     if supports.close_up is not None:
@@ -125,6 +130,7 @@ def from_tensors(tensors: Tensors, spec: ShotSpec | None) -> SupportSet:
         shots,
         refit=refit,
         pixel_classifier=pixel_classifier,
+        unfamiliar=_unfamiliar(tensors.get("unfamiliar"), refit),
         side=_side(tensors.get("side")),
         judgements=_judgements(tensors.get("judgements"), len(counts)),
         identities=_identities(tensors.get("identities"), len(counts), depth),
@@ -139,6 +145,15 @@ def _weights(tensor: Array | None, size: int) -> NDArray[np.float32] | None:
     if np.abs(tensor).max() > _MAX_WEIGHT:
         raise InvalidArchiveError("an adaptation is beyond anything that a fit gives")
     return np.asarray(tensor, np.float32)
+
+
+def _unfamiliar(tensor: Array | None, refit: NDArray[np.float32] | None) -> bool:
+    if tensor is None:
+        return False
+    _require(tensor, np.uint32, (1,))
+    if tensor[0] != 1 or refit is None:
+        raise InvalidArchiveError("a class without a refit says which images that is for")
+    return True
 
 
 def _side(tensor: Array | None) -> int | None:

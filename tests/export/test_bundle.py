@@ -175,7 +175,7 @@ def test_the_runtime_equals_the_network_at_any_size(exported: Exported) -> None:
             eager = graphs["head"](
                 query, high, torch.from_numpy(index), *map(torch.from_numpy, collate_classes(asked))
             )
-        for found, wanted in zip((*answers, cells), eager, strict=True):
+        for found, wanted in zip((answers.logits, answers.presence, cells), eager, strict=True):
             np.testing.assert_allclose(found, wanted.numpy(), atol=tolerance)
         inverted = runtime.prototypes(runtime.encode(255 - pixels, masks), masks)
         others = [replace(each, shots=tuple(inverted[:1])) for each in asked]

@@ -83,7 +83,7 @@ def test_presence_goes_by_the_view_from_near_and_the_mask_by_the_whole(
     query = _encoded(runtime, queries()[0].pixels())
     assert queries()[0].mask("duck").any()
     asked = [ducks, replace(ducks, close_up=ducks), replace(ducks, close_up=others)]
-    logits, presence = runtime.head(query, np.zeros(3, np.int64), asked)
+    logits, presence, _ = runtime.head(query, np.zeros(3, np.int64), asked)
     np.testing.assert_allclose(logits[1:], logits[:1].repeat(2, axis=0), rtol=0, atol=1e-3)
     assert presence[1] == pytest.approx(presence[0], abs=1e-4)
     assert presence[2] < presence[0] - 0.05

@@ -141,7 +141,7 @@ class RayEngine:
             reference = await self._reference(classes)
             with self._looks.look(current_stages()):
                 found: Predictions = await self._ask("segment", np.stack(images), reference)
-        return Predictions(*(array.copy() for array in found))
+        return Predictions._make(array.copy() for array in found)
 
     async def segment_each(
         self, images: Sequence[ImageU8], classes: Sequence[Sequence[SupportSet]]
@@ -149,7 +149,7 @@ class RayEngine:
         """See `Engine.segment_each`; nobody asks about these classes again, so they go by value."""
         async with self._deadline():
             found: list[Predictions] = await self._ask("segment_each", np.stack(images), classes)
-        return [Predictions(*(array.copy() for array in each)) for each in found]
+        return [Predictions._make(array.copy() for array in each) for each in found]
 
     def _deadline(self) -> AbstractAsyncContextManager[None]:
         """A block that lasts no longer than a request may.

@@ -73,12 +73,17 @@ def _needed(supports: SupportSet) -> SupportSet:
     if supports.close_up is not None and identities is None:
         close_up = SupportSet(supports.close_up.shots)
     return SupportSet(
-        supports.shots, refit=supports.refit, close_up=close_up, identities=identities
+        supports.shots,
+        refit=supports.refit,
+        unfamiliar=supports.unfamiliar,
+        close_up=close_up,
+        identities=identities,
     )
 
 
 def _take(found: "hashlib._Hash", mark: bytes, supports: SupportSet) -> None:
     found.update(mark)
+    found.update(bytes([supports.unfamiliar]))
     for array in _arrays(supports):
         found.update(f"{array.dtype}{array.shape}".encode())
         found.update(np.ascontiguousarray(array).data)

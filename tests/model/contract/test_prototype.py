@@ -92,6 +92,13 @@ def test_a_pixel_classifier_goes_with_the_refit_that_it_corrects() -> None:
     assert both.extended(SupportSet((second,))).pixel_classifier is pixels
     assert SupportSet((second,)).extended(both).pixel_classifier is pixels
     assert both.extended(SupportSet((second,), refit)).pixel_classifier is None
+    limited = replace(both, unfamiliar=True)
+    assert limited.extended(SupportSet((second,))).unfamiliar
+    assert SupportSet((second,)).extended(limited).unfamiliar
+    assert not limited.extended(both).unfamiliar
+    assert limited.uncorrected is limited.uncorrected
+    left = (limited.uncorrected.refit, limited.uncorrected.pixel_classifier)
+    assert (*left, limited.uncorrected.unfamiliar) == (None, None, False)
     assert both.nbytes == SupportSet((first,), refit).nbytes + pixels.nbytes
     # A class that gets a close-up later: its own view does not serve that.
     small = replace(SupportSet((second,), side=9), close_up=SupportSet((second,), side=3))

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from model.contract import SupportPrototype
-from model.runtime import Adapt, LeaveOneOutPredictions, SupportImages, adapt_to, cell_shares
+from model.runtime import (
+    Adapt,
+    Adaptation,
+    LeaveOneOutPredictions,
+    SupportImages,
+    adapt_to,
+    cell_shares,
+)
 
 SIDE, CELLS = 64, 16
 NOTHING = np.zeros((1, 1), np.float16)
@@ -59,9 +66,32 @@ def test_a_small_object_of_a_single_photograph_is_left_to_the_network() -> None:
     cells, shares, logits = (np.concatenate([each, each[..., ::-1]]) for each in predictions[:3])
     small = shares * (np.arange(CELLS) % 8 == 0)
     once = LeaveOneOutPredictions(cells, small, logits, single=True, familiar=True)
-    assert adapt_to(supports, once, "auto", threshold=0.5) == (None, None)
+    assert adapt_to(supports, once, "auto", threshold=0.5) == Adaptation()
     assert (
         adapt_to(supports, once._replace(familiar=False), "auto", threshold=0.5).refit is not None
     )
     large = once._replace(shares=shares)
     assert adapt_to(supports, large, "auto", threshold=0.5).refit is not None
+
+
+@pytest.mark.parametrize(
+    ("count", "adapt", "familiar", "limited"),
+    [
+        (1, "auto", False, True),
+        (1, "auto", True, False),
+        (1, True, False, False),  # who asks for it gets it
+        (3, "auto", False, False),  # each was found by what the others teach
+    ],
+)
+def test_what_a_single_unfamiliar_image_teaches_is_for_unfamiliar_images(
+    count: int, adapt: Adapt, familiar: bool, limited: bool
+) -> None:
+    supports, predictions = _shown(count)
+    if supports.single:
+        cells, shares, logits = (
+            np.concatenate([each, each[..., ::-1]]) for each in predictions[:3]
+        )
+        predictions = LeaveOneOutPredictions(cells, shares, logits, single=True)
+    found = adapt_to(supports, predictions._replace(familiar=familiar), adapt, threshold=0.5)
+    assert found.refit is not None
+    assert found.unfamiliar is limited

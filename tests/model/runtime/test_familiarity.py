@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from model.contract import Familiar, Manifest, load_manifest, write_manifest
+from model.contract import Familiar, Manifest, SupportSet, load_manifest, write_manifest
 from model.runtime import (
     BundleRuntime,
     SupportImages,
@@ -78,3 +78,29 @@ def test_a_class_is_familiar_if_at_least_half_of_its_images_are(
     shots = tuple(runtime.prototypes(runtime.encode(images, masks), masks))
     shown = SupportImages.of(list(images), list(masks), shots)
     assert predict_left_out(runtime, shown).familiar is familiar
+
+
+def test_what_was_learned_from_an_unfamiliar_image_corrects_no_surely_familiar_one(
+    bundle: Path,
+) -> None:
+    red = Familiar(centre=(1.0, 0.0, 0.0), distance=0.1)
+    write_manifest(bundle, load_manifest(bundle).model_copy(update={"familiar": red}))
+    runtime = BundleRuntime(bundle, intra_op_threads=1)
+    nearly, images = (255, 25, 0), _plain(RED, GREY, (255, 25, 0))
+    encoded = runtime.encode(images)
+    assert are_familiar(encoded, red).tolist() == [True, False, True]
+    mask = np.zeros((1, SIDE, SIDE), np.float32)
+    mask[:, 8:20, 8:20] = 1
+    shots = tuple(runtime.prototypes(runtime.encode(_plain(nearly), mask), mask))
+    plain = SupportSet(shots)
+    refit = np.zeros(2 * len(shots[0].gate) + 2, np.float32)
+    refit[:2] = 1, 5  # the network's own logits, raised by 5
+    anywhere = SupportSet(shots, refit)
+    limited = SupportSet(shots, refit, unfamiliar=True)
+    index = np.arange(3).repeat(3)
+    found = runtime.head(encoded, index, [plain, anywhere, limited] * 3)
+    raised = (found.logits.reshape(3, 3, -1) - found.logits.reshape(3, 3, -1)[:, :1]).mean(axis=2)
+    np.testing.assert_allclose(raised, [[0, 5, 0], [0, 5, 5], [0, 5, 5]], atol=1e-4)
+    limited_to = found.corrected.reshape(3, 3)[:, 2]
+    assert limited_to.tolist() == [False, True, True]
+    assert found.corrected.sum() == 8

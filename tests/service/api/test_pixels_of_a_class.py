@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import load, save
 
-from model.contract import PIXEL_CLASSIFIER_SIZE, PIXEL_FEATURES
+from model.contract import (
+    PIXEL_CLASSIFIER_SIZE,
+    PIXEL_FEATURES,
+    Familiar,
+    resize_image,
+    write_manifest,
+)
+from model.runtime import BundleRuntime, image_vectors
 from service.app import create_app
 from service.settings import Settings
 from tests.service.http_api import new_session, post_segment, post_support, running
@@ -79,6 +86,36 @@ async def test_photographs_are_left_to_the_network(client: httpx.AsyncClient) ->
     forced = await new_session(client, SHOTS, adapt="true")
     archive = (await client.get(f"/sessions/{forced}/archive")).content
     assert any(name.endswith("pixel_classifier") for name in load(archive))
+
+
+@pytest.mark.parametrize("mode", ["whole", "auto", "tiled"])
+async def test_a_photograph_is_left_to_the_network_by_a_single_cell(
+    tmp_path: Path, mode: str
+) -> None:
+    bundle, photograph = (
+        write_tiny_bundle(tmp_path / "tiny"),
+        picture(RED, height=8 * SIDE, width=8 * SIDE),
+    )
+    runtime = BundleRuntime(bundle, intra_op_threads=1)
+    seen = [resize_image(each.image, SIDE) for each in (photograph, SHOTS[0])]
+    like, unlike = image_vectors(runtime.encode(np.stack(seen)))
+    distance = float(np.linalg.norm(like - unlike)) / 2
+    known = Familiar(centre=tuple(like.tolist()), distance=distance)
+    write_manifest(bundle, runtime.manifest.model_copy(update={"familiar": known}))
+    async with running(create_app(Settings(bundle=bundle))) as client:
+        found = {}
+        for adapt in ("false", "auto", "true"):
+            session_id = await new_session(client, SHOTS[:1], adapt=adapt)
+            found[adapt] = [
+                (await post_segment(client, session_id, [query], mode=mode, threshold="0.5")).json()
+                for query in (photograph, UNSEEN)
+            ]
+    network, auto, forced = [
+        [each["results"][0]["classes"][0]["mask"]["counts"] for each in found[adapt]]
+        for adapt in ("false", "auto", "true")
+    ]
+    assert auto[0] == network[0] != forced[0]
+    assert network[1] != auto[1]
 
 
 async def test_it_goes_with_the_session(client: httpx.AsyncClient) -> None:

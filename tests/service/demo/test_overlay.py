@@ -1,4 +1,4 @@
-"""Masks over photographs."""
+"""Masks over images."""
 
 import numpy as np
 

@@ -128,7 +128,7 @@ async def test_shapes_and_kinds_of_every_bundle(bundle: Path) -> None:
             assert shot.tokens.shape[1] == manifest.high_channels
             assert len(shot.tokens) >= 1
         images = [pixels(picture(RED), engine)] * 3
-        logits, presence = await engine.segment(images, [shots, part(shots, 0)])
+        logits, presence, _ = await engine.segment(images, [shots, part(shots, 0)])
         side = manifest.feature_side
         assert logits.shape == (3, 2, side, side)
         assert np.isfinite(logits).all()
@@ -138,7 +138,7 @@ async def test_shapes_and_kinds_of_every_bundle(bundle: Path) -> None:
 
 async def test_object_scores_above_its_background(engine: OnnxEngine) -> None:
     red, blue = await learn(engine, picture(RED)), await learn(engine, picture(BLUE))
-    logits, presence = await engine.segment([pixels(picture(RED), engine)], [red, blue])
+    logits, presence, _ = await engine.segment([pixels(picture(RED), engine)], [red, blue])
     inside = resize_mask(picture().mask, engine.manifest.feature_side) > 0.9
     outside = resize_mask(picture().mask, engine.manifest.feature_side) == 0
     assert logits[0, 0][inside].min() > 0 > logits[0, 0][outside].max()
@@ -171,7 +171,7 @@ async def test_chunks_of_the_head_change_nothing(
     async with started(tiny_bundle, None, **bounds) as chunked:
         runs = CountedRuns(monkeypatch)
         for found, wanted in zip(await chunked.segment(images, classes), whole, strict=True):
-            np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5)
+            np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=0, atol=1e-5)
         assert runs.head > 1
 
 
@@ -187,7 +187,7 @@ async def test_adaptation_takes_the_place_of_the_networks_own_answer(
     assert adapted.refit is not None
     assert adapted.refit[0] == pytest.approx(0.2 / scenes)  # a little of it stays
     image = [pixels(picture(RED, seed=9), engine)]
-    logits, _ = await engine.segment(image, [plain, adapted])
+    logits, *_ = await engine.segment(image, [plain, adapted])
     inside = resize_mask(picture().mask, engine.manifest.feature_side) > 0.9
     outside = resize_mask(picture().mask, engine.manifest.feature_side) == 0
     assert logits[0, 0][inside].min() > 0 > logits[0, 1][inside].max()
@@ -538,7 +538,7 @@ async def test_a_class_is_fitted_as_evaluations_fit_it(
     masks = [resize_mask(scene.mask, side) for scene in scenes]
     shown = SupportImages.of(images, masks, learned.shots)
     predictions = predict_left_out(runtime, shown)
-    refit, classifier = adapt_to(shown, predictions, adapt, threshold=runtime.manifest.threshold)
+    refit, classifier, _ = adapt_to(shown, predictions, adapt, threshold=runtime.manifest.threshold)
     assert predictions.single == (len({0 if k == 1 else k for k in supports}) == 1)
     assert learned.refit is not None
     assert refit is not None

@@ -243,3 +243,12 @@ async def test_a_cancellation_withdraws_what_takes_long_and_waits_for_a_removal(
         go_on.clear()
     await threads.close()
     assert done == ["removed"]
+
+
+async def test_nobody_waits_for_a_turn_that_cannot_come() -> None:
+    threads = JobThreads()
+    await threads.close()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="shutdown"):
+            async with asyncio.timeout(10):
+                await threads.pack("client", list)

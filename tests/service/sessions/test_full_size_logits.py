@@ -60,7 +60,8 @@ def test_tiles_are_told_by_their_colours(own: float) -> None:
     grid = Grid.over(64, 64, 32, max_tiles=100)
     logits, presence = np.full((grid.tiles, 2, 2), own, np.float32), np.ones(grid.tiles, np.float32)
     marked = [
-        TiledLogits(image, grid, logits, classifier, presence, 0.5, 32).at(64, 64) >= 0
+        TiledLogits(image, grid, logits, [classifier] * grid.tiles, presence, 0.5, 32).at(64, 64)
+        >= 0
         for classifier in (None, _redness())
     ]
     assert not marked[0].any()
@@ -87,7 +88,7 @@ def test_edges_of_a_tile_that_pixels_tell_of_are_where_these_are() -> None:
     image = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
     logits = np.full((1, 2, 2), -1, np.float32)
     whole, one = Grid.over(32, 32, 32, max_tiles=1), np.ones(1, np.float32)
-    tiled = TiledLogits(image, whole, logits, _redness(), one, 0.5, 32).at(32, 32)
+    tiled = TiledLogits(image, whole, logits, [_redness()], one, 0.5, 32).at(32, 32)
     np.testing.assert_allclose(
         tiled, SeenLogits(logits[0], PixelColours(image), _redness()).at(32, 32), atol=0.01
     )

@@ -43,7 +43,7 @@ def random_supports(seed: int = 0, *, adapted: bool = False) -> SupportSet:
     if adapted:
         classifier = generator.random(PIXEL_CLASSIFIER_SIZE, np.float32)
     shots = tuple(random_shot(generator, tokens) for tokens in (5, 1, 3))
-    return SupportSet(shots, refit, pixel_classifier=classifier)
+    return SupportSet(shots, refit, pixel_classifier=classifier, unfamiliar=adapted)
 
 
 def content() -> SessionContent:
@@ -53,7 +53,7 @@ def content() -> SessionContent:
 
 def flattened(supports: SupportSet) -> list[bytes]:
     arrays: list[NDArray[Any]] = [array for shot in supports.shots for array in shot]
-    adaptation = (supports.refit, supports.pixel_classifier)
+    adaptation = (supports.refit, supports.pixel_classifier, np.array(supports.unfamiliar))
     arrays += [array for array in adaptation if array is not None]
     return [f"{array.dtype}{array.shape}".encode() + array.tobytes() for array in arrays]
 
@@ -160,6 +160,15 @@ HOSTILE: dict[str, Arrays] = {
     },
     "pixel classifier without a refit": {
         "pixel_classifier": np.ones(PIXEL_CLASSIFIER_SIZE, np.float32)
+    },
+    "without a refit, yet limited to some images": {"unfamiliar": np.ones(1, np.uint32)},
+    "limited by more than yes": {
+        "refit": np.ones(2 * C + 2, np.float32),
+        "unfamiliar": np.full(1, 2, np.uint32),
+    },
+    "limited twice": {
+        "refit": np.ones(2 * C + 2, np.float32),
+        "unfamiliar": np.ones(2, np.uint32),
     },
     "another tensor": {"image": np.ones(4, np.float32)},
 }
