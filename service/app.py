@@ -11,8 +11,8 @@ from service.api import (
     ApiContext,
     BodyLimits,
     Drain,
-    OwnOrigins,
-    RequestContext,
+    RequestMiddleware,
+    SameOriginMiddleware,
     SecurityHeaders,
     install_cors,
     install_error_handler,
@@ -119,9 +119,9 @@ def _add_layers(
     """Surround every request; the last layer added is the outermost."""
     context: ApiContext = app.state.context
     if settings.api_keys_file is None:  # a page of another origin cannot send a key without CORS
-        app.add_middleware(OwnOrigins, allowed=settings.cors_origins)
+        app.add_middleware(SameOriginMiddleware, allowed=settings.cors_origins)
     app.add_middleware(
-        RequestContext,
+        RequestMiddleware,
         metrics=metrics,
         drain=context.drain,
         require_capacity=context.require_capacity,

@@ -51,7 +51,7 @@ class ByteLRU(Generic[Key, Value]):
             return None
 
     def keep(self, key: Key, value: Value, nbytes: int) -> None:
-        """Keep a value of so many bytes, if it fits; an earlier one of the key is forgotten."""
+        """Store a value that occupies `nbytes`, if it fits; an earlier one of the key is dropped."""
         nbytes += self._entry_bytes
         with self._lock:
             self._forget(key)

@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     bundle: Annotated[Path, BeforeValidator(_not_empty)] = SHIPPED_BUNDLE
     """Bundle to serve; its name is that of the default model."""
     bundles: Annotated[DirectoryPath | None, BeforeValidator(_not_empty)] = None
-    """A folder whose subfolders are further bundles; SIGHUP has the service look at them again."""
+    """A folder whose subfolders are further bundles; SIGHUP has it scanned again."""
     bundles_watch_s: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0.0
     """Seconds between two looks for changed bundles; 0: look on SIGHUP alone."""
     bundle_key: Path | None = None

@@ -19,7 +19,7 @@ _OPTIONS = {"redis": _DATABASE, "rediss": _DATABASE | _TLS, "unix": _DATABASE}
 
 
 def _checked(secret: SecretStr) -> SecretStr:
-    """Refuse what no store can be opened by; no message repeats what was given."""
+    """Reject a URL that no store can be opened by; messages do not repeat it."""
     text = secret.get_secret_value()
     if text == MEMORY:
         return secret

@@ -1,4 +1,4 @@
-"""Waits for what must not be cut short, such as a thread, which nobody can stop."""
+"""Waits for work that cannot be cancelled, such as a running thread."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 async def result_of(task: asyncio.Future[T], *, withdraw: Callable[[], object] | None = None) -> T:
-    """The result of what must not be cut short: a cancellation waits until it ends.
+    """The result of work that cannot be cancelled: a cancellation waits until it ends.
 
     Args:
         task: what is waited for.

@@ -8,9 +8,9 @@ from service.api.cors import install_cors
 from service.api.dependencies import ADMIT_CLIENT
 from service.api.drain import Drain
 from service.api.headers import SecurityHeaders
-from service.api.middleware import RequestContext
+from service.api.middleware import RequestMiddleware
 from service.api.openapi import install_openapi, problems
-from service.api.origins import OwnOrigins
+from service.api.origins import SameOriginMiddleware
 from service.api.problems import install_error_handler
 from service.api.routes import (
     anylabeling,
@@ -54,8 +54,8 @@ __all__ = [
     "ApiContext",
     "BodyLimits",
     "Drain",
-    "OwnOrigins",
-    "RequestContext",
+    "RequestMiddleware",
+    "SameOriginMiddleware",
     "SecurityHeaders",
     "install_cors",
     "install_error_handler",

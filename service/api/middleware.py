@@ -42,7 +42,7 @@ CLIENT_CLOSED_REQUEST = 499
 _UPLOADS = frozenset({"/support", "/segment"})
 
 
-class RequestContext:
+class RequestMiddleware:
     """Pure ASGI, so that it neither buffers bodies nor moves the request to another task.
 
     An unexpected exception is answered here and not in Starlette's outermost layer, which would

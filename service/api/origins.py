@@ -24,7 +24,7 @@ _PORT = re.compile(r":\d*$")
 _LOCAL = (".localhost", ".local", ".home.arpa", ".internal", ".svc")
 
 
-class OwnOrigins:
+class SameOriginMiddleware:
     """Refuses what a page of another origin would change, and everything under a public name.
 
     `Sec-Fetch-Site` is believed: no page can set it. Where a browser does not send it (to plain

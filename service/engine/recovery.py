@@ -58,7 +58,7 @@ class Recovery:
             raise InferenceError("batch after batch fails on this device") from failure
 
     def crashed(self) -> None:
-        """Whatever ran on the device has come to nothing."""
+        """Everything that ran on the device was lost."""
         self._failed_batches.clear()
         if self.state is DeviceState.WORKING:
             self.state = DeviceState.BROKEN

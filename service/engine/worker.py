@@ -83,7 +83,7 @@ class Worker:
 
     @property
     def busy_s(self) -> float:
-        """Seconds since a batch, or a reload of the device, asked for it; 0 if there is none."""
+        """How long the device has been busy with the current batch or reload; 0 if it is idle."""
         due_since = self._due_since
         return 0.0 if due_since is None else self._clock() - due_since
 

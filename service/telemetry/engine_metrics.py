@@ -87,7 +87,7 @@ class EngineMetrics:
         return ModelMetrics(self, model)
 
     def count_lookups(self, *, hits: int, misses: int) -> None:
-        """So many images were encoded or predicted already, so many were not."""
+        """Count images that were encoded or predicted already (hits), and those that were not."""
         self._lookups.labels("hit").inc(hits)
         self._lookups.labels("miss").inc(misses)
 
@@ -108,7 +108,7 @@ class ModelMetrics:
         self._all, self._model = metrics, model
 
     def batch(self, lane: str, device: str, items: int, seconds: float) -> None:
-        """A batch of so many work items has run for so long."""
+        """Record the size and the duration of a batch."""
         self._all.batch_items.labels(lane, device, self._model).observe(items)
         self._all.batch_seconds.labels(lane, device, self._model).observe(seconds)
 
