@@ -51,7 +51,7 @@ class ByteLRU(Generic[Key, Value]):
             return None
 
     def keep(self, key: Key, value: Value, nbytes: int) -> None:
-        """Store a value that occupies `nbytes`, if it fits; an earlier one of the key is dropped."""
+        """Store a value that occupies `nbytes`, if it fits; it replaces that of the key."""
         nbytes += self._entry_bytes
         with self._lock:
             self._forget(key)

@@ -83,7 +83,7 @@ def _entry(words: list[str], number: int) -> tuple[bytes, str]:
     if len(words) != 2 or not _OWNER.fullmatch(words[0]) or not _HASH.fullmatch(words[1]):
         raise KeyFileError(
             f"line {number}: must be an owner and the SHA-256 of a key in 64 hexadecimal digits, "
-            "as `python -m service key OWNER` prints it"
+            "as `fss key OWNER` prints it"
         )
     return bytes.fromhex(words[1]), words[0]
 

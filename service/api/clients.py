@@ -16,7 +16,7 @@ from service.sessions import codec_client
 
 RATE_LIMIT_HEADERS = ("RateLimit", "RateLimit-Policy")
 
-_ABOUT = "A key of `python -m service key`; needed where the service has keys."
+_ABOUT = "A key of `fss key`; needed where the service has keys."
 _bearer = HTTPBearer(scheme_name="bearer", description=_ABOUT, auto_error=False)
 _header = APIKeyHeader(name=KEY_HEADER, scheme_name="header", description=_ABOUT, auto_error=False)
 
