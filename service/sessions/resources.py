@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from service.engine import Engine, ModelRegistry
 from service.errors import QueueFullError
@@ -71,9 +71,8 @@ class Resources:
     @contextmanager
     def using(self, engine: Engine) -> Iterator["ModelResources"]:
         """A block that works with one of the networks, which is not unloaded before its end."""
-        own = {each.name: getattr(self, each.name) for each in fields(Resources)}
         with self.models.use(engine):
-            yield ModelResources(**own, engine=engine)
+            yield ModelResources(**vars(self), engine=engine)
 
     def threshold_of(self, engine: Engine) -> float:
         """The probability a foreground pixel needs unless a request says otherwise."""
