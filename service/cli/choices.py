@@ -50,6 +50,12 @@ InstancesChoice = Annotated[
         "--instances", help="One object of coco, yolo, geojson: a connected part, or a whole class."
     ),
 ]
+SegmentationChoice = Annotated[
+    Literal["rle", "polygon"],
+    typer.Option(
+        "--segmentation", help="Of coco: exact run lengths, or polygons for tools that need those."
+    ),
+]
 MinArea = Annotated[
     int,
     typer.Option(min=0, help="Least pixels of a connected part in coco, yolo, geojson."),

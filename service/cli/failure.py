@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,8 +26,11 @@ class CommandError(Exception):
 
 
 @contextmanager
-def client_errors_as_messages() -> Iterator[None]:
-    """Raise `CommandError` for errors of inputs, the client and the disk within the block."""
+def client_errors_as_messages(out: Path | None = None) -> Iterator[None]:
+    """Raise `CommandError` for errors of inputs, the client and the disk within the block.
+
+    `out` is where it writes: the error of a full disk does not say where.
+    """
     from service.client import ClientError
     from service.client.errors import InvalidInputError
     from service.image_files import UnusableInputError
@@ -41,7 +45,8 @@ def client_errors_as_messages() -> Iterator[None]:
     except ClientError as exc:
         raise CommandError(str(exc)) from exc
     except OSError as exc:
-        path = "" if exc.filename is None else f"{exc.filename}: "
+        place = exc.filename or out
+        path = "" if place is None else f"{place}: "
         raise CommandError(f"{path}{exc.strerror or exc}") from exc
 
 

@@ -15,6 +15,7 @@ from service.cli.choices import (
     InstancesChoice,
     MinArea,
     Mode,
+    SegmentationChoice,
     ThresholdText,
     Url,
     chosen,
@@ -41,6 +42,7 @@ def create(
     threshold: ThresholdText = None,
     absent: Absent = "drop",
     instances: InstancesChoice = "component",
+    segmentation: SegmentationChoice = "rle",
     min_area: MinArea = 0,
     url: Url = None,
 ) -> None:
@@ -50,7 +52,8 @@ def create(
 
     with client_errors_as_messages(), Client(url) as client:
         if images.is_dir():
-            note_skipped(files_of(images).others)
+            found = files_of(images)
+            note_skipped(found.others, found.linked)
         job = client.session(session).create_job(
             images,
             formats=chosen(formats),
@@ -58,6 +61,7 @@ def create(
             threshold=threshold_of(threshold),
             absent=absent,
             instances=instances,
+            segmentation=segmentation,
             min_area=min_area,
         )
         print(job.id)
@@ -85,7 +89,7 @@ def wait(
 
     The exit status is 1 if images failed, or if it was cancelled.
     """
-    with _job(job_id, url) as job:
+    with _job(job_id, url, out) as job:
         ended = job.wait(progress=sys.stderr.isatty())
         if out is not None:
             job.results(out)
@@ -121,10 +125,10 @@ def delete(job_id: JobId, url: Url = None) -> None:
 
 
 @contextmanager
-def _job(job_id: str, url: str | None) -> "Iterator[Job]":
+def _job(job_id: str, url: str | None, out: Path | None = None) -> "Iterator[Job]":
     from service.client import Client
 
-    with client_errors_as_messages(), Client(url) as client:
+    with client_errors_as_messages(out), Client(url) as client:
         yield client.job(job_id)
 
 

@@ -18,14 +18,16 @@ from service.cli.choices import (
     InstancesChoice,
     MinArea,
     Mode,
+    SegmentationChoice,
     ThresholdText,
     chosen,
     threshold_of,
 )
-from service.cli.failure import USAGE, CommandError
-from service.cli.label_notes import note, say_shots, say_what_is_there, sum_up
+from service.cli.failure import FAILED, USAGE, CommandError
+from service.cli.label_notes import note, say_kept, say_shots, say_what_is_there, sum_up
 from service.cli.left_out import results_in
 from service.cli.quiet import quiet_engine
+from service.cli.renamed import note_renamed
 from service.cli.skipped import note_skipped
 
 
@@ -42,6 +44,7 @@ def label(
     adapt: AdaptChoice = "auto",
     absent: Absent = "drop",
     instances: InstancesChoice = "component",
+    segmentation: SegmentationChoice = "rle",
     min_area: MinArea = 0,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Look in the folders inside, too.")
@@ -51,8 +54,9 @@ def label(
 
     Writes masks or annotations, and contact-sheet.html to look through, the least sure first. A run
     that was stopped goes on where it was: images that changed are done again, and with other
-    supports or options all are. What there is to warn of the supports is on the sheet, too. What
-    cannot be read is named at the end; the exit status is 1 then.
+    supports or options all are. Results that you have corrected by hand stay as they are. What
+    there is to warn of the supports is on the sheet, too. What cannot be read is named at the end;
+    the exit status is 1 then.
 
     \b
     fss label photos/ --support supports/ --out labels/ --format coco --format yolo
@@ -71,19 +75,22 @@ def label(
         engine = offline_engine(settings)
     options = LabelOptions(threshold_of(threshold), mode, absent, ADAPT[adapt])
     shown = read_supports(support)
-    note(*shown.doubts)
+    note(*shown.doubts, *shown.renumbered(shown.shots))
     supports = shown.files()
     with _run_errors_as_messages(out):
         without = _no_images(folder, support, out)
-        images, others = find_images(folder, recursive=recursive, without=without)
-        note_skipped(others)
+        images, others, linked = find_images(folder, recursive=recursive, without=without)
+        note_skipped(others, linked)
         say_shots(supports)
         inputs = LabelInputs(folder, images, supports, options)
         with LabelRun.begin(inputs, out, engine, settings) as run:
             say_what_is_there(run.ledger, images)
             asyncio.run(run.label_missing(note, progress=sys.stderr.isatty()))
-            run.export(chosen(formats), ExportOptions(instances, min_area=min_area))
+            kinds = chosen(formats)
+            written = run.export(kinds, ExportOptions(instances, segmentation, min_area))
             run.write_sheet()
+            note_renamed(written.renamed, kinds)
+            say_kept(written.kept)
             sum_up(run.ledger, images, run.sheet)
 
 
@@ -91,10 +98,12 @@ def label(
 def _run_errors_as_messages(out: Path) -> Iterator[None]:
     """Raise `CommandError` for the errors that end a run."""
     from service.image_files import UnusableInputError
-    from service.offline import OfflineError
+    from service.offline import OfflineError, RunFailedError
 
     try:
         yield
+    except RunFailedError as exc:
+        raise CommandError(str(exc), FAILED) from exc
     except (OfflineError, UnusableInputError) as exc:
         raise CommandError(str(exc), USAGE) from exc
     except OSError as exc:

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.cli.failure import CommandError
-from service.cli.wording import counted
+from service.cli.wording import counted, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.offline import ImageFile, Ledger, Supports
 
 
@@ -35,10 +37,17 @@ def say_what_is_there(ledger: "Ledger", images: "list[ImageFile]") -> None:
         note(f"{again} that changed, or failed before, are labelled again")
 
 
+def say_kept(files: "Sequence[str]") -> None:
+    """Tell which files of the results are not those of this run."""
+    if files:
+        shown = f"{counted(len(files), 'file')} ({listed(files)})"
+        note(f"changed since a run wrote them, and left so: {shown}; delete one to have it anew")
+
+
 def sum_up(ledger: "Ledger", images: "list[ImageFile]", sheet: Path) -> None:
     """Say where the results are; fail if some images have none."""
     failed = [image.name for image in images if not ledger.has(image)]
-    note(f"{len(images) - len(failed)} images labelled; look through {sheet}")
+    note(f"{counted(len(images) - len(failed), 'image')} labelled; look through {sheet}")
     if failed:
         lines = [f"{each}: {ledger.entry(each).error}" for each in failed]
         raise CommandError("\n".join([*lines, f"{len(failed)} of {len(images)} failed"]))

@@ -12,6 +12,7 @@ import typer
 from service.cli.choices import ADAPT, AdaptChoice, Url
 from service.cli.class_names import class_name
 from service.cli.failure import USAGE, CommandError, client_errors_as_messages
+from service.cli.label_notes import note
 from service.cli.wording import counted
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def register(
         target = client.session(session)
         wanted = {
             called: list(shot_batches(images, masks, ADAPT[adapt]))
-            for called, (images, masks) in _wanted(name, image, mask, support).items()
+            for called, (images, masks) in _wanted(name, image, mask, support, session).items()
         }
         require_usable(wanted)
         answers: dict[str, SupportResponse] = {}
@@ -119,14 +120,18 @@ def _earlier(first: "Registered") -> list[str]:
 
 
 def _wanted(
-    name: str | None, image: list[Path] | None, mask: list[Path] | None, support: Path | None
+    name: str | None,
+    image: list[Path] | None,
+    mask: list[Path] | None,
+    support: Path | None,
+    session: str | None,
 ) -> "dict[str, tuple[list[ImageLike], list[MaskLike]]]":
     """Images and masks of each class asked for."""
     name = None if name is None else class_name(name)
     if support is not None:
         if image or mask:
             raise CommandError("either --support, or --image and --mask", USAGE)
-        return _of_folder(support, name)
+        return _of_folder(support, name, session)
     if name is None or not image:
         raise CommandError("name a class and give --image and --mask, or give --support", USAGE)
     if len(image) != len(mask or ()):
@@ -135,15 +140,17 @@ def _wanted(
 
 
 def _of_folder(
-    folder: Path, name: str | None
+    folder: Path, name: str | None, session: str | None
 ) -> "dict[str, tuple[list[ImageLike], list[MaskLike]]]":
     # Imported here: NumPy and Pillow would slow down `--help`.
     from service.cli.support_folder import read_supports
 
     found = read_supports(folder)
-    for text in found.doubts:
-        print(text, file=sys.stderr)
-    supports = found.files()
+    note(*found.doubts)
+    supports = {each: shots for each, shots in found.files().items() if found.shots[each]}
     if name is not None and name not in supports:
         raise CommandError(f"{folder} has no class {name!r}, but {', '.join(supports)}", USAGE)
-    return {each: shots for each, shots in supports.items() if name in {None, each}}
+    wanted = {each: shots for each, shots in supports.items() if name in {None, each}}
+    if session is None:  # in another one, what is in it comes first
+        note(*found.renumbered(wanted))
+    return wanted

@@ -16,6 +16,7 @@ from service.cli.choices import (
     InstancesChoice,
     MinArea,
     Mode,
+    SegmentationChoice,
     ThresholdText,
     Url,
     chosen,
@@ -24,6 +25,7 @@ from service.cli.choices import (
 from service.cli.class_names import class_name
 from service.cli.failure import FAILED, USAGE, CommandError, client_errors_as_messages
 from service.cli.left_out import results_in, written_images
+from service.cli.renamed import note_renamed
 from service.cli.skipped import note_skipped
 from service.cli.wording import counted
 
@@ -46,6 +48,7 @@ def segment(
     threshold: ThresholdText = None,
     absent: Absent = "drop",
     instances: InstancesChoice = "component",
+    segmentation: SegmentationChoice = "rle",
     min_area: MinArea = 0,
     url: Url = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print scores, a line an image.")] = False,
@@ -73,7 +76,7 @@ def segment(
     if "coco" in kinds:
         with client_errors_as_messages():
             folder.require_no_others(paths.values())
-    with client_errors_as_messages(), Client(url) as client:
+    with client_errors_as_messages(out), Client(url) as client:
         target = client.session(session)
         # All of them: a class has the number that it has without --class.
         known = [each.class_name for each in target.describe().classes]
@@ -87,8 +90,9 @@ def segment(
             on_failure=run.note,
             progress=sys.stderr.isatty(),
         )
-        written_as = ExportOptions(instances, min_area=min_area)
-        export_dataset(run.labelled(answers), known, kinds, folder, written_as)
+        written_as = ExportOptions(instances, segmentation, min_area)
+        renamed = export_dataset(run.labelled(answers), known, kinds, folder, written_as)
+    note_renamed(renamed, kinds)
     run.sum_up(out, kept_coco=folder.kept_coco)
 
 
@@ -163,7 +167,7 @@ def _files(patterns: list[str], out: Path) -> dict[Path, str]:
 
     Results of an earlier run are no images, and neither is what is hidden in a folder.
     """
-    from service.image_files import files_of, shown_name
+    from service.image_files import files_of, is_broken_link, shown_name
     from service.schemas import IMAGE_KINDS
 
     written = {each.resolve() for each in written_images(out)}
@@ -172,17 +176,18 @@ def _files(patterns: list[str], out: Path) -> dict[Path, str]:
         path = Path(pattern)
         if path.is_dir():
             with client_errors_as_messages():
-                images, others = files_of(path, without=results_in(path, out))
-            note_skipped(others)
+                images, others, linked = files_of(path, without=results_in(path, out))
+            note_skipped(others, linked)
             names = {each: shown_name(each.relative_to(path)) for each in images}
-        elif path.exists():
+        elif path.exists() or is_broken_link(path):
             names = {path: shown_name(Path(path.name))}
         else:
             matches = map(Path, sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207 - any root
             images = [
                 each
                 for each in matches
-                if each.is_file() and written.isdisjoint(each.resolve().parents)
+                if is_broken_link(each)
+                or (each.is_file() and written.isdisjoint(each.resolve().parents))
             ]
             names = {each: shown_name(Path(each.name)) for each in images}
         if not names:

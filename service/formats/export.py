@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from posixpath import splitext
 from typing import NamedTuple, Protocol
 
 from service.formats.coco import CocoJson
@@ -54,7 +55,7 @@ def export_dataset(
     sink: Sink,
     options: ExportOptions | None = None,
     scratch: Path | None = None,
-) -> None:
+) -> dict[str, str]:
     """Write a dataset; images are taken one at a time, and none is kept.
 
     Each object is decoded and traced once, for all formats.
@@ -67,15 +68,23 @@ def export_dataset(
         sink: a `FolderSink` or an open `ZipSink`.
         options: None: the defaults of `ExportOptions`.
         scratch: folder of temporary files, twice as large as `coco.json`; the system's by default.
+
+    Returns:
+        Images whose files have another name than theirs, and which one: tools that look for labels
+        by the names of images, such as Ultralytics', do not find those.
     """
     with ExitStack() as files:
         options = options or ExportOptions()
         writers = [_writer(each, sink, classes, options, files, scratch) for each in formats]
-        stems = Stems()
+        stems, renamed = Stems(), dict[str, str]()
         for image in images:
-            _write(image, stems.of(image.file_name), options, writers)
+            stem = stems.of(image.file_name)
+            if stem != splitext(image.file_name)[0]:
+                renamed[image.file_name] = stem
+            _write(image, stem, options, writers)
         for writer in writers:
             writer.finish()
+        return renamed
 
 
 def _write(

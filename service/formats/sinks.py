@@ -43,10 +43,14 @@ class FolderSink:
         part = target.with_name(f"{target.name}.part")
         try:
             yield part
-            part.replace(target)
+            self._settle(path, part, target)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+    def _settle(self, path: str, part: Path, target: Path) -> None:
+        """Let a file take its place, which is `path` in the folder."""
+        part.replace(target)
 
     def _place(self, path: str) -> Path:
         target = self._folder / path

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from service.image_files.errors import UnusableInputError
+from service.image_files.folder import read_failure
 from service.image_files.pil_files import pil_image_file, pil_mask_file, png
 
 ImageLike: TypeAlias = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Image.Image
@@ -76,7 +77,8 @@ def _bytes(source: str | os.PathLike[str] | bytes) -> bytes:
     try:
         return _not_empty(Path(source).read_bytes(), f"{os.fspath(source)}: ")
     except OSError as exc:
-        raise UnusableInputError(f"{os.fspath(source)}: {exc.strerror}") from exc
+        reason = read_failure(Path(source), exc)
+        raise UnusableInputError(f"{os.fspath(source)}: {reason}") from exc
     except ValueError as exc:  # such as a null byte
         raise UnusableInputError(f"{os.fspath(source)!r} cannot name a file: {exc}") from exc
 

@@ -3,3 +3,7 @@
 
 class OfflineError(Exception):
     """The message says what is wrong, and what to do."""
+
+
+class RunFailedError(OfflineError):
+    """Nothing is wrong with what was asked for; the same may work another time or elsewhere."""

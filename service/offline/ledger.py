@@ -14,7 +14,7 @@ from typing import IO, NamedTuple, Self
 from pydantic import BaseModel, ValidationError
 
 from service.offline.card import Card
-from service.offline.errors import OfflineError
+from service.offline.errors import RunFailedError
 from service.offline.folder import ImageFile
 from service.schemas import ImageResult
 
@@ -53,7 +53,7 @@ class Ledger:
         identity: of the run; what was finished under another one does not count.
 
     Raises:
-        OfflineError: another run holds it, or it cannot be written.
+        RunFailedError: another run holds it, or it cannot be written.
 
     Attributes:
         identity: of the run.
@@ -150,12 +150,12 @@ def _open_locked(path: Path) -> IO[bytes]:
         path.touch()
         file = path.open("r+b")
     except OSError as exc:
-        raise OfflineError(f"{path} cannot be written: {exc.strerror}") from exc
+        raise RunFailedError(f"{path} cannot be written: {exc.strerror}") from exc
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as exc:
         file.close()
-        raise OfflineError(f"another run writes to {path.parent}") from exc
+        raise RunFailedError(f"another run writes to {path.parent}") from exc
     return file
 
 

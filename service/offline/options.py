@@ -11,7 +11,7 @@ from service.schemas import Absent, Adapt, LookMode, Threshold
 from service.settings import Settings
 
 Supports = Mapping[str, tuple[Sequence[ImageLike], Sequence[MaskLike]]]
-"""Images and masks of each class."""
+"""Images and masks of each class; one without any is not looked for, and numbered all the same."""
 
 
 class LabelOptions(NamedTuple):

@@ -3,13 +3,26 @@
 import json
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from service.formats import ExportOptions, FolderSink, LabelledImage, export_dataset
 from service.offline.folder import ImageFile
 from service.offline.ledger import Ledger
+from service.offline.written import WrittenFiles
 from service.schemas import Format
 
 _LIST = "files.txt"
+
+
+class Exported(NamedTuple):
+    """What there is to tell of a dataset that was written.
+
+    renamed: images whose files have another name; see `export_dataset`.
+    kept: files that were changed since a run wrote them, and are as they were.
+    """
+
+    renamed: dict[str, str]
+    kept: list[str]
 
 
 def export_results(
@@ -20,11 +33,12 @@ def export_results(
     out: Path,
     state: Path,
     options: ExportOptions | None = None,
-) -> None:
+) -> Exported:
     """Write all that was found, in the order of the images, whatever order they were done in.
 
     What an earlier run wrote of the same formats and this one does not is removed, and what one of
-    other options wrote, of any format: an image that is gone must not leave a label behind.
+    other options wrote, of any format: an image that is gone must not leave a label behind. A file
+    that somebody has changed since is neither written again nor removed.
 
     Args:
         ledger: of the run.
@@ -32,32 +46,27 @@ def export_results(
         classes: in the order of their numbers.
         formats: to write.
         out: folder of the dataset.
-        state: folder in which a line names the run, and one each the files that it wrote.
+        state: folder in which is kept what was written.
         options: how objects are written.
     """
-    listing = state / _LIST
-    text = listing.read_text(encoding="utf-8") if listing.exists() else ""
-    # By line feeds alone, which no path here holds: a name may hold what else ends lines.
-    run_before, *lines = text.split("\n")
-    before = {line for line in lines if _is_below(line)}
+    files = WrittenFiles(out, state / _LIST)
+    run_before, before = files.run, files.paths
     run = json.dumps({"run": ledger.identity}, sort_keys=True)
-    sink = _ListedSink(out)
-    export_dataset(_labelled(ledger, images), classes, formats, sink, options)
+    files.begin(run)
+    sink = _CarefulSink(out, files)
+    renamed = export_dataset(_labelled(ledger, images), classes, formats, sink, options)
     stale = before - sink.written
     # Not whether the ledger began again: what began it may have been stopped before it wrote here.
     if run_before == run:
         # Formats that are not written this time hold the same masks.
         kinds = {_kind(path) for path in sink.written}
         stale = {path for path in stale if _kind(path) in kinds}
-    for path in stale:
-        (out / path).unlink(missing_ok=True)
-    now = [run, *sorted((before | sink.written) - stale)]
-    listing.write_text("\n".join(now), encoding="utf-8")
-
-
-def _is_below(path: str) -> bool:
-    """Whether a path leads into the folder that it is seen from: the list may have been changed."""
-    return {"", ".", ".."}.isdisjoint(path.split("/")) and "\0" not in path
+    kept = {path for path in stale if files.is_changed(path)}
+    for path in stale - kept:
+        if (out / path).is_file():  # not a folder: a list that was not written whole may hold any
+            (out / path).unlink()
+    files.finish(run, stale - kept)
+    return Exported(renamed, sorted(kept | sink.kept))
 
 
 def _kind(path: str) -> str:
@@ -65,16 +74,28 @@ def _kind(path: str) -> str:
     return path.partition("/")[0]
 
 
-class _ListedSink(FolderSink):
-    """A folder, and which files were written into it."""
+class _CarefulSink(FolderSink):
+    """A folder in which files that were changed since they were written stay as they are.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes:
+        written: paths of all files that it was given.
+        kept: those that stayed as they were.
+    """
+
+    def __init__(self, folder: Path, files: WrittenFiles) -> None:
         super().__init__(folder)
+        self._files = files
         self.written: set[str] = set()
+        self.kept: set[str] = set()
 
-    def _place(self, path: str) -> Path:
+    def _settle(self, path: str, part: Path, target: Path) -> None:
         self.written.add(path)
-        return super()._place(path)
+        if self._files.is_changed(path, part):
+            self.kept.add(path)
+            part.unlink()
+        else:
+            self._files.note(path, part)
+            super()._settle(path, part, target)
 
 
 def _labelled(ledger: Ledger, images: Sequence[ImageFile]) -> Iterator[LabelledImage]:

@@ -12,7 +12,7 @@ from service.offline.folder import ImageFile
 from service.offline.ledger import Ledger
 from service.offline.options import LabelOptions, Supports, run_identity
 from service.offline.origin import claim
-from service.offline.results import export_results
+from service.offline.results import Exported, export_results
 from service.offline.sheet import write_sheet
 from service.offline.support_warnings import keep_warnings, kept_warnings
 from service.offline.work import images_at_once, label_images, register_supports, running_engine
@@ -67,7 +67,8 @@ class LabelRun:
         The folder of results is the inputs' from then on, and one run's at a time.
 
         Raises:
-            OfflineError: the results are those of another folder, or another run writes there.
+            OfflineError: the results are those of another folder.
+            RunFailedError: another run writes there.
             UnusableInputError: a support cannot be read.
         """
         state = out / _STATE
@@ -84,7 +85,7 @@ class LabelRun:
             progress: show a bar on standard error.
 
         Raises:
-            OfflineError: a support is not valid, or the engine failed.
+            OfflineError: a support is not valid. RunFailedError: the engine failed.
             OSError: the ledger cannot be written.
         """
         missing = [image for image in self.images if not self.ledger.has(image)]
@@ -110,9 +111,9 @@ class LabelRun:
                     done=advance,
                 )
 
-    def export(self, formats: Collection[Format], written_as: ExportOptions) -> None:
+    def export(self, formats: Collection[Format], written_as: ExportOptions) -> Exported:
         """Write the dataset, as `export_results` does."""
-        export_results(
+        return export_results(
             self.ledger,
             self.images,
             list(self._inputs.supports),

@@ -11,9 +11,9 @@ from service.assembly import create_engine, create_resources, create_store
 from service.client.advice import Registered, advice
 from service.engine import INFERENCE_ATTEMPTS, Engine, ModelRegistry
 from service.errors import InferenceError, RetryableError, ServiceError
-from service.image_files import Shots, image_file, mask_file, shot_batches
+from service.image_files import Shots, image_file, mask_file, read_failure, shot_batches
 from service.offline.card import draw_card
-from service.offline.errors import OfflineError
+from service.offline.errors import OfflineError, RunFailedError
 from service.offline.folder import ImageFile
 from service.offline.ledger import Entry, Labelled, Ledger
 from service.offline.options import LabelOptions, Supports
@@ -26,6 +26,7 @@ OWNER = ""
 _BATCHES_IN_FLIGHT = 2
 _BACK_OFF_S = 0.1
 _LONG_S = 24 * 3600.0
+_SERVER_ERROR = 500  # and more: not the fault of the request
 
 
 def offline_settings(settings: Settings) -> Settings:
@@ -52,7 +53,7 @@ async def running_engine(settings: Settings, engine: Engine) -> AsyncIterator[Re
     """A block in which the engine runs.
 
     Raises:
-        OfflineError: the engine cannot start.
+        RunFailedError: the engine cannot start.
     """
     settings = offline_settings(settings)
     models = ModelRegistry(engine, complete=True)
@@ -73,6 +74,7 @@ async def register_supports(
 
     Raises:
         OfflineError: a support is not valid. UnusableInputError: it cannot be read.
+        RunFailedError: the engine failed.
     """
     session_id, warnings = None, list[str]()
     for name, (images, masks) in supports.items():
@@ -81,7 +83,8 @@ async def register_supports(
             answer = await _register(resources, _form(name, shots, session_id), shots)
             session_id = answer.session_id
             requests.append(Registered(shots, answer))
-        warnings += [f"{name}: {text}" for text in advice(requests)]
+        if requests:  # of a class that is in the results alone there are none
+            warnings += [f"{name}: {text}" for text in advice(requests)]
     if session_id is None:
         raise OfflineError("there are no supports")
     return session_id, warnings
@@ -108,7 +111,8 @@ async def _register(resources: Resources, form: SupportForm, shots: Shots) -> Su
         return await register(resources, form, OWNER)
     except ServiceError as exc:
         where = "" if exc.location is None else f"{shots.named(exc.location)}: "
-        raise OfflineError(f"{form.class_name}: {where}{exc.detail}") from exc
+        kind = RunFailedError if exc.status >= _SERVER_ERROR else OfflineError
+        raise kind(f"{form.class_name}: {where}{exc.detail}") from exc
 
 
 async def label_images(
@@ -133,7 +137,7 @@ async def label_images(
         done: called for each image.
 
     Raises:
-        OfflineError: the engine failed. OSError: the ledger cannot be written.
+        RunFailedError: the engine failed. OSError: the ledger cannot be written.
     """
     waiting = iter(images)
 
@@ -170,7 +174,7 @@ async def _label(
         _require_engine(resources)
         return entry.model_copy(update={"error": exc.detail})
     except OSError as exc:
-        return entry.model_copy(update={"error": exc.strerror or "cannot be read"})
+        return entry.model_copy(update={"error": read_failure(image.path, exc)})
     return entry.model_copy(update={"labelled": Labelled(result=result, card=card)})
 
 
@@ -200,4 +204,4 @@ async def _segment(
 
 def _require_engine(resources: Resources) -> None:
     if resources.models.failure is not None:
-        raise OfflineError(f"the engine failed: {resources.models.failure}; see `fss doctor`")
+        raise RunFailedError(f"the engine failed: {resources.models.failure}; see `fss doctor`")

@@ -5,6 +5,7 @@ images/<id>.jpg, labels/<id>.png, classes.csv (index,name)     class index of ev
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from service.cli.failure import USAGE, CommandError
@@ -19,7 +20,7 @@ _TABLE = "classes.csv"
 
 
 def read_supports(folder: Path) -> Supports:
-    """The shots of each class, in the order of names, or of `classes.csv`.
+    """The shots of each class, in the order of names, or of the indices of `classes.csv`.
 
     Raises:
         CommandError: the folder holds none, or cannot be read.
@@ -28,13 +29,13 @@ def read_supports(folder: Path) -> Supports:
         raise CommandError(f"{folder} is no folder", USAGE)
     table = folder / _TABLE
     supports = read_label_maps(folder, table) if table.exists() else read_beside(folder)
-    if not supports.shots:
+    if not any(supports.shots.values()):
         raise CommandError(
             f"{folder} holds no supports: an image a.jpg and the mask of a class, a.CLASS.png; "
             "or images/, labels/ and classes.csv",
             USAGE,
         )
-    return Supports(supports.shots, [*supports.doubts, *_alike(supports.shots)])
+    return supports._replace(doubts=[*supports.doubts, *_alike(supports.shots)])
 
 
 def masks_in(folder: Path) -> list[Path]:
@@ -42,7 +43,7 @@ def masks_in(folder: Path) -> list[Path]:
     return [folder / LABELS] if (folder / _TABLE).exists() else masks_beside(folder)
 
 
-def _alike(names: dict[str, list[Shot]]) -> list[str]:
+def _alike(names: Iterable[str]) -> list[str]:
     """What is to be told of classes that may be meant to be one."""
     spellings: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:

@@ -32,7 +32,8 @@ def read_beside(folder: Path) -> Supports:
     for name, shot in sorted(found, key=lambda each: each[0]):
         shots.setdefault(name, []).append(shot)
     unmasked = images.keys() - set(masks.values())
-    return Supports(shots, _of_unmasked([path for stem in unmasked for path in images[stem]]))
+    doubts = _of_unmasked([path for stem in unmasked for path in images[stem]])
+    return Supports(shots, doubts, indices={})
 
 
 def masks_beside(folder: Path) -> list[Path]:

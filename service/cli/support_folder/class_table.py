@@ -12,7 +12,7 @@ NO_CLASS = frozenset({0, 255})
 
 
 def read_class_table(table: Path) -> dict[int, str]:
-    """The names of classes by their indices, in the order of the lines.
+    """The names of classes by their indices, in the order of these.
 
     Raises:
         CommandError: it is no such table, or names a class or an index twice.
@@ -45,7 +45,7 @@ def _names(table: Path, rows: "csv.DictReader[str]") -> dict[int, str]:
             twice = f"index {index}" if index in names else name
             raise CommandError(f"{place}: {twice} is there twice", USAGE)
         names[index] = name
-    return names
+    return dict(sorted(names.items()))
 
 
 def _index(text: str | None, place: str) -> int:

@@ -18,7 +18,7 @@ LABELS = "labels"
 
 
 def read_label_maps(folder: Path, table: Path) -> Supports:
-    """The shots of each class, in the order of `classes.csv`.
+    """The shots of each class, in the order of the indices; classes without any are among them.
 
     Raises:
         CommandError: the table or a label map cannot be read, or no class is in any.
@@ -29,13 +29,14 @@ def read_label_maps(folder: Path, table: Path) -> Supports:
     held = Counter(index for classes in indices.values() for index in np.unique(classes).tolist())
     if images and held.keys().isdisjoint(names):
         raise CommandError(_no_index_message(folder / LABELS, held), USAGE)
-    shots: dict[str, list[Shot]] = {}
+    shots: dict[str, list[Shot]] = {name: [] for name in names.values()}
     for index, name in names.items():
         for stem, classes in indices.items():
             mask = classes == index
             if mask.any():
-                shots.setdefault(name, []).append(Shot(only_one(images[stem]), mask))
-    return Supports(shots, [*_of_unpaired(images, maps), *_of_unnamed(held, names)])
+                shots[name].append(Shot(only_one(images[stem]), mask))
+    doubts = [*_of_unpaired(images, maps), *_of_unnamed(held, names), *_of_shotless(shots)]
+    return Supports(shots, doubts, {name: index for index, name in names.items()})
 
 
 def _no_index_message(labels: Path, held: Collection[int]) -> str:
@@ -67,6 +68,11 @@ def _of_unnamed(held: Mapping[int, int], names: Collection[int]) -> list[str]:
         "background"
         for index in sorted(held.keys() - NO_CLASS - set(names))
     ]
+
+
+def _of_shotless(shots: Mapping[str, list[Shot]]) -> list[str]:
+    lost = [name for name, found in shots.items() if not found]
+    return [f"not looked for, since no label map holds them: {listed(lost)}"] if lost else []
 
 
 def _images_of(folder: Path) -> list[Path]:

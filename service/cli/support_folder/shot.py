@@ -1,5 +1,6 @@
 """What a folder of supports holds."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.cli.failure import USAGE, CommandError
+from service.cli.wording import listed
 from service.image_files import ImageLike, MaskLike
 
 
@@ -18,10 +20,14 @@ class Shot(NamedTuple):
 
 
 class Supports(NamedTuple):
-    """The shots of each class, and what is likely a mistake, a sentence each."""
+    """The shots of each class, and what is likely a mistake, a sentence each.
+
+    `indices` are those of `classes.csv`, which may name classes that have no shots, too.
+    """
 
     shots: dict[str, list[Shot]]
     doubts: list[str]
+    indices: dict[str, int]
 
     def files(self) -> dict[str, tuple[list[ImageLike], list[MaskLike]]]:
         """The images and the masks of each class."""
@@ -29,6 +35,15 @@ class Supports(NamedTuple):
             name: ([shot.image for shot in shots], [shot.mask for shot in shots])
             for name, shots in self.shots.items()
         }
+
+    def renumbered(self, classes: Iterable[str]) -> list[str]:
+        """What is to be told of results that number these classes otherwise than `classes.csv`."""
+        others = [
+            f"{name} is {number}, not {self.indices[name]}"
+            for number, name in enumerate(classes, start=1)
+            if self.indices.get(name, number) != number
+        ]
+        return [f"results have other numbers than classes.csv: {listed(others)}"] if others else []
 
 
 def only_one(images: list[Path]) -> Path:

@@ -1,5 +1,6 @@
 """The commands as a person types them, against a real service."""
 
+import errno
 import inspect
 import json
 import os
@@ -21,11 +22,12 @@ from service.access import key_line, new_key
 from service.cli import main
 from service.cli.choices import FormatName
 from service.cli.doctor import why_no_gpu
+from service.cli.failure import CommandError, client_errors_as_messages
 from service.cli.label import label
 from service.cli.machine import Gpus
 from service.client import Retries
 from service.jobs.store import JobStore
-from service.schemas import FORMATS, Absent, Instances, LookMode
+from service.schemas import FORMATS, Absent, CocoSegmentation, Instances, LookMode
 from tests.service.client.scripted_server import Answer, Scripted, problem, scripted
 from tests.service.pictures import BLUE, Picture, iou, picture, png
 from tests.service.processes import serving, unused_port
@@ -129,8 +131,8 @@ def test_no_command_writes_what_is_not_there_or_is_but_a_speck(
     monkeypatch.setenv("FSS_ENGINE", "fake")
     support, address = ["--support", str(tmp_path / "s")], ["--url", url]
 
-    def annotations(command: str, *options: str) -> list[tuple[int, bool]]:
-        """The category of each object, and whether its class is present."""
+    def annotations(command: str, *options: str) -> list[tuple[int, bool, type]]:
+        """The category of each object, whether its class is present, and what its mask is."""
         out = tmp_path / "-".join([command, *options]).replace("--", "")
         options = (*options, "--format", "coco")
         if command == "label":
@@ -145,17 +147,21 @@ def test_no_command_writes_what_is_not_there_or_is_but_a_speck(
             assert main(["job", "wait", job, "--out", str(out), *address]) == 0
         capsys.readouterr()
         coco = json.loads((out / "coco.json").read_text())
-        return sorted((each["category_id"], each["present"]) for each in coco["annotations"])
+        return [
+            (each["category_id"], each["present"], type(each["segmentation"]))
+            for each in coco["annotations"]
+        ]
 
     assert main(["register", *support, *address]) == 0
     session = capsys.readouterr().out.strip()
     for command in ("label", "segment", "job"):
         kept = annotations(command, "--threshold", "0", "--absent", "keep")
-        assert {present for _, present in kept} == {True, False}
-        assert annotations(command, "--threshold", "0") == [(2, True)]
-        assert annotations(command) == [(2, True)] * 2
-        assert annotations(command, "--instances", "class") == [(2, True)]
-        assert annotations(command, "--min-area", "400") == [(2, True)]
+        assert {present for _, present, _ in kept} == {True, False}
+        assert annotations(command, "--threshold", "0") == [(2, True, dict)]
+        assert annotations(command) == [(2, True, dict)] * 2
+        assert annotations(command, "--instances", "class") == [(2, True, dict)]
+        assert annotations(command, "--min-area", "400") == [(2, True, dict)]
+        assert annotations(command, "--segmentation", "polygon") == [(2, True, list)] * 2
 
 
 def test_warnings_of_shots_name_their_files(
@@ -232,6 +238,64 @@ def test_files_of_other_formats_are_told(
     assert f"there is no image to segment {kinds}" in capsys.readouterr().err
 
 
+def test_links_that_lead_nowhere_fail_and_links_to_folders_are_told(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FSS_ENGINE", "fake")
+    beside(tmp_path / "s", [picture()])
+    photos, elsewhere = tmp_path / "photos", tmp_path / "elsewhere"
+    for folder in (photos, elsewhere):
+        folder.mkdir()
+        (folder / "a.png").write_bytes(picture().image_png)
+    (photos / "lost.jpg").symlink_to("../not-fetched")
+    (photos / "more").symlink_to(elsewhere)
+    linked = f"1 link to folders not followed: {photos / 'more'}"
+    lost = "lost.jpg: it is a link to a file that is not there"
+    support, out = ["--support", str(tmp_path / "s")], ["--out", str(tmp_path / "out")]
+    assert main(["label", str(photos), *support, *out, "--recursive"]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert {linked, lost, "1 of 2 failed", "1 image labelled"} <= {
+        line.partition("; look")[0] for line in told
+    }
+    assert main(["register", *support, "--url", url]) == 0
+    session = ["--session", capsys.readouterr().out.strip(), "--url", url]
+    for given in (photos, photos / "*.*g", photos / "lost.jpg"):
+        assert main(["segment", str(given), *session, "--out", str(tmp_path / "masks")]) == 1
+        told = capsys.readouterr().err.splitlines()
+        assert f"{photos}/{lost}" in told
+        assert (linked in told) == (given == photos)
+    assert main(["job", "create", str(photos), *session]) == 2
+    assert capsys.readouterr().err.splitlines() == [linked, f"{photos}/{lost}"]
+
+
+def test_two_images_of_one_stem_are_told(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FSS_ENGINE", "fake")
+    beside(tmp_path / "s", [picture()])
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in ("a.bmp", "a.png", "b.png"):
+        (photos / name).write_bytes(picture().image_png)
+    told = "labels of png and yolo that are not called like their images: 1 (a_png of a.png)."
+    support, out = ["--support", str(tmp_path / "s")], ["--out", str(tmp_path / "out")]
+    assert main(["label", str(photos), *support, *out, "--format", "yolo"]) == 0
+    assert told in capsys.readouterr().err
+    assert main(["label", str(photos), *support, *out, "--format", "coco"]) == 0
+    assert "not called like" not in capsys.readouterr().err
+    assert main(["register", *support, "--url", url]) == 0
+    session = ["--session", capsys.readouterr().out.strip(), "--url", url]
+    assert main(["segment", str(photos), *session, "--out", str(tmp_path / "masks")]) == 0
+    assert told in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_with_its_place() -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    message = r"^out: No space left on device$"
+    with pytest.raises(CommandError, match=message), client_errors_as_messages(Path("out")):
+        raise full
+
+
 def test_a_port_that_is_taken_is_told_before_a_network_is_loaded(url: str) -> None:
     port = str(httpx.URL(url).port)
     run = subprocess.run(
@@ -263,13 +327,18 @@ def test_a_device_that_does_not_work_is_told_in_a_line(tmp_path: Path, tiny_bund
     assert re.search(r"^bad +bundle .*cuda:99", doctor.stdout, re.MULTILINE)
     folder = str(tmp_path / "s")
     labelled = fss("label", folder, "--support", folder, "--out", str(tmp_path / "out"))
-    assert labelled.returncode == 2
+    assert labelled.returncode == 1
     assert re.search(r"^the engine failed: .*cuda:99", labelled.stderr, re.MULTILINE)
 
 
 def test_choices_of_the_command_line_are_those_of_the_service() -> None:
     assert [each.value for each in FormatName] == list(FORMATS)
-    ours = {"mode": LookMode, "absent": Absent, "instances": Instances}
+    ours = {
+        "mode": LookMode,
+        "absent": Absent,
+        "instances": Instances,
+        "segmentation": CocoSegmentation,
+    }
     for name, theirs in ours.items():
         choice = inspect.signature(label).parameters[name].annotation
         assert get_args(get_args(choice)[0]) == get_args(theirs)

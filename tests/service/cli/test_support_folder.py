@@ -131,6 +131,19 @@ def test_label_maps_tell_what_they_hold_besides_the_classes(tmp_path: Path) -> N
     ]
 
 
+def test_a_class_of_the_table_without_shots_keeps_its_number(tmp_path: Path) -> None:
+    table = b"index,name\n3,pit\n1,duck\n2,scratch\n"
+    folder = _lay_maps(tmp_path / "s", table, {"a.png": 1, "b.png": 3}, "a.jpg", "b.jpg")
+    supports = read_supports(folder)
+    assert [*supports.shots] == ["duck", "scratch", "pit"]
+    assert supports.shots["scratch"] == []
+    assert supports.doubts == ["not looked for, since no label map holds them: scratch"]
+    assert supports.renumbered(supports.shots) == []
+    assert supports.renumbered(["duck", "pit"]) == [
+        "results have other numbers than classes.csv: pit is 2, not 3"
+    ]
+
+
 @pytest.mark.parametrize(
     ("table", "index", "message"),
     [

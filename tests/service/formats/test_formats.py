@@ -322,6 +322,27 @@ def test_names_are_those_that_the_images_have(tmp_path: Path) -> None:
     assert image["file_name"] == name
 
 
+def test_images_whose_files_have_another_name_are_told(tmp_path: Path) -> None:
+    names = ["a.jpg", "a.png", "b/a.jpg", "B.jpg", "b.png", "..."]
+    images = [labelled(name) for name in names]
+    renamed = export_dataset(images, CLASSES, ["yolo"], FolderSink(tmp_path))
+    assert renamed == {"a.png": "a_png", "b.png": "b_png", "...": "image"}
+
+
+def test_label_maps_of_folders_inside_are_a_training_set(tmp_path: Path) -> None:
+    names = ["a.png", "line 1/a.png", "line 1/day 2/b.png"]
+    images = [labelled(name) for name in names]
+    export_dataset(images, CLASSES, ["png"], FolderSink(tmp_path))
+    for name in names:
+        path = tmp_path / "masks/images" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (WIDTH, HEIGHT)).save(path)
+    dataset = open_dataset(tmp_path / "masks")
+    assert len(dataset) == len(names)
+    for index in range(len(names)):
+        assert class_areas(dataset, index)[1] == ring().sum()
+
+
 def test_names_too_long_for_files_are_cut(tmp_path: Path) -> None:
     names = ["部" * 90 + ".jpg", "部" * 83 + ".jpg", "é" * 200 + "/a.jpg"]
     names += ["a.jpg", "a." + 250 * "x", "é" * 200 + "/a." + 250 * "x"]

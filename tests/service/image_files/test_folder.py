@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.client.packing import pack
-from service.image_files import files_of
+from service.image_files import UnusableInputError, files_of, image_file
 from service.jobs.archives import unpack_images
 from service.jobs.folders import Folders
 from tests.service.pictures import picture
@@ -35,12 +35,34 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_files_of_a_folder_are_images_or_others(folder: Path) -> None:
-    images, others = files_of(folder)
+    images, others, _ = files_of(folder)
     assert [path.relative_to(folder).as_posix() for path in images] == IMAGES
     assert [path.relative_to(folder).as_posix() for path in others] == OTHERS
-    images, others = files_of(folder, recursive=False, without=[folder / "a.png", folder / "noext"])
+    images, others, _ = files_of(
+        folder, recursive=False, without=[folder / "a.png", folder / "noext"]
+    )
     assert [path.name for path in images] == ["UPPER.JPG"]
     assert [path.name for path in others] == ["notes.txt", "old.gif"]
+
+
+def test_links_are_not_passed_over_in_silence(folder: Path, tmp_path: Path) -> None:
+    """Those to nothing are images, as they seem to be; those to folders are told of."""
+    for name in ("lost.jpg", "inside/lost.png", "lost.txt"):
+        (folder / name).symlink_to(tmp_path / "not-fetched")
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    (tmp_path / "out").mkdir()
+    for name, target in (("more", folder / "inside"), ("out", tmp_path / "out")):
+        (folder / name).symlink_to(target)
+    (folder / "fine.png").symlink_to("a.png")
+    found = files_of(folder, without=[tmp_path / "out"])
+    linked = ["fine.png", "inside/lost.png", "loop.jpg", "lost.jpg"]
+    names = [path.relative_to(folder).as_posix() for path in found.images]
+    assert names == sorted([*IMAGES, *linked])
+    assert found.linked == [folder / "more"]
+    assert len(found.others) == len(OTHERS)
+    assert files_of(folder, recursive=False).linked == []
+    with pytest.raises(UnusableInputError, match="a link to a file that is not there"):
+        image_file(folder / "lost.jpg")
 
 
 def test_a_folder_that_is_looked_at_may_be_hidden_itself(folder: Path) -> None:

@@ -16,8 +16,9 @@ from model.runtime import BundleRuntime
 from service.cli import main
 from service.engine import FakeEngine, Predictions
 from service.errors import InferenceError
+from service.formats import FolderSink
 from service.imaging import encode_rle
-from service.offline import Ledger, OfflineError
+from service.offline import Ledger, OfflineError, RunFailedError
 from service.offline.card import draw_card
 from service.offline.work import register_supports
 from service.schemas import ClassResult, ImageResult
@@ -226,6 +227,127 @@ def test_a_list_of_results_that_was_changed_removes_nothing_elsewhere(
     assert label(out, "--format", "yolo", "--absent", "keep") == 0
     assert own.exists()
     assert not list((out / "geojson").glob("*.geojson"))
+
+
+def test_files_that_were_corrected_by_hand_are_kept_and_named(
+    label: Label, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    formats = ["--format", "png", "--format", "yolo"]
+    assert label(out, *formats) == 0
+    assert "changed since a run" not in capsys.readouterr().err
+    whole, corrected = results(out), [out / "masks/labels/0.png", out / "yolo/labels/1.txt"]
+    for path in corrected:
+        path.write_bytes(b"of the user")
+    (out / "masks/labels/2.png").unlink()
+    for option, shown in (
+        ("model", "2 files (masks/labels/0.png, yolo/labels/1.txt)"),
+        ("0.99", "2 files (masks/labels/0.png, yolo/labels/1.txt)"),
+    ):
+        assert label(out, *formats, "--threshold", option) == 0
+        told = f"changed since a run wrote them, and left so: {shown}; delete one to have it anew"
+        assert told in capsys.readouterr().err
+        assert [path.read_bytes() for path in corrected] == [b"of the user"] * 2
+        assert results(out).keys() == whole.keys()
+    (photos / "0.png").unlink()
+    corrected[1].unlink()
+    assert label(out, *formats) == 0
+    assert "1 file (masks/labels/0.png); delete one" in capsys.readouterr().err
+    assert corrected[0].read_bytes() == b"of the user"
+    assert corrected[1].read_bytes() == whole["yolo/labels/1.txt"]
+    assert not (out / "yolo/labels/0.txt").exists()
+
+
+@pytest.mark.parametrize("threshold", ["0.9", "model"])
+def test_files_of_a_run_that_was_killed_while_it_wrote_are_known_to_the_next(
+    label: Label,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    threshold: str,
+) -> None:
+    out, formats = tmp_path / "out", ["--format", "png", "--format", "yolo"]
+    assert label(out, *formats, "--threshold", "model") == 0
+    settle = FolderSink._settle
+
+    def kill(sink: FolderSink, path: str, part: Path, target: Path) -> None:
+        settle(sink, path, part, target)
+        if path == "masks/labels/3.png":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as killing:
+        killing.setattr(FolderSink, "_settle", kill)
+        assert label(out, *formats, "--threshold", "0.99") == 130
+    (photos / "0.png").unlink()
+    (photos / "9.png").write_bytes((photos / "1.png").read_bytes())
+    capsys.readouterr()
+    assert label(out, *formats, "--threshold", threshold) == 0
+    assert "changed since a run" not in capsys.readouterr().err
+    anew = tmp_path / "anew"
+    assert label(anew, *formats, "--threshold", threshold) == 0
+    assert results(out) == results(anew)
+
+
+def test_what_a_run_wrote_first_goes_with_its_image_though_it_was_killed(
+    label: Label, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killing:
+        killing.setattr("service.offline.results.WrittenFiles.finish", kill)
+        assert label(out, "--format", "png") == 130
+    assert (out / "masks/labels/0.png").exists()
+    (photos / "0.png").unlink()
+    with (out / ".fss-label/files.txt").open("a") as listing:
+        listing.write("\n0123\tmasks/labels")  # as of a line that was not written whole
+    assert label(out, "--format", "png") == 0
+    assert not (out / "masks/labels/0.png").exists()
+
+
+def test_a_list_of_results_of_an_earlier_version_is_read(
+    label: Label, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert label(out, "--format", "png") == 0
+    listing = out / ".fss-label/files.txt"
+    run, *lines = listing.read_text().split("\n")
+    listing.write_text("\n".join([run, *(line.partition("\t")[2] for line in lines)]))
+    (photos / "0.png").unlink()
+    assert label(out, "--format", "png") == 0
+    assert not (out / "masks/labels/0.png").exists()
+    assert (out / "masks/labels/1.png").exists()
+
+
+def test_a_class_without_shots_keeps_the_others_numbers(
+    label: Label, support: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (support / "images").mkdir()
+    (support / "labels").mkdir()
+    (support / "classes.csv").write_text("index,name\n1,blue\n2,green\n3,red\n")
+    for number, (name, index) in {1: ("red", 3), 17: ("blue", 1)}.items():
+        (support / f"{number:02}.png").rename(support / f"images/{number}.png")
+        with Image.open(support / f"{number:02}.{name}.png") as mask:
+            labels = (np.asarray(mask) > 0) * np.uint8(index)
+        Image.fromarray(labels).save(support / f"labels/{number}.png")
+    out = tmp_path / "out"
+    assert label(out, "--format", "png", "--format", "yolo", "--format", "coco") == 0
+    told = capsys.readouterr().err
+    assert "not looked for, since no label map holds them: green" in told
+    assert "green: 0 shots" in told
+    assert (out / "masks/classes.csv").read_text() == (support / "classes.csv").read_text()
+    with Image.open(out / "masks/labels/0.png") as image:
+        assert set(np.unique(np.asarray(image))) == {0, 3}
+    assert (out / "yolo/labels/0.txt").read_text().startswith("2 ")
+    (support / "classes.csv").write_text("index,name\n1,blue\n3,red\n")
+    capsys.readouterr()
+    assert label(out, "--format", "png") == 0
+    told = capsys.readouterr().err
+    assert "results have other numbers than classes.csv: red is 2, not 3" in told
+    assert not (out / "coco.json").exists()
 
 
 def test_an_image_that_changed_is_done_anew_and_one_that_is_gone_leaves_nothing(
@@ -561,6 +683,6 @@ def test_mistakes_are_told(
 def test_two_runs_do_not_write_to_one_folder(label: Label, tmp_path: Path) -> None:
     path = tmp_path / "out/.fss-label/ledger.jsonl"
     with Ledger(path, {"model": "m"}):
-        assert label(tmp_path / "out") == 2
-        with pytest.raises(OfflineError, match="another run writes"):
+        assert label(tmp_path / "out") == 1
+        with pytest.raises(RunFailedError, match="another run writes"):
             Ledger(path, {"model": "m"})
