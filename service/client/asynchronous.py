@@ -18,10 +18,12 @@ from service.client.job_calls import JobOptions
 from service.client.job_flows import download, follow
 from service.client.packing import JobImages
 from service.client.results import Segmentation
+from service.client.retries import Contact
 from service.client.transport import AsyncTransport, in_order_async
 from service.image_files import ImageLike, MaskLike
 from service.progress import job_bar, progress_bar
 from service.schemas import (
+    MAX_FILES,
     Absent,
     Adapt,
     JobResponse,
@@ -211,6 +213,7 @@ class AsyncSession:
         absent: Absent = "keep",
         mode: LookMode = "auto",
         on_failure: Callable[[ImageLike, ClientError], None] | None = None,
+        batch: int = MAX_FILES,
         concurrency: int = 2,
         progress: bool = False,
     ) -> AsyncIterator[tuple[ImageLike, Segmentation]]:
@@ -225,11 +228,13 @@ class AsyncSession:
         )
         total = len(images) if isinstance(images, Sized) else None
         positions = count()
+        contact = Contact()
 
-        def send(batch: list[ImageLike]) -> Awaited[list[Outcome]]:
-            return self.client.perform(segment_batch(batch, describe, self.client.retries))
+        def send(several: list[ImageLike]) -> Awaited[list[Outcome]]:
+            flow = segment_batch(several, describe, self.client.retries, contact)
+            return self.client.perform(flow)
 
-        async with aclosing(in_order_async(send, batches(images), concurrency)) as responses:
+        async with aclosing(in_order_async(send, batches(images, batch), concurrency)) as responses:
             with progress_bar("segment", total, shown=progress) as advance:
                 async for outcomes in responses:
                     for (image, outcome), position in zip(outcomes, positions, strict=False):

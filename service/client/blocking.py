@@ -18,10 +18,12 @@ from service.client.job_calls import JobOptions
 from service.client.job_flows import download, follow
 from service.client.packing import JobImages
 from service.client.results import Segmentation
+from service.client.retries import Contact
 from service.client.transport import Transport, in_order
 from service.image_files import ImageLike, MaskLike
 from service.progress import job_bar, progress_bar
 from service.schemas import (
+    MAX_FILES,
     Absent,
     Adapt,
     JobResponse,
@@ -223,10 +225,13 @@ class Session:
         absent: Absent = "keep",
         mode: LookMode = "auto",
         on_failure: Callable[[ImageLike, ClientError], None] | None = None,
+        batch: int = MAX_FILES,
         concurrency: int = 2,
         progress: bool = False,
     ) -> Iterator[tuple[ImageLike, Segmentation]]:
         """Each image and its result, in order, in requests of up to 16; any number of images.
+
+        Images are taken ahead of results: for a camera that waits for each result, see `segment`.
 
         Args:
             images: in any form; read as they are needed.
@@ -237,7 +242,9 @@ class Session:
             mode: how images are looked at; see `service.client.calls.segment`.
             on_failure: called for an image that cannot be segmented, which is then skipped; None:
                 its error is raised. Either names the image: its path, or its position in `images`.
-            concurrency: requests at the same time.
+            batch: images in a request, at most.
+            concurrency: requests at the same time; the next one is prepared meanwhile, unless it is
+                1: then the images of one request are taken once the results of the last were.
             progress: show a bar on standard error.
         """
         describe = partial(
@@ -250,14 +257,15 @@ class Session:
         )
         total = len(images) if isinstance(images, Sized) else None
         positions = count()
+        contact = Contact()
 
-        def send(batch: list[ImageLike], abandoned: Event) -> list[Outcome]:
-            flow = segment_batch(batch, describe, self.client.retries)
+        def send(several: list[ImageLike], abandoned: Event) -> list[Outcome]:
+            flow = segment_batch(several, describe, self.client.retries, contact)
             return self.client.perform(flow, abandoned)
 
         with (
             progress_bar("segment", total, shown=progress) as advance,
-            closing(in_order(send, batches(images), concurrency)) as responses,
+            closing(in_order(send, batches(images, batch), concurrency)) as responses,
         ):
             for outcomes in responses:
                 for (image, outcome), position in zip(outcomes, positions, strict=False):

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from service.client.batches import several
 from service.client.connection import is_header_value
 from service.client.errors import InvalidInputError, UnexpectedAnswerError
 from service.client.results import Segmentation, segmentation
@@ -186,7 +187,7 @@ def segment(
         "/segment",
         lambda response: _segmentations(response, len(images)),
         session_id=session_id,
-        options={"data": sendable(fields), "files": _files("images", images, image_file)},
+        options={"data": sendable(fields), "files": _files("images", several(images), image_file)},
     )
 
 

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from typing import Any, TypeVar
 
 import httpx
@@ -26,7 +25,7 @@ from service.client.errors import (
     error_of,
 )
 from service.client.results import Segmentation
-from service.client.retries import Retries
+from service.client.retries import Attempts, Contact, Retries
 from service.image_files import ImageLike
 
 T = TypeVar("T")
@@ -70,16 +69,25 @@ Flow = Generator[Step, Any, T]
 Outcome = tuple[ImageLike, Segmentation | ClientError]
 
 
-def exchange(describe: Callable[[], Call[T]], retries: Retries) -> Flow[T]:
+def exchange(
+    describe: Callable[[], Call[T]], retries: Retries, contact: Contact | None = None
+) -> Flow[T]:
     """Send a request, and repeat it until it succeeds or a retry is of no use.
+
+    Args:
+        describe: what is sent.
+        retries: when it is repeated.
+        contact: of the requests of which it is one; None: a service that is away is not waited for.
 
     Raises:
         ClientError: see `service.client.errors`.
     """
     call: Call[T] = yield RunBlocking(describe)
+    attempts = Attempts(retries, contact)
     try:
-        for attempt in count(1):
+        while True:
             outcome = yield SendRequest(call)
+            attempt = attempts.count(outcome)
             if isinstance(outcome, httpx.Response) and outcome.is_success:
                 break
             yield pause_or_raise(call, attempt, outcome, retries)
@@ -114,22 +122,24 @@ def segment_batch(
     images: Sequence[ImageLike],
     describe: Callable[[Sequence[ImageLike]], Call[list[Segmentation]]],
     retries: Retries,
+    contact: Contact,
 ) -> Flow[list[Outcome]]:
     """The outcome of each image, in order; one that is invalid or too slow does not fail others.
 
     Raises:
         ClientError: a failure that is not about a single image.
     """
+    proceed = partial(segment_batch, describe=describe, retries=retries, contact=contact)
     try:
-        found = yield from exchange(partial(describe, images), retries)
+        found = yield from exchange(partial(describe, images), retries, contact)
     except (BodyTooLargeError, TooManyFilesError, DeadlineExceededError) as exc:
         if len(images) == 1:
             return [(images[0], exc)]
         half = len(images) // 2
-        first = yield from segment_batch(images[:half], describe, retries)
+        first = yield from proceed(images[:half])
         if half > 1 and all(isinstance(each, DeadlineExceededError) for _, each in first):
             raise  # the service is stuck rather than the images slow: give up
-        return first + (yield from segment_batch(images[half:], describe, retries))
+        return first + (yield from proceed(images[half:]))
     except (InvalidFileError, InvalidInputError) as exc:
         bad = _position(exc.location)
         if bad is None or bad >= len(images):
@@ -137,10 +147,10 @@ def segment_batch(
         before, after = images[:bad], images[bad + 1 :]
         outcomes: list[Outcome] = []
         if before:
-            outcomes += yield from segment_batch(before, describe, retries)
+            outcomes += yield from proceed(before)
         outcomes.append((images[bad], exc))
         if after:
-            outcomes += yield from segment_batch(after, describe, retries)
+            outcomes += yield from proceed(after)
         return outcomes
     return list(zip(images, found, strict=True))
 

@@ -1,5 +1,6 @@
 """Following a job and fetching its results; see `service.client.exchange`."""
 
+import logging
 import time
 import zipfile
 from collections.abc import Callable, Iterable
@@ -16,8 +17,8 @@ from service.client.exchange import Flow, Pause, RunBlocking, StreamResponse, pa
 from service.client.retries import Retries
 from service.schemas import JobResponse
 
-_RESTART_S = 300.0
-"""How long a job is waited for while its service cannot be reached, as it starts again."""
+_log = logging.getLogger("service.client")
+
 _AWAY = (502, 504)
 """What proxies answer for a service that is not there."""
 _LOOK_AGAIN_S = 2.0
@@ -30,11 +31,13 @@ def follow(
 ) -> Flow[JobResponse]:
     """Wait until a job has ended; a stream that breaks off is requested again.
 
+    The log is warned of a standstill, which lasts until the service's operator acts.
+
     Raises:
         ClientError: as many attempts in a row as `retries` allows brought no event; once there was
-            an event, the service may be away for `_RESTART_S`, unless there are no retries.
+            an event, the service may be away for `restart_s`, unless there are no retries.
     """
-    events, failures, heard = JobEvents(on_progress), 0, time.monotonic()
+    events, failures, heard = JobEvents(_warning(on_progress)), 0, time.monotonic()
 
     def take(chunk: bytes) -> bool:
         nonlocal heard
@@ -55,12 +58,30 @@ def follow(
             # The service is stopping, or a proxy closed the stream.
             yield Pause(retries.first_wait_s)
             continue
-        away = events.job is not None and time.monotonic() - heard < _RESTART_S
+        away = events.job is not None and time.monotonic() - heard < retries.restart_s
         if away and isinstance(outcome, httpx.Response) and outcome.status_code in _AWAY:
             yield Pause(_LOOK_AGAIN_S)
             continue
         attempt = min(failures, retries.attempts - 1) if away else failures
         yield pause_or_raise(call, max(attempt, 1), outcome, retries)
+
+
+def _warning(on_progress: Callable[[JobResponse], None]) -> Callable[[JobResponse], None]:
+    """The function, which also warns each time that the job has come to a standstill."""
+    still = False
+
+    def take(job: JobResponse) -> None:
+        nonlocal still
+        if job.stands_still_since is not None and not still:
+            _log.warning(
+                "the job has stood still since %s: the service cannot write or read what it keeps "
+                "of jobs, such as on a full disk",
+                job.stands_still_since.astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+            )
+        still = job.stands_still_since is not None
+        on_progress(job)
+
+    return take
 
 
 def download(job_id: str, to: Path, retries: Retries) -> Flow[Path]:

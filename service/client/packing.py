@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TypeAlias
 
+from service.client.batches import several
 from service.client.errors import InvalidInputError
 from service.image_files import ImageLike, UnusableInputError, files_of, image_file, shown_name
 from service.schemas import IMAGE_KINDS, IMAGE_SUFFIXES
@@ -22,13 +23,14 @@ def pack(images: JobImages) -> IO[bytes]:
     ones.
 
     Raises:
-        InvalidInputError: there is none, one cannot be read, or two would have one name.
+        InvalidInputError: there is none, one cannot be read, two would have one name, or it is a
+            single image.
     """
     try:
         if isinstance(images, str | os.PathLike):
             path = Path(images)
             return path.open("rb") if path.is_file() else _zipped(_of_folder(path))
-        return _zipped(_named(images))
+        return _zipped(_named(several(images)))
     except UnusableInputError as exc:
         raise InvalidInputError(str(exc)) from exc
 
@@ -39,7 +41,7 @@ def _zipped(images: Iterable[tuple[str, ImageLike]]) -> IO[bytes]:
         # Stored: images are compressed already.
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             for name, image in images:
-                archive.writestr(name, image_file(image))
+                archive.writestr(name, _file(image))
             if not archive.namelist():
                 raise InvalidInputError(f"there is no image to segment ({IMAGE_KINDS})")
     except BaseException:
@@ -47,6 +49,22 @@ def _zipped(images: Iterable[tuple[str, ImageLike]]) -> IO[bytes]:
         raise
     target.seek(0)
     return target
+
+
+def _file(image: ImageLike) -> bytes:
+    """An image's file; also one without a byte, which the job lists, and goes on."""
+    try:
+        return image_file(image)
+    except UnusableInputError:
+        if not _is_empty(image):
+            raise
+        return b""
+
+
+def _is_empty(image: ImageLike) -> bool:
+    if isinstance(image, str | os.PathLike):
+        return Path(image).is_file() and Path(image).stat().st_size == 0
+    return isinstance(image, bytes) and not image
 
 
 def _of_folder(folder: Path) -> Iterator[tuple[str, ImageLike]]:

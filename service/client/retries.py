@@ -1,5 +1,6 @@
 """Whether a request is retried, and after how long."""
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -14,6 +15,7 @@ _REFUSED_BEFORE = frozenset(
 )
 # A retry cannot help.
 _FINAL = frozenset({"jobs_disabled"})
+_NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout)
 _JITTER = 0.25
 
 
@@ -24,11 +26,14 @@ class Retries:
     attempts: requests for one call, the first included.
     first_wait_s: before the second attempt where the service names no time; doubled each time.
     longest_wait_s: for one wait; a service that asks for more is not asked again.
+    restart_s: how long `segment_many` and `Job.wait` wait for a service that has answered and is
+        away, as it starts again. Such attempts do not count; where there is only one, none waits.
     """
 
     attempts: int = 6
     first_wait_s: float = 0.25
     longest_wait_s: float = 30.0
+    restart_s: float = 300.0
 
     def wait_s(
         self, attempt: int, outcome: httpx.Response | httpx.RequestError, *, repeatable: bool
@@ -52,6 +57,54 @@ class Retries:
         return asked_s * uniform(1, 1 + _JITTER)  # noqa: S311
 
 
+class Contact:
+    """Whether the service has answered any of several requests: one that has will come back.
+
+    If none was answered, the address may be wrong.
+    """
+
+    def __init__(self) -> None:
+        self._answered = False
+
+    def is_away(self, outcome: httpx.Response | httpx.RequestError) -> bool:
+        """Whether a service that was there refuses connections, or is not ready."""
+        if isinstance(outcome, _NOT_CONNECTED):
+            return self._answered
+        self._answered = True
+        return isinstance(outcome, httpx.Response) and _code(outcome) == "not_ready"
+
+
+class Attempts:
+    """Counts those of one call.
+
+    Args:
+        retries: what is done about them.
+        contact: of the calls of which it is one; None: no service is waited for that is away.
+    """
+
+    def __init__(self, retries: Retries, contact: Contact | None) -> None:
+        self._retries = retries
+        self._contact = contact
+        self._counted = self._away = 0
+        self._away_since: float | None = None
+
+    def count(self, outcome: httpx.Response | httpx.RequestError) -> int:
+        """The number of the attempt with this outcome, for `Retries.wait_s`.
+
+        While the service is away, for up to `Retries.restart_s`, it is never the last.
+        """
+        if self._contact is None or not self._contact.is_away(outcome):
+            self._away, self._away_since = 0, None
+            self._counted += 1
+            return self._counted
+        now = time.monotonic()
+        self._away += 1
+        self._away_since = self._away_since or now
+        if now - self._away_since >= self._retries.restart_s:
+            return self._retries.attempts
+        return max(1, min(self._away, self._retries.attempts - 1))
+
+
 def _may_repeat(outcome: httpx.Response | httpx.RequestError, repeatable: bool) -> bool:
     if isinstance(outcome, httpx.Response):
         if outcome.status_code not in _BUSY:
@@ -61,7 +114,7 @@ def _may_repeat(outcome: httpx.Response | httpx.RequestError, repeatable: bool) 
     if isinstance(outcome, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
         return False  # the request itself cannot be sent
     # Without a connection, the request was not sent.
-    return repeatable or isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout)
+    return repeatable or isinstance(outcome, _NOT_CONNECTED)
 
 
 def _code(response: httpx.Response) -> str:

@@ -199,6 +199,7 @@ def in_order(
 ) -> Generator[T, None, None]:
     """Results in the order of the items, at most `workers` of which are fetched ahead.
 
+    Where there is one worker, none is: the next item is asked for once the last result was taken.
     The function is also given the event that its result is not asked for any more.
 
     Raises:
@@ -206,12 +207,13 @@ def in_order(
     """
     _require_some(workers)
     abandoned = Event()
+    ahead = workers if workers > 1 else 0
     waiting: deque[Future[T]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="fss-client") as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(function, item, abandoned))
-                if len(waiting) > workers:
+                if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -183,13 +183,15 @@ def _fingerprint(
 ) -> str:
     """A digest of fields, names and files, which does not depend on the multipart boundary.
 
+    Nor on fields that are left out: a service of another release may not know the same ones.
+
     Args:
         form: whose fields count.
         names: of the images.
         paths: of the files.
         go_on: called before each chunk; may raise.
     """
-    fields = form.model_dump_json(exclude={"images", "archive"})
+    fields = form.model_dump_json(exclude={"images", "archive"}, exclude_defaults=True)
     digest = hashlib.sha256(json.dumps([fields, *names]).encode())
     for path in paths:
         content = hashlib.sha256()

@@ -138,12 +138,12 @@ class JobDesk:
             finally:
                 cancelled.set()
 
-    @staticmethod
-    def response(job: Job) -> JobResponse:
+    def response(self, job: Job) -> JobResponse:
         """A job as it stands, without what failed."""
         finished = job.done + job.failed
         left = job.total - finished
-        eta_s = job.seconds / finished * left if finished and job.state not in FINISHED else None
+        still = None if job.state in FINISHED else self._runner.stands_still_since
+        moves = job.state not in FINISHED and still is None
         return JobResponse(
             job_id=job.job_id,
             state=job.state,
@@ -151,5 +151,6 @@ class JobDesk:
             done=job.done,
             failed=job.failed,
             created=to_datetime(job.created),
-            eta_s=eta_s,
+            eta_s=job.seconds / finished * left if finished and moves else None,
+            stands_still_since=None if still is None else to_datetime(still),
         )

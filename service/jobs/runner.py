@@ -57,6 +57,7 @@ class JobRunner:
             images=images,
             threads=threads,
             metrics=metrics,
+            on_outcome=self._go_on,
         )
         metrics.watch(STATES, store.count)
         self._ttl_s, self._turn_s = ttl_s, turn_s
@@ -65,6 +66,7 @@ class JobRunner:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.at_work: str | None = None  # the id of the job
+        self.stands_still_since: float | None = None  # seconds since the epoch
 
     def start(self) -> None:
         """Start, with what an earlier process left unfinished."""
@@ -87,9 +89,15 @@ class JobRunner:
             try:
                 await self._work_on_next()
                 back_off.reset()
+                self._go_on()
             except Exception as exc:  # noqa: BLE001  # a full disk must not end all jobs
                 _log.error("jobs stand still", extra={"reason": log_reason(exc)})
+                self.stands_still_since = self.stands_still_since or time.time()
                 await back_off.wait()
+
+    def _go_on(self) -> None:
+        """Note that jobs do not stand still any more: long before a turn is over, an image is."""
+        self.stands_still_since = None
 
     async def _work_on_next(self) -> None:
         self._wake.clear()

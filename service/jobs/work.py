@@ -88,6 +88,15 @@ class JobWork:
 
     An image's result is in place before it counts as done, so a process that is killed repeats
     one image at most, and its result takes the place of the first.
+
+    Args:
+        job: that is worked on.
+        store: of the jobs.
+        resources: of the use cases.
+        images: of the jobs.
+        threads: that files and the store are used in.
+        metrics: count images.
+        on_outcome: called when an image has one, and that is recorded.
     """
 
     def __init__(
@@ -99,6 +108,7 @@ class JobWork:
         images: JobImages,
         threads: JobThreads,
         metrics: JobMetrics,
+        on_outcome: Callable[[], None],
     ) -> None:
         self._job = job
         self._store = store
@@ -106,6 +116,7 @@ class JobWork:
         self._images = images
         self._threads = threads
         self._metrics = metrics
+        self._on_outcome = on_outcome
         self._folder = store.folder(job.job_id)
         self._until = 0.0  # when the turn ends
         self._tries = _Tries(-1)  # of no image yet
@@ -162,6 +173,7 @@ class JobWork:
         finish = partial(self._store.finish_image, self._job.job_id, number, seconds, failure)
         if await self._threads.work(finish):
             self._metrics.image(seconds, failed=failure is not None)
+            self._on_outcome()
 
     async def _open(self) -> Resources | _Failure:
         """The resources, with the job's session as the only one; or what every image fails with."""

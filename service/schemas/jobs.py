@@ -28,6 +28,13 @@ class JobResponse(BaseModel):
     failed: int
     created: datetime
     eta_s: Annotated[float | None, Field(description="Seconds left; null when not known.")] = None
+    stands_still_since: Annotated[
+        datetime | None,
+        Field(
+            description="Since when the service has not been able to write or read what it keeps "
+            "of jobs, such as on a full disk, so that none goes on; null while all is well."
+        ),
+    ] = None
     errors: Annotated[
         list[FailedImage], Field(description="The first 100; a list of jobs leaves them out.")
     ] = []

@@ -94,6 +94,8 @@ async def get_events(
 ) -> EventSourceResponse:
     """Sends `progress` as images finish and `end` once, each with the job as data.
 
+    `progress` also comes where the job comes to a standstill, and where it goes on.
+
     A cancelled job finishes its current image first. An event's id is the number of images
     finished; with `Last-Event-ID` older events are left out.
     """
@@ -149,7 +151,7 @@ async def delete_job(job_id: str, desk: Desk, owner: Owner) -> None:
 async def _events(
     desk: JobDesk, context: ApiContext, job_id: str, owner: str, seen: int
 ) -> AsyncIterator[ServerSentEvent]:
-    before = seen
+    before, still = seen, None
     while not context.drain.begun:
         # Before the job is read, or the image at work could finish in between and be left out.
         at_work = desk.at_work(job_id)
@@ -161,12 +163,12 @@ async def _events(
         ended = job.state in FINISHED and not (at_work or desk.at_work(job_id))
         if finished < before:  # failed images are tried again
             seen = -1
-        if ended or finished > seen:
+        if ended or finished > seen or job.stands_still_since != still:
             event = "end" if ended else "progress"
             yield ServerSentEvent(job.model_dump_json(), event=event, id=str(finished))
         if ended:
             return
-        seen, before = max(seen, finished), finished
+        seen, before, still = max(seen, finished), finished, job.stands_still_since
         await asyncio.sleep(_POLL_S)
 
 

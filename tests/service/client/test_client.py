@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -326,6 +326,93 @@ def test_one_text_is_not_the_names_of_its_letters(ask: Callable[[Session], objec
         pytest.raises(InvalidInputError, match="are several texts"),
     ):
         ask(client.session("s"))
+
+
+ONE = [
+    pytest.param("a.png", "str", id="text"),
+    pytest.param(SHOT.image_png, "bytes", id="bytes"),
+    pytest.param(Path("a.png"), "PosixPath", id="path"),
+    pytest.param(Image.fromarray(SHOT.image), "Image", id="pil"),
+    pytest.param(SHOT.image, r"array of \(120, 160, 3\)", id="rgb"),
+    pytest.param(SHOT.image[..., 0], r"array of \(120, 160\)", id="grey"),
+]
+
+
+@pytest.mark.parametrize(("image", "kind"), ONE)
+async def test_one_image_is_not_many_images(image: Any, kind: str) -> None:
+    """Else its rows, or the letters of its path, would be segmented."""
+    refused = f"images are several, such as .image., not one {kind}"
+    script = Scripted((500, problem(500, "internal_error"), {}))
+    with scripted(script) as url:
+        with Client(url) as client:
+            session = client.session("s")
+            with pytest.raises(InvalidInputError, match=refused):
+                list(session.segment_many(image))
+            with pytest.raises(InvalidInputError, match=refused):
+                session.segment_request(image)
+            if not isinstance(image, str | Path):  # a folder or a zip file
+                with pytest.raises(InvalidInputError, match=refused):
+                    session.create_job(image)
+        async with AsyncClient(url) as client_:
+            session_ = client_.session("s")
+            with pytest.raises(InvalidInputError, match=refused):
+                _ = [each async for each in session_.segment_many(image)]
+            with pytest.raises(InvalidInputError, match=refused):
+                await session_.segment_request(image)
+            if not isinstance(image, str | Path):
+                with pytest.raises(InvalidInputError, match=refused):
+                    await session_.create_job(image)
+    assert script.asked == []
+
+
+def test_one_array_may_hold_many_images(url: str) -> None:
+    with Client(url) as client:
+        session = client.session()
+        session.register("thing", SHOT.image, SHOT.mask)
+        images: Any = np.stack([QUERY.image] * 3)
+        found = list(session.segment_many(images, batch=2))
+    assert [iou(each["thing"].mask, QUERY.mask) > 0.8 for _, each in found] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("options", "taken"),
+    [({"batch": 1, "concurrency": 1}, 1), ({"batch": 2, "concurrency": 1}, 2), ({}, 48)],
+)
+async def test_a_result_comes_after_few_images_of_a_camera(
+    url: str, options: dict[str, Any], taken: int
+) -> None:
+    """A line that waits for a result before its next exposure must not wait for ever."""
+    exposures = []
+
+    def camera() -> Iterator[Any]:
+        for _ in range(100):
+            exposures.append(1)
+            yield QUERY.image_png
+
+    with Client(url) as client:
+        session = client.session()
+        session.register("thing", SHOT.image, SHOT.mask)
+        for number, _ in enumerate(session.segment_many(camera(), **options)):
+            assert len(exposures) <= taken * (number + 1)
+            if number == 2:
+                break
+    exposures.clear()
+    async with AsyncClient(url) as client_:
+        async for _ in client_.session(session.id).segment_many(camera(), **options):
+            assert len(exposures) <= taken
+            break
+
+
+@pytest.mark.parametrize("batch", [0, 17])
+async def test_a_batch_is_as_large_as_a_request_may_be(batch: int) -> None:
+    with (
+        Client("http://127.0.0.1:9") as client,
+        pytest.raises(InvalidInputError, match=f"batch is 1 to 16, not {batch}"),
+    ):
+        list(client.session("s").segment_many([SHOT.image], batch=batch))
+    async with AsyncClient("http://127.0.0.1:9") as client_:
+        with pytest.raises(InvalidInputError, match=f"batch is 1 to 16, not {batch}"):
+            _ = [_ async for _ in client_.session("s").segment_many([SHOT.image], batch=batch)]
 
 
 @pytest.mark.parametrize(

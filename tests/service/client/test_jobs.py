@@ -6,6 +6,7 @@ import json
 import os
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -143,6 +144,27 @@ def test_what_is_no_image_is_told_without_asking(tmp_path: Path) -> None:
             session.create_job([tmp_path / "missing.png"])
 
 
+@pytest.mark.parametrize("form", ["folder", "list"])
+def test_an_image_without_a_byte_is_listed_and_stops_no_job(
+    url: str, photos: Path, form: str
+) -> None:
+    (photos / "empty.jpg").touch()
+    several: list[ImageLike] = [photos / "empty.jpg", b"", photos / "a.png"]
+    with Client(url) as client:
+        session = client.session()
+        session.register("thing", SHOT.image, SHOT.mask)
+        job = session.create_job(photos if form == "folder" else several)
+        ended = job.wait()
+        job.delete()
+    failed = {each.file_name: each.code for each in ended.errors}
+    if form == "folder":
+        assert ended.done == 2
+        assert failed == {"b.png": "corrupt_image", "empty.jpg": "unsupported_image"}
+    else:
+        assert ended.done == 1
+        assert failed == dict.fromkeys(["empty.jpg", "00001.png"], "unsupported_image")
+
+
 def test_images_of_one_name_in_several_folders_keep_apart(photos: Path, tmp_path: Path) -> None:
     (photos / "inside/a.png").write_bytes(SHOT.image_png)
     odd = tmp_path / os.fsdecode(b"\xe9.jpg")
@@ -180,9 +202,10 @@ def test_a_service_without_jobs_is_not_asked_again() -> None:
     assert len(script.asked) == 1
 
 
-def event(kind: str, done: int) -> bytes:
-    job = {"job_id": "j", "state": "done" if kind == "end" else "running", "total": 3}
-    job |= {"done": done, "failed": 0, "created": "2026-01-01T00:00:00Z"}
+def event(kind: str, done: int, still: str | None = None) -> bytes:
+    job: dict[str, object] = {"job_id": "j", "state": "done" if kind == "end" else "running"}
+    job |= {"total": 3, "done": done, "failed": 0, "created": "2026-01-01T00:00:00Z"}
+    job |= {"stands_still_since": still}
     return f"id: {done}\r\nevent: {kind}\r\ndata: {json.dumps(job)}\r\n\r\n".encode()
 
 
@@ -205,6 +228,19 @@ def test_a_stream_that_breaks_off_is_asked_for_again(tmp_path: Path) -> None:
     assert [each.get("last-event-id") for each in script.headers] == [None, "1", "1", "1", None]
 
 
+def test_a_standstill_is_warned_of_each_time_that_it_begins(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    still = "2026-01-01T00:01:00Z"
+    told = [event("progress", 1), *[event("progress", 1, still)] * 2, event("progress", 2)]
+    script = Scripted((200, b"".join([*told, *told, event("end", 3)]), STREAM), STATUS)
+    with scripted(script) as url, Client(url) as client:
+        client.job("j").wait()
+    warned = [each.getMessage() for each in caplog.records if each.name == "service.client"]
+    assert len(warned) == 2
+    assert "the job has stood still since 20" in warned[0]
+
+
 def test_a_job_is_waited_for_while_its_service_starts_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -219,9 +255,8 @@ def test_a_job_is_waited_for_while_its_service_starts_again(
     script = Scripted(begun, *[by_proxy] * 12, (200, event("end", 3), STREAM), STATUS)
     with scripted(script) as url, Client(url, retries=QUICK) as client:
         assert client.job("j").wait().done == 3
-    monkeypatch.setattr(job_flows, "_RESTART_S", 0.5)
     script = Scripted(begun, away)
-    with scripted(script) as url, Client(url, retries=QUICK) as client:
+    with scripted(script) as url, Client(url, retries=replace(QUICK, restart_s=0.5)) as client:
         began = time.monotonic()
         with pytest.raises(NotReadyError):
             client.job("j").wait()

@@ -1,6 +1,8 @@
 """What is sent again, when, and how often; against a server that follows a script."""
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -9,10 +11,11 @@ from typing import Literal
 import httpx
 import pytest
 
-from service.client import AsyncClient, Client, Retries
+from service.client import AsyncClient, Client, Retries, calls
 from service.client.errors import (
     ApiError,
     ConnectionFailedError,
+    NotReadyError,
     QueueFullError,
     RateLimitedError,
     RetryableError,
@@ -20,7 +23,9 @@ from service.client.errors import (
     StoreUnavailableError,
     UnexpectedAnswerError,
 )
+from service.client.exchange import Pause, RunBlocking, SendRequest, exchange
 from service.client.job_calls import create_job
+from service.client.retries import Contact
 from tests.service.client.scripted_server import Answer, Scripted, problem, scripted
 from tests.service.pictures import picture
 from tests.service.processes import unused_port
@@ -37,6 +42,91 @@ def test_waits_as_long_as_the_service_asks() -> None:
         assert client.ready().status == "ready"
         assert time.monotonic() - started >= 1
     assert script.asked == ["/readyz", "/readyz"]
+
+
+EMPTY = {"height": 120, "width": 160, "classes": []}
+FOUND: Answer = (200, {"session_id": "s", "model": "m", "results": [EMPTY]}, {})
+BROKE: Answer = (200, b"{", {"Content-Length": "99"})
+AWAY: Answer = (503, problem(503, "not_ready"), {})
+
+
+async def test_a_stream_outlasts_a_service_that_starts_again() -> None:
+    """Which takes longer than the attempts of one request do."""
+    images = [picture().image_png] * 3
+    answers = [FOUND, BROKE, *[AWAY] * 12, FOUND, *[AWAY] * 12, FOUND]
+    with scripted(Scripted(*answers)) as url, Client(url, retries=QUICK) as client:
+        found = client.session("s").segment_many(images, batch=1, concurrency=1)
+        assert len(list(found)) == 3
+    with scripted(Scripted(*answers)) as url:
+        async with AsyncClient(url, retries=QUICK) as client_:
+            many = client_.session("s").segment_many(images, batch=1, concurrency=1)
+            assert len([each async for each in many]) == 3
+
+
+def test_a_stream_waits_no_longer_than_it_is_to() -> None:
+    image = picture().image_png
+    script = Scripted(FOUND, AWAY)
+    with scripted(script) as url, Client(url, retries=replace(QUICK, restart_s=0.5)) as client:
+        began = time.monotonic()
+        with pytest.raises(NotReadyError):
+            list(client.session("s").segment_many([image] * 2, batch=1))
+        assert 0.5 <= time.monotonic() - began < 10
+    for retries, error, asked in (
+        (QUICK, "queue_full", 1 + 3),  # it is there, and busy
+        (Retries(attempts=1), "not_ready", 1 + 1),
+    ):
+        script = Scripted(FOUND, (503, problem(503, error), {}))
+        with scripted(script) as url, Client(url, retries=retries) as client:
+            found = client.session("s").segment_many([image] * 2, batch=1, concurrency=1)
+            with pytest.raises(RetryableError):
+                list(found)
+        assert len(script.asked) == asked
+
+
+def test_one_image_does_not_wait_for_a_service_that_starts_again() -> None:
+    """On a line it would hold up all others."""
+    script = Scripted(AWAY)
+    with (
+        scripted(script) as url,
+        Client(url, retries=QUICK) as client,
+        pytest.raises(NotReadyError),
+    ):
+        client.session("s").segment(picture().image_png)
+    assert len(script.asked) == 3
+
+
+REQUEST = httpx.Request("GET", "http://127.0.0.1:9")
+REFUSED = httpx.ConnectError("refused", request=REQUEST)
+BROKEN = httpx.RemoteProtocolError("broke", request=REQUEST)
+
+
+def pauses(outcomes: Sequence[httpx.Response | httpx.RequestError], contact: Contact) -> int:
+    """How often an exchange pauses that has these outcomes, the last of them for ever; up to 99."""
+    flow, paused = exchange(calls.ready, QUICK, contact), 0
+    remaining = list(outcomes)
+    step = next(flow)
+    try:
+        while paused < 99:
+            if isinstance(step, RunBlocking):
+                step = flow.send(step.run())
+            elif isinstance(step, SendRequest):
+                step = flow.send(remaining.pop(0) if len(remaining) > 1 else remaining[0])
+            elif isinstance(step, Pause):
+                paused += 1
+                assert step.seconds <= 0.02
+                step = flow.send(None)
+    except ConnectionFailedError:
+        pass
+    return paused
+
+
+def test_who_refuses_connections_is_waited_for_if_it_was_there() -> None:
+    assert pauses([REFUSED], Contact()) == 2  # the address may be wrong
+    assert pauses([BROKEN, REFUSED], Contact()) == 99
+    assert pauses([BROKEN], Contact()) == 2
+    known = Contact()
+    assert not known.is_away(httpx.Response(200))
+    assert pauses([REFUSED], known) == 99
 
 
 def test_gives_up_after_so_many_attempts() -> None:

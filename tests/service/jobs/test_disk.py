@@ -2,11 +2,15 @@
 
 import asyncio
 import errno
+import json
 import logging
 import os
 import sqlite3
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import closing
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +22,7 @@ from service.app import create_app
 from service.engine import FakeEngine
 from service.jobs import JobDesk, JobForm, back_off, work
 from service.jobs.images import JobImages
-from service.jobs.job_files import SNAPSHOT
+from service.jobs.job_files import SNAPSHOT, write_result
 from service.jobs.store import JobStore
 from service.schemas import JobResponse
 from service.settings import Settings
@@ -107,6 +111,59 @@ async def test_a_file_that_can_never_be_read_fails_alone(
     monkeypatch.setattr(back_off, "_LONGEST_S", 0.01)
     job = await ended(jobs, (await _make(jobs)).json()["job_id"])
     assert (job["done"], [each["code"] for each in job["errors"]]) == (2, ["internal_error"])
+
+
+async def _until(jobs: httpx.AsyncClient, job_id: str, *, still: bool, done: int) -> dict[str, Any]:
+    """The job once that many images are done, and it stands still or does not."""
+    async with asyncio.timeout(30):
+        while True:
+            job: dict[str, Any] = (await jobs.get(f"/jobs/{job_id}")).json()
+            if (job["stands_still_since"] is not None) == still and job["done"] == done:
+                return job
+            await asyncio.sleep(0.01)
+
+
+async def test_a_job_tells_since_when_it_stands_still(
+    jobs: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no end that will not come; when images have results again, it does not stand still."""
+    room, last = threading.Event(), threading.Event()
+
+    def full(folder: Path, number: int, result: Any) -> None:
+        if number == 1 and not room.is_set():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+        assert number < 2 or last.wait(30)
+        write_result(folder, number, result)
+
+    monkeypatch.setattr(work, "write_result", full)
+    job_id = (await _make(jobs)).json()["job_id"]
+    first = await _until(jobs, job_id, still=True, done=1)
+    assert (first["state"], first["eta_s"]) == ("running", None)
+    assert abs(time.time() - datetime.fromisoformat(first["stands_still_since"]).timestamp()) < 30
+    await asyncio.sleep(0.1)  # it is tried again meanwhile
+    later = (await jobs.get("/jobs")).json()["jobs"][0]
+    assert later["stands_still_since"] == first["stands_still_since"]
+    told = asyncio.create_task(jobs.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": "1"}))
+    await asyncio.sleep(0.1)
+    room.set()
+    assert (await _until(jobs, job_id, still=False, done=2))["eta_s"] > 0
+    last.set()
+    assert (await ended(jobs, job_id))["stands_still_since"] is None
+    lines = (await told).text.splitlines()
+    sent = [json.loads(line[len("data: ") :]) for line in lines if line.startswith("data: ")]
+    assert sent[0]["stands_still_since"] == first["stands_still_since"]
+    assert sent[-1]["stands_still_since"] is None
+
+
+async def test_a_job_that_ended_meanwhile_does_not_stand_still(
+    jobs: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing, _ = _failing(write_result, errno.ENOSPC, 10**6)
+    monkeypatch.setattr(work, "write_result", failing)
+    job_id = (await _make(jobs)).json()["job_id"]
+    await _until(jobs, job_id, still=True, done=0)
+    cancelled = (await jobs.post(f"/jobs/{job_id}/cancel")).json()
+    assert (cancelled["state"], cancelled["stands_still_since"]) == ("cancelled", None)
 
 
 @pytest.mark.parametrize(("owner", "name"), [(JobStore, "create"), (os, "fsync")])
