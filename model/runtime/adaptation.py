@@ -30,9 +30,9 @@ def adapt_to(
 ) -> Adaptation:
     """What corrects the network's answer for the class of some supports.
 
-    By `auto`, pixels are classified only in images that are unlike those of training: the colours
-    of a photograph tell little of a class. What was learned from a single one of such images is
-    not for photographs, in which it is worse than the network alone.
+    By `auto`, pixels are classified in a single image only if it is unlike those of training: the
+    colours of a photograph tell little of a class. What was learned from such an image is not for
+    photographs, in which it is worse than the network alone.
 
     Args:
         supports: the images.
@@ -43,9 +43,11 @@ def adapt_to(
     refit = choose_refit(predictions, adapt, threshold=threshold)
     if refit is None:
         return Adaptation()
-    classifier = None
-    if adapt is True or not predictions.familiar:
-        classifier = choose_pixel_classifier(supports, refit.held_out, threshold=threshold)
+    classifier, familiar = None, adapt == "auto" and predictions.familiar
+    if not (familiar and predictions.single):
+        classifier = choose_pixel_classifier(
+            supports, refit.held_out, threshold=threshold, familiar=familiar
+        )
     return Adaptation(
         refit.weights,
         None if classifier is None else classifier.packed(),

@@ -27,10 +27,12 @@ from model.runtime.pixel_classifier import (
 
 _SAMPLED = 2000  # pixels of each support
 _SHARES = np.linspace(0, 1, 6, dtype=np.float32)  # of the regression; the rest is the answer's own
-_LEAST_GAIN = 0.01  # of mean IoU on what was held out
+# Of mean IoU on what was held out; the colours of familiar images seldom tell a class, so there
+# they must tell it plainly.
+_LEAST_GAIN = {"unfamiliar": 0.01, "familiar": 0.03}
 # Parts of a single support are more alike than two images are: the gain on them is lowered by this
 # times the share of the regression.
-_LIKENESS_WITHIN = 0.4
+_LIKENESS_WITHIN = 0.2
 
 
 class _Sample(NamedTuple):
@@ -76,7 +78,7 @@ class _Sample(NamedTuple):
 
 @on_one_thread
 def choose_pixel_classifier(
-    supports: SupportImages, answers: Float, *, threshold: float
+    supports: SupportImages, answers: Float, *, threshold: float, familiar: bool = False
 ) -> PixelClassifier | None:
     """The classifier of a class, as far as it improves what was held out; None: it does not.
 
@@ -85,6 +87,7 @@ def choose_pixel_classifier(
         answers: (G, h, h) logits for each, by what was learned of the others; for a single one and
             its mirror image, by what was learned of the other quarters.
         threshold: foreground probability from which a pixel is marked.
+        familiar: at least half of the images are like those that the network was trained on.
     """
     features, shares, parts = _Sample.of(supports, answers)
     mean = features.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
@@ -98,13 +101,20 @@ def choose_pixel_classifier(
         held_out.reshape(shares.shape),
         shares,
         logit(threshold),
+        least_gain=_LEAST_GAIN["familiar" if familiar else "unfamiliar"],
         single=supports.single,
     )
     return PixelClassifier(share, mean, scale, solution) if share else None
 
 
 def trusted_share(
-    own: Float, fitted: Float, shares: Float, threshold_logit: float, *, single: bool = False
+    own: Float,
+    fitted: Float,
+    shares: Float,
+    threshold_logit: float,
+    *,
+    least_gain: float = _LEAST_GAIN["unfamiliar"],
+    single: bool = False,
 ) -> float:
     """How much of the regression to take, by what it gains on what was held out; 0: nothing sure.
 
@@ -116,6 +126,7 @@ def trusted_share(
         fitted: (G, n) logits of the regression, by what was not held out.
         shares: (G, n) the truth.
         threshold_logit: from which a pixel is marked.
+        least_gain: of mean IoU, less than which is nothing sure.
         single: there is one support and its mirror image.
     """
     iou = np.stack(
@@ -127,6 +138,6 @@ def trusted_share(
     else:
         error = gain.std(axis=1, ddof=1) / np.sqrt(len(shares))
         sure = gain.mean(axis=1) - error
-    if sure.max() < _LEAST_GAIN:
+    if sure.max() < least_gain:
         return 0.0
     return float(choice_weights(sure, single=single) @ _SHARES)

@@ -58,7 +58,8 @@ def tile_view(supports: SupportSet, input_side: int) -> TileView:
     whole = supports.side or input_side
     if supports.close_up is not None and supports.close_up.side is not None:
         side = max(_TILE_TO_CLOSE_UP * supports.close_up.side, min_side)
-        if side <= _MAX_SMALL_SIDE * whole:
+        nearer = side * side <= supports.close_up.side * whole  # on a logarithmic scale
+        if side <= _MAX_SMALL_SIDE * whole and nearer:
             return TileView(side, supports.close_up, small=True)
     return TileView(max(whole, min_side), supports, small=False)
 
@@ -75,7 +76,8 @@ def tile_sides(
 
     `auto` tiles where the image shows a class much smaller than its supports did, if either the
     object was small in its supports already, or the whole image does not show it: a large image
-    may as well hold a large object. Not where the whole will do.
+    may as well hold a large object; or pixels were classified, which tells at their scale alone.
+    Not where the whole will do.
     """
     if mode == "whole":
         return {}
@@ -84,7 +86,7 @@ def tile_sides(
     for name, result in results.items():
         view = result.view
         too_small = image_side > _MAX_SCALE_RATIO * view.side
-        helped = too_small and (view.small or not result.found)
+        helped = too_small and (view.small or not result.found or result.fitted_side is not None)
         if mode == "tiled" or (helped and not result.will_do(image_side, input_side)):
             sides[_shared(view.side, input_side)].append(name)
     return dict(sides)

@@ -39,12 +39,12 @@ def _shown(count: int) -> tuple[SupportImages, LeaveOneOutPredictions]:
     ("adapt", "familiar", "refitted", "classified"),
     [
         ("auto", False, True, True),
-        ("auto", True, True, False),  # as photographs are
+        ("auto", True, True, True),  # as photographs are, if their colours tell plainly
         (True, True, True, True),
         (False, False, False, False),
     ],
 )
-def test_pixels_are_classified_where_images_are_unlike_those_of_training(
+def test_pixels_of_several_images_are_classified_where_their_colours_tell(
     adapt: Adapt, familiar: bool, refitted: bool, classified: bool
 ) -> None:
     supports, predictions = _shown(3)
@@ -52,13 +52,16 @@ def test_pixels_are_classified_where_images_are_unlike_those_of_training(
     assert (found.refit is not None, found.pixel_classifier is not None) == (refitted, classified)
 
 
-def test_a_single_image_is_classified_by_what_its_other_quarters_tell() -> None:
+@pytest.mark.parametrize("familiar", [False, True])
+def test_a_single_image_is_classified_by_its_other_quarters_unless_it_is_familiar(
+    familiar: bool,
+) -> None:
     supports, predictions = _shown(1)
     cells, shares, logits = (np.concatenate([each, each[..., ::-1]]) for each in predictions[:3])
-    twice = LeaveOneOutPredictions(cells, shares, logits, single=True, familiar=False)
+    twice = LeaveOneOutPredictions(cells, shares, logits, single=True, familiar=familiar)
     found = adapt_to(supports, twice, "auto", threshold=0.5)
     assert found.refit is not None
-    assert found.pixel_classifier is not None
+    assert (found.pixel_classifier is None) is familiar
 
 
 def test_a_small_object_of_a_single_photograph_is_left_to_the_network() -> None:

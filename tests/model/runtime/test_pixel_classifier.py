@@ -98,8 +98,21 @@ def test_a_single_support_must_gain_more_since_its_parts_are_alike() -> None:
     own = np.full((2, 10), -1, np.float32)
     own[:, :8] = 1
     right = np.ones((2, 10), np.float32)  # a gain of 0.2
-    assert trusted_share(own, right, shares, 0.0) > 0.7
-    assert trusted_share(own, right, shares, 0.0, single=True) < 0.5
+    several = trusted_share(own, right, shares, 0.0)
+    assert several > 0.7
+    assert trusted_share(own, right, shares, 0.0, single=True) < several - 0.1
+    own[:, 8] = 1  # half of that gain is no more than parts owe to their likeness
+    assert trusted_share(own, right, shares, 0.0) > 0.5
+    assert trusted_share(own, right, shares, 0.0, single=True) == 0
+
+
+@pytest.mark.parametrize(("least_gain", "used"), [(0.01, True), (0.03, False)])
+def test_less_than_the_least_gain_is_not_sure(least_gain: float, used: bool) -> None:
+    shares = np.ones((4, 50), np.float32)
+    own = np.ones((4, 50), np.float32)
+    own[:, 0] = -1  # a gain of 0.02 for each support
+    share = trusted_share(own, np.ones_like(own), shares, 0.0, least_gain=least_gain)
+    assert (share > 0) is used
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])

@@ -155,10 +155,41 @@ async def test_auto_tiles_where_it_helps(
 def test_an_image_as_those_in_which_pixels_were_classified_is_not_tiled(
     side: int, found: bool, fitted_side: int | None, tiled: bool
 ) -> None:
-    view = tile_view(SupportSet((), side=500, close_up=SupportSet((), side=50)), 257)
+    view = tile_view(SupportSet((), side=500, close_up=SupportSet((), side=80)), 257)
+    assert view.small
     result = WholeImageResult(view, found, fitted_side)
     sides = tile_sides("auto", {"thing": result}, height=side, width=side, input_side=257)
     assert bool(sides) == tiled
+
+
+@pytest.mark.parametrize(
+    ("side", "found", "fitted_side", "tiled"),
+    [
+        (1300, True, None, False),  # a large image may hold a large object
+        (1300, True, 500, True),  # whose pixels tell of it at their own scale alone
+        (1300, False, None, True),
+        (1200, True, 500, False),  # not so much larger than the supports
+    ],
+)
+def test_a_large_image_is_tiled_for_what_pixels_tell(
+    side: int, found: bool, fitted_side: int | None, tiled: bool
+) -> None:
+    result = WholeImageResult(tile_view(SupportSet((), side=500), 257), found, fitted_side)
+    sides = tile_sides("auto", {"thing": result}, height=side, width=side, input_side=257)
+    assert bool(sides) == tiled
+
+
+@pytest.mark.parametrize(
+    ("whole", "close_up", "small"), [(300, 64, False), (600, 64, True), (3500, 64, True)]
+)
+def test_tiles_show_a_class_by_the_view_that_is_nearer_in_scale(
+    whole: int, close_up: int, small: bool
+) -> None:
+    supports = SupportSet((), side=whole, close_up=SupportSet((), side=close_up))
+    view = tile_view(supports, 257)
+    assert view.small is small
+    assert view.supports is (supports.close_up if small else supports)
+    assert view.side == (171 if small else whole)  # tiles are never smaller
 
 
 async def test_tiles_come_in_small_batches_and_are_bounded(settings: Settings) -> None:
