@@ -29,7 +29,7 @@ _SAMPLED = 2000  # pixels of each support
 _SHARES = np.linspace(0, 1, 6, dtype=np.float32)  # of the regression; the rest is the answer's own
 # Of mean IoU on what was held out; the colours of familiar images seldom tell a class, so there
 # they must tell it plainly.
-_LEAST_GAIN = {"unfamiliar": 0.01, "familiar": 0.03}
+_LEAST_GAIN = {"unfamiliar": 0.01, "familiar": 0.05}
 # Parts of a single support are more alike than two images are: the gain on them is lowered by this
 # times the share of the regression.
 _LIKENESS_WITHIN = 0.2

@@ -106,7 +106,7 @@ def test_a_single_support_must_gain_more_since_its_parts_are_alike() -> None:
     assert trusted_share(own, right, shares, 0.0, single=True) == 0
 
 
-@pytest.mark.parametrize(("least_gain", "used"), [(0.01, True), (0.03, False)])
+@pytest.mark.parametrize(("least_gain", "used"), [(0.01, True), (0.05, False)])
 def test_less_than_the_least_gain_is_not_sure(least_gain: float, used: bool) -> None:
     shares = np.ones((4, 50), np.float32)
     own = np.ones((4, 50), np.float32)
