@@ -160,6 +160,21 @@ def test_samples_take_the_place_of_own_shots_only_if_asked_to(
     page.until(lambda: len(page.all(".shot")) == 3)
 
 
+def test_the_name_can_be_typed_after_each_image(page: Playground, tmp_path: Path) -> None:
+    path, _ = scene_file(tmp_path, "pasted.png")
+    page.photo_size = SIZE
+    for typed in ("a", "b"):
+        page.one("#class-name").clear()
+        page.click("#class-name")
+        assert page.paste(path)
+        page.editor()
+        outline(page)
+        page.close_editor("done")
+        page.settle()
+        page.press(typed)
+        assert page.one("#class-name").get_attribute("value") == typed
+
+
 def test_replacing_is_meant_for_one_class(page: Playground, tmp_path: Path) -> None:
     path, _ = scene_file(tmp_path, "support.png")
     show(page, path, "first")

@@ -18,14 +18,22 @@ import(from).then((module) => {
   done([remarks, [...scoresOf(report)], suggestionOf(report), thresholdOf(report)]);
 }).catch((problem) => done(String(problem)));
 """
+HEADING = """
+const [from, shots, done] = arguments;
+import(from).then(({headingOf}) => done(headingOf({shots})), done);
+"""
+
+
+def script(page: Playground) -> str:
+    """Where the module is."""
+    module = page.one("script[type=module]").get_attribute("src")
+    assert module is not None
+    return module.replace("main.js", "report.js")
 
 
 def read(page: Playground, answer: dict[str, object], first: int = 0) -> list[Any]:
     """Remarks, scores, suggestion and threshold, of an answer whose first file was that shot."""
-    module = page.one("script[type=module]").get_attribute("src")
-    assert module is not None
-    script = module.replace("main.js", "report.js")
-    found: list[Any] = page.driver.execute_async_script(READ, script, answer, first)
+    found: list[Any] = page.driver.execute_async_script(READ, script(page), answer, first)
     return found
 
 
@@ -79,3 +87,17 @@ def test_a_report_that_is_missing_or_odd_says_nothing(
     remarks, *rest = read(page, {"warnings": [told], "report": report})
     assert remarks == [{"shot": 0, "text": "The mask covers under 0.05 % of the image"}]
     assert rest == [[], "", ""]
+
+
+@pytest.mark.parametrize(
+    ("others", "heading"),
+    [
+        ([], "Shots"),
+        ([0], "Shot, as its own mirror image finds it (IoU)"),
+        ([2, 2, 2], "Shots, as the others find them (IoU)"),
+        ([0, 1], "Shots, as others or their own mirror image find them (IoU)"),
+    ],
+)
+def test_what_the_scores_are_is_told(page: Playground, others: list[int], heading: str) -> None:
+    shots = [{"shot": i, "iou": 0.5, "predicted_from": each} for i, each in enumerate(others)]
+    assert page.driver.execute_async_script(HEADING, script(page), shots) == heading

@@ -74,6 +74,15 @@ def test_a_flagged_shot_is_seen_and_corrected(flagged: Playground) -> None:
     assert focus.get_attribute("aria-label") == "Edit shot 2: thing"
 
 
+def test_a_single_shot_is_not_said_to_be_found_by_others(page: Playground, tmp_path: Path) -> None:
+    show(page, scene_file(tmp_path, "a.png")[0], "thing")
+    assert page.texts(".class-shots summary") == ["Shot, as its own mirror image finds it (IoU)"]
+    add(page, tmp_path, "bb.png")
+    page.type("#class-name", "thing")
+    page.register()
+    assert page.texts(".class-shots summary") == ["Shots, as the others find them (IoU)"]
+
+
 def test_a_shot_is_removed(flagged: Playground) -> None:
     page = flagged
     wire = Wire(page)

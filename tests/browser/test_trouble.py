@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
+from PIL import Image
 from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.expected_conditions import alert_is_present
@@ -12,6 +12,7 @@ from service.access import key_line, new_key
 from tests.browser.conftest import Serve
 from tests.browser.playground import Playground
 from tests.browser.scenes import SIZE, scene_file, show
+from tests.browser.wire import go_offline
 
 pytestmark = pytest.mark.browser
 
@@ -96,12 +97,6 @@ def test_busy_service_is_asked_again(serve: Serve, tmp_path: Path) -> None:
     assert len(page.texts(".find-name")) == 2
 
 
-def go_offline(page: Playground, offline: bool) -> None:
-    page.driver.execute_cdp_cmd("Network.enable", {})
-    speed = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
-    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": offline, **speed})
-
-
 def test_service_that_is_gone_and_a_file_that_is_no_image(serve: Serve, tmp_path: Path) -> None:
     page = serve({})
     support, _ = scene_file(tmp_path, "support.png")
@@ -118,19 +113,26 @@ def test_service_that_is_gone_and_a_file_that_is_no_image(serve: Serve, tmp_path
     page.until(lambda: page.texts(".find-name") == ["thing"])
 
 
-def test_session_that_the_service_forgot_is_forgotten(page: Playground, tmp_path: Path) -> None:
-    support, _ = scene_file(tmp_path, "support_spanner_01.png")
-    show(page, support, "thing")
-    page.choose("#query-files", [support])
-    page.found(1)
-    session_id = page.driver.execute_script("return sessionStorage.getItem('fss.session')")
-    assert httpx.delete(f"{page.url}/sessions/{session_id}").status_code == 204
-    page.click(".find .accept")
-    page.until(lambda: "The session has ended" in page.one(".trouble").text)
-    assert not page.all("#class-list li")
-    show(page, support, "thing")
-    page.found(1)
-    assert page.texts(".find-name") == ["thing"]
+def test_after_a_lost_connection_one_click_asks_for_all_images(
+    page: Playground, tmp_path: Path
+) -> None:
+    show(page, scene_file(tmp_path, "support.png")[0], "thing")
+    page.choose("#query-files", [scene_file(tmp_path, f"{i}.png", seed=i)[0] for i in range(3)])
+    page.found(3)
+    refused = tmp_path / "moving.gif"
+    Image.new("RGB", (40, 30)).save(refused)
+    page.choose("#query-files", [refused])
+    page.until(lambda: len(page.all(".card-problem button")) == 1)
+    assert not page.one("#retry-all").is_displayed()
+    go_offline(page, True)
+    page.slide("#threshold", 0.55)
+    page.until(lambda: page.one("#retry-all").text == "Try 4 images again")
+    go_offline(page, False)
+    page.click("#retry-all")
+    page.until(lambda: len(page.all(".card-problem button")) == 1)
+    page.found(4)
+    assert "image type" in page.texts(".card-problem")[3]
+    assert not page.one("#retry-all").is_displayed()
 
 
 def test_names_are_suggested(page: Playground, tmp_path: Path) -> None:

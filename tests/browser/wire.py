@@ -60,3 +60,9 @@ class Wire:
     def sent(self) -> list[Sent]:
         sent: list[Sent] = self._page.driver.execute_script("return wire.sent")
         return sent
+
+
+def go_offline(page: Playground, offline: bool) -> None:
+    page.driver.execute_cdp_cmd("Network.enable", {})
+    speed = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": offline, **speed})

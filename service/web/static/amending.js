@@ -17,6 +17,11 @@ export class Amending extends EventTarget {
     Object.assign(this, { session, editor, sending: new Set(), drafts: new WeakMap() });
   }
 
+  /** Whether somebody painted what is not registered. */
+  get painted() {
+    return this.session.classes.some(({ held }) => held.some((shot) => this.drafts.has(shot)));
+  }
+
   /** Paint the mask of a shot anew. */
   async edit(name, place) {
     const shot = this.session.find(name).held[place];

@@ -1,7 +1,6 @@
 /** Step 2: every image with its masks, and what may be done with them. */
 
 import { byId, count, h, keyed, percent } from "./dom.js";
-import { stacked, standing } from "./finder.js";
 import { icon } from "./icons.js";
 import { attempt, complain, tell } from "./notices.js";
 import { addedAlone } from "./obstacles.js";
@@ -9,6 +8,7 @@ import { Overlay } from "./overlay.js";
 import { css } from "./palette.js";
 import { decodeRle, encodeRle, isEmpty } from "./rle.js";
 import { copy, upload } from "./shots.js";
+import { stacked, standing } from "./standing.js";
 
 const EMPTY = { title: "Nothing is painted", detail: "A shot needs the object; the correction is kept." };
 
@@ -24,6 +24,7 @@ export class Cards {
     finder.addEventListener("change", ({ detail }) => this.render(detail));
     session.addEventListener("change", () => finder.refresh());
     session.addEventListener("look", () => this.render());
+    byId("retry-all").addEventListener("click", () => finder.retryAll());
     this.render();
   }
 
@@ -39,6 +40,7 @@ export class Cards {
     byId("step-2").classList.toggle("filled", queries.length > 0);
     byId("find-tools").hidden = !queries.length || !this.session.classes.length;
     byId("find-status").textContent = this.#status();
+    this.#offerRetry();
     this.#draw();
   }
 
@@ -61,10 +63,18 @@ export class Cards {
     this.overlays.get(query).show(stacked(query, this.session), colours);
   }
 
+  /** Of one image, its card does. */
+  #offerRetry() {
+    const { length } = this.finder.failed;
+    byId("retry-all").hidden = length < 2;
+    byId("retry-all").textContent = `Try ${count(length, "image")} again`;
+  }
+
   #status() {
-    const { queries, open } = this.finder;
+    const { queries, open, asking } = this.finder;
     if (!queries.length) return "";
     if (!this.session.classes.length) return `${count(queries.length, "image")} waiting for a class: register one in step 1.`;
+    if (!asking) return `${count(queries.length, "image")}; the session has ended.`;
     return open ? `${queries.length - open} of ${queries.length}…` : count(queries.length, "image");
   }
 
@@ -103,7 +113,7 @@ export class Cards {
     const sending = [...this.sending].some((each) => each.query === query && each.name === name);
     const corrected = query.corrected.has(name);
     const adding = mask ? this.#adding(known, { photo: query.photo }) : "";
-    return { name, colour, visible, mask, sending, corrected, adding, score: corrected ? byHand(mask) : this.#score(query, mask, found) };
+    return { name, colour, visible, mask, sending, corrected, adding, score: corrected ? byHand(mask) : this.#score(query, known, mask, found) };
   }
 
   /** What adding a shot does, where that is less than one may think. */
@@ -112,8 +122,9 @@ export class Cards {
     return obstacle ? `Add as a shot. ${addedAlone(obstacle, known)}` : "Add as a shot";
   }
 
-  #score(query, mask, found) {
+  #score(query, { kept }, mask, found) {
     if (mask) return `score ${percent(mask.score)}, presence ${percent(mask.presence)}`;
+    if (!kept) return "not known";
     if (!this.finder.isAnswered(query)) return query.problem ? "not known" : "…";
     return found?.present ? "nothing above the threshold" : "not here";
   }

@@ -4,7 +4,7 @@ import { h, keyed, percent } from "./dom.js";
 import { icon } from "./icons.js";
 import { Overlay } from "./overlay.js";
 import { shrink } from "./photo.js";
-import { scoresOf } from "./report.js";
+import { headingOf, scoresOf } from "./report.js";
 
 const SIDE = 112;
 const MOST_OPEN = 6;
@@ -19,7 +19,7 @@ export class ClassShots {
   }
 
   /**
-   * @param {import("./session.js").ShownClass} shown
+   * @param {import("./shown_class.js").ShownClass} shown
    * @param {import("./report.js").Remark[]} remarks
    * @param {(place: number) => {edit: boolean, remove: boolean}} ways to change a shot
    */
@@ -29,7 +29,8 @@ export class ClassShots {
       place, shot, colour: shown.colour, ...ways(place),
       score: scores.get(place), texts: remarks.filter((each) => each.shot === place).map(({ text }) => text),
     }));
-    this.title.textContent = scores.size ? "Shots, as the others find them (IoU)" : "Shots";
+    this.title.textContent = headingOf(shown.report);
+    this.element.hidden = !rows.length;
     keyed(this.list, rows, ({ place }) => place, ({ place }) => this.#make(place), (row, each) => this.#update(row, each));
     this.#open(shown, rows);
   }

@@ -5,7 +5,7 @@ import { ClassShots, warning } from "./class_shots.js";
 import { byId, count, h, keyed } from "./dom.js";
 import { icon } from "./icons.js";
 import { attempt, tell } from "./notices.js";
-import { unchangeable } from "./obstacles.js";
+import { leftOut, unchangeable } from "./obstacles.js";
 import { css } from "./palette.js";
 import { remarksOf, suggestionOf, thresholdOf } from "./report.js";
 
@@ -52,12 +52,17 @@ function classItem(name, shots, session, addTo) {
 function updateHead(element, each, sending) {
   const [swatch, words, tools] = element.children;
   swatch.style.setProperty("background", css(each.colour));
-  words.lastChild.textContent = count(each.shots, "shot") + (each.adapted ? ", fitted" : "") + (sending ? "; registering again…" : "");
+  words.lastChild.textContent = count(each.shots, "shot") + (each.adapted ? ", fitted" : "") + state(each, sending);
   const eye = tools.children[1];
   eye.setAttribute("aria-pressed", String(each.visible));
   eye.replaceChildren(icon(each.visible ? "eye" : "eyeOff"));
   element.classList.toggle("off", !each.visible);
   element.setAttribute("aria-busy", String(sending));
+}
+
+function state({ kept }, sending) {
+  if (sending) return "; registering again…";
+  return kept ? "" : "; not registered";
 }
 
 function updateReport(place, shots, each, session) {
@@ -68,7 +73,7 @@ function updateReport(place, shots, each, session) {
     remove: each.held.length > 1 && !session.obstacle(each.held.filter((_, other) => other !== shot)),
   }));
   const common = remarks.filter(({ shot }) => shot === null);
-  const lines = [suggestionOf(each.report), thresholdOf(each.report), obstacle && unchangeable(obstacle, each)];
+  const lines = [suggestionOf(each.report), thresholdOf(each.report), obstacle && unchangeable(obstacle, each), leftOut(each)];
   place.lastChild.replaceChildren(
     ...(common.length ? [h("ul", { class: "warnings" }, ...common.map(({ text }) => warning(text)))] : []),
     ...lines.filter(Boolean).map((text) => h("p", {}, text)));

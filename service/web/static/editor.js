@@ -203,9 +203,13 @@ export class Editor {
     if (!this.pointing.cancelPolygon()) this.#leave();
   }
 
+  /** Whether there is anything on the easel that would be dropped. */
+  get painted() {
+    return this.dialog.open && (this.history.done.length > 0 || this.easel.corners.length > 0);
+  }
+
   async #leave() {
-    const painted = this.history.done.length > 0 || this.easel.corners.length > 0;
-    if (!painted || (await ask(LEAVING))) this.#close(null);
+    if (!this.painted || (await ask(LEAVING))) this.#close(null);
   }
 
   #close(choice) {

@@ -1,9 +1,9 @@
 /** Masks as files: COCO JSON, GeoJSON, label maps, and a mask for each class. */
 
-import { labelMap, standing } from "./finder.js";
 import { outlines } from "./outlines.js";
 import { encodePng } from "./png.js";
 import { encodeRle, measure } from "./rle.js";
+import { labelMap, standing } from "./standing.js";
 
 const json = (value) => new Blob([JSON.stringify(value)], { type: "application/json" });
 

@@ -1,7 +1,6 @@
 /** Asks the service for the masks of all images, those on the screen first, and again on change. */
 
 import { Problem } from "./problem.js";
-import { decodeRle, isEmpty } from "./rle.js";
 
 const AT_ONCE = 2;
 
@@ -23,7 +22,7 @@ export class Finder extends EventTarget {
   constructor(session, onScreen) {
     super();
     Object.assign(this, { session, onScreen, queries: [], threshold: null, keepAbsent: false });
-    Object.assign(this, { version: 1, running: 0 });
+    Object.assign(this, { version: 1, running: 0, taken: new WeakSet() });
   }
 
   add(photo) {
@@ -60,6 +59,17 @@ export class Finder extends EventTarget {
     this.#work();
   }
 
+  /** The images whose request failed by what may be over by now, such as a lost connection. */
+  get failed() {
+    return this.queries.filter(({ problem }) => problem?.passing);
+  }
+
+  retryAll() {
+    for (const query of this.failed) Object.assign(query, { problem: null, asked: 0 });
+    this.#tell();
+    this.#work();
+  }
+
   /** A person knows better; null takes the correction back. */
   correct(query, name, rle) {
     if (rle) query.corrected.set(name, rle);
@@ -67,14 +77,35 @@ export class Finder extends EventTarget {
     this.#tell(query);
   }
 
+  /** The masks that a person painted. */
+  get corrections() {
+    return this.queries.flatMap(({ corrected }) => [...corrected.values()]);
+  }
+
+  /** These are in a file. */
+  took(corrections) {
+    for (const rle of corrections) this.taken.add(rle);
+  }
+
+  /** Whether a person painted what is in no file. */
+  get untaken() {
+    return this.corrections.some((rle) => !this.taken.has(rle));
+  }
+
+  /** Whether there is a class that the service can look for. */
+  get asking() {
+    return this.session.classes.some(({ kept }) => kept);
+  }
+
   /** How many answers are still to come. */
   get open() {
-    return this.session.classes.length ? this.queries.filter((query) => this.#stale(query)).length : 0;
+    return this.asking ? this.queries.filter((query) => this.#stale(query)).length : 0;
   }
 
   /** The images of which something is known: of the rest, files would say that there is nothing in them. */
   get known() {
-    return this.queries.filter((query) => !query.problem || query.corrected.size > 0);
+    const { asking } = this;
+    return this.queries.filter(({ problem, answered, corrected }) => corrected.size > 0 || (!problem && (asking || answered > 0)));
   }
 
   /** Whether there is an answer to what is asked now. */
@@ -87,7 +118,7 @@ export class Finder extends EventTarget {
   }
 
   #work() {
-    while (this.running < AT_ONCE && this.session.classes.length) {
+    while (this.running < AT_ONCE && this.asking) {
       const waiting = this.queries.filter((query) => this.#stale(query) && query.asked < this.version && !query.busy);
       const query = waiting.find((each) => this.onScreen(each)) ?? waiting[0];
       if (!query) return;
@@ -105,7 +136,7 @@ export class Finder extends EventTarget {
     this.#tell(query);
     try {
       const answer = await this.session.ask("POST", "segment", { body: this.#form(query) });
-      Object.assign(query, { found: answer.results[0].classes, answered: version });
+      Object.assign(query, { found: this.#withLost(answer.results[0].classes, query), answered: version });
     } catch (problem) {
       const told = problem instanceof Problem ? problem : new Problem(0, "Something went wrong", "Reload the page.");
       // One of an earlier question says nothing of what is asked now.
@@ -113,6 +144,13 @@ export class Finder extends EventTarget {
     }
     query.busy = false;
     this.#tell(query);
+  }
+
+  /** An answer, and what was found before of classes that the service has no more. */
+  #withLost(found, query) {
+    const lost = new Set(this.session.lost.map(({ name }) => name));
+    for (const { class_name: name } of found) lost.delete(name);
+    return [...found, ...query.found.filter((each) => lost.has(each.class_name))];
   }
 
   #form(query) {
@@ -128,45 +166,4 @@ export class Finder extends EventTarget {
   #tell(query = null) {
     this.dispatchEvent(new CustomEvent("change", { detail: query }));
   }
-}
-
-/**
- * The masks of an image as they stand: what was found and is there, and what a person painted. By
- * one that is painted and empty they say that there is nothing.
- * @returns {{name: string, rle: Object, score: number|null, presence: number|null}[]} in the
- *     session's order.
- */
-export function standing(query, session) {
-  return session.classes.flatMap(({ name }) => {
-    const found = query.found.find((each) => each.class_name === name);
-    const corrected = query.corrected.get(name);
-    if (corrected) return isEmpty(corrected) ? [] : [{ name, rle: corrected, score: null, presence: null }];
-    if (!found?.area) return [];
-    return [{ name, rle: found.mask, score: found.score, presence: found.presence }];
-  });
-}
-
-/**
- * The masks as they lie on one another, those that were painted on top.
- * @returns {{number: number, rle: Object}[]} numbers of classes of the session, from 1.
- */
-export function stacked(query, session) {
-  const painted = ({ name }) => Number(query.corrected.has(name));
-  return standing(query, session)
-    .sort((one, other) => painted(one) - painted(other))
-    .map(({ name, rle }) => ({ number: session.classes.findIndex((each) => each.name === name) + 1, rle }));
-}
-
-/**
- * What every pixel is: 0, or the number of a class of the session from 1.
- * @returns {Uint8Array} row by row.
- */
-export function labelMap(query, session) {
-  const { width, height } = query.photo;
-  const labels = new Uint8Array(width * height);
-  for (const { number, rle } of stacked(query, session)) {
-    const bits = decodeRle(rle);
-    for (let place = 0; place < bits.length; place++) if (bits[place]) labels[place] = number;
-  }
-  return labels;
 }

@@ -7,7 +7,9 @@ import { Cards } from "./cards.js";
 import { showClasses } from "./classes.js";
 import { byId, count, debounced } from "./dom.js";
 import { Editor } from "./editor.js";
+import { offerRevival } from "./ended.js";
 import { Finder } from "./finder.js";
+import { askBeforeLeaving } from "./guard.js";
 import { ignoreOtherDrops, takeFiles, takePasted } from "./intake.js";
 import { askForKey } from "./key_dialog.js";
 import { attempt, tell } from "./notices.js";
@@ -25,8 +27,11 @@ const finder = new Finder(session, (query) => isOnScreen(cards.elements.get(quer
 const editor = new Editor();
 const shots = new Shots(session, editor);
 const cards = new Cards(session, finder, editor);
-showClasses(session, new Amending(session, editor), (name) => shots.addTo(name));
+const amending = new Amending(session, editor);
+showClasses(session, amending, (name) => shots.addTo(name));
 offerFiles(session, finder);
+offerRevival(session);
+askBeforeLeaving(() => editor.painted || shots.painted || amending.painted || finder.untaken || session.lost.some(({ shots: number }) => number > 0));
 
 function isOnScreen(element) {
   const box = element?.getBoundingClientRect();
@@ -91,7 +96,7 @@ async function trySample(button) {
 async function mayLeave(title, yes) {
   const { length } = session.classes;
   if (!length) return true;
-  const text = `The page turns away from ${count(length, "class", "classes")} and from masks that were painted by hand. Save the session as a file first if you may want the classes again.`;
+  const text = `The page turns away from ${count(length, "class", "classes")} and from masks that were painted by hand.${session.id ? " Save the session as a file first if you may want the classes again." : ""}`;
   return ask({ title, text, yes, no: "Keep this" });
 }
 
@@ -112,7 +117,8 @@ function offerSessions() {
     button.addEventListener("click", () => byId("menu").hidePopover());
   }
   session.addEventListener("change", () => {
-    byId("save-session").disabled = byId("new-session").disabled = !session.id;
+    byId("save-session").disabled = !session.id;
+    byId("new-session").disabled = !session.id && !session.classes.length;
   });
 }
 

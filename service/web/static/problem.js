@@ -11,6 +11,11 @@ export class Problem extends Error {
     super(detail);
     Object.assign(this, { status, title, detail, code });
   }
+
+  /** Whether the same request may succeed later: it was not refused, nor does it take too long. */
+  get passing() {
+    return this.status === 0 || this.status === 429 || (this.status >= 500 && this.code !== "deadline_exceeded");
+  }
 }
 
 /** The problem of an answer, which is problem+json unless something between us answered. */

@@ -38,7 +38,7 @@ function lost(session, name, rest, { adapt, replace }) {
 /** All shots of a class at once: a fit to them is better than one to those that are added. */
 function joined(session, name, rest, { adapt, replace }) {
   const known = session.find(name);
-  if (!known || replace || session.obstacle([...known.held, ...rest])) return null;
+  if (!known?.kept || replace || session.obstacle([...known.held, ...rest])) return null;
   const fields = { class_name: name, adapt: adapt ?? known.adapt, mode: "replace", session_id: session.id };
   return { fields, some: [...known.held, ...rest], joined: true };
 }

@@ -61,10 +61,20 @@ export function remarksOf({ notes, report }) {
 
 const rank = ({ code }) => (code in WORDS ? RANKS.indexOf(code) : RANKS.length);
 
+const judgedOf = (report) => listOf(report?.shots).filter((each) => isShare(each?.iou));
+
+/** What the scores of the shots are, in words above them. */
+export function headingOf(report) {
+  const judged = judgedOf(report);
+  if (!judged.length) return "Shots";
+  // A shot without others is judged by what is found in its own mirror image.
+  if (!judged.some((each) => each.predicted_from === 0)) return "Shots, as the others find them (IoU)";
+  return judged.length === 1 ? "Shot, as its own mirror image finds it (IoU)" : "Shots, as others or their own mirror image find them (IoU)";
+}
+
 /** The scores of the shots that were judged, by shot. @returns {Map<number, {iou: number, flagged: boolean}>} */
 export function scoresOf(report) {
-  const judged = listOf(report?.shots).filter((each) => isShare(each?.iou));
-  return new Map(judged.map(({ shot, iou, suspicion }, place) =>
+  return new Map(judgedOf(report).map(({ shot, iou, suspicion }, place) =>
     [Number.isInteger(shot) ? shot : place, { iou, flagged: suspicion >= FLAGGED }]));
 }
 

@@ -3,29 +3,15 @@
 import { newId, RequestKeys } from "./ids.js";
 import { colourOf } from "./palette.js";
 import { Problem } from "./problem.js";
-import { nextRequest, supportForm, told, withAdded } from "./registering.js";
-import { notesOf } from "./report.js";
+import { nextRequest, supportForm, told } from "./registering.js";
 import { Room } from "./room.js";
+import { learn, lose, shownClass } from "./shown_class.js";
 
 const ID = "fss.session";
 const ARCHIVE = "application/vnd.fss.session+safetensors";
 const WITHOUT_REPORT = new Set(["report_not_found", "class_not_found"]);
 
-/**
- * @typedef {Object} ShownClass
- * @property {string} name
- * @property {number} shots
- * @property {boolean} adapted
- * @property {number[]} colour
- * @property {boolean} visible
- * @property {(import("./registering.js").UploadShot|null)[]} held its shots in order; null: the
- *     photograph is not in this tab
- * @property {"auto"|"true"|"false"} adapt how it was to be fitted
- * @property {import("./report.js").Remark[]} notes of the last registration
- * @property {Object|null} report
- *
- * Tells of every change by the event `change`, or by `look` where only what is shown has changed.
- */
+/** Tells of every change by the event `change`, or by `look` where only what is shown has changed. */
 export class Session extends EventTarget {
   /** @param {import("./api.js").Api} api */
   constructor(api) {
@@ -52,20 +38,41 @@ export class Session extends EventTarget {
     }
   }
 
+  /** The classes that the service has no more. */
+  get lost() {
+    return this.classes.filter(({ kept }) => !kept);
+  }
+
   /**
-   * The API's answer; if the service has forgotten the session, so does the page.
+   * The API's answer; if the service has forgotten the session, its classes count as lost.
    * @throws {Problem}
    */
   async ask(method, path, options) {
+    return this.#noticing(() => this.api.json(method, path, options));
+  }
+
+  async #noticing(request) {
     const { id } = this;
     try {
-      return await this.api.json(method, path, options);
+      return await request();
     } catch (problem) {
       if (problem.code !== "session_not_found") throw problem;
       // Other requests of the same session may have noticed before.
-      if (this.id === id) this.forget();
-      throw new Problem(404, "The session has ended", "It was not used for a while. Register its classes again.");
+      if (this.id === id) this.#end();
+      throw new Problem(404, "The session has ended", "It was not used for a while, or the service was started again. Register its classes again.");
     }
+  }
+
+  /** What was painted is now in this tab alone, so it stays. */
+  #end() {
+    this.#leave();
+    for (const known of this.classes) if (known.kept) lose(known);
+    this.#changed();
+  }
+
+  #leave() {
+    sessionStorage.removeItem(ID);
+    Object.assign(this, { id: null, keys: new RequestKeys(), turn: Promise.resolve() });
   }
 
   /**
@@ -80,7 +87,33 @@ export class Session extends EventTarget {
   async register(name, shots, { adapt = "auto", replace = false, sent = () => {} } = {}) {
     const { files } = this.room;
     if (adapt === "true" && shots.length > files) throw new Problem(0, "Too many images at once", `Fitting takes up to ${files}.`);
-    return this.#inTurn(() => this.#register(name, shots, { adapt, replace, sent }));
+    return this.#inTurn(async () => {
+      const known = this.find(name);
+      // What is added joins the shots of the class, which gets them back first.
+      if (known && !known.kept && !replace && !(await this.#revive(known))) return false;
+      return this.#register(name, shots, { adapt, replace, sent });
+    });
+  }
+
+  /**
+   * Registers a class again that ended with its session, by the shots whose photographs are here.
+   * @returns {Promise<boolean>} false: there is nothing to register again.
+   * @throws {Problem}
+   */
+  async revive(known) {
+    return this.#inTurn(() => this.lost.includes(known) && known.held.length > 0 && this.#revive(known));
+  }
+
+  /** All of it, or it counts as lost: another try sends all again. */
+  async #revive(known) {
+    const before = { ...known };
+    try {
+      return await this.#register(known.name, known.held, { adapt: known.adapt, replace: true, sent: () => {} });
+    } catch (problem) {
+      Object.assign(known, before);
+      this.#changed();
+      throw problem;
+    }
   }
 
   /**
@@ -111,8 +144,9 @@ export class Session extends EventTarget {
 
   /** One change after the other: each sends again what the one before has left. */
   #inTurn(change) {
-    const { id } = this;
-    const turn = this.turn.then(() => (this.id === id ? change() : false));
+    // New with each session, while the id comes only with the first class.
+    const { keys } = this;
+    const turn = this.turn.then(() => (this.keys === keys ? change() : false));
     this.turn = turn.catch(() => {});
     return turn;
   }
@@ -150,7 +184,7 @@ export class Session extends EventTarget {
   /** @returns {Promise<boolean>} false: the page has turned to another session meanwhile. */
   async deleteClass(name) {
     return this.#inTurn(async () => {
-      await this.ask("DELETE", `sessions/${this.id}/classes/${encodeURIComponent(name)}`);
+      if (this.find(name)?.kept) await this.ask("DELETE", `sessions/${this.id}/classes/${encodeURIComponent(name)}`);
       this.#outdate(name);
       this.classes = this.classes.filter((each) => each.name !== name);
       this.#changed();
@@ -160,7 +194,7 @@ export class Session extends EventTarget {
 
   /** @returns {Promise<Blob>} */
   async exportArchive() {
-    return (await this.api.request("GET", `sessions/${this.id}/archive`)).blob();
+    return (await this.#noticing(() => this.api.request("GET", `sessions/${this.id}/archive`))).blob();
   }
 
   async importArchive(file) {
@@ -174,8 +208,8 @@ export class Session extends EventTarget {
 
   /** Begin again; the service drops the session by itself when its time is over. */
   forget() {
-    sessionStorage.removeItem(ID);
-    Object.assign(this, { id: null, classes: [], used: 0, keys: new RequestKeys(), turn: Promise.resolve() });
+    this.#leave();
+    Object.assign(this, { classes: [], used: 0 });
     this.#changed();
   }
 
@@ -217,21 +251,15 @@ export class Session extends EventTarget {
     this.keys.drop(({ fields }) => fields.class_name === name);
   }
 
-  #learn(answer, { fields, some }, adapt) {
-    const { class_name: name, shots, adapted } = answer;
-    let known = this.find(name);
-    if (!known) this.classes.push((known = this.#shown(name, 0, adapted)));
-    const anew = fields.mode === "replace" || !known.shots;
-    const held = withAdded(anew ? [] : known.held, some, shots);
-    if (anew && adapt) known.adapt = adapt;
-    const notes = notesOf(answer, shots - some.length);
-    Object.assign(known, { shots, adapted, held, notes, report: answer.report ?? null });
+  #learn(answer, request, adapt) {
+    const { class_name: name, adapted } = answer;
+    if (!this.find(name)) this.classes.push(this.#shown(name, 0, adapted));
+    learn(this.find(name), answer, request, adapt);
     this.#changed();
   }
 
   #shown(name, shots, adapted) {
-    const held = Array(shots).fill(null);
-    return { name, shots, adapted, held, adapt: "auto", colour: colourOf(this.used++), visible: true, notes: [], report: null };
+    return shownClass(name, shots, adapted, colourOf(this.used++));
   }
 
   #changed() {

@@ -60,6 +60,11 @@ export class Shots {
     return true;
   }
 
+  /** Whether somebody painted what is not registered. */
+  get painted() {
+    return this.shots.some(({ rle, sample }) => rle && !sample);
+  }
+
   /** Start on more shots of a class. */
   addTo(name) {
     this.name.value = name;
@@ -80,7 +85,13 @@ export class Shots {
       const choices = [{ value: "done", label: more ? "Done, next image" : "Done", primary: true }];
       if (!(await this.#paint(shot, choices, shots.length > 1 ? ` ${place + 1} of ${shots.length}` : ""))) return;
     }
-    if (!this.#className()) this.name.focus();
+    if (!this.#className()) this.#focusName();
+  }
+
+  /** Chromium lets nobody type into a field to which a closed dialog gave the focus back. */
+  #focusName() {
+    this.name.blur();
+    this.name.focus();
   }
 
   async #paint(shot, choices = [{ value: "done", label: "Done", primary: true }], place = "") {
@@ -174,7 +185,7 @@ export class Shots {
 
   /** What adding does to a class that is there. */
   #joining(known) {
-    if (!known || byId("replace").checked) return "";
+    if (!known?.shots || byId("replace").checked) return "";
     const obstacle = this.session.obstacle([...known.held, ...this.shots]);
     return obstacle ? addedAlone(obstacle, known) : `Registered together with the ${count(known.shots, "shot")} that ${known.name} has.`;
   }

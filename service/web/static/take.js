@@ -2,8 +2,8 @@
 
 import { byId, count } from "./dom.js";
 import { cocoFile, geojsonFile, labelMapFiles, maskFiles } from "./exports.js";
-import { standing } from "./finder.js";
 import { attempt } from "./notices.js";
+import { standing } from "./standing.js";
 import { zip } from "./zip.js";
 
 const KEPT_MS = 60_000;
@@ -17,7 +17,11 @@ const WAYS = {
 /** @param {import("./session.js").Session} session @param {import("./finder.js").Finder} finder */
 export function offerFiles(session, finder) {
   for (const [id, [name, make]] of Object.entries(WAYS)) {
-    byId(id).addEventListener("click", () => attempt(async () => save(await make(finder.known, session), name)));
+    byId(id).addEventListener("click", () => attempt(async () => {
+      const { known, corrections } = finder;
+      save(await make(known, session), name);
+      finder.took(corrections);
+    }));
   }
   const render = () => {
     const masks = finder.known.reduce((sum, query) => sum + standing(query, session).length, 0);
