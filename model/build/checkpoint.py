@@ -1,5 +1,6 @@
 """Checkpoints: a network's tensors with its config, read without executing anything."""
 
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -44,13 +45,24 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write atomically: a reader finds the old file or the new one, never half of one.
 
     That holds after a power cut, too.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; the old file is kept.
     """
+    # Into memory first: torch does not tell why a file of its own could not be written.
+    content = io.BytesIO()
+    torch.save(dict(state), content)
     partial = path.with_name(f"{path.name}.partial")
-    with partial.open("wb") as file:
-        torch.save(dict(state), file)
-        file.flush()
-        os.fsync(file.fileno())  # before it takes the old one's place
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(content.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())  # before it takes the old one's place
+        partial.replace(path)
+    except OSError as exc:
+        partial.unlink(missing_ok=True)
+        kept = f"{exc.strerror}; what was there before is kept"
+        raise OSError(exc.errno, kept, str(path)) from exc
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

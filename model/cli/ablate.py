@@ -9,7 +9,7 @@ from pathlib import Path
 from model.build import CheckpointError, PretrainedWeightsError
 from model.cli.paths import weights_beside
 from model.cli.signals import INTERRUPTED, interrupted_by_sigterm, stop_on_signals
-from model.cli.types import integers, positive
+from model.cli.types import integers, positive, seeds
 from model.data.datasets import DatasetError
 from model.data.episodes import MIN_AREA
 from model.experiments.ablation import RowResult, Trial, run_ablation
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--cache", type=Path, help="feature cache; default OUT/cache")
     parser.add_argument("--steps", type=positive, default=2000, help="of every row (2000)")
-    parser.add_argument("--seeds", type=integers, default=(0, 1, 2), help="of training (0,1,2)")
+    parser.add_argument("--seeds", type=seeds, default=(0, 1, 2), help="of training (0,1,2)")
     parser.add_argument("--rows", type=_names, help="only these rows, by name; default all")
     parser.add_argument("--shots", type=int, default=5, help="of integral against separate (5)")
     parser.add_argument("--test", default="pascal5i_val", help="set to judge on (pascal5i_val)")

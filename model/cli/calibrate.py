@@ -6,7 +6,7 @@ from pathlib import Path
 
 from model.build import Checkpoint, CheckpointError
 from model.calibration import calibrate, calibration_episodes
-from model.cli.types import integers, positive
+from model.cli.types import integers, positive, seed
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
 from model.output_paths import file_to_write
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--episodes", type=positive, default=1500, help="half lack the class (1500)"
     )
     parser.add_argument("--min-area", type=positive, default=MIN_AREA, help="pixels of a class")
-    parser.add_argument("--seed", type=int, default=0, help="of the episode list (0)")
+    parser.add_argument("--seed", type=seed, default=0, help="of the episode list (0)")
     parser.add_argument("--input-side", type=positive, help="another side, such as 473")
 
 

@@ -36,14 +36,14 @@ def main(args: argparse.Namespace) -> int:
         runtime = BundleRuntime(args.bundle)
         network, config, presence = restore_network(args.bundle)
         _require_same_answers(network, runtime)
-    except (CheckpointError, InvalidBundleError, OutputError) as exc:
+        manifest = runtime.manifest
+        state = network_state(network, config) | {"presence": presence._asdict()}
+        if manifest.familiar is not None:
+            state["familiar"] = manifest.familiar.model_dump()
+        write_checkpoint(args.out, state | _progress(manifest))
+    except (CheckpointError, InvalidBundleError, OutputError, OSError) as exc:
         print(exc, file=sys.stderr)
         return 2
-    manifest = runtime.manifest
-    state = network_state(network, config) | {"presence": presence._asdict()}
-    if manifest.familiar is not None:
-        state["familiar"] = manifest.familiar.model_dump()
-    write_checkpoint(args.out, state | _progress(manifest))
     print(f"{manifest.model}, {config.input_side} px, threshold {manifest.threshold}: {args.out}")
     return 0
 

@@ -34,13 +34,13 @@ def main(args: argparse.Namespace) -> int:
         state = read_reference(args.file)
         config = reference_config(state, trained_on=args.trained_on)
         network = import_reference(state, config)
+        write_checkpoint(args.out, network_state(network, config))
     except CheckpointError as exc:
         print(f"{args.file}: {exc}", file=sys.stderr)
         return 2
-    except OutputError as exc:
+    except (OutputError, OSError) as exc:
         print(exc, file=sys.stderr)
         return 2
-    write_checkpoint(args.out, network_state(network, config))
     backbone = sum(name.startswith("layer") for name in state)
     print(
         f"{len(state)} tensors mapped ({backbone} of the backbone, {len(state) - backbone} behind "

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from model.build import CheckpointError, load_network
-from model.cli.types import integers, positive, probability
+from model.cli.types import integers, positive, probability, seed
 from model.contract import InvalidBundleError
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folds", type=integers, help="PASCAL-5i folds; none: every class")
     parser.add_argument("--shots", type=positive, default=1, help="supports of an episode (1)")
     parser.add_argument("--count", type=positive, default=12, help="episodes to picture (12)")
-    parser.add_argument("--seed", type=int, default=0, help="of the episode list (0)")
+    parser.add_argument("--seed", type=seed, default=0, help="of the episode list (0)")
     parser.add_argument("--min-area", type=positive, default=MIN_AREA, help="pixels of a class")
     parser.add_argument(
         "--threshold", type=probability, help=f"default: the manifest's, or {DEFAULT_THRESHOLD}"

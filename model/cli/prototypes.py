@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.build import CheckpointError, load_network
-from model.cli.types import integers, positive
+from model.cli.types import integers, positive, seed
 from model.data.datasets import DatasetError, open_dataset
 from model.data.episodes import MIN_AREA, asked_classes
 from model.experiments.separability import draw_maps, map_prototypes
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pairs", type=positive, default=5000, help="of image and class, at most (5000)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the choice and of t-SNE (0)")
+    parser.add_argument("--seed", type=seed, default=0, help="of the choice and of t-SNE (0)")
     parser.add_argument("--min-area", type=positive, default=MIN_AREA, help="pixels of a class")
     parser.add_argument("--input-side", type=positive, help="another side, such as 473")
     parser.add_argument("--out", type=Path, default=Path("out/prototypes"), help="folder to write")

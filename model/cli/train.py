@@ -68,10 +68,8 @@ def main(args: argparse.Namespace) -> int:
         folder_to_write(args.out)
         with interrupted_by_sigterm(), join_processes(args.device) as context:
             run = _start(args, context)
-            if run.started and context.is_rank_zero:
-                given = len(tuple(run.network.parameters()))
-                bundles = ", ".join(str(bundle) for bundle in run.config.start)
-                print(f"{len(run.started)} of {given} tensors start from {bundles}")
+            if context.is_rank_zero:
+                _tell_start(run)
             with stop_on_signals() as stopped:
                 run.train(stopped)
     except (
@@ -97,6 +95,15 @@ def main(args: argparse.Namespace) -> int:
             f"{run.wait_share:.1%} of them waiting for data, {args.out}"
         )
     return 0
+
+
+def _tell_start(run: Run) -> None:
+    """What the run begins with: weights from bundles, and the classes of each set."""
+    if run.started:
+        given = len(tuple(run.network.parameters()))
+        bundles = ", ".join(str(bundle) for bundle in run.config.start)
+        print(f"{len(run.started)} of {given} tensors start from {bundles}")
+    print(*run.prepared.surveys, sep="\n", flush=True)
 
 
 def _start(args: argparse.Namespace, context: DistributedContext) -> Run:

@@ -2,10 +2,29 @@
 
 import argparse
 
+_SEEDS = 2**32  # NumPy's and torch's generators take more, but not scikit-learn's
+
 
 def integers(text: str) -> tuple[int, ...]:
     """Whole numbers with commas between, such as folds or seeds."""
     return tuple(int(part) for part in text.split(","))
+
+
+def seed(text: str) -> int:
+    """A whole number that starts a generator.
+
+    Raises:
+        argparse.ArgumentTypeError: it is negative, or has more than 32 bits.
+    """
+    value = int(text)
+    if not 0 <= value < _SEEDS:
+        raise argparse.ArgumentTypeError(f"{text} is no seed: take 0 to {_SEEDS - 1}")
+    return value
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """Seeds with commas between."""
+    return tuple(map(seed, text.split(",")))
 
 
 def numbers(text: str) -> tuple[float, ...]:

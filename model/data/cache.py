@@ -1,10 +1,13 @@
 """Frozen backbone features of every training image, computed once."""
 
+import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,6 +25,7 @@ from model.data.episodes import binary_labels
 from model.data.mixture import SourceImage, count_classes
 from model.data.sampler import DrawnImage
 
+_UNFINISHED = "unfinished-"
 _FILES = ("shallow.npy", "stage3.npy", "labels.npy")
 # Of what no file, size or weight tells: raise it where another view is drawn, another defect
 # rendered, or a feature is taken from another layer.
@@ -141,6 +145,7 @@ def build_cache(
 
     Raises:
         DatasetError: there is no image, or a file of one is missing.
+        OSError: the disk has no room for the features, which is told at the first image.
     """
     if not images:
         raise DatasetError(
@@ -152,13 +157,52 @@ def build_cache(
     complete = folder / digest[:16]
     if not complete.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder) as beside:
-            made = Path(beside, "cache")
+        with _beside(folder) as beside:
+            made = beside / "cache"
             made.mkdir()
             _write(made, sets, images, feature_graph(), config, workers)
             with suppress(OSError):  # another run has just written the same cache
                 made.rename(complete)
     return FeatureCache(*(np.load(complete / name, mmap_mode="r") for name in _FILES))
+
+
+@contextmanager
+def _beside(folder: Path) -> Iterator[Path]:
+    """A temporary folder inside; those that killed runs left there are removed.
+
+    A run holds a lock on its own as long as it lives, so that others leave it alone.
+    """
+    with ExitStack() as stack:
+        with _locked(folder):  # or another run could find ours before it is locked
+            _remove_unfinished(folder)
+            beside = Path(stack.enter_context(TemporaryDirectory(dir=folder, prefix=_UNFINISHED)))
+            stack.enter_context(_locked(beside))
+        yield beside
+
+
+def _remove_unfinished(folder: Path) -> None:
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        with suppress(OSError), _opened(left) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Inside, this process has a lock on a folder; the system releases it when the process ends."""
+    with _opened(folder) as descriptor:
+        with suppress(OSError):  # a file system without locks, where nothing is removed either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _described(sets: Sequence[LabelledImages], source: SourceImage) -> tuple[object, ...]:
@@ -190,9 +234,7 @@ def _write(
             for row, parts in enumerate(tqdm(encoded, "features", len(images))):
                 if not arrays:
                     arrays = [
-                        np.lib.format.open_memmap(
-                            folder / name, "w+", part.dtype, (len(images), *part.shape)
-                        )
+                        _new_array(folder / name, part.dtype, (len(images), *part.shape))
                         for name, part in zip(_FILES, parts, strict=True)
                     ]
                 for array, part in zip(arrays, parts, strict=True):
@@ -201,3 +243,18 @@ def _write(
             pool.shutdown(cancel_futures=True)  # or an interrupt would wait for the other images
     for array in arrays:
         array.flush()
+
+
+def _new_array(path: Path, dtype: np.dtype[Any], shape: tuple[int, ...]) -> "np.memmap[Any, Any]":
+    """A file of an array with all of its room on the disk.
+
+    Without it a full disk would kill the process at a write into the memory map.
+    """
+    array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as exc:
+            raise OSError(exc.errno, f"{exc.strerror}, {size / 1e9:.2f} GB", str(path)) from exc
+    return array

@@ -68,9 +68,15 @@ class EpisodeSampler:
             the query's, where the image has one with the class.
         class_power: a class is drawn in proportion to the number of views that show it, over all
             images, to this power.
+        reduced: numbers of the sets that have lost images to the run's unseen classes. Such a set
+            may be left without a class; then it is not drawn.
+
+    Attributes:
+        shown_in: of each set, class index → number of images that show enough of it to be drawn.
 
     Raises:
-        DatasetError: no set with a positive weight has a class with enough images.
+        DatasetError: a set with a positive weight, or each of them, has no class with enough
+            images.
     """
 
     def __init__(
@@ -85,6 +91,7 @@ class EpisodeSampler:
         absent: float,
         same_image: float,
         class_power: float,
+        reduced: Collection[int] = (),
     ) -> None:
         self._set_index, self._views = set_index, counts.shape[1]
         self._shots, self._seed = shots, seed
@@ -92,14 +99,17 @@ class EpisodeSampler:
         self._may_lack = [config.absent for config in sets]
         # (N, 256) whether any view has a pixel of a class.
         self._shown: NDArray[np.bool_] = np.asarray((counts > 0).any(axis=1))
-        tables = (
+        tables = [
             class_table(counts, set_index, number, config.min_share, names)
             for number, (config, names) in enumerate(zip(sets, named, strict=True))
+        ]
+        self.shown_in = tuple(
+            {c: len(np.unique(rows[:, 0])) for c, rows in table.items()} for table in tables
         )
         # Of each set, class index → rows (R, 2) of image and view, of classes with enough images.
         self._tables = [
-            {c: rows for c, rows in table.items() if len(np.unique(rows[:, 0])) > shots}
-            for table in tables
+            {c: rows for c, rows in table.items() if images[c] > shots}
+            for table, images in zip(tables, self.shown_in, strict=True)
         ]
         weights = np.asarray(
             [
@@ -107,17 +117,21 @@ class EpisodeSampler:
                 for config, table in zip(sets, self._tables, strict=True)
             ]
         )
+        for number, (config, table) in enumerate(zip(sets, self._tables, strict=True)):
+            if config.weight and not table and number not in reduced:
+                raise no_class(config.name, named[number], shots)
         if not weights.any():
-            raise DatasetError(
-                f"no class of {', '.join(config.name for config in sets)} is shown by the "
-                f"{shots + 1} images that a {shots}-shot episode needs; a smaller min_share counts "
-                "smaller objects, and labels of 255 are ignored"
-            )
+            every = set[int]().union(*named)
+            raise no_class(", ".join(config.name for config in sets), every, shots)
         self._set_chance = weights / weights.sum()
         self._class_chance = []
         for table in self._tables:
             sizes = np.asarray([len(rows) for rows in table.values()], float) ** class_power
             self._class_chance.append(sizes / sizes.sum() if len(sizes) else sizes)
+
+    def drawn_classes(self, number: int) -> tuple[int, ...]:
+        """The class indices of a set that episodes ask for, in order."""
+        return tuple(sorted(self._tables[number])) if self._set_chance[number] else ()
 
     def pick(self, rng: np.random.Generator) -> EpisodePick:
         """One episode."""
@@ -176,6 +190,16 @@ class EpisodeSampler:
             for (side, class_index), flip, seed in zip(sides, flips, seeds, strict=True)
         )
         return EpisodeBatch(images[:size], images[size:])
+
+
+def no_class(name: str, named: Collection[int], shots: int) -> DatasetError:
+    """What is told of a set that has no class with enough images for an episode."""
+    if not named:
+        return DatasetError(f"{name} names no class: its classes.csv has no row such as 1,valve")
+    return DatasetError(
+        f"no class of {name} is shown by the {shots + 1} images that a {shots}-shot episode needs; "
+        "a smaller min_share counts smaller objects, and labels of 255 are ignored"
+    )
 
 
 def _pair(row: NDArray[np.int64]) -> tuple[int, int]:

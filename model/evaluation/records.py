@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model.contract import Precision, replace_text
-from model.data.folds import FoldScheme
+from model.data.folds import COCO_CLASSES, PASCAL_CLASSES, FoldScheme, barred_classes
+from model.data.mixture import PROCEDURAL
+from model.data.procedural import DEFECT_CLASSES
+from model.data.trained_sets import TrainedSet
 from model.evaluation.absence import USUAL_ABSENT, AbsenceReport
 from model.evaluation.episodes import EpisodeReport
 from model.evaluation.generalised import GeneralisedReport
@@ -14,6 +17,12 @@ from model.evaluation.generalised import GeneralisedReport
 # Lists of one family have the same classes, and some the same images, whether read as VOC or in our
 # own format; splits of FSS-1000 have neither in common.
 _FAMILIES = {"pascal_": "pascal", "pascal5i_": "pascal", "voc_": "pascal", "coco_": "coco"}
+# Of sets whose classes a record of an earlier release does not name.
+_KNOWN_CLASSES: dict[str, tuple[str, ...]] = {
+    "pascal": PASCAL_CLASSES,
+    "coco": COCO_CLASSES,
+    PROCEDURAL: DEFECT_CLASSES,
+}
 
 _SAME_LENGTH = 0.1  # of the episodes of training
 
@@ -34,7 +43,7 @@ class Subject(_Record):
     kind: `baseline` is trained on no set: it has the weights of ImageNet classification alone.
     sha256: of each graph of the bundle's tier, or of the checkpoint's or the weights' file.
     precision: the tier.
-    trained_on: the sets, each with its number of images; empty when that is not recorded.
+    trained_on: the sets, each a line of `TrainedSet`; empty when that is not recorded.
     excluded_classes: names excluded from all of them.
     episodes, minutes: length of its training; None where it is not recorded.
     recipe: digest of the recipe without fold, seed and length; None where it is not recorded.
@@ -67,16 +76,32 @@ class Subject(_Record):
     def has_seen(self, data: str, classes: tuple[str, ...], *, fold: int | None) -> bool:
         """Whether training may have seen these classes: it did not leave them out by name.
 
-        Without a fold, every class of a set is asked for, and only the set counts: class names of
-        folds occur in several sets, but those of other sets in one set alone. Where no training
-        sets are recorded, training may have seen everything.
+        It has if it asked for one of them by name, in whatever set, as far as its classes are
+        recorded or known. Without a fold, every class of a set is asked for, and it may also have
+        seen them if that set or its family was in training. Where no training sets are recorded,
+        training may have seen everything.
         """
         if self.kind == "baseline" or set(classes) <= set(self.excluded_classes):
             return False
         if not self.trained_on:
             return True
-        sets = {_family(line.rpartition(":")[0]) for line in self.trained_on}
-        return fold is not None or _family(data) in sets
+        sets = {_family(each.name) for each in self._trained_sets}
+        return fold is not None or _family(data) in sets or self._asked_for(classes)
+
+    def _asked_for(self, classes: tuple[str, ...]) -> bool:
+        """Whether training asked for one of these classes by name."""
+        trained = frozenset(
+            name
+            for each in self._trained_sets
+            for name in each.classes or _KNOWN_CLASSES.get(_family(each.name), ())
+        )
+        names = dict(enumerate(classes))
+        left_out = barred_classes(names, frozenset(self.excluded_classes))
+        return not barred_classes(names, trained) <= left_out
+
+    @property
+    def _trained_sets(self) -> tuple[TrainedSet, ...]:
+        return tuple(map(TrainedSet.parse, self.trained_on))
 
     def shares_images(self, data: str) -> bool:
         """Whether images of this very set may have been in training: it is among the training sets.
@@ -85,7 +110,7 @@ class Subject(_Record):
         """
         if self.kind == "baseline":
             return False
-        sets = {_whole(line.rpartition(":")[0]) for line in self.trained_on}
+        sets = {_whole(each.name) for each in self._trained_sets}
         return not sets or _whole(data) in sets
 
 

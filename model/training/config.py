@@ -1,8 +1,9 @@
 """Training configuration: a YAML file, checked before anything runs."""
 
+from collections.abc import Hashable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
@@ -30,7 +31,11 @@ class ConfigError(ValueError):
 
 
 class _Config(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# What both NumPy's and torch's generators take.
+_Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class SetEntry(_Config):
@@ -63,7 +68,7 @@ class CacheEntry(_Config):
     The views have a seed of their own, so that runs of several seeds share one cache.
     """
 
-    seed: int = 0
+    seed: _Seed = 0
     views: Annotated[int, Field(ge=1, le=64)] = 4
     label_side: Annotated[int, Field(ge=16)] = 169
     workers: Annotated[int, Field(ge=1)] = 2
@@ -198,7 +203,7 @@ class TrainConfig(_Config):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.998
     gradient_clip: Annotated[float, Field(gt=0)] | None = 5.0
     distillation_weight: Annotated[float, Field(ge=0)] = 50.0
-    seed: int = 0
+    seed: _Seed = 0
     checkpoint_steps: Annotated[int, Field(gt=0)] = 200
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
 
@@ -208,6 +213,13 @@ class TrainConfig(_Config):
         if preset not in PRESETS:
             raise ValueError(f"no preset {preset}: there are {', '.join(PRESETS)}")
         return preset
+
+    @field_validator("sets")
+    @classmethod
+    def _draws_from_a_set(cls, sets: tuple[SetEntry, ...]) -> tuple[SetEntry, ...]:
+        if not any(entry.weight for entry in sets):
+            raise ValueError("every set has a weight of 0: there is nothing to draw from")
+        return sets
 
     @model_validator(mode="after")
     def _cached_features_stay_true(self) -> Self:
@@ -290,6 +302,20 @@ class TrainConfig(_Config):
         return LossWeights(distillation=self.distillation_weight)
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that is there twice, of which YAML's own loader takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        found = set[str]()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in found:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value} is there twice", key.start_mark
+                )
+            found.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def load_config(path: Path) -> TrainConfig:
     """Read a YAML config.
 
@@ -297,8 +323,13 @@ def load_config(path: Path) -> TrainConfig:
         ConfigError: unreadable or not valid.
     """
     try:
-        return TrainConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as exc:
-        raise ConfigError(f"cannot read {path}: {exc}") from exc
+        text = path.read_text(encoding="utf-8")
+        return TrainConfig.model_validate(yaml.load(text, _UniqueKeys))  # noqa: S506
+    except UnicodeDecodeError as exc:
+        raise ConfigError(f"{path} is no UTF-8: save it as YAML in UTF-8") from exc
     except ValidationError as exc:
         raise ConfigError(f"{path}: {exc}") from exc
+    except RecursionError as exc:
+        raise ConfigError(f"cannot read {path}: it is nested too deeply") from exc
+    except (OSError, yaml.YAMLError, ValueError) as exc:  # a date of a 13th month, for one
+        raise ConfigError(f"cannot read {path}: {exc}") from exc

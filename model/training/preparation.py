@@ -1,5 +1,6 @@
 """What a run trains on: its sets without the test classes, as episodes and as tensors."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,10 +10,13 @@ from numpy.typing import NDArray
 
 from model.data.cache import CacheConfig, build_cache
 from model.data.datasets import LabelledImages
+from model.data.folds import barred_classes
 from model.data.images import TrainingImages
 from model.data.memory import available_memory
 from model.data.mixture import SourceImage, allowed_images, open_set
 from model.data.sampler import EpisodeSampler
+from model.data.survey import SetSurvey, check_label_maps
+from model.data.trained_sets import TrainedSet
 from model.nets import SDAANet
 from model.training.config import CacheEntry, TrainConfig
 from model.training.distributed import DistributedContext
@@ -24,13 +28,15 @@ class Prepared(NamedTuple):
     """The data of a run.
 
     images: number of images; an epoch has as many episodes.
-    data: the name of each set and how many of its images are used.
+    data: of each set, what the run's record says of it.
+    surveys: of each set, what its label maps hold.
     """
 
     sampler: EpisodeSampler
     source: BatchSource
     images: int
     data: tuple[str, ...]
+    surveys: tuple[SetSurvey, ...]
 
 
 class _Counted(NamedTuple):
@@ -60,6 +66,8 @@ def prepare(
         counted = _from_pixels(config, sets, context, compiled)
     else:
         counted = _from_cache(config, config.cache, sets, network, cache_dir, context)
+    used = counted.set_index[counted.set_index >= 0]
+    by_set = np.bincount(used, minlength=len(sets)).tolist()
     sampler = EpisodeSampler(
         counted.counts,
         counted.set_index,
@@ -70,14 +78,43 @@ def prepare(
         absent=config.episodes.absent,
         same_image=config.episodes.same_image,
         class_power=config.episodes.class_power,
+        reduced=[number for number, d in enumerate(sets) if by_set[number] < len(d)],
     )
-    used = counted.set_index[counted.set_index >= 0]
-    by_set = np.bincount(used, minlength=len(sets))
     return Prepared(
         sampler,
         counted.source,
         images=len(used),
-        data=tuple(f"{d.name}: {count} images" for d, count in zip(sets, by_set, strict=True)),
+        data=tuple(
+            str(_trained_set(dataset, images, sampler.drawn_classes(number)))
+            for number, (dataset, images) in enumerate(zip(sets, by_set, strict=True))
+        ),
+        surveys=tuple(
+            _survey(config, dataset, counted, number, sampler)
+            for number, dataset in enumerate(sets)
+        ),
+    )
+
+
+def _trained_set(dataset: LabelledImages, images: int, drawn: Sequence[int]) -> TrainedSet:
+    return TrainedSet(dataset.name, images, tuple(dataset.class_names[c] for c in drawn))
+
+
+def _survey(
+    config: TrainConfig,
+    dataset: LabelledImages,
+    counted: _Counted,
+    number: int,
+    sampler: EpisodeSampler,
+) -> SetSurvey:
+    shown = (counted.counts[counted.set_index == number] > 0).any(axis=1)  # (images, 256)
+    names, unseen = dataset.class_names, barred_classes(dataset.class_names, config.excluded_names)
+    return SetSurvey(
+        dataset.name,
+        images=len(shown),
+        names={c: name for c, name in names.items() if c not in unseen},
+        shown_in=dict(Counter(np.nonzero(shown)[1].tolist())),
+        drawn_in=sampler.shown_in[number],
+        shots=config.shots,
     )
 
 
@@ -94,12 +131,24 @@ def _from_cache(
         side=config.input_side, label_side=entry.label_side, views=entry.views, seed=entry.seed
     )
     backbone = network.backbone.eval()
+
+    def checked_graph() -> bytes:
+        """The feature graph, after what minutes can tell, since the features may take hours."""
+        check_label_maps(
+            [each.as_set() for each in config.sets],
+            sets,
+            images,
+            shots=config.shots,
+            workers=entry.workers,
+        )
+        return feature_graph(backbone, config.input_side)
+
     with context.rank_zero_first():
         cache = build_cache(
             cache_dir,
             sets,
             images,
-            lambda: feature_graph(backbone, config.input_side),
+            checked_graph,
             views,
             weights_key=weights_key(backbone),
             workers=entry.workers,

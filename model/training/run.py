@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from model.build import CheckpointError, build_network, load_pretrained, load_start
 from model.contract import load_manifest
+from model.data.datasets import DatasetError
 from model.losses import LossTerms
 from model.nets import SDAANet
 from model.training.checkpoints import (
@@ -174,6 +175,8 @@ class Run:
 
         Raises:
             DivergedError: a loss or a weight is not finite; the last good checkpoint is kept.
+            model.data.datasets.DatasetError: an image cannot be read any more; a process that
+                trains alone has written a checkpoint of the steps before.
         """
         self.out.mkdir(parents=True, exist_ok=True)
         total = total_steps(self.config)
@@ -208,6 +211,7 @@ class Run:
         optimizer = self._optimizer(at)
         self.network.train_mode()
         window: list[LossTerms] = []
+        first = self.step
         last = stop = False
         with self._batches(stage) as batches:
             mark = self._clock()
@@ -215,7 +219,11 @@ class Run:
                 set_rate(
                     optimizer, stage, self._schedule(self.budget_minutes).step, self.config.power
                 )
-                loaded = self._wait_for(batches)
+                try:
+                    loaded = self._wait_for(batches)
+                except (DatasetError, OSError):  # a file that was whole when the run began
+                    self._keep_steps(first, window, optimizer, log, bar)
+                    raise
                 window.append(self._stepper.train_step(loaded, stage, optimizer))
                 self.ema.update_parameters(self.network)
                 self.step += 1
@@ -237,6 +245,22 @@ class Run:
                     self._save(None)
                 elif saves:
                     self._save(optimizer)
+
+    def _keep_steps(
+        self,
+        first: int,
+        window: list[LossTerms],
+        optimizer: torch.optim.Optimizer,
+        log: RunLog | None,
+        bar: "tqdm[Any]",
+    ) -> None:
+        """Write a checkpoint if there were steps since `first`, before an error ends the run."""
+        # Other processes exchange values only behind a step, which this one does not reach.
+        if self.step == first or self.context.world_size > 1:
+            return
+        if window:
+            self._log(window, log, bar)
+        self._save(optimizer)
 
     def _optimizer(self, at: Position) -> torch.optim.Optimizer:
         """The optimizer of a stage, with its state if the run was resumed within that stage."""

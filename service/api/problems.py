@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from service.api.validation_errors import invalid_fields
-from service.errors import InvalidFieldsError, ServiceError
+from service.errors import EngineFailedError, InvalidFieldsError, ServiceError
 from service.schemas import FieldProblem, Problem
 from service.telemetry import HTTP_METHODS, current_request_id, note_problem
 
@@ -49,7 +49,8 @@ def problem_response(exc: Exception) -> Response:
     """The response to an exception; an unexpected one becomes a 500 without details."""
     problem, headers = _describe(exc)
     note_problem(problem.code)
-    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+    told = isinstance(exc, EngineFailedError)  # by the probe, which says why
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR and not told:
         _log.error("request failed", exc_info=exc, extra={"code": problem.code})
     elif problem.status > HTTPStatus.INTERNAL_SERVER_ERROR:
         # Busy, loading or late: expected under load, and a traceback would not help.

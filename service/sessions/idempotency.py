@@ -18,8 +18,11 @@ async def idempotency_token(
 
 
 def _fingerprint(form: SupportForm) -> str:
-    """A digest of fields and files, which does not depend on the multipart boundary."""
-    fields = form.model_dump_json(exclude={"images", "masks"}).encode()
+    """A digest of fields and files, which does not depend on the multipart boundary.
+
+    Nor on fields that are left out: replicas of another release may not know the same ones.
+    """
+    fields = form.model_dump_json(exclude={"images", "masks"}, exclude_defaults=True).encode()
     digest = hashlib.sha256()
     for part in (fields, *form.images, *form.masks):
         digest.update(len(part).to_bytes(8, "little"))

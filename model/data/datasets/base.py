@@ -8,9 +8,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from PIL.ExifTags import Base
 
 BACKGROUND, IGNORE = 0, 255
 MAX_CLASSES = IGNORE - 1  # that a label map of bytes can hold
+_ON_ITS_SIDE = range(5, 9)  # values of EXIF's orientation
 _WIDE_MODES = ("I", "F")  # and `I;16`: more than 8 bits, which Pillow clips
 
 
@@ -83,6 +85,21 @@ def read_image(path: Path, *, as_displayed: bool = False) -> NDArray[np.uint8]:
         if as_displayed:
             ImageOps.exif_transpose(image, in_place=True)
         return np.asarray(image.convert("RGB"), dtype=np.uint8)
+
+
+def is_displayed_at(path: Path, size: tuple[int, ...]) -> bool:
+    """Whether an image file has this height and width after its EXIF orientation.
+
+    Raises:
+        DatasetError: as of `read_image`; damage behind the header is not noticed.
+    """
+    with _opened(path, "an image") as image:
+        turned = "exif" in image.info and image.getexif().get(Base.Orientation) in _ON_ITS_SIDE
+        if (image.size if turned else image.size[::-1]) == size:
+            return True
+        # Decoded to be sure: a PNG may have its EXIF behind the pixels.
+        ImageOps.exif_transpose(image, in_place=True)
+        return image.size[::-1] == size
 
 
 def read_label_map(path: Path) -> NDArray[np.uint8]:

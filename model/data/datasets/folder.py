@@ -1,7 +1,5 @@
 """Sets in the project's own format."""
 
-import csv
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,14 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data.datasets.base import (
-    BACKGROUND,
-    IGNORE,
-    MAX_CLASSES,
-    DatasetError,
-    read_label_map,
-    read_pair,
-)
+from model.data.datasets.base import DatasetError, is_displayed_at, read_label_map, read_pair
+from model.data.datasets.class_names import read_class_names
 
 # Those of `service.schemas`, which this room does not import; a test compares them.
 IMAGE_SUFFIXES = frozenset(
@@ -31,34 +23,39 @@ class FolderDataset:
     """`images/<id>.jpg`, `labels/<id>.png` and `classes.csv` (index,name) under one folder.
 
     An image may have any of `IMAGE_SUFFIXES`, in either case. It is read as it is displayed, after
-    its EXIF orientation, and its label map is of that size. Hidden files are skipped.
+    its EXIF orientation, and its label map is of that size. Folders inside are part of the id:
+    `images/a/1.jpg` has `labels/a/1.png`. Hidden files and folders are skipped.
 
     Args:
         root: the folder.
 
     Raises:
-        DatasetError: on first use, when files are missing, two images have one id, or classes have
-            no name, the same one, the same index, or an index that no label map can hold.
+        DatasetError: on first use, when files are missing, two images have one id, a label map has
+            another size than its image, or `read_class_names` refuses the classes.
     """
 
     root: Path
 
     @property
     def name(self) -> str:
-        return self.root.name
+        return self.root.resolve().name
 
     @cached_property
     def _images(self) -> dict[str, Path]:
         """Image files by their ids."""
         found: dict[str, Path] = {}
-        for path in sorted((self.root / "images").glob("[!.]*")):
-            if path.suffix.lower() not in IMAGE_SUFFIXES:
+        folder = self.root / "images"
+        for path in sorted(folder.rglob("*")):
+            inside = path.relative_to(folder)
+            hidden = any(part.startswith(".") for part in inside.parts)
+            if hidden or path.suffix.lower() not in IMAGE_SUFFIXES or path.is_dir():
                 continue
-            if path.stem in found:
+            image_id = inside.with_suffix("").as_posix()
+            if image_id in found:
                 raise DatasetError(
-                    f"{found[path.stem]} and {path.name} have one id, and one label map"
+                    f"{found[image_id]} and {path.name} have one id, and one label map"
                 )
-            found[path.stem] = path
+            found[image_id] = path
         if not found:
             raise DatasetError(f"no images: {self.root}/images/<id>.jpg")
         return found
@@ -70,32 +67,18 @@ class FolderDataset:
 
     @cached_property
     def class_names(self) -> dict[int, str]:
-        path = self.root / "classes.csv"
-        try:
-            # Excel writes a byte order mark.
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                rows = [(int(row["index"]), row["name"]) for row in csv.DictReader(file)]
-        except (OSError, KeyError, TypeError, ValueError, csv.Error) as exc:
-            raise DatasetError(f"expected {path} with columns index,name") from exc
-        named = [(index, name) for index, name in rows if index not in (BACKGROUND, IGNORE)]
-        for index, name in named:
-            if not 0 < index <= MAX_CLASSES:
-                raise DatasetError(
-                    f"{path}: no label map holds index {index}, only 1-{MAX_CLASSES}"
-                )
-            if not name:
-                raise DatasetError(f"{path}: class {index} has no name")
-        counts = Counter[int | str](part for row in named for part in row)
-        twice = [part for part, count in counts.items() if count > 1]
-        if twice:
-            raise DatasetError(f"{path}: {twice[0]} is there twice")
-        return dict(named)
+        return read_class_names(self.root / "classes.csv")
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def label(self, index: int) -> NDArray[np.uint8]:
-        return read_label_map(self.files(index)[1])
+        image_path, label_path = self.files(index)
+        label = read_label_map(label_path)
+        # Told here, since label maps are read before anything is computed of their images.
+        if not is_displayed_at(image_path, label.shape):
+            raise DatasetError(f"label map and image differ in size: {image_path}")
+        return label
 
     def read(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         return read_pair(self.files(index)[0], self.label(index), as_displayed=True)

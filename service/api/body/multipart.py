@@ -25,7 +25,6 @@ from service.errors import (
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
-_FILE_NAMES = frozenset({b"filename", b"filename*"})
 _MAX_TEXT_BYTES = 4096
 _MAX_TEXTS = 300  # as many classes as a session may have, and the other fields
 
@@ -209,10 +208,10 @@ class Collector:
         if kind != b"form-data" or b"name" not in parameters:
             raise MalformedBodyError("a part has no field name")
         self._name = parameters[b"name"].decode("utf-8", "replace")
-        if _FILE_NAMES.isdisjoint(parameters):
-            self._begin_text()
+        if b"filename" in parameters:
+            self._begin_file(parameters[b"filename"].decode("utf-8", "replace"))
         else:
-            self._begin_file(parameters.get(b"filename", b"").decode("utf-8", "replace"))
+            self._begin_text()
 
     def _begin_text(self) -> None:
         if self._name in self._file_fields:

@@ -1,11 +1,15 @@
 """`/healthz` and `/readyz`, which need no API key."""
 
+import logging
+
 from fastapi import APIRouter
 
 from service.api.dependencies import Context
 from service.api.openapi import problems
 from service.errors import EngineFailedError, NotReadyError
 from service.schemas import StatusResponse
+
+_log = logging.getLogger(__name__)
 
 router = APIRouter(tags=["operation"])
 
@@ -15,7 +19,9 @@ router = APIRouter(tags=["operation"])
 @router.get("/healthz", responses=problems(500))
 async def get_health(context: Context) -> StatusResponse:
     """Liveness: the process serves, and its engine has not failed for good."""
-    if context.resources.models.failure is not None:
+    failure = context.resources.models.failure
+    if failure is not None:
+        _log.error("engine failed", extra={"reason": failure})
         raise EngineFailedError
     return StatusResponse(status="ok")
 

@@ -36,6 +36,18 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert torch.equal(read_checkpoint(path)["network"]["weight"], torch.ones(2))
 
 
+def test_a_full_disk_is_told_and_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    state = {"config": {}, "network": {"weight": torch.ones(2)}}
+    write_checkpoint(path, state)
+    (tmp_path / "checkpoint.pt.partial").symlink_to("/dev/full")
+    problem = rf"No space left on device; what was there before is kept: '{path}'"
+    with pytest.raises(OSError, match=problem):
+        write_checkpoint(path, state | {"network": {"weight": torch.zeros(2)}})
+    assert torch.equal(read_checkpoint(path)["network"]["weight"], torch.ones(2))
+    assert [each.name for each in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
 def test_nothing_is_left_beside_it(tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "checkpoint.pt", {"config": {}, "network": {}})
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]

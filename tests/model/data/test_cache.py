@@ -1,5 +1,7 @@
 """A cache of features is read only by those whose images it was made of."""
 
+import errno
+import fcntl
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -96,6 +98,34 @@ def test_a_graph_is_made_only_for_a_cache_that_is_not_complete(tmp_path: Path) -
     for _ in range(2):
         assert _cache(tmp_path / "cache", dataset, graph=graph).shallow.max() == 10
     assert len(made) == 1
+
+
+def test_a_disk_without_room_is_told_at_the_first_image_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, cache = _write_set(tmp_path / "parts", 10), tmp_path / "cache"
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match=r"No space left on device, 0\.00 GB: .*shallow\.npy"):
+        _cache(cache, dataset)
+    assert not list(cache.iterdir())
+
+
+def test_what_a_killed_run_left_is_removed_and_what_another_makes_is_not(tmp_path: Path) -> None:
+    dataset, cache = _write_set(tmp_path / "parts", 10), tmp_path / "cache"
+    left, living = cache / "unfinished-left", cache / "unfinished-living"
+    for folder in (left, living):
+        (folder / "cache").mkdir(parents=True)
+    lock = os.open(living, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _cache(cache, dataset)
+    finally:
+        os.close(lock)
+    assert (left.exists(), living.exists()) == (False, True)
 
 
 def test_no_image_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:

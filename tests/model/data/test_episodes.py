@@ -130,6 +130,19 @@ def test_two_images_of_one_id_are_named(folder: Path) -> None:
         len(FolderDataset(folder))
 
 
+def test_images_in_folders_inside_have_label_maps_there(folder: Path) -> None:
+    for kind, suffix in (("images", "jpg"), ("labels", "png")):
+        (folder / kind / "line/.cache").mkdir(parents=True)
+        (folder / kind / f"3.{suffix}").rename(folder / kind / f"line/3.{suffix}")
+    (folder / "images/line/.cache/4.jpg").write_bytes(b"hidden")
+    dataset = FolderDataset(folder)
+    assert dataset.ids == ("0", "1", "2", "line/3")
+    assert dataset.read(3)[0].mean().round(-1) == 180
+    (folder / "images/line/3.png").write_bytes((folder / "images/line/3.jpg").read_bytes())
+    with pytest.raises(DatasetError, match=r"line/3\.jpg and 3\.png"):
+        len(FolderDataset(folder))
+
+
 def test_an_image_of_16_bits_is_told(folder: Path) -> None:
     (folder / "images" / "1.jpg").unlink()
     Image.fromarray(np.zeros((20, 30), np.uint16)).save(folder / "images" / "1.png")

@@ -202,6 +202,35 @@ def test_a_mixture_without_an_episode_is_refused() -> None:
         _sampler(shots=4)
 
 
+def _mixture(weight: float, *, reduced: tuple[int, ...] = ()) -> EpisodeSampler:
+    """A set with classes, and one of a weight that names none of them."""
+    return EpisodeSampler(
+        _cache().counts(),
+        np.arange(ROWS) % 2,
+        [SetConfig(name="rendered", weight=0.5), SetConfig(name="parts", weight=weight)],
+        named=[{1, 2}, {9}],
+        shots=1,
+        seed=0,
+        absent=0.0,
+        same_image=0.0,
+        class_power=0.5,
+        reduced=reduced,
+    )
+
+
+def test_a_set_that_is_to_be_drawn_but_has_no_class_is_refused_beside_others() -> None:
+    with pytest.raises(DatasetError, match="no class of parts is shown by the 2 images"):
+        _mixture(1.0)
+
+
+def test_a_set_of_weight_0_or_emptied_by_unseen_classes_is_not_drawn() -> None:
+    for sampler in (_mixture(0.0), _mixture(1.0, reduced=(1,))):
+        assert (sampler.drawn_classes(0), sampler.drawn_classes(1)) == ((1, 2), ())
+        assert sampler.shown_in == ({1: 2, 2: 2}, {})
+        picks = map(sampler.pick, map(np.random.default_rng, range(20)))
+        assert {pick.query[0] % 2 for pick in picks} == {0}
+
+
 def test_no_query_is_its_own_support_where_its_image_has_another_view() -> None:
     batch = _sampler(same_image=1.0).batch(0, 50)
     queries = [image for image in batch.queries for _ in range(2)]

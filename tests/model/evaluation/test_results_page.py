@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from model.data.trained_sets import TrainedSet
 from model.evaluation.absence import AbsenceReport
 from model.evaluation.episodes import EpisodeReport
 from model.evaluation.generalised import GeneralisedReport
@@ -290,7 +291,9 @@ def test_another_json_file_is_refused_by_name(tmp_path: Path) -> None:
         ("pascal_val", ("bus",), None, True),  # another list of the same classes
         ("pascal5i_val", ("bus",), None, True),
         ("voc_train", ("bus",), None, True),  # the very same images in another format
-        ("coco_val2014", ("bus",), None, False),
+        ("coco_val2014", ("zebra",), None, False),
+        ("coco_val2014", ("bus", "zebra"), None, True),  # a class of PASCAL, which was in training
+        ("coco_val2014", ("bird",), None, False),  # which was left out of it
         ("fss1000_test", ("abacus",), None, False),  # other classes than those of training
     ],
 )
@@ -300,6 +303,42 @@ def test_classes_are_unseen_by_name_or_by_set(
     sets = ("msrc: 458 images", "pascal_train: 9 images", "fss1000_train: 9 images")
     subject = SUBJECT.model_copy(update={"trained_on": sets})
     assert subject.has_seen(data, classes, fold=fold) == seen
+
+
+@pytest.mark.parametrize(
+    ("data", "classes", "seen"),
+    [
+        ("copy_of_parts", ("valve",), True),
+        ("copy_of_parts", ("Hex-Bolt", "spring"), True),
+        ("copy_of_parts", ("spring",), False),
+        ("parts", ("spring",), True),  # the same set
+        ("mine", ("scratch",), True),  # of the rendered defects
+        ("mine", ("sheep",), True),
+        ("mine", ("bird",), False),
+    ],
+)
+def test_classes_are_seen_in_whatever_set_they_were_asked_for(
+    data: str, classes: tuple[str, ...], seen: bool
+) -> None:
+    sets = (
+        str(TrainedSet("parts", 48, ("valve", "hex bolt"))),
+        "voc_train: 3062 images",  # by an earlier release, with a bundle
+        "procedural_defects: 1680 images",
+    )
+    subject = SUBJECT.model_copy(update={"trained_on": sets})
+    assert subject.has_seen(data, classes, fold=None) == seen
+
+
+@pytest.mark.parametrize(
+    "trained",
+    [
+        TrainedSet("msrc", 458),
+        TrainedSet("fss_train:1/3", 1740, ("abacus", "cup (blue)", "valve, M5")),
+        TrainedSet("tiles[0,1/3]", 0),
+    ],
+)
+def test_a_line_of_training_is_read_back(trained: TrainedSet) -> None:
+    assert TrainedSet.parse(str(trained)) == trained
 
 
 def test_what_training_saw_is_unknown_where_it_is_not_recorded() -> None:

@@ -15,7 +15,7 @@ from torchvision.models import ResNet50_Weights
 from model.__main__ import main
 from model.build import read_checkpoint
 from model.nets.backbones import ResNetBackbone
-from model.training import TrainConfig, load_config
+from model.training import ConfigError, TrainConfig, load_config
 from model.training.checkpoints import save_checkpoint
 from tests.model.data.tiny_sets import write_pascal
 
@@ -61,6 +61,17 @@ def test_a_shipped_recipe_is_valid_and_so_is_its_record(path: Path) -> None:
             "trains nothing at a backbone_lr",
         ),
         ({"episodes": {"absent": 0.6, "same_image": 0.5}}, "together above 1"),
+        ({"sets": [{"name": "voc", "weight": 0}]}, "every set has a weight of 0"),
+        ({"sets": [{"name": "voc", "weight": float("inf")}]}, "finite number"),
+        ({"weight_decay": float("inf")}, "finite number"),
+        ({"loading": {"memory_gb": float("inf")}}, "finite number"),
+        (
+            {"stages": [{"epochs": float("inf"), "backbone": "none", "lr": 1, "batch": 1}]},
+            "finite number",
+        ),
+        ({"seed": -1}, "greater than or equal to 0"),
+        ({"seed": 2**70}, "less than 9223372036854775808"),
+        ({"cache": {"seed": -1}}, "greater than or equal to 0"),
     ],
 )
 def test_a_recipe_that_contradicts_itself_is_refused(
@@ -69,6 +80,27 @@ def test_a_recipe_that_contradicts_itself_is_refused(
     recipe = yaml.safe_load((CONFIGS / "pascal_r50.yaml").read_text(encoding="utf-8"))
     with pytest.raises(ValidationError, match=problem):
         TrainConfig.model_validate(recipe | changes)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"preset: lite\ninput_side: 65\npreset: base\n", "preset is there twice"),
+        (b"sets: [{name: a, weight: 1, name: b}]", "name is there twice"),
+        ("preset: größe\n".encode("latin-1"), "recipe.yaml is no UTF-8"),
+        ("preset: lite\n".encode("utf-16"), "recipe.yaml is no UTF-8"),
+        (b"sets: " + b"[" * 3000, "nested too deeply"),
+        (b"seed: 2026-13-01\n", "month must be in 1..12"),
+        (b"sets: &a [*a]\n", "recipe.yaml"),
+    ],
+)
+def test_a_file_that_holds_no_recipe_is_told_in_a_line(
+    tmp_path: Path, content: bytes, problem: str
+) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=problem):
+        load_config(path)
 
 
 @pytest.mark.parametrize(("images", "steps"), [(5953, 297_650), (3, 150)])
@@ -128,7 +160,7 @@ def test_an_epoch_of_pascals_recipe_stops_resumes_and_is_evaluated(
     assert _command("train", {**train, "--resume": None}) == 0
     checkpoint = read_checkpoint(out / "checkpoint.pt")
     assert checkpoint["progress"]["step"] == 4  # the list's images, one episode each
-    assert checkpoint["progress"]["data"] == ["pascal_train: 4 images"]
+    assert checkpoint["progress"]["data"] == ["pascal_train: 4 images (bus)"]
     frozen = torch.load(next((ground / "torch").rglob("*.pth")), weights_only=True)
     for name in ("conv1.weight", "layer4.2.conv3.weight", "layer3.0.bn1.running_mean"):
         assert torch.equal(checkpoint["live"][f"backbone.net.{name}"], frozen[name]), name

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from pydantic import ValidationError
 from tensorboard.backend.event_processing.event_accumulator import (  # type: ignore[import-untyped]
     EventAccumulator,
@@ -22,8 +24,10 @@ from model.__main__ import main
 from model.build import CheckpointError, network_state, read_checkpoint
 from model.build.pretrained import MOBILENET_FILE
 from model.contract import load_manifest, write_manifest
+from model.data.datasets import DatasetError
 from model.training import CHECKPOINT_FILE, DivergedError, Run, TrainConfig
 from model.training.log import RunLog
+from model.training.source import LoadedBatch, PixelSource
 from tests.model.tiny_training import SIDE, one_feature_graph, write_training_ground
 
 RECIPE: dict[str, object] = {
@@ -108,7 +112,7 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(root: Path) -> No
     # Every step counts in the log, also those before a stop or the end of a stage.
     for checkpoint, logged in ((expected, [2, 4, 6]), (found, [1, 2, 3, 4, 6])):
         assert [entry["step"] for entry in checkpoint["progress"]["curve"]] == logged
-    assert expected["progress"]["data"] == ["tiny: 8 images"]
+    assert expected["progress"]["data"] == ["tiny: 8 images (cup; key <old>)"]
     assert set(expected["progress"]["excluded"]) >= {"aeroplane", "bottle"}
 
 
@@ -460,13 +464,117 @@ def test_a_loss_that_is_no_number_is_not_logged(
 
 
 def test_divergence_is_told_in_one_line_with_a_status(
-    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+    capsys: pytest.CaptureFixture[str],
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stages = [{"steps": 2, "backbone": "none", "lr": float("inf"), "batch": 1}]
+    _diverging_from(1, monkeypatch)
+    stages = [{"steps": 2, "backbone": "none", "lr": 1e-3, "batch": 1}]
     assert _command(root, tmp_path, {**ONE_STAGE, "stages": stages}, "weights") == 1
     (line,) = [each for each in capsys.readouterr().err.splitlines() if "diverged" in each]
     assert "a loss of steps 1 to 2 is not finite" in line
     assert not (tmp_path / CHECKPOINT_FILE).exists()
+
+
+def _copied_ground(root: Path, tmp_path: Path) -> Path:
+    """A copy of the set to damage; the weights stay where they are."""
+    shutil.copytree(root / "data", tmp_path / "data")
+    (tmp_path / "weights").symlink_to(root / "weights")
+    return tmp_path
+
+
+def test_the_classes_of_each_set_are_told_before_the_first_step(
+    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path
+) -> None:
+    ground = _copied_ground(root, tmp_path)
+    tiny = ground / "data" / "tiny"
+    (tiny / "classes.csv").write_text("index,name\n1,cup\n3,lid\n", encoding="utf-8")
+    stages = [{"steps": 1, "backbone": "none", "lr": 1e-3, "batch": 1}]
+    assert _command(ground, tmp_path / "out", {**ONE_STAGE, "stages": stages}, "weights") == 0
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == (
+        "tiny: 8 images, 1 of 2 classes; lid in no images; label value 2 not in classes.csv"
+    )
+    assert last.startswith("step 1, ")
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_set_without_a_class_is_refused_beside_another(
+    capsys: pytest.CaptureFixture[str], root: Path, tmp_path: Path, *, cached: bool
+) -> None:
+    ground = _copied_ground(root, tmp_path)
+    (ground / "data" / "tiny" / "classes.csv").write_text("index,name\n", encoding="utf-8")
+    rendered = {"name": "procedural_defects", "weight": 0.5, "per_class": 2}
+    recipe = RECIPE if cached else ONE_STAGE
+    sets = [{"name": "tiny", "weight": 1.0}, rendered]
+    assert _command(ground, tmp_path / "out", {**recipe, "sets": sets}, "weights") == 2
+    assert "tiny names no class" in capsys.readouterr().err
+
+
+def test_a_set_that_shows_unseen_classes_alone_is_left_out(root: Path, tmp_path: Path) -> None:
+    ground = _copied_ground(root, tmp_path)
+    shutil.copytree(ground / "data" / "tiny", ground / "data" / "birds")
+    table = ground / "data" / "birds" / "classes.csv"
+    table.write_text("index,name\n1,bird\n2,bird_nest\n", encoding="utf-8")
+    for path in (ground / "data" / "birds" / "labels").iterdir():
+        Image.fromarray(np.ones((50, SIDE), np.uint8)).save(path)
+    sets = [{"name": name, "weight": 1.0} for name in ("tiny", "birds")]
+    for recipe in (ONE_STAGE, RECIPE):
+        run = _run(ground, "out", recipe={**recipe, "sets": sets})
+        assert run.prepared.data == ("tiny: 8 images (cup; key <old>)", "birds: 0 images")
+        assert str(run.prepared.surveys[1]) == (
+            "birds: no images, 0 of 1 classes; bird_nest in no images"
+        )
+
+
+def test_a_wrong_label_map_is_told_before_any_feature_is_computed(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def graph(*_: object) -> bytes:
+        raise AssertionError("the features were to be computed")
+
+    ground = _copied_ground(root, tmp_path)
+    monkeypatch.setattr("model.training.preparation.feature_graph", graph)
+    label = ground / "data" / "tiny" / "labels" / "7.png"
+    Image.new("L", (SIDE, 49)).save(label)
+    with pytest.raises(DatasetError, match=r"differ in size: .*7\.jpg"):
+        _run(ground, "out")
+    for path in label.parent.iterdir():
+        Image.new("L", (SIDE, 50), 255).save(path)
+    with pytest.raises(DatasetError, match=r"no class of tiny .* labels of 255 are ignored"):
+        _run(ground, "out")
+    assert not list((ground / "cache").iterdir())
+
+
+def test_an_image_that_breaks_leaves_a_checkpoint_of_the_steps_before(
+    capsys: pytest.CaptureFixture[str],
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = {**ONE_STAGE, "loading": {"workers": 1, "ahead": 1}}
+    load = PixelSource.load
+    loads = count(1)
+
+    def breaking(*args: Any) -> LoadedBatch:
+        if next(loads) == 4:
+            raise DatasetError("expected an image at 7.jpg")
+        return load(*args)
+
+    whole = _run(root, str(tmp_path / "whole"), recipe=recipe)
+    whole.train(lambda: False)
+    with monkeypatch.context() as patch:
+        patch.setattr(PixelSource, "load", breaking)
+        assert _command(root, tmp_path / "out", recipe, "weights") == 2
+    assert "expected an image at 7.jpg" in capsys.readouterr().err
+    progress = read_checkpoint(tmp_path / "out" / CHECKPOINT_FILE)["progress"]
+    assert (progress["step"], [entry["step"] for entry in progress["curve"]]) == (3, [3])
+    part = _run(root, str(tmp_path / "out"), recipe=recipe)
+    part.resume()
+    part.train(lambda: False)
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, part.network.state_dict()[name]), name
 
 
 def test_an_existing_run_is_not_overwritten(

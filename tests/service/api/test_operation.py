@@ -68,6 +68,18 @@ async def test_engine_that_failed_is_unhealthy(settings: Settings) -> None:
         assert (await client.get("/models")).json()["models"][0]["devices"] == {}
 
 
+async def test_a_probe_of_an_engine_that_failed_says_why_in_one_line(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = FakeEngine()
+    engine.failure = "no such device"
+    async with client_of(settings, engine) as client:
+        await client.get("/healthz")
+    (line,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert (line.message, vars(line)["reason"]) == ("engine failed", "no such device")
+    assert line.exc_info is None
+
+
 async def test_work_before_readiness_is_retryable(settings: Settings) -> None:
     async with client_of(settings, FakeEngine()) as client:
         response = await client.post(

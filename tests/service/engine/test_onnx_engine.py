@@ -6,7 +6,7 @@ import threading
 import time
 import warnings
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from model.contract import (
+    MANIFEST_FILE,
     InvalidBundleError,
     MissingTierError,
     SupportPrototype,
@@ -28,6 +29,7 @@ from model.contract import (
 from model.runtime import (
     Adapt,
     BundleRuntime,
+    CellsOutput,
     Device,
     Encoded,
     SupportImages,
@@ -47,6 +49,7 @@ from service.errors import (
 from service.telemetry import EngineMetrics, collect_stages
 from tests.service.counted_runs import CountedRuns
 from tests.service.engines import running_engine, usual_options
+from tests.service.lost_device import lose_device
 from tests.service.pictures import BLUE, RED, Picture, picture
 from tests.service.tiny_bundle import used_to, write_tiny_bundle
 from tests.service.until import until
@@ -229,6 +232,15 @@ async def test_warm_up_shows_in_no_metric(tiny_bundle: Path) -> None:
         assert batches.samples != []
 
 
+async def test_every_size_of_a_batch_has_run_before_the_first_request(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = CountedRuns(monkeypatch)
+    async with started(tiny_bundle, batch_sizes=(1, 2, 4)):
+        assert (runs.encoder, runs.images) == (1 + 3, 1 + 1 + 2 + 4)  # a support first
+        assert runs.pairs == 1 + 2 + 4
+
+
 async def test_requests_share_batches(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = CollectorRegistry()
     async with started(tiny_bundle, registry) as engine:
@@ -281,6 +293,46 @@ async def test_prototype_that_is_not_finite_is_refused(
         monkeypatch.setattr(BundleRuntime, "prototypes", poisoned)
         with pytest.raises(InferenceError):
             await learn(engine, picture(RED))
+
+
+@pytest.mark.parametrize("poisoned", ["logits", "cells"])
+async def test_nothing_is_fitted_to_cells_that_are_not_finite(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, poisoned: str
+) -> None:
+    async with started(tiny_bundle) as engine:
+        cells = BundleRuntime.cells
+
+        def poison(*arguments: Any) -> CellsOutput:
+            found = cells(*arguments)
+            getattr(found, poisoned)[0, ..., 0, 0] = np.nan
+            return found
+
+        monkeypatch.setattr(BundleRuntime, "cells", poison)
+        with pytest.raises(InferenceError):
+            await learn(engine, picture(RED), picture(RED, seed=1), adapt=True)
+
+
+async def test_what_is_left_of_a_request_that_failed_is_not_run(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(tiny_bundle, batch_sizes=(1,)) as engine:
+        shots = await learn(engine, picture(RED))
+        encode, told = BundleRuntime.encode, Event()
+        asked: list[BundleRuntime] = []
+
+        def fail_once(runtime: BundleRuntime, *arguments: Any) -> Encoded:
+            asked.append(runtime)
+            if len(asked) == 1:
+                raise RuntimeError("no memory")
+            assert told.wait(TIMEOUT_S)
+            return encode(runtime, *arguments)
+
+        monkeypatch.setattr(BundleRuntime, "encode", fail_once)
+        with pytest.raises(InferenceError):
+            await engine.segment([pixels(picture(seed=n), engine) for n in range(9)], [shots])
+        told.set()
+        await engine.segment([pixels(picture(BLUE), engine)], [shots])
+        assert len(asked) <= 3  # the second image may have been taken before anybody was told
 
 
 async def test_full_queue_refuses_and_recovers(
@@ -338,7 +390,7 @@ def _raise(*_: Any, **__: Any) -> Any:
     raise RuntimeError("no memory")
 
 
-@pytest.mark.parametrize("broken", ["encode", "prototypes", "head"])
+@pytest.mark.parametrize("broken", ["encode", "prototypes", "head", "cells"])
 async def test_not_ready_unless_all_graphs_have_run(
     tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
@@ -431,22 +483,62 @@ async def test_a_worker_that_is_killed_comes_back_by_itself(
         shots = await learn(engine, picture(RED))
         image = pixels(picture(RED), engine)
         before = await engine.segment([image], [shots])
-        held = Held(monkeypatch)
-        other = asyncio.create_task(engine.segment([pixels(picture(BLUE), engine)], [shots]))
-        await held.until_entered()
-        kill_the_worker()
-        held.release.set()
-        with pytest.raises(WorkerLostError):
-            await other
+        await kill_the_worker(engine, shots, monkeypatch)
         after = await engine.segment([image], [shots])
         np.testing.assert_array_equal(after.logits, before.logits)
         assert engine.ready
 
 
-def kill_the_worker() -> None:
+async def kill_the_worker(
+    engine: OnnxEngine, shots: SupportSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """End its thread amid a request."""
+    held = Held(monkeypatch)
+    lost = asyncio.create_task(engine.segment([pixels(picture(BLUE), engine)], [shots]))
+    await held.until_entered()
     (worker,) = (t for t in threading.enumerate() if t.name == "engine-cpu")
     kill = ctypes.pythonapi.PyThreadState_SetAsyncExc
     assert kill(ctypes.c_ulong(worker.ident or 0), ctypes.py_object(SystemExit)) == 1
+    held.release.set()
+    with pytest.raises(WorkerLostError):
+        await lost
+
+
+async def test_what_lay_on_a_device_that_was_lost_is_encoded_again(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with started(tiny_bundle, encode_cache_bytes=1_000_000) as engine:
+        shots = await learn(engine, picture(RED))
+        image = pixels(picture(RED), engine)
+        await engine.segment([image], [shots])
+        await kill_the_worker(engine, shots, monkeypatch)
+        await asyncio.to_thread(until, lambda: engine.ready)
+        runs = CountedRuns(monkeypatch)
+        await engine.segment([image], [shots])
+        assert runs.images == 1
+
+
+async def test_a_device_that_does_not_come_back_is_neither_asked_nor_counted_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle = write_tiny_bundle(tmp_path / "bundle")
+    devices = (Device(), Device("cpu", 1))
+    async with started(bundle, devices=devices, batch_sizes=(1,)) as engine:
+        shots = await learn(engine, picture(RED))
+        slow_down(monkeypatch)
+        image = [pixels(picture(RED), engine)]
+        for _ in range(9):  # one on each device
+            await asyncio.gather(*(engine.segment(image, [shots]) for _ in devices))
+        before_s = engine.wait_s(4)
+        (bundle / MANIFEST_FILE).unlink()
+        lose_device(monkeypatch)
+        while "worker not revived" not in caplog.text:
+            with suppress(InferenceError):
+                await engine.segment(image, [shots])
+            await asyncio.sleep(0.05)
+        assert engine.wait_s(4) > 1.5 * before_s
+        for _ in range(3):
+            await engine.segment(image, [shots])
 
 
 async def test_a_worker_never_comes_back_with_another_network(
@@ -458,13 +550,7 @@ async def test_a_worker_never_comes_back_with_another_network(
         image = pixels(picture(RED), engine)
         before = await engine.segment([image], [shots])
         write_tiny_bundle(bundle, revision="2", inverted=True)
-        held = Held(monkeypatch)
-        lost = asyncio.create_task(engine.segment([image], [shots]))
-        await held.until_entered()
-        kill_the_worker()
-        held.release.set()
-        with pytest.raises(WorkerLostError):
-            await lost
+        await kill_the_worker(engine, shots, monkeypatch)
         waiting = asyncio.create_task(engine.segment([image], [shots]))
         await asyncio.to_thread(until, lambda: "worker not revived" in caplog.text)
         assert "is another bundle by now: have it reloaded" in caplog.text
@@ -570,6 +656,16 @@ async def test_encodings_of_a_device_that_was_lost_are_not_kept(
     await engine.segment([pixels(scene, engine)], [shots])
     assert resources.cached_bytes == 0
     await engine.stop()
+
+
+async def test_encodings_of_an_engine_that_was_stopped_are_not_kept(tiny_bundle: Path) -> None:
+    options = plain_options(encode_cache_bytes=10**6)
+    resources = EngineResources(options)
+    async with running_engine(tiny_bundle, options, resources=resources) as engine:
+        shots = await learn(engine, picture(RED))
+        await engine.segment([pixels(picture(RED, seed=1), engine)], [shots])
+        assert resources.cached_bytes > 0
+    assert resources.cached_bytes == 0
 
 
 def slow_down(monkeypatch: pytest.MonkeyPatch) -> None:

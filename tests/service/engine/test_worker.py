@@ -317,6 +317,7 @@ def test_a_crash_fails_its_batch_at_once_and_queued_items_run_after_the_restart(
 def test_it_is_not_alive_until_the_device_is_back() -> None:
     attempts = 0
     failures: list[str | None] = []
+    alive: list[bool] = []
     back = threading.Event()
 
     def revive() -> None:
@@ -328,7 +329,7 @@ def test_it_is_not_alive_until_the_device_is_back() -> None:
 
     def pause(*_: object) -> None:
         failures.append(device.failure)
-        assert not device.alive
+        alive.append(device.alive)
 
     lane: Lane[int, int] = Lane("double", Gate(), sizes=(1,))
     device = Worker("cuda:0", [lane], revive=revive, pause=pause)
@@ -340,6 +341,7 @@ def test_it_is_not_alive_until_the_device_is_back() -> None:
     (later,) = submit(device, lane, [4], deadline_at=LATER)
     assert later.result(TIMEOUT_S) == 8
     assert failures == [None] * 4 + ["cuda:0: RuntimeError: no device"] * 2
+    assert alive == [False] * 6
     assert device.failure is None
     assert device.alive
     device.stop()

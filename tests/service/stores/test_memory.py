@@ -83,6 +83,36 @@ async def test_what_was_done_is_remembered_within_bounds() -> None:
     assert await store.find_done("owner", IdempotencyToken("k2", "request")) == key("s2")
 
 
+async def test_what_one_owner_does_makes_nothing_forgotten_that_another_did() -> None:
+    store = memory(sessions=4)
+    once = IdempotencyToken("k", "request")
+    await store.create(key("s", "one"), "m", "cat", some(1), once)
+    await store.create(key("t", "two"), "m", "cat", some(1))
+    for number in range(9):
+        each = IdempotencyToken(f"k{number}", "request")
+        await store.put(key("t", "two"), "m", "cat", some(1), "replace", each)
+    assert await store.find_done("one", once) == key("s", "one")
+    done = [
+        await store.find_done("two", IdempotencyToken(f"k{number}", "request")) is not None
+        for number in range(9)
+    ]
+    assert done == [False] * 6 + [True] * 3
+
+
+async def test_what_was_forgotten_with_time_counts_against_no_owner() -> None:
+    clock = ManualClock(50.0)
+    store = MemoryStore(LIMITS, max_sessions=2, max_bytes=10**6, clock=clock)
+    before, once, after = (IdempotencyToken(name, "request") for name in ("a", "b", "c"))
+    for each in (before, after):
+        await store.create(key("s", "one"), "m", "cat", some(1), each)
+    clock.now += LIMITS.ttl_s
+    for owner in ("one", "two"):
+        await store.create(key("t", owner), "m", "cat", some(1), once)
+    await store.create(key("t", "two"), "m", "cat", some(1), after)
+    assert await store.find_done("one", once) == key("t", "one")
+    assert await store.find_done("two", once) is None
+
+
 @pytest.mark.parametrize("step_s", [-86_400.0, 86_400.0])
 async def test_setting_the_time_ends_nothing_and_keeps_nothing_alive(step_s: float) -> None:
     clock, wall_clock = ManualClock(50.0), ManualClock(1e9)

@@ -2,11 +2,13 @@
 
 import asyncio
 import sys
+import threading
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -25,7 +27,9 @@ from service.stores import (
     ShotSpec,
     encode_supports,
 )
+from service.stores import redis as redis_store
 from service.stores.redis import RedisStore
+from service.stores.redis_record import read_content
 from tests.service.redis_server import RedisServer
 from tests.service.session_limits import LIMITS
 from tests.service.stores.supports import SHOT_BYTES, key, shots, some, values
@@ -244,6 +248,32 @@ async def test_a_session_that_many_ask_for_at_once_is_fetched_once(
         first, *others = await asyncio.gather(*asking)
         assert client.info("commandstats")["cmdstat_hgetall"]["calls"] - fetches == 1
     assert all(session.classes is first.classes for session in others)
+
+
+async def test_who_asks_after_a_write_gets_nothing_that_was_fetched_before_it(
+    replica: Callable[..., RedisStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, reader = replica(), replica()
+    await writer.create(key("s"), "m", "cat", shots(1))
+    fetched, proceed = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> SessionContent:
+        fetched.set()
+        assert proceed.wait(20)
+        return read_content(*arguments)
+
+    monkeypatch.setattr(redis_store, "read_content", slow)
+    before = asyncio.create_task(reader.get(key("s")))
+    try:
+        assert await asyncio.to_thread(fetched.wait, 20)
+        await writer.put(key("s"), "m", "cat", shots(2), "append")
+        after = asyncio.create_task(reader.get(key("s")))
+        for _ in range(20):  # round trips, of which it takes one until it waits for the fetch
+            await reader.ping()
+        assert not after.done()
+    finally:
+        proceed.set()
+    assert [values((await each).classes["cat"]) for each in (before, after)] == [[1], [1, 2]]
 
 
 async def test_a_caller_who_goes_takes_the_session_from_nobody(
